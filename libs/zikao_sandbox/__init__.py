@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world: payment platform, SMS gateway and made-up people."""

@@ -1,0 +1,1 @@
+"""The tickets service: room arrangement, admission tickets and their signed proof."""

@@ -1,0 +1,18 @@
+"""Admission tickets on paper: sheets in, one reproducible PDF out."""
+
+from zikao_tickets.printing.fonts import FontStack, FontStackIncomplete, missing_glyphs
+from zikao_tickets.printing.photo import UnusablePhoto
+from zikao_tickets.printing.renderer import MissingGlyphs, SheetOverflow, TicketRenderer
+from zikao_tickets.printing.sheet import SittingLine, TicketSheet
+
+__all__ = [
+    "FontStack",
+    "FontStackIncomplete",
+    "MissingGlyphs",
+    "SheetOverflow",
+    "SittingLine",
+    "TicketRenderer",
+    "TicketSheet",
+    "UnusablePhoto",
+    "missing_glyphs",
+]

@@ -1,0 +1,185 @@
+"""The font stack: which font files may be used, and whether a text can be drawn with them.
+
+Two sources are known, searched in this order for each font: Debian's packages
+`fonts-noto-cjk` and `fonts-babelstone-han` (the container image has them; together they reach
+GB 18030-2022 level 3 and beyond), and the Python package `mplfonts`, of which only two font
+files are used and nothing is imported. Fonts of the operating system that are not in the stack
+are never used, so two machines with the same stack print the same bytes.
+"""
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from unicodedata import category
+
+import typst
+from fontTools.ttLib import TTCollection, TTFont
+
+DEBIAN_FONT_DIRECTORIES = (
+    Path("/usr/share/fonts/opentype/noto"),
+    Path("/usr/share/fonts/truetype/babelstone"),
+)
+BODY_FILE_NAMES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJKsc-Regular.otf")
+HEADING_FILE_NAMES = ("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf")
+RARE_FILE_NAMES = ("BabelStoneHan.ttf",)
+FONT_SUFFIXES = frozenset({".otf", ".ttc", ".ttf"})
+_COLLECTION_SUFFIX = ".ttc"
+_SIMPLIFIED_CHINESE_SUFFIX = " SC"
+_FAMILY_NAME_ID = 1
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+class FontStackIncomplete(RuntimeError):  # noqa: N818 - says what is wrong
+    """The serif or the sans font of the ticket is nowhere to be found."""
+
+
+@dataclass(frozen=True)
+class FontFile:
+    """One face of one font file; `index` counts the faces of a collection."""
+
+    path: Path
+    index: int = 0
+
+    def code_points(self) -> frozenset[int]:
+        """The code points this face has a real glyph for."""
+        with TTFont(self.path, fontNumber=self.index, lazy=True) as font:
+            return frozenset(
+                point for point, glyph in font.getBestCmap().items() if glyph != ".notdef"
+            )
+
+
+def known_font_directories() -> tuple[Path, ...]:
+    """The directories searched by default, in order: Debian's, then the Python package's."""
+    package = importlib.util.find_spec("mplfonts")
+    roots = (package.submodule_search_locations or []) if package else []
+    return (*DEBIAN_FONT_DIRECTORIES, *(Path(root) / "fonts" for root in roots))
+
+
+@dataclass(frozen=True)
+class FontStack:
+    """The faces in the order in which a character is looked for: body, heading, then others."""
+
+    body: FontFile
+    heading: FontFile
+    others: tuple[FontFile, ...] = ()
+
+    @classmethod
+    def discover(
+        cls,
+        directories: Sequence[Path] | None = None,
+        extra_directories: Sequence[Path] = (),
+    ) -> "FontStack":
+        """Find the stack in `directories` (default: the known ones).
+
+        Every font of `extra_directories` comes after it: there an office puts a font for
+        names that the stack cannot draw. Raises FontStackIncomplete.
+        """
+        searched = known_font_directories() if directories is None else directories
+        rare = _find(searched, RARE_FILE_NAMES)
+        extra = [
+            path
+            for directory in extra_directories
+            for path in sorted(directory.iterdir())
+            if path.suffix.lower() in FONT_SUFFIXES
+        ]
+        return cls(
+            body=_face(_required(searched, BODY_FILE_NAMES)),
+            heading=_face(_required(searched, HEADING_FILE_NAMES)),
+            others=tuple(_face(path) for path in ([rare] if rare else []) + extra),
+        )
+
+    @property
+    def files(self) -> tuple[FontFile, ...]:
+        """All faces, body first."""
+        return (self.body, self.heading, *self.others)
+
+    def body_families(self) -> list[str]:
+        """Family names for running text, in order of preference."""
+        return self._families(self.files)
+
+    def heading_families(self) -> list[str]:
+        """Family names for labels and titles, in order of preference."""
+        return self._families((self.heading, *self.files))
+
+    def _families(self, faces: Sequence[FontFile]) -> list[str]:
+        """The typesetter's own names: it strips words such as 'Regular' that files carry."""
+        names = {(info.path, info.index): info.family for info in self.typst_fonts.fonts()}
+        return list(dict.fromkeys(names[str(face.path.resolve()), face.index] for face in faces))
+
+    @cached_property
+    def code_points(self) -> frozenset[int]:
+        """Every code point that some face of the stack draws."""
+        return frozenset().union(*(face.code_points() for face in self.files))
+
+    def missing_glyphs(self, text: str) -> list[str]:
+        """The characters of the text that no font has, each once, in order of appearance.
+
+        Controls and other invisible characters count as missing, even where a font maps
+        them: nothing is dropped from a name in silence.
+        """
+        return [
+            char
+            for char in dict.fromkeys(text)
+            if ord(char) not in self.code_points or category(char) in _INVISIBLE_CATEGORIES
+        ]
+
+    @cached_property
+    def typst_fonts(self) -> typst.Fonts:
+        """Exactly these files, loaded once and shared: loading costs as much as 50 documents.
+
+        The typesetter takes directories only, so the files are linked into one for the
+        moment of loading; it keeps the real paths.
+        """
+        with tempfile.TemporaryDirectory(prefix="zikao-fonts-") as directory:
+            for number, face in enumerate(self.files):
+                link = Path(directory) / f"{number:02}{face.path.suffix}"
+                os.symlink(face.path.resolve(), link)  # noqa: PTH211 - target, then name
+            return typst.Fonts(
+                include_system_fonts=False, include_embedded_fonts=False, font_paths=[directory]
+            )
+
+
+@lru_cache(maxsize=1)
+def default_stack() -> FontStack:
+    """The stack of the known directories, found once a process."""
+    return FontStack.discover()
+
+
+def missing_glyphs(text: str) -> list[str]:
+    """The characters that the default stack cannot draw (DOMAIN section 5: refuse, no boxes)."""
+    return default_stack().missing_glyphs(text)
+
+
+def code_point_label(char: str) -> str:
+    """'𬭎' becomes '𬭎 (U+2CB4E)', for people who must find a font for it."""
+    shown = char if char.isprintable() else "?"
+    return f"{shown} (U+{ord(char):04X})"
+
+
+def _find(directories: Sequence[Path], names: Sequence[str]) -> Path | None:
+    candidates = (directory / name for directory in directories for name in names)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _required(directories: Sequence[Path], names: Sequence[str]) -> Path:
+    path = _find(directories, names)
+    if path is None:
+        raise FontStackIncomplete(
+            f"none of {', '.join(names)} found; install Debian's fonts-noto-cjk"
+            " or the Python package mplfonts"
+        )
+    return path
+
+
+def _face(path: Path) -> FontFile:
+    """The only face of a file, or the simplified Chinese face of a collection."""
+    if path.suffix.lower() != _COLLECTION_SUFFIX:
+        return FontFile(path)
+    with TTCollection(path, lazy=True) as collection:
+        families = [str(font["name"].getDebugName(_FAMILY_NAME_ID)) for font in collection]
+    chinese = (at for at, name in enumerate(families) if name.endswith(_SIMPLIFIED_CHINESE_SUFFIX))
+    return FontFile(path, next(chinese, 0))

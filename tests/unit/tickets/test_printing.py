@@ -1,0 +1,366 @@
+"""Real tickets, rendered, looked at and scanned."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pypdfium2
+import pytest
+import zxingcpp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+from zikao_sandbox.portraits import identity_material_jpeg, portrait_jpeg
+from zikao_tickets.printing import (
+    FontStack,
+    FontStackIncomplete,
+    MissingGlyphs,
+    SheetOverflow,
+    SittingLine,
+    TicketRenderer,
+    TicketSheet,
+    UnusablePhoto,
+    missing_glyphs,
+)
+from zikao_tickets.printing.fonts import default_stack
+from zikao_tickets.proof import (
+    ProofRejected,
+    ProofSitting,
+    TicketProof,
+    name_hash,
+    photo_hash,
+    sign,
+    verify,
+)
+
+A4_POINTS = (595.3, 841.9)
+POINTS_PER_INCH = 72
+ROW_HEIGHT_POINTS = 10.2 / 25.4 * POINTS_PER_INCH
+OFFICE_PRINTER_DPI = 150
+BLACK_BELOW = 128
+RARE_NAME = "张𬭎"
+NOBODY_HAS = "\U000f0001"  # private use
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+KEYS = {"2022a": KEY.public_key()}
+NOTICE = (
+    "一、考生须凭本准考证和有效居民身份证原件，按规定的时间、考点、考场、座位参加考试。",
+    "二、开考15分钟后禁止入场，开考30分钟后方可交卷离场。",
+    "三、严禁携带手机、智能手表（手环）等具有发送或接收信息功能的设备进入考场。",
+)
+LINES = (
+    SittingLine(
+        date="2022年4月16日",
+        weekday="星期六",
+        time="09:00—11:30",
+        course_code="03708",
+        course_name="中国近现代史纲要",
+        site_name="成都市第十七中学",
+        site_address="锦江区通盈街368号",
+        room="012",
+        seat="05",
+    ),
+    SittingLine(
+        date="2022年4月17日",
+        weekday="星期日",
+        time="14:30—17:00",
+        course_code="13000",
+        course_name="英语（专升本）",
+        site_name="盐道街中学",
+        site_address="锦江区盐道街1号",
+        room="108",
+        seat="29",
+    ),
+)
+
+
+def sheet(
+    number: int = 1, name: str = RARE_NAME, lines: Sequence[SittingLine] = LINES
+) -> TicketSheet:
+    """A complete ticket with a real proof."""
+    ticket_number = f"0104221{number:05}"
+    photo = portrait_jpeg(number, "男")
+    proof = TicketProof(
+        session_code="22.1",
+        ticket_number=ticket_number,
+        version=1,
+        name_hash=name_hash(name),
+        photo_hash=photo_hash(photo),
+        sittings=tuple(
+            ProofSitting(slot, line.room, line.seat) for slot, line in enumerate(lines, start=1)
+        ),
+    )
+    return TicketSheet(
+        session_name="2022年4月高等教育自学考试",
+        session_code="22.1",
+        name=name,
+        sex="男",
+        document_number="513101198201130014",
+        ticket_number=ticket_number,
+        county_name="成都市锦江区",
+        photo_jpeg=photo,
+        version=1,
+        serial=f"22.1-510104-{number:06}",
+        sittings=tuple(lines),
+        notice=NOTICE,
+        notice_version="2022-04-08",
+        qr_text=sign(proof, "2022a", KEY),
+        issued_at=datetime(2022, 4, 11, 9, 5, tzinfo=ZoneInfo("Asia/Shanghai")),
+    )
+
+
+@pytest.fixture(scope="module")
+def renderer() -> TicketRenderer:
+    """The renderer of the default font stack, built once as a service does."""
+    return TicketRenderer()
+
+
+def page_text(pdf: bytes, page: int = 0) -> str:
+    """The text of a page without line ends and blanks, which wrapping makes arbitrary."""
+    text = pypdfium2.PdfDocument(pdf)[page].get_textpage().get_text_range()
+    return "".join(text.split())
+
+
+def black_and_white(pdf: bytes, page: int = 0) -> Image.Image:
+    """A page as a one-bit 150 dpi office printer puts it on paper."""
+    bitmap = pypdfium2.PdfDocument(pdf)[page].render(scale=OFFICE_PRINTER_DPI / POINTS_PER_INCH)
+    picture: Image.Image = bitmap.to_pil()
+    return picture.convert("L").point(lambda level: 255 * (level >= BLACK_BELOW), "1")
+
+
+def scanned(pdf: bytes, page: int = 0) -> str:
+    """The text of the one QR code on a page printed in black and white."""
+    (code,) = zxingcpp.read_barcodes(black_and_white(pdf, page).convert("L"))
+    return code.text
+
+
+def test_one_a4_page_a_sheet_in_order(renderer: TicketRenderer) -> None:
+    """Three sheets become three A4 pages, each with its own ticket number."""
+    sheets = [sheet(number) for number in (1, 2, 3)]
+    pdf = renderer.render(sheets)
+    document = pypdfium2.PdfDocument(pdf)
+    assert len(document) == 3
+    for page, expected in enumerate(sheets):
+        assert document[page].get_size() == pytest.approx(A4_POINTS, abs=0.1)
+        assert expected.ticket_number in page_text(pdf, page)
+
+
+def test_everything_the_candidate_needs_is_on_the_page(renderer: TicketRenderer) -> None:
+    """Title, person, numbers, every sitting, the whole notice, serial and version are printed."""
+    ticket = replace(sheet(), title="临时准考证", issuer="四川省教育考试院", version=3)
+    text = page_text(renderer.render([ticket]))
+    for expected in ticket.texts():
+        assert "".join(expected.split()) in text
+    assert "第3版" in text
+    assert "2022-04-1109:05:00" in text
+
+
+def test_the_qr_code_scans_from_a_black_and_white_print(renderer: TicketRenderer) -> None:
+    """A one-bit 150 dpi print gives back the signed proof, which verifies offline."""
+    ticket = sheet(lines=[*LINES, *LINES])
+    text = scanned(renderer.render([ticket]))
+    assert text == ticket.qr_text
+    proof = verify(text, KEYS)
+    assert proof.ticket_number == ticket.ticket_number
+    assert proof.name_hash == name_hash(ticket.name)
+    assert proof.sittings[3] == (4, "108", "29")
+
+
+def test_a_scanned_code_with_one_changed_byte_does_not_verify(renderer: TicketRenderer) -> None:
+    """A ticket printed with one altered character in its code scans and is refused."""
+    text = sheet().qr_text
+    swapped = "A" if text[60] != "A" else "B"
+    forged = replace(sheet(), qr_text=text[:60] + swapped + text[61:])
+    read = scanned(renderer.render([forged]))
+    assert read == forged.qr_text
+    with pytest.raises(ProofRejected):
+        verify(read, KEYS)
+
+
+def test_the_qr_code_is_wide_enough_and_has_its_quiet_zone(renderer: TicketRenderer) -> None:
+    """The symbol is at least 25 mm wide on paper."""
+    page = black_and_white(renderer.render([sheet()]))
+    (code,) = zxingcpp.read_barcodes(page.convert("L"))
+    pixels = code.position.top_right.x - code.position.top_left.x
+    assert pixels / OFFICE_PRINTER_DPI * 25.4 >= 25
+
+
+def ink(glyph: Image.Image) -> Image.Image:
+    """Black ink on white, cropped to the ink and brought to one size, one bit a pixel."""
+    dark = ImageChops.invert(glyph.convert("L")).point(lambda level: 255 * (level > 127))
+    return dark.crop(dark.getbbox()).resize((48, 48)).point(lambda level: 255 * (level > 127))
+
+
+def agreement(one: Image.Image, other: Image.Image) -> float:
+    """The share of pixels that two inked glyphs have in common."""
+    differing = ImageChops.difference(one, other).histogram()[255]
+    return 1 - differing / (one.width * one.height)
+
+
+def drawn_by_font(char: str) -> Image.Image:
+    """The glyph of the heading font, drawn without the ticket printer."""
+    font = ImageFont.truetype(str(default_stack().heading.path), 200)
+    image = Image.new("L", (400, 400), 255)
+    ImageDraw.Draw(image).text((80, 40), char, font=font, fill=0)
+    return image
+
+
+def test_a_rare_name_is_drawn_with_its_own_glyph(renderer: TicketRenderer) -> None:
+    """The ink of 𬭎 on the ticket is the font's glyph of it, not a box and not another one."""
+    page = pypdfium2.PdfDocument(renderer.render([sheet(name=RARE_NAME)]))[0]
+    text_page = page.get_textpage()
+    index, _ = text_page.search(RARE_NAME[0]).get_next()
+    left, bottom, right, top = text_page.get_charbox(index + 1)
+    scale, margin = 12, 1
+    picture = page.render(scale=scale).to_pil()
+    height = page.get_height()
+    corners = (left - margin, height - top - margin, right + margin, height - bottom + margin)
+    printed = ink(picture.crop(tuple(round(scale * corner) for corner in corners)))
+    assert agreement(printed, ink(drawn_by_font("𬭎"))) > 0.95
+    assert agreement(printed, ink(drawn_by_font(NOBODY_HAS))) < 0.6
+    assert agreement(printed, ink(drawn_by_font("铉"))) < 0.9
+
+
+@pytest.mark.parametrize("char", [NOBODY_HAS, "\ue000", "\U000e0100", "\n", "\u0008"])
+def test_a_name_that_no_font_draws_is_refused(renderer: TicketRenderer, char: str) -> None:
+    """A character without glyph stops the ticket, named with its code point."""
+    assert missing_glyphs(f"张{char}{char}") == [char]
+    with pytest.raises(MissingGlyphs, match=rf"U\+{ord(char):04X}") as caught:
+        renderer.render([sheet(1), sheet(2, name=f"张{char}")])
+    assert caught.value.characters == (char,)
+    assert caught.value.ticket_number == sheet(2).ticket_number
+
+
+def test_glyphs_are_checked_in_every_text_of_a_sheet(renderer: TicketRenderer) -> None:
+    """A site whose name cannot be drawn stops the ticket as a candidate's name does."""
+    line = replace(LINES[0], site_name=f"第{NOBODY_HAS}中学")
+    with pytest.raises(MissingGlyphs):
+        renderer.check(sheet(lines=[line]))
+
+
+def test_names_of_the_minorities_and_of_level_three_have_glyphs() -> None:
+    """The middle dot and rare characters of names are in the stack."""
+    assert missing_glyphs("阿卜杜热合曼·买买提㛃䶮𠅤𬭎𬘫𫄧") == []
+
+
+def test_the_same_sheets_give_the_same_bytes(renderer: TicketRenderer) -> None:
+    """Rendering twice, with another renderer, gives identical bytes."""
+    sheets = [sheet(1), sheet(2)]
+    assert renderer.render(sheets) == TicketRenderer(FontStack.discover()).render(sheets)
+
+
+def test_a_long_notice_and_long_sites_still_give_one_page(renderer: TicketRenderer) -> None:
+    """Four sittings with long sites and a notice of 1,500 characters stay on one page, whole."""
+    lines = [
+        replace(
+            line,
+            site_name="四川省成都市锦江区成都市第十七中学（高等教育自学考试标准化考点第三分考点）",
+            site_address="四川省成都市锦江区通盈街368号（地铁六号线玉双路站B口步行八百米）",
+        )
+        for line in (*LINES, *LINES)
+    ]
+    notice = tuple(f"{number}、{NOTICE[0]}{NOTICE[2]}" for number in range(1, 20))
+    ticket = replace(sheet(lines=lines), notice=notice)
+    pdf = renderer.render([ticket, ticket])
+    assert len(pypdfium2.PdfDocument(pdf)) == 2
+    assert all(paragraph in page_text(pdf, 1) for paragraph in notice)
+    assert scanned(pdf, 1) == ticket.qr_text
+
+
+def test_the_longest_name_stays_inside_its_row(renderer: TicketRenderer) -> None:
+    """A name of 64 characters is printed whole, in a type small enough for its row."""
+    name = ("阿卜杜热合曼·买买提明艾力江·" * 5)[:64]
+    pdf = renderer.render([sheet(name=name)])
+    assert name in page_text(pdf)
+    text_page = pypdfium2.PdfDocument(pdf)[0].get_textpage()
+    index, _ = text_page.search("阿").get_next()
+    boxes = [text_page.get_charbox(index + offset) for offset in range(len(name))]
+    assert max(box[3] for box in boxes) - min(box[1] for box in boxes) < ROW_HEIGHT_POINTS
+
+
+def test_a_notice_that_cannot_fit_is_an_error_not_a_second_page(renderer: TicketRenderer) -> None:
+    """What would need a second page is refused and named."""
+    endless = replace(sheet(2), notice=NOTICE * 100)
+    with pytest.raises(SheetOverflow) as caught:
+        renderer.render([sheet(1), endless])
+    assert caught.value.ticket_number == endless.ticket_number
+
+
+def test_template_markup_in_data_is_printed_as_it_stands(renderer: TicketRenderer) -> None:
+    """Data is never template source: code in a site name is text on paper."""
+    hostile = replace(LINES[0], site_name='#panic("x") $1+1$ *b* `c`')
+    text = page_text(renderer.render([sheet(lines=[hostile])]))
+    assert '#panic("x")$1+1$*b*`c`' in text
+
+
+@pytest.mark.parametrize(
+    "photo", [b"", b"\x89PNG", b"\xff\xd8\xff\xd9", portrait_jpeg(1, "男")[:-9]]
+)
+def test_a_broken_photo_is_refused(renderer: TicketRenderer, photo: bytes) -> None:
+    """Bytes that are no whole JPEG stop the ticket: the photo is never left out in silence."""
+    with pytest.raises(UnusablePhoto):
+        renderer.render([replace(sheet(), photo_jpeg=photo)])
+
+
+def test_the_photo_is_on_the_page_as_it_was_handed_in(renderer: TicketRenderer) -> None:
+    """The JPEG data goes into the PDF unchanged, 3:4 and about 26 mm wide."""
+    pdf = renderer.render([sheet()])
+    images = [
+        found
+        for found in pypdfium2.PdfDocument(pdf)[0].get_objects(max_depth=5)
+        if isinstance(found, pypdfium2.PdfImage)
+    ]
+    assert [bytes(image.get_data()) for image in images] == [sheet().photo_jpeg]
+    left, bottom, right, top = images[0].get_bounds()
+    assert right - left > 0
+    assert (right - left) / (top - bottom) == pytest.approx(0.75, abs=0.01)
+
+
+def test_nothing_to_print_is_an_error(renderer: TicketRenderer) -> None:
+    """No sheets, a sheet without sittings or without time zone is the caller's mistake."""
+    with pytest.raises(ValueError, match="nothing to print"):
+        renderer.render([])
+    with pytest.raises(ValueError, match="without sittings"):
+        sheet(lines=[LINES[0]]).__class__(**{**vars(sheet()), "sittings": ()})
+    with pytest.raises(ValueError, match="time zone"):
+        replace(sheet(), issued_at=datetime(2022, 4, 11))  # noqa: DTZ001 - the point
+
+
+def test_a_machine_without_the_fonts_is_told_what_to_install(tmp_path: Path) -> None:
+    """An empty font directory is refused when the stack is built, not on the first ticket."""
+    with pytest.raises(FontStackIncomplete, match="fonts-noto-cjk"):
+        FontStack.discover([tmp_path])
+
+
+def test_a_font_of_the_office_extends_the_stack(tmp_path: Path) -> None:
+    """A font file in an extra directory is searched after the stack's own."""
+    font = default_stack().heading.path
+    (tmp_path / f"office{font.suffix}").symlink_to(font)
+    stack = FontStack.discover(extra_directories=[tmp_path])
+    assert stack.files[-1].path.parent == tmp_path
+    assert stack.missing_glyphs(RARE_NAME) == []
+
+
+def test_portraits_are_passport_photos_distinct_by_seed() -> None:
+    """Made-up portraits are 480x640 JPEG of 15-200 KB on light blue, the same for one seed."""
+    portraits = {portrait_jpeg(seed, sex) for seed in range(10) for sex in "男女"}
+    assert len(portraits) == 20
+    assert portrait_jpeg(3, "女") in portraits
+    for data in portraits:
+        image = Image.open(io.BytesIO(data))
+        assert (image.format, image.size) == ("JPEG", (480, 640))
+        assert 15_000 <= len(data) <= 200_000
+        red, green, blue = image.getpixel((20, 20))  # type: ignore[misc]
+        assert red < green < blue
+        assert blue > 200
+
+
+def test_identity_material_is_a_deterministic_jpeg() -> None:
+    """Sample material is one JPEG with front above back, the same for the same person."""
+    font = default_stack().heading.path
+    first = identity_material_jpeg(1, "女", RARE_NAME, "513101198201130014", font)
+    assert first == identity_material_jpeg(1, "女", RARE_NAME, "513101198201130014", font)
+    image = Image.open(io.BytesIO(first))
+    assert image.format == "JPEG"
+    assert image.height > image.width
