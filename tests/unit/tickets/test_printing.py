@@ -152,8 +152,7 @@ def test_the_qr_code_scans_from_a_black_and_white_print(renderer: TicketRenderer
 def test_a_scanned_code_with_one_changed_byte_does_not_verify(renderer: TicketRenderer) -> None:
     """A ticket printed with one altered character in its code scans and is refused."""
     text = sheet().qr_text
-    swapped = "A" if text[60] != "A" else "B"
-    forged = replace(sheet(), qr_text=text[:60] + swapped + text[61:])
+    forged = replace(sheet(), qr_text=text[:60] + ("A" if text[60] != "A" else "B") + text[61:])
     read = scanned(renderer.render([forged]))
     assert read == forged.qr_text
     with pytest.raises(ProofRejected):
