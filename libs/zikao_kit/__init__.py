@@ -1,0 +1,1 @@
+"""What every zikao service shares: server, errors, configuration, database, crypto."""
