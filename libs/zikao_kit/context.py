@@ -1,0 +1,61 @@
+"""Who calls, and under which request id: known anywhere below an RPC.
+
+One context variable holds the call in progress. The server sets it before a
+method of `rpc.py` runs; background work sets it with `acting_as`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import uuid4
+
+from zikao_kit.tokens import Actor
+
+ANONYMOUS = Actor(subject="", role="anonymous")
+
+
+@dataclass(slots=True)
+class Call:
+    """One RPC (or one piece of background work) while it is in progress."""
+
+    method: str
+    request_id: str
+    caller: str = ""
+    actor: Actor = ANONYMOUS
+
+
+_current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)
+set_current_call = _current.set
+
+
+def current_call() -> Call | None:
+    """Return the call in progress, or None outside of one."""
+    return _current.get()
+
+
+def current_actor() -> Actor:
+    """Return who calls. Outside of a call this is a programming error (RuntimeError)."""
+    call = _current.get()
+    if call is None:
+        raise RuntimeError("no call in progress: background work needs acting_as()")
+    return call.actor
+
+
+def current_request_id() -> str:
+    """Return the id that logs, answers and calls to other services carry; '' outside of a call."""
+    call = _current.get()
+    return call.request_id if call else ""
+
+
+@contextmanager
+def acting_as(actor: Actor, request_id: str = "") -> Iterator[None]:
+    """Run background work (or a test) in the name of `actor`."""
+    call = Call("", request_id or str(uuid4()), caller=actor.caller, actor=actor)
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,55 @@
+"""The one error that commands raise; knows neither grpc nor protobuf.
+
+What a reason means on the wire is in the contracts (`zikao.options.v1.error`)
+and is read from there by `zikao_kit.error_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+INVALID_REQUEST = "INVALID_REQUEST"
+INTERNAL = "INTERNAL"
+UNAVAILABLE = "UNAVAILABLE"
+OVERLOADED = "OVERLOADED"
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """What is wrong with one field: its path in the request, and a Chinese sentence."""
+
+    field: str
+    description: str
+
+
+class DomainError(Exception):
+    """A rule said no.
+
+    `reason` is the name of an enum value of `zikao.options.v1.ErrorReason` or of
+    the service's own `ErrorReason`, without the prefix `ERROR_REASON_`.
+    `metadata` goes over the wire as text and fills the sentence of the reason:
+    it must hold nothing that the caller may not know.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        /,
+        *,
+        fields: Sequence[FieldProblem] = (),
+        retry_after: timedelta | None = None,
+        **metadata: object,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.fields = tuple(fields)
+        self.retry_after = retry_after
+        self.metadata = {key: str(value) for key, value in metadata.items()}
+
+    def __str__(self) -> str:
+        """Reason and metadata, for logs and test reports."""
+        details = [f"{key}={value}" for key, value in self.metadata.items()]
+        details += [problem.field for problem in self.fields]
+        return f"{self.reason} ({', '.join(details)})" if details else self.reason
