@@ -21,6 +21,7 @@ lint: setup ## ruff, mypy, import contracts, buf lint, generated code, file size
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	scripts/protos --check
+	$(BIN)/python scripts/errors-page --check
 	scripts/check-sizes
 
 format: setup ## let ruff format and fix what it can
@@ -29,6 +30,7 @@ format: setup ## let ruff format and fix what it can
 
 protos: setup ## regenerate libs/protos from protos/
 	@scripts/protos
+	@$(BIN)/python scripts/errors-page
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \

@@ -1,0 +1,119 @@
+"""What every contract must say, read from the generated descriptors."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import EnumDescriptor, FileDescriptor, MethodDescriptor
+from google.rpc import code_pb2
+from zikao.options.v1 import options_pb2
+
+ROOT = Path(__file__).parent.parent.parent
+PROTOS = sorted((ROOT / "protos" / "zikao").rglob("*.proto"))
+
+
+def _file(proto: Path) -> FileDescriptor:
+    module = (
+        proto.relative_to(ROOT / "protos").with_suffix("").as_posix().replace("/", ".") + "_pb2"
+    )
+    descriptor = importlib.import_module(module).DESCRIPTOR
+    assert isinstance(descriptor, FileDescriptor)
+    return descriptor
+
+
+def _methods() -> Iterator[MethodDescriptor]:
+    for proto in PROTOS:
+        for service in _file(proto).services_by_name.values():
+            yield from service.methods
+
+
+def _reasons() -> list[EnumDescriptor]:
+    files = (_file(proto) for proto in PROTOS if proto.name == "errors.proto")
+    return [file.enum_types_by_name["ErrorReason"] for file in files]
+
+
+METHODS = list(_methods())
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.full_name)
+def test_every_method_states_who_may_call_it(method: MethodDescriptor) -> None:
+    """A method without a permission is refused for everyone, so none is published without one."""
+    access = method.GetOptions().Extensions[options_pb2.access]
+    assert access.anyone or access.roles or access.services
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.full_name)
+def test_a_scope_field_is_a_field_of_the_request(method: MethodDescriptor) -> None:
+    """The field that an officer's scope is held against exists, and officers may call."""
+    access = method.GetOptions().Extensions[options_pb2.access]
+    if access.scope_field:
+        assert access.scope_field in method.input_type.fields_by_name
+        assert options_pb2.ROLE_COUNTY_OFFICER in access.roles
+
+
+READING = ("Get", "List", "Watch", "BatchGet", "Stream", "Query", "Verify")
+# These need no request id: logging in changes nothing that is kept, and the
+# platform's calls are named by the order, refund or payment they are about.
+NAMED_OTHERWISE = {
+    "LogIn": None,
+    "CreatePaymentOrder": "order_id",
+    "ClosePaymentOrder": "order_id",
+    "RefundPayment": "refund_id",
+    "NotifyPayment": "payment",
+}
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS if not m.name.startswith(READING)], ids=lambda m: m.full_name
+)
+def test_every_mutation_can_be_repeated_safely(method: MethodDescriptor) -> None:
+    """A mutation carries a request_id, or the name of the one thing it is about."""
+    key = NAMED_OTHERWISE.get(method.name, "request_id")
+    if key is not None:
+        assert key in method.input_type.fields_by_name
+
+
+@pytest.mark.parametrize("enum", _reasons(), ids=lambda e: e.full_name)
+def test_every_error_reason_has_a_code_and_a_chinese_sentence(enum: EnumDescriptor) -> None:
+    """A reason without a meaning could not be told to anyone."""
+    for value in enum.values[1:]:
+        meaning = value.GetOptions().Extensions[options_pb2.error]
+        assert meaning.code not in (code_pb2.OK, code_pb2.UNKNOWN), value.name
+        assert any("\u4e00" <= character <= "\u9fff" for character in meaning.message_zh), (
+            value.name
+        )
+
+
+def test_service_reasons_do_not_shadow_the_common_ones() -> None:
+    """A reason means one thing: no service redefines one that every service may answer with."""
+    common, *others = sorted(
+        _reasons(), key=lambda e: e.full_name != "zikao.options.v1.ErrorReason"
+    )
+    shared = {value.name for value in common.values[1:]}
+    for enum in others:
+        assert not shared & {value.name for value in enum.values[1:]}, enum.full_name
+
+
+NAMES_OF_PERSONAL_FIELDS = {
+    "name": {"PersonalData", "Candidate", "VerifyTicketResponse"},
+    "document_number": None,
+    "password": None,
+    "mobile": None,
+    "birth_date": None,
+    "jpeg": None,
+    "photo_jpeg": None,
+    "access_token": None,
+}
+
+
+@pytest.mark.parametrize("proto", PROTOS, ids=lambda p: "/".join(p.parts[-3:]))
+def test_personal_fields_are_marked_sensitive(proto: Path) -> None:
+    """What identifies a person, or opens an account, is never logged (DOMAIN section 7)."""
+    for message in _file(proto).message_types_by_name.values():
+        for field in message.fields:
+            where = NAMES_OF_PERSONAL_FIELDS.get(field.name, set())
+            if where is None or message.name in where:
+                assert field.GetOptions().Extensions[options_pb2.sensitive], field.full_name
