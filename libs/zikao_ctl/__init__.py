@@ -1,0 +1,1 @@
+"""The `zikao` command: runs, rehearses and audits the services on one machine."""

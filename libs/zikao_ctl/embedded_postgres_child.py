@@ -1,0 +1,60 @@
+"""Starts PostgreSQL's programs as children that never outlive us."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from zikao_ctl import embedded_postgres_launch
+from zikao_ctl.embedded_postgres_binaries import Account
+
+
+def spawn(
+    command: Sequence[str], data_dir: Path, account: Account | None, log: Path
+) -> "subprocess.Popen[bytes]":
+    """Start `command` ({data} in it: the data directory) so that it ends when we do.
+
+    It runs as `account` (None: as we are) and writes to `log`. The kernel tells
+    a child of its parent's death when the *thread* that made it ends, so each
+    child has a thread of its own that lives as long. Raises OSError.
+    """
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def live_with_child() -> None:
+        try:
+            process = _start(command, data_dir, account, log)
+        except BaseException as error:  # raised again in the caller's thread
+            started.set_exception(error)
+        else:
+            started.set_result(process)
+            process.wait()
+
+    threading.Thread(target=live_with_child, name="embedded-postgres", daemon=True).start()
+    return started.result()
+
+
+def _start(
+    command: Sequence[str], data_dir: Path, account: Account | None, log: Path
+) -> "subprocess.Popen[bytes]":
+    directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Another user may not get to the directory by its path, but can through what we opened.
+        data = str(data_dir) if account is None else f"/proc/self/fd/{directory}"
+        uid, gid = (-1, -1) if account is None else (account.uid, account.gid)
+        launcher = [sys.executable, "-I", "-S", embedded_postgres_launch.__file__]
+        who = [str(number) for number in (os.getpid(), uid, gid)]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [*launcher, *who, *(word.replace("{data}", data) for word in command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                pass_fds=() if account is None else (directory,),
+                start_new_session=True,  # Ctrl-C is for us: we stop it last
+            )
+    finally:
+        os.close(directory)

@@ -1,0 +1,145 @@
+"""Chooses the database cluster that a run of the tests uses.
+
+In this order: the cluster that `ZIKAO_TEST_DSN` names, a container
+(testcontainers), the embedded PostgreSQL. Every one is reached on TCP; a
+container through its port published on 127.0.0.1.
+"""
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import docker  # type: ignore[import-untyped]
+from docker.errors import (  # type: ignore[import-untyped]
+    DockerException,
+    ImageNotFound,
+)
+from zikao_ctl.embedded_postgres import EmbeddedPostgres
+
+DSN_VARIABLE = "ZIKAO_TEST_DSN"
+IMAGE_VARIABLE = "ZIKAO_TEST_PG_IMAGE"
+DEFAULT_IMAGE = "postgres:15"
+ENGINE_ANSWER_SECONDS = 10
+SUPERUSER = "postgres"
+HOST = "127.0.0.1"
+# The cluster is thrown away after the run, so nothing waits for the disk. A killed
+# server still keeps every commit (synchronous_commit stays on); a killed machine would not.
+THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL cluster: a superuser's DSN, and what it is in a line for people."""
+
+    admin_dsn: str
+    description: str
+
+
+@contextmanager
+def test_cluster() -> Iterator[Cluster]:
+    """Yield the cluster for this run and end it afterwards, unless it is the user's own.
+
+    Raises whatever testcontainers raises when an engine and an image are there
+    but the container does not start: that is to be repaired, not worked around.
+    """
+    if dsn := os.environ.get(DSN_VARIABLE):
+        yield _described(dsn, DSN_VARIABLE)
+        return
+    image = os.environ.get(IMAGE_VARIABLE, DEFAULT_IMAGE)
+    if (obstacle := _obstacle(image)) is None:
+        with _container(image) as dsn:
+            yield _described(dsn, "container, testcontainers")
+    else:
+        with _embedded() as dsn:
+            yield _described(dsn, f"embedded{obstacle}")
+
+
+# Its name would otherwise make pytest take it for a test where it is imported.
+test_cluster.__test__ = False  # type: ignore[attr-defined]
+
+
+def _obstacle(image: str) -> str | None:
+    """Return None when a container of `image` can be had, else what to say about it."""
+    try:
+        engine = docker.from_env(timeout=ENGINE_ANSWER_SECONDS)
+    except DockerException:
+        return ""  # no engine: the ordinary case of a machine without Docker
+    try:
+        engine.ping()
+    except (DockerException, OSError):
+        return ""
+    finally:
+        engine.close()
+    return None if _image_is_there(image) else f"; Docker answers but has no image {image}"
+
+
+def _image_is_there(image: str, *, pull: bool = True) -> bool:
+    engine = docker.from_env()
+    try:
+        engine.images.get(image)
+    except ImageNotFound:
+        return pull and _pull(engine, image)
+    finally:
+        engine.close()
+    return True
+
+
+def _pull(engine: docker.DockerClient, image: str) -> bool:
+    try:
+        engine.images.pull(image)
+    except (DockerException, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _container(image: str) -> Iterator[str]:
+    # Both are imported late because testcontainers reads its settings on import.
+    _settle_reaper()
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
+
+    password = secrets.token_urlsafe(16)
+    container = PostgresContainer(image, username=SUPERUSER, password=password, dbname=SUPERUSER)
+    options = (word for item in THROWAWAY_SETTINGS.items() for word in ("-c", "=".join(item)))
+    container.with_command(["postgres", "-c", "max_connections=200", *options])
+    with container:  # removes the container also when its start fails
+        port = container.get_exposed_port(5432)
+        yield f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{SUPERUSER}"
+
+
+def _settle_reaper() -> None:
+    """Do without testcontainers' reaper container when its image is not here: we stop our own."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
+
+    if not _image_is_there(testcontainers_config.ryuk_image, pull=False):
+        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+        testcontainers_config.ryuk_disabled = True
+
+
+@contextmanager
+def _embedded() -> Iterator[str]:
+    with (
+        tempfile.TemporaryDirectory(prefix="zikao-test-postgres-") as directory,
+        EmbeddedPostgres(Path(directory) / "cluster", settings=THROWAWAY_SETTINGS) as postgres,
+    ):
+        yield postgres.dsn()
+
+
+def _described(dsn: str, how: str) -> Cluster:
+    version = asyncio.run(_server_version(dsn))
+    return Cluster(dsn, f"PostgreSQL {version} ({how})")
+
+
+async def _server_version(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        version: str = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    return version.split(maxsplit=1)[0]  # "15.18 (Debian 15.18-0+deb12u1)"
