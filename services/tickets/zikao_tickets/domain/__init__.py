@@ -1,0 +1,1 @@
+"""Rules of the tickets service: pure, no clock, no I/O."""

@@ -1,0 +1,62 @@
+"""A draw that anybody can re-run from the revealed seed, in any language.
+
+The generator of a language may change between versions; this one is written down here:
+
+- block `i` = HMAC-SHA256(key = seed, message = label + 0x00 + `i` as 8 bytes, big-endian);
+- a number below `n` takes 8 bytes, big-endian; values at or above the largest multiple of `n`
+  that 64 bits hold are dropped, so that no number is likelier than another;
+- a shuffle goes from the last place `i` down to 1 and swaps it with place `below(i + 1)`.
+
+Source of the rule: DOMAIN section 5 (seed published as a hash before, revealed after).
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SEED_BYTES = 32
+_WORD_BYTES = 8
+_WORD_VALUES = 1 << (8 * _WORD_BYTES)
+
+
+def new_seed() -> bytes:
+    """32 bytes nobody can foresee."""
+    return secrets.token_bytes(SEED_BYTES)
+
+
+def seed_sha256(seed: bytes) -> bytes:
+    """What is published before the draw: SHA-256 of the seed, 32 bytes."""
+    return hashlib.sha256(seed).digest()
+
+
+class Draw:
+    """One stream of random numbers, fixed by the seed and what it is for (`label`)."""
+
+    def __init__(self, seed: bytes, label: str) -> None:
+        self._words = _words(seed, label.encode() + b"\x00")
+
+    def below(self, limit: int) -> int:
+        """Return a number from 0 to `limit` - 1; `limit` is at least 1."""
+        bound = _WORD_VALUES - _WORD_VALUES % limit
+        return next(word for word in self._words if word < bound) % limit
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """Return the items in a drawn order."""
+        drawn = list(items)
+        for last in range(len(drawn) - 1, 0, -1):
+            other = self.below(last + 1)
+            drawn[last], drawn[other] = drawn[other], drawn[last]
+        return drawn
+
+
+def _words(seed: bytes, label: bytes) -> Iterator[int]:
+    block = 0
+    while True:
+        digest = hmac.digest(seed, label + block.to_bytes(8), "sha256")
+        for at in range(0, len(digest), _WORD_BYTES):
+            yield int.from_bytes(digest[at : at + _WORD_BYTES])
+        block += 1
