@@ -24,9 +24,9 @@ ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "zikao"
 # Services on machines whose clocks are a little behind accept a token at once.
 NOT_BEFORE_MARGIN_SECONDS = 30
-# Ours are about 400 characters; longer ones are refused before any work is done for them.
+# Ours are about 500 characters; longer ones are refused before any work is done for them.
 MAX_TOKEN_CHARACTERS = 2048
-# About 1.5 KB each.
+# About 1.1 KB each.
 VERIFIED_TOKENS_KEPT = 20_000
 
 SERVICE_ROLE = "service"
