@@ -1,0 +1,187 @@
+"""The session file: one YAML file that describes an examination session (DOMAIN section 8).
+
+`courses`, `counties` and `sites` are lists, or ``{csv: FILE}`` with the same keys as columns and
+FILE found from the session file's folder. Times are local times of `time_zone`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from zikao_ctl.session_checks import check_session
+from zikao_ctl.session_model import (
+    TRACKS,
+    Calendar,
+    County,
+    Course,
+    Notice,
+    Room,
+    SessionFile,
+    Site,
+    Slot,
+    TicketNumberRule,
+    Window,
+)
+from zikao_ctl.session_reading import Problems, Section, SessionFileError, read_yaml
+
+_COUNTY_CODE = (6, r"[0-9]{6}", "a 6-digit county code")
+_COURSE_CODE = (5, r"[0-9]{5}", "a 5-digit course code")
+_SITE_CODE = (12, r"[0-9A-Z]{1,12}", "1 to 12 digits or capital letters")
+_SESSION_DIGITS = (4, r"[0-9]{1,4}", "1 to 4 digits")
+_ROOM_GROUP = re.compile(r"([1-9][0-9]{0,3}) of ([1-9][0-9]?)x([1-9][0-9]?)")
+_MAX_ROOM_SIDE = 20
+_MAX_ROOMS_PER_SITE = 1000
+_MAX_SEATS = 1_000_000
+
+
+def load_session_file(path: Path) -> SessionFile:
+    """Read and check a session file.
+
+    Raises SessionFileError with all problems at once, each with its path in the file.
+    """
+    problems = Problems()
+    session = _read_session(Section(read_yaml(path), "", problems, path.parent))
+    check_session(session, problems)
+    if problems:
+        raise SessionFileError(path, problems)
+    return session
+
+
+def _read_session(top: Section) -> SessionFile:
+    time_zone = top.text("time_zone", 64)
+    zone = _read_zone(time_zone, top)
+    session = SessionFile(
+        code=top.text("code", 16),
+        name=top.text("name", 100),
+        time_zone=time_zone,
+        ticket_number=_read_ticket_number(top.section("ticket_number")),
+        calendar=_read_calendar(top.section("calendar"), zone),
+        slots=top.each("slots", lambda slot: _read_slot(slot, zone)),
+        courses=top.each("courses", _read_course),
+        counties=(),
+        sites=top.each("sites", _read_site),
+        fee_fen=top.integer("fee_fen", 0, 1_000_000),
+        max_courses=top.integer("max_courses", 1, 16),
+        hold=timedelta(minutes=top.integer("hold_minutes", 1, 24 * 60)),
+        notice=_read_notice(top.section("notice")),
+    )
+    slots = len(session.slots)
+    counties = top.each("counties", lambda county: _read_county(county, slots))
+    top.finish()
+    return SessionFile(**{**vars(session), "counties": counties})
+
+
+def _read_zone(name: str, top: Section) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        top.problems.note("time_zone", f"must be an IANA time zone, not {name!r}")
+        return ZoneInfo("UTC")
+
+
+def _read_ticket_number(section: Section) -> TicketNumberRule:
+    length, pattern, form = _SESSION_DIGITS
+    rule = TicketNumberRule(
+        section.text("format", 100), section.text("session", length, pattern, form)
+    )
+    section.finish()
+    return rule
+
+
+def _read_calendar(section: Section, zone: ZoneInfo) -> Calendar:
+    enrollment = section.section("enrollment")
+    calendar = Calendar(
+        registration=_read_window(section.section("registration"), zone),
+        material_closes_at=section.moment("material_closes", zone),
+        review_closes_at=section.moment("review_closes", zone),
+        enrollment={track: _read_window(enrollment.section(track), zone) for track in TRACKS},
+        printing=_read_window(section.section("printing"), zone),
+    )
+    enrollment.finish()
+    section.finish()
+    return calendar
+
+
+def _read_window(section: Section, zone: ZoneInfo) -> Window:
+    window = Window(section.moment("opens", zone), section.moment("closes", zone))
+    section.finish()
+    return window
+
+
+def _read_slot(section: Section, zone: ZoneInfo) -> Slot:
+    return Slot(section.moment("starts", zone), section.moment("ends", zone))
+
+
+def _read_course(section: Section) -> Course:
+    tracks = section.words("tracks")
+    if set(tracks) - set(TRACKS) or len(set(tracks)) < len(tracks):
+        section.problems.note(section.at("tracks"), f"must be of {', '.join(TRACKS)}, each once")
+    return Course(
+        code=section.text("code", *_COURSE_CODE),
+        name=section.text("name", 100),
+        slot=section.integer("slot", 1, 64),
+        tracks=tracks,
+    )
+
+
+def _read_county(section: Section, slots: int) -> County:
+    return County(
+        code=section.text("code", *_COUNTY_CODE),
+        name=section.text("name", 50),
+        seats=_read_seats(section, slots),
+    )
+
+
+def _read_seats(section: Section, slots: int) -> tuple[int, ...]:
+    """Seats of every slot; one number alone counts for each of them."""
+    words = section.words("seats")
+    if not words:
+        return ()
+    seats = tuple(int(word) if re.fullmatch(r"[0-9]{1,7}", word) else -1 for word in words)
+    if min(seats) < 0 or max(seats) > _MAX_SEATS:
+        section.problems.note(section.at("seats"), f"must be numbers from 0 to {_MAX_SEATS}")
+        return ()
+    if len(seats) not in (1, slots) and slots:
+        section.problems.note(section.at("seats"), f"must be 1 number, or {slots}: one a slot")
+        return ()
+    return seats * slots if len(seats) == 1 else seats
+
+
+def _read_site(section: Section) -> Site:
+    return Site(
+        code=section.text("code", *_SITE_CODE),
+        county_code=section.text("county_code", *_COUNTY_CODE),
+        name=section.text("name", 100),
+        address=section.text("address", 200),
+        rooms=_read_rooms(section),
+    )
+
+
+def _read_rooms(section: Section) -> tuple[Room, ...]:
+    """Rooms numbered from 001, written ``40 of 5x6, 2 of 4x5`` (columns x rows)."""
+    text = section.text("rooms", 200)
+    groups = [_ROOM_GROUP.fullmatch(group) for group in text.split(", ")]
+    layouts = [
+        (int(group[2]), int(group[3])) for group in groups if group for _ in range(int(group[1]))
+    ]
+    sides = {side for layout in layouts for side in layout}
+    if text and (None in groups or max(sides, default=0) > _MAX_ROOM_SIDE):
+        what = f'must be like "40 of 5x6, 2 of 4x5", no side over {_MAX_ROOM_SIDE}'
+        section.problems.note(section.at("rooms"), what)
+    if len(layouts) > _MAX_ROOMS_PER_SITE:
+        section.problems.note(section.at("rooms"), f"must be at most {_MAX_ROOMS_PER_SITE}")
+    return tuple(
+        Room(f"{number:03}", columns, rows) for number, (columns, rows) in enumerate(layouts, 1)
+    )
+
+
+def _read_notice(section: Section) -> Notice:
+    notice = Notice(section.integer("version", 1, 1_000_000), section.words("paragraphs"))
+    if any(not 1 <= len(text) <= 1000 for text in notice.paragraphs):
+        what = "must have 1 to 1000 characters each"
+        section.problems.note(section.at("paragraphs"), what)
+    section.finish()
+    return notice

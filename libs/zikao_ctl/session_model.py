@@ -1,0 +1,115 @@
+"""What a session file says, as plain values. Times are UTC, money is in fen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+TRACKS = ("social", "applied")
+"""面向社会开考专业 and 应用型专业 (DOMAIN section 1)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `opens_at`, inclusive, to `closes_at`, exclusive."""
+
+    opens_at: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """When what may be done (DOMAIN section 8). `enrollment` is by track."""
+
+    registration: Window
+    material_closes_at: datetime
+    review_closes_at: datetime
+    enrollment: dict[str, Window]
+    printing: Window
+
+
+@dataclass(frozen=True)
+class TicketNumberRule:
+    """Form of new ticket numbers, and the session's digits in it (DOMAIN section 3)."""
+
+    format: str
+    session: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One half-day sitting; its number is its place in the file, from 1."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course, the number of its slot, and the tracks that may take it."""
+
+    code: str
+    name: str
+    slot: int
+    tracks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class County:
+    """A county with its seats in every slot."""
+
+    code: str
+    name: str
+    seats: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room of `columns` times `rows` seats."""
+
+    code: str
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """A school with its rooms, in the order in which they are filled."""
+
+    code: str
+    county_code: str
+    name: str
+    address: str
+    rooms: tuple[Room, ...]
+
+    @property
+    def seats(self) -> int:
+        """Seats of all its rooms."""
+        return sum(room.columns * room.rows for room in self.rooms)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What candidates read before they print; a new text has a new version."""
+
+    version: int
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SessionFile:
+    """A whole session (DOMAIN section 8)."""
+
+    code: str
+    name: str
+    time_zone: str
+    ticket_number: TicketNumberRule
+    calendar: Calendar
+    slots: tuple[Slot, ...]
+    courses: tuple[Course, ...]
+    counties: tuple[County, ...]
+    sites: tuple[Site, ...]
+    fee_fen: int
+    max_courses: int
+    hold: timedelta
+    notice: Notice

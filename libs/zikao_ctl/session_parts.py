@@ -1,0 +1,129 @@
+"""The session file's three parts, as the services' ApplySession takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment_rpc
+from zikao.enrollment.v1 import session_service_pb2 as enrollment
+from zikao.enrollment.v1 import types_pb2 as enrollment_types
+from zikao.registration.v1 import session_service_pb2 as registration
+from zikao.tickets.v1 import session_service_pb2 as tickets
+
+from zikao_ctl.session_model import Course, SessionFile, Site
+
+_TRACK_TO_PB = {
+    "social": enrollment_types.TRACK_SOCIAL,
+    "applied": enrollment_types.TRACK_APPLIED,
+}
+
+
+def registration_to_pb(session: SessionFile) -> registration.RegistrationSession:
+    """Registration's part: calendar, ticket numbers, counties."""
+    calendar = session.calendar
+    return registration.RegistrationSession(
+        code=session.code,
+        name=session.name,
+        registration_opens_at=_moment_to_pb(calendar.registration.opens_at),
+        registration_closes_at=_moment_to_pb(calendar.registration.closes_at),
+        material_closes_at=_moment_to_pb(calendar.material_closes_at),
+        review_closes_at=_moment_to_pb(calendar.review_closes_at),
+        ticket_number_format=session.ticket_number.format,
+        ticket_number_session=session.ticket_number.session,
+        counties=[
+            registration.RegistrationCounty(code=county.code, name=county.name)
+            for county in session.counties
+        ],
+    )
+
+
+def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
+    """Enrollment's part: slots, courses, windows, seats, fee and limits."""
+    hold = Duration()
+    hold.FromTimedelta(session.hold)
+    return enrollment.EnrollmentSession(
+        code=session.code,
+        name=session.name,
+        slots=[
+            enrollment_rpc.Slot(
+                number=number,
+                starts_at=_moment_to_pb(slot.starts_at),
+                ends_at=_moment_to_pb(slot.ends_at),
+            )
+            for number, slot in enumerate(session.slots, 1)
+        ],
+        courses=[_course_to_pb(course) for course in session.courses],
+        windows=[
+            enrollment_rpc.EnrollmentWindow(
+                track=_TRACK_TO_PB[track],
+                opens_at=_moment_to_pb(window.opens_at),
+                closes_at=_moment_to_pb(window.closes_at),
+            )
+            for track, window in session.calendar.enrollment.items()
+        ],
+        counties=[
+            enrollment.CountyCapacity(code=county.code, name=county.name, seats=county.seats)
+            for county in session.counties
+        ],
+        fee_fen=session.fee_fen,
+        max_courses=session.max_courses,
+        hold=hold,
+    )
+
+
+def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
+    """Tickets' part: printing, slots, courses' names, sites with rooms, notice."""
+    windows = session.calendar.enrollment.values()
+    county_names = {county.code: county.name for county in session.counties}
+    return tickets.TicketsSession(
+        code=session.code,
+        name=session.name,
+        time_zone=session.time_zone,
+        enrollment_closes_at=_moment_to_pb(max(window.closes_at for window in windows)),
+        printing_opens_at=_moment_to_pb(session.calendar.printing.opens_at),
+        printing_closes_at=_moment_to_pb(session.calendar.printing.closes_at),
+        slots=[
+            tickets.TicketSlot(
+                number=number,
+                starts_at=_moment_to_pb(slot.starts_at),
+                ends_at=_moment_to_pb(slot.ends_at),
+            )
+            for number, slot in enumerate(session.slots, 1)
+        ],
+        courses=[
+            tickets.TicketCourse(code=course.code, name=course.name) for course in session.courses
+        ],
+        sites=[_site_to_pb(site, county_names[site.county_code]) for site in session.sites],
+        notice=tickets.Notice(version=session.notice.version, paragraphs=session.notice.paragraphs),
+    )
+
+
+def _course_to_pb(course: Course) -> enrollment_rpc.Course:
+    return enrollment_rpc.Course(
+        code=course.code,
+        name=course.name,
+        slot=course.slot,
+        tracks=[_TRACK_TO_PB[track] for track in course.tracks],
+    )
+
+
+def _site_to_pb(site: Site, county_name: str) -> tickets.Site:
+    return tickets.Site(
+        code=site.code,
+        county_code=site.county_code,
+        county_name=county_name,
+        name=site.name,
+        address=site.address,
+        rooms=[
+            tickets.Room(code=room.code, columns=room.columns, rows=room.rows)
+            for room in site.rooms
+        ],
+    )
+
+
+def _moment_to_pb(moment: datetime) -> Timestamp:
+    result = Timestamp()
+    result.FromDatetime(moment)
+    return result

@@ -1,0 +1,216 @@
+"""Reading YAML and CSV for the session file: every problem with its path, none at first sight."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import yaml
+
+T = TypeVar("T")
+UNREAD_MOMENT = datetime.min.replace(tzinfo=UTC)
+"""Stands for a time that could not be read: its problem is noted, comparing it is pointless."""
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
+
+
+class SessionFileError(Exception):
+    """The session file cannot be used; `problems` says every reason, each with its path."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        """Keep all problems, in the order of the file."""
+        super().__init__(f"{path} refused:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.problems = problems
+
+
+class Problems(list[str]):
+    """What is wrong so far."""
+
+    def note(self, path: str, what: str) -> None:
+        """Remember one problem at a path such as ``courses[3].slot``."""
+        self.append(f"{path}: {what}" if path else what)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error, not silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: {key} is given twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping a YAML file holds. Raises SessionFileError when there is none."""
+    try:
+        # A subclass of SafeLoader: nothing but plain data is made.
+        content = yaml.load(path.read_text("utf-8"), _UniqueKeyLoader)  # noqa: S506
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SessionFileError(path, [f"cannot be read: {error}"]) from error
+    if not isinstance(content, dict):
+        raise SessionFileError(path, ["must be a mapping of keys to values"])
+    return {str(key): value for key, value in content.items()}
+
+
+class Section:
+    """One mapping of the file: takes its keys one by one and notes what is wrong with them.
+
+    A key that is wrong gives a placeholder (an empty text, 0, UNREAD_MOMENT), so that reading
+    goes on and every problem is found. `finish` notes the keys nobody asked for.
+    """
+
+    def __init__(
+        self, content: Mapping[str, Any], path: str, problems: Problems, folder: Path
+    ) -> None:
+        """`path` of this mapping in the file; CSV files are found from `folder`."""
+        self._content = content
+        self._known: set[str] = set()
+        self.path = path
+        self.problems = problems
+        self._folder = folder
+
+    def at(self, key: str) -> str:
+        """The path of a key."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def text(self, key: str, max_length: int, pattern: str = "", form: str = "") -> str:
+        """A text of 1 to `max_length` characters; `form` says in words what `pattern` wants."""
+        value = self._take(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            return self._refuse(key, f"must be text: write it in quotes ({value!r})", "")
+        if not 1 <= len(value) <= max_length:
+            return self._refuse(key, f"must have 1 to {max_length} characters", "")
+        if pattern and not re.fullmatch(pattern, value):
+            return self._refuse(key, f"must be {form}, not {value!r}", "")
+        return value
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        value = self._take(key)
+        if value is None:
+            return 0
+        number = _whole_number(value)
+        if number is None or not low <= number <= high:
+            return self._refuse(key, f"must be a whole number from {low} to {high}", 0)
+        return number
+
+    def moment(self, key: str, zone: ZoneInfo) -> datetime:
+        """A local time ``2022-02-21 09:00`` of the zone, in UTC."""
+        value = self._take(key)
+        if value is None:
+            return UNREAD_MOMENT
+        moment = _moment(value, zone)
+        if moment is None:
+            return self._refuse(key, "must be a local time like 2022-02-21 09:00", UNREAD_MOMENT)
+        return moment
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of texts, or one text of words (as in a CSV cell)."""
+        value = self._take(key)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            value = str(value).split()
+        if not isinstance(value, list) or not value:
+            return () if value is None else self._refuse(key, "must be a list", ())
+        return tuple(str(word) for word in value)
+
+    def section(self, key: str) -> Section:
+        """The mapping below a key."""
+        value = self._take(key)
+        if not isinstance(value, dict):
+            if value is not None:
+                self.problems.note(self.at(key), "must be a mapping")
+            return _Absent({}, self.at(key), self.problems, self._folder)
+        return Section(value, self.at(key), self.problems, self._folder)
+
+    def each(self, key: str, read: Callable[[Section], T]) -> tuple[T, ...]:
+        """Read every element of a list of mappings, given here or as ``{csv: FILE}``."""
+        value = self._take(key)
+        if isinstance(value, dict):
+            return tuple(self._read_one(row, at, read) for at, row in self._csv_rows(key, value))
+        if not isinstance(value, list) or not value:
+            return () if value is None else self._refuse(key, "must be a list or {csv: FILE}", ())
+        return tuple(
+            self._read_one(row, f"{self.at(key)}[{number}]", read)
+            for number, row in enumerate(value)
+        )
+
+    def finish(self) -> None:
+        """Note the keys that no one knows, with the nearest right name."""
+        for key in self._content:
+            if key not in self._known:
+                near = difflib.get_close_matches(str(key), self._known, n=1)
+                hint = f"; is {near[0]} meant?" if near else ""
+                self.problems.note(self.at(str(key)), f"is not known{hint}")
+
+    def _take(self, key: str) -> Any:
+        self._known.add(key)
+        value = self._content.get(key)
+        if value is None:
+            self.problems.note(self.at(key), "is missing")
+        return value
+
+    def _refuse(self, key: str, what: str, placeholder: T) -> T:
+        self.problems.note(self.at(key), what)
+        return placeholder
+
+    def _read_one(self, row: Any, path: str, read: Callable[[Section], T]) -> T:
+        if not isinstance(row, dict):
+            self.problems.note(path, "must be a mapping")
+            return read(_Absent({}, path, self.problems, self._folder))
+        section = Section(row, path, self.problems, self._folder)
+        result = read(section)
+        section.finish()
+        return result
+
+    def _csv_rows(self, key: str, value: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        source = Section(value, self.at(key), self.problems, self._folder)
+        name = source.text("csv", 200)
+        source.finish()
+        if not name:
+            return []
+        try:
+            with (self._folder / name).open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file, restkey="(more columns)", strict=True)
+                rows = [(f"{name} line {reader.line_num}", dict(row)) for row in reader]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return self._refuse(key, f"{name} cannot be read: {error}", [])
+        return rows or self._refuse(key, f"{name} has no rows", [])
+
+
+class _Absent(Section):
+    """A mapping that is not there: that is noted already, so its keys are not."""
+
+    def _take(self, key: str) -> Any:  # noqa: ARG002 - nothing is there, whatever is asked
+        return None
+
+
+def _whole_number(value: object) -> int | None:
+    """A number, also as a CSV cell writes it; True is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{1,12}", value, re.ASCII):
+        return int(value)
+    return None
+
+
+def _moment(value: object, zone: ZoneInfo) -> datetime | None:
+    """A local time in UTC; the pattern keeps out the other forms of ISO 8601."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
