@@ -1,0 +1,1 @@
+"""Enrollment: seats for courses, held and paid (DOMAIN section 4)."""

@@ -1,0 +1,1 @@
+"""The rules of enrollment: pure functions and values, no clock, no I/O."""

@@ -1,0 +1,98 @@
+"""Checks of what a candidate chose: every problem at once (DOMAIN section 4)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from zikao_kit.errors import DomainError, FieldProblem
+
+from zikao_enrollment.domain.timetable import Session, Track
+
+COURSES_FIELD = "choice.course_codes"
+COUNTIES_FIELD = "choice.county_codes"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Courses, and counties in the candidate's order."""
+
+    course_codes: tuple[str, ...]
+    county_codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A rule that a choice breaks.
+
+    `error` is what SubmitEnrollment answers; `as_field` what SavePlan lists among others.
+    """
+
+    error: DomainError
+    field: str
+    description: str
+
+    def as_field(self) -> FieldProblem:
+        """The problem among others."""
+        return FieldProblem(self.field, self.description)
+
+
+def choice_problems(session: Session, track: Track, choice: Choice) -> list[Problem]:
+    """Everything wrong with a choice that can be known without looking at seats.
+
+    Reasons: TOO_MANY_COURSES, COURSE_UNAVAILABLE, SLOT_CONFLICT, COUNTY_UNAVAILABLE.
+    """
+    return [
+        *_count_problems(session, choice),
+        *_course_problems(session, track, choice),
+        *_slot_problems(session, choice),
+        *_county_problems(session, choice),
+    ]
+
+
+def window_error(session: Session, track: Track, now: datetime) -> DomainError | None:
+    """ENROLLMENT_CLOSED with the times of the track's window unless it is open at `now`."""
+    window = session.windows.get(track)
+    if window is None:
+        return DomainError("ENROLLMENT_CLOSED", opens_at="", closes_at="")
+    if window.is_open(now):
+        return None
+    return DomainError(
+        "ENROLLMENT_CLOSED",
+        opens_at=window.opens_at.isoformat(),
+        closes_at=window.closes_at.isoformat(),
+    )
+
+
+def _count_problems(session: Session, choice: Choice) -> Iterator[Problem]:
+    limit = session.max_courses
+    if len(choice.course_codes) > limit:
+        error = DomainError("TOO_MANY_COURSES", limit=limit)
+        yield Problem(error, COURSES_FIELD, f"每次最多报考{limit}门课程")
+
+
+def _course_problems(session: Session, track: Track, choice: Choice) -> Iterator[Problem]:
+    for code in choice.course_codes:
+        course = session.courses.get(code)
+        if course is None or track not in course.tracks:
+            error = DomainError("COURSE_UNAVAILABLE", course_code=code)
+            yield Problem(error, COURSES_FIELD, f"课程{code}本次不开考")
+
+
+def _slot_problems(session: Session, choice: Choice) -> Iterator[Problem]:
+    by_slot: defaultdict[int, list[str]] = defaultdict(list)
+    for code in choice.course_codes:
+        if code in session.courses:
+            by_slot[session.courses[code].slot].append(code)
+    for slot in sorted(by_slot):
+        if len(by_slot[slot]) > 1:
+            codes = "、".join(by_slot[slot])
+            error = DomainError("SLOT_CONFLICT", course_codes=codes)
+            yield Problem(error, COURSES_FIELD, f"课程{codes}考试时间冲突")
+
+
+def _county_problems(session: Session, choice: Choice) -> Iterator[Problem]:
+    for code in choice.county_codes:
+        if code not in session.counties:
+            error = DomainError("COUNTY_UNAVAILABLE", county_code=code)
+            yield Problem(error, COUNTIES_FIELD, f"报考区县{code}不接受报考")
