@@ -1,0 +1,1 @@
+"""Registration: accounts, candidate registrations, their review, and ticket numbers."""

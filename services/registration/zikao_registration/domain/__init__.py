@@ -1,0 +1,1 @@
+"""The rules of registration: pure, without grpc, database, clock or I/O."""

@@ -1,0 +1,52 @@
+"""The registration's state machine, walked exhaustively."""
+
+import itertools
+
+import pytest
+from zikao_kit.errors import DomainError
+from zikao_registration.domain.states import (
+    STATE_NAMES_ZH,
+    TRANSITIONS,
+    Action,
+    State,
+    next_state,
+)
+
+FINAL = {State.APPROVED, State.ABANDONED}
+
+
+@pytest.mark.parametrize(("state", "action"), list(itertools.product(State, Action)))
+def test_every_pair_is_decided(state: State, action: Action) -> None:
+    """Each action in each state leads where the table says or is refused by name."""
+    if (state, action) in TRANSITIONS:
+        assert next_state(state, action) is TRANSITIONS[state, action]
+        return
+    with pytest.raises(DomainError) as refused:
+        next_state(state, action)
+    assert refused.value.reason == "STATE_NOT_ALLOWED"
+    assert refused.value.metadata["state"] == STATE_NAMES_ZH[state]
+
+
+def test_final_states_have_no_way_out() -> None:
+    """Nothing happens any more to an approved or an abandoned registration."""
+    assert not [key for key in TRANSITIONS if key[0] in FINAL]
+
+
+def test_every_state_is_reached_from_a_draft() -> None:
+    """No state is there that no registration can come to."""
+    reached = {State.DRAFT}
+    for _ in State:
+        reached |= {after for (before, _), after in TRANSITIONS.items() if before in reached}
+    assert reached == set(State)
+
+
+def test_only_a_pending_registration_is_decided() -> None:
+    """Approval and rejection need a registration that was handed in."""
+    decided = {state for state, action in TRANSITIONS if action in {Action.APPROVE, Action.REJECT}}
+    assert decided == {State.PENDING_REVIEW}
+
+
+def test_pending_registration_cannot_be_edited() -> None:
+    """What an office reviews does not change under its eyes."""
+    with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
+        next_state(State.PENDING_REVIEW, Action.EDIT)
