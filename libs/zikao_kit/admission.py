@@ -1,0 +1,148 @@
+"""How many calls run at once, who waits, and who is sent away (DESIGN section 4, Overload).
+
+A bounded number of calls runs. Further ones wait in one queue per priority and
+are let in by priority, then in order of arrival. Shedding goes by queueing time:
+a short burst may wait `max_queue_seconds`, but a queue that has not been empty
+for longer than that is standing, and who joins it gets a tenth of the patience:
+those who are let in are then answered quickly instead of all of them late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import OrderedDict
+from datetime import timedelta
+
+from zikao_kit.errors import OVERLOADED, DomainError
+from zikao_kit.metrics import QUEUE_DEPTH, QUEUE_SECONDS
+from zikao_kit.policy import Priority
+
+STANDING_PATIENCE_SHARE = 0.1
+RETRY_AFTER_SECONDS = 2.0
+
+_Waiter = asyncio.Future[bool]
+
+
+class Admission:
+    """Slots for calls. Every `enter` that returns is paired with one `leave`."""
+
+    def __init__(
+        self, *, max_concurrent: int, max_queue_depth: int, max_queue_seconds: float
+    ) -> None:
+        self._free = max_concurrent
+        self._max_queue_depth = max_queue_depth
+        self._queues = {p: _Queue(max_queue_seconds) for p in sorted(Priority)}
+        self._depth = 0
+
+    @property
+    def free_slots(self) -> int:
+        """How many calls could start now without waiting."""
+        return self._free
+
+    @property
+    def queue_depth(self) -> int:
+        """How many calls wait."""
+        return self._depth
+
+    async def enter(self, priority: Priority, patience_seconds: float) -> None:
+        """Take a slot, waiting `patience_seconds` at most; raises OVERLOADED with RetryInfo."""
+        if self._free:
+            # There is no waiter then: `leave` hands a slot on before it frees one.
+            self._free -= 1
+            return
+        if self._depth >= self._max_queue_depth and not self._displace_below(priority):
+            raise overloaded()
+        await self._wait(self._queues[priority], patience_seconds)
+
+    def leave(self) -> None:
+        """Hand the slot to the next in line, or free it."""
+        for queue in self._queues.values():
+            if queue.waiters:
+                self._resolve(queue, queue.first(), admitted=True)
+                return
+        self._free += 1
+
+    async def _wait(self, queue: _Queue, patience_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiter: _Waiter = loop.create_future()
+        patience = min(queue.join(waiter), patience_seconds)
+        self._depth += 1
+        QUEUE_DEPTH.set(self._depth)
+        timer = loop.call_later(patience, self._resolve, queue, waiter, False)
+        joined = time.monotonic()
+        try:
+            admitted = await waiter
+        except asyncio.CancelledError:
+            self._abandon(queue, waiter)
+            raise
+        finally:
+            timer.cancel()
+            QUEUE_SECONDS.observe(time.monotonic() - joined)
+        if not admitted:
+            raise overloaded()
+
+    def _abandon(self, queue: _Queue, waiter: _Waiter) -> None:
+        # The caller went away. It may just have been given a slot it cannot use.
+        if waiter in queue.waiters:
+            self._remove(queue, waiter)
+        elif not waiter.cancelled() and waiter.result():
+            self.leave()
+
+    def _resolve(self, queue: _Queue, waiter: _Waiter, admitted: bool) -> None:
+        if waiter in queue.waiters:
+            self._remove(queue, waiter)
+            if not waiter.done():
+                waiter.set_result(admitted)
+            elif admitted:
+                self.leave()
+
+    def _remove(self, queue: _Queue, waiter: _Waiter) -> None:
+        queue.part(waiter)
+        self._depth -= 1
+        QUEUE_DEPTH.set(self._depth)
+
+    def _displace_below(self, priority: Priority) -> bool:
+        """Send away who came last among the least important; False when nobody is below."""
+        for other in reversed(Priority):
+            if other <= priority:
+                return False
+            queue = self._queues[other]
+            if queue.waiters:
+                self._resolve(queue, queue.last(), admitted=False)
+                return True
+        return False
+
+
+class _Queue:
+    """Who waits at one priority, in order of arrival."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self.waiters: OrderedDict[_Waiter, None] = OrderedDict()
+        self._max_seconds = max_seconds
+        self._occupied_since = 0.0
+
+    def join(self, waiter: _Waiter) -> float:
+        """Append a waiter and return its patience in seconds."""
+        now = time.monotonic()
+        if not self.waiters:
+            self._occupied_since = now
+        self.waiters[waiter] = None
+        standing = now - self._occupied_since > self._max_seconds
+        return self._max_seconds * (STANDING_PATIENCE_SHARE if standing else 1.0)
+
+    def part(self, waiter: _Waiter) -> None:
+        del self.waiters[waiter]
+
+    def first(self) -> _Waiter:
+        return next(iter(self.waiters))
+
+    def last(self) -> _Waiter:
+        return next(reversed(self.waiters))
+
+
+def overloaded() -> DomainError:
+    """Return the refusal, with a jittered time to come again so that they do not come together."""
+    seconds = RETRY_AFTER_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    return DomainError(OVERLOADED, retry_after=timedelta(seconds=seconds))

@@ -1,0 +1,14 @@
+"""What every call passes before and after its method, outermost first.
+
+1. recovery: an unexpected exception becomes an opaque INTERNAL (`guard`)
+2. request id, log context, access log, metrics (`guard`, `access_log`)
+3. deadline (`deadline`)
+4. admission by priority (`zikao_kit.admission`)
+5. identity and permission from the contract (`identity`)
+6. parsing, scope and validation of each request message (`method`)
+7. errors to `google.rpc.Status` (`guard`, `zikao_kit.error_table`)
+
+These are no `grpc.aio.ServerInterceptor`s: those are looked up anew for every
+call. A `GuardedMethod` wraps a method once, when the server starts, so that the
+way through all of it costs about as much as one validation.
+"""

@@ -1,0 +1,35 @@
+"""One line for every call: what, how it ended, how long it took. Never what was in it."""
+
+from __future__ import annotations
+
+import grpc
+import structlog
+
+log = structlog.get_logger()
+_SAMPLED = frozenset({grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED})
+
+
+class AccessLog:
+    """The access log of one method: a line for every `every`-th call that went well or was shed.
+
+    0 logs none of those. Calls that failed otherwise are always logged.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._left = every
+
+    def write(self, code: grpc.StatusCode, reason: str | None, seconds: float) -> None:
+        """Log a call that ended; method, caller and request id come from the context."""
+        if code in _SAMPLED and not self._is_turn():
+            return
+        log.info("rpc", grpc_code=code.name, reason=reason, duration_ms=round(seconds * 1000, 2))
+
+    def _is_turn(self) -> bool:
+        if self._every == 0:
+            return False
+        self._left -= 1
+        if self._left > 0:
+            return False
+        self._left = self._every
+        return True

@@ -1,0 +1,24 @@
+"""Every call says how long it will wait; a subscription alone has no end.
+
+Without deadlines a slow dependency fills the server with calls that nobody waits
+for any more. A call with too little time left is refused before it costs anything.
+"""
+
+from __future__ import annotations
+
+from zikao_kit.errors import DomainError
+
+MIN_REMAINING_SECONDS = 0.020
+
+
+def patience_of(remaining_seconds: float | None) -> float:
+    """Return how many seconds the call may wait to be let in.
+
+    Raises DEADLINE_REQUIRED and DEADLINE_TOO_SHORT.
+    """
+    if remaining_seconds is None:
+        raise DomainError("DEADLINE_REQUIRED")
+    patience = remaining_seconds - MIN_REMAINING_SECONDS
+    if patience <= 0:
+        raise DomainError("DEADLINE_TOO_SHORT")
+    return patience

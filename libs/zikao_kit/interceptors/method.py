@@ -1,0 +1,100 @@
+"""The inner half of a call: request messages read and checked, responses written.
+
+Parsing and serialising happen in here and not in gRPC: a request that cannot be
+parsed is then INVALID_REQUEST and not gRPC's UNKNOWN with the exception's text,
+and one that is not let in is not parsed at all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from zikao_kit.context import current_actor
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.interceptors.guard import Context, Guard
+from zikao_kit.validation import require_valid
+
+
+def guarded(guard: Guard, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
+    """Wrap one method's handler, once, at the start of a server.
+
+    Raises TypeError for a method that is not a coroutine (one response) or an
+    asynchronous generator (a stream): also for one the servicer does not implement.
+    """
+    method = _GuardedMethod(guard, handler)
+    if handler.request_streaming and handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler(method.stream)
+    if handler.request_streaming:
+        return grpc.stream_unary_rpc_method_handler(method.answer)
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler(method.stream)
+    return grpc.unary_unary_rpc_method_handler(method.answer)
+
+
+class _GuardedMethod:
+    def __init__(self, guard: Guard, handler: Any) -> None:
+        self._guard = guard
+        self._parse = handler.request_deserializer
+        self._serialize = handler.response_serializer
+        self._behaviour = _behaviour_of(handler, guard.policy.full_name)
+        self._request_of = self._read_each if handler.request_streaming else self._read
+
+    async def answer(self, incoming: Any, context: Context) -> bytes:
+        """Handle a call with one response."""
+        return await self._guard.run(context, self._work_answer, incoming)
+
+    async def stream(self, incoming: Any, context: Context) -> None:
+        """Handle a call with a stream of responses."""
+        await self._guard.run(context, self._work_stream, incoming)
+
+    async def _work_answer(self, incoming: Any, context: Context) -> bytes:
+        response = await self._behaviour(self._request_of(incoming), context)
+        serialized: bytes = self._serialize(response)
+        return serialized
+
+    async def _work_stream(self, incoming: Any, context: Context) -> None:
+        async with aclosing(self._behaviour(self._request_of(incoming), context)) as responses:
+            async for response in responses:
+                await context.write(self._serialize(response))
+
+    async def _read_each(self, incoming: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        index = 0
+        async for raw in incoming:
+            try:
+                request = self._read(raw)
+            except DomainError as error:
+                error.metadata["message_index"] = str(index)
+                raise
+            yield request
+            index += 1
+
+    def _read(self, raw: bytes) -> Any:
+        try:
+            request = self._parse(raw)
+        except DecodeError:
+            problem = FieldProblem("", "请求无法解析")
+            raise DomainError(INVALID_REQUEST, fields=[problem]) from None
+        self._guard.policy.check_scope(current_actor(), request)
+        require_valid(request)
+        return request
+
+
+def _behaviour_of(handler: Any, full_name: str) -> Any:
+    kind = ("stream" if handler.request_streaming else "unary") + "_"
+    kind += "stream" if handler.response_streaming else "unary"
+    behaviour = getattr(handler, kind)
+    is_right = (
+        inspect.isasyncgenfunction(behaviour)
+        if handler.response_streaming
+        else inspect.iscoroutinefunction(behaviour)
+    )
+    if not is_right:
+        needed = "an asynchronous generator" if handler.response_streaming else "a coroutine"
+        raise TypeError(f"{full_name} is not implemented as {needed}")
+    return behaviour

@@ -1,0 +1,114 @@
+"""What a contract says of a method, read once from its descriptor when a server starts."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from zikao.options.v1 import options_pb2
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+OFFICER_ROLES = frozenset({"county_officer", "city_officer", "province_officer"})
+_ROLE_PREFIX = "ROLE_"
+
+
+class Priority(IntEnum):
+    """How much a method matters under overload; the higher is shed first."""
+
+    PAYMENT = options_pb2.PRIORITY_PAYMENT
+    SUBMIT = options_pb2.PRIORITY_SUBMIT
+    READ = options_pb2.PRIORITY_READ
+    PRINT = options_pb2.PRIORITY_PRINT
+
+
+@dataclass(frozen=True)
+class MethodPolicy:
+    """Who may call one method, and how it is treated."""
+
+    full_name: str  # "/zikao.enrollment.v1.EnrollmentService/SubmitEnrollment"
+    stated: bool
+    anyone: bool = False
+    roles: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    scope_field: str = ""
+    scope_of: Callable[[Any], str] | None = None
+    priority: Priority = Priority.READ
+    long_lived: bool = False
+
+    @classmethod
+    def of(cls, method: MethodDescriptor) -> MethodPolicy:
+        """Read the option `access`; raises ValueError when it contradicts the request."""
+        full_name = f"/{method.containing_service.full_name}/{method.name}"
+        options = method.GetOptions()
+        if not options.HasExtension(options_pb2.access):
+            return cls(full_name, stated=False)
+        access = options.Extensions[options_pb2.access]
+        if access.scope_field:
+            _check_scope_field(full_name, method.input_type, access.scope_field)
+        return cls(
+            full_name,
+            stated=True,
+            anyone=access.anyone,
+            roles=frozenset(_role_name(role) for role in access.roles),
+            services=frozenset(access.services),
+            scope_field=access.scope_field,
+            scope_of=operator.attrgetter(access.scope_field) if access.scope_field else None,
+            priority=Priority(access.priority or Priority.READ),
+            long_lived=access.long_lived,
+        )
+
+    def admit(self, caller: str, token_actor: Actor | None) -> Actor:
+        """Return who acts, or raise PERMISSION_DENIED, METHOD_NOT_PERMITTED or TOKEN_INVALID.
+
+        `caller` is the name in the client certificate, `token_actor` who the access
+        token speaks for. A token that is there always counts: a portal whose
+        candidate may not do something cannot do it with its own certificate instead.
+        A restricted token (first login with the initial password, DOMAIN section 3)
+        opens nothing but methods for anyone.
+        """
+        if not self.stated:
+            raise DomainError("METHOD_NOT_PERMITTED")
+        if token_actor is not None:
+            return self._admit_token(token_actor)
+        if caller in self.services:
+            return Actor(subject=caller, role="service", caller=caller)
+        if self.anyone:
+            return Actor(subject="", role="anonymous", caller=caller)
+        raise DomainError("TOKEN_INVALID" if self.roles else "PERMISSION_DENIED")
+
+    def _admit_token(self, actor: Actor) -> Actor:
+        if self.anyone or (actor.role in self.roles and not actor.restricted):
+            return actor
+        raise DomainError("PERMISSION_DENIED")
+
+    def check_scope(self, actor: Actor, request: Any) -> None:
+        """Raise OUT_OF_SCOPE when an officer's scope does not cover the request's county."""
+        if self.scope_of is not None and actor.role in OFFICER_ROLES:
+            actor.require_scope(self.scope_of(request))
+
+
+def policies_of(*services: ServiceDescriptor) -> dict[str, MethodPolicy]:
+    """Read the policies of all methods, by full name."""
+    policies = (MethodPolicy.of(method) for service in services for method in service.methods)
+    return {policy.full_name: policy for policy in policies}
+
+
+def _role_name(role: int) -> str:
+    name: str = options_pb2.Role.Name(role)  # type: ignore[arg-type]
+    return name.removeprefix(_ROLE_PREFIX).lower()
+
+
+def _check_scope_field(full_name: str, request: Descriptor, path: str) -> None:
+    message: Descriptor | None = request
+    field = None
+    for part in path.split("."):
+        field = message.fields_by_name.get(part) if message else None
+        message = field.message_type if field else None
+    if field is None or field.type != field.TYPE_STRING or field.is_repeated:
+        raise ValueError(f"{full_name}: scope_field {path} is no text field of the request")

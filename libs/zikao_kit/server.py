@@ -1,0 +1,225 @@
+"""A gRPC server of which health, metrics, permission, shedding and draining cannot be left out.
+
+async def main(config: EnrollmentConfig) -> None:
+    @asynccontextmanager
+    async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
+        async with Database.connect(config.database, queries) as db:
+            yield [ServiceDefinition(add_..., EnrollmentRpc(db), DESCRIPTOR.services_by_name[..])]
+
+    await serve(open_services, config=config.server, domain="enrollment",
+                error_enum=errors_pb2.ErrorReason.DESCRIPTOR, verifier=verifier)
+
+run(lambda: main(config))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
+from prometheus_client import start_http_server
+
+from zikao_kit.admission import Admission
+from zikao_kit.config import ServerConfig
+from zikao_kit.error_table import ErrorTable
+from zikao_kit.interceptors.access_log import AccessLog
+from zikao_kit.interceptors.guard import Gate, Guard
+from zikao_kit.interceptors.method import guarded
+from zikao_kit.interceptors.subscriptions import Subscriptions
+from zikao_kit.logs import register_sensitive_fields
+from zikao_kit.policy import policies_of
+from zikao_kit.routing import Health, Routes, add_reflection
+from zikao_kit.tls import CertFiles, server_credentials
+from zikao_kit.tokens import TokenVerifier
+
+MIN_CLIENT_PING_SECONDS = 10
+
+log = structlog.get_logger()
+OpenServices = Callable[[], AbstractAsyncContextManager[Sequence["ServiceDefinition"]]]
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """One gRPC service: the generated `add_…_to_server`, what implements it, its contract."""
+
+    add_to_server: Callable[[Any, Any], None]
+    servicer: object
+    descriptor: ServiceDescriptor
+
+
+class GrpcServer:
+    """Listens from `start`, answers from `publish`, is SERVING from `set_serving(True)`.
+
+    Before `publish` every method answers UNAVAILABLE, so that clients try again
+    while the service waits for its database.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: ServerConfig,
+        domain: str,
+        error_enum: EnumDescriptor,
+        verifier: TokenVerifier,
+    ) -> None:
+        self._config = config
+        self._gate = Gate(
+            domain=domain,
+            errors=ErrorTable.from_enums(error_enum),
+            verifier=verifier,
+            admission=Admission(
+                max_concurrent=config.max_concurrent_calls,
+                max_queue_depth=config.max_queue_depth,
+                max_queue_seconds=config.max_queue_seconds,
+            ),
+            subscriptions=Subscriptions(config.max_subscriptions),
+        )
+        self._health = Health(self._gate.subscriptions)
+        self._routes = Routes()
+        self._health.add_to(self._routes)
+        self._server: grpc.aio.Server | None = None
+        self._stop_metrics: Callable[[], None] | None = None
+        self.port = 0
+
+    @property
+    def admission(self) -> Admission:
+        """The slots, for those who measure."""
+        return self._gate.admission
+
+    async def start(self) -> int:
+        """Listen and return the port; health says NOT_SERVING. OSError when the port is taken."""
+        await self._health.set_serving(False)
+        server = grpc.aio.server(options=_options(self._config))
+        server.add_generic_rpc_handlers((self._routes,))
+        tls = self._config.tls
+        credentials = server_credentials(CertFiles(tls.cert_file, tls.key_file, tls.ca_file))
+        try:
+            self.port = server.add_secure_port(self._config.listen, credentials)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._config.listen}") from error
+        await server.start()
+        self._server = server
+        self._start_metrics()
+        log.info("listening", address=self._config.listen, port=self.port)
+        return self.port
+
+    def publish(self, definitions: Sequence[ServiceDefinition]) -> None:
+        """Answer the methods of `definitions` from now on.
+
+        Raises TypeError for a method that is not implemented, ValueError for a
+        contract that contradicts itself.
+        """
+        descriptors = [definition.descriptor for definition in definitions]
+        register_sensitive_fields(*descriptors)
+        handlers = _handlers_of(definitions)
+        for full_name, policy in policies_of(*descriptors).items():
+            if not policy.stated:
+                log.warning("method without permission is refused for everyone", refused=full_name)
+            every = self._config.access_log_every.get(full_name, 1)
+            guard = Guard(policy, self._gate, AccessLog(every))
+            self._routes.add(full_name, guarded(guard, handlers[full_name]))
+        if self._config.reflection:
+            add_reflection(self._routes, [descriptor.full_name for descriptor in descriptors])
+        self._routes.publish()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell load balancers and clients whether to send calls."""
+        await self._health.set_serving(serving)
+
+    async def stop(self) -> None:
+        """Turn calls away to others, let those in progress end, then close.
+
+        NOT_SERVING, then a wait until that is seen, then subscriptions end, then
+        `drain_grace_seconds` for the rest.
+        """
+        server, self._server = self._server, None
+        if server is None:
+            return
+        log.info("draining", wait_seconds=self._config.drain_wait_seconds)
+        await self._health.set_serving(False)
+        await asyncio.sleep(self._config.drain_wait_seconds)
+        self._gate.subscriptions.end_all()
+        await server.stop(self._config.drain_grace_seconds)
+        if self._stop_metrics is not None:
+            self._stop_metrics()
+        log.info("stopped")
+
+    def _start_metrics(self) -> None:
+        if self._config.metrics_port is not None:
+            http, _ = start_http_server(self._config.metrics_port, self._config.metrics_host)
+            self._stop_metrics = http.shutdown
+
+
+async def serve(
+    open_services: OpenServices,
+    *,
+    config: ServerConfig,
+    domain: str,
+    error_enum: EnumDescriptor,
+    verifier: TokenVerifier,
+) -> None:
+    """Listen, open what the services need, serve until cancelled, drain, close it again.
+
+    `open_services` may wait for a database as long as it must: meanwhile health
+    says NOT_SERVING. It closes after the last call has ended.
+    """
+    server = GrpcServer(config=config, domain=domain, error_enum=error_enum, verifier=verifier)
+    await server.start()
+    try:
+        async with open_services() as definitions:
+            server.publish(definitions)
+            await server.set_serving(True)
+            log.info("serving", domain=domain)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                await server.stop()
+    finally:
+        await server.stop()
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` until it ends; SIGTERM and SIGINT cancel it, a second one hurries it."""
+    asyncio.run(_run_until_signal(main))
+
+
+async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = asyncio.ensure_future(main())
+    stopped_by: list[str] = []
+
+    def stop(name: str) -> None:
+        stopped_by.append(name)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped_by:
+            raise
+
+
+def _handlers_of(definitions: Sequence[ServiceDefinition]) -> dict[str, Any]:
+    collected = Routes()
+    for definition in definitions:
+        definition.add_to_server(definition.servicer, collected)
+    return collected.handlers
+
+
+def _options(config: ServerConfig) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.max_connection_age_ms", round(config.max_connection_age_seconds * 1000)),
+        ("grpc.so_reuseport", int(config.reuse_port)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),
+    ]

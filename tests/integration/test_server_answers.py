@@ -1,0 +1,162 @@
+"""A real server over mutual TLS: what may be sent, and how it answers."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from structlog.testing import capture_logs
+from support.probe import SERVICE, Probe, refusal, refused, running_probe
+from zikao.test.v1 import probe_pb2
+from zikao_kit.error_table import problem_of, reason_of, sentence_of, status_of
+
+Code = grpc.StatusCode
+
+
+@pytest.fixture
+async def probe(tmp_path: Path) -> AsyncIterator[Probe]:
+    """A running server."""
+    async with running_probe(tmp_path / "ca") as running:
+        yield running
+
+
+async def test_all_bad_fields_come_at_once(probe: Probe) -> None:
+    """Five bad fields are five violations with Chinese sentences, and no value is sent back."""
+    request = probe_pb2.ConstrainedRequest(
+        request_id="no-uuid",
+        document_number="5101",
+        courses=9,
+        choices=[probe_pb2.Choice(county_code="x")],
+    )
+    error = await refused(probe, "Constrained", request)
+    assert (error.code(), reason_of(error)) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert {problem.field: problem.description for problem in problem_of(error).fields} == {
+        "request_id": "必须是UUID",
+        "document_number": "长度必须为18个字符",
+        "courses": "超出允许的范围",
+        "choices[0].county_code": "格式不正确",
+        "mobile": "必须填写",
+    }
+    assert probe.servicer.entered == []
+
+
+async def test_each_message_of_a_stream_is_validated(probe: Probe) -> None:
+    """Good messages are answered until a bad one ends the stream and is named by its index."""
+    texts = ["a", "b", "far too long", "c"]
+    requests = [probe_pb2.ExchangeRequest(text=text) for text in texts]
+    async with probe.stub() as stub:
+        call = stub.Exchange(iter(requests), timeout=5)
+        assert [(await call.read()).text, (await call.read()).text] == ["a", "b"]
+        problem = problem_of(await refusal(call.read()))
+    assert problem.fields[0].description == "长度不能超过5个字符"
+    assert problem.metadata["message_index"] == "2"
+
+
+async def test_unparsable_request_is_invalid(probe: Probe) -> None:
+    """Bytes that are no such message are the caller's fault, told without exception texts."""
+    async with probe.channel() as channel:
+        error = await refusal(channel.unary_unary(SERVICE + "Open")(b"\xff\xff", timeout=5))
+    assert (error.code(), reason_of(error)) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
+async def test_too_large_request_is_refused(tmp_path: Path) -> None:
+    """The size limit is a setting."""
+    async with running_probe(tmp_path, max_message_bytes=1000) as probe:
+        error = await refused(probe, "Open", probe_pb2.OpenRequest(deed="x" * 1001))
+    assert error.code() == Code.RESOURCE_EXHAUSTED
+
+
+async def test_call_without_deadline_is_refused(probe: Probe) -> None:
+    """Every call says how long it waits."""
+    error = await refused(probe, "Open", probe_pb2.OpenRequest(), timeout=None)
+    assert (error.code(), reason_of(error)) == (Code.INVALID_ARGUMENT, "DEADLINE_REQUIRED")
+
+
+async def test_too_short_deadline_is_refused(probe: Probe) -> None:
+    """A call with less than 20 ms left is not begun: it would be wasted."""
+    async with probe.stub() as stub:
+        await stub.Open(probe_pb2.OpenRequest(), timeout=5)
+        probe.servicer.entered.clear()
+        error = await refusal(stub.Open(probe_pb2.OpenRequest(), timeout=0.015))
+    assert error.code() == Code.DEADLINE_EXCEEDED
+    assert probe.servicer.entered == []
+
+
+async def test_domain_error_carries_everything(probe: Probe) -> None:
+    """A rule's refusal comes with reason, domain, metadata, Chinese sentence and request id."""
+    metadata = (("x-request-id", "abcd-1234"),)
+    error = await refused(probe, "Open", probe_pb2.OpenRequest(deed="refuse"), metadata=metadata)
+    assert error.code() == Code.FAILED_PRECONDITION
+    assert sentence_of(error) == "探测甲被拒绝"
+    info, request_info = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
+    status_of(error).details[0].Unpack(info)
+    status_of(error).details[1].Unpack(request_info)
+    assert (info.reason, info.domain, info.metadata) == (
+        "PROBE_REFUSED",
+        "probe.zikao",
+        {"what": "甲"},
+    )
+    assert request_info.request_id == "abcd-1234"
+
+
+@pytest.mark.parametrize("deed", ["crash", "unlisted", "malformed_answer"])
+async def test_unexpected_error_stays_opaque(probe: Probe, deed: str) -> None:
+    """A fault of ours tells the caller the request id only; the cause is in the log."""
+    with capture_logs() as logs:
+        error = await refused(
+            probe,
+            "Open",
+            probe_pb2.OpenRequest(deed=deed),
+            metadata=(("x-request-id", "abcd-1234"),),
+        )
+    assert (error.code(), reason_of(error)) == (Code.INTERNAL, "INTERNAL")
+    assert sentence_of(error).endswith("（编号：abcd-1234）")
+    wire = str(error.trailing_metadata()) + str(error.details())
+    assert "hunter2" not in wire
+    assert "RuntimeError" not in wire
+    assert [entry for entry in logs if entry["log_level"] == "error"]
+
+
+async def test_request_id_is_echoed_and_known_inside(probe: Probe) -> None:
+    """The caller's request id is used and returned; a new one is made for a bad one."""
+    async with probe.stub() as stub:
+        for sent, kept in (("abcd-1234", True), ("no id: spaces", False), ("", False)):
+            call = stub.Open(probe_pb2.OpenRequest(), timeout=5, metadata=(("x-request-id", sent),))
+            answer = await call
+            echoed = dict(await call.trailing_metadata())["x-request-id"]
+            assert answer.request_id == echoed
+            assert (echoed == sent) is kept
+
+
+async def test_every_call_is_logged_without_its_content(probe: Probe) -> None:
+    """One line a call: method, code, reason, duration."""
+    with capture_logs() as logs:
+        await refused(
+            probe,
+            "Constrained",
+            probe_pb2.ConstrainedRequest(document_number="510101199003078515"),
+        )
+    (line,) = [entry for entry in logs if entry["event"] == "rpc"]
+    assert (line["grpc_code"], line["reason"]) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert line["duration_ms"] >= 0
+    assert "510101199003078515" not in str(logs)
+
+
+async def test_access_log_can_be_thinned(tmp_path: Path) -> None:
+    """A hot method logs every n-th call that went well, and every failure."""
+    settings = {"access_log_every": {SERVICE + "Open": 3}}
+    async with running_probe(tmp_path, **settings) as probe, probe.stub() as stub:
+        with capture_logs() as logs:
+            for _ in range(6):
+                await stub.Open(probe_pb2.OpenRequest(), timeout=5)
+            await refusal(stub.Open(probe_pb2.OpenRequest(deed="refuse"), timeout=5))
+    codes = [entry["grpc_code"] for entry in logs if entry["event"] == "rpc"]
+    assert codes == ["OK", "OK", "FAILED_PRECONDITION"]
+
+
+async def test_unknown_method_does_not_exist(probe: Probe) -> None:
+    """A method that no contract has is UNIMPLEMENTED."""
+    async with probe.channel() as channel:
+        error = await refusal(channel.unary_unary(SERVICE + "Nothing")(b"", timeout=5))
+    assert error.code() == Code.UNIMPLEMENTED

@@ -1,0 +1,224 @@
+"""The probe service: what the tests of the server call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from zikao.test.v1 import probe_pb2, probe_pb2_grpc
+from zikao_kit.clock import FixedClock
+from zikao_kit.config import ServerConfig, TlsConfig
+from zikao_kit.context import current_actor, current_request_id
+from zikao_kit.errors import DomainError
+from zikao_kit.server import GrpcServer, ServiceDefinition
+from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tokens import TokenIssuer, TokenVerifier, TrustedKeys
+
+SERVICE = "/zikao.test.v1.ProbeService/"
+NOW = datetime(2022, 2, 28, 1, 0, tzinfo=UTC)
+TOKEN_LIFETIME = timedelta(minutes=10)
+
+
+class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
+    """Answers with who the server took the caller for, or misbehaves as told."""
+
+    def __init__(self) -> None:
+        self.entered: list[str] = []
+
+    async def Open(self, request: probe_pb2.OpenRequest, context: object) -> probe_pb2.OpenResponse:
+        """Do what `deed` says."""
+        self.entered.append("Open")
+        match request.deed:
+            case "refuse":
+                raise DomainError("PROBE_REFUSED", what="甲")
+            case "crash":
+                raise RuntimeError("the password of 510101199003078515 is hunter2")
+            case "unlisted":
+                raise DomainError("NOT_IN_ANY_CONTRACT")
+            case "malformed_answer":
+                return probe_pb2.ForgottenResponse  # type: ignore[return-value]
+            case "wait":
+                await asyncio.sleep(request.seconds)
+        actor = current_actor()
+        return probe_pb2.OpenResponse(
+            subject=actor.subject,
+            role=actor.role,
+            caller=actor.caller,
+            request_id=current_request_id(),
+        )
+
+    async def Candidate(
+        self, request: probe_pb2.CandidateRequest, context: object
+    ) -> probe_pb2.CandidateResponse:
+        """Answer a candidate."""
+        actor = current_actor()
+        return probe_pb2.CandidateResponse(
+            subject=actor.subject, role=actor.role, caller=actor.caller
+        )
+
+    async def Officer(
+        self, request: probe_pb2.OfficerRequest, context: object
+    ) -> probe_pb2.OfficerResponse:
+        """Answer an officer."""
+        actor = current_actor()
+        return probe_pb2.OfficerResponse(subject=actor.subject, scope=actor.scope)
+
+    async def Service(
+        self, request: probe_pb2.ServiceRequest, context: object
+    ) -> probe_pb2.ServiceResponse:
+        """Answer another service."""
+        actor = current_actor()
+        return probe_pb2.ServiceResponse(subject=actor.subject, role=actor.role)
+
+    async def Forgotten(
+        self, request: probe_pb2.ForgottenRequest, context: object
+    ) -> probe_pb2.ForgottenResponse:
+        """Never be reached."""
+        self.entered.append("Forgotten")
+        return probe_pb2.ForgottenResponse()
+
+    async def Constrained(
+        self, request: probe_pb2.ConstrainedRequest, context: object
+    ) -> probe_pb2.ConstrainedResponse:
+        """Be reached with valid requests only."""
+        self.entered.append("Constrained")
+        return probe_pb2.ConstrainedResponse()
+
+    async def Subscribe(
+        self, request: probe_pb2.SubscribeRequest, context: object
+    ) -> AsyncIterator[probe_pb2.SubscribeResponse]:
+        """Count for ever."""
+        self.entered.append("Subscribe")
+        number = 0
+        try:
+            while True:
+                yield probe_pb2.SubscribeResponse(number=number)
+                number += 1
+                await asyncio.sleep(0.01)
+        finally:
+            self.entered.append("Subscribe ended")
+
+    async def Exchange(
+        self, request_iterator: AsyncIterator[probe_pb2.ExchangeRequest], context: object
+    ) -> AsyncIterator[probe_pb2.ExchangeResponse]:
+        """Send back what comes."""
+        async for request in request_iterator:
+            yield probe_pb2.ExchangeResponse(text=request.text)
+
+    async def Collect(
+        self, request_iterator: AsyncIterator[probe_pb2.CollectRequest], context: object
+    ) -> probe_pb2.CollectResponse:
+        """Count what comes."""
+        count = 0
+        async for _ in request_iterator:
+            count += 1
+        return probe_pb2.CollectResponse(count=count)
+
+
+def probe_definition(servicer: ProbeRpc) -> ServiceDefinition:
+    """The probe as a server takes it."""
+    return ServiceDefinition(
+        probe_pb2_grpc.add_ProbeServiceServicer_to_server,
+        servicer,
+        probe_pb2.DESCRIPTOR.services_by_name["ProbeService"],
+    )
+
+
+@dataclass
+class Probe:
+    """A running server with the probe, and all it takes to call it rightly or wrongly."""
+
+    server: GrpcServer
+    servicer: ProbeRpc
+    ca: DevelopmentCa
+    clock: FixedClock
+    issuer: TokenIssuer
+
+    @asynccontextmanager
+    async def channel(self, name: str = "portal") -> AsyncIterator[Any]:
+        """Connect with the certificate of `name`."""
+        async with self.channel_with(channel_credentials(self.ca.issue(name))) as channel:
+            yield channel
+
+    @asynccontextmanager
+    async def channel_with(self, credentials: grpc.ChannelCredentials) -> AsyncIterator[Any]:
+        """Connect with any credentials."""
+        target = f"127.0.0.1:{self.server.port}"
+        async with grpc.aio.secure_channel(target, credentials) as channel:
+            yield channel
+
+    @asynccontextmanager
+    async def stub(self, name: str = "portal") -> AsyncIterator[Any]:
+        """Connect with the certificate of `name` and call the probe."""
+        async with self.channel(name) as channel:
+            yield probe_pb2_grpc.ProbeServiceStub(channel)
+
+    def bearer(
+        self, role: str, scope: str = "", *, restricted: bool = False
+    ) -> Sequence[tuple[str, str]]:
+        """Metadata with a valid token."""
+        token = self.issuer.issue(f"some-{role}", role, scope, restricted=restricted)
+        return (("authorization", f"Bearer {token.token}"),)
+
+
+@asynccontextmanager
+async def running_probe(directory: Path, **settings: Any) -> AsyncIterator[Probe]:
+    """Run a server with the probe on a free port; `settings` change its ServerConfig."""
+    probe = make_probe(directory, **settings)
+    await probe.server.start()
+    probe.server.publish([probe_definition(probe.servicer)])
+    await probe.server.set_serving(True)
+    try:
+        yield probe
+    finally:
+        await probe.server.stop()
+
+
+def make_probe(directory: Path, **settings: Any) -> Probe:
+    """Make a server with the probe that does not listen yet."""
+    ca = DevelopmentCa(directory)
+    key = Ed25519PrivateKey.generate()
+    clock = FixedClock(NOW)
+    keys = TrustedKeys({"k1": key.public_key()})
+    server = GrpcServer(
+        config=probe_config(ca, **settings),
+        domain="probe",
+        error_enum=probe_pb2.ErrorReason.DESCRIPTOR,
+        verifier=TokenVerifier(keys.get, clock),
+    )
+    return Probe(server, ProbeRpc(), ca, clock, TokenIssuer("k1", key, clock, TOKEN_LIFETIME))
+
+
+def probe_config(ca: DevelopmentCa, **settings: Any) -> ServerConfig:
+    """A server's configuration for tests: a free port, short waits."""
+    files = ca.issue("probe")
+    config = ServerConfig(
+        listen="127.0.0.1:0",
+        tls=TlsConfig(files.cert, files.key, files.ca),
+        drain_wait_seconds=0.0,
+        drain_grace_seconds=2.0,
+    )
+    return replace(config, **settings)
+
+
+async def refusal(call: Any) -> grpc.aio.AioRpcError:
+    """Await a call that must fail, and return how."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value
+
+
+async def refused(
+    probe: Probe, method: str, request: Any, *, caller: str = "portal", **options: Any
+) -> grpc.aio.AioRpcError:
+    """Call a method that must refuse, with the certificate of `caller`."""
+    async with probe.stub(caller) as stub:
+        return await refusal(getattr(stub, method)(request, **{"timeout": 5} | options))
