@@ -1,0 +1,197 @@
+-- Schema of the tickets service: rooms, projections of the two feeds, arrangements, tickets.
+-- Personal data is encrypted by the service; the database never sees it in clear.
+
+CREATE SCHEMA IF NOT EXISTS tickets;
+
+CREATE TABLE tickets.session (
+    session_code text PRIMARY KEY,
+    body jsonb NOT NULL,
+    applied_at timestamptz NOT NULL
+);
+COMMENT ON TABLE tickets.session IS 'Settings of a session, as applied from its file';
+
+CREATE TABLE tickets.site (
+    session_code text NOT NULL REFERENCES tickets.session (session_code),
+    site_code text NOT NULL,
+    county_code text NOT NULL,
+    county_name text NOT NULL,
+    name text NOT NULL,
+    address text NOT NULL,
+    position integer NOT NULL,
+    PRIMARY KEY (session_code, site_code)
+);
+COMMENT ON TABLE tickets.site IS 'Schools where a session is held, in the order in which they are filled';
+CREATE INDEX site_by_county ON tickets.site (session_code, county_code, position);
+
+CREATE TABLE tickets.room (
+    session_code text NOT NULL,
+    site_code text NOT NULL,
+    room_code text NOT NULL,
+    columns integer NOT NULL,
+    rows integer NOT NULL,
+    position integer NOT NULL,
+    PRIMARY KEY (session_code, site_code, room_code),
+    CONSTRAINT room_site FOREIGN KEY (session_code, site_code)
+        REFERENCES tickets.site (session_code, site_code),
+    CONSTRAINT room_size CHECK (columns BETWEEN 1 AND 20 AND rows BETWEEN 1 AND 20)
+);
+COMMENT ON TABLE tickets.room IS 'Rooms of a site; seats are numbered in a snake from the front door';
+
+CREATE TABLE tickets.candidate (
+    candidate_id uuid PRIMARY KEY,
+    ticket_number text NOT NULL,
+    county_code text NOT NULL,
+    personal_enc bytea NOT NULL,
+    photo_sha256 bytea NOT NULL
+);
+COMMENT ON TABLE tickets.candidate IS
+    'Projection of the candidate feed; uniqueness of the number is registration''s to keep';
+CREATE INDEX candidate_by_ticket_number ON tickets.candidate (ticket_number);
+
+CREATE TABLE tickets.photo (
+    candidate_id uuid PRIMARY KEY,
+    sha256 bytea NOT NULL,
+    jpeg_enc bytea NOT NULL,
+    fetched_at timestamptz NOT NULL
+);
+COMMENT ON TABLE tickets.photo IS 'Photos fetched from registration for candidates with sittings';
+
+CREATE TABLE tickets.sitting (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    slot integer NOT NULL,
+    county_code text NOT NULL,
+    course_code text NOT NULL,
+    PRIMARY KEY (session_code, candidate_id, slot)
+);
+COMMENT ON TABLE tickets.sitting IS
+    'Projection of the enrollment feed: confirmed courses; the key keeps a person to one course a slot';
+CREATE INDEX sitting_by_county ON tickets.sitting (session_code, county_code);
+
+CREATE TABLE tickets.arrangement (
+    arrangement_id uuid PRIMARY KEY,
+    session_code text NOT NULL REFERENCES tickets.session (session_code),
+    county_code text NOT NULL,
+    state text NOT NULL,
+    seed_enc bytea NOT NULL,
+    seed_sha256 bytea NOT NULL,
+    candidates integer NOT NULL DEFAULT 0,
+    sittings integer NOT NULL DEFAULT 0,
+    rooms integer NOT NULL DEFAULT 0,
+    failure text NOT NULL DEFAULT '',
+    started_at timestamptz NOT NULL,
+    started_by text NOT NULL,
+    leased_until timestamptz,
+    published_at timestamptz,
+    published_by text,
+    CONSTRAINT arrangement_state
+        CHECK (state IN ('pending', 'running', 'done', 'failed', 'published')),
+    CONSTRAINT arrangement_published
+        CHECK ((state = 'published') = (published_at IS NOT NULL AND published_by IS NOT NULL))
+);
+COMMENT ON TABLE tickets.arrangement IS
+    'Arrangements of counties; the one published last is in force';
+CREATE INDEX arrangement_waiting ON tickets.arrangement (started_at)
+    WHERE state IN ('pending', 'running');
+CREATE INDEX arrangement_by_county ON tickets.arrangement (session_code, county_code, published_at);
+
+CREATE TABLE tickets.seat (
+    arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),
+    slot integer NOT NULL,
+    session_code text NOT NULL,
+    site_code text NOT NULL,
+    room_code text NOT NULL,
+    seat_number integer NOT NULL,
+    candidate_id uuid NOT NULL,
+    course_code text NOT NULL,
+    PRIMARY KEY (arrangement_id, slot, site_code, room_code, seat_number),
+    CONSTRAINT seat_one_a_slot UNIQUE (arrangement_id, slot, candidate_id),
+    CONSTRAINT seat_room FOREIGN KEY (session_code, site_code, room_code)
+        REFERENCES tickets.room (session_code, site_code, room_code),
+    CONSTRAINT seat_from_one CHECK (seat_number >= 1)
+);
+COMMENT ON TABLE tickets.seat IS
+    'Who sits where; the keys refuse two people on a seat and one person on two seats in a slot';
+CREATE INDEX seat_by_candidate ON tickets.seat (candidate_id, arrangement_id);
+
+CREATE TABLE tickets.ticket (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    version integer NOT NULL,
+    county_code text NOT NULL,
+    arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),
+    ticket_number text NOT NULL,
+    serial text NOT NULL,
+    issued_at timestamptz NOT NULL,
+    proof text,
+    revoked_at timestamptz,
+    PRIMARY KEY (session_code, candidate_id, version),
+    CONSTRAINT ticket_serial UNIQUE (serial),
+    CONSTRAINT ticket_version CHECK (version BETWEEN 1 AND 65535)
+);
+COMMENT ON TABLE tickets.ticket IS
+    'Tickets by version; seats are those of the arrangement; the proof is signed at the first print';
+CREATE UNIQUE INDEX ticket_in_force ON tickets.ticket (session_code, candidate_id)
+    WHERE revoked_at IS NULL;
+CREATE INDEX ticket_by_county ON tickets.ticket (session_code, county_code, ticket_number)
+    WHERE revoked_at IS NULL;
+CREATE INDEX ticket_revoked ON tickets.ticket (session_code, revoked_at)
+    WHERE revoked_at IS NOT NULL;
+
+CREATE TABLE tickets.notice_acknowledgement (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    version integer NOT NULL,
+    acknowledged_at timestamptz NOT NULL,
+    PRIMARY KEY (session_code, candidate_id, version)
+);
+COMMENT ON TABLE tickets.notice_acknowledgement IS 'Who has read which version of the notice';
+
+CREATE TABLE tickets.print_log (
+    print_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    version integer NOT NULL,
+    printed_at timestamptz NOT NULL,
+    printed_by text NOT NULL
+);
+COMMENT ON TABLE tickets.print_log IS 'Every ticket handed out, append-only';
+CREATE INDEX print_log_by_candidate ON tickets.print_log (session_code, candidate_id);
+
+CREATE TABLE tickets.unprintable (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    ticket_number text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    noted_at timestamptz NOT NULL,
+    PRIMARY KEY (session_code, candidate_id)
+);
+COMMENT ON TABLE tickets.unprintable IS 'Tickets an office must look after, such as names no font has';
+
+CREATE TABLE tickets.proof_key (
+    key_id text PRIMARY KEY,
+    private_key_enc bytea NOT NULL,
+    public_key bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    retired_at timestamptz
+);
+COMMENT ON TABLE tickets.proof_key IS 'Ed25519 keys of the proof; retired ones still verify';
+
+CREATE TABLE tickets.trusted_key (
+    key_id text PRIMARY KEY,
+    public_key bytea NOT NULL
+);
+COMMENT ON TABLE tickets.trusted_key IS
+    'Registration''s token keys, kept so that a restart works while registration is down';
+
+CREATE TABLE tickets.idempotency (
+    actor text NOT NULL,
+    request_id uuid NOT NULL,
+    method text NOT NULL,
+    body_sha256 bytea NOT NULL,
+    response bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (actor, request_id)
+);
+COMMENT ON TABLE tickets.idempotency IS 'Answers by request id: the same id with the same body is answered again';

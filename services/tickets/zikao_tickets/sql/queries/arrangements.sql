@@ -1,0 +1,133 @@
+-- name: insert_arrangement
+INSERT INTO tickets.arrangement
+    (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7);
+
+-- name: load_arrangement
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
+    sittings, rooms, failure, started_at
+FROM tickets.arrangement
+WHERE arrangement_id = $1;
+
+-- name: lock_arrangement
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
+    sittings, rooms, failure, started_at
+FROM tickets.arrangement
+WHERE arrangement_id = $1
+FOR UPDATE;
+
+-- Takes the oldest arrangement that nobody works on: new, or left by a process that died.
+-- name: lease_arrangement
+UPDATE tickets.arrangement SET state = 'running', leased_until = $2
+WHERE arrangement_id = (
+    SELECT waiting.arrangement_id
+    FROM tickets.arrangement AS waiting
+    WHERE waiting.state = 'pending' OR (waiting.state = 'running' AND waiting.leased_until < $1)
+    ORDER BY waiting.started_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING arrangement_id;
+
+-- name: list_county_sittings
+SELECT candidate_id, slot, course_code
+FROM tickets.sitting
+WHERE session_code = $1 AND county_code = $2;
+
+-- name: delete_seats
+DELETE FROM tickets.seat WHERE arrangement_id = $1;
+
+-- name: insert_seats
+INSERT INTO tickets.seat
+    (arrangement_id, session_code, slot, site_code, room_code, seat_number, candidate_id,
+    course_code)
+SELECT $1, $2, given.slot, given.site_code, given.room_code, given.seat_number,
+    given.candidate_id, given.course_code
+FROM unnest($3::integer[], $4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[])
+    AS given (slot, site_code, room_code, seat_number, candidate_id, course_code);
+
+-- name: finish_arrangement
+UPDATE tickets.arrangement
+SET state = 'done', leased_until = NULL, candidates = $2, sittings = $3, rooms = $4
+WHERE arrangement_id = $1;
+
+-- name: fail_arrangement
+UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $2
+WHERE arrangement_id = $1;
+
+-- name: publish_arrangement
+UPDATE tickets.arrangement SET state = 'published', published_at = $2, published_by = $3
+WHERE arrangement_id = $1;
+
+-- Serialises publications of one county: the session row of the county's tickets.
+-- name: lock_county
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
+
+-- Ends the tickets whose seats are not exactly those of the new arrangement.
+-- name: revoke_changed_tickets
+UPDATE tickets.ticket SET revoked_at = $2
+FROM tickets.arrangement AS plan
+WHERE plan.arrangement_id = $1
+    AND ticket.session_code = plan.session_code
+    AND ticket.county_code = plan.county_code
+    AND ticket.revoked_at IS NULL
+    AND EXISTS (
+        (
+            SELECT slot, site_code, room_code, seat_number, course_code
+            FROM tickets.seat
+            WHERE seat.arrangement_id IN ($1, ticket.arrangement_id)
+                AND seat.candidate_id = ticket.candidate_id
+        )
+        EXCEPT
+        (
+            SELECT old.slot, old.site_code, old.room_code, old.seat_number, old.course_code
+            FROM tickets.seat AS old
+            JOIN tickets.seat AS new
+                USING (slot, site_code, room_code, seat_number, course_code, candidate_id)
+            WHERE old.arrangement_id = ticket.arrangement_id AND new.arrangement_id = $1
+                AND old.candidate_id = ticket.candidate_id
+        )
+    );
+
+-- Tickets for everyone of the arrangement who has none in force; serials go on counting.
+-- name: issue_tickets
+INSERT INTO tickets.ticket
+    (session_code, candidate_id, version, county_code, arrangement_id, ticket_number, serial,
+    issued_at)
+SELECT plan.session_code, candidate.candidate_id,
+    1 + coalesce((
+        SELECT max(earlier.version)
+        FROM tickets.ticket AS earlier
+        WHERE earlier.session_code = plan.session_code
+            AND earlier.candidate_id = candidate.candidate_id
+    ), 0),
+    plan.county_code, plan.arrangement_id, candidate.ticket_number,
+    plan.session_code || '-' || plan.county_code || '-' || lpad((
+        (
+            SELECT count(*)
+            FROM tickets.ticket AS earlier
+            WHERE earlier.session_code = plan.session_code
+                AND earlier.county_code = plan.county_code
+        ) + row_number() OVER (ORDER BY candidate.ticket_number)
+    )::text, 6, '0'),
+    $2
+FROM tickets.arrangement AS plan
+JOIN (
+    SELECT DISTINCT seat.arrangement_id, seat.candidate_id FROM tickets.seat
+) AS seated USING (arrangement_id)
+JOIN tickets.candidate USING (candidate_id)
+WHERE plan.arrangement_id = $1
+    AND NOT EXISTS (
+        SELECT 1
+        FROM tickets.ticket AS valid
+        WHERE valid.session_code = plan.session_code
+            AND valid.candidate_id = candidate.candidate_id
+            AND valid.revoked_at IS NULL
+    );
+
+-- Seated people the candidate feed has not brought yet: no ticket could be made for them.
+-- name: count_unknown_candidates
+SELECT count(DISTINCT seat.candidate_id)
+FROM tickets.seat
+LEFT JOIN tickets.candidate USING (candidate_id)
+WHERE seat.arrangement_id = $1 AND candidate.candidate_id IS NULL;

@@ -1,0 +1,56 @@
+-- The last event of a candidate in a batch counts; the caller gives each candidate once.
+-- name: save_candidates
+INSERT INTO tickets.candidate
+    (candidate_id, ticket_number, county_code, personal_enc, photo_sha256)
+SELECT given.candidate_id, given.ticket_number, given.county_code, given.personal_enc,
+    given.photo_sha256
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+    AS given (candidate_id, ticket_number, county_code, personal_enc, photo_sha256)
+ON CONFLICT (candidate_id) DO UPDATE SET
+    ticket_number = excluded.ticket_number, county_code = excluded.county_code,
+    personal_enc = excluded.personal_enc, photo_sha256 = excluded.photo_sha256;
+
+-- name: delete_sittings
+DELETE FROM tickets.sitting
+USING unnest($1::text[], $2::uuid[]) AS changed (session_code, candidate_id)
+WHERE sitting.session_code = changed.session_code
+    AND sitting.candidate_id = changed.candidate_id;
+
+-- name: insert_sittings
+INSERT INTO tickets.sitting (session_code, candidate_id, slot, county_code, course_code)
+SELECT given.session_code, given.candidate_id, given.slot, given.county_code, given.course_code
+FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::text[])
+    AS given (session_code, candidate_id, slot, county_code, course_code);
+
+-- name: list_missing_photos
+SELECT candidate.candidate_id
+FROM tickets.candidate
+LEFT JOIN tickets.photo
+    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+WHERE photo.candidate_id IS NULL
+    AND candidate.photo_sha256 <> ''::bytea
+    AND EXISTS (
+        SELECT 1 FROM tickets.sitting WHERE sitting.candidate_id = candidate.candidate_id
+    )
+    AND candidate.candidate_id > $1
+ORDER BY candidate.candidate_id
+LIMIT $2;
+
+-- name: save_photos
+INSERT INTO tickets.photo (candidate_id, sha256, jpeg_enc, fetched_at)
+SELECT given.candidate_id, given.sha256, given.jpeg_enc, $4
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given (candidate_id, sha256, jpeg_enc)
+ON CONFLICT (candidate_id) DO UPDATE SET
+    sha256 = excluded.sha256, jpeg_enc = excluded.jpeg_enc, fetched_at = excluded.fetched_at;
+
+-- name: list_trusted_keys
+SELECT key_id, public_key FROM tickets.trusted_key;
+
+-- name: delete_trusted_keys
+DELETE FROM tickets.trusted_key WHERE key_id <> ALL ($1::text[]);
+
+-- name: save_trusted_keys
+INSERT INTO tickets.trusted_key (key_id, public_key)
+SELECT given.key_id, given.public_key
+FROM unnest($1::text[], $2::bytea[]) AS given (key_id, public_key)
+ON CONFLICT (key_id) DO UPDATE SET public_key = excluded.public_key;

@@ -1,0 +1,64 @@
+-- name: lock_session
+SELECT body::text AS body FROM tickets.session WHERE session_code = $1 FOR UPDATE;
+
+-- name: load_session
+SELECT body::text AS body FROM tickets.session WHERE session_code = $1;
+
+-- name: save_session
+INSERT INTO tickets.session (session_code, body, applied_at)
+VALUES ($1, $2::text::jsonb, $3)
+ON CONFLICT (session_code) DO UPDATE SET body = excluded.body, applied_at = excluded.applied_at;
+
+-- name: list_sites
+SELECT site_code, county_code, county_name, name, address
+FROM tickets.site
+WHERE session_code = $1
+ORDER BY position;
+
+-- name: list_rooms
+SELECT site_code, room_code, columns, rows
+FROM tickets.room
+WHERE session_code = $1
+ORDER BY site_code, position;
+
+-- name: list_county_rooms
+SELECT room.site_code, room.room_code, room.columns, room.rows
+FROM tickets.room
+JOIN tickets.site USING (session_code, site_code)
+WHERE site.session_code = $1 AND site.county_code = $2
+ORDER BY site.position, room.position;
+
+-- Rooms in which an arrangement has seated people: they may not go or shrink.
+-- name: list_rooms_in_use
+SELECT site_code, room_code, max(seat_number) AS highest_seat
+FROM tickets.seat
+WHERE session_code = $1
+GROUP BY site_code, room_code;
+
+-- name: delete_rooms
+DELETE FROM tickets.room
+USING unnest($2::text[], $3::text[]) AS gone (site_code, room_code)
+WHERE room.session_code = $1
+    AND room.site_code = gone.site_code AND room.room_code = gone.room_code;
+
+-- name: delete_sites
+DELETE FROM tickets.site WHERE session_code = $1 AND site_code = ANY ($2::text[]);
+
+-- name: save_sites
+INSERT INTO tickets.site
+    (session_code, site_code, county_code, county_name, name, address, position)
+SELECT $1, given.site_code, given.county_code, given.county_name, given.name, given.address,
+    given.position
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    WITH ORDINALITY AS given (site_code, county_code, county_name, name, address, position)
+ON CONFLICT (session_code, site_code) DO UPDATE SET
+    county_code = excluded.county_code, county_name = excluded.county_name,
+    name = excluded.name, address = excluded.address, position = excluded.position;
+
+-- name: save_rooms
+INSERT INTO tickets.room (session_code, site_code, room_code, columns, rows, position)
+SELECT $1, given.site_code, given.room_code, given.columns, given.rows, given.position
+FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[])
+    WITH ORDINALITY AS given (site_code, room_code, columns, rows, position)
+ON CONFLICT (session_code, site_code, room_code) DO UPDATE SET
+    columns = excluded.columns, rows = excluded.rows, position = excluded.position;

@@ -1,0 +1,93 @@
+-- name: acknowledge_notice
+INSERT INTO tickets.notice_acknowledgement (session_code, candidate_id, version, acknowledged_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (session_code, candidate_id, version) DO NOTHING;
+
+-- name: has_acknowledged
+SELECT EXISTS (
+    SELECT 1
+    FROM tickets.notice_acknowledgement
+    WHERE session_code = $1 AND candidate_id = $2 AND version = $3
+);
+
+-- name: load_ticket
+SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
+    ticket.serial, ticket.issued_at, ticket.proof, candidate.personal_enc, photo.jpeg_enc
+FROM tickets.ticket
+JOIN tickets.candidate USING (candidate_id)
+LEFT JOIN tickets.photo
+    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+WHERE ticket.session_code = $1 AND ticket.candidate_id = $2 AND ticket.revoked_at IS NULL;
+
+-- name: list_county_tickets
+SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
+    ticket.serial, ticket.issued_at, ticket.proof, candidate.personal_enc, photo.jpeg_enc
+FROM tickets.ticket
+JOIN tickets.candidate USING (candidate_id)
+LEFT JOIN tickets.photo
+    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+WHERE ticket.session_code = $1 AND ticket.county_code = $2 AND ticket.revoked_at IS NULL
+    AND ticket.ticket_number > $3
+ORDER BY ticket.ticket_number
+LIMIT $4;
+
+-- name: count_county_tickets
+SELECT count(*) AS total, count(*) FILTER (WHERE ticket_number <= $3) AS done
+FROM tickets.ticket
+WHERE session_code = $1 AND county_code = $2 AND revoked_at IS NULL;
+
+-- name: list_ticket_seats
+SELECT seat.candidate_id, seat.slot, seat.course_code, seat.room_code, seat.seat_number,
+    room.columns * room.rows AS capacity, site.county_name, site.name AS site_name, site.address
+FROM unnest($1::uuid[], $2::uuid[]) AS wanted (arrangement_id, candidate_id)
+JOIN tickets.seat USING (arrangement_id, candidate_id)
+JOIN tickets.room USING (session_code, site_code, room_code)
+JOIN tickets.site USING (session_code, site_code)
+ORDER BY seat.candidate_id, seat.slot;
+
+-- The first proof stays: printing again gives the same ticket.
+-- name: save_proof
+UPDATE tickets.ticket SET proof = $4
+WHERE session_code = $1 AND candidate_id = $2 AND version = $3 AND proof IS NULL;
+
+-- name: log_prints
+INSERT INTO tickets.print_log (session_code, candidate_id, version, printed_at, printed_by)
+SELECT $1, given.candidate_id, given.version, $4, $5
+FROM unnest($2::uuid[], $3::integer[]) AS given (candidate_id, version);
+
+-- name: note_unprintable
+INSERT INTO tickets.unprintable
+    (session_code, candidate_id, ticket_number, reason, detail, noted_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (session_code, candidate_id) DO UPDATE SET
+    reason = excluded.reason, detail = excluded.detail, noted_at = excluded.noted_at;
+
+-- name: list_revoked_tickets
+SELECT ticket_number, version
+FROM tickets.ticket
+WHERE session_code = $1 AND revoked_at IS NOT NULL
+ORDER BY ticket_number, version;
+
+-- name: is_revoked
+SELECT revoked_at IS NOT NULL
+FROM tickets.ticket
+WHERE session_code = $1 AND ticket_number = $2 AND version = $3;
+
+-- name: find_person
+SELECT candidate.candidate_id, candidate.personal_enc, photo.jpeg_enc
+FROM tickets.candidate
+LEFT JOIN tickets.photo
+    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+WHERE candidate.ticket_number = $1;
+
+-- name: list_proof_keys
+SELECT key_id, private_key_enc, public_key, retired_at
+FROM tickets.proof_key
+ORDER BY created_at, key_id;
+
+-- name: lock_proof_keys
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.proof_key', 0));
+
+-- name: insert_proof_key
+INSERT INTO tickets.proof_key (key_id, private_key_enc, public_key, created_at)
+VALUES ($1, $2, $3, $4);

@@ -1,0 +1,130 @@
+"""The independent checker of arrangements, on a real database."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from importlib import resources
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from support.postgres import Cluster, test_cluster
+from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange
+
+SQL = resources.files("zikao_tickets").joinpath("sql")
+COUNTY = "510104"
+SEED = bytes(32)
+NOW = datetime(2022, 4, 1, tzinfo=UTC)
+PLAN = uuid4()
+SITES = {"A": COUNTY, "B": COUNTY, "Z": "510105"}
+ROOMS = [Room(site, code, 30) for site in "AB" for code in ("001", "002")]
+PEOPLE = [UUID(int=number) for number in range(1, 71)]
+SITTINGS = [
+    Sitting(str(person), slot, f"{slot}{number % 3:04}")
+    for number, person in enumerate(PEOPLE)
+    for slot in (1, 2)
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for this module."""
+    with test_cluster() as found:
+        yield found
+
+
+@pytest.fixture
+async def connection(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
+    """A database with the schema, a county of two sites, its sittings and a right arrangement."""
+    name = f"checker_{uuid4().hex}"
+    admin = await asyncpg.connect(cluster.admin_dsn)
+    await admin.execute(f"CREATE DATABASE {name}")
+    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
+    try:
+        await connection.execute(SQL.joinpath("schema.sql").read_text())
+        await fill(connection)
+        yield connection
+    finally:
+        await connection.close()
+        await admin.execute(f"DROP DATABASE {name}")
+        await admin.close()
+
+
+async def fill(connection: asyncpg.Connection) -> None:
+    """Store the county and what `arrange` makes of it."""
+    await connection.execute("INSERT INTO tickets.session VALUES ('22.1', '{}', $1)", NOW)
+    await connection.executemany(
+        "INSERT INTO tickets.site VALUES ('22.1', $1, $2, '县', '校', '路', 1)", SITES.items()
+    )
+    await connection.executemany(
+        "INSERT INTO tickets.room VALUES ('22.1', $1, $2, 5, 6, 1)",
+        [(site, code) for site in SITES for code in ("001", "002")],
+    )
+    await connection.executemany(
+        f"INSERT INTO tickets.sitting VALUES ('22.1', $1, $2, '{COUNTY}', $3)", SITTINGS
+    )
+    await connection.execute(
+        "INSERT INTO tickets.arrangement (arrangement_id, session_code, county_code, state,"
+        " seed_enc, seed_sha256, started_at, started_by)"
+        " VALUES ($1, '22.1', $2, 'done', '', '', $3, 'officer')",
+        PLAN,
+        COUNTY,
+        NOW,
+    )
+    await connection.executemany(INSERT_SEAT, arrange(COUNTY, SITTINGS, ROOMS, SEED))
+
+
+INSERT_SEAT = (
+    "INSERT INTO tickets.seat (arrangement_id, session_code, slot, site_code, room_code,"
+    f" seat_number, candidate_id, course_code) VALUES ('{PLAN}', '22.1', $1, $2, $3, $4, $5, $6)"
+)
+
+
+async def violations(connection: asyncpg.Connection) -> set[str]:
+    """The kinds of violation the checker finds."""
+    query = SQL.joinpath("queries", "check_arrangement.sql").read_text()
+    return {row["violation"] for row in await connection.fetch(query, PLAN)}
+
+
+async def test_a_right_arrangement_passes(connection: asyncpg.Connection) -> None:
+    """The checker, which knows nothing of the algorithm, finds nothing in its result."""
+    assert await violations(connection) == set()
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("DELETE FROM tickets.seat WHERE slot = 2 AND seat_number = 1", "sitting_without_seat"),
+        ("DELETE FROM tickets.sitting WHERE slot = 1", "seat_without_sitting"),
+        ("UPDATE tickets.sitting SET course_code = '99999'", "seat_without_sitting"),
+        ("UPDATE tickets.room SET rows = 1", "seat_beyond_room"),
+        ("UPDATE tickets.site SET county_code = '510105'", "room_of_another_county"),
+        (
+            "UPDATE tickets.seat SET site_code = 'B', room_code = '002'"
+            " WHERE slot = 1 AND site_code = 'A' AND room_code = '001' AND seat_number = 1",
+            "remainder_split",
+        ),
+        (
+            "UPDATE tickets.seat SET course_code = (seat_number % 7)::text"
+            " WHERE slot = 1 AND site_code = 'A' AND room_code = '001'",
+            "too_many_courses_in_room",
+        ),
+    ],
+)
+async def test_every_damage_is_found(
+    connection: asyncpg.Connection, damage: str, found: str
+) -> None:
+    """Each rule of DOMAIN section 5, broken behind the service's back, is reported."""
+    await connection.execute(damage)
+    assert found in await violations(connection)
+
+
+async def test_the_database_itself_refuses_a_double_seat(connection: asyncpg.Connection) -> None:
+    """Two people on a seat, and one person twice in a slot, violate named constraints."""
+    taken = Seat(1, "A", "001", 1, str(uuid4()), "10000")
+    with pytest.raises(asyncpg.UniqueViolationError) as caught:
+        await connection.execute(INSERT_SEAT, *taken)
+    assert caught.value.constraint_name == "seat_pkey"
+    again = Seat(1, "Z", "001", 1, str(PEOPLE[0]), "10000")
+    with pytest.raises(asyncpg.UniqueViolationError) as caught:
+        await connection.execute(INSERT_SEAT, *again)
+    assert caught.value.constraint_name == "seat_one_a_slot"
