@@ -1,0 +1,70 @@
+"""`zikao verify-ticket`: check a ticket's QR code with files alone, as a scanner does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from google.protobuf import json_format
+from zikao.tickets.v1.ticket_service_pb2 import GetVerificationDataResponse
+from zikao_tickets.proof import ProofRejected, TicketProof, verify
+
+SENTENCES = {
+    "MALFORMED": "不是准考证二维码，或内容不完整",
+    "UNKNOWN_KEY": "签名密钥不在密钥文件中",
+    "BAD_SIGNATURE": "签名无效：准考证系伪造或被篡改",
+    "REVOKED": "该准考证已作废，请出示新打印的准考证",
+}
+OTHER_SESSION = "该准考证属于考次{other}，不是{session}"
+
+
+class VerificationFileError(Exception):
+    """A key or revocation file cannot be used."""
+
+
+class TicketRefused(Exception):  # noqa: N818 - says what happened
+    """The ticket admits nobody; the text says why, in Chinese."""
+
+
+def verify_ticket(text: str, session_code: str, files: tuple[Path, ...]) -> TicketProof:
+    """The proof in a QR code's text.
+
+    `files` hold answers of TicketService.GetVerificationData for the session as JSON: public keys
+    and revoked tickets, in one file or in several. Raises TicketRefused, VerificationFileError.
+    """
+    known = GetVerificationDataResponse()
+    for path in files:
+        known.MergeFrom(_read(path))
+    revoked = {(session_code, t.ticket_number, t.version) for t in known.revoked}
+    try:
+        proof = verify(text, _public_keys(known), revoked)
+    except ProofRejected as rejected:
+        raise TicketRefused(SENTENCES[rejected.reason]) from rejected
+    if proof.session_code != session_code:
+        raise TicketRefused(OTHER_SESSION.format(other=proof.session_code, session=session_code))
+    return proof
+
+
+def describe_proof(proof: TicketProof) -> str:
+    """What the examiner compares with the person and the room."""
+    lines = [
+        f"有效：准考证号 {proof.ticket_number}，考次 {proof.session_code}，第{proof.version}版"
+    ]
+    lines += [f"  第{slot}场：考场 {room}，座位 {seat}" for slot, room, seat in proof.sittings]
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> GetVerificationDataResponse:
+    try:
+        return json_format.Parse(path.read_text("utf-8"), GetVerificationDataResponse())
+    except (OSError, UnicodeDecodeError, json_format.ParseError) as error:
+        raise VerificationFileError(f"{path} cannot be read: {error}") from error
+
+
+def _public_keys(known: GetVerificationDataResponse) -> dict[str, Ed25519PublicKey]:
+    try:
+        return {
+            key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key) for key in known.keys
+        }
+    except ValueError as error:
+        raise VerificationFileError(f"a public key is not of 32 bytes: {error}") from error
