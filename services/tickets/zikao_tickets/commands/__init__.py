@@ -1,0 +1,1 @@
+"""Use cases of the tickets service, one module each."""

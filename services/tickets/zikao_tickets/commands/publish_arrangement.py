@@ -1,0 +1,51 @@
+"""Put an arrangement in force and issue the tickets of its county (DOMAIN section 5)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.store import ArrangementStore
+
+MAX_VIOLATIONS_NAMED = 5
+
+
+async def find_arrangement(
+    store: ArrangementStore, arrangement_id: UUID, actor: Actor
+) -> Arrangement:
+    """The arrangement; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
+    return _in_scope(await store.load(arrangement_id), actor)
+
+
+async def publish_arrangement(
+    store: ArrangementStore, arrangement_id: UUID, *, actor: Actor, now: datetime
+) -> Arrangement:
+    """Check by SQL, publish, issue tickets; a ticket whose seats changed gets a new version.
+
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED, and ARRANGEMENT_INVALID
+    naming violations; then nothing was published.
+    """
+    arrangement = _in_scope(await store.lock(arrangement_id), actor)
+    arrangement.require_publishable()
+    violations = await store.violations(arrangement_id)
+    if violations:
+        raise DomainError(
+            "ARRANGEMENT_INVALID",
+            detail="; ".join(violations[:MAX_VIOLATIONS_NAMED]),
+            violations=len(violations),
+        )
+    if unknown := await store.unknown_candidates(arrangement_id):
+        raise DomainError("ARRANGEMENT_INVALID", detail=f"{unknown}名考生信息尚未到达")
+    await store.publish(arrangement, now, actor.subject)
+    published = await store.load(arrangement_id)
+    assert published is not None, "locked above"
+    return published
+
+
+def _in_scope(arrangement: Arrangement | None, actor: Actor) -> Arrangement:
+    if arrangement is None:
+        raise DomainError("NOT_FOUND")
+    actor.require_scope(arrangement.county_code)
+    return arrangement
