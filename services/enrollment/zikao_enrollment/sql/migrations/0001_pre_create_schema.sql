@@ -1,0 +1,179 @@
+-- Schema of the enrollment service: sessions, seats, orders, money. No personal data.
+
+CREATE SCHEMA IF NOT EXISTS enrollment;
+
+CREATE TABLE enrollment.session (
+    session_code text PRIMARY KEY,
+    body jsonb NOT NULL,
+    applied_at timestamptz NOT NULL
+);
+COMMENT ON TABLE enrollment.session IS
+    'Settings of a session, as applied from its file; body is EnrollmentSession as JSON';
+
+CREATE TABLE enrollment.seat_ledger (
+    session_code text NOT NULL REFERENCES enrollment.session (session_code),
+    county_code text NOT NULL,
+    slot integer NOT NULL,
+    capacity integer NOT NULL,
+    held integer NOT NULL DEFAULT 0,
+    confirmed integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (session_code, county_code, slot),
+    CONSTRAINT seat_ledger_never_oversold
+        CHECK (held >= 0 AND confirmed >= 0 AND held + confirmed <= capacity)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE enrollment.seat_ledger IS
+    'Seats of a county and slot; always locked in the order of county_code, slot';
+
+CREATE TABLE enrollment.candidate (
+    candidate_id uuid PRIMARY KEY,
+    ticket_number text NOT NULL,
+    county_code text NOT NULL,
+    track text NOT NULL,
+    standing text NOT NULL,
+    standing_reason text NOT NULL,
+    CONSTRAINT candidate_track CHECK (track IN ('social', 'applied'))
+);
+COMMENT ON TABLE enrollment.candidate IS
+    'Projection of the candidate feed: what decides eligibility, and nothing personal';
+
+CREATE TABLE enrollment.plan (
+    session_code text NOT NULL REFERENCES enrollment.session (session_code),
+    candidate_id uuid NOT NULL,
+    course_codes text[] NOT NULL,
+    county_codes text[] NOT NULL,
+    may_move boolean NOT NULL,
+    saved_at timestamptz NOT NULL,
+    PRIMARY KEY (session_code, candidate_id)
+);
+COMMENT ON TABLE enrollment.plan IS
+    'What a candidate means to submit; may_move: a late payment may be used in another county of it';
+
+CREATE TABLE enrollment.enrollment_order (
+    order_id uuid PRIMARY KEY,
+    session_code text NOT NULL REFERENCES enrollment.session (session_code),
+    candidate_id uuid NOT NULL,
+    county_code text NOT NULL,
+    slots integer[] NOT NULL,
+    course_codes text[] NOT NULL,
+    state text NOT NULL,
+    fee_fen bigint NOT NULL,
+    held_until timestamptz NOT NULL,
+    payment_code text,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT enrollment_order_state
+        CHECK (state IN ('held', 'paying', 'confirmed', 'closing', 'released')),
+    CONSTRAINT enrollment_order_fee CHECK (fee_fen >= 0),
+    CONSTRAINT enrollment_order_courses
+        CHECK (cardinality(slots) > 0 AND cardinality(slots) = cardinality(course_codes))
+) WITH (fillfactor = 80);
+COMMENT ON TABLE enrollment.enrollment_order IS
+    'Courses taken and paid together; slots[i] is the slot of course_codes[i]';
+CREATE INDEX enrollment_order_by_candidate
+    ON enrollment.enrollment_order (session_code, candidate_id, created_at DESC, order_id);
+CREATE INDEX enrollment_order_by_deadline ON enrollment.enrollment_order (held_until)
+    WHERE state IN ('held', 'paying', 'closing');
+
+CREATE TABLE enrollment.enrollment (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    county_code text NOT NULL,
+    PRIMARY KEY (session_code, candidate_id),
+    CONSTRAINT enrollment_county UNIQUE (session_code, candidate_id, county_code)
+);
+COMMENT ON TABLE enrollment.enrollment IS
+    'The one county of a candidate in a session; exists while the candidate has sittings';
+
+CREATE TABLE enrollment.sitting (
+    session_code text NOT NULL,
+    candidate_id uuid NOT NULL,
+    slot integer NOT NULL,
+    order_id uuid NOT NULL REFERENCES enrollment.enrollment_order (order_id),
+    course_code text NOT NULL,
+    county_code text NOT NULL,
+    PRIMARY KEY (session_code, candidate_id, slot),
+    CONSTRAINT sitting_county FOREIGN KEY (session_code, candidate_id, county_code)
+        REFERENCES enrollment.enrollment (session_code, candidate_id, county_code)
+);
+COMMENT ON TABLE enrollment.sitting IS
+    'Seats that orders have now: nobody twice in a slot, nobody in two counties';
+CREATE INDEX sitting_by_order ON enrollment.sitting (order_id);
+
+CREATE TABLE enrollment.order_event (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES enrollment.enrollment_order (order_id),
+    from_state text,
+    to_state text NOT NULL,
+    cause text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL
+);
+COMMENT ON TABLE enrollment.order_event IS 'How an order came to its state; only ever added to';
+CREATE INDEX order_event_by_order ON enrollment.order_event (order_id);
+
+CREATE TABLE enrollment.payment (
+    payment_id text PRIMARY KEY,
+    order_id uuid NOT NULL,
+    amount_fen bigint NOT NULL,
+    paid_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    disposition text NOT NULL,
+    CONSTRAINT payment_amount CHECK (amount_fen > 0),
+    CONSTRAINT payment_disposition CHECK (disposition IN ('applied', 'refund'))
+);
+COMMENT ON TABLE enrollment.payment IS
+    'Money that has come in; order_id is as the platform gave it, so that a wrong one is refunded too';
+CREATE UNIQUE INDEX payment_applied_once ON enrollment.payment (order_id)
+    WHERE disposition = 'applied';
+CREATE INDEX payment_by_order ON enrollment.payment (order_id);
+
+CREATE TABLE enrollment.refund (
+    refund_id uuid PRIMARY KEY,
+    payment_id text NOT NULL REFERENCES enrollment.payment (payment_id),
+    amount_fen bigint NOT NULL,
+    requested_at timestamptz NOT NULL,
+    next_attempt_at timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    refunded_at timestamptz,
+    CONSTRAINT refund_once UNIQUE (payment_id),
+    CONSTRAINT refund_amount CHECK (amount_fen > 0)
+);
+COMMENT ON TABLE enrollment.refund IS
+    'Money that goes back; asked for at the platform until refunded_at is set';
+CREATE INDEX refund_pending ON enrollment.refund (next_attempt_at) WHERE refunded_at IS NULL;
+
+CREATE TABLE enrollment.trusted_key (
+    key_id text PRIMARY KEY,
+    public_key bytea NOT NULL
+);
+COMMENT ON TABLE enrollment.trusted_key IS
+    'Registration''s token keys, kept so that a restart works while registration is down';
+
+CREATE TABLE enrollment.outbox (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    event_key text NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (xid, position)
+);
+COMMENT ON TABLE enrollment.outbox IS 'The enrollment feed, read in the order of commits';
+
+CREATE TABLE enrollment.feed_cursor (
+    source text PRIMARY KEY,
+    cursor text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE enrollment.feed_cursor IS 'How far the feeds of others have been applied';
+
+CREATE TABLE enrollment.idempotency (
+    actor text NOT NULL,
+    request_id uuid NOT NULL,
+    method text NOT NULL,
+    body_sha256 bytea NOT NULL,
+    response bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (actor, request_id)
+);
+COMMENT ON TABLE enrollment.idempotency IS
+    'Answers by request id: the same id with the same body is answered again';

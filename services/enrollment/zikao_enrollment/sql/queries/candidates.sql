@@ -1,0 +1,37 @@
+-- name: get_candidate
+SELECT candidate_id, track, standing, standing_reason
+FROM enrollment.candidate
+WHERE candidate_id = $1;
+
+-- The caller gives each candidate once, in the order of ids: batches lock them in that order.
+-- name: save_candidates
+INSERT INTO enrollment.candidate
+    (candidate_id, ticket_number, county_code, track, standing, standing_reason)
+SELECT given.candidate_id, given.ticket_number, given.county_code, given.track, given.standing,
+    given.standing_reason
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS given (candidate_id, ticket_number, county_code, track, standing, standing_reason)
+ON CONFLICT (candidate_id) DO UPDATE SET
+    ticket_number = excluded.ticket_number, county_code = excluded.county_code,
+    track = excluded.track, standing = excluded.standing,
+    standing_reason = excluded.standing_reason;
+
+-- name: save_plan
+INSERT INTO enrollment.plan
+    (session_code, candidate_id, course_codes, county_codes, may_move, saved_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (session_code, candidate_id) DO UPDATE SET
+    course_codes = excluded.course_codes, county_codes = excluded.county_codes,
+    may_move = excluded.may_move, saved_at = excluded.saved_at;
+
+-- name: list_trusted_keys
+SELECT key_id, public_key FROM enrollment.trusted_key;
+
+-- name: delete_trusted_keys
+DELETE FROM enrollment.trusted_key WHERE key_id <> ALL ($1::text[]);
+
+-- name: save_trusted_keys
+INSERT INTO enrollment.trusted_key (key_id, public_key)
+SELECT given.key_id, given.public_key
+FROM unnest($1::text[], $2::bytea[]) AS given (key_id, public_key)
+ON CONFLICT (key_id) DO UPDATE SET public_key = excluded.public_key;

@@ -1,0 +1,49 @@
+-- name: list_sessions
+SELECT session_code, body::text AS body FROM enrollment.session ORDER BY session_code;
+
+-- name: lock_session
+SELECT body::text AS body FROM enrollment.session WHERE session_code = $1 FOR UPDATE;
+
+-- name: save_session
+INSERT INTO enrollment.session (session_code, body, applied_at)
+VALUES ($1, $2::text::jsonb, $3)
+ON CONFLICT (session_code) DO UPDATE SET
+    body = excluded.body, applied_at = excluded.applied_at;
+
+-- name: list_seats
+SELECT session_code, county_code, slot, capacity, held, confirmed
+FROM enrollment.seat_ledger
+ORDER BY session_code, county_code, slot;
+
+-- name: list_next_releases
+SELECT session_code, min(held_until) AS next_release_at
+FROM enrollment.enrollment_order
+WHERE state IN ('held', 'paying', 'closing')
+GROUP BY session_code;
+
+-- name: lock_all_seats
+SELECT county_code, slot, capacity, held, confirmed
+FROM enrollment.seat_ledger
+WHERE session_code = $1
+ORDER BY county_code, slot
+FOR UPDATE;
+
+-- name: save_capacities
+INSERT INTO enrollment.seat_ledger (session_code, county_code, slot, capacity)
+SELECT $1, given.county_code, given.slot, given.capacity
+FROM unnest($2::text[], $3::integer[], $4::integer[]) AS given (county_code, slot, capacity)
+ON CONFLICT (session_code, county_code, slot) DO UPDATE SET capacity = excluded.capacity;
+
+-- name: delete_seats
+DELETE FROM enrollment.seat_ledger
+USING unnest($2::text[], $3::integer[]) AS gone (county_code, slot)
+WHERE seat_ledger.session_code = $1
+    AND seat_ledger.county_code = gone.county_code
+    AND seat_ledger.slot = gone.slot;
+
+-- name: list_course_uses
+SELECT course_code, slot, count(*) AS sittings
+FROM enrollment.sitting
+WHERE session_code = $1
+GROUP BY course_code, slot
+ORDER BY course_code;

@@ -1,0 +1,118 @@
+"""Enrollment's schema: every query is understood, and the last line holds."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from importlib import resources
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from support.postgres import Cluster, test_cluster
+
+SQL = resources.files("zikao_enrollment").joinpath("sql")
+NOW = datetime(2022, 2, 28, 1, tzinfo=UTC)
+CANDIDATE = uuid4()
+ORDER = uuid4()
+QUERIES = {
+    name: text
+    for file in SQL.joinpath("queries").iterdir()
+    for name, text in re.findall(r"(?ms)^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", file.read_text())
+}
+INSERT_ORDER = (
+    "INSERT INTO enrollment.enrollment_order VALUES"
+    " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, NULL, $3, $3)"
+)
+INSERT_SITTING = "INSERT INTO enrollment.sitting VALUES ('22.1', $1, $2, $3, '00001', $4)"
+INSERT_PAYMENT = "INSERT INTO enrollment.payment VALUES ($1, $2, 3500, $3, $3, 'applied')"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for this module."""
+    with test_cluster() as found:
+        yield found
+
+
+@pytest.fixture
+async def connection(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
+    """A database with one county of one seat in a slot, and one order."""
+    name = f"enrollment_{uuid4().hex}"
+    admin = await asyncpg.connect(cluster.admin_dsn)
+    await admin.execute(f"CREATE DATABASE {name}")
+    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
+    try:
+        await connection.execute("SET search_path = ''")
+        await connection.execute(SQL.joinpath("schema.sql").read_text())
+        await connection.execute("INSERT INTO enrollment.session VALUES ('22.1', '{}', $1)", NOW)
+        await connection.execute(
+            "INSERT INTO enrollment.seat_ledger VALUES ('22.1', '510104', 1, 1, 1, 0)"
+        )
+        await connection.execute(INSERT_ORDER, ORDER, CANDIDATE, NOW)
+        await connection.execute(
+            "INSERT INTO enrollment.enrollment VALUES ('22.1', $1, '510104')", CANDIDATE
+        )
+        await connection.execute(INSERT_SITTING, CANDIDATE, 1, ORDER, "510104")
+        yield connection
+    finally:
+        await connection.close()
+        await admin.execute(f"DROP DATABASE {name}")
+        await admin.close()
+
+
+async def test_every_query_is_understood(connection: asyncpg.Connection) -> None:
+    """PostgreSQL prepares every named query against the schema, with an empty search path."""
+    for text in QUERIES.values():
+        await connection.prepare(text)
+
+
+def test_schema_is_the_sum_of_the_migrations() -> None:
+    """`schema.sql` says what the migrations make."""
+    migrations = sorted(SQL.joinpath("migrations").iterdir(), key=lambda file: file.name)
+    whole = "".join(file.read_text() for file in migrations)
+    assert SQL.joinpath("schema.sql").read_text() == whole
+
+
+async def test_one_seat_too_many_is_refused(connection: asyncpg.Connection) -> None:
+    """The ledger refuses a seat that does not exist, whoever asks."""
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await connection.execute(QUERIES["change_seats"], "22.1", ["510104"], [1], [1], [0])
+    assert refused.value.constraint_name == "seat_ledger_never_oversold"
+
+
+@pytest.mark.parametrize(
+    ("slot", "county_code", "constraint"),
+    [(1, "510104", "sitting_pkey"), (2, "510105", "sitting_county")],
+)
+async def test_nobody_twice_in_a_slot_or_in_two_counties(
+    connection: asyncpg.Connection, slot: int, county_code: str, constraint: str
+) -> None:
+    """A second sitting in a slot, or in another county, is refused by its constraint."""
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+        await connection.execute(INSERT_SITTING, CANDIDATE, slot, ORDER, county_code)
+    assert refused.value.constraint_name == constraint
+
+
+async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
+    """Two payments cannot both be applied to one order."""
+    await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await connection.execute(INSERT_PAYMENT, "p2", ORDER, NOW)
+    assert refused.value.constraint_name == "payment_applied_once"
+
+
+async def test_an_order_is_expired_by_one_worker(connection: asyncpg.Connection) -> None:
+    """Who expires an order first has it; the second finds nothing, and learns its old state."""
+    expired = await connection.fetch(QUERIES["expire_orders"], NOW, 10)
+    assert [(row["order_id"], row["from_state"]) for row in expired] == [(ORDER, "held")]
+    assert await connection.fetch(QUERIES["expire_orders"], NOW, 10) == []
+
+
+async def test_the_county_goes_with_the_last_sitting(connection: asyncpg.Connection) -> None:
+    """An enrollment stays while a sitting does, and goes with the last."""
+    who: tuple[str, UUID] = ("22.1", CANDIDATE)
+    await connection.execute(QUERIES["delete_empty_enrollment"], *who)
+    assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 1
+    await connection.execute(QUERIES["delete_sittings"], ORDER)
+    await connection.execute(QUERIES["delete_empty_enrollment"], *who)
+    assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 0
