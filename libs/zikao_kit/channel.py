@@ -1,0 +1,230 @@
+"""Channels to other services: mutual TLS, deadlines on every call, retries where they are safe.
+
+A channel sets what a caller left out: a deadline, and the request id of the call
+in progress, so that one id is found in the logs of every service it went through.
+It wraps the calls rather than intercept them: gRPC wants an interceptor class for
+each of the four kinds of call, and puts a task and a call object of its own
+between the caller and each call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from zikao_kit.config import MAX_MESSAGE_BYTES
+from zikao_kit.context import current_request_id
+from zikao_kit.policy import policies_of
+from zikao_kit.tls import CertFiles, channel_credentials
+
+REQUEST_ID_KEY = "x-request-id"
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+# A dead peer (no FIN: power, network) is noticed after their sum. Servers must
+# admit pings this often (zikao_kit.server does). A starved but living peer must
+# answer within the timeout, or all its calls in progress are lost.
+KEEPALIVE_SECONDS = 20.0
+KEEPALIVE_TIMEOUT_SECONDS = 10.0
+
+# gRPC's own defaults (1 s growing to 2 min, names looked up every 30 s) would
+# leave a restarted service alone long after it is back.
+RECONNECT_FIRST_SECONDS = 0.1
+RECONNECT_MAX_SECONDS = 1.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+LOOKUP_INTERVAL_SECONDS = 1.0
+
+# Waits of about 0.1, 0.3, 0.9 and 2 s between five attempts (gRPC's maximum): a
+# restart is survived, by some hundred calls at once. When half the tokens are lost
+# (one a failed attempt, a tenth regained a success) there are no retries: they would
+# keep a sick service down.
+RETRY_POLICY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 3,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+RETRY_THROTTLING = {"maxTokens": 1000, "tokenRatio": 0.1}
+
+_READ_PREFIXES = ("Get", "List", "BatchGet")
+_TARGET_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:")
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """How the methods of a channel are called; methods are full names, `/package.Service/Method`.
+
+    `idempotent` methods are tried again on UNAVAILABLE. All get a deadline of
+    `default_timeout_seconds` when the caller gives none, except the `long_lived`.
+    """
+
+    idempotent: frozenset[str] = frozenset()
+    long_lived: frozenset[str] = frozenset()
+    default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+
+    @classmethod
+    def from_contract(
+        cls, *services: ServiceDescriptor, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> ServiceConfig:
+        """Read from the contracts which methods may be retried, and which have no end."""
+        methods = [method for service in services for method in service.methods]
+        policies = policies_of(*services)
+        return cls(
+            idempotent=frozenset(_full_name(m) for m in methods if _may_be_repeated(m)),
+            long_lived=frozenset(name for name, policy in policies.items() if policy.long_lived),
+            default_timeout_seconds=default_timeout_seconds,
+        )
+
+    def to_json(self) -> str:
+        """Return gRPC's service config: round robin, and retries with throttling."""
+        config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+        if self.idempotent:
+            names = [_method_name(full_name) for full_name in sorted(self.idempotent)]
+            config["methodConfig"] = [{"name": names, "retryPolicy": RETRY_POLICY}]
+            config["retryThrottling"] = RETRY_THROTTLING
+        return json.dumps(config)
+
+
+def open_channel(
+    target: str,
+    files: CertFiles,
+    config: ServiceConfig | None = None,
+    *,
+    server_name: str | None = None,
+    keepalive_seconds: float = KEEPALIVE_SECONDS,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> grpc.aio.Channel:
+    """Open a channel to `target` as `files.cert`; it connects at the first call.
+
+    `target` is `host:port` (all addresses of the name are used in turn) or a gRPC
+    target with its scheme. The server must have a certificate for `server_name`
+    (such as "enrollment"; by default for the host in `target`, which says nothing of
+    its part when all are on one machine). Use the channel in the event loop that
+    opened it, and close it.
+    """
+    config = config or ServiceConfig()
+    uri = target if target.startswith(_TARGET_SCHEMES) else f"dns:///{target}"
+    options = _options(config, keepalive_seconds, max_message_bytes)
+    if server_name is not None:
+        options.append(("grpc.default_authority", server_name))
+    return _DefaultingChannel(
+        grpc.aio.secure_channel(uri, channel_credentials(files), options), config
+    )
+
+
+class _DefaultingChannel(grpc.aio.Channel):
+    """A channel whose calls carry a deadline and the current request id."""
+
+    def __init__(self, channel: grpc.aio.Channel, config: ServiceConfig) -> None:
+        self._channel = channel
+        self._config = config
+
+    def _defaulting(self, method: str, call: Callable[..., Any]) -> Any:
+        long_lived = method in self._config.long_lived
+        default = None if long_lived else self._config.default_timeout_seconds
+
+        def start(
+            *request: Any, timeout: float | None = None, metadata: Any = None, **others: Any
+        ) -> Any:
+            return call(
+                *request,
+                timeout=default if timeout is None else timeout,
+                metadata=_with_request_id(metadata),
+                **others,
+            )
+
+        return start
+
+    def unary_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
+        return self._defaulting(method, self._channel.unary_unary(method, *serializers, **options))
+
+    def unary_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
+        return self._defaulting(method, self._channel.unary_stream(method, *serializers, **options))
+
+    def stream_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
+        return self._defaulting(method, self._channel.stream_unary(method, *serializers, **options))
+
+    def stream_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
+        return self._defaulting(
+            method, self._channel.stream_stream(method, *serializers, **options)
+        )
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._channel.close(grace)
+
+    async def __aenter__(self) -> grpc.aio.Channel:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _with_request_id(metadata: Any) -> Any:
+    request_id = current_request_id()
+    if not request_id or any(key == REQUEST_ID_KEY for key, _ in metadata or ()):
+        return metadata
+    return (*(metadata or ()), (REQUEST_ID_KEY, request_id))
+
+
+def _options(
+    config: ServiceConfig, keepalive_seconds: float, max_message_bytes: int
+) -> list[tuple[str, Any]]:
+    def milliseconds(seconds: float) -> int:
+        return round(seconds * 1000)
+
+    return [
+        ("grpc.service_config", config.to_json()),
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.keepalive_time_ms", milliseconds(keepalive_seconds)),
+        ("grpc.keepalive_timeout_ms", milliseconds(KEEPALIVE_TIMEOUT_SECONDS)),
+        # gRPC also pings to measure bandwidth, and sends no second ping meanwhile: with
+        # its default a peer that dies then is noticed after a minute.
+        ("grpc.http2.ping_timeout_ms", milliseconds(KEEPALIVE_TIMEOUT_SECONDS)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # A feed's consumer only listens: its pings are no less needed for that.
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", milliseconds(RECONNECT_FIRST_SECONDS)),
+        ("grpc.max_reconnect_backoff_ms", milliseconds(RECONNECT_MAX_SECONDS)),
+        # Despite its name, how long one attempt to connect may take.
+        ("grpc.min_reconnect_backoff_ms", milliseconds(CONNECT_TIMEOUT_SECONDS)),
+        ("grpc.dns_min_time_between_resolutions_ms", milliseconds(LOOKUP_INTERVAL_SECONDS)),
+    ]
+
+
+def _may_be_repeated(method: MethodDescriptor) -> bool:
+    """Say whether a second call does no harm: it reads, or its request id marks it as the same.
+
+    LogIn, for one, does neither: each attempt counts against a limit.
+    """
+    is_read = method.name.startswith(_READ_PREFIXES)
+    return is_read or "request_id" in method.input_type.fields_by_name
+
+
+def _full_name(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def _method_name(full_name: str) -> dict[str, str]:
+    service, _, method = full_name.removeprefix("/").partition("/")
+    return {"service": service, "method": method}
