@@ -1,0 +1,198 @@
+-- Registration's own schema. Personal data is encrypted by the service (columns *_enc) and
+-- found by keyed hashes (columns *_index); nothing here is readable without its key file.
+CREATE SCHEMA IF NOT EXISTS registration;
+COMMENT ON SCHEMA registration IS 'Accounts, candidate registrations, reviews, ticket numbers';
+
+CREATE TABLE registration.session (
+    code text NOT NULL,
+    ticket_digits text NOT NULL,
+    body jsonb NOT NULL,
+    applied_at timestamptz NOT NULL,
+    CONSTRAINT session_pkey PRIMARY KEY (code),
+    -- Two sessions with the same digits would give out the same ticket numbers.
+    CONSTRAINT session_ticket_digits_key UNIQUE (ticket_digits)
+);
+COMMENT ON TABLE registration.session IS 'Registration''s part of the session files';
+
+CREATE TABLE registration.signing_key (
+    key_id text NOT NULL,
+    private_key_enc bytea NOT NULL,
+    public_key bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    retired_at timestamptz,
+    CONSTRAINT signing_key_pkey PRIMARY KEY (key_id),
+    CONSTRAINT signing_key_public_key_check CHECK (octet_length(public_key) = 32)
+);
+COMMENT ON TABLE registration.signing_key IS 'Ed25519 keys of access tokens; the newest signs';
+
+CREATE TABLE registration.account (
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    login_index bytea NOT NULL,
+    document_index bytea,
+    password_hash text NOT NULL,
+    role text NOT NULL,
+    scope text NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT account_pkey PRIMARY KEY (account_id),
+    CONSTRAINT account_login_index_key UNIQUE (login_index),
+    -- One person, one account, however the document number was written.
+    CONSTRAINT account_document_index_key UNIQUE (document_index),
+    CONSTRAINT account_kind_check CHECK (
+        (kind = 'candidate' AND document_index IS NOT NULL AND role = 'candidate')
+        OR (kind = 'staff' AND document_index IS NULL AND role <> 'candidate')
+    )
+);
+COMMENT ON TABLE registration.account IS 'Logins of candidates and staff';
+
+CREATE TABLE registration.login_attempt (
+    login_index bytea NOT NULL,
+    attempts integer NOT NULL,
+    first_at timestamptz NOT NULL,
+    CONSTRAINT login_attempt_pkey PRIMARY KEY (login_index)
+);
+COMMENT ON TABLE registration.login_attempt IS
+    'Attempts since the last success, of existing and of unknown login names alike';
+
+CREATE TABLE registration.candidate (
+    candidate_id uuid NOT NULL,
+    session_code text NOT NULL,
+    state text NOT NULL,
+    document_type text NOT NULL,
+    county_code text COLLATE "C" NOT NULL,
+    track text,
+    major_code text NOT NULL,
+    personal_enc bytea NOT NULL,
+    ticket_number text,
+    standing text NOT NULL,
+    standing_reason text NOT NULL,
+    updated_at timestamptz NOT NULL,
+    submitted_at timestamptz,
+    leased_by uuid,
+    leased_until timestamptz,
+    CONSTRAINT candidate_pkey PRIMARY KEY (candidate_id),
+    CONSTRAINT candidate_account_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.account (account_id),
+    CONSTRAINT candidate_session_fkey
+        FOREIGN KEY (session_code) REFERENCES registration.session (code),
+    CONSTRAINT candidate_ticket_number_key UNIQUE (ticket_number),
+    CONSTRAINT candidate_state_check CHECK (
+        state IN ('draft', 'pending_review', 'approved', 'rejected', 'abandoned')
+    ),
+    CONSTRAINT candidate_approved_check CHECK ((state = 'approved') = (ticket_number IS NOT NULL)),
+    CONSTRAINT candidate_pending_check CHECK (
+        state <> 'pending_review' OR (submitted_at IS NOT NULL AND county_code <> '')
+    ),
+    CONSTRAINT candidate_standing_check CHECK (
+        standing IN ('active', 'graduated', 'transfer_requested', 'transferred_out', 'blocked')
+    ),
+    CONSTRAINT candidate_lease_check CHECK ((leased_by IS NULL) = (leased_until IS NULL))
+);
+COMMENT ON TABLE registration.candidate IS 'A person and their registration, for life';
+CREATE INDEX candidate_pending_idx ON registration.candidate (submitted_at, candidate_id)
+    INCLUDE (county_code) WHERE state = 'pending_review';
+CREATE INDEX candidate_session_county_idx
+    ON registration.candidate (session_code, county_code, state);
+
+CREATE TABLE registration.photo (
+    candidate_id uuid NOT NULL,
+    sha256 bytea NOT NULL,
+    jpeg_enc bytea NOT NULL,
+    uploaded_at timestamptz NOT NULL,
+    CONSTRAINT photo_pkey PRIMARY KEY (candidate_id),
+    CONSTRAINT photo_candidate_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
+    CONSTRAINT photo_sha256_check CHECK (octet_length(sha256) = 32)
+);
+COMMENT ON TABLE registration.photo IS 'The photo as re-encoded, encrypted';
+
+CREATE TABLE registration.identity_material (
+    candidate_id uuid NOT NULL,
+    name_enc bytea NOT NULL,
+    jpeg_enc bytea NOT NULL,
+    uploaded_at timestamptz NOT NULL,
+    CONSTRAINT identity_material_pkey PRIMARY KEY (candidate_id),
+    CONSTRAINT identity_material_candidate_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id)
+);
+COMMENT ON TABLE registration.identity_material IS 'Front and back of the document, encrypted';
+
+CREATE TABLE registration.ticket_serial (
+    session_code text NOT NULL,
+    county_code text NOT NULL,
+    last_serial integer NOT NULL,
+    CONSTRAINT ticket_serial_pkey PRIMARY KEY (session_code, county_code),
+    CONSTRAINT ticket_serial_session_fkey
+        FOREIGN KEY (session_code) REFERENCES registration.session (code)
+);
+COMMENT ON TABLE registration.ticket_serial IS
+    'Last serial given out; taken by the last statement of an approval, so that it is held briefly';
+
+CREATE TABLE registration.decision (
+    decision_id bigint GENERATED ALWAYS AS IDENTITY,
+    candidate_id uuid NOT NULL,
+    officer_id uuid NOT NULL,
+    approved boolean NOT NULL,
+    reasons text[] NOT NULL,
+    comment text NOT NULL,
+    decided_at timestamptz NOT NULL,
+    CONSTRAINT decision_pkey PRIMARY KEY (decision_id),
+    CONSTRAINT decision_candidate_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
+    CONSTRAINT decision_officer_fkey
+        FOREIGN KEY (officer_id) REFERENCES registration.account (account_id),
+    CONSTRAINT decision_reasons_check CHECK (approved = (cardinality(reasons) = 0))
+);
+COMMENT ON TABLE registration.decision IS 'What offices decided; append-only';
+CREATE INDEX decision_candidate_idx ON registration.decision (candidate_id, decision_id DESC);
+
+CREATE TABLE registration.audit (
+    audit_id bigint GENERATED ALWAYS AS IDENTITY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    role text NOT NULL,
+    action text NOT NULL,
+    candidate_id uuid,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    CONSTRAINT audit_pkey PRIMARY KEY (audit_id)
+);
+COMMENT ON TABLE registration.audit IS
+    'Who did what when, before and after, without personal data in clear; append-only';
+CREATE INDEX audit_candidate_idx ON registration.audit (candidate_id, audit_id);
+CREATE INDEX audit_actor_idx ON registration.audit (actor, audit_id);
+
+CREATE FUNCTION registration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+COMMENT ON FUNCTION registration.refuse_change() IS 'Keeps append-only tables append-only';
+CREATE TRIGGER decision_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.decision
+    FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
+
+CREATE TABLE registration.outbox (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    event_key text NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT outbox_pkey PRIMARY KEY (xid, position)
+);
+COMMENT ON TABLE registration.outbox IS
+    'Candidate events for other services, written with the change; payload encrypted';
+
+CREATE TABLE registration.idempotency (
+    actor text NOT NULL,
+    request_id uuid NOT NULL,
+    method text NOT NULL,
+    body_sha256 bytea NOT NULL,
+    response bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT idempotency_pkey PRIMARY KEY (actor, request_id)
+);
+COMMENT ON TABLE registration.idempotency IS
+    'Answers of mutations, stored with their effect; the same request_id gets the same answer';

@@ -1,0 +1,37 @@
+-- name: insert_account
+INSERT INTO registration.account
+    (account_id, kind, login_index, document_index, password_hash, role, scope, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: find_account_by_login
+SELECT account_id, password_hash, role, scope
+FROM registration.account
+WHERE login_index = ANY ($1::bytea[])
+LIMIT 1;
+
+-- Counted before the password is looked at, so that parallel guesses are not free.
+-- An attempt at or before $3 has lapsed and the count begins anew.
+-- name: count_login_attempt
+INSERT INTO registration.login_attempt AS attempt (login_index, attempts, first_at)
+VALUES ($1, 1, $2)
+ON CONFLICT (login_index) DO UPDATE SET
+    attempts = CASE WHEN attempt.first_at <= $3 THEN 1 ELSE attempt.attempts + 1 END,
+    first_at = CASE WHEN attempt.first_at <= $3 THEN $2 ELSE attempt.first_at END
+RETURNING attempts, first_at;
+
+-- name: forget_login_attempts
+DELETE FROM registration.login_attempt WHERE login_index = $1;
+
+-- name: insert_signing_key
+INSERT INTO registration.signing_key (key_id, private_key_enc, public_key, created_at)
+VALUES ($1, $2, $3, $4);
+
+-- name: list_signing_keys
+SELECT key_id, private_key_enc, public_key
+FROM registration.signing_key
+WHERE retired_at IS NULL
+ORDER BY created_at DESC, key_id;
+
+-- Services that start together make one key, not one each.
+-- name: lock_signing_keys
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('registration.signing_key'));

@@ -1,0 +1,73 @@
+-- name: insert_candidate
+INSERT INTO registration.candidate
+    (candidate_id, session_code, state, document_type, county_code, track, major_code,
+    personal_enc, standing, standing_reason, updated_at)
+VALUES ($1, $2, 'draft', $3, '', NULL, '', $4, 'active', '', $5);
+
+-- name: get_candidates
+SELECT candidate.candidate_id, candidate.session_code, candidate.state, candidate.document_type,
+    candidate.county_code, candidate.track, candidate.major_code, candidate.personal_enc,
+    candidate.ticket_number, candidate.standing, candidate.standing_reason, candidate.updated_at,
+    candidate.submitted_at, candidate.leased_by, candidate.leased_until,
+    photo.sha256 AS photo_sha256, identity_material.candidate_id IS NOT NULL AS has_material
+FROM registration.candidate
+LEFT JOIN registration.photo ON photo.candidate_id = candidate.candidate_id
+LEFT JOIN registration.identity_material ON identity_material.candidate_id = candidate.candidate_id
+WHERE candidate.candidate_id = ANY ($1::uuid[])
+ORDER BY candidate.submitted_at, candidate.candidate_id;
+
+-- name: lock_candidate
+SELECT candidate_id
+FROM registration.candidate
+WHERE candidate_id = $1
+FOR UPDATE;
+
+-- name: update_candidate
+UPDATE registration.candidate
+SET state = $2, county_code = $3, track = $4, major_code = $5, personal_enc = $6,
+    ticket_number = $7, updated_at = $8, submitted_at = $9, leased_by = NULL, leased_until = NULL
+WHERE candidate_id = $1;
+
+-- name: save_photo
+INSERT INTO registration.photo (candidate_id, sha256, jpeg_enc, uploaded_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (candidate_id) DO UPDATE SET
+    sha256 = excluded.sha256, jpeg_enc = excluded.jpeg_enc, uploaded_at = excluded.uploaded_at;
+
+-- name: get_photos
+SELECT candidate_id, jpeg_enc
+FROM registration.photo
+WHERE candidate_id = ANY ($1::uuid[]);
+
+-- name: save_material
+INSERT INTO registration.identity_material (candidate_id, name_enc, jpeg_enc, uploaded_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (candidate_id) DO UPDATE SET
+    name_enc = excluded.name_enc, jpeg_enc = excluded.jpeg_enc, uploaded_at = excluded.uploaded_at;
+
+-- name: get_material
+SELECT name_enc, jpeg_enc
+FROM registration.identity_material
+WHERE candidate_id = $1;
+
+-- name: take_serial
+INSERT INTO registration.ticket_serial AS serial (session_code, county_code, last_serial)
+VALUES ($1, $2, 1)
+ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial + 1
+RETURNING last_serial;
+
+-- name: expire_candidates
+UPDATE registration.candidate
+SET state = 'abandoned', updated_at = $2, leased_by = NULL, leased_until = NULL
+WHERE session_code = $1
+    AND (
+        (state = 'draft' AND $3)
+        OR (state = 'rejected' AND $4)
+        OR (
+            state = 'pending_review' AND $5 AND NOT EXISTS (
+                SELECT 1 FROM registration.identity_material
+                WHERE identity_material.candidate_id = candidate.candidate_id
+            )
+        )
+    )
+RETURNING candidate_id;

@@ -1,0 +1,30 @@
+-- The caller's own leases are renewed: who lost an answer gets the same work again.
+-- name: lease_candidates
+UPDATE registration.candidate
+SET leased_by = $1, leased_until = $2
+WHERE candidate_id IN (
+    SELECT free.candidate_id
+    FROM registration.candidate AS free
+    WHERE free.state = 'pending_review'
+        AND pg_catalog.starts_with(free.county_code, $3)
+        AND (free.leased_until IS NULL OR free.leased_until <= $4 OR free.leased_by = $1)
+    ORDER BY free.submitted_at, free.candidate_id
+    LIMIT $5
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING candidate_id;
+
+-- name: insert_decision
+INSERT INTO registration.decision
+    (candidate_id, officer_id, approved, reasons, comment, decided_at)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: list_last_decisions
+SELECT DISTINCT ON (candidate_id) candidate_id, approved, reasons, comment, decided_at
+FROM registration.decision
+WHERE candidate_id = ANY ($1::uuid[])
+ORDER BY candidate_id, decision_id DESC;
+
+-- name: insert_audit
+INSERT INTO registration.audit (at, actor, role, action, candidate_id, before, after)
+VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb);

@@ -1,0 +1,26 @@
+-- name: get_session
+SELECT body
+FROM registration.session
+WHERE code = $1;
+
+-- name: lock_session
+SELECT body
+FROM registration.session
+WHERE code = $1
+FOR UPDATE;
+
+-- name: save_session
+INSERT INTO registration.session (code, ticket_digits, body, applied_at)
+VALUES ($1, $2, $3::jsonb, $4)
+ON CONFLICT (code) DO UPDATE SET
+    ticket_digits = excluded.ticket_digits,
+    body = excluded.body,
+    applied_at = excluded.applied_at;
+
+-- name: list_used_counties
+SELECT DISTINCT county_code
+FROM registration.candidate
+WHERE session_code = $1 AND county_code <> '';
+
+-- name: has_ticket_numbers
+SELECT EXISTS (SELECT 1 FROM registration.ticket_serial WHERE session_code = $1);

@@ -1,0 +1,37 @@
+"""Password hashing: off the loop, bounded, and silent about who exists."""
+
+import asyncio
+
+from argon2 import PasswordHasher
+from zikao_kit.errors import DomainError
+from zikao_registration.password_hashing import PasswordHashing
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+async def test_right_and_wrong_passwords() -> None:
+    """Only the password that was hashed is right."""
+    hashing = PasswordHashing(QUICK)
+    stored = await hashing.hash("一个长密码就够了")
+    assert stored.startswith("$argon2id$")
+    assert await hashing.verify(stored, "一个长密码就够了")
+    assert not await hashing.verify(stored, "另一个长密码")
+    hashing.close()
+
+
+async def test_nobody_has_no_password() -> None:
+    """Without an account every password is wrong, the filler's own included."""
+    hashing = PasswordHashing(QUICK)
+    assert not await hashing.verify(None, "no account has this password")
+    assert not await hashing.verify("not a hash", "anything")
+    hashing.close()
+
+
+async def test_storm_is_shed() -> None:
+    """Beyond the queue's length callers are told to come again."""
+    hashing = PasswordHashing(QUICK, max_waiting=3)
+    answers = await asyncio.gather(*(hashing.hash("p") for _ in range(10)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, DomainError)]
+    assert [error.reason for error in refused] == ["OVERLOADED"] * 7
+    assert all(error.retry_after for error in refused)
+    hashing.close()
