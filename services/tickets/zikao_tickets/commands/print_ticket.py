@@ -1,0 +1,82 @@
+"""A candidate's ticket as PDF (DOMAIN section 5, Printing)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+
+from zikao_tickets.domain.session import Session
+from zikao_tickets.domain.ticket import Ticket, sheet_of
+from zikao_tickets.rendering import Refusal, RenderPool
+from zikao_tickets.signing import ProofSigner
+from zikao_tickets.ticket_store import TicketStore
+
+
+@dataclass(frozen=True)
+class PrintedTickets:
+    """One PDF of the tickets that could be printed, each with its proof, and the others."""
+
+    pdf: bytes
+    tickets: Sequence[Ticket]
+    refused: Sequence[tuple[Ticket, Refusal]]
+
+
+async def find_ticket(
+    store: TicketStore, session: Session, candidate_id: UUID, now: datetime
+) -> Ticket:
+    """The ticket the candidate may print now.
+
+    Raises DomainError PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE.
+    """
+    session.require_printing(now)
+    if not await store.has_acknowledged(session.code, candidate_id, session.notice.version):
+        raise DomainError("NOTICE_NOT_ACKNOWLEDGED", version=session.notice.version)
+    ticket = await store.ticket(session.code, candidate_id)
+    if ticket is None:
+        raise DomainError("TICKET_UNAVAILABLE")
+    return ticket
+
+
+async def print_tickets(
+    pool: RenderPool, signer: ProofSigner, session: Session, tickets: Sequence[Ticket]
+) -> PrintedTickets:
+    """Sign and render what can be; a ticket without photo or glyphs does not stop the others.
+
+    Takes no transaction: rendering holds a core for as long as a batch takes.
+    """
+    waiting = Refusal("PHOTO_PENDING", "")
+    refused = [(ticket, waiting) for ticket in tickets if ticket.jpeg is None]
+    signed = [
+        (replace(ticket, proof=signer.sign(ticket, session.code, ticket.jpeg)), ticket.jpeg)
+        for ticket in tickets
+        if ticket.jpeg is not None
+    ]
+    sheets = [sheet_of(ticket, session, jpeg, ticket.proof or "") for ticket, jpeg in signed]
+    printed = await pool.render(sheets)
+    outcomes = list(zip((ticket for ticket, _ in signed), printed.refusals, strict=True))
+    return PrintedTickets(
+        pdf=printed.pdf,
+        tickets=[ticket for ticket, refusal in outcomes if refusal is None],
+        refused=[*refused, *((ticket, refusal) for ticket, refusal in outcomes if refusal)],
+    )
+
+
+async def record_prints(
+    store: TicketStore, session_code: str, printed: PrintedTickets, *, actor: str, now: datetime
+) -> None:
+    """Keep the proofs, log the prints, and list for the office what could not be printed."""
+    for ticket in printed.tickets:
+        await store.save_proof(session_code, ticket, ticket.proof or "")
+    await store.log_prints(session_code, printed.tickets, actor, now)
+    for ticket, refusal in printed.refused:
+        await store.note_unprintable(session_code, ticket, refusal.reason, refusal.detail, now)
+
+
+def require_printed(printed: PrintedTickets) -> Ticket:
+    """The one ticket; raises DomainError NAME_NOT_PRINTABLE or PHOTO_PENDING."""
+    for _, refusal in printed.refused:
+        raise DomainError(refusal.reason, characters=refusal.detail)
+    (ticket,) = printed.tickets
+    return ticket
