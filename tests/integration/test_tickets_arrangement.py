@@ -1,72 +1,34 @@
 """An arrangement from the session file to the tickets, on a real database."""
 
 import hashlib
-import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from importlib import resources
-from typing import Any
-from uuid import UUID, uuid4
+from datetime import timedelta
+from uuid import UUID
 
-import asyncpg
 import pytest
 from support.postgres import Cluster, test_cluster
+from support.tickets_database import (
+    CLOSED,
+    COUNTY,
+    OFFICER,
+    SESSION,
+    SITE,
+    NamedQueries,
+    tickets_database,
+)
 from zikao_kit.crypto import KeyRing
 from zikao_kit.errors import DomainError
-from zikao_kit.tokens import Actor
 from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.publish_arrangement import find_arrangement, publish_arrangement
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.domain.person import seed_context
-from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.session import RoomPlan
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.store import ArrangementStore, SessionStore
 
-SQL = resources.files("zikao_tickets").joinpath("sql")
-COUNTY = "510104"
-CLOSED = datetime(2022, 3, 3, 9, tzinfo=UTC)
-MORNING = datetime(2022, 4, 16, 1, tzinfo=UTC)
 KEYS = KeyRing.generate()
-OFFICER = Actor(subject="officer", role="county_officer", scope=COUNTY)
-SESSION = Session(
-    code="22.1",
-    name="2022年4月高等教育自学考试",
-    time_zone="Asia/Shanghai",
-    enrollment_closes_at=CLOSED,
-    printing_opens_at=datetime(2022, 4, 11, 1, tzinfo=UTC),
-    printing_closes_at=datetime(2022, 4, 17, 6, 45, tzinfo=UTC),
-    slots=(Slot(1, MORNING, MORNING + timedelta(hours=2.5)),),
-    courses={"00015": "英语（二）"},
-    notice=Notice(1, ("凭证件入场。",)),
-)
-SITE = Site("A", COUNTY, "锦江区", "第十七中学", "通盈街368号", (RoomPlan("001", 5, 6),))
-
-
-class NamedQueries:
-    """The service's named queries on one connection."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self.connection = connection
-        text = "".join(file.read_text() for file in SQL.joinpath("queries").iterdir())
-        self._sql = dict(re.findall(r"-- name: (\w+)\n(.*?)(?=-- name:|\Z)", text, re.DOTALL))
-
-    async def fetch(self, name: str, /, *args: Any) -> Any:
-        """All rows."""
-        return await self.connection.fetch(self._sql[name], *args)
-
-    async def fetchrow(self, name: str, /, *args: Any) -> Any:
-        """The first row."""
-        return await self.connection.fetchrow(self._sql[name], *args)
-
-    async def fetchval(self, name: str, /, *args: Any) -> Any:
-        """The first value."""
-        return await self.connection.fetchval(self._sql[name], *args)
-
-    async def execute(self, name: str, /, *args: Any) -> Any:
-        """No rows."""
-        return await self.connection.execute(self._sql[name], *args)
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +41,8 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 async def sql(cluster: Cluster) -> AsyncIterator[NamedQueries]:
     """An empty database with the schema."""
-    name = f"tickets_{uuid4().hex}"
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    await admin.execute(f"CREATE DATABASE {name}")
-    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
-    try:
-        await connection.execute(SQL.joinpath("schema.sql").read_text())
-        yield NamedQueries(connection)
-    finally:
-        await connection.close()
-        await admin.execute(f"DROP DATABASE {name}")
-        await admin.close()
+    async with tickets_database(cluster) as queries:
+        yield queries
 
 
 @pytest.fixture
