@@ -1,8 +1,21 @@
 """What becomes of a payment: every fen is a confirmed enrollment or a refund (DOMAIN section 4)."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from zikao_enrollment.domain.order_states import TRANSITIONS, OrderEvent, OrderState
+
+
+@dataclass(frozen=True)
+class Payment:
+    """Money that the platform has taken for an order; the id is the platform's."""
+
+    payment_id: str
+    order_id: UUID
+    amount_fen: int
+    paid_at: datetime
 
 
 class Disposition(StrEnum):

@@ -1,0 +1,153 @@
+"""Takes the seats of many submissions in one transaction (DESIGN section 4).
+
+Decided here on locked rows rather than in one SQL statement: the locks are the same, and the
+decision is a pure function that can be tested by itself (`domain.allocation`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.domain.allocation import (
+    AlreadyEnrolled,
+    Claim,
+    Decision,
+    Granted,
+    SoldOut,
+    allocate,
+    seat_keys,
+)
+from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
+from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.orders import Candidate, Order, courses_in
+from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.store import OrderMove, Store
+
+UNKNOWN_STANDING = "unknown"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A candidate wants seats: for a choice, or for the saved plan when it is None."""
+
+    order_id: UUID
+    candidate_id: UUID
+    choice: Choice | None = None
+
+
+async def submit_batch(
+    store: Store, session: Session, submissions: Sequence[Submission], now: datetime
+) -> list[Order | DomainError]:
+    """Decide every submission, the first come first; the answers are in their order.
+
+    An answer is the held order or the reason of the refusal, as SubmitEnrollment and
+    SubmitPlan state them.
+    """
+    candidates = await store.lock_candidates({each.candidate_id for each in submissions})
+    chosen = await _with_plans(store, session, submissions)
+    errors = [
+        _refusal(session, candidates.get(each.candidate_id), choice, now)
+        for each, choice in zip(submissions, chosen, strict=True)
+    ]
+    good = [
+        (each, choice)
+        for each, choice, error in zip(submissions, chosen, errors, strict=True)
+        if error is None and choice is not None
+    ]
+    answers = iter(await _take_seats(store, session, good, now) if good else [])
+    return [error or next(answers) for error in errors]
+
+
+async def _with_plans(
+    store: Store, session: Session, submissions: Sequence[Submission]
+) -> list[Choice | None]:
+    """The choice of each submission, from the saved plan where it has none."""
+    planned = [each.candidate_id for each in submissions if each.choice is None]
+    plans = await store.list_plans(session.code, planned) if planned else {}
+    saved = {candidate_id: plan.choice for candidate_id, plan in plans.items()}
+    return [each.choice or saved.get(each.candidate_id) for each in submissions]
+
+
+def _refusal(
+    session: Session, candidate: Candidate | None, choice: Choice | None, now: datetime
+) -> DomainError | None:
+    """Why this submission cannot have seats whatever is free, or None."""
+    if candidate is None:
+        return DomainError("NOT_ELIGIBLE", standing=UNKNOWN_STANDING, detail="尚未取得准考证号")
+    try:
+        candidate.require_eligible()
+    except DomainError as error:
+        return error
+    if closed := window_error(session, candidate.track, now):
+        return closed
+    if choice is None:
+        return DomainError("PLAN_MISSING")
+    problems = choice_problems(session, candidate.track, choice)
+    return problems[0].error if problems else None
+
+
+async def _take_seats(
+    store: Store, session: Session, chosen: Sequence[tuple[Submission, Choice]], now: datetime
+) -> list[Order | DomainError]:
+    claims = [_claim(session, each, choice) for each, choice in chosen]
+    # The candidates are locked: what they hold cannot change until the end.
+    holdings = await store.list_holdings(session.code, {each.candidate_id for each, _ in chosen})
+    free = await store.lock_seats(session.code, seat_keys(claims))
+    decisions = allocate(claims, free, holdings, session.max_courses)
+    answers = [
+        _answer(session, each, choice, decision, now)
+        for (each, choice), decision in zip(chosen, decisions, strict=True)
+    ]
+    orders = [answer for answer in answers if isinstance(answer, Order)]
+    if orders:
+        await store.insert_held_orders(orders)
+        moves = [
+            OrderMove(order.order_id, None, OrderState.HELD, "submit", str(order.candidate_id))
+            for order in orders
+        ]
+        await store.insert_moves(moves, now)
+    return answers
+
+
+def _claim(session: Session, submission: Submission, choice: Choice) -> Claim:
+    slots = frozenset(session.courses[code].slot for code in choice.course_codes)
+    return Claim(str(submission.candidate_id), slots, choice.county_codes)
+
+
+def _answer(
+    session: Session, submission: Submission, choice: Choice, decision: Decision, now: datetime
+) -> Order | DomainError:
+    match decision:
+        case Granted(county_code):
+            return _order(session, submission, choice, county_code, now)
+        case SoldOut(full):
+            return sold_out(full)
+        case AlreadyEnrolled(county_code):
+            return DomainError("ALREADY_ENROLLED", county_code=county_code)
+        case _:
+            return DomainError("TOO_MANY_COURSES", limit=decision.limit)
+
+
+def sold_out(full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
+    """SOLD_OUT with, in `full`, the full slots of every county: "510104:1,2;510105:1"."""
+    counties = (f"{county}:{','.join(map(str, slots))}" for county, slots in full)
+    return DomainError("SOLD_OUT", full=";".join(counties))
+
+
+def _order(
+    session: Session, submission: Submission, choice: Choice, county_code: str, now: datetime
+) -> Order:
+    return Order(
+        order_id=submission.order_id,
+        session_code=session.code,
+        candidate_id=submission.candidate_id,
+        county_code=county_code,
+        courses=courses_in(session, choice.course_codes),
+        state=OrderState.HELD,
+        fee_fen=session.fee_fen * len(choice.course_codes),
+        held_until=now + session.hold,
+        created_at=now,
+    )

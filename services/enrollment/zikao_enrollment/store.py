@@ -1,0 +1,218 @@
+"""What the service asks of its database: one method a named query of `sql/queries`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from zikao_kit.db import Transaction
+
+from zikao_enrollment.domain.allocation import Holding, SeatKey
+from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse
+from zikao_enrollment.domain.timetable import Track
+
+
+class Plan(NamedTuple):
+    """A saved choice; `may_move`: a late payment may be used in another county of it."""
+
+    choice: Choice
+    may_move: bool
+
+
+class OrderMove(NamedTuple):
+    """One line of an order's history."""
+
+    order_id: UUID
+    from_state: OrderState | None
+    to_state: OrderState
+    cause: str
+    actor: str
+
+
+class SeatChange(NamedTuple):
+    """By how much a ledger row changes."""
+
+    held: int
+    confirmed: int
+
+
+class Store:
+    """The enrollment schema within one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def lock_candidates(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
+        """The candidates that are known, locked in the order of ids."""
+        rows = await self._transaction.fetch("lock_candidates", list(candidate_ids))
+        return {
+            row["candidate_id"]: Candidate(
+                row["candidate_id"], Track(row["track"]), row["standing"], row["standing_reason"]
+            )
+            for row in rows
+        }
+
+    async def list_plans(
+        self, session_code: str, candidate_ids: Iterable[UUID]
+    ) -> dict[UUID, Plan]:
+        """Saved plans by candidate."""
+        rows = await self._transaction.fetch("list_plans", session_code, list(candidate_ids))
+        return {
+            row["candidate_id"]: Plan(
+                Choice(tuple(row["course_codes"]), tuple(row["county_codes"])), row["may_move"]
+            )
+            for row in rows
+        }
+
+    async def list_holdings(
+        self, session_code: str, candidate_ids: Iterable[UUID]
+    ) -> dict[str, Holding]:
+        """What candidates have in the session, held or confirmed, by candidate id as text."""
+        rows = await self._transaction.fetch("list_holdings", session_code, list(candidate_ids))
+        return {
+            str(row["candidate_id"]): Holding(row["county_code"], frozenset(row["slots"]))
+            for row in rows
+        }
+
+    async def lock_seats(self, session_code: str, keys: Sequence[SeatKey]) -> dict[SeatKey, int]:
+        """Free seats of the rows, which stay locked until the transaction ends."""
+        rows = await self._transaction.fetch(
+            "lock_seats",
+            session_code,
+            [key.county_code for key in keys],
+            [key.slot for key in keys],
+        )
+        return {SeatKey(row["county_code"], row["slot"]): row["free"] for row in rows}
+
+    async def change_seats(self, session_code: str, changes: Mapping[SeatKey, SeatChange]) -> None:
+        """Change ledger rows that `lock_seats` has locked."""
+        await self._transaction.execute(
+            "change_seats",
+            session_code,
+            [key.county_code for key in changes],
+            [key.slot for key in changes],
+            [change.held for change in changes.values()],
+            [change.confirmed for change in changes.values()],
+        )
+
+    async def insert_held_orders(self, orders: Sequence[Order]) -> None:
+        """Store new orders of one session, made at one time, and take their seats."""
+        first = orders[0]
+        await self._transaction.execute(
+            "insert_orders",
+            first.session_code,
+            [order.order_id for order in orders],
+            [order.candidate_id for order in orders],
+            [order.county_code for order in orders],
+            [_array(str(course.slot) for course in order.courses) for order in orders],
+            [_array(course.course_code for course in order.courses) for order in orders],
+            [order.state for order in orders],
+            [order.fee_fen for order in orders],
+            first.held_until,
+            first.created_at,
+        )
+        await self.insert_sittings(orders)
+        taken = Counter(
+            SeatKey(order.county_code, slot) for order in orders for slot in order.slots
+        )
+        await self.change_seats(
+            first.session_code, {key: SeatChange(count, 0) for key, count in taken.items()}
+        )
+
+    async def insert_sittings(self, orders: Sequence[Order]) -> None:
+        """Seat the candidates of orders of one session in the orders' counties."""
+        session_code = orders[0].session_code
+        await self._transaction.execute(
+            "insert_enrollments",
+            session_code,
+            [order.candidate_id for order in orders],
+            [order.county_code for order in orders],
+        )
+        sittings = [(order, course) for order in orders for course in order.courses]
+        await self._transaction.execute(
+            "insert_sittings",
+            session_code,
+            [order.candidate_id for order, _ in sittings],
+            [course.slot for _, course in sittings],
+            [order.order_id for order, _ in sittings],
+            [course.course_code for _, course in sittings],
+            [order.county_code for order, _ in sittings],
+        )
+
+    async def delete_sittings(self, order: Order) -> None:
+        """Give up the sittings of an order, and the county with the candidate's last one."""
+        await self._transaction.execute("delete_sittings", order.order_id)
+        await self._transaction.execute(
+            "delete_empty_enrollment", order.session_code, order.candidate_id
+        )
+
+    async def insert_moves(self, moves: Sequence[OrderMove], now: datetime) -> None:
+        """Add to the history of orders."""
+        columns = [list(column) for column in zip(*moves, strict=True)]
+        await self._transaction.execute("insert_order_events", *columns, now)
+
+    async def lock_order(self, order_id: UUID) -> Order | None:
+        """The order, locked until the transaction ends."""
+        rows = await self._transaction.fetch("lock_order", order_id)
+        return _order(rows[0]) if rows else None
+
+    async def update_order(
+        self, order_id: UUID, state: OrderState, county_code: str, now: datetime
+    ) -> None:
+        """Store where an order stands."""
+        await self._transaction.execute("update_order", order_id, state, county_code, now)
+
+    async def payment_exists(self, payment_id: str) -> bool:
+        """Whether word of this payment has come before."""
+        rows = await self._transaction.fetch("payment_exists", payment_id)
+        return bool(rows[0][0])
+
+    async def insert_payment(self, payment: Payment, *, applied: bool, now: datetime) -> None:
+        """Store money that has come in: applied to its order, or to be refunded."""
+        await self._transaction.execute(
+            "insert_payment",
+            payment.payment_id,
+            payment.order_id,
+            payment.amount_fen,
+            payment.paid_at,
+            now,
+            "applied" if applied else "refund",
+        )
+
+    async def insert_refund(self, refund_id: UUID, payment: Payment, now: datetime) -> None:
+        """Owe a payment back."""
+        await self._transaction.execute(
+            "insert_refund", refund_id, payment.payment_id, payment.amount_fen, now
+        )
+
+    async def list_confirmed_courses(
+        self, session_code: str, candidate_id: UUID
+    ) -> tuple[OrderCourse, ...]:
+        """Every confirmed course of a candidate, by slot."""
+        rows = await self._transaction.fetch("list_confirmed_courses", session_code, candidate_id)
+        return tuple(OrderCourse(row["course_code"], row["slot"]) for row in rows)
+
+
+def _array(codes: Iterable[str]) -> str:
+    """A literal of an array of plain words: `unnest` would flatten an array of arrays."""
+    return "{" + ",".join(codes) + "}"
+
+
+def _order(row: Any) -> Order:
+    courses = zip(row["course_codes"], row["slots"], strict=True)
+    return Order(
+        row["order_id"],
+        row["session_code"],
+        row["candidate_id"],
+        row["county_code"],
+        tuple(OrderCourse(code, slot) for code, slot in courses),
+        OrderState(row["state"]),
+        row["fee_fen"],
+        row["held_until"],
+        row["created_at"],
+        row["payment_code"],
+    )
