@@ -80,14 +80,14 @@ class SessionStore:
         kept = {(site.code, room.code) for site in after for room in site.rooms}
         old = [(site.code, room.code) for site in before for room in site.rooms]
         gone = [key for key in old if key not in kept]
-        await self._sql.execute("delete_rooms", session_code, *_columns(gone, 2))
+        await self._sql.execute("delete_rooms", session_code, *columns(gone, 2))
         codes = {site.code for site in after}
         unused = [site.code for site in before if site.code not in codes]
         await self._sql.execute("delete_sites", session_code, unused)
         sites = [(s.code, s.county_code, s.county_name, s.name, s.address) for s in after]
-        await self._sql.execute("save_sites", session_code, *_columns(sites, 5))
+        await self._sql.execute("save_sites", session_code, *columns(sites, 5))
         rooms = [(s.code, room.code, room.columns, room.rows) for s in after for room in s.rooms]
-        await self._sql.execute("save_rooms", session_code, *_columns(rooms, 4))
+        await self._sql.execute("save_rooms", session_code, *columns(rooms, 4))
 
 
 class ArrangementStore:
@@ -137,7 +137,7 @@ class ArrangementStore:
     ) -> None:
         """Make these the seats of the arrangement."""
         await self._sql.execute("delete_seats", arrangement_id)
-        await self._sql.execute("insert_seats", arrangement_id, session_code, *_columns(seats, 6))
+        await self._sql.execute("insert_seats", arrangement_id, session_code, *columns(seats, 6))
 
     async def finish(
         self, arrangement_id: UUID, *, candidates: int, sittings: int, rooms: int
@@ -173,6 +173,6 @@ def _arrangement(row: Any) -> Arrangement | None:
     return Arrangement(**{**dict(row), "state": ArrangementState(row["state"])})
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     """Rows as one array a column, for `unnest`."""
     return [[row[at] for row in rows] for at in range(width)]

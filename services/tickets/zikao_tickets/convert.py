@@ -1,0 +1,156 @@
+"""Protobuf to domain and back: `x_to_pb`, `x_from_pb`."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.enrollment.v1 import enrollment_feed_service_pb2
+from zikao.registration.v1 import candidate_feed_service_pb2, types_pb2
+from zikao.tickets.v1 import arrangement_service_pb2, session_service_pb2, ticket_service_pb2
+
+from zikao_tickets.commands.print_ticket import PrintedTickets
+from zikao_tickets.domain.person import Person
+from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.feed_store import CandidateState, EnrollmentState, Photo
+from zikao_tickets.proof import TicketProof
+from zikao_tickets.ticket_store import Bearer
+
+_SEXES = {types_pb2.SEX_MALE: "男", types_pb2.SEX_FEMALE: "女"}
+_STATES = {
+    ArrangementState.PENDING: arrangement_service_pb2.ARRANGEMENT_STATE_PENDING,
+    ArrangementState.RUNNING: arrangement_service_pb2.ARRANGEMENT_STATE_RUNNING,
+    ArrangementState.DONE: arrangement_service_pb2.ARRANGEMENT_STATE_DONE,
+    ArrangementState.FAILED: arrangement_service_pb2.ARRANGEMENT_STATE_FAILED,
+    ArrangementState.PUBLISHED: arrangement_service_pb2.ARRANGEMENT_STATE_PUBLISHED,
+}
+
+
+def time_from_pb(stamp: Timestamp) -> datetime:
+    """An aware time in UTC."""
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def time_to_pb(moment: datetime) -> Timestamp:
+    """A timestamp of an aware time."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def session_from_pb(session: session_service_pb2.TicketsSession) -> Session:
+    """The settings without the sites."""
+    return Session(
+        code=session.code,
+        name=session.name,
+        time_zone=session.time_zone,
+        enrollment_closes_at=time_from_pb(session.enrollment_closes_at),
+        printing_opens_at=time_from_pb(session.printing_opens_at),
+        printing_closes_at=time_from_pb(session.printing_closes_at),
+        slots=tuple(
+            Slot(slot.number, time_from_pb(slot.starts_at), time_from_pb(slot.ends_at))
+            for slot in session.slots
+        ),
+        courses={course.code: course.name for course in session.courses},
+        notice=Notice(session.notice.version, tuple(session.notice.paragraphs)),
+    )
+
+
+def sites_from_pb(session: session_service_pb2.TicketsSession) -> list[Site]:
+    """The sites in the order in which they are filled."""
+    return [
+        Site(
+            code=site.code,
+            county_code=site.county_code,
+            county_name=site.county_name,
+            name=site.name,
+            address=site.address,
+            rooms=tuple(RoomPlan(room.code, room.columns, room.rows) for room in site.rooms),
+        )
+        for site in session.sites
+    ]
+
+
+def arrangement_to_pb(
+    arrangement: Arrangement, seed: bytes = b""
+) -> arrangement_service_pb2.Arrangement:
+    """`seed` is given once the arrangement is published."""
+    return arrangement_service_pb2.Arrangement(
+        arrangement_id=str(arrangement.arrangement_id),
+        session_code=arrangement.session_code,
+        county_code=arrangement.county_code,
+        state=_STATES[arrangement.state],
+        seed_sha256=arrangement.seed_sha256,
+        seed=seed,
+        candidates=arrangement.candidates,
+        sittings=arrangement.sittings,
+        rooms=arrangement.rooms,
+        failure=arrangement.failure,
+        started_at=time_to_pb(arrangement.started_at),
+    )
+
+
+def county_part_to_pb(
+    printed: PrintedTickets, *, done: int, total: int
+) -> ticket_service_pb2.StreamCountyTicketsResponse:
+    """One part of a county's tickets."""
+    return ticket_service_pb2.StreamCountyTicketsResponse(
+        pdf=printed.pdf,
+        ticket_numbers=[ticket.ticket_number for ticket in printed.tickets],
+        unprintable=[
+            ticket_service_pb2.UnprintableTicket(
+                ticket_number=ticket.ticket_number, reason=refusal.reason
+            )
+            for ticket, refusal in printed.refused
+        ],
+        done=done,
+        total=total,
+    )
+
+
+def verification_to_pb(
+    proof: TicketProof, bearer: Bearer
+) -> ticket_service_pb2.VerifyTicketResponse:
+    """Who should be sitting where."""
+    return ticket_service_pb2.VerifyTicketResponse(
+        ticket_number=proof.ticket_number,
+        name=bearer.person.name,
+        photo_jpeg=bearer.jpeg or b"",
+        sittings=[
+            ticket_service_pb2.VerifiedSitting(slot=slot, room=room, seat=seat)
+            for slot, room, seat in proof.sittings
+        ],
+    )
+
+
+def candidate_from_pb(candidate: candidate_feed_service_pb2.Candidate) -> CandidateState:
+    """What the candidate feed says of a person."""
+    return CandidateState(
+        candidate_id=UUID(candidate.candidate_id),
+        ticket_number=candidate.ticket_number,
+        county_code=candidate.county_code,
+        photo_sha256=candidate.photo_sha256,
+        person=Person(candidate.name, _SEXES.get(candidate.sex, ""), candidate.document_number),
+    )
+
+
+def enrollment_from_pb(event: enrollment_feed_service_pb2.EnrollmentEvent) -> EnrollmentState:
+    """What the enrollment feed says of a candidate in a session."""
+    return EnrollmentState(
+        session_code=event.session_code,
+        candidate_id=UUID(event.candidate_id),
+        county_code=event.county_code,
+        courses=tuple((course.slot, course.course_code) for course in event.courses),
+    )
+
+
+def photos_from_pb(
+    photos: Iterable[candidate_feed_service_pb2.CandidatePhoto],
+) -> Mapping[UUID, Photo]:
+    """Photos by candidate."""
+    return {
+        UUID(photo.candidate_id): Photo(hashlib.sha256(photo.jpeg).digest(), photo.jpeg)
+        for photo in photos
+    }
