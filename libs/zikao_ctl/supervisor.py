@@ -1,0 +1,115 @@
+"""Runs the processes of an installation on one machine, and starts again what dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from zikao_ctl import supervisor_launch
+
+FIRST_RESTART_SECONDS = 0.2
+MAX_RESTART_SECONDS = 5.0
+# Whoever ran so long is well: its next death is a first one.
+HEALTHY_SECONDS = 30.0
+STOP_GRACE_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process to keep running: its log file gets what it writes."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log_file: Path
+
+
+class Supervisor:
+    """Keeps programs running until `run` is cancelled; then stops them all.
+
+    A program that dies is started again after a wait that doubles up to MAX_RESTART_SECONDS. If
+    this process is killed, the kernel kills the programs (PR_SET_PDEATHSIG): use the supervisor
+    in the main thread.
+    """
+
+    def __init__(self, programs: Sequence[Program]) -> None:
+        """Describe what to run; nothing is started before `run`."""
+        self._programs = tuple(programs)
+        self._process_ids: dict[str, int] = {}
+
+    @property
+    def process_ids(self) -> Mapping[str, int]:
+        """Id of each program's process that runs now."""
+        return dict(self._process_ids)
+
+    async def run(self) -> None:
+        """Run until cancelled. OSError when a program cannot be started at all."""
+        async with asyncio.TaskGroup() as group:
+            for program in self._programs:
+                group.create_task(self._keep_running(program))
+
+    async def _keep_running(self, program: Program) -> None:
+        wait_seconds = FIRST_RESTART_SECONDS
+        while True:
+            started_at = time.monotonic()
+            status = await self._run_once(program)
+            lived_seconds = time.monotonic() - started_at
+            if lived_seconds >= HEALTHY_SECONDS:
+                wait_seconds = FIRST_RESTART_SECONDS
+            log.warning(
+                "process ended, starting it again",
+                program=program.name,
+                status=status,
+                wait_seconds=wait_seconds,
+                log_file=str(program.log_file),
+            )
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, MAX_RESTART_SECONDS)
+
+    async def _run_once(self, program: Program) -> int:
+        process = await _start(program)
+        self._process_ids[program.name] = process.pid
+        try:
+            return await process.wait()
+        finally:
+            await _stop(process, program.name)
+            del self._process_ids[program.name]
+
+
+async def _start(program: Program) -> asyncio.subprocess.Process:
+    program.log_file.parent.mkdir(parents=True, exist_ok=True)
+    launcher = [sys.executable, "-I", "-S", supervisor_launch.__file__]
+    with program.log_file.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *launcher,
+            str(os.getpid()),
+            *program.command,
+            env=program.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for us: we stop them in our own way
+        )
+
+
+async def _stop(process: asyncio.subprocess.Process, name: str) -> None:
+    """SIGTERM, then SIGKILL after STOP_GRACE_SECONDS; nothing for one that has ended."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_GRACE_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        log.warning("process does not end, killing it", program=name)
+        process.kill()
+        await process.wait()
