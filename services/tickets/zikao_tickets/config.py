@@ -1,0 +1,39 @@
+"""What the tickets service is told: its own settings beside the kit's sections."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, ServerConfig
+
+RENDER_PROCESSES = 1
+POLL_SECONDS = 1.0
+ARRANGEMENT_LEASE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """Another service: `host:port`, and the name in its certificate."""
+
+    target: str
+    server_name: str
+
+
+@dataclass(frozen=True)
+class TicketsConfig:
+    """Settings of one process; `key_ring_file` holds the keys of personal data."""
+
+    server: ServerConfig
+    database: DatabaseConfig
+    key_ring_file: Path
+    registration: PeerConfig
+    enrollment: PeerConfig
+    render_processes: int = RENDER_PROCESSES
+    poll_seconds: float = POLL_SECONDS
+    arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
+    log: LogConfig = field(default_factory=LogConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse a service that could not print."""
+        if self.render_processes < 1:
+            raise ValueError("render_processes must be at least 1")
