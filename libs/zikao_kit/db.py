@@ -112,7 +112,9 @@ class Database:
         self._queries = queries
 
     @classmethod
-    async def connect(cls, config: DatabaseConfig, queries: Queries, name: str) -> Database:
+    async def connect(
+        cls, config: DatabaseConfig, queries: Queries, name: str = "zikao"
+    ) -> Database:
         """Wait until the database is there, as services start in any order; then connect.
 
         `name` is the application name that the database shows. A wrong password
