@@ -89,6 +89,8 @@ class DatabaseConfig:
     statement_timeout_seconds: float = 15.0
     lock_timeout_seconds: float = 5.0
     connect_timeout_seconds: float = 5.0
+    # How long a starting service waits for its database; for ever when not set.
+    max_wait_seconds: float | None = None
 
     def __post_init__(self) -> None:
         """Exactly one of dsn and dsn_file, and a pool that can exist."""

@@ -1,215 +1,386 @@
-"""A service's own database: a pool, transactions, named queries, clear errors.
+"""PostgreSQL through asyncpg: one pool a process, named queries, transactions.
 
-Commands never see the driver: a broken connection becomes DomainError
-UNAVAILABLE (safe to retry with the same request_id), a broken constraint
-becomes ConstraintViolated with the constraint's name.
+    async with db.transaction() as tx:                 # one attempt
+        await tx.execute("insert_account", account_id, name)
+    await db.run(lambda tx: register(tx, application)) # again after a deadlock
+    async with db.read() as tx:                        # no transaction around it
+        row = await tx.fetchrow("load_account", account_id)
+
+jsonb travels as text (`$1::text::jsonb`, `body::text`), xid8 as text too: no codecs,
+so that a new connection costs no further round trip.
+
+Behind PgBouncer (1.21 or newer, pool_mode=transaction): set `max_prepared_statements`
+above 0 and `ignore_startup_parameters = search_path,jit,statement_timeout,lock_timeout,
+idle_in_transaction_session_timeout`; the role's own settings (`zikao_kit.roles`) then
+hold in their place. Migrations go past it, straight to PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
-from typing import Any, TypeVar
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 
 from zikao_kit.config import DatabaseConfig
-from zikao_kit.errors import UNAVAILABLE, DomainError
+from zikao_kit.db_errors import (
+    CommitInDoubt,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    TransactionConflict,
+    translated,
+)
 from zikao_kit.queries import Queries
 
-Record = asyncpg.Record
+__all__ = [
+    "CommitInDoubt",
+    "ConstraintViolated",
+    "Database",
+    "DatabaseUnavailable",
+    "Record",
+    "Transaction",
+    "TransactionConflict",
+]
+
 T = TypeVar("T")
+Record: TypeAlias = asyncpg.Record
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
-RETRY_AFTER = timedelta(seconds=1)
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
-CONFLICT_ATTEMPTS = 5
+ACQUIRE_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+HEALTH_SECONDS = 2.0
+# The server's own limit should speak first: it leaves the connection usable.
+COMMAND_GRACE_SECONDS = 5.0
+IDLE_IN_TRANSACTION_SECONDS = 30.0
+# Named queries are few and stay: plans are made once a connection.
+STATEMENT_CACHE_SIZE = 1000
+RUN_ATTEMPTS = 4
+RUN_PAUSE_SECONDS = 0.02
+CONNECT_PAUSE_SECONDS = 0.1
+CONNECT_PAUSE_LIMIT_SECONDS = 5.0
 
-_CONNECTION_LOST = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-)
-_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-
-log = structlog.get_logger(__name__)
-
-
-class ConstraintViolated(Exception):  # noqa: N818  (states what happened)
-    """A constraint of the database said no; `constraint` is its name."""
-
-    def __init__(self, constraint: str) -> None:
-        super().__init__(constraint)
-        self.constraint = constraint
-
-
-class DatabaseUnavailable(DomainError):  # noqa: N818  (states what happened)
-    """The database cannot be reached now, or the connection was lost on the way."""
-
-    def __init__(self) -> None:
-        super().__init__(UNAVAILABLE, retry_after=RETRY_AFTER)
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise ConstraintViolated(error.constraint_name or "") from error
-    except _CONNECTION_LOST as error:
-        log.warning("database_unavailable", error=type(error).__name__)
-        raise DatabaseUnavailable from error
+log = structlog.get_logger()
+_Connection: TypeAlias = Any  # a PoolConnectionProxy, which has all methods of a Connection
 
 
 class Transaction:
-    """One connection, inside a transaction or reading; runs named queries only."""
+    """Runs named queries on one connection. Not for concurrent use.
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[Any], queries: Queries) -> None:
+    Raises ConstraintViolated, DatabaseUnavailable and TransactionConflict; anything
+    else is a fault of the code.
+    """
+
+    __slots__ = ("_connection", "_queries", "_translating")
+
+    def __init__(self, connection: _Connection, queries: Queries) -> None:
         self._connection = connection
         self._queries = queries
+        self._translating = _Translating(connection)
 
-    async def fetch(self, name: str, *args: object) -> list[Record]:
-        """Return all rows of a named query."""
-        with _driver_errors():
-            return await self._connection.fetch(self._queries[name], *args)
+    def using(self, queries: Queries) -> Transaction:
+        """Return the same transaction with other named queries."""
+        return Transaction(self._connection, queries)
 
-    async def fetchrow(self, name: str, *args: object) -> Record | None:
-        """Return the first row of a named query, or None."""
-        with _driver_errors():
-            return await self._connection.fetchrow(self._queries[name], *args)
+    async def fetch(self, name: str, /, *args: Any) -> list[Record]:
+        """Return all rows."""
+        with self._translating:
+            rows: list[Record] = await self._connection.fetch(self._queries[name], *args)
+            return rows
 
-    async def fetchval(self, name: str, *args: object) -> Any:
-        """Return the first value of the first row of a named query, or None."""
-        with _driver_errors():
+    async def fetchrow(self, name: str, /, *args: Any) -> Record | None:
+        """Return the first row, or None."""
+        with self._translating:
+            row: Record | None = await self._connection.fetchrow(self._queries[name], *args)
+            return row
+
+    async def fetchval(self, name: str, /, *args: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        with self._translating:
             return await self._connection.fetchval(self._queries[name], *args)
 
-    async def execute(self, name: str, *args: object) -> int:
-        """Run a named statement; return how many rows it touched."""
-        with _driver_errors():
-            status = await self._connection.execute(self._queries[name], *args)
-        count = status.rpartition(" ")[2]
-        return int(count) if count.isdigit() else 0
+    async def execute(self, name: str, /, *args: Any) -> int:
+        """Return how many rows were inserted, updated, deleted or found."""
+        with self._translating:
+            return _row_count(await self._connection.execute(self._queries[name], *args))
 
-    async def executemany(self, name: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a named statement once a row, in one round trip."""
-        with _driver_errors():
+    async def executemany(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Run the query once for each row of arguments; all or none of them count."""
+        with self._translating:
             await self._connection.executemany(self._queries[name], rows)
+
+    async def copy_rows(
+        self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
+    ) -> int:
+        """Add many rows by COPY to `schema.table`; return how many."""
+        schema, _, name = table.rpartition(".")
+        with self._translating:
+            status = await self._connection.copy_records_to_table(
+                name, schema_name=schema, columns=list(columns), records=records
+            )
+            return _row_count(status)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo only what is done inside when it raises; the transaction lives on."""
+        await self._plain("SAVEPOINT inner_part")
+        try:
+            yield
+        except BaseException:
+            if not _is_closed(self._connection):
+                await self._plain("ROLLBACK TO SAVEPOINT inner_part")
+                await self._plain("RELEASE SAVEPOINT inner_part")
+            raise
+        await self._plain("RELEASE SAVEPOINT inner_part")
+
+    async def _plain(self, sql: str) -> None:
+        with self._translating:
+            await self._connection.execute(sql)
 
 
 class Database:
-    """The pool of one service. Made by `connect`, closed by `close`."""
+    """The pool of one service, and the queries it may run."""
 
     def __init__(self, pool: asyncpg.Pool[Record], queries: Queries) -> None:
         self._pool = pool
         self._queries = queries
 
     @classmethod
-    async def connect(
-        cls, config: DatabaseConfig, queries: Queries, name: str = "zikao"
-    ) -> Database:
-        """Wait until the database is there, as services start in any order; then connect.
+    async def connect(cls, config: DatabaseConfig, queries: Queries) -> Self:
+        """Wait until the database is there, then open the pool.
 
-        `name` is the application name that the database shows. A wrong password
-        or database is raised at once: waiting would not help.
+        Waits for `config.max_wait_seconds` (None: for ever), because services and
+        databases start in any order; logs what it waits for. Raises
+        DatabaseUnavailable after that, and ValueError for a DSN that is none.
         """
-        wait = FIRST_WAIT_SECONDS
+        started = time.monotonic()
+        pause = CONNECT_PAUSE_SECONDS
         while True:
             try:
-                return cls(await _open_pool(config, name), queries)
-            except _CONNECTION_LOST as error:
-                log.info("waiting_for_database", error=str(error), wait_seconds=wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+                return cls(await _open_pool(config, queries.package), queries)
+            except asyncpg.ClientConfigurationError:
+                raise
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                waited = time.monotonic() - started
+                log.warning("waiting for the database", seconds=round(waited, 1), **_cause(error))
+                if config.max_wait_seconds is not None and waited >= config.max_wait_seconds:
+                    raise DatabaseUnavailable from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
+            pause = min(pause * 2, CONNECT_PAUSE_LIMIT_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        """Close the pool at the end of an `async with`."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the pool."""
+        await self.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit at the end, roll back on any exception. READ COMMITTED.
+    async def transaction(
+        self, *, isolation: Isolation = "READ COMMITTED", read_only: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """Commit at the end, roll back when the block raises.
 
-        UNAVAILABLE raised by the commit itself leaves its outcome unknown: see
-        `zikao_kit.idempotency`.
+        Raises CommitInDoubt when the connection is lost at COMMIT, and RuntimeError
+        when the block went on after a failed query: PostgreSQL has then undone it all.
         """
-        async with self.read() as reading:
-            with _driver_errors():
-                started = reading._connection.transaction()
-                await started.start()
+        async with self._acquired() as connection:
+            with _Translating(connection):
+                await connection.execute(_begin(isolation, read_only=read_only))
             try:
-                yield reading
+                yield Transaction(connection, self._queries)
             except BaseException:
-                await _roll_back(started)
+                await _roll_back(connection)
                 raise
-            with _driver_errors():
-                await started.commit()
+            await _commit(connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """One connection without a transaction of its own, for single statements."""
-        with _driver_errors():
-            connection = await self._pool.acquire()
-        try:
+        """Run queries on one connection, each a transaction of its own."""
+        async with self._acquired() as connection:
             yield Transaction(connection, self._queries)
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again after a deadlock or serialization failure.
+
+        `work` may run up to RUN_ATTEMPTS times, so it changes nothing but the
+        database. Raises what `transaction` and `work` raise, TransactionConflict
+        after the last attempt.
+        """
+        for attempt in range(1, RUN_ATTEMPTS):
+            try:
+                return await self._run_once(work)
+            except TransactionConflict:
+                log.info("transaction is run again", attempt=attempt)
+            pause = RUN_PAUSE_SECONDS * attempt * random.random()  # noqa: S311
+            await asyncio.sleep(pause)
+        return await self._run_once(work)
+
+    async def healthy(self) -> bool:
+        """Say whether the database answers within HEALTH_SECONDS."""
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS), self._acquired() as connection:
+                with _Translating(connection):
+                    await connection.execute("SELECT 1")
+        except (DatabaseUnavailable, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let what runs end for CLOSE_SECONDS, then close all connections."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            log.warning("connections in use were cut")
+            self._pool.terminate()
+
+    async def _run_once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.transaction() as tx:
+            return await work(tx)
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[_Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("no connection to the database", **_cause(error))
+            raise DatabaseUnavailable from error
+        try:
+            yield connection
         finally:
             await self._release(connection)
 
-    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run work in a transaction, again when the database breaks a deadlock with it.
-
-        `work` must have no effect but through the transaction. UNAVAILABLE after
-        CONFLICT_ATTEMPTS attempts.
-        """
-        for attempt in range(1, CONFLICT_ATTEMPTS + 1):
-            try:
-                async with self.transaction() as transaction:
-                    return await work(transaction)
-            except _CONFLICTS as error:
-                log.info("transaction_conflict", error=type(error).__name__, attempt=attempt)
-        raise DatabaseUnavailable
-
-    async def close(self) -> None:
-        """Give every connection back and close the pool."""
-        await self._pool.close()
-
-    async def _release(self, connection: asyncpg.pool.PoolConnectionProxy[Any]) -> None:
+    async def _release(self, connection: _Connection) -> None:
         try:
             await self._pool.release(connection)
-        except _CONNECTION_LOST:
-            log.info("connection_lost_on_release")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # What was committed stays committed; asyncpg has dropped the connection.
+            log.warning("a connection was lost on its way back", **_cause(error))
 
 
-async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
-    try:
-        await transaction.rollback()
-    except _CONNECTION_LOST:
-        # The server rolls back by itself what a lost connection left open.
-        log.info("connection_lost_on_rollback")
+class _Translating:
+    """Raises our errors in place of the driver's; drops a connection nothing is known of."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        ours = translated(error, connection_closed=_is_closed(self._connection))
+        if ours is None:
+            return
+        if isinstance(error, OSError):
+            _drop(self._connection)
+        if isinstance(ours, DatabaseUnavailable):
+            log.warning("database refused", **_cause(error))
+        raise ours from error
 
 
-async def _no_reset(_connection: object) -> None:
-    # Nothing of ours is kept in a session (no temporary tables, locks or settings),
-    # so the reset's round trip after every call buys nothing.
-    return
-
-
-async def _open_pool(config: DatabaseConfig, name: str) -> asyncpg.Pool[Record]:
+async def _open_pool(config: DatabaseConfig, application_name: str) -> asyncpg.Pool[Record]:
     return await asyncpg.create_pool(
         config.resolved_dsn(),
         min_size=config.pool_min,
         max_size=config.pool_max,
         timeout=config.connect_timeout_seconds,
-        command_timeout=config.statement_timeout_seconds,
-        reset=_no_reset,
+        command_timeout=config.statement_timeout_seconds + COMMAND_GRACE_SECONDS,
+        statement_cache_size=STATEMENT_CACHE_SIZE,
+        max_cached_statement_lifetime=0,
+        reset=_keep_session,
         server_settings={
-            "application_name": name,
+            "application_name": application_name,
             "search_path": "",
-            "timezone": "UTC",
-            "lock_timeout": f"{int(config.lock_timeout_seconds * 1000)}ms",
-            "statement_timeout": f"{int(config.statement_timeout_seconds * 1000)}ms",
+            # Short queries only: compiling costs more than it saves.
+            "jit": "off",
+            "statement_timeout": _milliseconds(config.statement_timeout_seconds),
+            "lock_timeout": _milliseconds(config.lock_timeout_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_SECONDS),
         },
     )
+
+
+async def _keep_session(_connection: object) -> None:
+    """Save the round trip of asyncpg's reset: we leave nothing behind in a session."""
+
+
+def _begin(isolation: Isolation, *, read_only: bool) -> str:
+    return f"BEGIN ISOLATION LEVEL {isolation}{' READ ONLY' if read_only else ''}"
+
+
+async def _commit(connection: _Connection) -> None:
+    try:
+        status = await connection.execute("COMMIT")
+    except Exception as error:
+        ours = translated(error, connection_closed=_is_closed(connection))
+        if ours is None:
+            raise
+        if isinstance(ours, DatabaseUnavailable) and not isinstance(ours, TransactionConflict):
+            _drop(connection)
+            log.warning("commit in doubt", **_cause(error))
+            raise CommitInDoubt from error
+        raise ours from error
+    if status != "COMMIT":
+        raise RuntimeError("a query had failed, so PostgreSQL has rolled the transaction back")
+
+
+async def _roll_back(connection: _Connection) -> None:
+    if _is_closed(connection):
+        return
+    try:
+        await connection.execute("ROLLBACK")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        # What brought us here is raised; a lost connection rolls back by itself.
+        log.info("no rollback", **_cause(error))
+        _drop(connection)
+
+
+def _drop(connection: _Connection) -> None:
+    if not _is_closed(connection):
+        connection.terminate()
+
+
+def _is_closed(connection: _Connection) -> bool:
+    try:
+        closed: bool = connection.is_closed()
+    except asyncpg.InterfaceError:  # it has left the pool
+        return True
+    return closed
+
+
+def _row_count(status: str) -> int:
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+def _cause(error: BaseException) -> dict[str, str]:
+    # No message: it may quote values. The SQLSTATE and constraint say enough.
+    cause = {"cause": type(error).__name__}
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate:
+        cause["sqlstate"] = error.sqlstate
+    return cause

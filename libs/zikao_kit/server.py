@@ -15,6 +15,7 @@ run(lambda: main(config))
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -175,6 +176,9 @@ async def serve(
     try:
         async with open_services() as definitions:
             server.publish(definitions)
+            # What is there now stays: the collector need not look at it for every call.
+            gc.collect()
+            gc.freeze()
             await server.set_serving(True)
             log.info("serving", domain=domain)
             try:

@@ -10,23 +10,24 @@ from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import ConstraintViolated, Database, DatabaseUnavailable, Transaction
 from zikao_kit.queries import Queries
 
-QUERIES = Queries.parse(
-    [
-        "-- name: create\nCREATE TABLE public.seat (id int CONSTRAINT seat_taken UNIQUE, n int)\n"
-        "-- name: insert\nINSERT INTO public.seat (id, n) VALUES ($1, 0)\n"
-        "-- name: add\nUPDATE public.seat SET n = n + 1 WHERE id = $1\n"
-        "-- name: ids\nSELECT id FROM public.seat ORDER BY id\n"
-        "-- name: total\nSELECT sum(n)::int FROM public.seat\n"
-        "-- name: path\nSHOW search_path\n"
-        "-- name: die\nSELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())\n"
-    ]
+QUERIES = Queries(
+    "test",
+    {
+        "create": "CREATE TABLE public.seat (id int CONSTRAINT seat_taken UNIQUE, n int)",
+        "insert": "INSERT INTO public.seat (id, n) VALUES ($1, 0)",
+        "add": "UPDATE public.seat SET n = n + 1 WHERE id = $1",
+        "ids": "SELECT id FROM public.seat ORDER BY id",
+        "total": "SELECT sum(n)::int FROM public.seat",
+        "path": "SHOW search_path",
+        "die": "SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())",
+    },
 )
 
 
 @pytest.fixture
 async def database(empty_database: str) -> AsyncIterator[Database]:
     """A pool on a new database with one table."""
-    opened = await Database.connect(DatabaseConfig(dsn=empty_database), QUERIES, "test")
+    opened = await Database.connect(DatabaseConfig(dsn=empty_database), QUERIES)
     async with opened.transaction() as transaction:
         await transaction.execute("create")
     yield opened

@@ -40,6 +40,7 @@ def guarded(guard: Guard, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
 class _GuardedMethod:
     def __init__(self, guard: Guard, handler: Any) -> None:
         self._guard = guard
+        self._scoped = guard.policy.scope_of is not None
         self._parse = handler.request_deserializer
         self._serialize = handler.response_serializer
         self._behaviour = _behaviour_of(handler, guard.policy.full_name)
@@ -80,7 +81,8 @@ class _GuardedMethod:
         except DecodeError:
             problem = FieldProblem("", "请求无法解析")
             raise DomainError(INVALID_REQUEST, fields=[problem]) from None
-        self._guard.policy.check_scope(current_actor(), request)
+        if self._scoped:
+            self._guard.policy.check_scope(current_actor(), request)
         require_valid(request)
         return request
 

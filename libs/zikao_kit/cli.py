@@ -1,0 +1,87 @@
+"""The command of a service: `serve` and `migrate`.
+
+    main = service_cli("zikao_enrollment", EnrollmentConfig, serve)   # __main__.py
+
+Configuration comes from `--config` and variables `ZIKAO_ENROLLMENT__…`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+import click
+
+from zikao_kit.config import ConfigError, DatabaseConfig, load_config
+from zikao_kit.migrate import Selection, migrate
+from zikao_kit.migration_files import MigrationError
+from zikao_kit.server import run
+
+CONFIG_EXIT_CODE = 2
+
+
+class ServiceConfig(Protocol):
+    """What the command needs of a service's configuration."""
+
+    @property
+    def database(self) -> DatabaseConfig:
+        """Where the service's schema is."""
+        ...
+
+
+C = TypeVar("C", bound=ServiceConfig)
+_config_option = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="YAML file.",
+)
+
+
+def service_cli(
+    package: str, config_type: type[C], serve: Callable[[C], Coroutine[Any, Any, None]]
+) -> click.Group:
+    """Return the command of the service whose package is `package`."""
+
+    @click.group(name=package.replace("_", "-"))
+    def main() -> None:
+        """Run the service or migrate its schema."""
+
+    @main.command("serve")
+    @_config_option
+    def serve_command(path: Path | None) -> None:
+        """Serve until SIGTERM."""
+        config = _load(config_type, path, package)
+        run(lambda: serve(config))
+
+    @main.command("migrate")
+    @_config_option
+    @click.option(
+        "--phase", type=click.Choice(["pre", "post", "all"]), default="all", show_default=True
+    )
+    @click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
+    def migrate_command(path: Path | None, phase: Selection, *, dry_run: bool) -> None:
+        """Apply the migrations that are missing, as the service's own role."""
+        config = _load(config_type, path, package)
+        _migrate(config.database.resolved_dsn(), package, phase, dry_run=dry_run)
+
+    return main
+
+
+def _load(config_type: type[C], path: Path | None, package: str) -> C:
+    try:
+        return load_config(config_type, path, os.environ, package.upper())
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(CONFIG_EXIT_CODE) from error
+
+
+def _migrate(dsn: str, package: str, phase: Selection, *, dry_run: bool) -> None:
+    try:
+        asyncio.run(migrate(dsn, package, phase, dry_run=dry_run, say=click.echo))
+    except (MigrationError, asyncpg.PostgresError, OSError) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from error

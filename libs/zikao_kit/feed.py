@@ -1,0 +1,137 @@
+"""The serving half of a feed: an outbox, and a stream of it from a cursor.
+
+The event is written in the transaction of the change and carries the whole state of
+its key after it. Append it after the change of the row the key stands for: that
+row's lock then puts the positions of a key in the order of its states.
+
+Events are delivered in the order (xid, position), below the oldest transaction that
+still runs. A sequence alone would lose events: a number may be taken early and
+committed late, when readers are past it. Two consequences for operators:
+
+- a long write transaction anywhere in the cluster holds the feed back (not pg_dump);
+  `as_of` says until when everything has been delivered;
+- transaction ids are the cluster's. After a restore by pg_dump into another cluster:
+  `UPDATE <schema>.outbox SET xid = '3'`, and empty the consumers' cursors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from zikao_kit.db import Database, Record, Transaction
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.queries import kit_queries
+
+PAGE_SIZE = 500
+POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 3.0
+MAX_XID = 2**64
+MAX_POSITION = 2**63
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """A place in a feed, after one event. On the wire an opaque text, '' for the beginning."""
+
+    xid: int = 0
+    position: int = 0
+
+    def __str__(self) -> str:
+        """Return the text for the wire."""
+        return f"{self.xid}-{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text back; raises DomainError INVALID_REQUEST."""
+        if not text:
+            return cls()
+        xid, dash, position = text.partition("-")
+        if not (dash and _is_number(xid, MAX_XID) and _is_number(position, MAX_POSITION)):
+            raise DomainError(INVALID_REQUEST, fields=[FieldProblem("cursor", "游标无效")])
+        return cls(int(xid), int(position))
+
+
+@dataclass(frozen=True)
+class FeedRow:
+    """One event and the cursor after it."""
+
+    cursor: Cursor
+    key: str
+    payload: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """Some events; everything committed before `as_of` has been delivered with it."""
+
+    rows: Sequence[FeedRow]
+    as_of: datetime
+
+
+class Outbox:
+    """Appends events to a schema's feed, within the caller's transaction."""
+
+    def __init__(self, schema: str) -> None:
+        self._queries = kit_queries(schema)
+
+    async def append(self, tx: Transaction, key: str, payload: bytes) -> None:
+        """Append the state of `key` after a change."""
+        await tx.using(self._queries).execute("append_event", key, payload)
+
+    async def append_many(self, tx: Transaction, rows: Sequence[tuple[str, bytes]]) -> None:
+        """Append many (key, payload), in this order."""
+        columns = [key for key, _ in rows], [payload for _, payload in rows]
+        await tx.using(self._queries).execute("append_events", *columns)
+
+
+async def read_feed(db: Database, schema: str, after: Cursor, limit: int) -> FeedPage:
+    """Return up to `limit` events after a cursor, in order."""
+    async with db.read() as tx:
+        found = await tx.using(kit_queries(schema)).fetch(
+            "read_page", str(after.xid), after.position, limit
+        )
+    rows = [_row(record) for record in found if record["xid"] is not None]
+    full = len(rows) == limit
+    return FeedPage(rows, rows[-1].created_at if full else found[0]["as_of"])
+
+
+async def stream_feed(
+    db: Database,
+    schema: str,
+    cursor: str,
+    *,
+    page_size: int = PAGE_SIZE,
+    poll_seconds: float = POLL_SECONDS,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+) -> AsyncGenerator[FeedPage, None]:
+    """Yield pages after a cursor without an end; empty ones as heartbeats while nothing happens.
+
+    The first page comes at once, even when empty. Raises INVALID_REQUEST for a
+    cursor that is none, and UNAVAILABLE when the database is lost: subscribe again.
+    """
+    after = Cursor.parse(cursor)
+    due = time.monotonic()
+    while True:
+        page = await read_feed(db, schema, after, page_size)
+        if page.rows or time.monotonic() >= due:
+            yield page
+            due = time.monotonic() + heartbeat_seconds
+        if page.rows:
+            after = page.rows[-1].cursor
+        if len(page.rows) < page_size:
+            await asyncio.sleep(poll_seconds)
+
+
+def _row(record: Record) -> FeedRow:
+    cursor = Cursor(int(record["xid"]), record["position"])
+    return FeedRow(cursor, record["event_key"], record["payload"], record["created_at"])
+
+
+def _is_number(text: str, below: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < below

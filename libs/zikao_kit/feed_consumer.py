@@ -1,0 +1,180 @@
+"""The following half of a feed: applies events and moves the cursor in one transaction.
+
+async def subscribe(cursor: str) -> AsyncGenerator[FeedMessage, None]:
+    async for answer in stub.WatchCandidates(WatchCandidatesRequest(cursor=cursor)):
+        yield FeedMessage([FeedEvent(e.cursor, e.SerializeToString()) for e in answer.events],
+                          answer.as_of.ToDatetime(UTC))
+
+consumer = FeedConsumer(db, schema="enrollment", source="registration.candidates",
+                        subscribe=subscribe, apply=apply_candidates)
+task = asyncio.create_task(consumer.run())
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import Gauge
+
+from zikao_kit.db import Database, DatabaseUnavailable, Transaction
+from zikao_kit.queries import kit_queries
+
+# Heartbeats come every 3 s: after this much silence the other side is gone.
+SILENCE_SECONDS = 15.0
+# A consumer that has shown no sign of life for this long is replaced by another.
+STANDBY_SECONDS = 10.0
+PAUSE_SECONDS = 0.2
+PAUSE_LIMIT_SECONDS = 10.0
+
+FEED_LAG = Gauge(
+    "zikao_feed_lag_seconds", "Age of the state that was applied from a feed", ["source"]
+)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class FeedEvent:
+    """One event: the cursor after it, and what it says (the consumer's own format)."""
+
+    cursor: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class FeedMessage:
+    """What comes at once; without events it is a heartbeat."""
+
+    events: Sequence[FeedEvent]
+    as_of: datetime
+
+
+Subscribe = Callable[[str], AsyncGenerator[FeedMessage, None]]
+Apply = Callable[[Transaction, Sequence[FeedEvent]], Awaitable[None]]
+
+
+class _Overtaken(Exception):  # noqa: N818 - it is what happened
+    """Another consumer has moved the cursor."""
+
+
+class FeedConsumer:
+    """Follows one feed for ever. Several may run: one works, the others stand by.
+
+    The cursor is only moved from where this consumer believes it to be, so two that
+    both believe to be at work cannot apply an event twice. An event that cannot be
+    applied is tried again for ever and never skipped: the lag shows it.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        schema: str,
+        source: str,
+        subscribe: Subscribe,
+        apply: Apply,
+        standby_seconds: float = STANDBY_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        self._db = db
+        self._queries = kit_queries(schema)
+        self._source = source
+        self._subscribe = subscribe
+        self._apply = apply
+        self._standby_seconds = standby_seconds
+        self._silence_seconds = silence_seconds
+        self._position = ""
+        self._as_of: datetime | None = None
+        self._at_work = False
+        self._pause = PAUSE_SECONDS
+        FEED_LAG.labels(source).set_function(lambda: self.lag_seconds)
+
+    @property
+    def position(self) -> str:
+        """The cursor after the last event applied here."""
+        return self._position
+
+    @property
+    def lag_seconds(self) -> float:
+        """How old the applied state is; infinite before the first message, or in stand-by."""
+        if self._as_of is None:
+            return math.inf
+        return max(0.0, (datetime.now(UTC) - self._as_of).total_seconds())
+
+    async def run(self) -> None:
+        """Follow until cancelled; then let another consumer begin at once."""
+        try:
+            while True:
+                await self._follow_until_trouble()
+        finally:
+            if self._at_work:
+                await self._end_turn()
+
+    async def _follow_until_trouble(self) -> None:
+        try:
+            await self._follow()
+            log.info("feed ended", source=self._source)
+        except _Overtaken:
+            log.info("another consumer is at work", source=self._source)
+            self._at_work, self._as_of = False, None
+            return
+        except Exception as error:  # whatever it is, the feed goes on from its cursor
+            log.warning("feed interrupted", source=self._source, exc_info=error)
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load
+        self._pause = min(self._pause * 2, PAUSE_LIMIT_SECONDS)
+
+    async def _follow(self) -> None:
+        self._position = await self._begin()
+        log.info("feed followed", source=self._source, cursor=self._position)
+        async with aclosing(self._subscribe(self._position)) as messages:
+            while (message := await self._next(messages)) is not None:
+                await self._advance(message.events)
+                self._as_of = message.as_of
+                self._pause = PAUSE_SECONDS
+
+    async def _begin(self) -> str:
+        if self._at_work:
+            async with self._db.read() as tx:
+                return str(await tx.using(self._queries).fetchval("load_cursor", self._source))
+        silence = timedelta(seconds=self._standby_seconds)
+        while True:
+            async with self._db.read() as tx:
+                cursor = await tx.using(self._queries).fetchval("take_turn", self._source, silence)
+            if cursor is not None:
+                self._at_work = True
+                return str(cursor)
+            await asyncio.sleep(self._standby_seconds / 10)
+
+    async def _next(self, messages: AsyncGenerator[FeedMessage, None]) -> FeedMessage | None:
+        async with asyncio.timeout(self._silence_seconds):
+            return await anext(messages, None)
+
+    async def _advance(self, events: Sequence[FeedEvent]) -> None:
+        before = self._position
+        after = events[-1].cursor if events else before
+
+        async def step(tx: Transaction) -> None:
+            # First of all: it locks the cursor against a second consumer.
+            moved = await tx.using(self._queries).execute(
+                "advance_cursor", self._source, before, after
+            )
+            if not moved:
+                raise _Overtaken
+            if events:
+                await self._apply(tx, events)
+
+        await self._db.run(step)
+        self._position = after
+
+    async def _end_turn(self) -> None:
+        try:
+            async with self._db.read() as tx:
+                await tx.using(self._queries).execute("end_turn", self._source, self._position)
+        except DatabaseUnavailable:
+            log.info("turn not ended: the others wait for it to expire", source=self._source)

@@ -1,0 +1,195 @@
+"""The same request id with the same body gets the first answer, and has its effect once.
+
+    async def SubmitX(self, request, context):
+        return await run_once(
+            self._db, request, SubmitXResponse, lambda tx: submit_x(Store(tx), request),
+            schema="enrollment")
+
+Answers are stored as they go over the wire: what must not be stored in clear must
+not be in the answer to a mutation. An error is not remembered; the request is
+judged anew when it comes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from zikao_kit.context import current_actor
+from zikao_kit.db import CommitInDoubt, Database, DatabaseUnavailable, Record, Transaction
+from zikao_kit.errors import DomainError
+from zikao_kit.queries import kit_queries
+
+REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+R = TypeVar("R", bound=Message)
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """Who asks, under which id, for what."""
+
+    actor: str
+    request_id: UUID
+    method: str
+    body_sha256: bytes
+
+    def require_same(self, method: str, body_sha256: bytes) -> None:
+        """Raise DomainError REQUEST_ID_REUSED unless it is the request that was stored."""
+        if (method, body_sha256) != (self.method, self.body_sha256):
+            raise DomainError(REQUEST_ID_REUSED)
+
+
+def key_of(request: Message) -> RequestKey:
+    """Return the key of a mutation's request, in the name of the current actor.
+
+    The method is the request's message: every RPC has its own. Passwords stay out
+    of the digest: with it, a thief of the table could try them a billion times a second.
+    """
+    actor = current_actor()
+    return RequestKey(
+        actor=actor.subject or actor.caller,
+        request_id=UUID(cast(Any, request).request_id),
+        method=request.DESCRIPTOR.full_name,
+        body_sha256=hashlib.sha256(_body(request)).digest(),
+    )
+
+
+async def run_once(
+    db: Database,
+    request: Message,
+    response_type: type[R],
+    work: Callable[[Transaction], Awaitable[R]],
+    *,
+    schema: str,
+) -> R:
+    """Run `work` and store its answer in one transaction; give that answer to every repetition.
+
+    A repetition that comes while the first is running waits for it. `work` runs
+    again after a deadlock (`Database.run`). When the connection is lost at COMMIT
+    the database is asked what became of it. Raises REQUEST_ID_REUSED for another
+    body, UNAVAILABLE when it did not happen or cannot be known now: then the
+    caller repeats it with the same id.
+    """
+    key = key_of(request)
+
+    async def once(tx: Transaction) -> R:
+        stored = await claim(tx, schema, key)
+        if stored is not None:
+            return response_type.FromString(stored)
+        response = await work(tx)
+        await remember(tx, schema, key, response)
+        return response
+
+    try:
+        return await db.run(once)
+    except CommitInDoubt:
+        return response_type.FromString(await _settle(db, schema, key))
+
+
+async def claim(tx: Transaction, schema: str, key: RequestKey) -> bytes | None:
+    """Return the stored answer; None when there is none, and the id is ours until the end of tx.
+
+    Waits for another transaction with the same id. Raises REQUEST_ID_REUSED.
+    """
+    if await _kit(tx, schema).execute(
+        "claim_request", key.actor, key.request_id, key.method, key.body_sha256
+    ):
+        return None
+    return await recall(tx, schema, key)
+
+
+async def recall(tx: Transaction, schema: str, key: RequestKey) -> bytes | None:
+    """Return the stored answer, or None. Raises REQUEST_ID_REUSED."""
+    row = await _kit(tx, schema).fetchrow("recall_answer", key.actor, key.request_id)
+    if row is None:
+        return None
+    key.require_same(row["method"], row["body_sha256"])
+    return bytes(row["response"])
+
+
+async def remember(tx: Transaction, schema: str, key: RequestKey, response: Message) -> None:
+    """Store the answer to a claimed request."""
+    answer = response.SerializeToString()
+    await _kit(tx, schema).execute("remember_answer", key.actor, key.request_id, answer)
+
+
+async def recall_many(
+    tx: Transaction, schema: str, keys: Sequence[RequestKey]
+) -> dict[RequestKey, bytes | DomainError]:
+    """Return the stored answers to those of `keys` that have one.
+
+    A DomainError REQUEST_ID_REUSED is the answer where the id had another body.
+    """
+    ids = [key.actor for key in keys], [key.request_id for key in keys]
+    rows = await _kit(tx, schema).fetch("recall_answers", *ids)
+    found = {(row["actor"], row["request_id"]): row for row in rows}
+    answers = ((key, found.get((key.actor, key.request_id))) for key in keys)
+    return {key: _answer(key, row) for key, row in answers if row is not None}
+
+
+async def remember_many(
+    tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]
+) -> set[RequestKey]:
+    """Store answers without a claim; return the keys that were stored now.
+
+    The others were answered by somebody else meanwhile: leave out their effect and
+    `recall_many` them. Ids are locked in one order; lock other rows before.
+    """
+    keys = list(answers)
+    rows = await _kit(tx, schema).fetch(
+        "remember_answers",
+        [key.actor for key in keys],
+        [key.request_id for key in keys],
+        [key.method for key in keys],
+        [key.body_sha256 for key in keys],
+        [answers[key] for key in keys],
+    )
+    stored = {(row["actor"], row["request_id"]) for row in rows}
+    return {key for key in keys if (key.actor, key.request_id) in stored}
+
+
+async def forget(tx: Transaction, schema: str, before: datetime, limit: int) -> int:
+    """Delete up to `limit` answers stored before a time; return how many."""
+    return await _kit(tx, schema).execute("forget_answers", before, limit)
+
+
+async def _settle(db: Database, schema: str, key: RequestKey) -> bytes:
+    # The claim waits until the lost transaction has ended either way, so the
+    # answer is certain. We leave without COMMIT: repeating it is the caller's part.
+    async with db.transaction() as tx:
+        stored = await claim(tx, schema, key)
+        if stored is None:
+            raise DatabaseUnavailable
+        return stored
+
+
+def _answer(key: RequestKey, row: Record) -> bytes | DomainError:
+    try:
+        key.require_same(row["method"], row["body_sha256"])
+    except DomainError as reused:
+        return reused
+    return bytes(row["response"])
+
+
+def _body(request: Message) -> bytes:
+    secrets = [field.name for field in _fields(request) if field.name.endswith("password")]
+    if secrets:
+        original, request = request, type(request)()
+        request.CopyFrom(original)
+        for name in secrets:
+            request.ClearField(name)
+    return request.SerializeToString(deterministic=True)
+
+
+def _fields(request: Message) -> Iterable[Any]:
+    return request.DESCRIPTOR.fields
+
+
+def _kit(tx: Transaction, schema: str) -> Transaction:
+    return tx.using(kit_queries(schema))

@@ -1,0 +1,38 @@
+-- name: append_event
+INSERT INTO {schema}.outbox (event_key, payload) VALUES ($1, $2);
+
+-- In the order given: identity values are taken row by row.
+-- name: append_events
+INSERT INTO {schema}.outbox (event_key, payload)
+SELECT given.event_key, given.payload
+FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS given (event_key, payload, place)
+ORDER BY given.place;
+
+-- One row at least, for as_of. Below xmin every transaction has ended, so nothing
+-- can appear there any more. A transaction may have begun (and got its xid) before
+-- another and still have changed a key after it: a state that is older than one
+-- already delivered is left out.
+-- name: read_page
+SELECT looked.as_of, page.xid, page.position, page.event_key, page.payload, page.created_at
+FROM (
+    SELECT coalesce(min(held.created_at), statement_timestamp()) AS as_of
+    FROM {schema}.outbox AS held
+    WHERE held.xid >= pg_snapshot_xmin(pg_current_snapshot())
+) AS looked
+LEFT JOIN (
+    SELECT event.xid::text AS xid, event.position, event.event_key, event.payload,
+        event.created_at, row_number() OVER (ORDER BY event.xid, event.position) AS place
+    FROM {schema}.outbox AS event
+    WHERE (event.xid, event.position) > ($1::text::xid8, $2)
+        AND event.xid < pg_snapshot_xmin(pg_current_snapshot())
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.outbox AS newer
+            WHERE newer.event_key = event.event_key
+                AND newer.position > event.position
+                AND newer.xid < event.xid
+        )
+    ORDER BY event.xid, event.position
+    LIMIT $3
+) AS page ON true
+ORDER BY page.place;

@@ -1,0 +1,41 @@
+-- Waits while another transaction that claims the same id is running.
+-- name: claim_request
+INSERT INTO {schema}.idempotency (actor, request_id, method, body_sha256)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (actor, request_id) DO NOTHING;
+
+-- name: remember_answer
+UPDATE {schema}.idempotency SET response = $3
+WHERE actor = $1 AND request_id = $2;
+
+-- name: recall_answer
+SELECT method, body_sha256, response
+FROM {schema}.idempotency
+WHERE actor = $1 AND request_id = $2;
+
+-- name: recall_answers
+SELECT idempotency.actor, idempotency.request_id, idempotency.method,
+    idempotency.body_sha256, idempotency.response
+FROM unnest($1::text[], $2::uuid[]) AS asked (actor, request_id)
+JOIN {schema}.idempotency
+    ON idempotency.actor = asked.actor AND idempotency.request_id = asked.request_id;
+
+-- In one order for everybody: two batches with the same ids do not deadlock.
+-- name: remember_answers
+INSERT INTO {schema}.idempotency (actor, request_id, method, body_sha256, response)
+SELECT given.actor, given.request_id, given.method, given.body_sha256, given.response
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[])
+    AS given (actor, request_id, method, body_sha256, response)
+ORDER BY given.actor, given.request_id
+ON CONFLICT (actor, request_id) DO NOTHING
+RETURNING actor, request_id;
+
+-- name: forget_answers
+DELETE FROM {schema}.idempotency
+WHERE (actor, request_id) IN (
+    SELECT old.actor, old.request_id
+    FROM {schema}.idempotency AS old
+    WHERE old.created_at < $1
+    ORDER BY old.created_at
+    LIMIT $2
+);

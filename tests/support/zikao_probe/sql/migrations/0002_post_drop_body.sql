@@ -1,0 +1,1 @@
+ALTER TABLE probe.account DROP COLUMN body;

@@ -1,0 +1,186 @@
+"""Who waits, who is let in, who is sent away."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+from zikao_kit.admission import Admission, overloaded
+from zikao_kit.errors import DomainError
+from zikao_kit.policy import Priority
+
+LONG_SECONDS = 30.0
+
+
+def admission(concurrent: int = 1, depth: int = 10, seconds: float = 1.0) -> Admission:
+    """Make an admission with one slot."""
+    return Admission(max_concurrent=concurrent, max_queue_depth=depth, max_queue_seconds=seconds)
+
+
+async def queued(gate: Admission, priority: Priority) -> asyncio.Task[None]:
+    """Let a call wait and return it."""
+    task = asyncio.create_task(gate.enter(priority, LONG_SECONDS))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_free_slots_are_given_at_once() -> None:
+    """Below the limit nobody waits."""
+    gate = admission(concurrent=2)
+    await gate.enter(Priority.PRINT, 0.0)
+    await gate.enter(Priority.PRINT, 0.0)
+    assert (gate.free_slots, gate.queue_depth) == (0, 0)
+    gate.leave()
+    gate.leave()
+    assert gate.free_slots == 2
+
+
+async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
+    """Payment before submit before read before print; the first come first within one."""
+    gate = admission()
+    await gate.enter(Priority.READ, 0.0)
+    order: list[str] = []
+    arrivals = [
+        ("print", Priority.PRINT),
+        ("read 1", Priority.READ),
+        ("read 2", Priority.READ),
+        ("submit", Priority.SUBMIT),
+        ("payment", Priority.PAYMENT),
+    ]
+    tasks = []
+    for name, priority in arrivals:
+        tasks.append(task := await queued(gate, priority))
+        task.set_name(name)
+        task.add_done_callback(lambda done: order.append(done.get_name()))
+    for _ in arrivals:
+        gate.leave()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert order == ["payment", "submit", "read 1", "read 2", "print"]
+    gate.leave()
+    assert gate.free_slots == 1
+
+
+async def test_waiting_too_long_is_shed() -> None:
+    """Who waited for the queueing time is sent away, and its place is free."""
+    gate = admission(seconds=0.02)
+    await gate.enter(Priority.READ, 0.0)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await gate.enter(Priority.READ, LONG_SECONDS)
+    assert gate.queue_depth == 0
+
+
+async def test_nobody_waits_past_its_deadline() -> None:
+    """A call's own patience is shorter than the queue's."""
+    gate = admission(seconds=LONG_SECONDS)
+    await gate.enter(Priority.READ, 0.0)
+    async with asyncio.timeout(1):
+        with pytest.raises(DomainError, match="OVERLOADED"):
+            await gate.enter(Priority.READ, 0.01)
+
+
+async def test_standing_queue_shortens_the_patience() -> None:
+    """A queue that does not empty lets newcomers wait a tenth only."""
+    gate = admission(seconds=0.2)
+    await gate.enter(Priority.READ, 0.0)
+    first = await queued(gate, Priority.READ)
+    while not first.done():
+        waiting = asyncio.create_task(gate.enter(Priority.READ, LONG_SECONDS))
+        await asyncio.sleep(0.05)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    with pytest.raises(DomainError):
+        await gate.enter(Priority.READ, LONG_SECONDS)
+    assert loop.time() - begun < 0.1
+    await asyncio.gather(first, waiting, return_exceptions=True)
+
+
+async def test_full_queue_sheds_the_least_important() -> None:
+    """A payment displaces who came last among the least important; a print displaces nobody."""
+    gate = admission(depth=2)
+    await gate.enter(Priority.READ, 0.0)
+    first_print = await queued(gate, Priority.PRINT)
+    last_print = await queued(gate, Priority.PRINT)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await gate.enter(Priority.PRINT, LONG_SECONDS)
+    payment = await queued(gate, Priority.PAYMENT)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await last_print
+    gate.leave()
+    await payment
+    gate.leave()
+    await first_print
+
+
+async def test_abandoned_waiter_leaves_no_trace() -> None:
+    """A caller that hangs up while waiting frees its place."""
+    gate = admission()
+    await gate.enter(Priority.READ, 0.0)
+    gone = await queued(gate, Priority.READ)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert gate.queue_depth == 0
+    gate.leave()
+    assert gate.free_slots == 1
+
+
+async def test_slot_given_to_a_caller_that_just_left_is_not_lost() -> None:
+    """Let in and hung up at the same moment: the slot goes on to the next."""
+    gate = admission()
+    await gate.enter(Priority.READ, 0.0)
+    gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
+    gate.leave()
+    gone.cancel()
+    async with asyncio.timeout(1):
+        await next_one
+    assert gone.cancelled()
+    gate.leave()
+    assert gate.free_slots == 1
+
+
+async def test_cancelled_before_the_slot_came_it_goes_to_the_next() -> None:
+    """Hung up, and the slot freed before the waiter noticed: the next one has it."""
+    gate = admission()
+    await gate.enter(Priority.READ, 0.0)
+    gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
+    gone.cancel()
+    gate.leave()
+    async with asyncio.timeout(1):
+        await next_one
+    gate.leave()
+    assert gate.free_slots == 1
+
+
+async def test_no_slot_is_lost_in_a_storm() -> None:
+    """Whatever mixture of waiting, giving up and hanging up: in the end all slots are free."""
+    chance = random.Random(7)
+    gate = admission(concurrent=5, depth=20, seconds=0.01)
+    most = 0
+
+    async def call() -> None:
+        nonlocal most
+        await gate.enter(chance.choice(list(Priority)), chance.uniform(0.0, 0.02))
+        most = max(most, 5 - gate.free_slots)
+        try:
+            await asyncio.sleep(chance.uniform(0.0, 0.02))
+        finally:
+            gate.leave()
+
+    tasks = []
+    for _ in range(600):
+        tasks.append(task := asyncio.create_task(call()))
+        if chance.random() < 0.3:
+            asyncio.get_running_loop().call_later(chance.uniform(0.0, 0.01), task.cancel)
+        await asyncio.sleep(chance.uniform(0.0, 0.0005))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert (gate.free_slots, gate.queue_depth, most) == (5, 0, 5)
+    kinds = {type(result) for result in results}
+    assert kinds == {type(None), DomainError, asyncio.CancelledError}
+
+
+def test_retries_are_spread() -> None:
+    """Those who are sent away are not told to come again together."""
+    delays = {overloaded().retry_after for _ in range(50)}
+    assert len(delays) > 40
+    assert all(d and timedelta(seconds=1) <= d <= timedelta(seconds=3) for d in delays)
