@@ -166,6 +166,11 @@ class Store:
         """Store where an order stands."""
         await self._transaction.execute("update_order", order_id, state, county_code, now)
 
+    async def expire_orders(self, now: datetime, limit: int) -> dict[UUID, OrderState]:
+        """Begin to close orders whose hold has ended; their states before, by order id."""
+        rows = await self._transaction.fetch("expire_orders", now, limit)
+        return {row["order_id"]: OrderState(row["from_state"]) for row in rows}
+
     async def payment_exists(self, payment_id: str) -> bool:
         """Whether word of this payment has come before."""
         rows = await self._transaction.fetch("payment_exists", payment_id)

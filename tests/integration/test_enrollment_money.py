@@ -1,0 +1,158 @@
+"""Payments and expiry against a real ledger: every fen is an enrollment or a refund."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from integration.enrollment_database import NOW, enrollment_database
+from support.postgres import Cluster, test_cluster
+from unit.enrollment.sessions import FEE_FEN, small_session
+from zikao_enrollment.commands.expire_orders import expire_orders
+from zikao_enrollment.commands.release_order import release_order
+from zikao_enrollment.commands.settle_payment import settle_payment
+from zikao_enrollment.commands.submit_batch import Submission, submit_batch
+from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.store import Store
+from zikao_kit.db import Database
+
+SESSION = small_session(seats=1)
+COUNTIES = tuple(SESSION.counties)
+FEE = 2 * FEE_FEN
+LATER = NOW + SESSION.hold
+TICK = timedelta(microseconds=1)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for this module."""
+    with test_cluster() as found:
+        yield found
+
+
+@pytest.fixture
+async def database(cluster: Cluster) -> AsyncIterator[Database]:
+    """A ledger of one seat a county and slot, and three candidates."""
+    async with enrollment_database(cluster, SESSION, 3) as found:
+        yield found
+
+
+async def hold(database: Database, candidate: int, county: str = COUNTIES[0]) -> Order:
+    """Hold both slots of a county for a candidate."""
+    wanted = Submission(uuid4(), UUID(int=candidate), Choice(("00001", "00003"), (county,)))
+    async with database.transaction() as transaction:
+        (order,) = await submit_batch(Store(transaction), SESSION, [wanted], NOW)
+    assert isinstance(order, Order)
+    return order
+
+
+async def pay(
+    database: Database, order_id: UUID, payment_id: str = "p1", amount_fen: int = FEE
+) -> Order | None:
+    """Word of a payment comes."""
+    payment = Payment(payment_id, order_id, amount_fen, NOW)
+    async with database.transaction() as transaction:
+        return await settle_payment(
+            Store(transaction), {SESSION.code: SESSION}, payment, uuid4(), LATER
+        )
+
+
+async def release(database: Database, order: Order) -> None:
+    """Expire an order, and hear from the platform that it is closed."""
+    async with database.transaction() as transaction:
+        assert list(await expire_orders(Store(transaction), LATER, 10)) == [order.order_id]
+    async with database.transaction() as transaction:
+        await release_order(Store(transaction), order.order_id, LATER)
+
+
+async def seats(database: Database, county: str = COUNTIES[0]) -> set[tuple[int, int]]:
+    """Held and confirmed seats of the county's slots."""
+    async with database.read() as transaction:
+        rows = await transaction.fetch("list_seats")
+    return {(row["held"], row["confirmed"]) for row in rows if row["county_code"] == county}
+
+
+async def owed_fen(database: Database, *order_ids: UUID) -> int:
+    """What goes back of the payments of some orders."""
+    async with database.read() as transaction:
+        rows = await transaction.fetch("list_refunds", order_ids)
+    return sum(row["amount_fen"] for row in rows)
+
+
+async def test_a_payment_confirms(database: Database) -> None:
+    """The fee confirms the order and its seats; the same word again changes nothing."""
+    order = await hold(database, 1)
+    for _ in range(2):
+        paid = await pay(database, order.order_id)
+        assert paid is not None
+        assert paid.state is OrderState.CONFIRMED
+    assert await seats(database) == {(0, 1)}
+    assert await owed_fen(database, order.order_id) == 0
+
+
+async def test_wrong_second_and_unknown_payments_go_back(database: Database) -> None:
+    """Another amount, a second payment and an order that does not exist are all refunded."""
+    order, nobody = await hold(database, 1), uuid4()
+    await pay(database, order.order_id, "wrong", FEE - 1)
+    assert await seats(database) == {(1, 0)}
+    await pay(database, order.order_id, "right")
+    await pay(database, order.order_id, "second")
+    assert await pay(database, nobody, "astray", 5) is None
+    assert await seats(database) == {(0, 1)}
+    assert await owed_fen(database, order.order_id, nobody) == FEE - 1 + FEE + 5
+
+
+async def test_a_hold_ends_at_its_deadline(database: Database) -> None:
+    """Not a moment before; then the seats go back and another candidate has them."""
+    order = await hold(database, 1)
+    async with database.transaction() as transaction:
+        assert not await expire_orders(Store(transaction), LATER - TICK, 10)
+    await release(database, order)
+    assert await seats(database) == {(0, 0)}
+    assert (await hold(database, 2)).county_code == order.county_code
+
+
+async def test_a_payment_while_closing_confirms(database: Database) -> None:
+    """Paid before the platform closed it: confirmed, and a later release does nothing."""
+    order = await hold(database, 1)
+    async with database.transaction() as transaction:
+        await expire_orders(Store(transaction), LATER, 10)
+    await pay(database, order.order_id)
+    async with database.transaction() as transaction:
+        kept = await release_order(Store(transaction), order.order_id, LATER)
+    assert kept is not None
+    assert kept.state is OrderState.CONFIRMED
+    assert await seats(database) == {(0, 1)}
+
+
+async def test_a_late_payment_takes_free_seats_again(database: Database) -> None:
+    """The seats are free still: the order is confirmed with them."""
+    order = await hold(database, 1)
+    await release(database, order)
+    paid = await pay(database, order.order_id)
+    assert paid is not None
+    assert paid.state is OrderState.CONFIRMED
+    assert await seats(database) == {(0, 1)}
+    assert await owed_fen(database, order.order_id) == 0
+
+
+@pytest.mark.parametrize(("may_move", "owed"), [(False, FEE), (True, 0)])
+async def test_a_late_payment_moves_only_with_consent(
+    database: Database, may_move: bool, owed: int
+) -> None:
+    """The seats are gone: another county when the plan allows it, else the money goes back."""
+    order = await hold(database, 1)
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            "save_plan", "22.1", UUID(int=1), ["00001", "00003"], list(COUNTIES), may_move, NOW
+        )
+    await release(database, order)
+    await hold(database, 2)
+    paid = await pay(database, order.order_id)
+    assert paid is not None
+    assert paid.state is (OrderState.CONFIRMED if may_move else OrderState.RELEASED)
+    assert await seats(database, COUNTIES[1]) == {(0, 1) if may_move else (0, 0)}
+    assert await owed_fen(database, order.order_id) == owed
