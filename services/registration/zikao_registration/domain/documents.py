@@ -93,6 +93,26 @@ def normalise(text: str) -> str:
     return "".join(text.translate(_FULL_WIDTH).split()).upper()
 
 
+def canonical(text: str) -> str:
+    """The one spelling of a login name or document number: 15 digits as 18, no renewal suffix."""
+    name = normalise(text)
+    if _FIFTEEN.fullmatch(name):
+        return _lengthened(name)
+    permit = _HM_PERMIT.fullmatch(name)
+    return permit[1] if permit else name
+
+
+def looks_like_document(text: str, *, today: date) -> bool:
+    """Say whether `text` is a number of any kind: nobody may choose another's as a name."""
+    for kind in DocumentType:
+        try:
+            parse_document(kind, text, today=today)
+        except DomainError:
+            continue
+        return True
+    return False
+
+
 def check_character(first_seventeen: str) -> str:
     """The 18th character of GB 11643 for the 17 digits before it."""
     weighted = zip(first_seventeen, CHECK_WEIGHTS, strict=True)
@@ -101,11 +121,15 @@ def check_character(first_seventeen: str) -> str:
 
 def _resident_id(number: str, today: date) -> str:
     if _FIFTEEN.fullmatch(number):
-        longer = number[:6] + "19" + number[6:]
-        number = longer + check_character(longer)
+        number = _lengthened(number)
     if number.startswith(("9", "81", "82", "83")):
         raise _invalid("号码不是居民身份证的，请核对证件类型")
     return _structured(number, today, "居民身份证号码应为18位（旧证15位）")
+
+
+def _lengthened(fifteen: str) -> str:
+    longer = fifteen[:6] + "19" + fifteen[6:]
+    return longer + check_character(longer)
 
 
 def _hmt_residence_permit(number: str, today: date) -> str:

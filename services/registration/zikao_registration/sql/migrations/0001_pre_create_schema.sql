@@ -108,7 +108,6 @@ COMMENT ON TABLE registration.photo IS 'The photo as re-encoded, encrypted';
 
 CREATE TABLE registration.identity_material (
     candidate_id uuid NOT NULL,
-    name_enc bytea NOT NULL,
     jpeg_enc bytea NOT NULL,
     uploaded_at timestamptz NOT NULL,
     CONSTRAINT identity_material_pkey PRIMARY KEY (candidate_id),
@@ -126,7 +125,7 @@ CREATE TABLE registration.ticket_serial (
         FOREIGN KEY (session_code) REFERENCES registration.session (code)
 );
 COMMENT ON TABLE registration.ticket_serial IS
-    'Last serial given out; taken by the last statement of an approval, so that it is held briefly';
+    'Last serial given out; taken near the end of an approval, so that the row is held briefly';
 
 CREATE TABLE registration.decision (
     decision_id bigint GENERATED ALWAYS AS IDENTITY,

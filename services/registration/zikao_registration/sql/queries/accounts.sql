@@ -6,8 +6,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 -- name: find_account_by_login
 SELECT account_id, password_hash, role, scope
 FROM registration.account
-WHERE login_index = ANY ($1::bytea[])
-LIMIT 1;
+WHERE login_index = $1;
 
 -- Counted before the password is looked at, so that parallel guesses are not free.
 -- An attempt at or before $3 has lapsed and the count begins anew.

@@ -40,13 +40,13 @@ FROM registration.photo
 WHERE candidate_id = ANY ($1::uuid[]);
 
 -- name: save_material
-INSERT INTO registration.identity_material (candidate_id, name_enc, jpeg_enc, uploaded_at)
-VALUES ($1, $2, $3, $4)
+INSERT INTO registration.identity_material (candidate_id, jpeg_enc, uploaded_at)
+VALUES ($1, $2, $3)
 ON CONFLICT (candidate_id) DO UPDATE SET
-    name_enc = excluded.name_enc, jpeg_enc = excluded.jpeg_enc, uploaded_at = excluded.uploaded_at;
+    jpeg_enc = excluded.jpeg_enc, uploaded_at = excluded.uploaded_at;
 
 -- name: get_material
-SELECT name_enc, jpeg_enc
+SELECT jpeg_enc
 FROM registration.identity_material
 WHERE candidate_id = $1;
 
@@ -71,3 +71,7 @@ WHERE session_code = $1
         )
     )
 RETURNING candidate_id;
+
+-- name: insert_event
+INSERT INTO registration.outbox (event_key, payload)
+VALUES ($1, $2);

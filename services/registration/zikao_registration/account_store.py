@@ -1,0 +1,111 @@
+"""Accounts, login attempts and signing keys in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import ConstraintViolated, Transaction
+from zikao_kit.errors import DomainError
+
+from zikao_registration.domain.documents import Document, canonical
+
+_TAKEN = {"account_login_index_key", "account_document_index_key"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who logs in: a candidate's id is the account's."""
+
+    account_id: UUID
+    password_hash: str
+    role: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class StoredSigningKey:
+    """An Ed25519 key of access tokens; both halves are 32 raw bytes."""
+
+    key_id: str
+    private_key: bytes
+    public_key: bytes
+
+
+class AccountStore:
+    """One method a query, bound to a running transaction."""
+
+    def __init__(self, transaction: Transaction, keys: KeyRing) -> None:
+        self._tx = transaction
+        self._keys = keys
+
+    async def insert_account(
+        self, account: Account, login_name: str, document: Document | None, now: datetime
+    ) -> None:
+        """Store a new account; raises LOGIN_NAME_TAKEN, also when the person has one already."""
+        document_index = document and self._keys.blind_index(
+            document.person_key, "registration.document"
+        )
+        try:
+            await self._tx.execute(
+                "insert_account",
+                account.account_id,
+                "candidate" if document else "staff",
+                self._login_index(login_name),
+                document_index,
+                account.password_hash,
+                account.role,
+                account.scope,
+                now,
+            )
+        except ConstraintViolated as error:
+            if error.constraint in _TAKEN:
+                raise DomainError("LOGIN_NAME_TAKEN") from error
+            raise
+
+    async def find_account(self, login_name: str) -> Account | None:
+        """The account of a login name in any spelling."""
+        row = await self._tx.fetchrow("find_account_by_login", self._login_index(login_name))
+        return Account(**row) if row else None
+
+    async def count_attempt(
+        self, login_name: str, now: datetime, lapsed_at: datetime
+    ) -> tuple[int, datetime]:
+        """Count this attempt; return how many there were since the first, and when that was."""
+        index = self._login_index(login_name)
+        row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
+        assert row is not None  # an upsert always returns its row
+        return row["attempts"], row["first_at"]
+
+    async def forget_attempts(self, login_name: str) -> None:
+        """The right password was given."""
+        await self._tx.execute("forget_login_attempts", self._login_index(login_name))
+
+    async def lock_signing_keys(self) -> None:
+        """Wait for other processes that are making a key, until the transaction ends."""
+        await self._tx.execute("lock_signing_keys")
+
+    async def insert_signing_key(self, key: StoredSigningKey, now: datetime) -> None:
+        """Store a key, its private half encrypted."""
+        private_enc = self._keys.encrypt(key.private_key, _key_context(key.key_id))
+        await self._tx.execute("insert_signing_key", key.key_id, private_enc, key.public_key, now)
+
+    async def list_signing_keys(self) -> list[StoredSigningKey]:
+        """Every key whose tokens are accepted, the newest first."""
+        return [
+            StoredSigningKey(
+                row["key_id"],
+                self._keys.decrypt(row["private_key_enc"], _key_context(row["key_id"])),
+                row["public_key"],
+            )
+            for row in await self._tx.fetch("list_signing_keys")
+        ]
+
+    def _login_index(self, login_name: str) -> bytes:
+        return self._keys.blind_index(canonical(login_name), "registration.login")
+
+
+def _key_context(key_id: str) -> str:
+    return f"registration.signing_key:{key_id}"

@@ -1,0 +1,168 @@
+"""Between protobuf messages and the domain, both ways; no rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.registration.v1 import candidate_feed_service_pb2 as feed_pb2
+from zikao.registration.v1 import session_service_pb2, types_pb2
+
+from zikao_registration.domain.documents import DocumentType, Sex
+from zikao_registration.domain.personal import PersonalData, Track
+from zikao_registration.domain.registration import Decision, Registration, RejectionReason
+from zikao_registration.domain.session import Session
+
+
+def enum_to_pb(enum: Any, prefix: str, value: str | None) -> Any:
+    """The enum's number of a domain value; 0 (unspecified) for None."""
+    return enum.Value(prefix + value.upper()) if value else 0
+
+
+def enum_from_pb(enum: Any, prefix: str, number: int) -> str:
+    """The domain's text of an enum's number."""
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix).lower()
+
+
+def time_to_pb(time: datetime) -> Timestamp:
+    """An aware time as Timestamp."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def time_from_pb(message: Timestamp) -> datetime:
+    """A Timestamp as aware time in UTC."""
+    return message.ToDatetime(UTC)
+
+
+def document_type_from_pb(number: int) -> DocumentType:
+    """The kind of document that the contract's enum names."""
+    return DocumentType(enum_from_pb(types_pb2.DocumentType, "DOCUMENT_TYPE_", number))
+
+
+def reason_from_pb(number: int) -> RejectionReason:
+    """The reason that the contract's enum names."""
+    return RejectionReason(enum_from_pb(types_pb2.RejectionReason, "REJECTION_REASON_", number))
+
+
+def personal_from_pb(message: types_pb2.PersonalData) -> PersonalData:
+    """What the candidate wrote, unspecified enums as None."""
+    sex = Sex(enum_from_pb(types_pb2.Sex, "SEX_", message.sex)) if message.sex else None
+    track = enum_from_pb(types_pb2.Track, "TRACK_", message.track) if message.track else None
+    return PersonalData(
+        name=message.name,
+        sex=sex,
+        ethnicity_code=message.ethnicity_code,
+        birth_date=message.birth_date,
+        county_code=message.county_code,
+        track=Track(track) if track else None,
+        major_code=message.major_code,
+        mobile=message.mobile,
+    )
+
+
+def personal_to_pb(personal: PersonalData) -> types_pb2.PersonalData:
+    """What the candidate wrote, None as unspecified."""
+    return types_pb2.PersonalData(
+        name=personal.name,
+        sex=enum_to_pb(types_pb2.Sex, "SEX_", personal.sex),
+        ethnicity_code=personal.ethnicity_code,
+        birth_date=personal.birth_date,
+        county_code=personal.county_code,
+        track=enum_to_pb(types_pb2.Track, "TRACK_", personal.track),
+        major_code=personal.major_code,
+        mobile=personal.mobile,
+    )
+
+
+def decision_to_pb(decision: Decision) -> types_pb2.Decision:
+    """A decision."""
+    return types_pb2.Decision(
+        approved=decision.approved,
+        reasons=[
+            enum_to_pb(types_pb2.RejectionReason, "REJECTION_REASON_", reason)
+            for reason in decision.reasons
+        ],
+        comment=decision.comment,
+        decided_at=time_to_pb(decision.decided_at),
+    )
+
+
+def state_to_pb(state: str) -> Any:
+    """A state's number."""
+    return enum_to_pb(types_pb2.RegistrationState, "REGISTRATION_STATE_", state)
+
+
+def registration_to_pb(registration: Registration) -> types_pb2.Registration:
+    """A registration in full."""
+    decision = registration.last_decision
+    document = registration.document
+    return types_pb2.Registration(
+        candidate_id=str(registration.candidate_id),
+        session_code=registration.session_code,
+        state=state_to_pb(registration.state),
+        document_type=enum_to_pb(types_pb2.DocumentType, "DOCUMENT_TYPE_", document.type),
+        document_number=document.number,
+        personal=personal_to_pb(registration.personal),
+        photo_sha256=registration.photo_sha256,
+        has_identity_material=registration.has_material,
+        ticket_number=registration.ticket_number,
+        last_decision=decision_to_pb(decision) if decision else None,
+        updated_at=time_to_pb(registration.updated_at),
+    )
+
+
+def candidate_to_pb(registration: Registration) -> feed_pb2.Candidate:
+    """An approved registration as other services need to know it."""
+    personal = registration.personal
+    return feed_pb2.Candidate(
+        candidate_id=str(registration.candidate_id),
+        ticket_number=registration.ticket_number,
+        county_code=personal.county_code,
+        track=enum_to_pb(types_pb2.Track, "TRACK_", personal.track),
+        standing=enum_to_pb(types_pb2.Standing, "STANDING_", registration.standing),
+        standing_reason=registration.standing_reason,
+        name=personal.name,
+        sex=enum_to_pb(types_pb2.Sex, "SEX_", personal.sex),
+        document_number=registration.document.number,
+        photo_sha256=registration.photo_sha256,
+    )
+
+
+def session_from_pb(message: session_service_pb2.RegistrationSession) -> Session:
+    """A session's settings."""
+    return Session(
+        code=message.code,
+        name=message.name,
+        registration_opens_at=time_from_pb(message.registration_opens_at),
+        registration_closes_at=time_from_pb(message.registration_closes_at),
+        material_closes_at=time_from_pb(message.material_closes_at),
+        review_closes_at=time_from_pb(message.review_closes_at),
+        ticket_number_format=message.ticket_number_format,
+        ticket_number_session=message.ticket_number_session,
+        counties={county.code: county.name for county in message.counties},
+    )
+
+
+_SESSION_TIMES = (
+    "registration_opens_at",
+    "registration_closes_at",
+    "material_closes_at",
+    "review_closes_at",
+)
+
+
+def session_to_json(session: Session) -> dict[str, object]:
+    """The settings as stored."""
+    times = {name: getattr(session, name).isoformat() for name in _SESSION_TIMES}
+    return {**vars(session), **times, "counties": dict(session.counties)}
+
+
+def session_from_json(body: Mapping[str, Any]) -> Session:
+    """The settings as read back."""
+    times = {name: datetime.fromisoformat(body[name]) for name in _SESSION_TIMES}
+    return Session(**{**body, **times})
