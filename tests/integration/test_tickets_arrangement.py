@@ -1,13 +1,13 @@
 """An arrangement from the session file to the tickets, on a real database."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from support.postgres import Cluster, test_cluster
+from support.postgres import Cluster
 from support.tickets_database import (
     CLOSED,
     COUNTY,
@@ -29,13 +29,6 @@ from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.store import ArrangementStore, SessionStore
 
 KEYS = KeyRing.generate()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
 
 
 @pytest.fixture
@@ -62,10 +55,25 @@ async def enroll(sql: NamedQueries, number: int) -> None:
     await sql.execute("insert_sittings", ["22.1"], [candidate_id], [1], [COUNTY], ["00015"])
 
 
+async def start(
+    sql: NamedQueries, now: datetime = CLOSED, as_of: datetime | None = CLOSED
+) -> Arrangement:
+    """Start the county's arrangement with all enrollments up to `as_of`."""
+    return await start_arrangement(
+        ArrangementStore(sql),
+        SESSION,
+        COUNTY,
+        keys=KEYS,
+        actor="officer",
+        enrollments_as_of=as_of,
+        now=now,
+    )
+
+
 async def arranged(sql: NamedQueries) -> Arrangement:
     """Start an arrangement and do its work, as a worker does."""
     store = ArrangementStore(sql)
-    await start_arrangement(store, SESSION, COUNTY, keys=KEYS, actor="officer", now=CLOSED)
+    await start(sql)
     leased = await store.lease(CLOSED, CLOSED + timedelta(minutes=1))
     assert leased is not None
     await run_arrangement(store, leased, KEYS)
@@ -119,12 +127,11 @@ async def test_a_room_with_people_cannot_go(county: NamedQueries) -> None:
 
 
 async def test_no_arrangement_before_enrollment_closes(county: NamedQueries) -> None:
-    """A start a second before the closing time is too early."""
-    too_early = CLOSED - timedelta(seconds=1)
-    with pytest.raises(DomainError, match="ARRANGEMENT_TOO_EARLY"):
-        await start_arrangement(
-            ArrangementStore(county), SESSION, COUNTY, keys=KEYS, actor="o", now=too_early
-        )
+    """A start a second before the end is too early; so is one that has not all enrollments."""
+    second = timedelta(seconds=1)
+    for now, as_of in ((CLOSED - second, CLOSED), (CLOSED, CLOSED - second), (CLOSED, None)):
+        with pytest.raises(DomainError, match="ARRANGEMENT_TOO_EARLY"):
+            await start(county, now, as_of)
 
 
 async def test_a_county_gets_its_tickets(county: NamedQueries) -> None:
@@ -187,7 +194,7 @@ async def test_too_few_rooms_fail_with_numbers(county: NamedQueries) -> None:
 async def test_work_left_by_a_dead_process_is_taken_over(county: NamedQueries) -> None:
     """A leased arrangement is given to nobody until its lease has passed, then to another."""
     store = ArrangementStore(county)
-    await start_arrangement(store, SESSION, COUNTY, keys=KEYS, actor="o", now=CLOSED)
+    await start(county)
     minute = timedelta(minutes=1)
     first = await store.lease(CLOSED, CLOSED + minute)
     assert await store.lease(CLOSED, CLOSED + minute) is None

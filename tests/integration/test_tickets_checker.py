@@ -1,13 +1,13 @@
 """The independent checker of arrangements, on a real database."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import resources
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from support.postgres import Cluster, test_cluster
+from support.postgres import Cluster
 from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange
 
 SQL = resources.files("zikao_tickets").joinpath("sql")
@@ -23,13 +23,6 @@ SITTINGS = [
     for number, person in enumerate(PEOPLE)
     for slot in (1, 2)
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
 
 
 @pytest.fixture

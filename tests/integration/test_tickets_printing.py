@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pypdfium2
 import pytest
-from support.postgres import Cluster, test_cluster
+from support.postgres import Cluster
 from support.tickets_database import (
     CLOSED,
     COUNTY,
@@ -47,13 +47,6 @@ MINUTE = timedelta(minutes=1)
 ZHANG, NOBODY_DRAWS, WITHOUT_PHOTO = (UUID(int=number) for number in (1, 2, 3))
 NAMES = {ZHANG: "张𬭎", NOBODY_DRAWS: "李\U000f0001", WITHOUT_PHOTO: "王五"}
 JPEG = portrait_jpeg(1, "男")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +90,9 @@ async def enroll(sql: NamedQueries, candidate_id: UUID) -> None:
 async def publish(sql: NamedQueries) -> None:
     """Arrange the county and publish it."""
     store = ArrangementStore(sql)
-    plan = await start_arrangement(store, SESSION, COUNTY, keys=KEYS, actor="o", now=CLOSED)
+    plan = await start_arrangement(
+        store, SESSION, COUNTY, keys=KEYS, actor="o", enrollments_as_of=CLOSED, now=CLOSED
+    )
     await store.lease(CLOSED, CLOSED + MINUTE)
     await run_arrangement(store, plan.arrangement_id, KEYS)
     await publish_arrangement(store, plan.arrangement_id, actor=OFFICER, now=CLOSED)

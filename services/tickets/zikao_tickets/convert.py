@@ -14,6 +14,7 @@ from zikao_tickets.commands.print_ticket import PrintedTickets
 from zikao_tickets.domain.person import Person
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.domain.ticket import Ticket
 from zikao_tickets.feed_store import CandidateState, EnrollmentState, Photo
 from zikao_tickets.proof import TicketProof
 from zikao_tickets.ticket_store import Bearer
@@ -107,6 +108,13 @@ def county_part_to_pb(
         ],
         done=done,
         total=total,
+    )
+
+
+def printed_to_pb(ticket: Ticket, pdf: bytes = b"") -> ticket_service_pb2.PrintTicketResponse:
+    """One printed ticket; what is stored as the answer is without its bytes."""
+    return ticket_service_pb2.PrintTicketResponse(
+        pdf=pdf, version=ticket.version, serial=ticket.serial, proof=ticket.proof or ""
     )
 
 

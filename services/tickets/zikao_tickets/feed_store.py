@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
@@ -85,6 +85,15 @@ class FeedStore:
             for owner, photo in photos.items()
         ]
         await self._sql.execute("save_photos", *columns(rows, 3), now)
+
+    async def save_freshness(self, source: str, as_of: datetime) -> None:
+        """Note that everything before `as_of` has been applied."""
+        await self._sql.execute("save_freshness", source, as_of)
+
+    async def lag(self, source: str) -> timedelta | None:
+        """How old the applied state of a feed is; None before its first message."""
+        found: timedelta | None = await self._sql.fetchval("load_feed_lag", source)
+        return found
 
     async def trusted_keys(self) -> dict[str, bytes]:
         """Registration's token keys as known last: public key by id."""

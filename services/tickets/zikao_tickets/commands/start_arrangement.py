@@ -19,13 +19,15 @@ async def start_arrangement(
     *,
     keys: KeyRing,
     actor: str,
+    enrollments_as_of: datetime | None,
     now: datetime,
 ) -> Arrangement:
     """Fix the seed, publish its hash, and leave the work to a worker.
 
-    Raises DomainError ARRANGEMENT_TOO_EARLY while enrollment is open.
+    Raises DomainError ARRANGEMENT_TOO_EARLY while enrollment is open, or its changes
+    up to its end have not come here.
     """
-    session.require_arrangeable(now)
+    session.require_arrangeable(now, enrollments_as_of)
     seed, arrangement_id = new_seed(), uuid4()
     arrangement = Arrangement(
         arrangement_id=arrangement_id,

@@ -41,9 +41,12 @@ class Session:
     """Course code to name."""
     notice: Notice
 
-    def require_arrangeable(self, now: datetime) -> None:
-        """Raise DomainError ARRANGEMENT_TOO_EARLY before enrollment has closed."""
-        if now < self.enrollment_closes_at:
+    def require_arrangeable(self, now: datetime, enrollments_as_of: datetime | None) -> None:
+        """Raise DomainError ARRANGEMENT_TOO_EARLY before enrollment has closed.
+
+        `enrollments_as_of`: up to when enrollment's changes have come here (None: none yet).
+        """
+        if enrollments_as_of is None or min(now, enrollments_as_of) < self.enrollment_closes_at:
             raise DomainError(
                 "ARRANGEMENT_TOO_EARLY", enrollment_closes_at=self.enrollment_closes_at.isoformat()
             )

@@ -194,4 +194,21 @@ CREATE TABLE tickets.idempotency (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (actor, request_id)
 );
-COMMENT ON TABLE tickets.idempotency IS 'Answers by request id: the same id with the same body is answered again';
+COMMENT ON TABLE tickets.idempotency IS
+    'Answers by request id: the same id with the same body is answered again';
+CREATE INDEX idempotency_by_age ON tickets.idempotency (created_at);
+
+CREATE TABLE tickets.feed_cursor (
+    source text PRIMARY KEY,
+    cursor text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE tickets.feed_cursor IS
+    'How far the feeds of others have been applied; updated_at shows that somebody is at it';
+
+CREATE TABLE tickets.feed_freshness (
+    source text PRIMARY KEY,
+    as_of timestamptz NOT NULL
+);
+COMMENT ON TABLE tickets.feed_freshness IS
+    'Everything committed at the source before as_of has been applied here';

@@ -54,3 +54,13 @@ INSERT INTO tickets.trusted_key (key_id, public_key)
 SELECT given.key_id, given.public_key
 FROM unnest($1::text[], $2::bytea[]) AS given (key_id, public_key)
 ON CONFLICT (key_id) DO UPDATE SET public_key = excluded.public_key;
+
+-- name: save_freshness
+INSERT INTO tickets.feed_freshness (source, as_of)
+VALUES ($1, $2)
+ON CONFLICT (source) DO UPDATE SET as_of = greatest(feed_freshness.as_of, excluded.as_of);
+
+-- name: load_feed_lag
+SELECT greatest(clock_timestamp() - as_of, interval '0')
+FROM tickets.feed_freshness
+WHERE source = $1;

@@ -1,0 +1,11 @@
+"""`zikao-tickets serve` and `zikao-tickets migrate`."""
+
+from zikao_kit.cli import service_cli
+
+from zikao_tickets.config import TicketsConfig
+from zikao_tickets.main import PACKAGE, serve_tickets
+
+main = service_cli(PACKAGE, TicketsConfig, serve_tickets)
+
+if __name__ == "__main__":
+    main()
