@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
 from support.postgres import Cluster, test_cluster
+from support.service_databases import ServiceDatabases, with_database
+
+MakeDatabase = Callable[[str], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +26,30 @@ def empty_database(cluster: Cluster) -> Iterator[str]:
     """DSN of a new empty database, owned by the superuser, dropped after the test."""
     name = f"test_{uuid.uuid4().hex}"
     _admin(cluster, f'CREATE DATABASE "{name}"')
-    yield _with_database(cluster.admin_dsn, name)
+    yield with_database(cluster.admin_dsn, name)
     _admin(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def service_databases(cluster: Cluster) -> Iterator[ServiceDatabases]:
+    """Migrated templates of the services' databases."""
+    databases = ServiceDatabases(cluster)
+    yield databases
+    asyncio.run(databases.drop_all())
+
+
+@pytest.fixture
+async def make_database(service_databases: ServiceDatabases) -> AsyncIterator[MakeDatabase]:
+    """Make migrated databases of services (`await make_database("enrollment")`), as their roles."""
+    made: list[str] = []
+
+    async def make(service: str) -> str:
+        made.append(await service_databases.clone(service))
+        return made[-1]
+
+    yield make
+    for dsn in made:
+        await service_databases.drop(dsn)
 
 
 def _admin(cluster: Cluster, statement: str) -> None:
@@ -36,8 +61,3 @@ def _admin(cluster: Cluster, statement: str) -> None:
             await connection.close()
 
     asyncio.run(run())
-
-
-def _with_database(dsn: str, name: str) -> str:
-    address, _, options = dsn.partition("?")
-    return address.rpartition("/")[0] + f"/{name}" + (f"?{options}" if options else "")

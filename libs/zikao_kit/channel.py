@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from zikao_kit.config import MAX_MESSAGE_BYTES
+from zikao_kit.config import MAX_MESSAGE_BYTES, PeerConfig, TlsConfig
 from zikao_kit.context import current_request_id
 from zikao_kit.policy import policies_of
 from zikao_kit.tls import CertFiles, channel_credentials
@@ -116,6 +116,13 @@ def open_channel(
     return _DefaultingChannel(
         grpc.aio.secure_channel(uri, channel_credentials(files), options), config
     )
+
+
+def open_peer(peer: PeerConfig, tls: TlsConfig, *services: ServiceDescriptor) -> grpc.aio.Channel:
+    """Open a channel to another service of the installation, to call the given contracts."""
+    files = CertFiles(tls.cert_file, tls.key_file, tls.ca_file)
+    config = ServiceConfig.from_contract(*services)
+    return open_channel(peer.target, files, config, server_name=peer.server_name)
 
 
 class _DefaultingChannel(grpc.aio.Channel):

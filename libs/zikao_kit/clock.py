@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from zikao_kit.config import ClockConfig
+
 # A call costs a stat at most this often; a moved clock is seen everywhere within it.
 OFFSET_RECHECK_SECONDS = 0.05
 
@@ -84,6 +86,11 @@ class OffsetClock:
             self._offset = timedelta(seconds=read_offset(self._path))
             self._state = state
         self._recheck_at = time.monotonic() + OFFSET_RECHECK_SECONDS
+
+
+def clock_of(config: ClockConfig) -> Clock:
+    """Return the clock that a process is configured to go by."""
+    return OffsetClock(config.offset_file) if config.offset_file else SystemClock()
 
 
 def read_offset(path: Path) -> float:

@@ -17,6 +17,7 @@ __all__ = [
     "ConfigError",
     "DatabaseConfig",
     "LogConfig",
+    "PeerConfig",
     "ServerConfig",
     "TlsConfig",
     "load_config",
@@ -102,6 +103,14 @@ class DatabaseConfig:
     def resolved_dsn(self) -> str:
         """Return the DSN itself, from its file when there is one."""
         return read_secret(self.dsn_file) if self.dsn_file else self.dsn or ""
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """Another service: `host:port` (or a gRPC target), and the name in its certificate."""
+
+    target: str
+    server_name: str
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,12 @@ _GRANTS = (
 )
 
 
-def role_of(service: str) -> str:
-    """Return the database role of a service: `zikao_enrollment`."""
-    return f"zikao_{service}"
+def role_of(database: str, service: str) -> str:
+    """Return the role of a service in a database: `zikao_enrollment` in `zikao`.
+
+    Roles belong to the whole cluster: several installations in one do not share them.
+    """
+    return f"{database}_{service}"
 
 
 async def prepare_service(admin_dsn: str, database: str, service: str, password: str) -> str:
@@ -58,7 +61,7 @@ async def prepare_service(admin_dsn: str, database: str, service: str, password:
     The password goes to the server only as a SCRAM verifier, so that no log shows
     it. Raises ValueError for one that is not ASCII, and asyncpg's errors.
     """
-    role = role_of(service)
+    role = role_of(database, service)
     async with _connection(admin_dsn) as admin:
         await _ensure_role(admin, role, password)
         await _ensure_database(admin, database)
@@ -74,14 +77,14 @@ async def grant_service(admin: _Connection, database: str, service: str) -> None
     """Give a service its rights on a database that exists (a clone has lost them)."""
     for statement in _GRANTS:
         await admin.execute(
-            await _quoted(admin, statement, database=database, role=role_of(service))
+            await _quoted(admin, statement, database=database, role=role_of(database, service))
         )
 
 
 def service_dsn(admin_dsn: str, database: str, service: str, password: str) -> str:
     """Return the DSN of a service's role on the administrator's server."""
     address = urlsplit(admin_dsn).netloc.rpartition("@")[2]
-    login = f"{quote(role_of(service), safe='')}:{quote(password, safe='')}"
+    login = f"{quote(role_of(database, service), safe='')}:{quote(password, safe='')}"
     parts = urlsplit(_with_database(admin_dsn, database))
     return urlunsplit(parts._replace(netloc=f"{login}@{address}"))
 

@@ -3,7 +3,8 @@
 from zikao_kit.cli import service_cli
 
 from zikao_tickets.config import TicketsConfig
-from zikao_tickets.main import PACKAGE, serve_tickets
+from zikao_tickets.main import serve_tickets
+from zikao_tickets.parts import PACKAGE
 
 main = service_cli(PACKAGE, TicketsConfig, serve_tickets)
 

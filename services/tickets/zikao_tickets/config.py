@@ -3,19 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, ServerConfig
+from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, PeerConfig, ServerConfig
 
 RENDER_PROCESSES = 1
 POLL_SECONDS = 1.0
 ARRANGEMENT_LEASE_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class PeerConfig:
-    """Another service: `host:port`, and the name in its certificate."""
-
-    target: str
-    server_name: str
 
 
 @dataclass(frozen=True)

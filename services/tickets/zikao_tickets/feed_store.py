@@ -94,13 +94,3 @@ class FeedStore:
         """How old the applied state of a feed is; None before its first message."""
         found: timedelta | None = await self._sql.fetchval("load_feed_lag", source)
         return found
-
-    async def trusted_keys(self) -> dict[str, bytes]:
-        """Registration's token keys as known last: public key by id."""
-        rows = await self._sql.fetch("list_trusted_keys")
-        return {row["key_id"]: row["public_key"] for row in rows}
-
-    async def replace_trusted_keys(self, keys: Mapping[str, bytes]) -> None:
-        """Keep exactly these keys."""
-        await self._sql.execute("delete_trusted_keys", list(keys))
-        await self._sql.execute("save_trusted_keys", list(keys), list(keys.values()))

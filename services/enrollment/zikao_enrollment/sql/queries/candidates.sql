@@ -23,15 +23,3 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (session_code, candidate_id) DO UPDATE SET
     course_codes = excluded.course_codes, county_codes = excluded.county_codes,
     may_move = excluded.may_move, saved_at = excluded.saved_at;
-
--- name: list_trusted_keys
-SELECT key_id, public_key FROM enrollment.trusted_key;
-
--- name: delete_trusted_keys
-DELETE FROM enrollment.trusted_key WHERE key_id <> ALL ($1::text[]);
-
--- name: save_trusted_keys
-INSERT INTO enrollment.trusted_key (key_id, public_key)
-SELECT given.key_id, given.public_key
-FROM unnest($1::text[], $2::bytea[]) AS given (key_id, public_key)
-ON CONFLICT (key_id) DO UPDATE SET public_key = excluded.public_key;

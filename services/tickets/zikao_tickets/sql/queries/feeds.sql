@@ -43,18 +43,6 @@ FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given (candidate_id, sha256
 ON CONFLICT (candidate_id) DO UPDATE SET
     sha256 = excluded.sha256, jpeg_enc = excluded.jpeg_enc, fetched_at = excluded.fetched_at;
 
--- name: list_trusted_keys
-SELECT key_id, public_key FROM tickets.trusted_key;
-
--- name: delete_trusted_keys
-DELETE FROM tickets.trusted_key WHERE key_id <> ALL ($1::text[]);
-
--- name: save_trusted_keys
-INSERT INTO tickets.trusted_key (key_id, public_key)
-SELECT given.key_id, given.public_key
-FROM unnest($1::text[], $2::bytea[]) AS given (key_id, public_key)
-ON CONFLICT (key_id) DO UPDATE SET public_key = excluded.public_key;
-
 -- name: save_freshness
 INSERT INTO tickets.feed_freshness (source, as_of)
 VALUES ($1, $2)

@@ -1,0 +1,1 @@
+"""The typed client of a zikao installation, for portals and other internal systems."""

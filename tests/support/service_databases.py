@@ -1,0 +1,68 @@
+"""A migrated database for a test, as the service's own role: cloned from a template.
+
+Migrations run once a service and run of the tests; a clone takes some 20 ms.
+"""
+
+import asyncio
+import secrets
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+from support.postgres import Cluster
+from zikao_kit.migrate import migrate
+from zikao_kit.roles import prepare_service
+
+
+class ServiceDatabases:
+    """Templates are made when first asked for; everything goes with `drop_all`."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._templates: dict[str, str] = {}  # service -> DSN of its template
+        self._making = asyncio.Lock()
+
+    async def clone(self, service: str) -> str:
+        """DSN of a new database with the service's schema, as the service's role."""
+        template = await self._template(service)
+        name = f"{service}_{uuid4().hex}"
+        await self._admin(f"CREATE DATABASE {name} TEMPLATE {database_of(template)}")
+        return with_database(template, name)
+
+    async def drop(self, dsn: str) -> None:
+        """Drop a clone, whoever is still connected."""
+        await self._admin(f"DROP DATABASE {database_of(dsn)} WITH (FORCE)")
+
+    async def drop_all(self) -> None:
+        """Drop the templates and their roles."""
+        for dsn in self._templates.values():
+            await self.drop(dsn)
+            await self._admin(f"DROP ROLE {urlsplit(dsn).username}")
+        self._templates.clear()
+
+    async def _template(self, service: str) -> str:
+        async with self._making:
+            if service not in self._templates:
+                name = f"template_{uuid4().hex[:8]}"
+                password = secrets.token_urlsafe(16)
+                dsn = await prepare_service(self._cluster.admin_dsn, name, service, password)
+                await migrate(dsn, f"zikao_{service}", say=lambda _: None)
+                self._templates[service] = dsn
+            return self._templates[service]
+
+    async def _admin(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._cluster.admin_dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def database_of(dsn: str) -> str:
+    """The database that a DSN names."""
+    return urlsplit(dsn).path.removeprefix("/")
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same DSN for another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
