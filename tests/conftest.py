@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 from support.postgres import Cluster, test_cluster
-from support.service_databases import ServiceDatabases, with_database
-
-MakeDatabase = Callable[[str], Awaitable[str]]
+from support.service_databases import MakeDatabase, ServiceDatabases, with_database
 
 
 @pytest.fixture(scope="session")

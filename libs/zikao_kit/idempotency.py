@@ -22,7 +22,14 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from zikao_kit.context import current_actor
-from zikao_kit.db import CommitInDoubt, Database, DatabaseUnavailable, Record, Transaction
+from zikao_kit.db import (
+    CommitInDoubt,
+    Database,
+    DatabaseUnavailable,
+    Record,
+    Transaction,
+    TransactionConflict,
+)
 from zikao_kit.errors import DomainError
 from zikao_kit.queries import kit_queries
 
@@ -95,13 +102,17 @@ async def run_once(
 async def claim(tx: Transaction, schema: str, key: RequestKey) -> bytes | None:
     """Return the stored answer; None when there is none, and the id is ours until the end of tx.
 
-    Waits for another transaction with the same id. Raises REQUEST_ID_REUSED.
+    Waits for another transaction with the same id. Raises REQUEST_ID_REUSED, and
+    TransactionConflict when the stored answer was just forgotten.
     """
     if await _kit(tx, schema).execute(
         "claim_request", key.actor, key.request_id, key.method, key.body_sha256
     ):
         return None
-    return await recall(tx, schema, key)
+    stored = await recall(tx, schema, key)
+    if stored is None:  # forgotten between the two statements: claim it again
+        raise TransactionConflict
+    return stored
 
 
 async def recall(tx: Transaction, schema: str, key: RequestKey) -> bytes | None:

@@ -5,6 +5,7 @@ Migrations run once a service and run of the tests; a clone takes some 20 ms.
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -12,6 +13,8 @@ import asyncpg
 from support.postgres import Cluster
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service
+
+MakeDatabase = Callable[[str], Awaitable[str]]
 
 
 class ServiceDatabases:
@@ -46,7 +49,7 @@ class ServiceDatabases:
                 name = f"template_{uuid4().hex[:8]}"
                 password = secrets.token_urlsafe(16)
                 dsn = await prepare_service(self._cluster.admin_dsn, name, service, password)
-                await migrate(dsn, f"zikao_{service}", say=lambda _: None)
+                await migrate(dsn, package_of(service), say=lambda _: None)
                 self._templates[service] = dsn
             return self._templates[service]
 
@@ -56,6 +59,11 @@ class ServiceDatabases:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def package_of(service: str) -> str:
+    """The package with the schema of a service; the probe is one of the tests' own."""
+    return "support.zikao_probe" if service == "probe" else f"zikao_{service}"
 
 
 def database_of(dsn: str) -> str:

@@ -45,6 +45,14 @@ CREATE TABLE probe.outbox (
 COMMENT ON TABLE probe.outbox IS 'The feed: the state of a key after each change';
 CREATE INDEX outbox_by_key ON probe.outbox (event_key, position);
 
+-- A service that verifies access tokens issued elsewhere (zikao_kit.token_keys).
+CREATE TABLE probe.trusted_key (
+    key_id text PRIMARY KEY,
+    public_key bytea NOT NULL
+);
+COMMENT ON TABLE probe.trusted_key IS
+    'Keys of access tokens as known last: a restart works while their issuer is away';
+
 -- A service that follows a feed (zikao_kit.feed_consumer).
 CREATE TABLE probe.feed_cursor (
     source text PRIMARY KEY,
