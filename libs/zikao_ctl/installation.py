@@ -1,31 +1,55 @@
-"""Where the services of an installation listen, and how operators call them."""
+"""An installation on one machine: database, services and payment platform as processes.
+
+async with run_installation(Layout(Path("out/zikao")), port_base=7100, say=print) as installation:
+    async with open_operator_channel(installation.targets.enrollment,
+                                     installation.certificate("operator")) as channel:
+        ...
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
-from zikao_kit.tls import CertFiles, channel_credentials
+from zikao_kit.channel import open_channel
+from zikao_kit.tls import CertFiles, DevelopmentCa
 
-REGISTRATION_TARGET = "127.0.0.1:7101"
-ENROLLMENT_TARGET = "127.0.0.1:7102"
-TICKETS_TARGET = "127.0.0.1:7103"
-PAYMENT_TARGET = "127.0.0.1:7104"
+from zikao_ctl.beside import beside, only_error
+from zikao_ctl.database_server import DatabaseServer, EmbeddedServer, ForeignServer
+from zikao_ctl.databases import drop_data, prepare_databases, services_with_data
+from zikao_ctl.embedded_postgres import EmbeddedPostgresError
+from zikao_ctl.layout import InstallationError, Layout
+from zikao_ctl.ports import DEFAULT_PORT_BASE, HOST, OFFSETS, POSTGRES, choose_ports
+from zikao_ctl.programs import PARTS, Surroundings, dsn_of, write_program
+from zikao_ctl.readiness import wait_until_serving
+from zikao_ctl.secret_files import SecretFiles
+from zikao_ctl.supervisor import Supervisor
+
 OPERATOR = "operator"
 """Name in the certificate of whoever runs the installation (the contracts' `services`)."""
+CALLERS = (OPERATOR, "portal", "scanner")
+"""Those who call from outside and get certificates in advance."""
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+Say = Callable[[str], None]
+
+
+def _target(name: str) -> str:
+    return f"{HOST}:{DEFAULT_PORT_BASE + OFFSETS[name]}"
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Addresses of the services, `host:port`."""
+    """Addresses of the services, `host:port`; by default those of `zikao up`."""
 
-    registration: str = REGISTRATION_TARGET
-    enrollment: str = ENROLLMENT_TARGET
-    tickets: str = TICKETS_TARGET
-    payment: str = PAYMENT_TARGET
+    registration: str = _target("registration")
+    enrollment: str = _target("enrollment")
+    tickets: str = _target("tickets")
+    payment: str = _target("payment")
 
 
 def certificate_of(folder: Path, name: str) -> CertFiles:
@@ -35,8 +59,119 @@ def certificate_of(folder: Path, name: str) -> CertFiles:
 
 def open_operator_channel(target: str, files: CertFiles) -> grpc.aio.Channel:
     """A channel for an operator's calls, each of which brings its own deadline."""
-    options = [
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ]
-    return grpc.aio.secure_channel(f"dns:///{target}", channel_credentials(files), options)
+    return open_channel(target, files, max_message_bytes=MAX_MESSAGE_BYTES)
+
+
+class Installation:
+    """What runs, and how to reach it; from `run_installation`."""
+
+    def __init__(self, surroundings: Surroundings, supervisor: Supervisor) -> None:
+        """Describe it."""
+        self._at = surroundings
+        self._supervisor = supervisor
+        self.layout = surroundings.layout
+        self.ports = dict(surroundings.ports)
+        self.targets = Targets(**{part.name: surroundings.target(part.name) for part in PARTS})
+        self.clock_file = surroundings.layout.clock_file
+        """The rehearsal's clock of all processes: `zikao_kit.clock.write_offset`, `OffsetClock`."""
+
+    @property
+    def admin_dsn(self) -> str:
+        """The administrator's DSN of the installation's database."""
+        return self._at.server.admin_dsn(self._at.server.database)
+
+    def dsn(self, service: str) -> str:
+        """The DSN of a service's own role."""
+        return dsn_of(self._at, service)
+
+    def certificate(self, name: str) -> CertFiles:
+        """The certificate of a caller, made when it is first asked for."""
+        return self._at.ca.issue(name)
+
+    @property
+    def process_ids(self) -> dict[str, int]:
+        """Ids of the processes that run now: registration, …, payment, and postgres if embedded."""
+        return {**self._supervisor.process_ids, **self._at.server.process_ids}
+
+
+@asynccontextmanager
+async def run_installation(
+    layout: Layout,
+    *,
+    port_base: int | None = DEFAULT_PORT_BASE,
+    database_url: str | None = None,
+    reset: bool = False,
+    say: Say = print,
+) -> AsyncIterator[Installation]:
+    """Run everything while the block runs; it begins when all are serving.
+
+    `port_base` 0 or None: free ports, the same ones next time. `database_url`: an administrator's
+    DSN of a PostgreSQL to use instead of the embedded one. `reset`: delete the data first. What
+    dies is started again; what a killed installation left is taken up where it was. Use it in the
+    main thread. Raises InstallationError.
+    """
+    with layout.claimed(reset=reset):
+        say(f"data in {layout.data}")
+        at = _settle(layout, port_base, database_url)
+        programs = [write_program(part, at) for part in PARTS]
+        supervisor = Supervisor(programs)
+        try:
+            async with beside(at.server.run()), beside(supervisor.run()):
+                say(f"starting {', '.join(part.name for part in PARTS)}")
+                await _start(at, supervisor, reset=reset, say=say)
+                try:
+                    yield Installation(at, supervisor)
+                finally:
+                    say("stopping")
+        except EmbeddedPostgresError as error:
+            raise InstallationError(str(error)) from error
+
+
+def _settle(layout: Layout, port_base: int | None, database_url: str | None) -> Surroundings:
+    """Decide on everything that the processes are told, before there is any."""
+    names = [name for name in OFFSETS if name != POSTGRES or database_url is None]
+    mark = layout.read_mark()
+    ports = choose_ports(names, port_base, mark.ports)
+    layout.write_mark(replace(mark, ports=ports))
+    ca = DevelopmentCa(layout.certs)
+    for caller in CALLERS:
+        ca.issue(caller)
+    server: DatabaseServer = (
+        ForeignServer(database_url)
+        if database_url
+        else EmbeddedServer(layout.postgres, ports[POSTGRES])
+    )
+    return Surroundings(layout, ports, ca, SecretFiles(layout.secrets), server)
+
+
+async def _start(at: Surroundings, supervisor: Supervisor, *, reset: bool, say: Say) -> None:
+    await at.server.until_it_answers()
+    say("PostgreSQL answers")
+    if reset:
+        await drop_data(at.server)
+    await _refuse_data_of_others(at)
+    await prepare_databases(at.server, at.secrets.password, say)
+    with only_error():
+        async with asyncio.TaskGroup() as group:
+            for part in PARTS:
+                group.create_task(_wait_for(part.name, at, supervisor, say))
+
+
+async def _refuse_data_of_others(at: Surroundings) -> None:
+    """What another installation has encrypted, our keys do not open."""
+    mark, identity = at.layout.read_mark(), at.server.identity
+    if mark.database == identity:
+        return
+    if present := await services_with_data(at.server):
+        raise InstallationError(
+            f"database {identity} holds data of another installation ({', '.join(present)}): "
+            f"give that one's --data, another database, or --reset to delete what is there"
+        )
+    at.layout.write_mark(replace(mark, database=identity))
+
+
+async def _wait_for(name: str, at: Surroundings, supervisor: Supervisor, say: Say) -> None:
+    files = at.ca.issue(OPERATOR)
+    async with open_operator_channel(at.target(name), files) as channel:
+        await wait_until_serving(name, channel, supervisor, at.layout.logs / f"{name}.log")
+    say(f"{name} is serving on {at.target(name)}")

@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import click
+from zikao_kit.server import run
 
-from zikao_ctl import installation
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.installation import OPERATOR, Targets, certificate_of
+from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
+from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
+from zikao_ctl.up import up
 from zikao_ctl.verify_ticket import (
     TicketRefused,
     VerificationFileError,
@@ -28,17 +32,55 @@ def main() -> None:
     """Run, rehearse and check a self-study examination (自考)."""
 
 
+@main.command("up")
+@click.option(
+    "--data",
+    type=FOLDER,
+    default=DEFAULT_DATA,
+    show_default=True,
+    help="Directory of the installation; made if it is not there.",
+)
+@click.option("--reset", is_flag=True, help="Delete the installation's data first. Asks nothing.")
+@click.option(
+    "--port-base",
+    type=click.IntRange(0, MAX_PORT_BASE),
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    help="registration listens on +1, enrollment on +2, tickets on +3, the payment platform on +4, "
+    "PostgreSQL on +5, metrics on +11 to +14. 0: free ports, the same ones next time.",
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Use this PostgreSQL instead of the embedded one: an administrator's "
+    "postgresql://USER:PASSWORD@HOST:PORT/DATABASE. The database is made if it is not there, and "
+    "is zikao when the URL names none or postgres.",
+)
+def up_command(*, data: Path, reset: bool, port_base: int, database_url: str | None) -> None:
+    """Run everything on this machine until Ctrl-C, for rehearsals and development.
+
+    Starts PostgreSQL, the three services and a payment platform to rehearse with, and starts again
+    what dies. The next time it goes on where it was, even after kill -9. Everything is in --data,
+    the keys and certificates included: they are for test data only.
+    """
+    layout = Layout(data)
+    try:
+        run(lambda: up(layout, port_base=port_base, database_url=database_url, reset=reset))
+    except (InstallationError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 @main.command()
 @click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--check", is_flag=True, help="Only check the file; call no service.")
-@click.option("--registration", default=installation.REGISTRATION_TARGET, show_default=True)
-@click.option("--enrollment", default=installation.ENROLLMENT_TARGET, show_default=True)
-@click.option("--tickets", default=installation.TICKETS_TARGET, show_default=True)
+@click.option("--registration", default=Targets.registration, show_default=True)
+@click.option("--enrollment", default=Targets.enrollment, show_default=True)
+@click.option("--tickets", default=Targets.tickets, show_default=True)
 @click.option(
     "--certs",
     type=FOLDER,
-    default=Path("out/certs"),
+    default=DEFAULT_DATA / "certs",
     show_default=True,
     help="Folder with operator.pem, operator.key and ca.pem.",
 )
@@ -58,8 +100,8 @@ def apply(
         if check:
             click.echo(f"{file}: session {session.code} is in order")
             return
-        targets = installation.Targets(registration, enrollment, tickets)
-        files = installation.certificate_of(certs, installation.OPERATOR)
+        targets = Targets(registration, enrollment, tickets)
+        files = certificate_of(certs, OPERATOR)
         changes = asyncio.run(apply_session(session, targets, files, dry_run=dry_run))
     except (SessionFileError, ApplyRefused, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,16 @@ class Supervisor:
         """Describe what to run; nothing is started before `run`."""
         self._programs = tuple(programs)
         self._process_ids: dict[str, int] = {}
+        self._deaths: Counter[str] = Counter()
 
     @property
     def process_ids(self) -> Mapping[str, int]:
         """Id of each program's process that runs now."""
         return dict(self._process_ids)
+
+    def deaths(self, name: str) -> int:
+        """How often a program has ended by itself."""
+        return self._deaths[name]
 
     async def run(self) -> None:
         """Run until cancelled. OSError when a program cannot be started at all."""
@@ -62,6 +68,7 @@ class Supervisor:
         while True:
             started_at = time.monotonic()
             status = await self._run_once(program)
+            self._deaths[program.name] += 1
             lived_seconds = time.monotonic() - started_at
             if lived_seconds >= HEALTHY_SECONDS:
                 wait_seconds = FIRST_RESTART_SECONDS

@@ -1,0 +1,88 @@
+"""Which ports an installation listens on: a base and an offset each, or free ones."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Iterable, Mapping
+
+from zikao_ctl.layout import InstallationError
+
+HOST = "127.0.0.1"
+DEFAULT_PORT_BASE = 7100
+POSTGRES = "postgres"
+OFFSETS: Mapping[str, int] = {
+    "registration": 1,
+    "enrollment": 2,
+    "tickets": 3,
+    "payment": 4,
+    POSTGRES: 5,
+    "registration-metrics": 11,
+    "enrollment-metrics": 12,
+    "tickets-metrics": 13,
+    "payment-metrics": 14,
+}
+MAX_PORT_BASE = 65535 - max(OFFSETS.values())
+# Below the ports that systems give to outgoing connections: one of those could take the port
+# of a process between its death and its restart.
+FREE_RANGE = range(15_000, 32_000)
+# A killed installation's processes are gone at once, their sockets a moment later.
+RELEASE_SECONDS = 3.0
+POLL_SECONDS = 0.05
+
+
+def choose_ports(
+    names: Iterable[str], base: int | None, remembered: Mapping[str, int]
+) -> dict[str, int]:
+    """Ports by name: from `base` on, or (0 or None) those `remembered` and free ones.
+
+    Raises InstallationError when a port of the base is taken.
+    """
+    if not base:
+        return _free_ports(names, remembered)
+    ports = {name: base + OFFSETS[name] for name in names}
+    for name, port in ports.items():
+        if not _becomes_free(port):
+            raise InstallationError(
+                f"port {port} ({name}) is taken by another program: "
+                "stop it, or choose other ports with --port-base"
+            )
+    return ports
+
+
+def _free_ports(names: Iterable[str], remembered: Mapping[str, int]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name in names:
+        port = remembered.get(name)
+        if port is None or not _becomes_free(port):
+            port = _another_port({*ports.values(), *remembered.values()})
+        ports[name] = port
+    return ports
+
+
+def _another_port(known: set[int]) -> int:
+    for port in random.sample(FREE_RANGE, len(FREE_RANGE)):
+        if port not in known and is_free(port):
+            return port
+    raise InstallationError(f"no free port from {FREE_RANGE.start} to {FREE_RANGE.stop - 1}")
+
+
+def _becomes_free(port: int) -> bool:
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

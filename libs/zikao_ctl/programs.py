@@ -1,0 +1,144 @@
+"""The processes of an installation: their command lines and what each is told.
+
+A process more is a `Part` more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from zikao_kit.roles import service_dsn
+from zikao_kit.tls import CertFiles, DevelopmentCa
+
+from zikao_ctl.database_server import DatabaseServer
+from zikao_ctl.layout import Layout, write_whole
+from zikao_ctl.ports import HOST
+from zikao_ctl.secret_files import SecretFiles
+from zikao_ctl.supervisor import Program
+
+# Nobody balances load here, and a second `up` should not wait for the first.
+DRAIN_WAIT_SECONDS = 0.2
+DRAIN_GRACE_SECONDS = 5.0
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the configurations are made of."""
+
+    layout: Layout
+    ports: Mapping[str, int]
+    ca: DevelopmentCa
+    secrets: SecretFiles
+    server: DatabaseServer
+
+    def target(self, name: str) -> str:
+        """Where a part listens."""
+        return f"{HOST}:{self.ports[name]}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process: `name` (also of its port), what Python runs, its name in certificates.
+
+    `settings` gives the sections that not every part has.
+    """
+
+    name: str
+    module: tuple[str, ...]
+    settings: Callable[[Surroundings], Settings]
+    certificate: str = ""
+
+    @property
+    def certificate_name(self) -> str:
+        """The last part of the certificate's URI SAN."""
+        return self.certificate or self.name
+
+
+def _registration(at: Surroundings) -> Settings:
+    return _database(at, "registration") | _key_ring(at, "registration")
+
+
+def _enrollment(at: Surroundings) -> Settings:
+    return (
+        _database(at, "enrollment")
+        | _peer(at, "registration", "registration", "registration")
+        | _peer(at, "platform", "payment", "payment-platform")
+    )
+
+
+def _tickets(at: Surroundings) -> Settings:
+    return (
+        _database(at, "tickets")
+        | _key_ring(at, "tickets")
+        | _peer(at, "registration", "registration", "registration")
+        | _peer(at, "enrollment", "enrollment", "enrollment")
+    )
+
+
+def _payment(at: Surroundings) -> Settings:
+    return {
+        "database_file": str(at.layout.payment / "payment.sqlite"),
+        "enrollment_target": at.target("enrollment"),
+    }
+
+
+PARTS = (
+    Part("registration", ("zikao_registration", "serve"), _registration),
+    Part("enrollment", ("zikao_enrollment", "serve"), _enrollment),
+    Part("tickets", ("zikao_tickets", "serve"), _tickets),
+    Part("payment", ("zikao_sandbox",), _payment, certificate="payment-platform"),
+)
+
+
+def write_program(part: Part, at: Surroundings) -> Program:
+    """Write the part's configuration file; return how to run it."""
+    config = at.layout.config / f"{part.name}.yaml"
+    config.parent.mkdir(exist_ok=True)
+    settings = _common(part, at) | part.settings(at)
+    write_whole(config, yaml.safe_dump(settings, sort_keys=False))
+    command = (sys.executable, "-m", *part.module, "--config", str(config))
+    return Program(part.name, command, os.environ, at.layout.logs / f"{part.name}.log")
+
+
+def _common(part: Part, at: Surroundings) -> Settings:
+    return {
+        "server": {
+            "listen": at.target(part.name),
+            "tls": _tls(at.ca.issue(part.certificate_name)),
+            "reflection": True,
+            "metrics_port": at.ports[f"{part.name}-metrics"],
+            "drain_wait_seconds": DRAIN_WAIT_SECONDS,
+            "drain_grace_seconds": DRAIN_GRACE_SECONDS,
+        },
+        "clock": {"offset_file": str(at.layout.clock_file)},
+    }
+
+
+def _tls(files: CertFiles) -> Settings:
+    return {"cert_file": str(files.cert), "key_file": str(files.key), "ca_file": str(files.ca)}
+
+
+def _database(at: Surroundings, service: str) -> Settings:
+    dsn = dsn_of(at, service)
+    return {"database": {"dsn_file": str(at.secrets.dsn_file(service, dsn))}}
+
+
+def dsn_of(at: Surroundings, service: str) -> str:
+    """The DSN of a service's own role."""
+    password = at.secrets.password(service)
+    return service_dsn(at.server.address, at.server.database, service, password)
+
+
+def _key_ring(at: Surroundings, service: str) -> Settings:
+    return {"key_ring_file": str(at.secrets.key_ring_file(service))}
+
+
+def _peer(at: Surroundings, section: str, part: str, certificate: str) -> Settings:
+    return {section: {"target": at.target(part), "server_name": certificate}}

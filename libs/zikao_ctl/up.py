@@ -1,0 +1,85 @@
+"""`zikao up`: run an installation until told to stop, and say how to call it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from zikao_kit.tls import CertFiles
+
+from zikao_ctl.installation import OPERATOR, Installation, run_installation
+from zikao_ctl.layout import Layout
+from zikao_ctl.ports import HOST
+from zikao_ctl.programs import PARTS
+
+
+async def up(
+    layout: Layout, *, port_base: int, database_url: str | None = None, reset: bool = False
+) -> None:
+    """Run until cancelled. Raises InstallationError."""
+    say = progress("up")
+    running = run_installation(
+        layout, port_base=port_base, database_url=database_url, reset=reset, say=say
+    )
+    async with running as installation:
+        say("everything is serving; Ctrl-C stops it")
+        click.echo(f"\n{describe(installation)}\n")
+        await asyncio.Event().wait()
+
+
+def progress(command: str) -> Callable[[str], None]:
+    """Say what is being done and after how many seconds, a line each."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        click.echo(f"[{command}] {time.monotonic() - started:5.1f} s  {text}")
+
+    return say
+
+
+def describe(installation: Installation) -> str:
+    """Where everything is, and commands to paste."""
+    lines = [_endpoint(part.name, installation.ports) for part in PARTS]
+    target = installation.targets.enrollment
+    call = f"grpcurl {_flags(installation.certificate(OPERATOR))} {target}"
+    return "\n".join(
+        [
+            *lines,
+            f"database      psql '{installation.admin_dsn}'",
+            f"logs          {_short(installation.layout.logs)}/",
+            "",
+            "Reflection is on. What enrollment offers, and whether it serves:",
+            f"  {call} list",
+            f"  {call} grpc.health.v1.Health/Check",
+            "A session to begin with:",
+            f"  {_apply(installation)}",
+        ]
+    )
+
+
+def _endpoint(name: str, ports: dict[str, int]) -> str:
+    metrics = f"http://{HOST}:{ports[f'{name}-metrics']}/metrics"
+    return f"{name:13} {HOST}:{ports[name]}   {metrics}"
+
+
+def _flags(files: CertFiles) -> str:
+    return f"-cacert {_short(files.ca)} -cert {_short(files.cert)} -key {_short(files.key)}"
+
+
+def _apply(installation: Installation) -> str:
+    targets = installation.targets
+    return (
+        f"zikao apply examples/sichuan-22.1.yaml --certs {_short(installation.layout.certs)} "
+        f"--registration {targets.registration} --enrollment {targets.enrollment} "
+        f"--tickets {targets.tickets}"
+    )
+
+
+def _short(path: Path) -> Path:
+    """The path as one would type it here."""
+    here = Path.cwd()
+    return Path(os.path.relpath(path, here)) if path.is_relative_to(here) else path
