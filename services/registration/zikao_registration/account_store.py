@@ -73,15 +73,30 @@ class AccountStore:
     async def count_attempt(
         self, login_name: str, now: datetime, lapsed_at: datetime
     ) -> tuple[int, datetime]:
-        """Count this attempt; return how many there were since the first, and when that was."""
-        index = self._login_index(login_name)
-        row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
-        assert row is not None  # an upsert always returns its row
-        return row["attempts"], row["first_at"]
+        """Count an attempt of a login name; return how many since the first, and when that was."""
+        return await self._count(self._login_index(login_name), now, lapsed_at)
+
+    async def count_caller_attempt(
+        self, caller: str, now: datetime, lapsed_at: datetime
+    ) -> tuple[int, datetime]:
+        """The same for a caller: the name in its certificate."""
+        return await self._count(self._caller_index(caller), now, lapsed_at)
 
     async def forget_attempts(self, login_name: str) -> None:
         """The right password was given."""
         await self._tx.execute("forget_login_attempts", self._login_index(login_name))
+
+    async def return_attempt(self, login_name: str) -> None:
+        """An attempt whose password nobody has looked at."""
+        await self._tx.execute("return_login_attempt", self._login_index(login_name))
+
+    async def return_caller_attempt(self, caller: str) -> None:
+        """An attempt that was right, or whose password nobody has looked at."""
+        await self._tx.execute("return_login_attempt", self._caller_index(caller))
+
+    async def delete_lapsed_attempts(self, lapsed_at: datetime) -> int:
+        """Forget counts that begin anew anyway; return how many."""
+        return await self._tx.execute("delete_lapsed_attempts", lapsed_at)
 
     async def lock_signing_keys(self) -> None:
         """Wait for other processes that are making a key, until the transaction ends."""
@@ -102,6 +117,16 @@ class AccountStore:
             )
             for row in await self._tx.fetch("list_signing_keys")
         ]
+
+    async def _count(
+        self, index: bytes, now: datetime, lapsed_at: datetime
+    ) -> tuple[int, datetime]:
+        row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
+        assert row is not None  # an upsert always returns its row
+        return row["attempts"], row["first_at"]
+
+    def _caller_index(self, caller: str) -> bytes:
+        return self._keys.blind_index(caller, "registration.login_caller")
 
     def _login_index(self, login_name: str) -> bytes:
         return self._keys.blind_index(canonical(login_name), "registration.login")

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed_pb2
-from zikao.registration.v1 import session_service_pb2, types_pb2
+from zikao.registration.v1 import review_service_pb2, session_service_pb2, types_pb2
+from zikao_kit.feed import FeedRow
 
 from zikao_registration.domain.documents import DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
@@ -42,6 +44,11 @@ def time_from_pb(message: Timestamp) -> datetime:
 def document_type_from_pb(number: int) -> DocumentType:
     """The kind of document that the contract's enum names."""
     return DocumentType(enum_from_pb(types_pb2.DocumentType, "DOCUMENT_TYPE_", number))
+
+
+def role_from_pb(number: int) -> str:
+    """The role as access tokens name it."""
+    return enum_from_pb(options_pb2.Role, "ROLE_", number)
 
 
 def reason_from_pb(number: int) -> RejectionReason:
@@ -92,6 +99,14 @@ def decision_to_pb(decision: Decision) -> types_pb2.Decision:
     )
 
 
+def decision_from_pb(
+    message: review_service_pb2.DecideRegistrationRequest, decided_at: datetime
+) -> Decision:
+    """A decision, made now."""
+    reasons = tuple(reason_from_pb(reason) for reason in message.reasons)
+    return Decision(message.approve, reasons, message.comment, decided_at)
+
+
 def state_to_pb(state: str) -> Any:
     """A state's number."""
     return enum_to_pb(types_pb2.RegistrationState, "REGISTRATION_STATE_", state)
@@ -130,6 +145,15 @@ def candidate_to_pb(registration: Registration) -> feed_pb2.Candidate:
         sex=enum_to_pb(types_pb2.Sex, "SEX_", personal.sex),
         document_number=registration.document.number,
         photo_sha256=registration.photo_sha256,
+    )
+
+
+def event_to_pb(row: FeedRow, candidate: bytes) -> feed_pb2.CandidateEvent:
+    """An event of the feed; `candidate` is its decrypted payload."""
+    return feed_pb2.CandidateEvent(
+        cursor=str(row.cursor),
+        candidate=feed_pb2.Candidate.FromString(candidate),
+        occurred_at=time_to_pb(row.created_at),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import ConstraintViolated, Record, Transaction
 from zikao_kit.errors import DomainError
+from zikao_kit.feed import FeedRow, Outbox
 from zikao_kit.tokens import Actor
 
 from zikao_registration import convert
@@ -23,10 +24,11 @@ from zikao_registration.domain.registration import (
     RejectionReason,
     Standing,
 )
-from zikao_registration.domain.session import Session
+from zikao_registration.domain.session import Session, refuse_shared_digits
 from zikao_registration.domain.states import State
 
-OUTBOX_CONTEXT = "registration.outbox"
+SCHEMA = "registration"
+_OUTBOX = Outbox(SCHEMA)
 
 
 class Store:
@@ -41,6 +43,19 @@ class Store:
         body = await self._tx.fetchval("lock_session" if for_update else "get_session", code)
         return convert.session_from_json(json.loads(body)) if body else None
 
+    async def list_sessions(self) -> list[Session]:
+        """Every session's settings."""
+        return [
+            convert.session_from_json(json.loads(row["body"]))
+            for row in await self._tx.fetch("list_sessions")
+        ]
+
+    async def find_digits_owner(self, session: Session) -> str | None:
+        """The code of another session with the same digits in its ticket numbers."""
+        digits = session.ticket_number_session
+        owner: str | None = await self._tx.fetchval("find_digits_owner", digits, session.code)
+        return owner
+
     async def save_session(self, session: Session, now: datetime) -> None:
         """Store settings; SESSION_CHANGE_REFUSED when another session has the same digits."""
         body = json.dumps(convert.session_to_json(session), ensure_ascii=False)
@@ -50,8 +65,7 @@ class Store:
         except ConstraintViolated as error:
             if error.constraint != "session_ticket_digits_key":
                 raise
-            detail = f"考次段{digits}已由其他考次使用"
-            raise DomainError("SESSION_CHANGE_REFUSED", detail=detail) from error
+            raise refuse_shared_digits(session) from error
 
     async def used_counties(self, session_code: str) -> set[str]:
         """Counties with registrations in a session."""
@@ -169,29 +183,35 @@ class Store:
         actor: Actor,
         action: str,
         now: datetime,
-        *,
-        candidate_id: UUID | None = None,
+        *candidate_ids: UUID,
         before: Mapping[str, object] | None = None,
         after: Mapping[str, object] | None = None,
     ) -> None:
-        """Append who did what; `before` and `after` hold no personal data."""
+        """Append who did what, to each candidate; `before` and `after` hold no personal data."""
         texts = [json.dumps(part or {}, ensure_ascii=False) for part in (before, after)]
+        subjects: Sequence[UUID | None] = candidate_ids or [None]
         await self._tx.execute(
-            "insert_audit", now, actor.subject, actor.role, action, candidate_id, *texts
+            "insert_audit", now, actor.subject or actor.caller, actor.role, action, subjects, *texts
         )
 
     async def publish(self, registration: Registration) -> None:
         """Tell other services the candidate's state, with this transaction."""
+        key = str(registration.candidate_id)
         payload = convert.candidate_to_pb(registration).SerializeToString()
-        sealed = self._keys.encrypt(payload, OUTBOX_CONTEXT)
-        await self._tx.execute("insert_event", str(registration.candidate_id), sealed)
+        await _OUTBOX.append(self._tx, key, self._keys.encrypt(payload, _outbox_context(key)))
 
-    async def expire(
-        self, session_code: str, now: datetime, *, drafts: bool, rejected: bool, bare: bool
-    ) -> list[UUID]:
-        """Abandon drafts, rejected ones, pending ones without material, as their deadlines say."""
-        rows = await self._tx.fetch("expire_candidates", session_code, now, drafts, rejected, bare)
-        return [row["candidate_id"] for row in rows]
+    async def expire(self, session: Session, now: datetime, limit: int) -> list[tuple[UUID, State]]:
+        """Abandon up to `limit` whose deadline has passed; return them with their last state."""
+        rows = await self._tx.fetch(
+            "expire_candidates",
+            session.code,
+            now,
+            now >= session.registration_closes_at,
+            now >= session.review_closes_at,
+            now >= session.material_closes_at,
+            limit,
+        )
+        return [(row["candidate_id"], State(row["from_state"])) for row in rows]
 
     def _sealed(self, registration: Registration) -> bytes:
         content = {**asdict(registration.personal), "document_number": registration.document.number}
@@ -219,6 +239,15 @@ class Store:
             leased_until=row["leased_until"],
             last_decision=decision,
         )
+
+
+def open_event(keys: KeyRing, row: FeedRow) -> bytes:
+    """The serialised candidate of a feed's event."""
+    return keys.decrypt(row.payload, _outbox_context(row.key))
+
+
+def _outbox_context(key: str) -> str:
+    return f"registration.outbox:{key}"
 
 
 def _personal_context(candidate_id: UUID) -> str:

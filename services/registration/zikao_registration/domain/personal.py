@@ -67,7 +67,9 @@ def find_problems(
     ]
     if not has_photo:
         problems.append(FieldProblem("photo", "请上传照片"))
-    problems += _wrong_fields(personal, counties)
+    problems += wrong_fields(personal)
+    if personal.county_code and personal.county_code not in counties:
+        problems.append(FieldProblem("personal.county_code", "报考区县不在本考次范围内"))
     problems += _disagreements(personal, document)
     return problems
 
@@ -91,7 +93,8 @@ def read_birth_date(text: str) -> date | None:
         return None
 
 
-def _wrong_fields(personal: PersonalData, counties: Collection[str]) -> Iterator[FieldProblem]:
+def wrong_fields(personal: PersonalData) -> Iterator[FieldProblem]:
+    """Every field that is there and has no form such a field can have."""
     wrong_name = name_problem(personal.name)
     if wrong_name:
         yield FieldProblem("personal.name", wrong_name)
@@ -99,8 +102,6 @@ def _wrong_fields(personal: PersonalData, counties: Collection[str]) -> Iterator
         yield FieldProblem("personal.ethnicity_code", "民族代码有误（GB/T 3304）")
     if personal.birth_date and read_birth_date(personal.birth_date) is None:
         yield FieldProblem("personal.birth_date", "出生日期不存在")
-    if personal.county_code and personal.county_code not in counties:
-        yield FieldProblem("personal.county_code", "报考区县不在本考次范围内")
 
 
 def _disagreements(personal: PersonalData, document: Document) -> Iterator[FieldProblem]:

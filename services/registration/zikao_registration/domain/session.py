@@ -127,6 +127,12 @@ def check_change(
         raise DomainError("SESSION_CHANGE_REFUSED", detail="已按原格式编发准考证号")
 
 
+def refuse_shared_digits(session: Session) -> DomainError:
+    """The refusal of digits that another session's ticket numbers have."""
+    detail = f"考次段{session.ticket_number_session}已由其他考次使用"
+    return DomainError("SESSION_CHANGE_REFUSED", detail=detail)
+
+
 def _county_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     added = [f"新增区县{code}{name}" for code, name in after.items() if code not in before]
     removed = [f"删除区县{code}{name}" for code, name in before.items() if code not in after]

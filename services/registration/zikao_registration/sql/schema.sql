@@ -46,13 +46,14 @@ CREATE TABLE registration.account (
 COMMENT ON TABLE registration.account IS 'Logins of candidates and staff';
 
 CREATE TABLE registration.login_attempt (
-    login_index bytea NOT NULL,
+    subject_index bytea NOT NULL,
     attempts integer NOT NULL,
     first_at timestamptz NOT NULL,
-    CONSTRAINT login_attempt_pkey PRIMARY KEY (login_index)
+    CONSTRAINT login_attempt_pkey PRIMARY KEY (subject_index)
 );
 COMMENT ON TABLE registration.login_attempt IS
-    'Attempts since the last success, of existing and of unknown login names alike';
+    'Attempts without success, of login names (existing and unknown alike) and of callers';
+CREATE INDEX login_attempt_first_at_idx ON registration.login_attempt (first_at);
 
 CREATE TABLE registration.candidate (
     candidate_id uuid NOT NULL,
@@ -91,6 +92,9 @@ CREATE TABLE registration.candidate (
 COMMENT ON TABLE registration.candidate IS 'A person and their registration, for life';
 CREATE INDEX candidate_pending_idx ON registration.candidate (submitted_at, candidate_id)
     INCLUDE (county_code) WHERE state = 'pending_review';
+-- What deadlines may still end.
+CREATE INDEX candidate_open_idx ON registration.candidate (session_code, state)
+    WHERE state IN ('draft', 'pending_review', 'rejected');
 CREATE INDEX candidate_session_county_idx
     ON registration.candidate (session_code, county_code, state);
 
@@ -179,10 +183,10 @@ CREATE TABLE registration.outbox (
     event_key text NOT NULL,
     payload bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT outbox_pkey PRIMARY KEY (xid, position)
+    PRIMARY KEY (xid, position)
 );
-COMMENT ON TABLE registration.outbox IS
-    'Candidate events for other services, written with the change; payload encrypted';
+COMMENT ON TABLE registration.outbox IS 'The feed: the state of a key after each change';
+CREATE INDEX outbox_by_key ON registration.outbox (event_key, position);
 
 CREATE TABLE registration.idempotency (
     actor text NOT NULL,
@@ -191,7 +195,8 @@ CREATE TABLE registration.idempotency (
     body_sha256 bytea NOT NULL,
     response bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT idempotency_pkey PRIMARY KEY (actor, request_id)
+    PRIMARY KEY (actor, request_id)
 );
 COMMENT ON TABLE registration.idempotency IS
-    'Answers of mutations, stored with their effect; the same request_id gets the same answer';
+    'Answers by request id: the same id with the same body is answered again';
+CREATE INDEX idempotency_by_age ON registration.idempotency (created_at);

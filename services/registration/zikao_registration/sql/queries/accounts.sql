@@ -11,15 +11,22 @@ WHERE login_index = $1;
 -- Counted before the password is looked at, so that parallel guesses are not free.
 -- An attempt at or before $3 has lapsed and the count begins anew.
 -- name: count_login_attempt
-INSERT INTO registration.login_attempt AS attempt (login_index, attempts, first_at)
+INSERT INTO registration.login_attempt AS attempt (subject_index, attempts, first_at)
 VALUES ($1, 1, $2)
-ON CONFLICT (login_index) DO UPDATE SET
+ON CONFLICT (subject_index) DO UPDATE SET
     attempts = CASE WHEN attempt.first_at <= $3 THEN 1 ELSE attempt.attempts + 1 END,
     first_at = CASE WHEN attempt.first_at <= $3 THEN $2 ELSE attempt.first_at END
 RETURNING attempts, first_at;
 
 -- name: forget_login_attempts
-DELETE FROM registration.login_attempt WHERE login_index = $1;
+DELETE FROM registration.login_attempt WHERE subject_index = $1;
+
+-- name: return_login_attempt
+UPDATE registration.login_attempt SET attempts = attempts - 1
+WHERE subject_index = $1 AND attempts > 0;
+
+-- name: delete_lapsed_attempts
+DELETE FROM registration.login_attempt WHERE first_at <= $1;
 
 -- name: insert_signing_key
 INSERT INTO registration.signing_key (key_id, private_key_enc, public_key, created_at)

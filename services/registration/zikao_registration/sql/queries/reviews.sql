@@ -25,6 +25,8 @@ FROM registration.decision
 WHERE candidate_id = ANY ($1::uuid[])
 ORDER BY candidate_id, decision_id DESC;
 
+-- One row a candidate; one without candidate for the array {NULL}.
 -- name: insert_audit
 INSERT INTO registration.audit (at, actor, role, action, candidate_id, before, after)
-VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb);
+SELECT $1, $2, $3, $4, subject.candidate_id, $6::jsonb, $7::jsonb
+FROM unnest($5::uuid[]) AS subject (candidate_id);

@@ -3,6 +3,16 @@ SELECT body
 FROM registration.session
 WHERE code = $1;
 
+-- name: list_sessions
+SELECT body
+FROM registration.session
+ORDER BY code;
+
+-- name: find_digits_owner
+SELECT code
+FROM registration.session
+WHERE ticket_digits = $1 AND code <> $2;
+
 -- name: lock_session
 SELECT body
 FROM registration.session

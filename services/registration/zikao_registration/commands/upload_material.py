@@ -1,0 +1,35 @@
+"""Front and back of the candidate's document (DOMAIN section 3, Application)."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.tokens import Actor
+
+from zikao_registration.commands.load_session import load_session
+from zikao_registration.domain.states import Action, next_state
+from zikao_registration.store import Store
+
+
+async def upload_material(store: Store, jpeg: bytes, *, actor: Actor, now: datetime) -> str:
+    """Store cleaned material in place of the last; return the file name the system gives it.
+
+    An officer who is looking at the last loses the lease: what is decided on has been seen.
+    Raises DomainError NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED.
+    """
+    before = await store.get_registration(UUID(actor.subject), for_update=True)
+    state = next_state(before.state, Action.ADD_MATERIAL)
+    session = await load_session(store, before.session_code)
+    session.require_material_open(before.state, now)
+    await store.save_material(before.candidate_id, jpeg, now)
+    changed = replace(before, state=state, has_material=True, updated_at=now)
+    after = await store.update_registration(changed)
+    await store.audit(
+        actor,
+        "upload_material",
+        now,
+        before.candidate_id,
+        before={"has_material": before.has_material},
+        after={"has_material": True},
+    )
+    return after.material_file_name

@@ -1,0 +1,75 @@
+"""What the registration service is told: its own settings beside the kit's sections."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
+
+# Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
+MIN_MESSAGE_BYTES = 12 * MEBIBYTE
+ACCESS_TOKEN_MINUTES = 15.0
+LEASE_MINUTES = 15.0
+POLL_SECONDS = 1.0
+LOGIN_ATTEMPTS = 5
+# A portal calls for all of its candidates: this stops one that tries names by the thousand.
+LOGIN_ATTEMPTS_PER_CALLER = 5000
+LOGIN_WINDOW_MINUTES = 15.0
+# OWASP's second choice for Argon2id: the memory of a login storm stays small.
+ARGON2_TIME_COST = 2
+ARGON2_MEMORY_KIB = 19456
+ARGON2_PARALLELISM = 1
+
+
+@dataclass(frozen=True)
+class LoginConfig:
+    """How many wrong passwords are taken within a window, of one login name and of one caller."""
+
+    attempts: int = LOGIN_ATTEMPTS
+    attempts_per_caller: int = LOGIN_ATTEMPTS_PER_CALLER
+    window_minutes: float = LOGIN_WINDOW_MINUTES
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would keep everybody out, or nobody."""
+        if min(self.attempts, self.attempts_per_caller) < 1 or self.window_minutes <= 0:
+            raise ValueError("attempts must be at least 1 and window_minutes above 0")
+
+
+@dataclass(frozen=True)
+class Argon2Config:
+    """Costs of a new password's hash; stored hashes keep their own."""
+
+    time_cost: int = ARGON2_TIME_COST
+    memory_kib: int = ARGON2_MEMORY_KIB
+    parallelism: int = ARGON2_PARALLELISM
+
+    def __post_init__(self) -> None:
+        """Refuse what Argon2 refuses."""
+        if min(self.time_cost, self.parallelism) < 1 or self.memory_kib < 8 * self.parallelism:
+            raise ValueError("time_cost and parallelism must be at least 1, memory_kib 8 a lane")
+
+
+@dataclass(frozen=True)
+class RegistrationConfig:
+    """Settings of one process; `key_ring_file` holds the keys of personal data."""
+
+    server: ServerConfig
+    database: DatabaseConfig
+    key_ring_file: Path
+    access_token_minutes: float = ACCESS_TOKEN_MINUTES
+    lease_minutes: float = LEASE_MINUTES
+    poll_seconds: float = POLL_SECONDS
+    login: LoginConfig = field(default_factory=LoginConfig)
+    argon2: Argon2Config = field(default_factory=Argon2Config)
+    log: LogConfig = field(default_factory=LogConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse tokens and leases that have ended before anybody can use them."""
+        if self.access_token_minutes * 60 < 1 or self.lease_minutes <= 0:
+            raise ValueError("access_token_minutes and lease_minutes must last a second at least")
+
+    @property
+    def server_with_room(self) -> ServerConfig:
+        """The server's settings, with messages of MIN_MESSAGE_BYTES at least."""
+        size = max(self.server.max_message_bytes, MIN_MESSAGE_BYTES)
+        return replace(self.server, max_message_bytes=size)

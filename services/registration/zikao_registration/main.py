@@ -1,0 +1,126 @@
+"""How the parts of the registration service fit together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from zikao.registration.v1 import account_service_pb2 as account
+from zikao.registration.v1 import account_service_pb2_grpc as account_grpc
+from zikao.registration.v1 import candidate_feed_service_pb2 as feed
+from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
+from zikao.registration.v1 import errors_pb2
+from zikao.registration.v1 import registration_service_pb2 as registration
+from zikao.registration.v1 import registration_service_pb2_grpc as registration_grpc
+from zikao.registration.v1 import review_service_pb2 as review
+from zikao.registration.v1 import review_service_pb2_grpc as review_grpc
+from zikao.registration.v1 import session_service_pb2 as session
+from zikao.registration.v1 import session_service_pb2_grpc as session_grpc
+from zikao_kit.background import repeat, running
+from zikao_kit.clock import clock_of
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database
+from zikao_kit.logs import configure_logging
+from zikao_kit.migrate import wait_until_migrated
+from zikao_kit.queries import Queries
+from zikao_kit.server import ServiceDefinition, serve
+from zikao_kit.tokens import TokenVerifier, TrustedKeys
+
+from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
+from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.parts import PACKAGE, Parts
+from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.rpc import AccountRpc, RegistrationRpc
+from zikao_registration.rpc_review import CandidateFeedRpc, ReviewRpc, SessionRpc
+from zikao_registration.signing import TokenKeys
+from zikao_registration.store import SCHEMA
+from zikao_registration.workers.deadlines import DeadlineWorker
+from zikao_registration.workers.signing_keys import SigningKeyWorker
+
+
+async def serve_registration(config: RegistrationConfig) -> None:
+    """Serve until cancelled."""
+    configure_logging(SCHEMA, config.log)
+    clock = clock_of(config.clock)
+    keys = KeyRing.from_file(config.key_ring_file)
+    trusted = TrustedKeys()
+    tokens = TokenKeys(clock, timedelta(minutes=config.access_token_minutes), trusted)
+
+    @asynccontextmanager
+    async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
+        async with AsyncExitStack() as stack:
+            db = await Database.connect(config.database, Queries.load(PACKAGE))
+            await stack.enter_async_context(db)
+            await wait_until_migrated(db, PACKAGE)
+            hashing = PasswordHashing(_hasher(config.argon2))
+            stack.callback(hashing.close)
+            parts = Parts(
+                db=db,
+                keys=keys,
+                clock=clock,
+                hashing=hashing,
+                tokens=tokens,
+                login_limit=_login_limit(config.login),
+                lease=timedelta(minutes=config.lease_minutes),
+            )
+            signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
+            await signing_keys.work()
+            await stack.enter_async_context(
+                running(
+                    repeat("signing keys", signing_keys.work, config.poll_seconds),
+                    repeat("deadlines", deadlines.work, config.poll_seconds),
+                )
+            )
+            yield _services(parts)
+
+    await serve(
+        open_services,
+        config=config.server_with_room,
+        domain=SCHEMA,
+        error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
+        verifier=TokenVerifier(trusted.get, clock),
+    )
+
+
+def _hasher(config: Argon2Config) -> PasswordHasher:
+    return PasswordHasher(
+        time_cost=config.time_cost,
+        memory_cost=config.memory_kib,
+        parallelism=config.parallelism,
+    )
+
+
+def _login_limit(config: LoginConfig) -> LoginLimit:
+    window = timedelta(minutes=config.window_minutes)
+    return LoginLimit(config.attempts, config.attempts_per_caller, window)
+
+
+def _services(parts: Parts) -> list[ServiceDefinition]:
+    """What the service answers."""
+    return [
+        ServiceDefinition(
+            account_grpc.add_AccountServiceServicer_to_server,
+            AccountRpc(parts),
+            account.DESCRIPTOR.services_by_name["AccountService"],
+        ),
+        ServiceDefinition(
+            registration_grpc.add_RegistrationServiceServicer_to_server,
+            RegistrationRpc(parts),
+            registration.DESCRIPTOR.services_by_name["RegistrationService"],
+        ),
+        ServiceDefinition(
+            review_grpc.add_ReviewServiceServicer_to_server,
+            ReviewRpc(parts),
+            review.DESCRIPTOR.services_by_name["ReviewService"],
+        ),
+        ServiceDefinition(
+            feed_grpc.add_CandidateFeedServiceServicer_to_server,
+            CandidateFeedRpc(parts),
+            feed.DESCRIPTOR.services_by_name["CandidateFeedService"],
+        ),
+        ServiceDefinition(
+            session_grpc.add_SessionServiceServicer_to_server,
+            SessionRpc(parts),
+            session.DESCRIPTOR.services_by_name["SessionService"],
+        ),
+    ]

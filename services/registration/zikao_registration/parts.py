@@ -1,0 +1,80 @@
+"""What the methods of the service work with, put together by `main`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import BytesValue
+from zikao_kit.clock import Clock
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database, Transaction
+from zikao_kit.idempotency import run_once
+
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.signing import TokenKeys
+from zikao_registration.store import SCHEMA, Store
+
+PACKAGE = "zikao_registration"
+# A picture of 40 million pixels takes 120 MB while it is decoded.
+PICTURES_AT_ONCE = 2
+
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One of each for a process."""
+
+    db: Database
+    keys: KeyRing
+    clock: Clock
+    hashing: PasswordHashing
+    tokens: TokenKeys
+    login_limit: LoginLimit
+    lease: timedelta
+    _pictures: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(PICTURES_AT_ONCE)
+    )
+
+    def store(self, tx: Transaction) -> Store:
+        """The store of a transaction."""
+        return Store(tx, self.keys)
+
+    def accounts(self, tx: Transaction) -> AccountStore:
+        """The account store of a transaction."""
+        return AccountStore(tx, self.keys)
+
+    @asynccontextmanager
+    async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:
+        """Both stores in a transaction of their own."""
+        async with self.db.transaction() as tx:
+            yield self.accounts(tx), self.store(tx)
+
+    async def decode(self, decoder: Callable[[bytes], T], original: bytes) -> T:
+        """Run a picture's decoder beside the event loop, few at once."""
+        async with self._pictures:
+            return await asyncio.to_thread(decoder, original)
+
+    async def run_once(
+        self, request: Message, response_type: type[R], work: Callable[[Transaction], Awaitable[R]]
+    ) -> R:
+        """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted.
+
+        Answers hold whole registrations, which must not lie in the database in clear.
+        """
+        context = f"registration.answer:{UUID(cast(Any, request).request_id)}"
+
+        async def sealing(tx: Transaction) -> BytesValue:
+            answer = await work(tx)
+            return BytesValue(value=self.keys.encrypt(answer.SerializeToString(), context))
+
+        sealed = await run_once(self.db, request, BytesValue, sealing, schema=SCHEMA)
+        return response_type.FromString(self.keys.decrypt(sealed.value, context))
