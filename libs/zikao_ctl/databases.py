@@ -34,7 +34,9 @@ async def prepare_databases(
                 for service, dsn in zip(SERVICES, dsns, strict=True)
             )
         )
-    except (MigrationError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except MigrationError as error:
+        raise InstallationError(f"{error}: --reset begins anew, without the data") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise _explained(error) from error
 
 

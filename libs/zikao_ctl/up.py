@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from zikao_kit.tls import CertFiles
 
-from zikao_ctl.installation import OPERATOR, Installation, run_installation
-from zikao_ctl.layout import Layout
+from zikao_ctl.installation import OPERATOR, Installation, Targets, run_installation
+from zikao_ctl.layout import DEFAULT_DATA, Layout
 from zikao_ctl.ports import HOST
 from zikao_ctl.programs import PARTS
 
@@ -49,7 +49,7 @@ def describe(installation: Installation) -> str:
     return "\n".join(
         [
             *lines,
-            f"database      psql '{installation.admin_dsn}'",
+            f'databases     psql "$(cat {_short(installation.layout.secrets)}/enrollment.dsn)"',
             f"logs          {_short(installation.layout.logs)}/",
             "",
             "Reflection is on. What enrollment offers, and whether it serves:",
@@ -71,12 +71,15 @@ def _flags(files: CertFiles) -> str:
 
 
 def _apply(installation: Installation) -> str:
-    targets = installation.targets
-    return (
-        f"zikao apply examples/sichuan-22.1.yaml --certs {_short(installation.layout.certs)} "
-        f"--registration {targets.registration} --enrollment {targets.enrollment} "
-        f"--tickets {targets.tickets}"
-    )
+    """With what `zikao apply` cannot guess."""
+    targets, certs = installation.targets, _short(installation.layout.certs)
+    words = ["zikao apply examples/sichuan-22.1.yaml"]
+    if certs != DEFAULT_DATA / "certs":
+        words.append(f"--certs {certs}")
+    for name in ("registration", "enrollment", "tickets"):
+        if (target := getattr(targets, name)) != getattr(Targets(), name):
+            words.append(f"--{name} {target}")
+    return " ".join(words)
 
 
 def _short(path: Path) -> Path:
