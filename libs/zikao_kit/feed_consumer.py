@@ -141,7 +141,10 @@ class FeedConsumer:
     async def _begin(self) -> str:
         if self._at_work:
             async with self._db.read() as tx:
-                return str(await tx.using(self._queries).fetchval("load_cursor", self._source))
+                cursor = await tx.using(self._queries).fetchval("load_cursor", self._source)
+            if cursor is None:  # an operator took it away
+                raise _Overtaken
+            return str(cursor)
         silence = timedelta(seconds=self._standby_seconds)
         while True:
             async with self._db.read() as tx:

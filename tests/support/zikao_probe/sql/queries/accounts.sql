@@ -36,3 +36,9 @@ SELECT pg_backend_pid();
 
 -- name: add_setting
 SELECT set_config($1, $2, false);
+
+-- name: expire_turns
+UPDATE probe.feed_cursor SET updated_at = '-infinity';
+
+-- name: delete_cursors
+DELETE FROM probe.feed_cursor;
