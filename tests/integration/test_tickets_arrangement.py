@@ -15,6 +15,7 @@ from support.tickets_database import (
     SESSION,
     SITE,
     NamedQueries,
+    everything_has_come,
     tickets_database,
 )
 from zikao_kit.crypto import KeyRing
@@ -26,9 +27,11 @@ from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.session import RoomPlan
 from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.parts import ENROLLMENTS
 from zikao_tickets.store import ArrangementStore, SessionStore
 
 KEYS = KeyRing.generate()
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -55,17 +58,14 @@ async def enroll(sql: NamedQueries, number: int) -> None:
     await sql.execute("insert_sittings", ["22.1"], [candidate_id], [1], [COUNTY], ["00015"])
 
 
-async def start(
-    sql: NamedQueries, now: datetime = CLOSED, as_of: datetime | None = CLOSED
-) -> Arrangement:
-    """Start the county's arrangement with all enrollments up to `as_of`."""
+async def start(sql: NamedQueries, now: datetime = CLOSED) -> Arrangement:
+    """Start the county's arrangement."""
     return await start_arrangement(
         ArrangementStore(sql),
         SESSION,
         COUNTY,
         keys=KEYS,
         actor="officer",
-        enrollments_as_of=as_of,
         now=now,
     )
 
@@ -74,7 +74,8 @@ async def arranged(sql: NamedQueries) -> Arrangement:
     """Start an arrangement and do its work, as a worker does."""
     store = ArrangementStore(sql)
     await start(sql)
-    leased = await store.lease(CLOSED, CLOSED + timedelta(minutes=1))
+    await everything_has_come(sql)
+    leased = await store.lease(ENROLLMENTS, MINUTE)
     assert leased is not None
     await run_arrangement(store, leased, KEYS)
     return await find_arrangement(store, leased, OFFICER)
@@ -122,16 +123,39 @@ async def test_a_room_with_people_cannot_go(county: NamedQueries) -> None:
     smaller = [replace(SITE, rooms=(RoomPlan("001", 1, 6),))]
     with pytest.raises(DomainError, match="SESSION_CHANGE_REFUSED"):
         await apply_session(store, SESSION, smaller, dry_run=False, now=CLOSED)
+    with pytest.raises(DomainError, match=r"SESSION_CHANGE_REFUSED.*510105"):
+        elsewhere = [replace(SITE, county_code="510105")]
+        await apply_session(store, SESSION, elsewhere, dry_run=False, now=CLOSED)
     larger = [replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6)))]
     assert await apply_session(store, SESSION, larger, dry_run=False, now=CLOSED) == ["考点A变更"]
 
 
+async def test_what_candidates_take_cannot_go(county: NamedQueries) -> None:
+    """A file without a course or slot that somebody takes is refused, naming it."""
+    store = SessionStore(county)
+    for changed, named in (
+        (replace(SESSION, courses={"00018": "计算机应用基础"}), "课程00015"),
+        (replace(SESSION, slots=(replace(SESSION.slots[0], number=2),)), "第1场"),
+    ):
+        with pytest.raises(DomainError, match=f"SESSION_CHANGE_REFUSED.*{named}"):
+            await apply_session(store, changed, [SITE], dry_run=False, now=CLOSED)
+
+
 async def test_no_arrangement_before_enrollment_closes(county: NamedQueries) -> None:
-    """A start a second before the end is too early; so is one that has not all enrollments."""
-    second = timedelta(seconds=1)
-    for now, as_of in ((CLOSED - second, CLOSED), (CLOSED, CLOSED - second), (CLOSED, None)):
-        with pytest.raises(DomainError, match="ARRANGEMENT_TOO_EARLY"):
-            await start(county, now, as_of)
+    """A start a second before the end is too early."""
+    with pytest.raises(DomainError, match="ARRANGEMENT_TOO_EARLY"):
+        await start(county, CLOSED - timedelta(seconds=1))
+
+
+async def test_work_waits_for_enrollments_confirmed_before_its_start(county: NamedQueries) -> None:
+    """No worker gets the arrangement until the feed is as fresh as the moment of its start."""
+    store = ArrangementStore(county)
+    assert await store.lease(ENROLLMENTS, MINUTE) is None
+    await everything_has_come(county)
+    started = await start(county)
+    assert await store.lease(ENROLLMENTS, MINUTE) is None
+    await everything_has_come(county)
+    assert await store.lease(ENROLLMENTS, MINUTE) == started.arrangement_id
 
 
 async def test_a_county_gets_its_tickets(county: NamedQueries) -> None:
@@ -148,18 +172,57 @@ async def test_a_county_gets_its_tickets(county: NamedQueries) -> None:
 
 
 async def test_a_late_change_ends_only_tickets_whose_seat_changed(county: NamedQueries) -> None:
-    """A second arrangement gives a new version to whoever has another seat, to nobody else."""
-    await publish(county, await arranged(county))
+    """A newcomer gets a ticket, a changed course a new version; nobody else's ticket changes."""
+    first = await publish(county, await arranged(county))
     await enroll(county, 21)
-    await publish(county, await arranged(county))
-    rows = await county.connection.fetch(
-        "SELECT candidate_id, count(DISTINCT seat_number) AS seats FROM tickets.seat GROUP BY 1"
+    await county.connection.execute(
+        "UPDATE tickets.sitting SET course_code = '00018' WHERE candidate_id = $1", UUID(int=1)
     )
-    moved = {row[0].int for row in rows if row["seats"] == 2}
-    found = await tickets(county)
-    assert {number for number, version, valid in found if version == 2 and valid} == moved
-    assert {number for number, version, valid in found if not valid} == moved
-    assert (21, 1, True) in found
+    second = await publish(county, await arranged(county))
+    others = [(number, 1, True) for number in range(2, 22)]
+    assert await tickets(county) == [(1, 1, False), (1, 2, True), *others]
+    assert second.based_on == first.arrangement_id
+    now = await find_arrangement(ArrangementStore(county), first.arrangement_id, OFFICER)
+    assert now.state is ArrangementState.SUPERSEDED
+
+
+async def test_who_no_longer_sits_loses_the_ticket(county: NamedQueries) -> None:
+    """A withdrawn enrollment ends its ticket at the next publication, and no other."""
+    await publish(county, await arranged(county))
+    await county.connection.execute(
+        "DELETE FROM tickets.sitting WHERE candidate_id = $1", UUID(int=3)
+    )
+    await publish(county, await arranged(county))
+    ended = [number for number, _, valid in await tickets(county) if not valid]
+    assert ended == [3]
+
+
+async def test_one_arrangement_of_a_county_is_in_progress(county: NamedQueries) -> None:
+    """A second start is refused until the first is done; then it is another arrangement."""
+    await start(county)
+    with pytest.raises(DomainError, match=r"STATE_NOT_ALLOWED.*已有编排进行中"):
+        await start(county)
+    await everything_has_come(county)
+    store = ArrangementStore(county)
+    leased = await store.lease(ENROLLMENTS, MINUTE)
+    with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
+        await start(county)
+    assert leased is not None
+    await run_arrangement(store, leased, KEYS)
+    assert (await start(county)).arrangement_id != leased
+
+
+async def test_only_what_was_made_on_the_one_in_force_is_published(county: NamedQueries) -> None:
+    """Of two made on the same state, whichever comes second is refused, the older and the newer."""
+    older, newer = await arranged(county), await arranged(county)
+    await publish(county, newer)
+    with pytest.raises(DomainError, match=r"STATE_NOT_ALLOWED.*编排后已发布其他编排"):
+        await publish(county, older)
+    third, fourth = await arranged(county), await arranged(county)
+    await publish(county, third)
+    with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
+        await publish(county, fourth)
+    assert await tickets(county) == [(number, 1, True) for number in range(1, 21)]
 
 
 async def test_a_damaged_arrangement_is_not_published(county: NamedQueries) -> None:
@@ -194,8 +257,14 @@ async def test_too_few_rooms_fail_with_numbers(county: NamedQueries) -> None:
 async def test_work_left_by_a_dead_process_is_taken_over(county: NamedQueries) -> None:
     """A leased arrangement is given to nobody until its lease has passed, then to another."""
     store = ArrangementStore(county)
-    await start(county)
-    minute = timedelta(minutes=1)
-    first = await store.lease(CLOSED, CLOSED + minute)
-    assert await store.lease(CLOSED, CLOSED + minute) is None
-    assert await store.lease(CLOSED + 2 * minute, CLOSED + 3 * minute) == first
+    started = await start(county)
+    await everything_has_come(county)
+    first = await store.lease(ENROLLMENTS, MINUTE)
+    assert await store.lease(ENROLLMENTS, MINUTE) is None
+    await county.connection.execute(
+        "UPDATE tickets.arrangement SET leased_until = clock_timestamp() - interval '1 second'"
+    )
+    assert await store.lease(ENROLLMENTS, MINUTE) == first
+    for _ in ("the dead one wakes up", "the one that took over"):
+        await run_arrangement(store, started.arrangement_id, KEYS)
+    assert (await find_arrangement(store, started.arrangement_id, OFFICER)).sittings == 20

@@ -16,6 +16,7 @@ from support.tickets_database import (
     SESSION,
     SITE,
     NamedQueries,
+    everything_has_come,
     tickets_database,
 )
 from zikao_kit.crypto import KeyRing
@@ -23,9 +24,9 @@ from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
 from zikao_tickets.commands.apply_session import apply_session
+from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
-    PrintedTickets,
     find_ticket,
     print_tickets,
     record_prints,
@@ -36,8 +37,9 @@ from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.commands.verify_ticket import verify_ticket
 from zikao_tickets.domain.person import Person, personal_context, photo_context
+from zikao_tickets.domain.ticket import PrintedTickets
+from zikao_tickets.parts import ENROLLMENTS
 from zikao_tickets.rendering import RenderPool
-from zikao_tickets.signing import open_signer
 from zikao_tickets.store import ArrangementStore, SessionStore
 from zikao_tickets.ticket_store import TicketStore
 
@@ -90,10 +92,9 @@ async def enroll(sql: NamedQueries, candidate_id: UUID) -> None:
 async def publish(sql: NamedQueries) -> None:
     """Arrange the county and publish it."""
     store = ArrangementStore(sql)
-    plan = await start_arrangement(
-        store, SESSION, COUNTY, keys=KEYS, actor="o", enrollments_as_of=CLOSED, now=CLOSED
-    )
-    await store.lease(CLOSED, CLOSED + MINUTE)
+    plan = await start_arrangement(store, SESSION, COUNTY, keys=KEYS, actor="o", now=CLOSED)
+    await everything_has_come(sql)
+    await store.lease(ENROLLMENTS, MINUTE)
     await run_arrangement(store, plan.arrangement_id, KEYS)
     await publish_arrangement(store, plan.arrangement_id, actor=OFFICER, now=CLOSED)
 

@@ -1,17 +1,18 @@
 """A tickets database of its own, and a small county to fill it with."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
 from support.postgres import Cluster
+from zikao_kit.db import Transaction
+from zikao_kit.queries import Queries
 from zikao_kit.tokens import Actor
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
+from zikao_tickets.parts import ENROLLMENTS
 
 SQL = resources.files("zikao_tickets").joinpath("sql")
 COUNTY = "510104"
@@ -32,29 +33,18 @@ SESSION = Session(
 SITE = Site("A", COUNTY, "锦江区", "第十七中学", "通盈街368号", (RoomPlan("001", 5, 6),))
 
 
-class NamedQueries:
-    """The service's named queries on one connection."""
+class NamedQueries(Transaction):
+    """The service's named queries on one connection, each a transaction of its own."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__(connection, Queries.load("zikao_tickets"))
         self.connection = connection
-        text = "".join(file.read_text() for file in SQL.joinpath("queries").iterdir())
-        self._sql = dict(re.findall(r"-- name: (\w+)\n(.*?)(?=-- name:|\Z)", text, re.DOTALL))
 
-    async def fetch(self, name: str, /, *args: Any) -> Any:
-        """All rows."""
-        return await self.connection.fetch(self._sql[name], *args)
 
-    async def fetchrow(self, name: str, /, *args: Any) -> Any:
-        """The first row."""
-        return await self.connection.fetchrow(self._sql[name], *args)
-
-    async def fetchval(self, name: str, /, *args: Any) -> Any:
-        """The first value."""
-        return await self.connection.fetchval(self._sql[name], *args)
-
-    async def execute(self, name: str, /, *args: Any) -> Any:
-        """No rows."""
-        return await self.connection.execute(self._sql[name], *args)
+async def everything_has_come(sql: NamedQueries) -> None:
+    """Note that the enrollment feed has brought all there is now."""
+    now = await sql.connection.fetchval("SELECT clock_timestamp()")
+    await sql.execute("save_freshness", ENROLLMENTS, now)
 
 
 @asynccontextmanager

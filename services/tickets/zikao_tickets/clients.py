@@ -12,7 +12,7 @@ from zikao.registration.v1 import (
 )
 
 from zikao_tickets.convert import photos_from_pb
-from zikao_tickets.feed_store import Photo
+from zikao_tickets.domain.projections import Photo
 
 MAX_PHOTOS_PER_CALL = 50
 PHOTOS_TIMEOUT_SECONDS = 15.0

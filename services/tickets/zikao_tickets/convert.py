@@ -10,14 +10,12 @@ from zikao.enrollment.v1 import enrollment_feed_service_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2, types_pb2
 from zikao.tickets.v1 import arrangement_service_pb2, session_service_pb2, ticket_service_pb2
 
-from zikao_tickets.commands.print_ticket import PrintedTickets
-from zikao_tickets.domain.person import Person
+from zikao_tickets.domain.person import Bearer, Person
+from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement, ArrangementState
-from zikao_tickets.domain.ticket import Ticket
-from zikao_tickets.feed_store import CandidateState, EnrollmentState, Photo
+from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.proof import TicketProof
-from zikao_tickets.ticket_store import Bearer
 
 _SEXES = {types_pb2.SEX_MALE: "男", types_pb2.SEX_FEMALE: "女"}
 _STATES = {
@@ -26,6 +24,7 @@ _STATES = {
     ArrangementState.DONE: arrangement_service_pb2.ARRANGEMENT_STATE_DONE,
     ArrangementState.FAILED: arrangement_service_pb2.ARRANGEMENT_STATE_FAILED,
     ArrangementState.PUBLISHED: arrangement_service_pb2.ARRANGEMENT_STATE_PUBLISHED,
+    ArrangementState.SUPERSEDED: arrangement_service_pb2.ARRANGEMENT_STATE_SUPERSEDED,
 }
 
 

@@ -27,11 +27,11 @@ from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_tickets.clients import RegistrationClient
+from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.config import TicketsConfig
 from zikao_tickets.parts import PACKAGE, SCHEMA, Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc import ArrangementRpc, SessionRpc, TicketRpc, VerificationRpc
-from zikao_tickets.signing import open_signer
 from zikao_tickets.ticket_store import TicketStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import CandidateFeed, EnrollmentFeed
@@ -93,15 +93,16 @@ async def _open_background(
     token_keys = TokenKeyKeeper(db, SCHEMA, client.signing_keys, trusted)
     await token_keys.recall()
     lease = timedelta(seconds=config.arrangement_lease_seconds)
-    arranging = ArrangementWorker(db, keys, clock, lease)
-    photos = PhotoWorker(db, keys, clock, client)
+    arranging = ArrangementWorker(db, keys, lease)
+    again_after = timedelta(seconds=config.photo_again_seconds)
+    photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
         running(
             CandidateFeed(db, keys, registration).consumer().run(),
             EnrollmentFeed(db, keys, enrollment).consumer().run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("arrangement", arranging.work, config.poll_seconds),
-            repeat("photos", photos.work, config.poll_seconds),
+            repeat("photos", photos.work, config.photo_poll_seconds),
         )
     )
 

@@ -1,15 +1,13 @@
 """What the methods of the service work with, put together by `main`."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 
 from zikao_tickets.domain.person import seed_context
-from zikao_tickets.domain.states import Arrangement, ArrangementState
-from zikao_tickets.feed_store import FeedStore
+from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
@@ -34,13 +32,8 @@ class Parts:
         """The ticket store of a transaction."""
         return TicketStore(tx, self.keys)
 
-    async def enrollments_as_of(self, tx: Transaction) -> datetime | None:
-        """Up to when, on our clock, enrollment's changes have come here; None: none yet."""
-        lag = await FeedStore(tx, self.keys).lag(ENROLLMENTS)
-        return None if lag is None else self.clock.now() - lag
-
     def revealed_seed(self, arrangement: Arrangement) -> bytes:
         """The seed once it may be known, else nothing."""
-        if arrangement.state is not ArrangementState.PUBLISHED:
+        if not arrangement.is_revealed:
             return b""
         return self.keys.decrypt(arrangement.seed_enc, seed_context(arrangement.arrangement_id))

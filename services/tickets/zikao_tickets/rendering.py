@@ -8,19 +8,22 @@ import asyncio
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+import structlog
+from zikao_kit.errors import UNAVAILABLE, DomainError
+
+from zikao_tickets.domain.ticket import Refusal
 from zikao_tickets.printing import MissingGlyphs, TicketRenderer, TicketSheet, UnusablePhoto
 
 MAX_SHEETS_PER_BATCH = 50
+ATTEMPTS = 2
+RETRY_AFTER = timedelta(seconds=2)
 
-
-class Refusal(NamedTuple):
-    """A sheet that cannot be printed: the error reason, and the characters or words why."""
-
-    reason: str
-    detail: str
+log = structlog.get_logger()
 
 
 class Printed(NamedTuple):
@@ -31,21 +34,46 @@ class Printed(NamedTuple):
 
 
 class RenderPool:
-    """Renders sheets in `processes` processes, started on first use."""
+    """Renders sheets in `processes` processes, started on first use.
+
+    A process that is killed (for its memory, say) takes the executor with it: it is replaced,
+    and what was being rendered is tried once more.
+    """
 
     def __init__(self, processes: int) -> None:
-        # Spawned, not forked: the parent has gRPC's threads, which do not survive a fork.
-        self._pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+        self._processes = processes
+        self._executor = self._new_executor()
 
     async def render(self, sheets: Sequence[TicketSheet]) -> Printed:
-        """Print what can be printed of at most 50 sheets; ValueError for more."""
+        """Print what can be printed of at most 50 sheets; ValueError for more.
+
+        Raises DomainError UNAVAILABLE when the processes died twice over it.
+        """
         if len(sheets) > MAX_SHEETS_PER_BATCH:
             raise ValueError(f"at most {MAX_SHEETS_PER_BATCH} sheets a batch")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _render, sheets)
+        for attempt in range(1, ATTEMPTS + 1):
+            executor = self._executor
+            try:
+                return await asyncio.get_running_loop().run_in_executor(executor, _render, sheets)
+            except BrokenProcessPool:
+                log.warning("a rendering process died", attempt=attempt, sheets=len(sheets))
+                self._replace(executor)
+        raise DomainError(UNAVAILABLE, retry_after=RETRY_AFTER)
 
     def close(self) -> None:
         """End the processes; work that waits is given up."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _replace(self, broken: ProcessPoolExecutor) -> None:
+        # Every call that was waiting comes here: the first one replaces it for all.
+        if self._executor is broken:
+            self._executor = self._new_executor()
+            broken.shutdown(wait=False)
+
+    def _new_executor(self) -> ProcessPoolExecutor:
+        # Spawned, not forked: the parent has gRPC's threads, which do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._processes, mp_context=context)
 
 
 @lru_cache(maxsize=1)

@@ -22,11 +22,11 @@ from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
-    PrintedTickets,
     find_ticket,
     print_tickets,
     record_prints,
     require_printed,
+    require_same_version,
 )
 from zikao_tickets.commands.publish_arrangement import find_arrangement, publish_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
@@ -41,6 +41,7 @@ from zikao_tickets.convert import (
     verification_to_pb,
 )
 from zikao_tickets.domain.session import Session
+from zikao_tickets.domain.ticket import PrintedTickets
 from zikao_tickets.parts import SCHEMA, Parts
 from zikao_tickets.store import ArrangementStore, SessionStore
 
@@ -89,7 +90,6 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
                 request.county_code,
                 keys=self._parts.keys,
                 actor=current_actor().subject,
-                enrollments_as_of=await self._parts.enrollments_as_of(tx),
                 now=self._parts.clock.now(),
             )
             return arrangement_service_pb2.StartArrangementResponse(
@@ -185,7 +185,8 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
             return printed_to_pb(ticket)
 
         response = ticket_service_pb2.PrintTicketResponse
-        await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        answer = await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        require_same_version(answer.version, ticket)
         return printed_to_pb(ticket, printed.pdf)
 
     async def StreamCountyTickets(

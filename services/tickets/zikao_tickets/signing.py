@@ -1,13 +1,12 @@
 """The keys of the ticket proof: one signs, all verify."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from zikao_tickets.domain.proof_key import ProofKey
 from zikao_tickets.domain.ticket import Ticket, proof_of
 from zikao_tickets.proof import sign
-from zikao_tickets.ticket_store import ProofKey, TicketStore
 
 
 class ProofSigner:
@@ -25,14 +24,3 @@ class ProofSigner:
             return ticket.proof
         proof = proof_of(ticket, session_code, jpeg)
         return sign(proof, self._key.key_id, self._key.private_key)
-
-
-async def open_signer(store: TicketStore, now: datetime) -> ProofSigner:
-    """Load the keys; the first start makes one, whichever process is first."""
-    await store.lock_proof_keys()
-    keys = await store.proof_keys()
-    if not any(not key.retired for key in keys):
-        key_id = f"{now:%Y%m}-{len(keys) + 1}"
-        await store.add_proof_key(key_id, Ed25519PrivateKey.generate(), now)
-        keys = await store.proof_keys()
-    return ProofSigner(keys)

@@ -4,83 +4,67 @@ Personal data leaves here decrypted and is written encrypted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.person import (
+    Bearer,
     Person,
     personal_context,
     photo_context,
     proof_key_context,
 )
+from zikao_tickets.domain.proof_key import ProofKey
 from zikao_tickets.domain.ticket import Ticket, TicketSeat
-from zikao_tickets.store import Sql
-
-
-@dataclass(frozen=True)
-class ProofKey:
-    """A key of the proof; a retired one still verifies and signs no more."""
-
-    key_id: str
-    private_key: Ed25519PrivateKey
-    retired: bool
-
-
-@dataclass(frozen=True)
-class Bearer:
-    """Who a ticket number belongs to; no `jpeg` until the photo has come."""
-
-    person: Person
-    jpeg: bytes | None
 
 
 class TicketStore:
     """Everything that printing and verifying needs."""
 
-    def __init__(self, sql: Sql, keys: KeyRing) -> None:
-        self._sql = sql
+    def __init__(self, tx: Transaction, keys: KeyRing) -> None:
+        self._tx = tx
         self._keys = keys
 
     async def acknowledge(
         self, session_code: str, candidate_id: UUID, version: int, now: datetime
     ) -> None:
         """Note that the candidate has read this version of the notice."""
-        await self._sql.execute("acknowledge_notice", session_code, candidate_id, version, now)
+        await self._tx.execute("acknowledge_notice", session_code, candidate_id, version, now)
 
     async def has_acknowledged(self, session_code: str, candidate_id: UUID, version: int) -> bool:
         """Tell whether the candidate has read this version of the notice."""
         return bool(
-            await self._sql.fetchval("has_acknowledged", session_code, candidate_id, version)
+            await self._tx.fetchval("has_acknowledged", session_code, candidate_id, version)
         )
 
     async def ticket(self, session_code: str, candidate_id: UUID) -> Ticket | None:
         """The candidate's ticket in force."""
-        rows = await self._sql.fetch("load_ticket", session_code, candidate_id)
+        rows = await self._tx.fetch("load_ticket", session_code, candidate_id)
         return next(iter(await self._with_seats(rows)), None)
 
     async def county_tickets(
         self, session_code: str, county_code: str, after: str, limit: int
     ) -> list[Ticket]:
         """The county's tickets in force by ticket number, after `after`."""
-        rows = await self._sql.fetch("list_county_tickets", session_code, county_code, after, limit)
+        rows = await self._tx.fetch("list_county_tickets", session_code, county_code, after, limit)
         return await self._with_seats(rows)
 
     async def county_progress(
         self, session_code: str, county_code: str, last: str
     ) -> tuple[int, int]:
         """How many tickets are in force up to and with number `last`, and in all."""
-        row = await self._sql.fetchrow("count_county_tickets", session_code, county_code, last)
+        (row,) = await self._tx.fetch("count_county_tickets", session_code, county_code, last)
         return row["done"], row["total"]
 
     async def save_proof(self, session_code: str, ticket: Ticket, proof: str) -> None:
         """Keep the first proof of a version."""
-        await self._sql.execute(
+        await self._tx.execute(
             "save_proof", session_code, ticket.candidate_id, ticket.version, proof
         )
 
@@ -90,13 +74,13 @@ class TicketStore:
         """Note who was handed which tickets."""
         people = [ticket.candidate_id for ticket in tickets]
         versions = [ticket.version for ticket in tickets]
-        await self._sql.execute("log_prints", session_code, people, versions, now, actor)
+        await self._tx.execute("log_prints", session_code, people, versions, now, actor)
 
     async def note_unprintable(
         self, session_code: str, ticket: Ticket, reason: str, detail: str, now: datetime
     ) -> None:
         """Put a ticket on the office's list."""
-        await self._sql.execute(
+        await self._tx.execute(
             "note_unprintable",
             session_code,
             ticket.candidate_id,
@@ -108,17 +92,17 @@ class TicketStore:
 
     async def revoked(self, session_code: str) -> list[tuple[str, int]]:
         """Ticket number and version of every ticket that is not valid any more."""
-        rows = await self._sql.fetch("list_revoked_tickets", session_code)
+        rows = await self._tx.fetch("list_revoked_tickets", session_code)
         return [(row["ticket_number"], row["version"]) for row in rows]
 
     async def is_in_force(self, session_code: str, ticket_number: str, version: int) -> bool:
         """Tell whether this version was issued and not revoked."""
-        revoked = await self._sql.fetchval("is_revoked", session_code, ticket_number, version)
+        revoked = await self._tx.fetchval("is_revoked", session_code, ticket_number, version)
         return revoked is False
 
     async def bearer(self, ticket_number: str) -> Bearer | None:
         """Who the number belongs to."""
-        row = await self._sql.fetchrow("find_person", ticket_number)
+        row = await self._tx.fetchrow("find_person", ticket_number)
         if row is None:
             return None
         candidate_id = row["candidate_id"]
@@ -131,7 +115,7 @@ class TicketStore:
         """Every key, the oldest first."""
         return [
             ProofKey(row["key_id"], self._private_key(row), row["retired_at"] is not None)
-            for row in await self._sql.fetch("list_proof_keys")
+            for row in await self._tx.fetch("list_proof_keys")
         ]
 
     async def add_proof_key(
@@ -140,17 +124,17 @@ class TicketStore:
         """Keep a new key."""
         secret = self._keys.encrypt(private_key.private_bytes_raw(), proof_key_context(key_id))
         public = private_key.public_key().public_bytes_raw()
-        await self._sql.execute("insert_proof_key", key_id, secret, public, now)
+        await self._tx.execute("insert_proof_key", key_id, secret, public, now)
 
     async def lock_proof_keys(self) -> None:
         """Let no other process make a key until this transaction ends."""
-        await self._sql.execute("lock_proof_keys")
+        await self._tx.execute("lock_proof_keys")
 
     async def _with_seats(self, rows: Sequence[Any]) -> list[Ticket]:
         plans = [row["arrangement_id"] for row in rows]
         people = [row["candidate_id"] for row in rows]
         seats: defaultdict[UUID, list[TicketSeat]] = defaultdict(list)
-        for seat in await self._sql.fetch("list_ticket_seats", plans, people):
+        for seat in await self._tx.fetch("list_ticket_seats", plans, people):
             fields = dict(seat)
             seats[fields.pop("candidate_id")].append(TicketSeat(**fields))
         return [self._ticket(row, seats[row["candidate_id"]]) for row in rows]
@@ -175,6 +159,6 @@ class TicketStore:
     def _jpeg(self, candidate_id: UUID, blob: bytes | None) -> bytes | None:
         return self._keys.decrypt(blob, photo_context(candidate_id)) if blob else None
 
-    def _private_key(self, row: Mapping[str, Any]) -> Ed25519PrivateKey:
+    def _private_key(self, row: Any) -> Ed25519PrivateKey:
         secret = self._keys.decrypt(row["private_key_enc"], proof_key_context(row["key_id"]))
         return Ed25519PrivateKey.from_private_bytes(secret)

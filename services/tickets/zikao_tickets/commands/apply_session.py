@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from zikao_tickets.domain.session import Session, Site, changes_between, require_harmless
+from zikao_tickets.domain.session import (
+    Session,
+    Site,
+    changes_between,
+    require_courses,
+    require_notice,
+    require_rooms,
+)
 from zikao_tickets.store import SessionStore
 
 
@@ -17,7 +24,10 @@ async def apply_session(
     before = await store.lock(session.code)
     sites_before = await store.sites(session.code)
     changes = changes_between(before, session, sites_before, sites)
-    require_harmless(before, session, sites, await store.seats_in_use(session.code))
+    if before is not None:
+        require_courses(session, await store.courses_in_use(session.code))
+        require_notice(before.notice, session.notice)
+    require_rooms(sites_before, sites, await store.seats_in_use(session.code))
     if changes and not dry_run:
         await store.save(session, now)
         await store.replace_sites(session.code, sites_before, sites)

@@ -1,26 +1,17 @@
 """A candidate's ticket as PDF (DOMAIN section 5, Printing)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.session import Session
-from zikao_tickets.domain.ticket import Ticket, sheet_of
-from zikao_tickets.rendering import Refusal, RenderPool
+from zikao_tickets.domain.ticket import PrintedTickets, Refusal, Ticket, sheet_of
+from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
-
-
-@dataclass(frozen=True)
-class PrintedTickets:
-    """One PDF of the tickets that could be printed, each with its proof, and the others."""
-
-    pdf: bytes
-    tickets: Sequence[Ticket]
-    refused: Sequence[tuple[Ticket, Refusal]]
 
 
 async def find_ticket(
@@ -72,6 +63,15 @@ async def record_prints(
     await store.log_prints(session_code, printed.tickets, actor, now)
     for ticket, refusal in printed.refused:
         await store.note_unprintable(session_code, ticket, refusal.reason, refusal.detail, now)
+
+
+def require_same_version(answered: int, ticket: Ticket) -> None:
+    """Raise DomainError REQUEST_ID_REUSED when the request printed an older version.
+
+    Its answer is a revoked ticket now, and a print of the new one would not be logged.
+    """
+    if answered != ticket.version:
+        raise DomainError("REQUEST_ID_REUSED")
 
 
 def require_printed(printed: PrintedTickets) -> Ticket:

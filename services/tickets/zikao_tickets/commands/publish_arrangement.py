@@ -24,11 +24,15 @@ async def publish_arrangement(
 ) -> Arrangement:
     """Check by SQL, publish, issue tickets; a ticket whose seats changed gets a new version.
 
-    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED, and ARRANGEMENT_INVALID
-    naming violations; then nothing was published.
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED (not done, or another was
+    published since it was made), and ARRANGEMENT_INVALID naming violations; then nothing was
+    published.
     """
     arrangement = _in_scope(await store.lock(arrangement_id), actor)
-    arrangement.require_publishable()
+    arrangement.require_done()
+    county = (arrangement.session_code, arrangement.county_code)
+    await store.lock_county(*county)
+    arrangement.require_based_on(await store.in_force(*county))
     violations = await store.violations(arrangement_id)
     if violations:
         raise DomainError(

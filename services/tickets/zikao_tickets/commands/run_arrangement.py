@@ -6,8 +6,8 @@ from uuid import UUID
 from zikao_kit.crypto import KeyRing
 from zikao_kit.errors import DomainError
 
-from zikao_tickets.domain.arrangement import arrange
 from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.rearrangement import rearrange
 from zikao_tickets.domain.states import ArrangementState
 from zikao_tickets.store import ArrangementStore
 
@@ -21,22 +21,23 @@ async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: K
     plan = await store.lock(arrangement_id)
     if plan is None or plan.state is not ArrangementState.RUNNING:
         return
-    sittings = await store.sittings(plan.session_code, plan.county_code)
-    rooms = await store.rooms(plan.session_code, plan.county_code)
+    county = (plan.session_code, plan.county_code)
+    await store.hold_rooms(plan.session_code)
+    sittings = await store.sittings(*county)
+    rooms = await store.rooms(*county)
+    in_force = await store.in_force(*county)
+    published = await store.seats(in_force) if in_force else []
     seed = keys.decrypt(plan.seed_enc, seed_context(arrangement_id))
     try:
         # A big county takes a second: not on the event loop.
-        seats = await asyncio.to_thread(arrange, plan.county_code, sittings, rooms, seed)
+        seats = await asyncio.to_thread(
+            rearrange, plan.county_code, sittings, rooms, seed, published
+        )
     except DomainError as error:
         await store.fail(arrangement_id, _failure(error))
         return
     await store.replace_seats(arrangement_id, plan.session_code, seats)
-    await store.finish(
-        arrangement_id,
-        candidates=len({seat.candidate_id for seat in seats}),
-        sittings=len(seats),
-        rooms=len({(seat.slot, seat.site_code, seat.room_code) for seat in seats}),
-    )
+    await store.finish(arrangement_id, seats, in_force)
 
 
 def _failure(error: DomainError) -> str:

@@ -4,11 +4,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from zikao_kit.crypto import KeyRing
+from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.draw import new_seed, seed_sha256
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.session import Session
-from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.domain.states import IN_PROGRESS_ELSEWHERE, Arrangement, ArrangementState
 from zikao_tickets.store import ArrangementStore
 
 
@@ -19,15 +20,14 @@ async def start_arrangement(
     *,
     keys: KeyRing,
     actor: str,
-    enrollments_as_of: datetime | None,
     now: datetime,
 ) -> Arrangement:
     """Fix the seed, publish its hash, and leave the work to a worker.
 
-    Raises DomainError ARRANGEMENT_TOO_EARLY while enrollment is open, or its changes
-    up to its end have not come here.
+    Raises DomainError ARRANGEMENT_TOO_EARLY while enrollment is open, and STATE_NOT_ALLOWED
+    while another arrangement of the county is in progress.
     """
-    session.require_arrangeable(now, enrollments_as_of)
+    session.require_arrangeable(now)
     seed, arrangement_id = new_seed(), uuid4()
     arrangement = Arrangement(
         arrangement_id=arrangement_id,
@@ -42,5 +42,6 @@ async def start_arrangement(
         failure="",
         started_at=now,
     )
-    await store.insert(arrangement, actor)
+    if not await store.insert(arrangement, actor):
+        raise DomainError("STATE_NOT_ALLOWED", state=IN_PROGRESS_ELSEWHERE)
     return arrangement

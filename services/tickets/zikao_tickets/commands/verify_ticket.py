@@ -2,9 +2,10 @@
 
 from zikao_kit.errors import DomainError
 
+from zikao_tickets.domain.person import Bearer
 from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, name_hash, verify
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import Bearer, TicketStore
+from zikao_tickets.ticket_store import TicketStore
 
 
 async def verify_ticket(

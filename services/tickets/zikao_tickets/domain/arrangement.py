@@ -54,15 +54,37 @@ def arrange(
     `rooms` in the order in which they are filled. Raises DomainError ROOMS_INSUFFICIENT with
     `county_code`, `slot`, `needed` and `available`.
     """
+    homes: dict[str, str] = {}
+    by_slot = sorted(courses_by_slot(sittings).items())
+    return [
+        seat
+        for slot, courses in by_slot
+        for seat in arrange_slot(county_code, slot, courses, rooms, homes=homes, seed=seed)
+    ]
+
+
+def courses_by_slot(sittings: Iterable[Sitting]) -> dict[int, dict[str, str]]:
+    """Slot to candidate to course."""
     by_slot: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for sitting in sorted(sittings):
         by_slot[sitting.slot][sitting.candidate_id] = sitting.course_code
-    homes: dict[str, str] = {}
-    seats: list[Seat] = []
-    for slot in sorted(by_slot):
-        shares = _share_rooms(county_code, slot, by_slot[slot], rooms, homes)
-        seats += _seat_slot(slot, by_slot[slot], shares, homes, seed)
-    return seats
+    return by_slot
+
+
+def arrange_slot(
+    county_code: str,
+    slot: int,
+    courses: Mapping[str, str],
+    rooms: Sequence[Room],
+    *,
+    homes: dict[str, str],
+    seed: bytes,
+) -> list[Seat]:
+    """Seat one slot; `courses` by candidate. `homes` has the site of each candidate's slots so
+    far, and gets those of the others. Raises DomainError ROOMS_INSUFFICIENT.
+    """
+    shares = _share_rooms(county_code, slot, courses, rooms, homes)
+    return _seat_slot(slot, courses, shares, homes, seed)
 
 
 class _Share(NamedTuple):

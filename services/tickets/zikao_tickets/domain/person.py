@@ -23,6 +23,14 @@ class Person:
         return cls(**json.loads(data))
 
 
+@dataclass(frozen=True)
+class Bearer:
+    """Who a ticket number belongs to; no `jpeg` until the photo has come."""
+
+    person: Person
+    jpeg: bytes | None
+
+
 def personal_context(candidate_id: UUID) -> str:
     """What binds encrypted personal data to its row."""
     return f"tickets.candidate.personal:{candidate_id}"

@@ -1,6 +1,6 @@
 """What the tickets service knows of a session (DOMAIN section 8), and what may change of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,12 +41,9 @@ class Session:
     """Course code to name."""
     notice: Notice
 
-    def require_arrangeable(self, now: datetime, enrollments_as_of: datetime | None) -> None:
-        """Raise DomainError ARRANGEMENT_TOO_EARLY before enrollment has closed.
-
-        `enrollments_as_of`: up to when enrollment's changes have come here (None: none yet).
-        """
-        if enrollments_as_of is None or min(now, enrollments_as_of) < self.enrollment_closes_at:
+    def require_arrangeable(self, now: datetime) -> None:
+        """Raise DomainError ARRANGEMENT_TOO_EARLY before enrollment has closed."""
+        if now < self.enrollment_closes_at:
             raise DomainError(
                 "ARRANGEMENT_TOO_EARLY", enrollment_closes_at=self.enrollment_closes_at.isoformat()
             )
@@ -127,26 +124,40 @@ def _differs(before: Session, after: Session, field: str) -> bool:
     return bool(getattr(before, field) != getattr(after, field))
 
 
-def require_harmless(
-    before: Session | None,
-    after: Session,
-    sites_after: Sequence[Site],
-    seats_in_use: Mapping[RoomKey, int],
+def require_rooms(
+    before: Sequence[Site], after: Sequence[Site], seats_in_use: Mapping[RoomKey, int]
 ) -> None:
     """Raise DomainError SESSION_CHANGE_REFUSED when seats that people have would be lost.
 
-    `seats_in_use` is the highest seat number given in each room. A notice with another text
-    under the version that people have acknowledged is refused too.
+    `seats_in_use` is the highest seat number given in each room.
     """
-    sizes = {(site.code, room.code): room.capacity for site in sites_after for room in site.rooms}
+    sizes = {(site.code, room.code): room.capacity for site in after for room in site.rooms}
+    old, new = ({site.code: site.county_code for site in sites} for sites in (before, after))
     for (site, room), highest in seats_in_use.items():
         if sizes.get((site, room), 0) < highest:
             raise _refused(f"考点{site}考场{room}已安排座位至{highest}号")
-    if before is None:
-        return
-    if before.notice.version > after.notice.version:
+        if new[site] != old[site]:
+            raise _refused(f"考点{site}已安排座位，不能改属{new[site]}")
+
+
+def require_courses(after: Session, in_use: Iterable[tuple[int, str]]) -> None:
+    """Raise DomainError SESSION_CHANGE_REFUSED when a slot or course that people take would go.
+
+    `in_use`: slot and course code of the sittings.
+    """
+    slots = {slot.number for slot in after.slots}
+    for slot, course in sorted(in_use):
+        if slot not in slots:
+            raise _refused(f"第{slot}场已有考生报考")
+        if course not in after.courses:
+            raise _refused(f"课程{course}已有考生报考")
+
+
+def require_notice(before: Notice, after: Notice) -> None:
+    """Raise DomainError SESSION_CHANGE_REFUSED for another text under an acknowledged version."""
+    if before.version > after.version:
         raise _refused("考试须知版本不能降低")
-    if before.notice.version == after.notice.version and before.notice != after.notice:
+    if before.version == after.version and before != after:
         raise _refused("考试须知内容已变更，版本未变更")
 
 

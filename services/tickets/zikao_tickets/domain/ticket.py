@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,22 @@ class Ticket:
     person: Person
     jpeg: bytes | None
     seats: tuple[TicketSeat, ...]
+
+
+class Refusal(NamedTuple):
+    """A ticket that cannot be printed: the error reason, and the characters or words why."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class PrintedTickets:
+    """One PDF of the tickets that could be printed, each with its proof, and the others."""
+
+    pdf: bytes
+    tickets: Sequence[Ticket]
+    refused: Sequence[tuple[Ticket, Refusal]]
 
 
 def proof_of(ticket: Ticket, session_code: str, jpeg: bytes) -> TicketProof:

@@ -2,28 +2,26 @@
 
 from datetime import timedelta
 
-from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 
 from zikao_tickets.commands.run_arrangement import run_arrangement
+from zikao_tickets.parts import ENROLLMENTS
 from zikao_tickets.store import ArrangementStore
 
 
 class ArrangementWorker:
     """A process that dies leaves its lease, which another takes over when it has passed."""
 
-    def __init__(self, db: Database, keys: KeyRing, clock: Clock, lease: timedelta) -> None:
+    def __init__(self, db: Database, keys: KeyRing, lease: timedelta) -> None:
         self._db = db
         self._keys = keys
-        self._clock = clock
         self._lease = lease
 
     async def work(self) -> bool:
         """Do one arrangement; False when none waits."""
-        now = self._clock.now()
         async with self._db.transaction() as tx:
-            arrangement_id = await ArrangementStore(tx).lease(now, now + self._lease)
+            arrangement_id = await ArrangementStore(tx).lease(ENROLLMENTS, self._lease)
         if arrangement_id is None:
             return False
         async with self._db.transaction() as tx:

@@ -1,6 +1,6 @@
 """Fetches the photos of candidates with sittings, so that printing asks nobody."""
 
-from uuid import UUID
+from datetime import timedelta
 
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
@@ -11,30 +11,33 @@ from zikao_tickets.feed_store import FeedStore
 
 # The answer must fit a message of 4 MiB; a photo has at most 200 KB (DOMAIN section 3).
 PHOTOS_PER_ROUND = 16
-BEGINNING = UUID(int=0)
 
 
 class PhotoWorker:
-    """Goes through the candidates by id and begins again at the end."""
+    """Asks for a photo that registration does not have again only after `again_after`."""
 
     def __init__(
-        self, db: Database, keys: KeyRing, clock: Clock, registration: RegistrationClient
+        self,
+        db: Database,
+        keys: KeyRing,
+        clock: Clock,
+        registration: RegistrationClient,
+        again_after: timedelta,
     ) -> None:
         self._db = db
         self._keys = keys
         self._clock = clock
         self._registration = registration
-        self._after = BEGINNING
+        self._again_after = again_after
 
     async def work(self) -> bool:
-        """Fetch some; False when the end was reached."""
-        async with self._db.read() as tx:
-            missing = await FeedStore(tx, self._keys).missing_photos(self._after, PHOTOS_PER_ROUND)
+        """Fetch some; False when no more are to be asked for now."""
+        async with self._db.transaction() as tx:
+            store = FeedStore(tx, self._keys)
+            missing = await store.take_missing_photos(self._again_after, PHOTOS_PER_ROUND)
         if not missing:
-            self._after = BEGINNING
             return False
         photos = await self._registration.photos(missing)
         async with self._db.transaction() as tx:
             await FeedStore(tx, self._keys).save_photos(photos, self._clock.now())
-        self._after = missing[-1]
-        return True
+        return len(missing) == PHOTOS_PER_ROUND

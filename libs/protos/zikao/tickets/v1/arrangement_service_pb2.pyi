@@ -26,7 +26,7 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     DESCRIPTOR: _descriptor.EnumDescriptor
     ARRANGEMENT_STATE_UNSPECIFIED: _ArrangementState.ValueType  # 0
     ARRANGEMENT_STATE_PENDING: _ArrangementState.ValueType  # 1
-    """Waiting for a worker."""
+    """Waiting for the last enrollments and a worker."""
     ARRANGEMENT_STATE_RUNNING: _ArrangementState.ValueType  # 2
     """Being worked on."""
     ARRANGEMENT_STATE_DONE: _ArrangementState.ValueType  # 3
@@ -35,13 +35,15 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     """Could not be made; `failure` says why."""
     ARRANGEMENT_STATE_PUBLISHED: _ArrangementState.ValueType  # 5
     """In force."""
+    ARRANGEMENT_STATE_SUPERSEDED: _ArrangementState.ValueType  # 6
+    """Was in force until another one of the county was published."""
 
 class ArrangementState(_ArrangementState, metaclass=_ArrangementStateEnumTypeWrapper):
     """Where an arrangement stands."""
 
 ARRANGEMENT_STATE_UNSPECIFIED: ArrangementState.ValueType  # 0
 ARRANGEMENT_STATE_PENDING: ArrangementState.ValueType  # 1
-"""Waiting for a worker."""
+"""Waiting for the last enrollments and a worker."""
 ARRANGEMENT_STATE_RUNNING: ArrangementState.ValueType  # 2
 """Being worked on."""
 ARRANGEMENT_STATE_DONE: ArrangementState.ValueType  # 3
@@ -50,6 +52,8 @@ ARRANGEMENT_STATE_FAILED: ArrangementState.ValueType  # 4
 """Could not be made; `failure` says why."""
 ARRANGEMENT_STATE_PUBLISHED: ArrangementState.ValueType  # 5
 """In force."""
+ARRANGEMENT_STATE_SUPERSEDED: ArrangementState.ValueType  # 6
+"""Was in force until another one of the county was published."""
 Global___ArrangementState: _TypeAlias = ArrangementState  # noqa: Y015
 
 @_typing.final

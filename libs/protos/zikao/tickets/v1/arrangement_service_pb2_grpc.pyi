@@ -36,9 +36,16 @@ class ArrangementServiceStub:
     StartArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.StartArrangementRequest, _arrangement_service_pb2.StartArrangementResponse]
     """Starts the arrangement of one county. The work goes on in the service and
     survives its restart; GetArrangement shows how far it is. The seed of the
-    draw is fixed now and published as a hash.
+    draw is fixed now and published as a hash. The work waits (pending) until
+    every enrollment that was confirmed before this call has arrived.
 
-    Errors: ARRANGEMENT_TOO_EARLY, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
+    another is pending or running. Where one is published already, whoever has a
+    seat keeps it as far as the new enrollments allow; nothing of the published
+    one changes before the new one is published.
+
+    Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     GetArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.GetArrangementRequest, _arrangement_service_pb2.GetArrangementResponse]
     """An arrangement and its progress.
@@ -47,7 +54,13 @@ class ArrangementServiceStub:
     """
     PublishArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.PublishArrangementRequest, _arrangement_service_pb2.PublishArrangementResponse]
     """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-    and reveals the seed. Refused on any violation.
+    and reveals the seed, all in one transaction. Refused on any violation.
+
+    One arrangement of a county is in force; publishing another supersedes it: a
+    ticket whose seats are the same stays valid, any other is revoked and gets a
+    new version. Only an arrangement that is done can be published, once, and only
+    while the one in force is still the one it was made on: after another was
+    published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
     Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
     REQUEST_ID_REUSED.
@@ -61,9 +74,16 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     StartArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.StartArrangementRequest, _arrangement_service_pb2.StartArrangementResponse]  # type: ignore[assignment]
     """Starts the arrangement of one county. The work goes on in the service and
     survives its restart; GetArrangement shows how far it is. The seed of the
-    draw is fixed now and published as a hash.
+    draw is fixed now and published as a hash. The work waits (pending) until
+    every enrollment that was confirmed before this call has arrived.
 
-    Errors: ARRANGEMENT_TOO_EARLY, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
+    another is pending or running. Where one is published already, whoever has a
+    seat keeps it as far as the new enrollments allow; nothing of the published
+    one changes before the new one is published.
+
+    Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     GetArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.GetArrangementRequest, _arrangement_service_pb2.GetArrangementResponse]  # type: ignore[assignment]
     """An arrangement and its progress.
@@ -72,7 +92,13 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     """
     PublishArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.PublishArrangementRequest, _arrangement_service_pb2.PublishArrangementResponse]  # type: ignore[assignment]
     """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-    and reveals the seed. Refused on any violation.
+    and reveals the seed, all in one transaction. Refused on any violation.
+
+    One arrangement of a county is in force; publishing another supersedes it: a
+    ticket whose seats are the same stays valid, any other is revoked and gets a
+    new version. Only an arrangement that is done can be published, once, and only
+    while the one in force is still the one it was made on: after another was
+    published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
     Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
     REQUEST_ID_REUSED.
@@ -89,9 +115,16 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_arrangement_service_pb2.StartArrangementResponse, _abc.Awaitable[_arrangement_service_pb2.StartArrangementResponse]]:
         """Starts the arrangement of one county. The work goes on in the service and
         survives its restart; GetArrangement shows how far it is. The seed of the
-        draw is fixed now and published as a hash.
+        draw is fixed now and published as a hash. The work waits (pending) until
+        every enrollment that was confirmed before this call has arrived.
 
-        Errors: ARRANGEMENT_TOO_EARLY, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
+        another is pending or running. Where one is published already, whoever has a
+        seat keeps it as far as the new enrollments allow; nothing of the published
+        one changes before the new one is published.
+
+        Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -112,7 +145,13 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_arrangement_service_pb2.PublishArrangementResponse, _abc.Awaitable[_arrangement_service_pb2.PublishArrangementResponse]]:
         """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-        and reveals the seed. Refused on any violation.
+        and reveals the seed, all in one transaction. Refused on any violation.
+
+        One arrangement of a county is in force; publishing another supersedes it: a
+        ticket whose seats are the same stays valid, any other is revoked and gets a
+        new version. Only an arrangement that is done can be published, once, and only
+        while the one in force is still the one it was made on: after another was
+        published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
         Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
         REQUEST_ID_REUSED.

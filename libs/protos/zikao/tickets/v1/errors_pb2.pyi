@@ -24,11 +24,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_ARRANGEMENT_TOO_EARLY: _ErrorReason.ValueType  # 1
-    """Enrollment has not closed, or sittings of the county are still arriving."""
+    """Enrollment has not closed."""
     ERROR_REASON_ROOMS_INSUFFICIENT: _ErrorReason.ValueType  # 2
     """The county has too few rooms; metadata names slot, needed and available."""
     ERROR_REASON_STATE_NOT_ALLOWED: _ErrorReason.ValueType  # 3
-    """The arrangement's state does not allow this action."""
+    """The arrangement's state does not allow this action; metadata `state` says in Chinese
+    what it is, or that another one is in progress or was published meanwhile.
+    """
     ERROR_REASON_ARRANGEMENT_INVALID: _ErrorReason.ValueType  # 4
     """The independent check found a violation; nothing was published."""
     ERROR_REASON_PRINTING_CLOSED: _ErrorReason.ValueType  # 5
@@ -53,11 +55,13 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_ARRANGEMENT_TOO_EARLY: ErrorReason.ValueType  # 1
-"""Enrollment has not closed, or sittings of the county are still arriving."""
+"""Enrollment has not closed."""
 ERROR_REASON_ROOMS_INSUFFICIENT: ErrorReason.ValueType  # 2
 """The county has too few rooms; metadata names slot, needed and available."""
 ERROR_REASON_STATE_NOT_ALLOWED: ErrorReason.ValueType  # 3
-"""The arrangement's state does not allow this action."""
+"""The arrangement's state does not allow this action; metadata `state` says in Chinese
+what it is, or that another one is in progress or was published meanwhile.
+"""
 ERROR_REASON_ARRANGEMENT_INVALID: ErrorReason.ValueType  # 4
 """The independent check found a violation; nothing was published."""
 ERROR_REASON_PRINTING_CLOSED: ErrorReason.ValueType  # 5

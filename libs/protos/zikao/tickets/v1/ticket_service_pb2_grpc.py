@@ -80,10 +80,14 @@ class TicketServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PrintTicket(self, request, context):
-        """The candidate's ticket as an A4 PDF. Printing again gives the same ticket.
+        """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
+        byte for byte, with the same or another request_id; every print is logged
+        once a request_id. When the ticket was replaced by a new version, the request_id
+        of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, PHOTO_PENDING, OVERLOADED, REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,9 +96,10 @@ class TicketServiceServicer:
     def StreamCountyTickets(self, request, context):
         """All tickets of a county as PDF documents of at most 50 pages each, by ticket
         number. A reader that was cut off goes on after the last ticket number it has.
-        Tickets that cannot be printed are named with the reason and left out.
+        Tickets that cannot be printed are named with the reason and left out. Offices
+        may print before the candidates' window opens and after it.
 
-        Errors: OUT_OF_SCOPE, TICKET_UNAVAILABLE.
+        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,7 +276,8 @@ class VerificationServiceServicer:
     """
 
     def GetVerificationData(self, request, context):
-        """The public keys that scanners carry, and the revoked tickets.
+        """The public keys that scanners carry, and the revoked tickets of a session (none
+        of a session that is not known).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,17 +44,22 @@ class TicketServiceStub:
     Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     PrintTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]
-    """The candidate's ticket as an A4 PDF. Printing again gives the same ticket.
+    """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
+    byte for byte, with the same or another request_id; every print is logged
+    once a request_id. When the ticket was replaced by a new version, the request_id
+    of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, PHOTO_PENDING, OVERLOADED, REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
+    REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _grpc.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
     number. A reader that was cut off goes on after the last ticket number it has.
-    Tickets that cannot be printed are named with the reason and left out.
+    Tickets that cannot be printed are named with the reason and left out. Offices
+    may print before the candidates' window opens and after it.
 
-    Errors: OUT_OF_SCOPE, TICKET_UNAVAILABLE.
+    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -73,17 +78,22 @@ class TicketServiceAsyncStub(TicketServiceStub):
     Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     PrintTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]  # type: ignore[assignment]
-    """The candidate's ticket as an A4 PDF. Printing again gives the same ticket.
+    """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
+    byte for byte, with the same or another request_id; every print is logged
+    once a request_id. When the ticket was replaced by a new version, the request_id
+    of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, PHOTO_PENDING, OVERLOADED, REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
+    REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _aio.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]  # type: ignore[assignment]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
     number. A reader that was cut off goes on after the last ticket number it has.
-    Tickets that cannot be printed are named with the reason and left out.
+    Tickets that cannot be printed are named with the reason and left out. Offices
+    may print before the candidates' window opens and after it.
 
-    Errors: OUT_OF_SCOPE, TICKET_UNAVAILABLE.
+    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
     """
 
 class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,10 +127,14 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticket_service_pb2.PrintTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.PrintTicketResponse, _abc.Awaitable[_ticket_service_pb2.PrintTicketResponse]]:
-        """The candidate's ticket as an A4 PDF. Printing again gives the same ticket.
+        """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
+        byte for byte, with the same or another request_id; every print is logged
+        once a request_id. When the ticket was replaced by a new version, the request_id
+        of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, PHOTO_PENDING, OVERLOADED, REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -131,9 +145,10 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_ticket_service_pb2.StreamCountyTicketsResponse], _abc.AsyncIterator[_ticket_service_pb2.StreamCountyTicketsResponse]]:
         """All tickets of a county as PDF documents of at most 50 pages each, by ticket
         number. A reader that was cut off goes on after the last ticket number it has.
-        Tickets that cannot be printed are named with the reason and left out.
+        Tickets that cannot be printed are named with the reason and left out. Offices
+        may print before the candidates' window opens and after it.
 
-        Errors: OUT_OF_SCOPE, TICKET_UNAVAILABLE.
+        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
         """
 
 def add_TicketServiceServicer_to_server(servicer: TicketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -146,7 +161,9 @@ class VerificationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
     GetVerificationData: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]
-    """The public keys that scanners carry, and the revoked tickets."""
+    """The public keys that scanners carry, and the revoked tickets of a session (none
+    of a session that is not known).
+    """
     VerifyTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]
     """Verifies a scanned QR text and returns the photo to compare the face with.
 
@@ -159,7 +176,9 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVerificationData: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]  # type: ignore[assignment]
-    """The public keys that scanners carry, and the revoked tickets."""
+    """The public keys that scanners carry, and the revoked tickets of a session (none
+    of a session that is not known).
+    """
     VerifyTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]  # type: ignore[assignment]
     """Verifies a scanned QR text and returns the photo to compare the face with.
 
@@ -175,7 +194,9 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticket_service_pb2.GetVerificationDataRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.GetVerificationDataResponse, _abc.Awaitable[_ticket_service_pb2.GetVerificationDataResponse]]:
-        """The public keys that scanners carry, and the revoked tickets."""
+        """The public keys that scanners carry, and the revoked tickets of a session (none
+        of a session that is not known).
+        """
 
     @_abc_1.abstractmethod
     def VerifyTicket(

@@ -42,10 +42,12 @@ CREATE TABLE tickets.candidate (
     ticket_number text NOT NULL,
     county_code text NOT NULL,
     personal_enc bytea NOT NULL,
-    photo_sha256 bytea NOT NULL
+    photo_sha256 bytea NOT NULL,
+    photo_asked_at timestamptz
 );
 COMMENT ON TABLE tickets.candidate IS
-    'Projection of the candidate feed; uniqueness of the number is registration''s to keep';
+    'Projection of the candidate feed; uniqueness of the number is registration''s to keep,
+    photo_asked_at (database''s clock) spares registration questions it could not answer';
 CREATE INDEX candidate_by_ticket_number ON tickets.candidate (ticket_number);
 
 CREATE TABLE tickets.photo (
@@ -81,19 +83,25 @@ CREATE TABLE tickets.arrangement (
     failure text NOT NULL DEFAULT '',
     started_at timestamptz NOT NULL,
     started_by text NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     leased_until timestamptz,
+    based_on uuid REFERENCES tickets.arrangement (arrangement_id),
     published_at timestamptz,
     published_by text,
     CONSTRAINT arrangement_state
-        CHECK (state IN ('pending', 'running', 'done', 'failed', 'published')),
-    CONSTRAINT arrangement_published
-        CHECK ((state = 'published') = (published_at IS NOT NULL AND published_by IS NOT NULL))
+        CHECK (state IN ('pending', 'running', 'done', 'failed', 'published', 'superseded')),
+    CONSTRAINT arrangement_published CHECK (
+        (state IN ('published', 'superseded'))
+        = (published_at IS NOT NULL AND published_by IS NOT NULL)
+    )
 );
 COMMENT ON TABLE tickets.arrangement IS
-    'Arrangements of counties; the one published last is in force';
-CREATE INDEX arrangement_waiting ON tickets.arrangement (started_at)
+    'Arrangements of counties; requested_at and leased_until go by the database''s clock,
+    based_on is the arrangement that was in force when it was made';
+CREATE UNIQUE INDEX arrangement_in_progress ON tickets.arrangement (session_code, county_code)
     WHERE state IN ('pending', 'running');
-CREATE INDEX arrangement_by_county ON tickets.arrangement (session_code, county_code, published_at);
+CREATE UNIQUE INDEX arrangement_in_force ON tickets.arrangement (session_code, county_code)
+    WHERE state = 'published';
 
 CREATE TABLE tickets.seat (
     arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),

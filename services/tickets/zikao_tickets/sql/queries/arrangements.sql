@@ -1,29 +1,44 @@
+-- Nothing while another arrangement of the county is in progress.
 -- name: insert_arrangement
 INSERT INTO tickets.arrangement
     (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7);
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7)
+ON CONFLICT (session_code, county_code) WHERE state IN ('pending', 'running') DO NOTHING
+RETURNING arrangement_id;
 
 -- name: load_arrangement
 SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
-    sittings, rooms, failure, started_at
+    sittings, rooms, failure, started_at, based_on
 FROM tickets.arrangement
 WHERE arrangement_id = $1;
 
 -- name: lock_arrangement
 SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
-    sittings, rooms, failure, started_at
+    sittings, rooms, failure, started_at, based_on
 FROM tickets.arrangement
 WHERE arrangement_id = $1
 FOR UPDATE;
 
--- Takes the oldest arrangement that nobody works on: new, or left by a process that died.
+-- Takes the oldest arrangement that nobody works on (new, or left by a process that died) and
+-- for which everything has come that was committed at the feed's source before it was requested.
+-- All these times are databases' times: a rehearsal moves the clock of the rules, and an event
+-- committed before the move would count as having come.
 -- name: lease_arrangement
-UPDATE tickets.arrangement SET state = 'running', leased_until = $2
+UPDATE tickets.arrangement
+SET state = 'running', leased_until = clock_timestamp() + $2::interval
 WHERE arrangement_id = (
     SELECT waiting.arrangement_id
     FROM tickets.arrangement AS waiting
-    WHERE waiting.state = 'pending' OR (waiting.state = 'running' AND waiting.leased_until < $1)
-    ORDER BY waiting.started_at
+    WHERE (
+        waiting.state = 'pending'
+        OR (waiting.state = 'running' AND waiting.leased_until < clock_timestamp())
+    )
+    AND EXISTS (
+        SELECT 1
+        FROM tickets.feed_freshness
+        WHERE source = $1 AND as_of >= waiting.requested_at
+    )
+    ORDER BY waiting.requested_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
@@ -48,18 +63,32 @@ FROM unnest($3::integer[], $4::text[], $5::text[], $6::integer[], $7::uuid[], $8
 
 -- name: finish_arrangement
 UPDATE tickets.arrangement
-SET state = 'done', leased_until = NULL, candidates = $2, sittings = $3, rooms = $4
+SET state = 'done', leased_until = NULL, candidates = $2, sittings = $3, rooms = $4, based_on = $5
 WHERE arrangement_id = $1;
 
 -- name: fail_arrangement
 UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $2
 WHERE arrangement_id = $1;
 
+-- name: find_arrangement_in_force
+SELECT arrangement_id
+FROM tickets.arrangement
+WHERE session_code = $1 AND county_code = $2 AND state = 'published';
+
+-- name: list_seats
+SELECT slot, site_code, room_code, seat_number, candidate_id, course_code
+FROM tickets.seat
+WHERE arrangement_id = $1
+ORDER BY slot, site_code, room_code, seat_number;
+
+-- name: supersede_arrangement
+UPDATE tickets.arrangement SET state = 'superseded' WHERE arrangement_id = $1;
+
 -- name: publish_arrangement
 UPDATE tickets.arrangement SET state = 'published', published_at = $2, published_by = $3
 WHERE arrangement_id = $1;
 
--- Serialises publications of one county: the session row of the county's tickets.
+-- Serialises publications of one county.
 -- name: lock_county
 SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
 

@@ -8,7 +8,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
     AS given (candidate_id, ticket_number, county_code, personal_enc, photo_sha256)
 ON CONFLICT (candidate_id) DO UPDATE SET
     ticket_number = excluded.ticket_number, county_code = excluded.county_code,
-    personal_enc = excluded.personal_enc, photo_sha256 = excluded.photo_sha256;
+    personal_enc = excluded.personal_enc, photo_sha256 = excluded.photo_sha256,
+    photo_asked_at = NULL;
 
 -- name: delete_sittings
 DELETE FROM tickets.sitting
@@ -22,19 +23,27 @@ SELECT given.session_code, given.candidate_id, given.slot, given.county_code, gi
 FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::text[])
     AS given (session_code, candidate_id, slot, county_code, course_code);
 
--- name: list_missing_photos
-SELECT candidate.candidate_id
-FROM tickets.candidate
-LEFT JOIN tickets.photo
-    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
-WHERE photo.candidate_id IS NULL
-    AND candidate.photo_sha256 <> ''::bytea
-    AND EXISTS (
-        SELECT 1 FROM tickets.sitting WHERE sitting.candidate_id = candidate.candidate_id
-    )
-    AND candidate.candidate_id > $1
-ORDER BY candidate.candidate_id
-LIMIT $2;
+-- Those who were asked for in vain come again after a while; two processes ask for different ones.
+-- name: take_missing_photos
+UPDATE tickets.candidate SET photo_asked_at = clock_timestamp()
+WHERE candidate_id IN (
+    SELECT candidate.candidate_id
+    FROM tickets.candidate
+    LEFT JOIN tickets.photo
+        ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+    WHERE photo.candidate_id IS NULL
+        AND candidate.photo_sha256 <> ''::bytea
+        AND (
+            candidate.photo_asked_at IS NULL
+            OR candidate.photo_asked_at < clock_timestamp() - $1::interval
+        )
+        AND EXISTS (
+            SELECT 1 FROM tickets.sitting WHERE sitting.candidate_id = candidate.candidate_id
+        )
+    LIMIT $2
+    FOR UPDATE OF candidate SKIP LOCKED
+)
+RETURNING candidate_id;
 
 -- name: save_photos
 INSERT INTO tickets.photo (candidate_id, sha256, jpeg_enc, fetched_at)
@@ -47,8 +56,3 @@ ON CONFLICT (candidate_id) DO UPDATE SET
 INSERT INTO tickets.feed_freshness (source, as_of)
 VALUES ($1, $2)
 ON CONFLICT (source) DO UPDATE SET as_of = greatest(feed_freshness.as_of, excluded.as_of);
-
--- name: load_feed_lag
-SELECT greatest(clock_timestamp() - as_of, interval '0')
-FROM tickets.feed_freshness
-WHERE source = $1;

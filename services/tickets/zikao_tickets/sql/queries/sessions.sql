@@ -4,6 +4,10 @@ SELECT body::text AS body FROM tickets.session WHERE session_code = $1 FOR UPDAT
 -- name: load_session
 SELECT body::text AS body FROM tickets.session WHERE session_code = $1;
 
+-- Keeps the rooms as they are until the end of the transaction.
+-- name: hold_session
+SELECT session_code FROM tickets.session WHERE session_code = $1 FOR SHARE;
+
 -- name: save_session
 INSERT INTO tickets.session (session_code, body, applied_at)
 VALUES ($1, $2::text::jsonb, $3)
@@ -34,6 +38,9 @@ SELECT site_code, room_code, max(seat_number) AS highest_seat
 FROM tickets.seat
 WHERE session_code = $1
 GROUP BY site_code, room_code;
+
+-- name: list_courses_in_use
+SELECT DISTINCT slot, course_code FROM tickets.sitting WHERE session_code = $1;
 
 -- name: delete_rooms
 DELETE FROM tickets.room
