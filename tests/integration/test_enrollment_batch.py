@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from random import Random
 from uuid import UUID, uuid4
 
 import pytest
 from integration.enrollment_database import NOW, enrollment_database
-from support.postgres import Cluster, test_cluster
+from support.service_databases import MakeDatabase
 from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao_enrollment.commands.submit_batch import Submission, submit_batch
 from zikao_enrollment.domain.choices import Choice
@@ -24,17 +24,10 @@ SESSION = small_session(SEATS)
 COUNTIES = tuple(SESSION.counties)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
-
-
 @pytest.fixture
-async def database(cluster: Cluster) -> AsyncIterator[Database]:
+async def database(make_database: MakeDatabase) -> AsyncIterator[Database]:
     """A ledger of 30 seats a county and slot, and 120 candidates."""
-    async with enrollment_database(cluster, SESSION, CANDIDATES) as found:
+    async with enrollment_database(make_database, SESSION, CANDIDATES) as found:
         yield found
 
 
@@ -48,7 +41,9 @@ def submission(
 async def submit(database: Database, *submissions: Submission) -> list[Order | DomainError]:
     """Submit a batch in a transaction of its own."""
     async with database.transaction() as transaction:
-        return await submit_batch(Store(transaction), SESSION, submissions, NOW)
+        store = Store(transaction)
+        candidates = await store.lock_candidates({each.candidate_id for each in submissions})
+        return await submit_batch(store, SESSION, candidates, submissions, NOW)
 
 
 async def ledger(database: Database) -> dict[tuple[str, int], tuple[int, int]]:

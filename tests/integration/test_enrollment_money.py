@@ -1,17 +1,18 @@
 """Payments and expiry against a real ledger: every fen is an enrollment or a refund."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from integration.enrollment_database import NOW, enrollment_database
-from support.postgres import Cluster, test_cluster
+from support.service_databases import MakeDatabase
 from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao_enrollment.commands.expire_orders import expire_orders
-from zikao_enrollment.commands.release_order import release_order
+from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.settle_payment import settle_payment
 from zikao_enrollment.commands.submit_batch import Submission, submit_batch
+from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
@@ -26,17 +27,10 @@ LATER = NOW + SESSION.hold
 TICK = timedelta(microseconds=1)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
-
-
 @pytest.fixture
-async def database(cluster: Cluster) -> AsyncIterator[Database]:
+async def database(make_database: MakeDatabase) -> AsyncIterator[Database]:
     """A ledger of one seat a county and slot, and three candidates."""
-    async with enrollment_database(cluster, SESSION, 3) as found:
+    async with enrollment_database(make_database, SESSION, 3) as found:
         yield found
 
 
@@ -44,7 +38,9 @@ async def hold(database: Database, candidate: int, county: str = COUNTIES[0]) ->
     """Hold both slots of a county for a candidate."""
     wanted = Submission(uuid4(), UUID(int=candidate), Choice(("00001", "00003"), (county,)))
     async with database.transaction() as transaction:
-        (order,) = await submit_batch(Store(transaction), SESSION, [wanted], NOW)
+        store = Store(transaction)
+        candidates = await store.lock_candidates([wanted.candidate_id])
+        (order,) = await submit_batch(store, SESSION, candidates, [wanted], NOW)
     assert isinstance(order, Order)
     return order
 
@@ -56,7 +52,7 @@ async def pay(
     payment = Payment(payment_id, order_id, amount_fen, NOW)
     async with database.transaction() as transaction:
         return await settle_payment(
-            Store(transaction), {SESSION.code: SESSION}, payment, uuid4(), LATER
+            Store(transaction), {SESSION.code: AppliedSession(SESSION, 1)}, payment, uuid4(), LATER
         )
 
 
@@ -65,7 +61,7 @@ async def release(database: Database, order: Order) -> None:
     async with database.transaction() as transaction:
         assert list(await expire_orders(Store(transaction), LATER, 10)) == [order.order_id]
     async with database.transaction() as transaction:
-        await release_order(Store(transaction), order.order_id, LATER)
+        await release_orders(Store(transaction), [order.order_id], LATER)
 
 
 async def seats(database: Database, county: str = COUNTIES[0]) -> set[tuple[int, int]]:
@@ -122,9 +118,7 @@ async def test_a_payment_while_closing_confirms(database: Database) -> None:
         await expire_orders(Store(transaction), LATER, 10)
     await pay(database, order.order_id)
     async with database.transaction() as transaction:
-        kept = await release_order(Store(transaction), order.order_id, LATER)
-    assert kept is not None
-    assert kept.state is OrderState.CONFIRMED
+        assert not await release_orders(Store(transaction), [order.order_id], LATER)
     assert await seats(database) == {(0, 1)}
 
 

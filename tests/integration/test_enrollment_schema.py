@@ -1,24 +1,18 @@
-"""Enrollment's schema: every query is understood, and the last line holds."""
+"""Enrollment's schema is the last line: it refuses even if the allocator were wrong."""
 
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from importlib import resources
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from support.postgres import Cluster, test_cluster
+from support.service_databases import MakeDatabase
+from zikao_kit.queries import Queries
 
-SQL = resources.files("zikao_enrollment").joinpath("sql")
 NOW = datetime(2022, 2, 28, 1, tzinfo=UTC)
 CANDIDATE = uuid4()
 ORDER = uuid4()
-QUERIES = {
-    name: text
-    for file in SQL.joinpath("queries").iterdir()
-    for name, text in re.findall(r"(?ms)^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", file.read_text())
-}
+QUERIES = Queries.load("zikao_enrollment")
 INSERT_ORDER = (
     "INSERT INTO enrollment.enrollment_order VALUES"
     " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, NULL, $3, $3)"
@@ -27,24 +21,12 @@ INSERT_SITTING = "INSERT INTO enrollment.sitting VALUES ('22.1', $1, $2, $3, '00
 INSERT_PAYMENT = "INSERT INTO enrollment.payment VALUES ($1, $2, 3500, $3, $3, 'applied')"
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for this module."""
-    with test_cluster() as found:
-        yield found
-
-
 @pytest.fixture
-async def connection(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
+async def connection(make_database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
     """A database with one county of one seat in a slot, and one order."""
-    name = f"enrollment_{uuid4().hex}"
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    await admin.execute(f"CREATE DATABASE {name}")
-    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
+    connection = await asyncpg.connect(await make_database("enrollment"))
     try:
-        await connection.execute("SET search_path = ''")
-        await connection.execute(SQL.joinpath("schema.sql").read_text())
-        await connection.execute("INSERT INTO enrollment.session VALUES ('22.1', '{}', $1)", NOW)
+        await connection.execute("INSERT INTO enrollment.session VALUES ('22.1', 1, '{}', $1)", NOW)
         await connection.execute(
             "INSERT INTO enrollment.seat_ledger VALUES ('22.1', '510104', 1, 1, 1, 0)"
         )
@@ -56,21 +38,6 @@ async def connection(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
-        await admin.execute(f"DROP DATABASE {name}")
-        await admin.close()
-
-
-async def test_every_query_is_understood(connection: asyncpg.Connection) -> None:
-    """PostgreSQL prepares every named query against the schema, with an empty search path."""
-    for text in QUERIES.values():
-        await connection.prepare(text)
-
-
-def test_schema_is_the_sum_of_the_migrations() -> None:
-    """`schema.sql` says what the migrations make."""
-    migrations = sorted(SQL.joinpath("migrations").iterdir(), key=lambda file: file.name)
-    whole = "".join(file.read_text() for file in migrations)
-    assert SQL.joinpath("schema.sql").read_text() == whole
 
 
 async def test_one_seat_too_many_is_refused(connection: asyncpg.Connection) -> None:
@@ -110,9 +77,9 @@ async def test_an_order_is_expired_by_one_worker(connection: asyncpg.Connection)
 
 async def test_the_county_goes_with_the_last_sitting(connection: asyncpg.Connection) -> None:
     """An enrollment stays while a sitting does, and goes with the last."""
-    who: tuple[str, UUID] = ("22.1", CANDIDATE)
-    await connection.execute(QUERIES["delete_empty_enrollment"], *who)
+    who = ("22.1", [CANDIDATE])
+    await connection.execute(QUERIES["delete_empty_enrollments"], *who)
     assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 1
-    await connection.execute(QUERIES["delete_sittings"], ORDER)
-    await connection.execute(QUERIES["delete_empty_enrollment"], *who)
+    await connection.execute(QUERIES["delete_sittings"], [ORDER])
+    await connection.execute(QUERIES["delete_empty_enrollments"], *who)
     assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 0

@@ -1,19 +1,23 @@
 """What the service asks of its database: one method a named query of `sql/queries`."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from zikao_kit.db import Transaction
+from zikao_kit.feed import Outbox
 
+from zikao_enrollment.convert import enrollment_event
 from zikao_enrollment.domain.allocation import Holding, SeatKey
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse
+from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Refund
 from zikao_enrollment.domain.timetable import Track
+
+SCHEMA = "enrollment"
 
 
 class Plan(NamedTuple):
@@ -40,21 +44,56 @@ class SeatChange(NamedTuple):
     confirmed: int
 
 
+class RefundOwed(NamedTuple):
+    """A payment to give back."""
+
+    refund_id: UUID
+    payment_id: str
+    amount_fen: int
+
+
 class Store:
-    """The enrollment schema within one transaction."""
+    """Candidates, seats, orders and money within one transaction."""
+
+    _outbox = Outbox(SCHEMA)
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
+    async def find_candidate(self, candidate_id: UUID) -> Candidate | None:
+        """The candidate, if known."""
+        row = await self._transaction.fetchrow("find_candidate", candidate_id)
+        return _candidate(row) if row else None
+
+    async def save_candidates(self, candidates: Iterable[Candidate]) -> None:
+        """Make these the candidates' states; of several for one the last counts."""
+        latest = {candidate.candidate_id: candidate for candidate in candidates}
+        rows = [_candidate_row(latest[candidate_id]) for candidate_id in sorted(latest)]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await self._transaction.execute("save_candidates", *columns)
+
+    async def learn_candidate(self, candidate: Candidate) -> None:
+        """Store a candidate whom the feed has not brought yet."""
+        await self._transaction.execute("learn_candidate", *_candidate_row(candidate))
+
+    async def save_plan(
+        self, session_code: str, candidate_id: UUID, plan: Plan, now: datetime
+    ) -> None:
+        """Store a plan in place of an earlier one."""
+        await self._transaction.execute(
+            "save_plan",
+            session_code,
+            candidate_id,
+            list(plan.choice.course_codes),
+            list(plan.choice.county_codes),
+            plan.may_move,
+            now,
+        )
+
     async def lock_candidates(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
         """The candidates that are known, locked in the order of ids."""
         rows = await self._transaction.fetch("lock_candidates", list(candidate_ids))
-        return {
-            row["candidate_id"]: Candidate(
-                row["candidate_id"], Track(row["track"]), row["standing"], row["standing_reason"]
-            )
-            for row in rows
-        }
+        return {row["candidate_id"]: _candidate(row) for row in rows}
 
     async def list_plans(
         self, session_code: str, candidate_ids: Iterable[UUID]
@@ -143,12 +182,12 @@ class Store:
             [order.county_code for order, _ in sittings],
         )
 
-    async def delete_sittings(self, order: Order) -> None:
-        """Give up the sittings of an order, and the county with the candidate's last one."""
-        await self._transaction.execute("delete_sittings", order.order_id)
-        await self._transaction.execute(
-            "delete_empty_enrollment", order.session_code, order.candidate_id
-        )
+    async def delete_sittings(self, orders: Sequence[Order]) -> None:
+        """Give up the sittings of orders, and the county with a candidate's last one."""
+        await self._transaction.execute("delete_sittings", [order.order_id for order in orders])
+        for session_code in sorted({order.session_code for order in orders}):
+            people = [o.candidate_id for o in orders if o.session_code == session_code]
+            await self._transaction.execute("delete_empty_enrollments", session_code, people)
 
     async def insert_moves(self, moves: Sequence[OrderMove], now: datetime) -> None:
         """Add to the history of orders."""
@@ -157,8 +196,34 @@ class Store:
 
     async def lock_order(self, order_id: UUID) -> Order | None:
         """The order, locked until the transaction ends."""
-        rows = await self._transaction.fetch("lock_order", order_id)
-        return _order(rows[0]) if rows else None
+        return next(iter(await self.lock_orders([order_id])), None)
+
+    async def lock_orders(self, order_ids: Iterable[UUID]) -> list[Order]:
+        """Orders that exist, locked in the order of ids."""
+        rows = await self._transaction.fetch("lock_orders", list(order_ids))
+        return [_order(row) for row in rows]
+
+    async def list_orders(
+        self,
+        session_code: str,
+        candidate_id: UUID,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[Order]:
+        """A candidate's orders, the newest first, older than `before` (created_at, order id)."""
+        created_at, order_id = before or (None, None)
+        rows = await self._transaction.fetch(
+            "list_orders", session_code, candidate_id, created_at, order_id, limit
+        )
+        return [_order(row) for row in rows]
+
+    async def list_refunds(self, order_ids: Iterable[UUID]) -> dict[UUID, list[Refund]]:
+        """Money that goes back, by order."""
+        refunds: defaultdict[UUID, list[Refund]] = defaultdict(list)
+        for row in await self._transaction.fetch("list_refunds", list(order_ids)):
+            refund = Refund(row["refund_id"], row["amount_fen"], row["refunded_at"])
+            refunds[row["order_id"]].append(refund)
+        return dict(refunds)
 
     async def update_order(
         self, order_id: UUID, state: OrderState, county_code: str, now: datetime
@@ -166,26 +231,47 @@ class Store:
         """Store where an order stands."""
         await self._transaction.execute("update_order", order_id, state, county_code, now)
 
+    async def update_orders(
+        self, order_ids: Iterable[UUID], state: OrderState, now: datetime
+    ) -> None:
+        """Store where orders stand."""
+        await self._transaction.execute("update_orders", list(order_ids), state, now)
+
+    async def save_payment_code(self, order_id: UUID, payment_code: str, now: datetime) -> None:
+        """Store the code with which an order is paid."""
+        await self._transaction.execute("save_payment_code", order_id, payment_code, now)
+
     async def expire_orders(self, now: datetime, limit: int) -> dict[UUID, OrderState]:
         """Begin to close orders whose hold has ended; their states before, by order id."""
         rows = await self._transaction.fetch("expire_orders", now, limit)
         return {row["order_id"]: OrderState(row["from_state"]) for row in rows}
 
+    async def lease_closing_orders(
+        self, untouched_since: datetime, now: datetime, limit: int
+    ) -> list[UUID]:
+        """Take over closing orders that whoever closed them has left."""
+        rows = await self._transaction.fetch("lease_closing_orders", untouched_since, now, limit)
+        return [row["order_id"] for row in rows]
+
     async def payment_exists(self, payment_id: str) -> bool:
         """Whether word of this payment has come before."""
-        rows = await self._transaction.fetch("payment_exists", payment_id)
-        return bool(rows[0][0])
+        return bool(await self._transaction.fetchval("payment_exists", payment_id))
 
-    async def insert_payment(self, payment: Payment, *, applied: bool, now: datetime) -> None:
-        """Store money that has come in: applied to its order, or to be refunded."""
-        await self._transaction.execute(
-            "insert_payment",
-            payment.payment_id,
-            payment.order_id,
-            payment.amount_fen,
-            payment.paid_at,
-            now,
-            "applied" if applied else "refund",
+    async def insert_payment(self, payment: Payment, *, applied: bool, now: datetime) -> bool:
+        """Store money that has come in, applied to its order or to be refunded.
+
+        False when word of it has come meanwhile: then nothing was stored.
+        """
+        return bool(
+            await self._transaction.execute(
+                "insert_payment",
+                payment.payment_id,
+                payment.order_id,
+                payment.amount_fen,
+                payment.paid_at,
+                now,
+                "applied" if applied else "refund",
+            )
         )
 
     async def insert_refund(self, refund_id: UUID, payment: Payment, now: datetime) -> None:
@@ -193,6 +279,29 @@ class Store:
         await self._transaction.execute(
             "insert_refund", refund_id, payment.payment_id, payment.amount_fen, now
         )
+
+    async def lease_refunds(
+        self, now: datetime, next_attempt_at: datetime, limit: int
+    ) -> list[RefundOwed]:
+        """Refunds to ask the platform for now; nobody else gets them until the next attempt."""
+        rows = await self._transaction.fetch("lease_refunds", now, next_attempt_at, limit)
+        return [RefundOwed(**row) for row in rows]
+
+    async def finish_refund(self, refund_id: UUID, refunded_at: datetime) -> None:
+        """The platform has confirmed that the money went back."""
+        await self._transaction.execute("finish_refund", refund_id, refunded_at)
+
+    async def publish_enrollment(self, order: Order) -> None:
+        """Tell other services the confirmed courses of an order's candidate.
+
+        The candidate must be locked: the last event must be the last state.
+        """
+        courses = await self.list_confirmed_courses(order.session_code, order.candidate_id)
+        payload = enrollment_event(
+            order.session_code, order.candidate_id, order.county_code, courses
+        )
+        key = f"{order.session_code}:{order.candidate_id}"
+        await self._outbox.append(self._transaction, key, payload)
 
     async def list_confirmed_courses(
         self, session_code: str, candidate_id: UUID
@@ -205,6 +314,23 @@ class Store:
 def _array(codes: Iterable[str]) -> str:
     """A literal of an array of plain words: `unnest` would flatten an array of arrays."""
     return "{" + ",".join(codes) + "}"
+
+
+def _candidate(row: Any) -> Candidate:
+    return Candidate(
+        row["candidate_id"], Track(row["track"]), row["standing"], row["standing_reason"]
+    )
+
+
+def _candidate_row(candidate: Candidate) -> tuple[object, ...]:
+    return (
+        candidate.candidate_id,
+        candidate.ticket_number,
+        candidate.county_code,
+        candidate.track,
+        candidate.standing,
+        candidate.standing_reason,
+    )
 
 
 def _order(row: Any) -> Order:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from zikao_enrollment.domain.money import Disposition, disposition
 from zikao_enrollment.domain.order_states import (
     HOLDING_STATES,
+    STATE_NAMES_ZH,
     TRANSITIONS,
     OrderEvent,
     OrderState,
@@ -29,7 +30,7 @@ def test_every_pair_moves_or_is_refused(state: OrderState, event: OrderEvent) ->
             next_state(state, event)
         assert (refused.value.reason, refused.value.metadata) == (
             "STATE_NOT_ALLOWED",
-            {"state": state.value},
+            {"state": STATE_NAMES_ZH[state]},
         )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from zikao_enrollment.domain.allocation import Claim, Granted, SeatKey, allocate, seat_keys
+from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.money import Disposition, Payment, disposition
 from zikao_enrollment.domain.order_states import OrderEvent, OrderState, next_state
 from zikao_enrollment.domain.orders import ACTIVE, Order
@@ -17,7 +18,7 @@ PLATFORM = "payment-platform"
 
 async def settle_payment(
     store: Store,
-    sessions: Mapping[str, Session],
+    sessions: Mapping[str, AppliedSession],
     payment: Payment,
     refund_id: UUID,
     now: datetime,
@@ -32,15 +33,17 @@ async def settle_payment(
     if await store.payment_exists(payment.payment_id):
         return order
     confirmed = await _confirm(store, sessions, order, payment, now) if order else None
-    await store.insert_payment(payment, applied=confirmed is not None, now=now)
-    if confirmed is None:
+    stored = await store.insert_payment(payment, applied=confirmed is not None, now=now)
+    if stored and confirmed is None:
         await store.insert_refund(refund_id, payment, now)
+    if confirmed is not None:
+        await store.publish_enrollment(confirmed)
     return confirmed or order
 
 
 async def _confirm(
     store: Store,
-    sessions: Mapping[str, Session],
+    sessions: Mapping[str, AppliedSession],
     order: Order,
     payment: Payment,
     now: datetime,
@@ -48,10 +51,11 @@ async def _confirm(
     """The order confirmed by this payment, or None when the money has to go back."""
     match disposition(order.state, order.fee_fen, payment.amount_fen):
         case Disposition.APPLY:
+            await store.lock_candidates([order.candidate_id])
             await _move_seats(store, order, SeatChange(held=-1, confirmed=1))
             return await _store_confirmed(store, order, order, OrderEvent.PAY, now)
         case Disposition.RECLAIM:
-            placed = await _seat_again(store, sessions[order.session_code], order)
+            placed = await _seat_again(store, sessions[order.session_code].session, order)
             if placed is None:
                 return None
             return await _store_confirmed(store, order, placed, OrderEvent.RECLAIM, now)

@@ -4,7 +4,7 @@ Decided here on locked rows rather than in one SQL statement: the locks are the 
 decision is a pure function that can be tested by itself (`domain.allocation`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,17 +16,17 @@ from zikao_enrollment.domain.allocation import (
     Claim,
     Decision,
     Granted,
+    SeatKey,
     SoldOut,
     allocate,
+    is_hopeless,
     seat_keys,
 )
 from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
 from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Candidate, Order, courses_in
+from zikao_enrollment.domain.orders import Candidate, Order, courses_in, not_yet_known
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import OrderMove, Store
-
-UNKNOWN_STANDING = "unknown"
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,21 @@ class Submission:
 
 
 async def submit_batch(
-    store: Store, session: Session, submissions: Sequence[Submission], now: datetime
+    store: Store,
+    session: Session,
+    candidates: Mapping[UUID, Candidate],
+    submissions: Sequence[Submission],
+    now: datetime,
+    *,
+    surely_full: Mapping[SeatKey, int] | None = None,
 ) -> list[Order | DomainError]:
     """Decide every submission, the first come first; the answers are in their order.
 
     An answer is the held order or the reason of the refusal, as SubmitEnrollment and
-    SubmitPlan state them.
+    SubmitPlan state them. The caller has locked `candidates`, those of the submissions that
+    are known. `surely_full` are free seats as of less than a second ago: who finds no county
+    in them is refused without waiting for the ledger rows that everybody wants.
     """
-    candidates = await store.lock_candidates({each.candidate_id for each in submissions})
     chosen = await _with_plans(store, session, submissions)
     errors = [
         _refusal(session, candidates.get(each.candidate_id), choice, now)
@@ -57,7 +64,8 @@ async def submit_batch(
         for each, choice, error in zip(submissions, chosen, errors, strict=True)
         if error is None and choice is not None
     ]
-    answers = iter(await _take_seats(store, session, good, now) if good else [])
+    taken = await _take_seats(store, session, good, now, surely_full or {}) if good else []
+    answers = iter(taken)
     return [error or next(answers) for error in errors]
 
 
@@ -76,7 +84,7 @@ def _refusal(
 ) -> DomainError | None:
     """Why this submission cannot have seats whatever is free, or None."""
     if candidate is None:
-        return DomainError("NOT_ELIGIBLE", standing=UNKNOWN_STANDING, detail="尚未取得准考证号")
+        return not_yet_known()
     try:
         candidate.require_eligible()
     except DomainError as error:
@@ -90,26 +98,40 @@ def _refusal(
 
 
 async def _take_seats(
-    store: Store, session: Session, chosen: Sequence[tuple[Submission, Choice]], now: datetime
+    store: Store,
+    session: Session,
+    chosen: Sequence[tuple[Submission, Choice]],
+    now: datetime,
+    surely_full: Mapping[SeatKey, int],
 ) -> list[Order | DomainError]:
     claims = [_claim(session, each, choice) for each, choice in chosen]
     # The candidates are locked: what they hold cannot change until the end.
     holdings = await store.list_holdings(session.code, {each.candidate_id for each, _ in chosen})
-    free = await store.lock_seats(session.code, seat_keys(claims))
-    decisions = allocate(claims, free, holdings, session.max_courses)
+    hopeless = [is_hopeless(claim, surely_full) for claim in claims]
+    hopeful = [claim for claim, no in zip(claims, hopeless, strict=True) if not no]
+    free = await store.lock_seats(session.code, seat_keys(hopeful)) if hopeful else {}
+    decided = iter(allocate(hopeful, free, holdings, session.max_courses))
+    decisions = [
+        allocate([claim], surely_full, holdings, session.max_courses)[0] if no else next(decided)
+        for claim, no in zip(claims, hopeless, strict=True)
+    ]
     answers = [
         _answer(session, each, choice, decision, now)
         for (each, choice), decision in zip(chosen, decisions, strict=True)
     ]
-    orders = [answer for answer in answers if isinstance(answer, Order)]
-    if orders:
-        await store.insert_held_orders(orders)
-        moves = [
-            OrderMove(order.order_id, None, OrderState.HELD, "submit", str(order.candidate_id))
-            for order in orders
-        ]
-        await store.insert_moves(moves, now)
+    await _store_held(store, [answer for answer in answers if isinstance(answer, Order)], now)
     return answers
+
+
+async def _store_held(store: Store, orders: Sequence[Order], now: datetime) -> None:
+    if not orders:
+        return
+    await store.insert_held_orders(orders)
+    moves = [
+        OrderMove(order.order_id, None, OrderState.HELD, "submit", str(order.candidate_id))
+        for order in orders
+    ]
+    await store.insert_moves(moves, now)
 
 
 def _claim(session: Session, submission: Submission, choice: Choice) -> Claim:

@@ -124,6 +124,14 @@ def full_slots(
     return tuple(slot for slot in sorted(slots) if free.get(SeatKey(county_code, slot), 0) < 1)
 
 
+def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:
+    """Whether each county of a claim lacks a seat; one of which nothing is known does not."""
+    return all(
+        any(free.get(SeatKey(county_code, slot), 1) < 1 for slot in claim.slots)
+        for county_code in claim.county_codes
+    )
+
+
 def _take(
     claim: Claim, county_code: str, left: dict[SeatKey, int], held: dict[str, Holding]
 ) -> None:

@@ -25,8 +25,9 @@ class OrderEvent(StrEnum):
     RECLAIM = "reclaim"
 
 
-# The seats go back only from CLOSING, when the platform has said that it will take no money
-# any more. HELD may be paid: the platform may have the order though our answer was lost.
+# The seats go back only from CLOSING, when the platform takes no money for the order any more
+# (or never heard of it: it hears only of what is PAYING). HELD may be paid all the same: money
+# that has come counts, whatever we believe the platform to know.
 TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
     (OrderState.HELD, OrderEvent.OPEN_PAYMENT): OrderState.PAYING,
     (OrderState.PAYING, OrderEvent.OPEN_PAYMENT): OrderState.PAYING,
@@ -39,13 +40,21 @@ TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
     (OrderState.RELEASED, OrderEvent.RECLAIM): OrderState.CONFIRMED,
 }
 
+STATE_NAMES_ZH = {
+    OrderState.HELD: "占位待缴费",
+    OrderState.PAYING: "缴费中",
+    OrderState.CONFIRMED: "报考成功",
+    OrderState.CLOSING: "占位已到期",
+    OrderState.RELEASED: "已释放",
+}
+
 # Their seats count as `held` in the ledger.
 HOLDING_STATES = frozenset({OrderState.HELD, OrderState.PAYING, OrderState.CLOSING})
 
 
 def next_state(state: OrderState, event: OrderEvent) -> OrderState:
-    """The state after `event`. Raises DomainError STATE_NOT_ALLOWED with `state`."""
+    """The state after `event`. Raises DomainError STATE_NOT_ALLOWED with `state` in Chinese."""
     after = TRANSITIONS.get((state, event))
     if after is None:
-        raise DomainError("STATE_NOT_ALLOWED", state=state)
+        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[state])
     return after

@@ -7,20 +7,32 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.order_states import HOLDING_STATES, OrderState
 from zikao_enrollment.domain.timetable import Session, Track
 
 ACTIVE = "active"
+UNKNOWN_STANDING = "unknown"
+_STANDINGS_ZH = {
+    "graduated": "已毕业",
+    "transfer_requested": "转考申请办理中",
+    "transferred_out": "已转出",
+    "blocked": "考试机构限制报考",
+}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The projection of a candidate: what decides eligibility, nothing personal."""
+    """The projection of a candidate: what decides eligibility, nothing personal.
+
+    Ticket number and registering county are kept for lists; no rule asks for them.
+    """
 
     candidate_id: UUID
     track: Track
     standing: str
     standing_reason: str
+    ticket_number: str = ""
+    county_code: str = ""
 
     def require_eligible(self) -> None:
         """Only active candidates enroll. Raises DomainError NOT_ELIGIBLE."""
@@ -28,8 +40,18 @@ class Candidate:
             raise DomainError(
                 "NOT_ELIGIBLE",
                 standing=self.standing,
-                detail=self.standing_reason or self.standing,
+                detail=self.standing_reason or _STANDINGS_ZH.get(self.standing, self.standing),
             )
+
+
+def not_yet_known() -> DomainError:
+    """NOT_ELIGIBLE for somebody of whom registration has said nothing yet."""
+    return DomainError("NOT_ELIGIBLE", standing=UNKNOWN_STANDING, detail="尚未取得准考证号")
+
+
+def is_not_yet_known(error: DomainError) -> bool:
+    """Whether an error is `not_yet_known`: asking registration may help."""
+    return error.metadata.get("standing") == UNKNOWN_STANDING
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,11 @@ class Order:
     held_until: datetime
     created_at: datetime
     payment_code: str | None = None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether its seats are held and not yet paid."""
+        return self.state in HOLDING_STATES
 
     @property
     def slots(self) -> frozenset[int]:

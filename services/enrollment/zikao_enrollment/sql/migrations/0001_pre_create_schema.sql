@@ -4,6 +4,7 @@ CREATE SCHEMA IF NOT EXISTS enrollment;
 
 CREATE TABLE enrollment.session (
     session_code text PRIMARY KEY,
+    version integer NOT NULL,
     body jsonb NOT NULL,
     applied_at timestamptz NOT NULL
 );
@@ -73,6 +74,8 @@ CREATE INDEX enrollment_order_by_candidate
     ON enrollment.enrollment_order (session_code, candidate_id, created_at DESC, order_id);
 CREATE INDEX enrollment_order_by_deadline ON enrollment.enrollment_order (held_until)
     WHERE state IN ('held', 'paying', 'closing');
+CREATE INDEX enrollment_order_closing ON enrollment.enrollment_order (updated_at)
+    WHERE state = 'closing';
 
 CREATE TABLE enrollment.enrollment (
     session_code text NOT NULL,
@@ -142,30 +145,7 @@ COMMENT ON TABLE enrollment.refund IS
     'Money that goes back; asked for at the platform until refunded_at is set';
 CREATE INDEX refund_pending ON enrollment.refund (next_attempt_at) WHERE refunded_at IS NULL;
 
-CREATE TABLE enrollment.trusted_key (
-    key_id text PRIMARY KEY,
-    public_key bytea NOT NULL
-);
-COMMENT ON TABLE enrollment.trusted_key IS
-    'Registration''s token keys, kept so that a restart works while registration is down';
-
-CREATE TABLE enrollment.outbox (
-    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    position bigint GENERATED ALWAYS AS IDENTITY,
-    event_key text NOT NULL,
-    payload bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (xid, position)
-);
-COMMENT ON TABLE enrollment.outbox IS 'The enrollment feed, read in the order of commits';
-
-CREATE TABLE enrollment.feed_cursor (
-    source text PRIMARY KEY,
-    cursor text NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE enrollment.feed_cursor IS 'How far the feeds of others have been applied';
-
+-- Every service with mutations (zikao_kit.idempotency).
 CREATE TABLE enrollment.idempotency (
     actor text NOT NULL,
     request_id uuid NOT NULL,
@@ -177,3 +157,33 @@ CREATE TABLE enrollment.idempotency (
 );
 COMMENT ON TABLE enrollment.idempotency IS
     'Answers by request id: the same id with the same body is answered again';
+CREATE INDEX idempotency_by_age ON enrollment.idempotency (created_at);
+
+-- A service with a feed (zikao_kit.feed).
+CREATE TABLE enrollment.outbox (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    event_key text NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (xid, position)
+);
+COMMENT ON TABLE enrollment.outbox IS 'The feed: the state of a key after each change';
+CREATE INDEX outbox_by_key ON enrollment.outbox (event_key, position);
+
+-- A service that verifies access tokens issued elsewhere (zikao_kit.token_keys).
+CREATE TABLE enrollment.trusted_key (
+    key_id text PRIMARY KEY,
+    public_key bytea NOT NULL
+);
+COMMENT ON TABLE enrollment.trusted_key IS
+    'Keys of access tokens as known last: a restart works while their issuer is away';
+
+-- A service that follows a feed (zikao_kit.feed_consumer).
+CREATE TABLE enrollment.feed_cursor (
+    source text PRIMARY KEY,
+    cursor text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE enrollment.feed_cursor IS
+    'How far the feeds of others have been applied; updated_at shows that somebody is at it';

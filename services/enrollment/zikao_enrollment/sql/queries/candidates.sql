@@ -1,4 +1,4 @@
--- name: get_candidate
+-- name: find_candidate
 SELECT candidate_id, track, standing, standing_reason
 FROM enrollment.candidate
 WHERE candidate_id = $1;
@@ -15,6 +15,13 @@ ON CONFLICT (candidate_id) DO UPDATE SET
     ticket_number = excluded.ticket_number, county_code = excluded.county_code,
     track = excluded.track, standing = excluded.standing,
     standing_reason = excluded.standing_reason;
+
+-- What the feed has brought meanwhile is younger than what was asked for.
+-- name: learn_candidate
+INSERT INTO enrollment.candidate
+    (candidate_id, ticket_number, county_code, track, standing, standing_reason)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (candidate_id) DO NOTHING;
 
 -- name: save_plan
 INSERT INTO enrollment.plan

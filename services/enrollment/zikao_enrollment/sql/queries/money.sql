@@ -1,7 +1,8 @@
 -- name: insert_payment
 INSERT INTO enrollment.payment
     (payment_id, order_id, amount_fen, paid_at, received_at, disposition)
-VALUES ($1, $2, $3, $4, $5, $6);
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (payment_id) DO NOTHING;
 
 -- name: payment_exists
 SELECT EXISTS (SELECT FROM enrollment.payment WHERE payment_id = $1);

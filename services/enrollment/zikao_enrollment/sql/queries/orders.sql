@@ -1,16 +1,3 @@
--- name: get_order
-SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, payment_code, created_at
-FROM enrollment.enrollment_order
-WHERE order_id = $1;
-
--- name: lock_order
-SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, payment_code, created_at
-FROM enrollment.enrollment_order
-WHERE order_id = $1
-FOR UPDATE;
-
 -- name: list_orders
 SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
     held_until, payment_code, created_at
@@ -28,23 +15,41 @@ JOIN enrollment.payment ON payment.payment_id = refund.payment_id
 WHERE payment.order_id = ANY ($1::uuid[])
 ORDER BY refund.requested_at, refund.refund_id;
 
+-- In the order of ids, as everybody locks several orders.
+-- name: lock_orders
+SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
+    held_until, payment_code, created_at
+FROM enrollment.enrollment_order
+WHERE order_id = ANY ($1::uuid[])
+ORDER BY order_id
+FOR UPDATE;
+
+-- name: update_orders
+UPDATE enrollment.enrollment_order
+SET state = $2, updated_at = $3
+WHERE order_id = ANY ($1::uuid[]);
+
 -- name: update_order
 UPDATE enrollment.enrollment_order
 SET state = $2, county_code = $3, updated_at = $4
 WHERE order_id = $1;
 
--- name: set_payment_code
-UPDATE enrollment.enrollment_order SET payment_code = $2 WHERE order_id = $1;
+-- name: save_payment_code
+UPDATE enrollment.enrollment_order
+SET payment_code = $2, updated_at = $3
+WHERE order_id = $1;
 
 -- name: delete_sittings
-DELETE FROM enrollment.sitting WHERE order_id = $1;
+DELETE FROM enrollment.sitting WHERE order_id = ANY ($1::uuid[]);
 
--- name: delete_empty_enrollment
+-- name: delete_empty_enrollments
 DELETE FROM enrollment.enrollment
 WHERE session_code = $1
-    AND candidate_id = $2
+    AND candidate_id = ANY ($2::uuid[])
     AND NOT EXISTS (
-        SELECT FROM enrollment.sitting WHERE sitting.session_code = $1 AND sitting.candidate_id = $2
+        SELECT FROM enrollment.sitting
+        WHERE sitting.session_code = enrollment.session_code
+            AND sitting.candidate_id = enrollment.candidate_id
     );
 
 -- name: list_confirmed_courses
@@ -71,18 +76,18 @@ FROM due
 WHERE enrollment_order.order_id = due.order_id
 RETURNING due.order_id, due.state AS from_state;
 
--- Claims orders of a state for one worker: updated_at is its lease.
--- name: lease_orders
+-- Takes over closing orders that nobody has touched since $1: updated_at is the lease.
+-- name: lease_closing_orders
 WITH due AS (
     SELECT order_id
     FROM enrollment.enrollment_order
-    WHERE state = $1 AND updated_at <= $2
+    WHERE state = 'closing' AND updated_at <= $1
     ORDER BY updated_at
-    LIMIT $4
+    LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
 UPDATE enrollment.enrollment_order
-SET updated_at = $3
+SET updated_at = $2
 FROM due
 WHERE enrollment_order.order_id = due.order_id
 RETURNING due.order_id;

@@ -1,14 +1,23 @@
+-- name: list_session_versions
+SELECT session_code, version FROM enrollment.session;
+
 -- name: list_sessions
-SELECT session_code, body::text AS body FROM enrollment.session ORDER BY session_code;
+SELECT session_code, version, body::text AS body
+FROM enrollment.session
+WHERE session_code = ANY ($1::text[]);
 
 -- name: lock_session
-SELECT body::text AS body FROM enrollment.session WHERE session_code = $1 FOR UPDATE;
+SELECT version, body::text AS body FROM enrollment.session WHERE session_code = $1 FOR UPDATE;
+
+-- Asked once the seats are locked: whoever changes a session locks all its seats first.
+-- name: get_session_version
+SELECT version FROM enrollment.session WHERE session_code = $1;
 
 -- name: save_session
-INSERT INTO enrollment.session (session_code, body, applied_at)
-VALUES ($1, $2::text::jsonb, $3)
+INSERT INTO enrollment.session (session_code, version, body, applied_at)
+VALUES ($1, 1, $2::text::jsonb, $3)
 ON CONFLICT (session_code) DO UPDATE SET
-    body = excluded.body, applied_at = excluded.applied_at;
+    version = session.version + 1, body = excluded.body, applied_at = excluded.applied_at;
 
 -- name: list_seats
 SELECT session_code, county_code, slot, capacity, held, confirmed
@@ -42,8 +51,7 @@ WHERE seat_ledger.session_code = $1
     AND seat_ledger.slot = gone.slot;
 
 -- name: list_course_uses
-SELECT course_code, slot, count(*) AS sittings
+SELECT DISTINCT course_code, slot
 FROM enrollment.sitting
 WHERE session_code = $1
-GROUP BY course_code, slot
 ORDER BY course_code;

@@ -1,0 +1,51 @@
+"""Keeps the board up to date: read again and again, and at once when somebody needs it."""
+
+import time
+
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+from zikao_kit.errors import UNAVAILABLE, DomainError
+
+from zikao_enrollment.domain.board import Board
+from zikao_enrollment.session_store import SessionStore
+
+# DOMAIN section 4, Availability.
+MAX_AGE_SECONDS = 1.0
+
+
+class Boards:
+    """The board of this process. Its age is measured by the machine: a moved clock ages nothing."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._read_at = time.monotonic() - MAX_AGE_SECONDS
+        self.current = Board(clock.now())
+
+    def is_fresh(self) -> bool:
+        """Whether the board is younger than a second."""
+        return time.monotonic() - self._read_at < MAX_AGE_SECONDS
+
+    def fresh(self) -> Board:
+        """The board; raises UNAVAILABLE rather than show seats that are older than a second."""
+        if not self.is_fresh():
+            raise DomainError(UNAVAILABLE)
+        return self.current
+
+    async def refresh(self) -> None:
+        """Read the ledger, and the sessions that have changed."""
+        begun, as_of = time.monotonic(), self._clock.now()
+        before = self.current
+        async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+            store = SessionStore(tx)
+            versions = await store.versions()
+            changed = await store.load(before.outdated(versions))
+            seats, releases = await store.all_seats(), await store.next_releases()
+        sessions = {**before.sessions, **changed}
+        self.current = Board(as_of, {code: sessions[code] for code in versions}, seats, releases)
+        self._read_at = begun
+
+    async def work(self) -> bool:
+        """Refresh, as background work that is never done."""
+        await self.refresh()
+        return False

@@ -1,0 +1,34 @@
+"""Makes a session what its file says (DOMAIN section 8)."""
+
+from datetime import datetime
+
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.domain.session_changes import changes_between, require_harmless
+from zikao_enrollment.domain.timetable import Session, session_problems
+from zikao_enrollment.session_store import SessionStore
+
+
+async def apply_session(
+    store: SessionStore, session: Session, *, dry_run: bool, now: datetime
+) -> list[str]:
+    """Apply and say what changed, in Chinese; nothing when all is as it should be.
+
+    All seats are locked before what is used is looked at: a batch that takes seats sees the
+    change, or is seen by it. Raises DomainError INVALID_REQUEST with everything that
+    contradicts itself, SESSION_CHANGE_REFUSED naming what candidates would lose.
+    """
+    if problems := session_problems(session):
+        raise DomainError("INVALID_REQUEST", fields=problems)
+    before = await store.lock(session.code)
+    seats = await store.lock_ledger(session.code)
+    if before is not None:
+        uses = await store.course_uses(session.code)
+        require_harmless(session, seats, uses)
+    changes = changes_between(before, session)
+    if changes and not dry_run:
+        capacities = session.capacities()
+        await store.save(session, now)
+        await store.save_capacities(session.code, capacities)
+        await store.delete_seats(session.code, seats.keys() - capacities.keys())
+    return changes

@@ -1,0 +1,37 @@
+"""Saves what a candidate means to submit at the opening (DOMAIN section 4, Plan)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.domain.choices import choice_problems, window_error
+from zikao_enrollment.domain.orders import not_yet_known
+from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.store import Plan, Store
+
+
+async def save_plan(
+    store: Store, session: Session, candidate_id: UUID, plan: Plan, now: datetime
+) -> int:
+    """Check all that can be known before the opening, store the plan, return its fee in fen.
+
+    Raises DomainError NOT_ELIGIBLE, ENROLLMENT_CLOSED once the window has ended,
+    ALREADY_ENROLLED, INVALID_REQUEST with every problem of the choice.
+    """
+    candidate = await store.find_candidate(candidate_id)
+    if candidate is None:
+        raise not_yet_known()
+    candidate.require_eligible()
+    window = session.windows.get(candidate.track)
+    closed = window_error(session, candidate.track, now)
+    if closed and (window is None or now >= window.closes_at):
+        raise closed
+    holding = (await store.list_holdings(session.code, [candidate_id])).get(str(candidate_id))
+    if holding is not None:
+        raise DomainError("ALREADY_ENROLLED", county_code=holding.county_code)
+    problems = choice_problems(session, candidate.track, plan.choice)
+    if problems:
+        raise DomainError("INVALID_REQUEST", fields=[each.as_field() for each in problems])
+    await store.save_plan(session.code, candidate_id, plan, now)
+    return session.fee_fen * len(plan.choice.course_codes)

@@ -1,0 +1,35 @@
+"""What the enrollment service is told: its own settings beside the kit's sections."""
+
+from dataclasses import dataclass, field
+
+from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, PeerConfig, ServerConfig
+
+# 100 to 500 submissions a transaction are the best of it (DESIGN section 4).
+MAX_BATCH = 500
+BATCHES_IN_FLIGHT = 2
+# What is known of seats is never older than a second (DOMAIN section 4): read twice as often.
+BOARD_SECONDS = 0.5
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class EnrollmentConfig:
+    """Settings of one process; `platform` is the fiscal payment platform."""
+
+    server: ServerConfig
+    database: DatabaseConfig
+    registration: PeerConfig
+    platform: PeerConfig
+    max_batch: int = MAX_BATCH
+    batches_in_flight: int = BATCHES_IN_FLIGHT
+    board_seconds: float = BOARD_SECONDS
+    poll_seconds: float = POLL_SECONDS
+    log: LogConfig = field(default_factory=LogConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse a service that could take no seats, or whose batches starve its other work."""
+        if self.max_batch < 1 or self.batches_in_flight < 1:
+            raise ValueError("max_batch and batches_in_flight must be at least 1")
+        if self.database.pool_max <= self.batches_in_flight:
+            raise ValueError("database.pool_max must be greater than batches_in_flight")

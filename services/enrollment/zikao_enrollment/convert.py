@@ -1,0 +1,263 @@
+"""Between protobuf messages and the domain, both ways; no rules."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToJson, Parse
+from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.enrollment.v1 import (
+    enrollment_feed_service_pb2,
+    enrollment_service_pb2,
+    session_service_pb2,
+    types_pb2,
+)
+from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
+from zikao.registration.v1 import candidate_feed_service_pb2 as candidates_pb2
+from zikao.registration.v1 import types_pb2 as registration_types_pb2
+
+from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.domain.board import SeatCount
+from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Refund
+from zikao_enrollment.domain.timetable import County, Course, Session, Slot, Track, Window
+
+_TRACK = "TRACK_"
+_STANDING = "STANDING_"
+_ORDER_STATE = "ORDER_STATE_"
+
+
+def time_to_pb(time: datetime) -> Timestamp:
+    """An aware time as Timestamp."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def time_from_pb(message: Timestamp) -> datetime:
+    """A Timestamp as aware time in UTC."""
+    return message.ToDatetime(UTC)
+
+
+def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:
+    """Enrollment's settings of a session."""
+    return Session(
+        code=message.code,
+        name=message.name,
+        slots=tuple(
+            Slot(slot.number, time_from_pb(slot.starts_at), time_from_pb(slot.ends_at))
+            for slot in message.slots
+        ),
+        courses={course.code: _course_from_pb(course) for course in message.courses},
+        windows={
+            _track_from_pb(window.track): Window(
+                time_from_pb(window.opens_at), time_from_pb(window.closes_at)
+            )
+            for window in message.windows
+        },
+        counties={
+            county.code: County(county.code, county.name, tuple(county.seats))
+            for county in message.counties
+        },
+        fee_fen=message.fee_fen,
+        max_courses=message.max_courses,
+        hold=message.hold.ToTimedelta(),
+    )
+
+
+def session_to_pb(session: Session) -> session_service_pb2.EnrollmentSession:
+    """The same as message."""
+    hold = Duration()
+    hold.FromTimedelta(session.hold)
+    return session_service_pb2.EnrollmentSession(
+        code=session.code,
+        name=session.name,
+        slots=[slot_to_pb(slot) for slot in session.slots],
+        courses=[course_to_pb(course) for course in session.courses.values()],
+        windows=[window_to_pb(track, window) for track, window in session.windows.items()],
+        counties=[
+            session_service_pb2.CountyCapacity(
+                code=county.code, name=county.name, seats=county.seats
+            )
+            for county in session.counties.values()
+        ],
+        fee_fen=session.fee_fen,
+        max_courses=session.max_courses,
+        hold=hold,
+    )
+
+
+def session_to_json(session: Session) -> str:
+    """A session as it is stored: its message in protobuf's JSON."""
+    return MessageToJson(session_to_pb(session), indent=None, ensure_ascii=False)
+
+
+def session_from_json(body: str) -> Session:
+    """A session as it was stored; what a newer version has added is passed over."""
+    message = session_service_pb2.EnrollmentSession()
+    return session_from_pb(Parse(body, message, ignore_unknown_fields=True))
+
+
+def slot_to_pb(slot: Slot) -> enrollment_service_pb2.Slot:
+    """One half-day sitting."""
+    return enrollment_service_pb2.Slot(
+        number=slot.number, starts_at=time_to_pb(slot.starts_at), ends_at=time_to_pb(slot.ends_at)
+    )
+
+
+def course_to_pb(course: Course) -> enrollment_service_pb2.Course:
+    """One course."""
+    tracks = [_enum(types_pb2.Track, _TRACK, track) for track in sorted(course.tracks)]
+    return enrollment_service_pb2.Course(
+        code=course.code, name=course.name, slot=course.slot, tracks=tracks
+    )
+
+
+def window_to_pb(track: Track, window: Window) -> enrollment_service_pb2.EnrollmentWindow:
+    """When a track may enroll."""
+    return enrollment_service_pb2.EnrollmentWindow(
+        track=_enum(types_pb2.Track, _TRACK, track),
+        opens_at=time_to_pb(window.opens_at),
+        closes_at=time_to_pb(window.closes_at),
+    )
+
+
+def timetable_to_pb(session: Session) -> enrollment_service_pb2.GetTimetableResponse:
+    """What a session offers."""
+    courses = sorted(session.courses.values(), key=lambda course: course.code)
+    return enrollment_service_pb2.GetTimetableResponse(
+        slots=[slot_to_pb(slot) for slot in session.slots],
+        courses=[course_to_pb(course) for course in courses],
+        windows=[window_to_pb(track, window) for track, window in session.windows.items()],
+        fee_fen=session.fee_fen,
+        max_courses=session.max_courses,
+    )
+
+
+def availability_to_pb(
+    rows: Iterable[tuple[SeatKey, SeatCount]], as_of: datetime, next_release_at: datetime | None
+) -> enrollment_service_pb2.GetAvailabilityResponse:
+    """Seats as of one moment."""
+    return enrollment_service_pb2.GetAvailabilityResponse(
+        seats=[
+            enrollment_service_pb2.SeatCount(
+                county_code=key.county_code,
+                slot=key.slot,
+                capacity=count.capacity,
+                held=count.held,
+                confirmed=count.confirmed,
+                free=count.free,
+            )
+            for key, count in rows
+        ],
+        as_of=time_to_pb(as_of),
+        next_release_at=time_to_pb(next_release_at) if next_release_at else None,
+    )
+
+
+def choice_from_pb(message: enrollment_service_pb2.EnrollmentChoice) -> Choice:
+    """Courses and ranked counties."""
+    return Choice(tuple(message.course_codes), tuple(message.county_codes))
+
+
+def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order:
+    """An order with the money that goes back; a confirmed one has no deadline any more."""
+    return types_pb2.Order(
+        order_id=str(order.order_id),
+        session_code=order.session_code,
+        candidate_id=str(order.candidate_id),
+        county_code=order.county_code,
+        courses=courses_to_pb(order.courses),
+        state=_enum(types_pb2.OrderState, _ORDER_STATE, order.state),
+        fee_fen=order.fee_fen,
+        held_until=time_to_pb(order.held_until) if order.is_holding else None,
+        payment_code=order.payment_code or "",
+        refunds=[_refund_to_pb(refund) for refund in refunds],
+    )
+
+
+def courses_to_pb(courses: Iterable[OrderCourse]) -> list[types_pb2.OrderCourse]:
+    """Courses with their slots."""
+    return [
+        types_pb2.OrderCourse(course_code=course.course_code, slot=course.slot)
+        for course in courses
+    ]
+
+
+def payment_from_pb(message: platform_pb2.Payment) -> Payment:
+    """Money that the platform has taken."""
+    return Payment(
+        payment_id=message.payment_id,
+        order_id=UUID(message.order_id),
+        amount_fen=message.amount_fen,
+        paid_at=time_from_pb(message.paid_at),
+    )
+
+
+def candidate_from_pb(message: candidates_pb2.Candidate) -> Candidate:
+    """What decides eligibility; what is personal stays behind."""
+    return Candidate(
+        candidate_id=UUID(message.candidate_id),
+        track=Track(_text(registration_types_pb2.Track, _TRACK, message.track)),
+        standing=_text(registration_types_pb2.Standing, _STANDING, message.standing),
+        standing_reason=message.standing_reason,
+        ticket_number=message.ticket_number,
+        county_code=message.county_code,
+    )
+
+
+def enrollment_event(
+    session_code: str, candidate_id: UUID, county_code: str, courses: Iterable[OrderCourse]
+) -> bytes:
+    """A candidate's whole confirmed enrollment, as the outbox keeps it."""
+    return enrollment_feed_service_pb2.EnrollmentEvent(
+        session_code=session_code,
+        candidate_id=str(candidate_id),
+        county_code=county_code,
+        courses=courses_to_pb(courses),
+    ).SerializeToString()
+
+
+def event_to_pb(
+    payload: bytes, cursor: str, occurred_at: datetime
+) -> enrollment_feed_service_pb2.EnrollmentEvent:
+    """An event of the outbox as it goes out."""
+    event = enrollment_feed_service_pb2.EnrollmentEvent.FromString(payload)
+    event.cursor = cursor
+    event.occurred_at.CopyFrom(time_to_pb(occurred_at))
+    return event
+
+
+def signing_keys_from_pb(keys: Iterable[Any]) -> Mapping[str, bytes]:
+    """Public keys by id."""
+    return {key.key_id: key.public_key for key in keys}
+
+
+def _refund_to_pb(refund: Refund) -> types_pb2.Refund:
+    done = refund.refunded_at is not None
+    return types_pb2.Refund(
+        refund_id=str(refund.refund_id),
+        amount_fen=refund.amount_fen,
+        state=types_pb2.REFUND_STATE_REFUNDED if done else types_pb2.REFUND_STATE_REQUESTED,
+    )
+
+
+def _course_from_pb(message: enrollment_service_pb2.Course) -> Course:
+    tracks = frozenset(_track_from_pb(track) for track in message.tracks)
+    return Course(message.code, message.name, message.slot, tracks)
+
+
+def _track_from_pb(number: int) -> Track:
+    return Track(_text(types_pb2.Track, _TRACK, number))
+
+
+def _enum(enum: Any, prefix: str, value: str) -> Any:
+    return enum.Value(prefix + value.upper())
+
+
+def _text(enum: Any, prefix: str, number: int) -> str:
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix).lower()

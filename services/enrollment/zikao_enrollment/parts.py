@@ -1,0 +1,28 @@
+"""What the methods of the service work with, put together by `main`."""
+
+from dataclasses import dataclass
+
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+
+from zikao_enrollment.batcher import Batcher
+from zikao_enrollment.boards import Boards
+from zikao_enrollment.clients import PlatformClient
+from zikao_enrollment.desk import Entry
+from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.till import Till
+
+PACKAGE = "zikao_enrollment"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One of each for a process."""
+
+    db: Database
+    clock: Clock
+    boards: Boards
+    batcher: Batcher[Entry]
+    newcomers: Newcomers
+    platform: PlatformClient
+    till: Till

@@ -1,0 +1,206 @@
+"""The gRPC methods: protobuf in, protobuf out; rules are in commands and domain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from google.protobuf.message import Message
+from zikao.enrollment.v1 import (
+    enrollment_feed_service_pb2,
+    enrollment_feed_service_pb2_grpc,
+    enrollment_service_pb2,
+    enrollment_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+)
+from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
+from zikao_kit.context import current_actor
+from zikao_kit.db import Transaction
+from zikao_kit.feed import stream_feed
+from zikao_kit.idempotency import key_of, recall, run_once
+
+from zikao_enrollment.commands.apply_session import apply_session
+from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
+from zikao_enrollment.commands.list_orders import list_orders
+from zikao_enrollment.commands.save_plan import save_plan
+from zikao_enrollment.commands.submit_batch import Submission
+from zikao_enrollment.convert import (
+    availability_to_pb,
+    choice_from_pb,
+    event_to_pb,
+    order_to_pb,
+    payment_from_pb,
+    session_from_pb,
+    time_to_pb,
+    timetable_to_pb,
+)
+from zikao_enrollment.desk import Entry
+from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.parts import Parts
+from zikao_enrollment.session_store import SessionStore
+from zikao_enrollment.store import SCHEMA, Plan, Store
+
+R = TypeVar("R", bound=Message)
+
+
+class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
+    """Enrollment's part of the session file."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def ApplySession(
+        self, request: session_service_pb2.ApplySessionRequest, context: Any
+    ) -> session_service_pb2.ApplySessionResponse:
+        """Make a session what the file says."""
+        response = session_service_pb2.ApplySessionResponse
+
+        async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
+            session, now = session_from_pb(request.session), self._parts.clock.now()
+            changes = await apply_session(
+                SessionStore(tx), session, dry_run=request.dry_run, now=now
+            )
+            return response(changes=changes)
+
+        answer = await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        await self._parts.boards.refresh()
+        return answer
+
+
+class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
+    """The candidate's way to seats: look, plan, submit, pay."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def GetTimetable(
+        self, request: enrollment_service_pb2.GetTimetableRequest, context: Any
+    ) -> enrollment_service_pb2.GetTimetableResponse:
+        """The session's slots, courses, windows and fee."""
+        return timetable_to_pb(self._parts.boards.current.require(request.session_code).session)
+
+    async def GetAvailability(
+        self, request: enrollment_service_pb2.GetAvailabilityRequest, context: Any
+    ) -> enrollment_service_pb2.GetAvailabilityResponse:
+        """Seats per county and slot, from memory."""
+        board = self._parts.boards.fresh()
+        code = board.require(request.session_code).session.code
+        rows = board.seats_in(code, request.county_prefix)
+        return availability_to_pb(rows, board.as_of, board.next_release_at.get(code))
+
+    async def SavePlan(
+        self, request: enrollment_service_pb2.SavePlanRequest, context: Any
+    ) -> enrollment_service_pb2.SavePlanResponse:
+        """Save courses and ranked counties for the opening."""
+        session = self._parts.boards.current.require(request.session_code).session
+        plan = Plan(choice_from_pb(request.choice), request.may_move_on_late_payment)
+        candidate_id = UUID(current_actor().subject)
+        response = enrollment_service_pb2.SavePlanResponse
+
+        async def work(tx: Transaction) -> enrollment_service_pb2.SavePlanResponse:
+            now = self._parts.clock.now()
+            return response(fee_fen=await save_plan(Store(tx), session, candidate_id, plan, now))
+
+        return await self._parts.newcomers.with_candidate(
+            candidate_id,
+            lambda: run_once(self._parts.db, request, response, work, schema=SCHEMA),
+        )
+
+    async def SubmitPlan(
+        self, request: enrollment_service_pb2.SubmitPlanRequest, context: Any
+    ) -> enrollment_service_pb2.SubmitPlanResponse:
+        """Take the seats of the saved plan."""
+        return await self._submit(request, None, enrollment_service_pb2.SubmitPlanResponse)
+
+    async def SubmitEnrollment(
+        self, request: enrollment_service_pb2.SubmitEnrollmentRequest, context: Any
+    ) -> enrollment_service_pb2.SubmitEnrollmentResponse:
+        """Take seats for the courses and counties given."""
+        choice = choice_from_pb(request.choice)
+        return await self._submit(request, choice, enrollment_service_pb2.SubmitEnrollmentResponse)
+
+    async def ListOrders(
+        self, request: enrollment_service_pb2.ListOrdersRequest, context: Any
+    ) -> enrollment_service_pb2.ListOrdersResponse:
+        """The candidate's orders of a session, the newest first."""
+        async with self._parts.db.read() as tx:
+            page = await list_orders(
+                Store(tx),
+                request.session_code,
+                UUID(current_actor().subject),
+                request.page_size,
+                request.page_token,
+            )
+        return enrollment_service_pb2.ListOrdersResponse(
+            orders=[order_to_pb(order, refunds) for order, refunds in page.orders],
+            next_page_token=page.next_page_token,
+        )
+
+    async def CreatePayment(
+        self, request: enrollment_service_pb2.CreatePaymentRequest, context: Any
+    ) -> enrollment_service_pb2.CreatePaymentResponse:
+        """Open a payment order at the platform and return its code."""
+        order_id, candidate_id = UUID(request.order_id), UUID(current_actor().subject)
+        response = enrollment_service_pb2.CreatePaymentResponse
+        async with self._parts.db.transaction() as tx:
+            if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
+                return response.FromString(stored)
+            order = await begin_payment(Store(tx), order_id, candidate_id, self._parts.clock.now())
+        code = order.payment_code or await self._parts.platform.open_order(order)
+
+        async def work(tx: Transaction) -> enrollment_service_pb2.CreatePaymentResponse:
+            now = self._parts.clock.now()
+            await finish_payment(Store(tx), order_id, candidate_id, code, now)
+            pay_before = time_to_pb(order.held_until)
+            return response(payment_code=code, amount_fen=order.fee_fen, pay_before=pay_before)
+
+        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+
+    async def _submit(self, request: Any, choice: Choice | None, response: type[R]) -> R:
+        candidate_id = UUID(current_actor().subject)
+        key = key_of(request)
+
+        async def submit() -> R:
+            submission = Submission(uuid4(), candidate_id, choice)
+            entry = Entry(key, request.session_code, submission, response)
+            return response.FromString(await self._parts.batcher.submit(key, entry))
+
+        return await self._parts.newcomers.with_candidate(candidate_id, submit)
+
+
+class NotificationRpc(payment_platform_service_pb2_grpc.PaymentNotificationServiceServicer):
+    """Where the payment platform sends word of payments."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def NotifyPayment(
+        self, request: payment_platform_service_pb2.NotifyPaymentRequest, context: Any
+    ) -> payment_platform_service_pb2.NotifyPaymentResponse:
+        """One payment was made; the answer means that it is stored for good."""
+        await self._parts.till.settle(payment_from_pb(request.payment))
+        return payment_platform_service_pb2.NotifyPaymentResponse()
+
+
+class FeedRpc(enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceServicer):
+    """What other systems learn about enrollments."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def WatchEnrollments(
+        self, request: enrollment_feed_service_pb2.WatchEnrollmentsRequest, context: Any
+    ) -> AsyncIterator[enrollment_feed_service_pb2.WatchEnrollmentsResponse]:
+        """Every change after a cursor, then new ones as they come."""
+        async with aclosing(stream_feed(self._parts.db, SCHEMA, request.cursor)) as pages:
+            async for page in pages:
+                yield enrollment_feed_service_pb2.WatchEnrollmentsResponse(
+                    events=[
+                        event_to_pb(row.payload, str(row.cursor), row.created_at)
+                        for row in page.rows
+                    ],
+                    as_of=time_to_pb(page.as_of),
+                )

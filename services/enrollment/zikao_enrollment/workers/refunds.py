@@ -1,0 +1,45 @@
+"""Gives money back: the platform is asked until it confirms (DOMAIN section 4)."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.clients import PlatformClient
+from zikao_enrollment.store import RefundOwed, Store
+
+REFUNDS_PER_ROUND = 20
+ASK_AGAIN_AFTER = timedelta(seconds=5)
+
+log = structlog.get_logger()
+
+
+class RefundWorker:
+    """Several processes may do so at once: each refund is leased to one until it is asked again."""
+
+    def __init__(self, db: Database, clock: Clock, platform: PlatformClient) -> None:
+        self._db = db
+        self._clock = clock
+        self._platform = platform
+
+    async def work(self) -> bool:
+        """Ask for what is due; True while there is more."""
+        now = self._clock.now()
+        async with self._db.transaction() as tx:
+            owed = await Store(tx).lease_refunds(now, now + ASK_AGAIN_AFTER, REFUNDS_PER_ROUND)
+        await asyncio.gather(*(self._ask(each) for each in owed))
+        return len(owed) == REFUNDS_PER_ROUND
+
+    async def _ask(self, owed: RefundOwed) -> None:
+        try:
+            refunded_at = await self._platform.refund(*owed)
+        except DomainError as error:
+            # A refusal needs people: the refund stays owed, and every attempt says so.
+            log.warning("refund not made yet", refund_id=str(owed.refund_id), reason=error.reason)
+            return
+        if refunded_at is not None:
+            async with self._db.transaction() as tx:
+                await Store(tx).finish_refund(owed.refund_id, refunded_at)
