@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from support.processes import is_alive, until
 from zikao_ctl.supervisor import Program, Supervisor
 
-DEADLINE_SECONDS = 15.0
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"
 STUBBORN = """
 import signal, time
@@ -28,21 +28,6 @@ def program(folder: Path, name: str, source: str = SLEEPER) -> Program:
     """A Python process."""
     command = [sys.executable, "-c", source]
     return Program(name, command, os.environ, folder / f"{name}.log")
-
-
-def is_alive(process_id: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    try:
-        return " Z " not in Path(f"/proc/{process_id}/stat").read_text().replace(")", " ", 1)
-    except FileNotFoundError:
-        return False
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    """Wait for what should happen."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not reached():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -67,6 +52,7 @@ async def test_a_killed_program_is_started_again(tmp_path: Path) -> None:
         await until(lambda: supervisor.process_ids.get("first", before["first"]) != before["first"])
         await until(lambda: (tmp_path / "first.log").read_text().count("up") >= 1)
         assert supervisor.process_ids["second"] == before["second"]
+        assert (supervisor.deaths("first"), supervisor.deaths("second")) == (1, 0)
 
 
 async def test_cancelling_stops_all_programs(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ renders; each loads its fonts once.
 
 import asyncio
 import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -73,7 +75,24 @@ class RenderPool:
     def _new_executor(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the parent has gRPC's threads, which do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._processes, mp_context=context)
+        return ProcessPoolExecutor(
+            self._processes, mp_context=context, initializer=_end_with_parent
+        )
+
+
+def _end_with_parent() -> None:
+    """End this process when the service is killed.
+
+    A worker waits for work on a pipe whose other end it holds itself: it would never notice.
+    """
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @lru_cache(maxsize=1)
