@@ -119,12 +119,11 @@ async def run_installation(
             async with beside(at.server.run()), beside(supervisor.run()):
                 say(f"starting {', '.join(part.name for part in PARTS)}")
                 await _start(at, supervisor, reset=reset, say=say)
-                try:
-                    yield Installation(at, supervisor)
-                finally:
-                    say("stopping")
+                yield Installation(at, supervisor)
         except EmbeddedPostgresError as error:
             raise InstallationError(str(error)) from error
+        finally:
+            say("all processes have ended")
 
 
 def _settle(layout: Layout, port_base: int | None, database_url: str | None) -> Surroundings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,10 @@ async def up(
     async with running as installation:
         say("everything is serving; Ctrl-C stops it")
         click.echo(f"\n{describe(installation)}\n")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            say("stopping")
 
 
 def progress(command: str) -> Callable[[str], None]:
@@ -73,7 +77,7 @@ def _flags(files: CertFiles) -> str:
 def _apply(installation: Installation) -> str:
     """With what `zikao apply` cannot guess."""
     targets, certs = installation.targets, _short(installation.layout.certs)
-    words = ["zikao apply examples/sichuan-22.1.yaml"]
+    words = [f"{_short(Path(sys.argv[0]).absolute())} apply examples/sichuan-22.1.yaml"]
     if certs != DEFAULT_DATA / "certs":
         words.append(f"--certs {certs}")
     for name in ("registration", "enrollment", "tickets"):
