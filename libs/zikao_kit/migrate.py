@@ -43,21 +43,22 @@ async def migrate(
 ) -> list[Migration]:
     """Apply what is missing, as the service's own role; return what was (or would be) applied.
 
-    Raises MigrationError when an applied file has changed, or when `post` is asked
-    for while a `pre` is missing; asyncpg's errors when SQL fails: that file is then
-    rolled back, those before it stay.
+    What another runner applies meanwhile is not among it. Raises MigrationError when
+    an applied file has changed, or when `post` is asked for while a `pre` is missing;
+    asyncpg's errors when SQL fails: that file is then rolled back, those before it stay.
     """
     migrations = load_migrations(package)
     schema = schema_of(package)
     async with _connected(dsn) as connection:
         plan = _plan(migrations, await _load_applied(connection, schema), phase, say)
+        if not plan:
+            say(f"{schema}: nothing to apply ({phase})")
+        applied = []
         for migration in plan:
             say(f"{schema}: {'would apply' if dry_run else 'applying'} {migration}")
-            if not dry_run:
-                await _apply_patiently(connection, schema, migration, say)
-    if not plan:
-        say(f"{schema}: nothing to apply ({phase})")
-    return plan
+            if dry_run or await _apply_patiently(connection, schema, migration, say):
+                applied.append(migration)
+        return applied
 
 
 async def wait_until_migrated(db: Database, package: str) -> None:
@@ -89,7 +90,7 @@ def _plan(
 
 async def _apply_patiently(
     connection: _Connection, schema: str, migration: Migration, say: Callable[[str], None]
-) -> None:
+) -> bool:
     for attempt in range(1, LOCK_ATTEMPTS):
         try:
             return await _apply(connection, schema, migration)
@@ -99,7 +100,8 @@ async def _apply_patiently(
     return await _apply(connection, schema, migration)
 
 
-async def _apply(connection: _Connection, schema: str, migration: Migration) -> None:
+async def _apply(connection: _Connection, schema: str, migration: Migration) -> bool:
+    """Return False when another runner was faster."""
     async with connection.transaction():
         # Other runners wait here as long as they must, then find it applied.
         await connection.execute("SET LOCAL lock_timeout = 0")
@@ -109,7 +111,7 @@ async def _apply(connection: _Connection, schema: str, migration: Migration) -> 
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         await _ensure_table(connection, schema)
         if migration.number in await _load_applied(connection, schema):
-            return
+            return False
         await connection.execute(migration.sql)
         await connection.execute(
             f"INSERT INTO {schema}.schema_migration (number, phase, name, sha256) "  # noqa: S608
@@ -119,6 +121,7 @@ async def _apply(connection: _Connection, schema: str, migration: Migration) -> 
             migration.name,
             migration.sha256,
         )
+    return True
 
 
 async def _ensure_table(connection: _Connection, schema: str) -> None:

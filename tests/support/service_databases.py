@@ -16,8 +16,6 @@ from zikao_kit.roles import prepare_service
 
 MakeDatabase = Callable[[str], Awaitable[str]]
 
-MakeDatabase = Callable[[str], Awaitable[str]]
-
 
 class ServiceDatabases:
     """Templates are made when first asked for; everything goes with `drop_all`."""

@@ -191,7 +191,7 @@ CREATE TABLE tickets.trusted_key (
     public_key bytea NOT NULL
 );
 COMMENT ON TABLE tickets.trusted_key IS
-    'Registration''s token keys, kept so that a restart works while registration is down';
+    'Keys of access tokens as known last: a restart works while their issuer is away';
 
 CREATE TABLE tickets.idempotency (
     actor text NOT NULL,
