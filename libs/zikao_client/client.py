@@ -1,0 +1,103 @@
+"""Connections to the three services, in the name of one certificate."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
+from zikao.registration.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    registration_service_pb2,
+    registration_service_pb2_grpc,
+    review_service_pb2,
+    review_service_pb2_grpc,
+)
+from zikao.tickets.v1 import (
+    arrangement_service_pb2,
+    arrangement_service_pb2_grpc,
+    ticket_service_pb2,
+    ticket_service_pb2_grpc,
+)
+from zikao_kit.channel import ServiceConfig, open_channel
+from zikao_kit.config import MEBIBYTE
+from zikao_kit.tls import CertFiles
+
+# A photo of 5 MB goes up, a part of a county's tickets comes down.
+MAX_MESSAGE_BYTES = 16 * MEBIBYTE
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the services are: `host:port` or a gRPC target such as `dns:///enrollment:7102`."""
+
+    registration: str
+    enrollment: str
+    tickets: str
+
+
+class ZikaoClient:
+    """Use as `async with`; its attributes are the stubs of the contracts' services."""
+
+    def __init__(self, endpoints: Endpoints, files: CertFiles) -> None:
+        """`files`: the caller's certificate and key, and the installation's authority."""
+        registration = _open(
+            endpoints.registration,
+            files,
+            "registration",
+            account_service_pb2.DESCRIPTOR,
+            registration_service_pb2.DESCRIPTOR,
+            review_service_pb2.DESCRIPTOR,
+        )
+        enrollment = _open(
+            endpoints.enrollment, files, "enrollment", enrollment_service_pb2.DESCRIPTOR
+        )
+        tickets = _open(
+            endpoints.tickets,
+            files,
+            "tickets",
+            arrangement_service_pb2.DESCRIPTOR,
+            ticket_service_pb2.DESCRIPTOR,
+        )
+        self._channels = (registration, enrollment, tickets)
+        self._stack = AsyncExitStack()
+        self.accounts = account_service_pb2_grpc.AccountServiceStub(registration)
+        self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
+        self.reviews = review_service_pb2_grpc.ReviewServiceStub(registration)
+        self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
+        self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
+        self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
+        self.verification = ticket_service_pb2_grpc.VerificationServiceStub(tickets)
+
+    async def __aenter__(self) -> Self:
+        """Connections are made at the first call."""
+        for channel in self._channels:
+            await self._stack.enter_async_context(channel)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self._stack.aclose()
+
+
+def _open(
+    target: str, files: CertFiles, server_name: str, *contracts: FileDescriptor
+) -> grpc.aio.Channel:
+    services = [service for file in contracts for service in file.services_by_name.values()]
+    return open_channel(
+        target,
+        files,
+        ServiceConfig.from_contract(*services),
+        server_name=server_name,
+        max_message_bytes=MAX_MESSAGE_BYTES,
+    )
