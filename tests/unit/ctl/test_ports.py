@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_port_that_becomes_free_is_waited_for(
 ) -> None:
     """The processes of a killed installation may still be closing their sockets."""
     port = listener.getsockname()[1]
-    monkeypatch.setattr(ports.time, "sleep", lambda _: listener.close())
+    monkeypatch.setattr(time, "sleep", lambda _: listener.close())
     assert choose_ports(["tickets"], port - OFFSETS["tickets"], {}) == {"tickets": port}
 
 
