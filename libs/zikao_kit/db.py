@@ -196,9 +196,9 @@ class Database:
         when the block went on after a failed query: PostgreSQL has then undone it all.
         """
         async with self._acquired() as connection:
-            with _Translating(connection):
-                await connection.execute(_begin(isolation, read_only=read_only))
             try:
+                with _Translating(connection):
+                    await connection.execute(_begin(isolation, read_only=read_only))
                 yield Transaction(connection, self._queries)
             except BaseException:
                 await _roll_back(connection)

@@ -42,3 +42,13 @@ UPDATE probe.feed_cursor SET updated_at = '-infinity';
 
 -- name: delete_cursors
 DELETE FROM probe.feed_cursor;
+
+-- name: anything
+SELECT * FROM probe.entry RIGHT JOIN probe.account ON account.name = entry.account_name;
+
+-- name: add_column
+ALTER TABLE probe.account ADD COLUMN more text;
+
+-- name: count_open_transactions
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND state LIKE 'idle in transaction%';
