@@ -122,7 +122,9 @@ async def _ensure_database(admin: _Connection, database: str) -> None:
 
 async def _may_act_for(admin: _Connection, role: str) -> None:
     """Let an administrator who is no superuser make a schema for the role."""
-    if not await admin.fetchval("SELECT pg_catalog.pg_has_role($1, 'MEMBER')", role):
+    # Since PostgreSQL 16 who creates a role is a member, but may not yet act for it.
+    superuser = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    if not await admin.fetchval(superuser):
         await admin.execute(await _quoted(admin, "GRANT {role} TO CURRENT_USER", role=role))
 
 
