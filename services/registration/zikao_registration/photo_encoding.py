@@ -20,6 +20,8 @@ from zikao_registration.domain.photos import PhotoFacts
 PHOTO_WIDTH_PIXELS = 480
 PHOTO_HEIGHT_PIXELS = 640
 MATERIAL_MAX_SIDE_PIXELS = 2400
+# With the photo it fits the 4 MiB that gRPC's clients take by default.
+MATERIAL_MAX_BYTES = 3 * 1024 * photos.KIBIBYTE
 JPEG_QUALITIES = (92, 85, 75, 65)
 # Pillow counts hue, saturation and value from 0 to 255: hue 175 to 260 degrees.
 LIGHT_BLUE_HUES = (124, 184)
@@ -51,10 +53,10 @@ def encode_photo(original: bytes) -> EncodedPhoto:
 
 
 def encode_material(original: bytes) -> bytes:
-    """Re-encode identity material, at most 2400 pixels a side; raises MATERIAL_REFUSED."""
+    """Re-encode identity material, at most 2400 pixels a side, 3 MiB; raises MATERIAL_REFUSED."""
     image = _decode(original, _material_refused)
     image.thumbnail((MATERIAL_MAX_SIDE_PIXELS, MATERIAL_MAX_SIDE_PIXELS))
-    return _encode(image, photos.PHOTO_ORIGINAL_MAX_BYTES)
+    return _encode(image, MATERIAL_MAX_BYTES)
 
 
 def light_blue_share(image: Image.Image) -> float:

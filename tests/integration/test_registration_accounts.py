@@ -1,0 +1,329 @@
+"""Accounts, passwords and tokens, over mutual TLS."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.registration_people import (
+    PASSWORD,
+    account_request,
+    apply_session,
+    document_number,
+    log_in,
+    new_candidate,
+    new_id,
+    new_officer,
+    staff_request,
+)
+from support.registration_server import (
+    CLOSES,
+    NOON,
+    OPENS,
+    RegistrationServer,
+    registration_server,
+)
+from support.service_databases import MakeDatabase
+from zikao.options.v1 import options_pb2
+from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import registration_service_pb2 as registration
+from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.clock import FixedClock
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database
+from zikao_kit.errors import DomainError
+from zikao_kit.queries import Queries
+from zikao_kit.tokens import TokenIssuer
+from zikao_registration.account_store import AccountStore
+from zikao_registration.commands.load_signing_keys import load_signing_keys
+from zikao_registration.commands.log_in import log_in as log_in_command
+from zikao_registration.config import LoginConfig
+from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.store import Store
+
+GET = registration.GetRegistrationRequest()
+
+
+@pytest.fixture
+async def server(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RegistrationServer]:
+    """A running service with the session applied, in its registration window."""
+    async with registration_server(await make_database("registration"), tmp_path) as running:
+        await apply_session(running)
+        yield running
+
+
+def wrong(login_name: str) -> accounts.LogInRequest:
+    """A login with a wrong password."""
+    return accounts.LogInRequest(login_name=login_name, password="not the password")
+
+
+async def test_unknown_kind_of_document(server: RegistrationServer) -> None:
+    """No kind, and one that no contract knows, are refused by their field."""
+    portal = await server.caller("portal")
+    for kind in (types.DOCUMENT_TYPE_UNSPECIFIED, 99):
+        refused = await portal.refused(account_request(document_type=kind))
+        assert refused.reason == "INVALID_REQUEST"
+        assert [problem.field for problem in refused.fields] == ["document_type"]
+
+
+async def test_bad_fields_are_named_together(server: RegistrationServer) -> None:
+    """A request with six bad fields is answered with all six."""
+    request = accounts.CreateAccountRequest(
+        request_id="7", login_name="长" * 65, password="short", document_number=""
+    )
+    refused = await (await server.caller("portal")).refused(request)
+    assert refused.reason == "INVALID_REQUEST"
+    assert [problem.field for problem in refused.fields] == [
+        "request_id",
+        "session_code",
+        "document_type",
+        "document_number",
+        "login_name",
+        "password",
+    ]
+
+
+async def test_wrong_document_says_what_is_wrong(server: RegistrationServer) -> None:
+    """A wrong check digit is told in Chinese."""
+    number = document_number(1)[:-1] + ("0" if document_number(1)[-1] != "0" else "1")
+    refused = await (await server.caller("portal")).refused(account_request(document_number=number))
+    assert (refused.reason, refused.metadata["detail"]) == (
+        "DOCUMENT_INVALID",
+        "校验码有误，请逐位核对",
+    )
+
+
+@pytest.mark.parametrize("password", ["password123", document_number(1), "12345678"])
+async def test_weak_passwords_are_refused(server: RegistrationServer, password: str) -> None:
+    """Common ones and the own document number are no passwords."""
+    refused = await (await server.caller("portal")).refused(account_request(password=password))
+    assert refused.reason == "PASSWORD_REFUSED"
+
+
+async def test_one_account_a_person(server: RegistrationServer) -> None:
+    """The 15-digit form is the same person; the answer is that of a taken login name."""
+    portal = await server.caller("portal")
+    await portal.call(account_request(1))
+    number = document_number(1)
+    fifteen = number[:6] + number[8:17]
+    for again in (number, fifteen):
+        request = account_request(document_number=again, login_name="another")
+        assert (await portal.refused(request)).reason == "LOGIN_NAME_TAKEN"
+    assert (await log_in(server, fifteen)).token
+
+
+async def test_taken_login_name(server: RegistrationServer) -> None:
+    """A chosen name is taken in every spelling; the loser of a race is told so too."""
+    portal = await server.caller("portal")
+    await portal.call(account_request(1, login_name="xiaoming"))
+    assert (await portal.refused(account_request(2, login_name="ＸiaoMing"))).reason == (
+        "LOGIN_NAME_TAKEN"
+    )
+    racing = [account_request(number, login_name="race") for number in range(3, 8)]
+    outcomes = await asyncio.gather(*map(portal.call, racing), return_exceptions=True)
+    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 1
+    assert (await log_in(server, "XIAOMING")).token
+
+
+async def test_nobody_takes_the_number_of_another(server: RegistrationServer) -> None:
+    """A login name that is a document number is refused, for candidates and staff."""
+    portal, operator = await server.caller("portal"), await server.caller("operator")
+    request = account_request(1, login_name=document_number(2))
+    assert (await portal.refused(request)).reason == "INVALID_REQUEST"
+    staff = staff_request(document_number(2), options_pb2.ROLE_AUDITOR, "51")
+    assert (await operator.refused(staff)).reason == "INVALID_REQUEST"
+
+
+async def test_accounts_are_made_in_the_window(server: RegistrationServer) -> None:
+    """Before the opening and from the closing on, and for no session, there are no accounts."""
+    portal = await server.caller("portal")
+    for at in (OPENS - timedelta(seconds=1), CLOSES):
+        await server.move_clock(at)
+        refused = await portal.refused(account_request())
+        assert refused.reason == "REGISTRATION_CLOSED"
+        assert refused.metadata["closes_at"] == CLOSES.isoformat()
+    await server.move_clock(OPENS)
+    unknown = account_request(session_code="99.9")
+    assert (await portal.refused(unknown)).reason == "SESSION_UNKNOWN"
+    await portal.call(account_request())
+
+
+async def test_wrong_passwords_lock(server: RegistrationServer) -> None:
+    """Known and unknown names are refused alike, then locked, until the window has passed."""
+    await new_candidate(server)
+    portal = await server.caller("portal")
+    for name in (document_number(1), document_number(2)):
+        reasons = [(await portal.refused(wrong(name))).reason for _ in range(6)]
+        assert reasons == ["LOGIN_FAILED"] * 5 + ["LOGIN_LOCKED"]
+    right = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+    locked = await portal.refused(right)
+    assert locked.reason == "LOGIN_LOCKED"
+    assert locked.retry_after is not None
+    assert timedelta(minutes=14) < locked.retry_after <= timedelta(minutes=15)
+    await server.move_clock(NOON + timedelta(minutes=16))
+    assert (await portal.call(right)).access_token
+
+
+async def test_success_forgets_failures(server: RegistrationServer) -> None:
+    """Wrong passwords before a right one are not held against the account."""
+    await new_candidate(server)
+    portal = await server.caller("portal")
+    for _ in range(3):
+        for _ in range(4):
+            assert (await portal.refused(wrong(document_number(1)))).reason == "LOGIN_FAILED"
+        assert (await log_in(server, document_number(1))).token
+
+
+async def test_guesses_in_parallel_are_counted(server: RegistrationServer) -> None:
+    """Of many guesses at once no more are judged than the limit allows."""
+    await new_candidate(server)
+    portal = await server.caller("portal")
+    guesses = (portal.refused(wrong(document_number(1))) for _ in range(20))
+    reasons = [refused.reason for refused in await asyncio.gather(*guesses)]
+    assert sorted(reasons) == ["LOGIN_FAILED"] * 5 + ["LOGIN_LOCKED"] * 15
+
+
+async def test_lock_outlives_a_restart(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Failures are in the database: another process knows them."""
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path) as first:
+        portal = await first.caller("portal")
+        for _ in range(5):
+            assert (await portal.refused(wrong("somebody"))).reason == "LOGIN_FAILED"
+    async with registration_server(dsn, tmp_path) as second:
+        assert (await (await second.caller("portal")).refused(wrong("somebody"))).reason == (
+            "LOGIN_LOCKED"
+        )
+
+
+async def test_callers_are_limited(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """A caller that tries many names is locked, right logins do not count, others go on."""
+    dsn = await make_database("registration")
+    login = LoginConfig(attempts_per_caller=3)
+    async with registration_server(dsn, tmp_path, login=login) as server:
+        await apply_session(server)
+        await new_candidate(server)
+        for _ in range(5):
+            assert (await log_in(server, document_number(1))).token
+        portal, other = await server.caller("portal"), await server.caller("other-portal")
+        reasons = [(await portal.refused(wrong(f"name{n}"))).reason for n in range(5)]
+        assert reasons == ["LOGIN_FAILED"] * 3 + ["LOGIN_LOCKED"] * 2
+        assert (await other.refused(wrong("name9"))).reason == "LOGIN_FAILED"
+
+
+async def test_overload_is_no_failure(make_database: MakeDatabase) -> None:
+    """An attempt whose password nobody looked at does not count, for name and caller."""
+    keys = KeyRing.generate()
+    config = DatabaseConfig(dsn=await make_database("registration"))
+    hashing = PasswordHashing(PasswordHasher(1, 64, 1), max_waiting=0)
+    limit = LoginLimit(attempts=2, attempts_per_caller=2, window=timedelta(minutes=15))
+    async with await Database.connect(config, Queries.load("zikao_registration")) as db:
+
+        @asynccontextmanager
+        async def open_accounts() -> AsyncIterator[tuple[AccountStore, Store]]:
+            async with db.transaction() as tx:
+                yield AccountStore(tx, keys), Store(tx, keys)
+
+        for _ in range(4):
+            with pytest.raises(DomainError, match="OVERLOADED"):
+                await log_in_command(
+                    open_accounts, hashing, limit, "name", "pass", caller="portal", now=NOON
+                )
+        async with open_accounts() as (accounts_store, _):
+            count = await accounts_store.count_attempt("name", NOON, limit.lapsed_at(NOON))
+            by_caller = await accounts_store.count_caller_attempt(
+                "portal", NOON, limit.lapsed_at(NOON)
+            )
+    assert (count[0], by_caller[0]) == (1, 1)
+    hashing.close()
+
+
+async def test_lapsed_attempts_are_deleted(server: RegistrationServer) -> None:
+    """Names that somebody made up do not stay in the database."""
+    portal = await server.caller("portal")
+    await portal.refused(wrong("made up"))
+    assert len(await server.rows("SELECT 1 FROM registration.login_attempt")) == 2
+    await server.move_clock(NOON + timedelta(minutes=16))
+    async with asyncio.timeout(5):
+        while await server.rows("SELECT 1 FROM registration.login_attempt"):
+            await asyncio.sleep(0.02)
+
+
+async def test_tokens_expire(server: RegistrationServer) -> None:
+    """A token is good for 15 minutes of the service's clock."""
+    candidate = await new_candidate(server)
+    await server.move_clock(NOON + timedelta(minutes=14))
+    await candidate.call(GET)
+    await server.move_clock(NOON + timedelta(minutes=16))
+    assert (await candidate.refused(GET)).reason == "TOKEN_EXPIRED"
+
+
+async def test_forged_tokens_are_refused(server: RegistrationServer) -> None:
+    """A token that names our key and was signed by another is none."""
+    portal = await server.caller("portal")
+    (key,) = (await portal.call(accounts.ListSigningKeysRequest())).keys
+    issuer = TokenIssuer(
+        key.key_id, Ed25519PrivateKey.generate(), FixedClock(NOON), timedelta(minutes=5)
+    )
+    forged = issuer.issue(str(uuid4()), "candidate").token
+    assert (await portal.with_token(forged).refused(GET)).reason == "TOKEN_INVALID"
+    assert (await portal.refused(GET)).reason == "TOKEN_INVALID"
+
+
+async def test_retired_keys_are_replaced(server: RegistrationServer) -> None:
+    """With its key retired a token ends within a poll, and new logins get a new key's."""
+    candidate = await new_candidate(server)
+    await server.rows("UPDATE registration.signing_key SET retired_at = created_at")
+    async with asyncio.timeout(5):
+        portal = await server.caller("portal")
+        while True:
+            (key,) = (await portal.call(accounts.ListSigningKeysRequest())).keys
+            rows = await server.rows("SELECT key_id FROM registration.signing_key")
+            if len(rows) == 2 and key.key_id != rows[0][0]:
+                break
+            await asyncio.sleep(0.02)
+    assert (await candidate.refused(GET)).reason == "TOKEN_INVALID"
+    assert (await (await log_in(server, document_number(1))).call(GET)).registration.candidate_id
+
+
+async def test_processes_that_start_together_make_one_key(make_database: MakeDatabase) -> None:
+    """Of ten that look at once, one makes the key and all get it."""
+    keys = KeyRing.generate()
+    config = DatabaseConfig(dsn=await make_database("registration"))
+
+    async with await Database.connect(config, Queries.load("zikao_registration")) as db:
+
+        async def start() -> str:
+            async with db.transaction() as tx:
+                (key,) = await load_signing_keys(AccountStore(tx, keys), NOON)
+            return key.key_id
+
+        assert len(set(await asyncio.gather(*(start() for _ in range(10))))) == 1
+
+
+async def test_only_the_operator_makes_staff(server: RegistrationServer) -> None:
+    """A portal may not; a scope must fit its role; a taken name and a common password are told."""
+    portal, operator = await server.caller("portal"), await server.caller("operator")
+    request = staff_request("officer", options_pb2.ROLE_COUNTY_OFFICER, "510104")
+    assert (await portal.refused(request)).reason == "PERMISSION_DENIED"
+    wide = staff_request("officer", options_pb2.ROLE_COUNTY_OFFICER, "51")
+    assert (await operator.refused(wide)).reason == "INVALID_REQUEST"
+    first, again = await operator.call(request), await operator.call(request)
+    assert first.staff_id == again.staff_id
+    request.request_id = new_id()
+    assert (await operator.refused(request)).reason == "LOGIN_NAME_TAKEN"
+    request.password = "administrator"
+    assert (await operator.refused(request)).reason == "PASSWORD_REFUSED"
+
+
+async def test_roles_stay_apart(server: RegistrationServer) -> None:
+    """An officer is no candidate, whose registration could be asked for."""
+    officer = await new_officer(server)
+    assert (await officer.refused(GET)).reason == "PERMISSION_DENIED"

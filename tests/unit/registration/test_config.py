@@ -1,0 +1,43 @@
+"""Registration's configuration."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zikao_kit.config import MEBIBYTE, DatabaseConfig, ServerConfig, TlsConfig
+from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
+
+TLS = TlsConfig(Path("a.pem"), Path("a.key"), Path("ca.pem"))
+
+
+def config(**changes: Any) -> RegistrationConfig:
+    """A configuration with defaults."""
+    fields: dict[str, Any] = {
+        "server": ServerConfig("127.0.0.1:0", TLS),
+        "database": DatabaseConfig(dsn="postgresql://"),
+        "key_ring_file": Path("keys.yaml"),
+    }
+    return RegistrationConfig(**fields | changes)
+
+
+def test_messages_have_room_for_photos() -> None:
+    """The kit's limit is raised to what 50 photos need, a higher one is kept."""
+    assert config().server_with_room.max_message_bytes == 12 * MEBIBYTE
+    roomy = ServerConfig("127.0.0.1:0", TLS, max_message_bytes=20 * MEBIBYTE)
+    assert config(server=roomy).server_with_room == roomy
+
+
+@pytest.mark.parametrize("changes", [{"access_token_minutes": 0.01}, {"lease_minutes": 0}])
+def test_what_ends_at_once_is_refused(changes: dict[str, float]) -> None:
+    """Tokens and leases last."""
+    with pytest.raises(ValueError, match="must last"):
+        config(**changes)
+
+
+def test_costs_and_limits_are_checked() -> None:
+    """Argon2 gets what it accepts, and somebody can log in."""
+    with pytest.raises(ValueError, match="memory_kib"):
+        Argon2Config(memory_kib=4)
+    for wrong in ({"attempts": 0}, {"attempts_per_caller": 0}, {"window_minutes": 0}):
+        with pytest.raises(ValueError, match="attempts"):
+            LoginConfig(**wrong)
