@@ -23,14 +23,16 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` while the block runs, then cancel it; an error of it ends the block."""
+    """Run `work` while the block runs, then cancel it; an error of it ends the block.
+
+    Raises an ExceptionGroup with the errors of the work and of the block.
+    """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each) for each in work]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
+        yield
+        # After an error the group cancels by itself; a second time would cut short what cleans up.
+        for task in tasks:
+            task.cancel()
 
 
 async def repeat(name: str, work: Callable[[], Awaitable[bool]], pause_seconds: float) -> None:

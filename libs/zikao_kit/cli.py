@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -55,8 +56,9 @@ def service_cli(
     @_config_option
     def serve_command(path: Path | None) -> None:
         """Serve until SIGTERM."""
-        config = _load(config_type, path, package)
-        run(lambda: serve(config))
+        with _refusing_bad_config():
+            config = load_config(config_type, path, os.environ, package.upper())
+            run(lambda: serve(config))
 
     @main.command("migrate")
     @_config_option
@@ -66,15 +68,19 @@ def service_cli(
     @click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
     def migrate_command(path: Path | None, phase: Selection, *, dry_run: bool) -> None:
         """Apply the migrations that are missing, as the service's own role."""
-        config = _load(config_type, path, package)
-        _migrate(config.database.resolved_dsn(), package, phase, dry_run=dry_run)
+        with _refusing_bad_config():
+            config = load_config(config_type, path, os.environ, package.upper())
+            dsn = config.database.resolved_dsn()
+        _migrate(dsn, package, phase, dry_run=dry_run)
 
     return main
 
 
-def _load(config_type: type[C], path: Path | None, package: str) -> C:
+@contextmanager
+def _refusing_bad_config() -> Iterator[None]:
+    # A secret's file is read when it is needed, so its error comes later than the others.
     try:
-        return load_config(config_type, path, os.environ, package.upper())
+        yield
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(CONFIG_EXIT_CODE) from error
@@ -83,5 +89,5 @@ def _load(config_type: type[C], path: Path | None, package: str) -> C:
 def _migrate(dsn: str, package: str, phase: Selection, *, dry_run: bool) -> None:
     try:
         asyncio.run(migrate(dsn, package, phase, dry_run=dry_run, say=click.echo))
-    except (MigrationError, asyncpg.PostgresError, OSError) as error:
+    except (MigrationError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error

@@ -33,21 +33,26 @@ class TokenKeyKeeper:
         """Trust what was known before the restart."""
         async with self._db.read() as tx:
             rows = await tx.using(self._queries).fetch("list_trusted_keys")
-        self._trust({row["key_id"]: row["public_key"] for row in rows})
+        self._known = {row["key_id"]: row["public_key"] for row in rows}
+        self._trusted.replace(_parsed(self._known))
 
     async def work(self) -> bool:
-        """Ask for the keys; always False: there is never more at once."""
+        """Ask for the keys; always False: there is never more at once.
+
+        An empty answer changes nothing. Raises ValueError for what is no key: nothing
+        of that answer is kept.
+        """
         found = dict(await self._fetch())
         if found and found != self._known:
+            keys = _parsed(found)  # first: what is no key must not be met again at every start
             async with self._db.transaction() as tx:
                 kit = tx.using(self._queries)
                 await kit.execute("delete_trusted_keys", list(found))
                 await kit.execute("save_trusted_keys", list(found), list(found.values()))
-            self._trust(found)
+            self._known = found
+            self._trusted.replace(keys)
         return False
 
-    def _trust(self, keys: dict[str, bytes]) -> None:
-        self._known = keys
-        self._trusted.replace(
-            {key_id: Ed25519PublicKey.from_public_bytes(key) for key_id, key in keys.items()}
-        )
+
+def _parsed(keys: Mapping[str, bytes]) -> dict[str, Ed25519PublicKey]:
+    return {key_id: Ed25519PublicKey.from_public_bytes(key) for key_id, key in keys.items()}
