@@ -1,0 +1,244 @@
+"""An enrollment service in this process, the sandbox's payment platform, and who calls them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.registration_server import free_port
+from zikao.enrollment.v1 import (
+    enrollment_feed_service_pb2,
+    enrollment_feed_service_pb2_grpc,
+    enrollment_service_pb2,
+    enrollment_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+)
+from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
+from zikao.sandbox.v1 import sandbox_service_pb2, sandbox_service_pb2_grpc
+from zikao_enrollment.config import EnrollmentConfig
+from zikao_enrollment.main import serve_enrollment
+from zikao_kit.clock import FixedClock, OffsetClock, write_offset
+from zikao_kit.config import (
+    ClockConfig,
+    DatabaseConfig,
+    LogConfig,
+    PeerConfig,
+    ServerConfig,
+    TlsConfig,
+)
+from zikao_kit.error_table import problem_of
+from zikao_kit.errors import DomainError
+from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tokens import TokenIssuer
+from zikao_sandbox.main import SandboxConfig
+from zikao_sandbox.main import main as serve_sandbox
+
+TIMEOUT_SECONDS = 20.0
+TOKEN_LIFETIME = timedelta(minutes=15)
+KEY_ID = "test-key"
+# One for all tests: what a database trusts is stored before its service starts.
+_KEY = Ed25519PrivateKey.generate()
+
+_STUBS = {
+    module.DESCRIPTOR.name: stub
+    for module, stub in (
+        (enrollment_service_pb2, enrollment_service_pb2_grpc.EnrollmentServiceStub),
+        (enrollment_feed_service_pb2, enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub),
+        (session_service_pb2, session_service_pb2_grpc.SessionServiceStub),
+        (
+            payment_platform_service_pb2,
+            payment_platform_service_pb2_grpc.PaymentNotificationServiceStub,
+        ),
+        (sandbox_service_pb2, sandbox_service_pb2_grpc.SandboxServiceStub),
+    )
+}
+
+
+@dataclass
+class Caller:
+    """Somebody with a certificate, and perhaps an access token."""
+
+    channel: grpc.aio.Channel
+    token: str = ""
+
+    async def call(self, request: Any) -> Any:
+        """Call the method whose request it is; raises grpc.aio.AioRpcError."""
+        return await self.start(request, timeout=TIMEOUT_SECONDS)
+
+    def start(self, request: Any, timeout: float | None = None) -> Any:
+        """Begin the call: a future, or the answers of a subscription."""
+        stub: Any = _STUBS[request.DESCRIPTOR.file.name](self.channel)
+        method = getattr(stub, request.DESCRIPTOR.name.removesuffix("Request"))
+        bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return method(request, timeout=timeout, metadata=bearer)
+
+    async def refused(self, request: Any, timeout: float | None = TIMEOUT_SECONDS) -> DomainError:
+        """Call what must be refused, and return the error as the server raised it."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.start(request, timeout)
+        return problem_of(caught.value)
+
+
+@dataclass
+class Process:
+    """What would be a process of its own, as a task that can be stopped and started again."""
+
+    port: int
+    serve: Any
+    task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        self.task = asyncio.create_task(self.serve())
+
+    async def stop(self) -> None:
+        """Drain and end it; nothing when it does not run."""
+        task, self.task = self.task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@dataclass
+class Installation:
+    """Enrollment and the payment platform; their clock is moved with `move_clock`.
+
+    Registration is away unless a test serves it at `registration_port`.
+    """
+
+    dsn: str
+    folder: Path
+    stack: AsyncExitStack
+    enrollment_port: int = field(default_factory=free_port)
+    registration_port: int = field(default_factory=free_port)
+    platform_port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        """Make the certificates' authority and the processes, not yet started."""
+        self.ca = DevelopmentCa(self.folder / "certs")
+        self.clock_file = self.folder / "clock.json"
+        self.enrollment = Process(self.enrollment_port, self._serve_enrollment)
+        self.platform = Process(self.platform_port, self._serve_platform)
+        self._channels: dict[tuple[str, int], grpc.aio.Channel] = {}
+
+    async def caller(self, name: str, port: int = 0, token: str = "") -> Caller:
+        """Who has the certificate of `name`, calling enrollment or what listens on `port`."""
+        key = (name, port or self.enrollment_port)
+        if key not in self._channels:
+            credentials = channel_credentials(self.ca.issue(name))
+            channel = grpc.aio.secure_channel(f"localhost:{key[1]}", credentials, _OPTIONS)
+            self._channels[key] = await self.stack.enter_async_context(channel)
+        return Caller(self._channels[key], token)
+
+    async def candidate(self, number: int) -> Caller:
+        """The candidate with the id UUID(int=number), through a portal."""
+        return await self.caller("portal", token=self.token(str(UUID(int=number))))
+
+    async def operator(self) -> Caller:
+        """The operator, at enrollment."""
+        return await self.caller("operator")
+
+    async def at_platform(self) -> Caller:
+        """The operator, at the payment platform."""
+        return await self.caller("operator", self.platform_port)
+
+    def token(self, subject: str, role: str = "candidate", age: timedelta = timedelta(0)) -> str:
+        """An access token issued `age` ago."""
+        clock = FixedClock(self.now() - age)
+        return TokenIssuer(KEY_ID, _KEY, clock, TOKEN_LIFETIME).issue(subject, role, "51").token
+
+    def now(self) -> datetime:
+        """The time of the installation."""
+        return OffsetClock(self.clock_file).now()
+
+    async def move_clock(self, at: datetime) -> None:
+        """Move all clocks and wait until it has been seen."""
+        write_offset(self.clock_file, (at - datetime.now(UTC)).total_seconds())
+        await asyncio.sleep(0.06)
+
+    async def rows(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """What is in the database, as the service's own role."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return await connection.fetch(sql, *args)
+        finally:
+            await connection.close()
+
+    async def until_serving(self, process: Process) -> None:
+        """Wait until a started process serves; raises what has ended it."""
+        assert process.task is not None
+        health = health_pb2_grpc.HealthStub((await self.caller("operator", process.port)).channel)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not process.task.done():
+                with suppress(grpc.aio.AioRpcError):
+                    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                await asyncio.sleep(0.02)
+        await process.task
+
+    def _serve_enrollment(self) -> Coroutine[Any, Any, None]:
+        return serve_enrollment(
+            EnrollmentConfig(
+                server=self._server("enrollment", self.enrollment_port),
+                database=DatabaseConfig(dsn=self.dsn),
+                registration=PeerConfig(f"127.0.0.1:{self.registration_port}", "registration"),
+                platform=PeerConfig(f"127.0.0.1:{self.platform_port}", "payment-platform"),
+                board_seconds=0.2,
+                poll_seconds=0.1,
+                log=LogConfig(level="error"),
+                clock=ClockConfig(offset_file=self.clock_file),
+            )
+        )
+
+    def _serve_platform(self) -> Coroutine[Any, Any, None]:
+        return serve_sandbox(
+            SandboxConfig(
+                server=self._server("payment-platform", self.platform_port),
+                database_file=self.folder / "platform.sqlite",
+                enrollment_target=f"localhost:{self.enrollment_port}",
+                clock=ClockConfig(offset_file=self.clock_file),
+            )
+        )
+
+    def _server(self, name: str, port: int) -> ServerConfig:
+        files = self.ca.issue(name)
+        return ServerConfig(
+            listen=f"127.0.0.1:{port}",
+            tls=TlsConfig(cert_file=files.cert, key_file=files.key, ca_file=files.ca),
+            drain_wait_seconds=0.0,
+            drain_grace_seconds=1.0,
+        )
+
+
+# A restarted process is found at once.
+_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
+
+
+@asynccontextmanager
+async def installation(dsn: str, folder: Path, at: datetime) -> AsyncIterator[Installation]:
+    """Serve enrollment and the payment platform until the block ends."""
+    async with AsyncExitStack() as stack:
+        made = Installation(dsn, folder, stack)
+        await made.move_clock(at)
+        await made.rows(
+            "INSERT INTO enrollment.trusted_key VALUES ($1, $2)",
+            KEY_ID,
+            _KEY.public_key().public_bytes_raw(),
+        )
+        for process in (made.platform, made.enrollment):
+            stack.push_async_callback(process.stop)
+            process.start()
+            await made.until_serving(process)
+        yield made
