@@ -35,6 +35,12 @@ from zikao_kit.queries import kit_queries
 
 REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
 R = TypeVar("R", bound=Message)
+Digest = Callable[[bytes], bytes]
+
+
+def sha256(body: bytes) -> bytes:
+    """The digest of bodies that nobody could guess, or that may be known."""
+    return hashlib.sha256(body).digest()
 
 
 @dataclass(frozen=True)
@@ -52,18 +58,19 @@ class RequestKey:
             raise DomainError(REQUEST_ID_REUSED)
 
 
-def key_of(request: Message) -> RequestKey:
+def key_of(request: Message, digest: Digest = sha256) -> RequestKey:
     """Return the key of a mutation's request, in the name of the current actor.
 
     The method is the request's message: every RPC has its own. Passwords stay out
     of the digest: with it, a thief of the table could try them a billion times a second.
+    The same holds for document numbers: a service that is sent them gives a keyed `digest`.
     """
     actor = current_actor()
     return RequestKey(
         actor=actor.subject or actor.caller,
         request_id=UUID(cast(Any, request).request_id),
         method=request.DESCRIPTOR.full_name,
-        body_sha256=hashlib.sha256(_body(request)).digest(),
+        body_sha256=digest(_body(request)),
     )
 
 
@@ -74,6 +81,7 @@ async def run_once(
     work: Callable[[Transaction], Awaitable[R]],
     *,
     schema: str,
+    digest: Digest = sha256,
 ) -> R:
     """Run `work` and store its answer in one transaction; give that answer to every repetition.
 
@@ -83,7 +91,7 @@ async def run_once(
     body, UNAVAILABLE when it did not happen or cannot be known now: then the
     caller repeats it with the same id.
     """
-    key = key_of(request)
+    key = key_of(request, digest)
 
     async def once(tx: Transaction) -> R:
         stored = await claim(tx, schema, key)

@@ -39,6 +39,9 @@ from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.context import acting_as
+from zikao_kit.idempotency import key_of
+from zikao_kit.tokens import Actor
 
 
 @pytest.fixture
@@ -239,6 +242,24 @@ async def test_personal_data_is_nowhere_in_clear(server: RegistrationServer) -> 
     assert found_in(dump, "010422100001")
     secrets = (document_number(1), document_number(1)[6:14], NAME, MOBILE, PASSWORD, "1991-12-31")
     assert [secret for secret in secrets if found_in(dump, secret)] == []
+
+
+async def test_document_number_is_not_guessed_from_a_digest(server: RegistrationServer) -> None:
+    """What is kept of a request to recognise it is keyed: who knows the body does not find it.
+
+    The control: with the kit's plain digest the row would hold exactly this.
+    """
+    request = account_request()
+    await (await server.caller("portal")).call(request)
+    with acting_as(Actor(subject="", role="anonymous", caller="portal")):
+        plain = key_of(request)
+    (row,) = await server.rows(
+        "SELECT actor, request_id, method, body_sha256 FROM registration.idempotency"
+        " WHERE request_id = $1",
+        request.request_id,
+    )
+    assert tuple(row)[:3] == (plain.actor, plain.request_id, plain.method)
+    assert row["body_sha256"] != plain.body_sha256
 
 
 async def dumped(server: RegistrationServer) -> str:

@@ -13,7 +13,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
-from zikao_kit.idempotency import run_once
+from zikao_kit.idempotency import run_once, sha256
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit
@@ -66,9 +66,9 @@ class Parts:
     async def run_once(
         self, request: Message, response_type: type[R], work: Callable[[Transaction], Awaitable[R]]
     ) -> R:
-        """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted.
+        """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted, the digest keyed.
 
-        Answers hold whole registrations, which must not lie in the database in clear.
+        Answers hold whole registrations; a document number could be guessed from a plain hash.
         """
         context = f"registration.answer:{UUID(cast(Any, request).request_id)}"
 
@@ -76,5 +76,10 @@ class Parts:
             answer = await work(tx)
             return BytesValue(value=self.keys.encrypt(answer.SerializeToString(), context))
 
-        sealed = await run_once(self.db, request, BytesValue, sealing, schema=SCHEMA)
+        sealed = await run_once(
+            self.db, request, BytesValue, sealing, schema=SCHEMA, digest=self._keyed_digest
+        )
         return response_type.FromString(self.keys.decrypt(sealed.value, context))
+
+    def _keyed_digest(self, body: bytes) -> bytes:
+        return self.keys.blind_index(sha256(body).hex(), "registration.request")
