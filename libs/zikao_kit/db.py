@@ -292,7 +292,7 @@ class _Translating:
         ours = translated(error, connection_closed=_is_closed(self._connection))
         if ours is None:
             return
-        if isinstance(error, OSError):
+        if isinstance(error, OSError | asyncpg.InternalClientError):
             _drop(self._connection)
         if isinstance(ours, DatabaseUnavailable):
             log.warning("database refused", **_cause(error))
@@ -350,7 +350,12 @@ async def _roll_back(connection: _Connection) -> None:
         return
     try:
         await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+    ) as error:
         # What brought us here is raised; a lost connection rolls back by itself.
         log.info("no rollback", **_cause(error))
         _drop(connection)

@@ -75,6 +75,9 @@ def translated(error: BaseException, *, connection_closed: bool) -> Exception | 
             return DatabaseUnavailable()
         case asyncpg.InterfaceError() if connection_closed:
             return DatabaseUnavailable()
+        case asyncpg.InternalClientError():
+            # The server has said that it ends the connection; its end has not been read yet.
+            return DatabaseUnavailable()
     return None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
+import asyncpg
 import pytest
 from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import count_entries, open_account, probe_database
@@ -71,6 +73,46 @@ async def test_a_server_that_says_nothing_is_unavailable(
                 await tx.execute("pause", 5.0)
         async with database.read() as tx:
             assert await tx.fetchval("own_backend") != own
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_that_is_being_ended_is_unavailable(
+    dsn: str, database: Database, turns: int
+) -> None:
+    """Whether the driver has read nothing, the server's last word or the end: UNAVAILABLE."""
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as tx:
+            await end_unread(dsn, tx, turns)
+            await tx.fetchval("own_backend")
+    assert await balance(database) == 10
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_that_is_being_ended_hides_no_error(
+    dsn: str, database: Database, turns: int
+) -> None:
+    """A rollback that fails with its connection leaves the error that asked for it."""
+    with pytest.raises(LookupError):
+        async with database.transaction() as tx:
+            await end_unread(dsn, tx, turns)
+            raise LookupError
+    assert await balance(database) == 10
+
+
+async def end_unread(dsn: str, tx: Transaction, turns: int) -> None:
+    """End the transaction's backend, then let the event loop read for so many turns."""
+    own = await tx.fetchval("own_backend")
+
+    async def end() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(f"SELECT pg_catalog.pg_terminate_backend({own}, 5000)")
+        await connection.close()
+
+    with ThreadPoolExecutor() as executor:
+        # Waited for in this thread, so that nothing is read meanwhile.
+        executor.submit(asyncio.run, end()).result()
+    for _ in range(turns):
+        await asyncio.sleep(0)
 
 
 async def test_a_contested_row_is_unavailable(dsn: str, database: Database) -> None:
