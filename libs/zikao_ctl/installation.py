@@ -145,10 +145,10 @@ def _settle(layout: Layout, port_base: int | None, database_url: str | None) -> 
 
 async def _start(at: Surroundings, supervisor: Supervisor, *, reset: bool, say: Say) -> None:
     await at.server.until_it_answers()
-    say("PostgreSQL answers")
     if reset:
         await drop_data(at.server)
     await _refuse_data_of_others(at)
+    say("PostgreSQL answers")
     await prepare_databases(at.server, at.secrets.password, say)
     with only_error():
         async with asyncio.TaskGroup() as group:

@@ -52,6 +52,8 @@ def main() -> None:
 @click.option(
     "--database-url",
     metavar="URL",
+    envvar="ZIKAO_DATABASE_URL",
+    show_envvar=True,
     help="Use this PostgreSQL instead of the embedded one: an administrator's "
     "postgresql://USER:PASSWORD@HOST:PORT/DATABASE. The database is made if it is not there, and "
     "is zikao when the URL names none or postgres.",

@@ -19,6 +19,8 @@ import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from support.postgres import Cluster
 from support.processes import family_of, is_alive, until
 from support.service_databases import with_database
@@ -126,6 +128,18 @@ async def test_every_process_answers_what_it_is_for(installed: Installation) -> 
         await sandbox_grpc.SandboxServiceStub(channel).SetBehaviour(request)
 
 
+@pytest.mark.parametrize("name", SERVICES)
+async def test_reflection_is_on(installed: Installation, name: str) -> None:
+    """Tools such as grpcurl find the contracts without the proto files."""
+    async with channel_to(installed, name) as channel:
+        stream = ServerReflectionStub(channel).ServerReflectionInfo()
+        await stream.write(ServerReflectionRequest(list_services=""))
+        answer = await stream.read()
+        stream.cancel()
+    names = {service.name for service in answer.list_services_response.service}
+    assert f"zikao.{name}.v1.SessionService" in names
+
+
 async def test_a_service_sees_its_own_schema_only(installed: Installation) -> None:
     """The roles that the installation made have no rights on each other's tables."""
     connection = await asyncpg.connect(installed.dsn("enrollment"))
@@ -190,6 +204,19 @@ async def test_a_taken_port_is_refused_in_words(installed: Installation, tmp_pat
     assert "--port-base" in output
 
 
+async def test_a_process_that_cannot_start_is_named_with_its_log(tmp_path: Path) -> None:
+    """Instead of starting again for ever, the end of the log says what is wrong."""
+    layout = Layout(tmp_path / "data")
+    with layout.claimed():
+        layout.secrets.mkdir()
+        (layout.secrets / "tickets.keys.yaml").write_text("current: lost")
+    process = await start_up(layout)
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert "tickets ends as soon as it starts" in output
+    assert "KeyFileInvalid" in output
+
+
 async def test_up_goes_on_after_kill_9_and_leaves_nothing_when_stopped(tmp_path: Path) -> None:
     """kill -9 of `zikao up` takes all processes along and loses no data; SIGTERM ends it well."""
     layout = Layout(tmp_path / "data")
@@ -205,6 +232,8 @@ async def test_up_goes_on_after_kill_9_and_leaves_nothing_when_stopped(tmp_path:
     second.terminate()
     output = (await second.communicate())[0].decode()
     assert second.returncode == 0, output
+    assert f"-cacert {layout.certs}/ca.pem -cert {layout.certs}/operator.pem" in output
+    assert f"{targets.enrollment} grpc.health.v1.Health/Check" in output
     assert not any(map(is_alive, family))
     assert all(is_free(port) for port in layout.read_mark().ports.values())
 
