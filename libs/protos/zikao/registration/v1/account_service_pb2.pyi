@@ -42,7 +42,9 @@ class CreateAccountRequest(_message.Message):
     document_number: _builtins.str
     """Document number as typed; normalised by the server."""
     login_name: _builtins.str
-    """Chosen login name; empty: the document number."""
+    """Chosen login name; empty: the document number. Case, width of characters and
+    blanks do not make another name.
+    """
     password: _builtins.str
     """8-128 characters."""
     def __init__(
@@ -126,7 +128,7 @@ class LogInResponse(_message.Message):
     """Candidate id, or the staff account's id."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the token ends."""
+        """When the token ends: after 15 minutes by default. Log in again then."""
 
     def __init__(
         self,

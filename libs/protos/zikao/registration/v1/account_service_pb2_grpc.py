@@ -66,10 +66,12 @@ class AccountServiceServicer:
 
         Atomic. One account per person: the 15- and the 18-digit form of a document
         number are the same person. A person who has an account already gets the same
-        answer time and shape as for a taken login name.
+        answer time and shape as for a taken login name. The password is not part of
+        the body that a repeated request_id is compared by.
 
-        Errors: DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
-        REGISTRATION_CLOSED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
+        document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
+        REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,7 +80,11 @@ class AccountServiceServicer:
     def LogIn(self, request, context):
         """Proves a candidate's or officer's password and returns an access token.
 
-        The answer does not tell whether the account exists.
+        The answer does not tell whether the account exists. Each attempt counts before
+        the password is looked at; by default 5 wrong ones of a login name, or 5,000 of a
+        caller (the client certificate), lock it until 15 minutes after the first. A
+        right one clears the name. OVERLOADED does not count. A client does not retry
+        LOGIN_FAILED by itself.
 
         Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """
@@ -89,7 +95,10 @@ class AccountServiceServicer:
     def CreateStaffAccount(self, request, context):
         """Creates an officer's or auditor's account. Only the operator's certificate may.
 
-        Errors: LOGIN_NAME_TAKEN, PASSWORD_REFUSED, REQUEST_ID_REUSED.
+        Atomic and audited.
+
+        Errors: INVALID_REQUEST (also for a login name that is a document number),
+        LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

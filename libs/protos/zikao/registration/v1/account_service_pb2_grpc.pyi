@@ -38,22 +38,31 @@ class AccountServiceStub:
 
     Atomic. One account per person: the 15- and the 18-digit form of a document
     number are the same person. A person who has an account already gets the same
-    answer time and shape as for a taken login name.
+    answer time and shape as for a taken login name. The password is not part of
+    the body that a repeated request_id is compared by.
 
-    Errors: DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
-    REGISTRATION_CLOSED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
+    document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
+    REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     LogIn: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.LogInRequest, _account_service_pb2.LogInResponse]
     """Proves a candidate's or officer's password and returns an access token.
 
-    The answer does not tell whether the account exists.
+    The answer does not tell whether the account exists. Each attempt counts before
+    the password is looked at; by default 5 wrong ones of a login name, or 5,000 of a
+    caller (the client certificate), lock it until 15 minutes after the first. A
+    right one clears the name. OVERLOADED does not count. A client does not retry
+    LOGIN_FAILED by itself.
 
     Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
     """
     CreateStaffAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]
     """Creates an officer's or auditor's account. Only the operator's certificate may.
 
-    Errors: LOGIN_NAME_TAKEN, PASSWORD_REFUSED, REQUEST_ID_REUSED.
+    Atomic and audited.
+
+    Errors: INVALID_REQUEST (also for a login name that is a document number),
+    LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]
     """The public keys with which access tokens are verified. Callers keep them and
@@ -70,22 +79,31 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     Atomic. One account per person: the 15- and the 18-digit form of a document
     number are the same person. A person who has an account already gets the same
-    answer time and shape as for a taken login name.
+    answer time and shape as for a taken login name. The password is not part of
+    the body that a repeated request_id is compared by.
 
-    Errors: DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
-    REGISTRATION_CLOSED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
+    document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
+    REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     LogIn: _aio.UnaryUnaryMultiCallable[_account_service_pb2.LogInRequest, _account_service_pb2.LogInResponse]  # type: ignore[assignment]
     """Proves a candidate's or officer's password and returns an access token.
 
-    The answer does not tell whether the account exists.
+    The answer does not tell whether the account exists. Each attempt counts before
+    the password is looked at; by default 5 wrong ones of a login name, or 5,000 of a
+    caller (the client certificate), lock it until 15 minutes after the first. A
+    right one clears the name. OVERLOADED does not count. A client does not retry
+    LOGIN_FAILED by itself.
 
     Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
     """
     CreateStaffAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]  # type: ignore[assignment]
     """Creates an officer's or auditor's account. Only the operator's certificate may.
 
-    Errors: LOGIN_NAME_TAKEN, PASSWORD_REFUSED, REQUEST_ID_REUSED.
+    Atomic and audited.
+
+    Errors: INVALID_REQUEST (also for a login name that is a document number),
+    LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """The public keys with which access tokens are verified. Callers keep them and
@@ -105,10 +123,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Atomic. One account per person: the 15- and the 18-digit form of a document
         number are the same person. A person who has an account already gets the same
-        answer time and shape as for a taken login name.
+        answer time and shape as for a taken login name. The password is not part of
+        the body that a repeated request_id is compared by.
 
-        Errors: DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
-        REGISTRATION_CLOSED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
+        document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
+        REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -119,7 +139,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.LogInResponse, _abc.Awaitable[_account_service_pb2.LogInResponse]]:
         """Proves a candidate's or officer's password and returns an access token.
 
-        The answer does not tell whether the account exists.
+        The answer does not tell whether the account exists. Each attempt counts before
+        the password is looked at; by default 5 wrong ones of a login name, or 5,000 of a
+        caller (the client certificate), lock it until 15 minutes after the first. A
+        right one clears the name. OVERLOADED does not count. A client does not retry
+        LOGIN_FAILED by itself.
 
         Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """
@@ -132,7 +156,10 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.CreateStaffAccountResponse, _abc.Awaitable[_account_service_pb2.CreateStaffAccountResponse]]:
         """Creates an officer's or auditor's account. Only the operator's certificate may.
 
-        Errors: LOGIN_NAME_TAKEN, PASSWORD_REFUSED, REQUEST_ID_REUSED.
+        Atomic and audited.
+
+        Errors: INVALID_REQUEST (also for a login name that is a document number),
+        LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -59,16 +59,20 @@ class CandidateFeedServiceServicer:
     """
 
     def WatchCandidates(self, request, context):
-        """Streams every change of a candidate after a cursor, in commit order, then
-        goes on with new ones. No event is lost and none comes before an earlier one
-        of the same candidate. A message without events is a heartbeat: all is delivered.
+        """Streams every change of an approved candidate after a cursor, then goes on with
+        new ones. No event is lost and none comes before an earlier one of the same
+        candidate; a state older than one already delivered may be left out. A message
+        without events is a heartbeat, every 3 seconds: all is delivered.
+
+        Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+        subscribe again from the last cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCandidate(self, request, context):
-        """One candidate's state now, for a reader whose feed has not brought it yet.
+        """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
         Errors: NOT_FOUND.
         """
@@ -77,7 +81,8 @@ class CandidateFeedServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetPhotos(self, request, context):
-        """The photos of up to 50 candidates. Unknown ids are left out.
+        """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
+        200 KB: who takes messages of 4 MiB asks for 20 at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,17 +36,23 @@ class CandidateFeedServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CandidateFeedServiceAsyncStub: ...
     WatchCandidates: _grpc.UnaryStreamMultiCallable[_candidate_feed_service_pb2.WatchCandidatesRequest, _candidate_feed_service_pb2.WatchCandidatesResponse]
-    """Streams every change of a candidate after a cursor, in commit order, then
-    goes on with new ones. No event is lost and none comes before an earlier one
-    of the same candidate. A message without events is a heartbeat: all is delivered.
+    """Streams every change of an approved candidate after a cursor, then goes on with
+    new ones. No event is lost and none comes before an earlier one of the same
+    candidate; a state older than one already delivered may be left out. A message
+    without events is a heartbeat, every 3 seconds: all is delivered.
+
+    Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+    subscribe again from the last cursor.
     """
     GetCandidate: _grpc.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.GetCandidateRequest, _candidate_feed_service_pb2.GetCandidateResponse]
-    """One candidate's state now, for a reader whose feed has not brought it yet.
+    """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
     Errors: NOT_FOUND.
     """
     BatchGetPhotos: _grpc.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.BatchGetPhotosRequest, _candidate_feed_service_pb2.BatchGetPhotosResponse]
-    """The photos of up to 50 candidates. Unknown ids are left out."""
+    """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
+    200 KB: who takes messages of 4 MiB asks for 20 at most.
+    """
 
 @_typing.type_check_only
 class CandidateFeedServiceAsyncStub(CandidateFeedServiceStub):
@@ -56,17 +62,23 @@ class CandidateFeedServiceAsyncStub(CandidateFeedServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WatchCandidates: _aio.UnaryStreamMultiCallable[_candidate_feed_service_pb2.WatchCandidatesRequest, _candidate_feed_service_pb2.WatchCandidatesResponse]  # type: ignore[assignment]
-    """Streams every change of a candidate after a cursor, in commit order, then
-    goes on with new ones. No event is lost and none comes before an earlier one
-    of the same candidate. A message without events is a heartbeat: all is delivered.
+    """Streams every change of an approved candidate after a cursor, then goes on with
+    new ones. No event is lost and none comes before an earlier one of the same
+    candidate; a state older than one already delivered may be left out. A message
+    without events is a heartbeat, every 3 seconds: all is delivered.
+
+    Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+    subscribe again from the last cursor.
     """
     GetCandidate: _aio.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.GetCandidateRequest, _candidate_feed_service_pb2.GetCandidateResponse]  # type: ignore[assignment]
-    """One candidate's state now, for a reader whose feed has not brought it yet.
+    """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
     Errors: NOT_FOUND.
     """
     BatchGetPhotos: _aio.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.BatchGetPhotosRequest, _candidate_feed_service_pb2.BatchGetPhotosResponse]  # type: ignore[assignment]
-    """The photos of up to 50 candidates. Unknown ids are left out."""
+    """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
+    200 KB: who takes messages of 4 MiB asks for 20 at most.
+    """
 
 class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the province's other systems learn about candidates. Each event carries
@@ -79,9 +91,13 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _candidate_feed_service_pb2.WatchCandidatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_candidate_feed_service_pb2.WatchCandidatesResponse], _abc.AsyncIterator[_candidate_feed_service_pb2.WatchCandidatesResponse]]:
-        """Streams every change of a candidate after a cursor, in commit order, then
-        goes on with new ones. No event is lost and none comes before an earlier one
-        of the same candidate. A message without events is a heartbeat: all is delivered.
+        """Streams every change of an approved candidate after a cursor, then goes on with
+        new ones. No event is lost and none comes before an earlier one of the same
+        candidate; a state older than one already delivered may be left out. A message
+        without events is a heartbeat, every 3 seconds: all is delivered.
+
+        Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+        subscribe again from the last cursor.
         """
 
     @_abc_1.abstractmethod
@@ -90,7 +106,7 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _candidate_feed_service_pb2.GetCandidateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_candidate_feed_service_pb2.GetCandidateResponse, _abc.Awaitable[_candidate_feed_service_pb2.GetCandidateResponse]]:
-        """One candidate's state now, for a reader whose feed has not brought it yet.
+        """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
         Errors: NOT_FOUND.
         """
@@ -101,6 +117,8 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _candidate_feed_service_pb2.BatchGetPhotosRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_candidate_feed_service_pb2.BatchGetPhotosResponse, _abc.Awaitable[_candidate_feed_service_pb2.BatchGetPhotosResponse]]:
-        """The photos of up to 50 candidates. Unknown ids are left out."""
+        """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
+        200 KB: who takes messages of 4 MiB asks for 20 at most.
+        """
 
 def add_CandidateFeedServiceServicer_to_server(servicer: CandidateFeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class RegistrationServiceStub:
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     def __init__(self, channel):
@@ -65,7 +66,8 @@ class RegistrationServiceStub:
 
 class RegistrationServiceServicer:
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     def GetRegistration(self, request, context):
@@ -78,29 +80,37 @@ class RegistrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRegistration(self, request, context):
-        """Replaces the personal data of a draft or a rejected registration.
+        """Replaces the personal data: of a draft in the registration window, of a rejected
+        registration until reviews end. Fields may be missing; those given must be of a
+        form such a field can have.
 
-        Errors: STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED,
-        COUNTY_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with every bad field, NOT_FOUND, STATE_NOT_ALLOWED,
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, COUNTY_UNKNOWN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadPhoto(self, request, context):
-        """Stores the photo, re-encoded without metadata. JPEG, at most 5 MB, 3:4.
+        """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
+        JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
+        UpdateRegistration.
 
-        Errors: PHOTO_REFUSED, STATE_NOT_ALLOWED, REQUEST_ID_REUSED.
+        Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
+        CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadIdentityMaterial(self, request, context):
-        """Stores front and back of the document as one JPEG, at most 5 MB. Allowed
-        until the material deadline, also while the registration is pending.
+        """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
+        at most 2400 pixels a side. Allowed until the material deadline, also while the
+        registration is pending; for a rejected one until reviews end. An officer who is
+        looking at the last material loses the lease.
 
-        Errors: MATERIAL_REFUSED, STATE_NOT_ALLOWED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,9 +118,10 @@ class RegistrationServiceServicer:
 
     def SubmitRegistration(self, request, context):
         """Hands the registration in for review. Changes nothing unless all is there.
+        Identity material may follow until its deadline, and must be there after it.
 
-        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field,
-        STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
+        (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,7 +165,8 @@ def add_RegistrationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RegistrationService:
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class RegistrationServiceStub:
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     @_typing.overload
@@ -41,33 +42,43 @@ class RegistrationServiceStub:
     Errors: NOT_FOUND.
     """
     UpdateRegistration: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UpdateRegistrationRequest, _registration_service_pb2.UpdateRegistrationResponse]
-    """Replaces the personal data of a draft or a rejected registration.
+    """Replaces the personal data: of a draft in the registration window, of a rejected
+    registration until reviews end. Fields may be missing; those given must be of a
+    form such a field can have.
 
-    Errors: STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED,
-    COUNTY_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with every bad field, NOT_FOUND, STATE_NOT_ALLOWED,
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, COUNTY_UNKNOWN, REQUEST_ID_REUSED.
     """
     UploadPhoto: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]
-    """Stores the photo, re-encoded without metadata. JPEG, at most 5 MB, 3:4.
+    """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
+    JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
+    UpdateRegistration.
 
-    Errors: PHOTO_REFUSED, STATE_NOT_ALLOWED, REQUEST_ID_REUSED.
+    Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
+    CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]
-    """Stores front and back of the document as one JPEG, at most 5 MB. Allowed
-    until the material deadline, also while the registration is pending.
+    """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
+    at most 2400 pixels a side. Allowed until the material deadline, also while the
+    registration is pending; for a rejected one until reviews end. An officer who is
+    looking at the last material loses the lease.
 
-    Errors: MATERIAL_REFUSED, STATE_NOT_ALLOWED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
+    REQUEST_ID_REUSED.
     """
     SubmitRegistration: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]
     """Hands the registration in for review. Changes nothing unless all is there.
+    Identity material may follow until its deadline, and must be there after it.
 
-    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field,
-    STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
+    (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
 class RegistrationServiceAsyncStub(RegistrationServiceStub):
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -77,32 +88,42 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     Errors: NOT_FOUND.
     """
     UpdateRegistration: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UpdateRegistrationRequest, _registration_service_pb2.UpdateRegistrationResponse]  # type: ignore[assignment]
-    """Replaces the personal data of a draft or a rejected registration.
+    """Replaces the personal data: of a draft in the registration window, of a rejected
+    registration until reviews end. Fields may be missing; those given must be of a
+    form such a field can have.
 
-    Errors: STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED,
-    COUNTY_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with every bad field, NOT_FOUND, STATE_NOT_ALLOWED,
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, COUNTY_UNKNOWN, REQUEST_ID_REUSED.
     """
     UploadPhoto: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]  # type: ignore[assignment]
-    """Stores the photo, re-encoded without metadata. JPEG, at most 5 MB, 3:4.
+    """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
+    JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
+    UpdateRegistration.
 
-    Errors: PHOTO_REFUSED, STATE_NOT_ALLOWED, REQUEST_ID_REUSED.
+    Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
+    CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]  # type: ignore[assignment]
-    """Stores front and back of the document as one JPEG, at most 5 MB. Allowed
-    until the material deadline, also while the registration is pending.
+    """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
+    at most 2400 pixels a side. Allowed until the material deadline, also while the
+    registration is pending; for a rejected one until reviews end. An officer who is
+    looking at the last material loses the lease.
 
-    Errors: MATERIAL_REFUSED, STATE_NOT_ALLOWED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
+    REQUEST_ID_REUSED.
     """
     SubmitRegistration: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]  # type: ignore[assignment]
     """Hands the registration in for review. Changes nothing unless all is there.
+    Identity material may follow until its deadline, and must be there after it.
 
-    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field,
-    STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
+    (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The candidate's own application: written, completed, handed in. Every method
-    works on the registration of the token's subject and on no other.
+    works on the registration of the token's subject and on no other. Every mutation
+    is atomic and leaves an audit row that names fields, never what they held.
     """
 
     @_abc_1.abstractmethod
@@ -122,10 +143,12 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_service_pb2.UpdateRegistrationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UpdateRegistrationResponse, _abc.Awaitable[_registration_service_pb2.UpdateRegistrationResponse]]:
-        """Replaces the personal data of a draft or a rejected registration.
+        """Replaces the personal data: of a draft in the registration window, of a rejected
+        registration until reviews end. Fields may be missing; those given must be of a
+        form such a field can have.
 
-        Errors: STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED,
-        COUNTY_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with every bad field, NOT_FOUND, STATE_NOT_ALLOWED,
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, COUNTY_UNKNOWN, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -134,9 +157,12 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_service_pb2.UploadPhotoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadPhotoResponse, _abc.Awaitable[_registration_service_pb2.UploadPhotoResponse]]:
-        """Stores the photo, re-encoded without metadata. JPEG, at most 5 MB, 3:4.
+        """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
+        JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
+        UpdateRegistration.
 
-        Errors: PHOTO_REFUSED, STATE_NOT_ALLOWED, REQUEST_ID_REUSED.
+        Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
+        CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -145,10 +171,13 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_service_pb2.UploadIdentityMaterialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadIdentityMaterialResponse, _abc.Awaitable[_registration_service_pb2.UploadIdentityMaterialResponse]]:
-        """Stores front and back of the document as one JPEG, at most 5 MB. Allowed
-        until the material deadline, also while the registration is pending.
+        """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
+        at most 2400 pixels a side. Allowed until the material deadline, also while the
+        registration is pending; for a rejected one until reviews end. An officer who is
+        looking at the last material loses the lease.
 
-        Errors: MATERIAL_REFUSED, STATE_NOT_ALLOWED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -158,9 +187,10 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.SubmitRegistrationResponse, _abc.Awaitable[_registration_service_pb2.SubmitRegistrationResponse]]:
         """Hands the registration in for review. Changes nothing unless all is there.
+        Identity material may follow until its deadline, and must be there after it.
 
-        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field,
-        STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
+        (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
 def add_RegistrationServiceServicer_to_server(servicer: RegistrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,7 +60,9 @@ class ReviewServiceServicer:
 
     def LeaseRegistrations(self, request, context):
         """Leases pending registrations of the officer's scope to the caller, the
-        longest waiting first. Nobody else gets them until the lease ends.
+        longest waiting first. Nobody else gets them until the lease ends, after 15
+        minutes by default. What the caller holds already comes again, its lease renewed.
+        The whole answer is an audited full view of each registration.
 
         Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
@@ -79,10 +81,11 @@ class ReviewServiceServicer:
 
     def DecideRegistration(self, request, context):
         """Approves or rejects a leased registration. An approval assigns the ticket
-        number in the same transaction.
+        number and publishes the candidate in the same transaction; refused, it uses
+        no serial.
 
-        Errors: LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE, SERIALS_EXHAUSTED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

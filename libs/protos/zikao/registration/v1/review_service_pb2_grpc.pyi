@@ -37,7 +37,9 @@ class ReviewServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReviewServiceAsyncStub: ...
     LeaseRegistrations: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.LeaseRegistrationsRequest, _review_service_pb2.LeaseRegistrationsResponse]
     """Leases pending registrations of the officer's scope to the caller, the
-    longest waiting first. Nobody else gets them until the lease ends.
+    longest waiting first. Nobody else gets them until the lease ends, after 15
+    minutes by default. What the caller holds already comes again, its lease renewed.
+    The whole answer is an audited full view of each registration.
 
     Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
@@ -48,10 +50,11 @@ class ReviewServiceStub:
     """
     DecideRegistration: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]
     """Approves or rejects a leased registration. An approval assigns the ticket
-    number in the same transaction.
+    number and publishes the candidate in the same transaction; refused, it uses
+    no serial.
 
-    Errors: LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE, SERIALS_EXHAUSTED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -63,7 +66,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     LeaseRegistrations: _aio.UnaryUnaryMultiCallable[_review_service_pb2.LeaseRegistrationsRequest, _review_service_pb2.LeaseRegistrationsResponse]  # type: ignore[assignment]
     """Leases pending registrations of the officer's scope to the caller, the
-    longest waiting first. Nobody else gets them until the lease ends.
+    longest waiting first. Nobody else gets them until the lease ends, after 15
+    minutes by default. What the caller holds already comes again, its lease renewed.
+    The whole answer is an audited full view of each registration.
 
     Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
@@ -74,10 +79,11 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """
     DecideRegistration: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]  # type: ignore[assignment]
     """Approves or rejects a leased registration. An approval assigns the ticket
-    number in the same transaction.
+    number and publishes the candidate in the same transaction; refused, it uses
+    no serial.
 
-    Errors: LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE, SERIALS_EXHAUSTED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,7 +98,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.LeaseRegistrationsResponse, _abc.Awaitable[_review_service_pb2.LeaseRegistrationsResponse]]:
         """Leases pending registrations of the officer's scope to the caller, the
-        longest waiting first. Nobody else gets them until the lease ends.
+        longest waiting first. Nobody else gets them until the lease ends, after 15
+        minutes by default. What the caller holds already comes again, its lease renewed.
+        The whole answer is an audited full view of each registration.
 
         Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
@@ -115,10 +123,11 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.DecideRegistrationResponse, _abc.Awaitable[_review_service_pb2.DecideRegistrationResponse]]:
         """Approves or rejects a leased registration. An approval assigns the ticket
-        number in the same transaction.
+        number and publishes the candidate in the same transaction; refused, it uses
+        no serial.
 
-        Errors: LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE, SERIALS_EXHAUSTED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

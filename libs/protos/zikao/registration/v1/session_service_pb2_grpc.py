@@ -48,9 +48,12 @@ class SessionServiceServicer:
 
     def ApplySession(self, request, context):
         """Makes a session what the file says. Applying the same twice changes nothing.
+        Atomic; a change is audited.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST naming every setting that contradicts another,
+        SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
+        registrations, the form of ticket numbers that are out) or the ticket number
+        digits of another session, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

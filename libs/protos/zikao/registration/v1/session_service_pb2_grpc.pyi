@@ -35,9 +35,12 @@ class SessionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SessionServiceAsyncStub: ...
     ApplySession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ApplySessionRequest, _session_service_pb2.ApplySessionResponse]
     """Makes a session what the file says. Applying the same twice changes nothing.
+    Atomic; a change is audited.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST naming every setting that contradicts another,
+    SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
+    registrations, the form of ticket numbers that are out) or the ticket number
+    digits of another session, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -47,9 +50,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplySession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ApplySessionRequest, _session_service_pb2.ApplySessionResponse]  # type: ignore[assignment]
     """Makes a session what the file says. Applying the same twice changes nothing.
+    Atomic; a change is audited.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST naming every setting that contradicts another,
+    SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
+    registrations, the form of ticket numbers that are out) or the ticket number
+    digits of another session, REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,9 +68,12 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ApplySessionResponse, _abc.Awaitable[_session_service_pb2.ApplySessionResponse]]:
         """Makes a session what the file says. Applying the same twice changes nothing.
+        Atomic; a change is audited.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST naming every setting that contradicts another,
+        SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
+        registrations, the form of ticket numbers that are out) or the ticket number
+        digits of another session, REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
