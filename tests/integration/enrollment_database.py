@@ -1,5 +1,6 @@
 """A database of enrollment for one test, with the small session and some candidates."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,14 @@ from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 
 NOW = datetime(2022, 2, 28, 1, tzinfo=UTC)
+WAIT_SECONDS = 10
+_WAITING = Queries(
+    "test",
+    {
+        "waiting": "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    },
+)
 
 
 @asynccontextmanager
@@ -35,3 +44,10 @@ async def enrollment_database(
 def candidate(number: int) -> Candidate:
     """An active candidate of the social track."""
     return Candidate(UUID(int=number), Track.SOCIAL, ACTIVE, "", f"{number:012}", "510104")
+
+
+async def until_somebody_waits(database: Database, count: int = 1) -> None:
+    """Wait until so many transactions of the database wait for a lock."""
+    async with asyncio.timeout(WAIT_SECONDS), database.read() as tx:
+        while await tx.using(_WAITING).fetchval("waiting") < count:
+            await asyncio.sleep(0.01)

@@ -1,7 +1,7 @@
 """Payments and expiry against a real ledger: every fen is an enrollment or a refund."""
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,7 +18,7 @@ from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.store import Store
-from zikao_kit.db import Database
+from zikao_kit.db import Database, Transaction
 
 SESSION = small_session(seats=1)
 COUNTIES = tuple(SESSION.counties)
@@ -56,10 +56,15 @@ async def pay(
         )
 
 
+async def expire(transaction: Transaction, at: datetime) -> Sequence[UUID]:
+    """Expire held orders."""
+    return await expire_orders(Store(transaction), OrderState.HELD, at, 10)
+
+
 async def release(database: Database, order: Order) -> None:
     """Expire an order, and hear from the platform that it is closed."""
     async with database.transaction() as transaction:
-        assert list(await expire_orders(Store(transaction), LATER, 10)) == [order.order_id]
+        assert await expire(transaction, LATER) == [order.order_id]
     async with database.transaction() as transaction:
         await release_orders(Store(transaction), [order.order_id], LATER)
 
@@ -105,7 +110,7 @@ async def test_a_hold_ends_at_its_deadline(database: Database) -> None:
     """Not a moment before; then the seats go back and another candidate has them."""
     order = await hold(database, 1)
     async with database.transaction() as transaction:
-        assert not await expire_orders(Store(transaction), LATER - TICK, 10)
+        assert not await expire(transaction, LATER - TICK)
     await release(database, order)
     assert await seats(database) == {(0, 0)}
     assert (await hold(database, 2)).county_code == order.county_code
@@ -115,7 +120,7 @@ async def test_a_payment_while_closing_confirms(database: Database) -> None:
     """Paid before the platform closed it: confirmed, and a later release does nothing."""
     order = await hold(database, 1)
     async with database.transaction() as transaction:
-        await expire_orders(Store(transaction), LATER, 10)
+        await expire(transaction, LATER)
     await pay(database, order.order_id)
     async with database.transaction() as transaction:
         assert not await release_orders(Store(transaction), [order.order_id], LATER)

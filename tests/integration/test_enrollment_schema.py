@@ -69,10 +69,11 @@ async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
 
 
 async def test_an_order_is_expired_by_one_worker(connection: asyncpg.Connection) -> None:
-    """Who expires an order first has it; the second finds nothing, and learns its old state."""
-    expired = await connection.fetch(QUERIES["expire_orders"], NOW, 10)
-    assert [(row["order_id"], row["from_state"]) for row in expired] == [(ORDER, "held")]
-    assert await connection.fetch(QUERIES["expire_orders"], NOW, 10) == []
+    """Who expires an order first has it; the second finds nothing, nor does another state."""
+    assert await connection.fetch(QUERIES["expire_orders"], "paying", NOW, 10) == []
+    expired = await connection.fetch(QUERIES["expire_orders"], "held", NOW, 10)
+    assert [row["order_id"] for row in expired] == [ORDER]
+    assert await connection.fetch(QUERIES["expire_orders"], "held", NOW, 10) == []
 
 
 async def test_the_county_goes_with_the_last_sitting(connection: asyncpg.Connection) -> None:

@@ -51,7 +51,7 @@ def submission(
     **changes: Any,
 ) -> enrollment.SubmitEnrollmentRequest:
     """Wants seats now."""
-    fields = {
+    fields: dict[str, Any] = {
         "request_id": new_id(),
         "session_code": "22.1",
         "choice": choice(courses, counties),

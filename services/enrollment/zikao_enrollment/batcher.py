@@ -7,6 +7,7 @@ rush a batch is what came during the last commit (DESIGN section 4).
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -83,7 +84,8 @@ class Batcher(Generic[T]):
         # Not at once: whatever this turn of the event loop brings as well belongs to the batch.
         if self._free_flights and self._queue:
             self._free_flights -= 1
-            task = asyncio.get_running_loop().create_task(self._fly())
+            # In no caller's name: its logs would be found under one of them.
+            task = asyncio.create_task(self._fly(), context=Context())
             self._flights.add(task)
             task.add_done_callback(self._flights.discard)
 

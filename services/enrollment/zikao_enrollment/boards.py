@@ -1,5 +1,6 @@
 """Keeps the board up to date: read again and again, and at once when somebody needs it."""
 
+import asyncio
 import time
 
 from zikao_kit.clock import Clock
@@ -19,6 +20,7 @@ class Boards:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        self._reading = asyncio.Lock()
         self._read_at = time.monotonic() - MAX_AGE_SECONDS
         self.current = Board(clock.now())
 
@@ -33,7 +35,19 @@ class Boards:
         return self.current
 
     async def refresh(self) -> None:
-        """Read the ledger, and the sessions that have changed."""
+        """Read the ledger, and the sessions that have changed.
+
+        One reading at a time: an older picture must not take the place of a newer one.
+        """
+        async with self._reading:
+            await self._read()
+
+    async def work(self) -> bool:
+        """Refresh, as background work that is never done."""
+        await self.refresh()
+        return False
+
+    async def _read(self) -> None:
         begun, as_of = time.monotonic(), self._clock.now()
         before = self.current
         async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
@@ -44,8 +58,3 @@ class Boards:
         sessions = {**before.sessions, **changed}
         self.current = Board(as_of, {code: sessions[code] for code in versions}, seats, releases)
         self._read_at = begun
-
-    async def work(self) -> bool:
-        """Refresh, as background work that is never done."""
-        await self.refresh()
-        return False

@@ -94,6 +94,8 @@ class Desk:
                 return await self._db.run(lambda tx: self._decide_in(tx, entries))
             except _SessionApplied:
                 await self._boards.refresh()
+            except _IdTaken:
+                log.info("a request id was used meanwhile", entries=len(entries))
             except CommitInDoubt:
                 return await self._settle(entries)
         raise DatabaseUnavailable

@@ -102,7 +102,8 @@ async def _open_parts(
             CandidateFeed(db, registration_channel).consumer().run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("board", boards.work, config.board_seconds),
-            repeat("expiry", expiry.work, config.poll_seconds),
+            repeat("expiry", expiry.release_unpaid, config.poll_seconds),
+            repeat("closing", expiry.close_paying, config.poll_seconds),
             repeat("refunds", refunds.work, config.poll_seconds),
         )
     )

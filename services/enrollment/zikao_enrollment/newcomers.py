@@ -6,7 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from zikao_kit.db import Database
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.clients import RegistrationClient
 from zikao_enrollment.domain.orders import is_not_yet_known
@@ -14,6 +14,8 @@ from zikao_enrollment.store import Store
 
 # Who is not approved asks in vain: a crowd of them must not reach registration at once.
 MAX_QUESTIONS_AT_ONCE = 8
+# Its turn included: those who wait here take the places of candidates who are known.
+PATIENCE_SECONDS = 3.0
 
 T = TypeVar("T")
 
@@ -36,8 +38,11 @@ class Newcomers:
         return await work()
 
     async def _learn(self, candidate_id: UUID) -> bool:
-        async with self._questions:
-            candidate = await self._registration.candidate(candidate_id)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._questions:
+                candidate = await self._registration.candidate(candidate_id)
+        except TimeoutError:
+            raise DomainError(UNAVAILABLE) from None
         if candidate is None:
             return False
         async with self._db.transaction() as tx:

@@ -33,8 +33,9 @@ class SessionStore:
 
     async def lock(self, session_code: str) -> Session | None:
         """The session, locked against another apply; None before the first."""
-        row = await self._transaction.fetchrow("lock_session", session_code)
-        return session_from_json(row["body"]) if row else None
+        await self._transaction.execute("lock_applying")
+        applied = (await self.load([session_code])).get(session_code)
+        return applied.session if applied else None
 
     async def version(self, session_code: str) -> int | None:
         """How often the session has been applied by now."""

@@ -241,10 +241,10 @@ class Store:
         """Store the code with which an order is paid."""
         await self._transaction.execute("save_payment_code", order_id, payment_code, now)
 
-    async def expire_orders(self, now: datetime, limit: int) -> dict[UUID, OrderState]:
-        """Begin to close orders whose hold has ended; their states before, by order id."""
-        rows = await self._transaction.fetch("expire_orders", now, limit)
-        return {row["order_id"]: OrderState(row["from_state"]) for row in rows}
+    async def expire_orders(self, state: OrderState, now: datetime, limit: int) -> list[UUID]:
+        """Begin to close orders in `state` whose hold has ended."""
+        rows = await self._transaction.fetch("expire_orders", state, now, limit)
+        return [row["order_id"] for row in rows]
 
     async def lease_closing_orders(
         self, untouched_since: datetime, now: datetime, limit: int

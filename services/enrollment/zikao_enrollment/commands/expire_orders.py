@@ -1,6 +1,6 @@
 """Begins to close the orders whose hold has ended."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,17 +10,19 @@ from zikao_enrollment.store import OrderMove, Store
 EXPIRY = "expiry"
 
 
-async def expire_orders(store: Store, now: datetime, limit: int) -> Mapping[UUID, OrderState]:
-    """Move at most `limit` overdue orders to `closing`; no two workers get the same one.
+async def expire_orders(
+    store: Store, state: OrderState, now: datetime, limit: int
+) -> Sequence[UUID]:
+    """Move at most `limit` overdue orders from `state` to `closing`; return their ids.
 
-    Returns their states before. Their seats stay held until `release_orders`: for those that
-    were `paying` the platform has to close them first.
+    No two workers get the same one. Their seats stay held until `release_orders`: those that
+    were `paying` have to be closed at the platform first (DOMAIN section 4).
     """
-    expired = await store.expire_orders(now, limit)
+    expired = await store.expire_orders(state, now, limit)
     if expired:
         moves = [
             OrderMove(order_id, state, OrderState.CLOSING, OrderEvent.EXPIRE, EXPIRY)
-            for order_id, state in expired.items()
+            for order_id in expired
         ]
         await store.insert_moves(moves, now)
     return expired

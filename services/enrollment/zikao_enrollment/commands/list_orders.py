@@ -45,6 +45,6 @@ def _read_token(token: str) -> tuple[datetime, UUID]:
     try:
         created_at, _, order_id = urlsafe_b64decode(token).decode().partition(" ")
         return datetime.fromisoformat(created_at).astimezone(UTC), UUID(order_id)
-    except ValueError:
+    except (ValueError, OverflowError):  # a time at the edge of the calendar overflows
         problem = FieldProblem("page_token", "翻页标记无效")
         raise DomainError("INVALID_REQUEST", fields=[problem]) from None

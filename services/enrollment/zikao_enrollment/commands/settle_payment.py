@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from zikao_kit.errors import UNAVAILABLE, DomainError
+
 from zikao_enrollment.domain.allocation import Claim, Granted, SeatKey, allocate, seat_keys
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.money import Disposition, Payment, disposition
@@ -27,18 +29,22 @@ async def settle_payment(
 
     Returns the order as it stands, or None when the platform names one that does not exist
     (its money goes back). `refund_id` is used when the money goes back. Locks the order, then
-    the candidate, then seats.
+    the candidate, then seats. Raises UNAVAILABLE when word of the same payment came just now
+    for another order.
     """
     order = await store.lock_order(payment.order_id)
     if await store.payment_exists(payment.payment_id):
         return order
     confirmed = await _confirm(store, sessions, order, payment, now) if order else None
     stored = await store.insert_payment(payment, applied=confirmed is not None, now=now)
-    if stored and confirmed is None:
-        await store.insert_refund(refund_id, payment, now)
-    if confirmed is not None:
-        await store.publish_enrollment(confirmed)
-    return confirmed or order
+    if confirmed is None:
+        if stored:
+            await store.insert_refund(refund_id, payment, now)
+        return order
+    if not stored:  # the platform used one payment id for two orders: this one is not paid
+        raise DomainError(UNAVAILABLE)
+    await store.publish_enrollment(confirmed)
+    return confirmed
 
 
 async def _confirm(
@@ -73,7 +79,7 @@ async def _seat_again(store: Store, session: Session, order: Order) -> Order | N
     """Take the seats of a released order again: the same, or where the plan lets it move."""
     ids = [order.candidate_id]
     candidate = (await store.lock_candidates(ids)).get(order.candidate_id)
-    if candidate is None or candidate.standing != ACTIVE:
+    if candidate is None or candidate.standing != ACTIVE or not _is_offered(session, order):
         return None
     plan = (await store.list_plans(session.code, ids)).get(order.candidate_id)
     others = plan.choice.county_codes if plan and plan.may_move else ()
@@ -88,6 +94,12 @@ async def _seat_again(store: Store, session: Session, order: Order) -> Order | N
     await store.insert_sittings([placed])
     await _move_seats(store, placed, SeatChange(held=0, confirmed=1))
     return placed
+
+
+def _is_offered(session: Session, order: Order) -> bool:
+    """Whether its courses are where they were: nobody's hold has kept them there."""
+    offered = {(course.code, course.slot) for course in session.courses.values()}
+    return offered.issuperset((each.course_code, each.slot) for each in order.courses)
 
 
 async def _store_confirmed(

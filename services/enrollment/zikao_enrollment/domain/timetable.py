@@ -84,7 +84,17 @@ def session_problems(session: Session) -> list[FieldProblem]:
 
     What one field alone can get wrong is ruled by the contract.
     """
-    return [*_slot_problems(session), *_window_problems(session), *_reference_problems(session)]
+    return [
+        *_fee_problems(session),
+        *_slot_problems(session),
+        *_window_problems(session),
+        *_reference_problems(session),
+    ]
+
+
+def _fee_problems(session: Session) -> Iterator[FieldProblem]:
+    if session.fee_fen < 1:  # enrolled is paid: nobody could be enrolled
+        yield FieldProblem("session.fee_fen", "每门课程考试费应大于0")
 
 
 def _slot_problems(session: Session) -> Iterator[FieldProblem]:

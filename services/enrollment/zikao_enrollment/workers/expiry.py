@@ -11,10 +11,10 @@ from uuid import UUID
 
 import structlog
 from zikao_kit.clock import Clock
-from zikao_kit.db import Database
+from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.clients import Closed, PlatformClient
+from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.commands.expire_orders import expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.domain.order_states import OrderState
@@ -23,6 +23,8 @@ from zikao_enrollment.till import Till
 
 # Small enough that the ledger rows are not held from those who want seats.
 ORDERS_PER_ROUND = 100
+# So few that a round ends within the lease, also when the platform lets every call time out.
+CLOSINGS_PER_ROUND = 16
 CLOSINGS_AT_ONCE = 8
 CLOSING_LEASE = timedelta(seconds=30)
 
@@ -30,7 +32,7 @@ log = structlog.get_logger()
 
 
 class ExpiryWorker:
-    """Begins to close what is overdue, and finishes what was left."""
+    """Two kinds of work, so that a platform that is away keeps nobody's seats but its payers'."""
 
     def __init__(self, db: Database, clock: Clock, till: Till, platform: PlatformClient) -> None:
         self._db = db
@@ -39,20 +41,34 @@ class ExpiryWorker:
         self._platform = platform
         self._turns = asyncio.Semaphore(CLOSINGS_AT_ONCE)
 
-    async def work(self) -> bool:
-        """Do one round; True while there is more."""
+    async def release_unpaid(self) -> bool:
+        """End holds of which the platform has never heard; True while there is more.
+
+        It hears of an order only after that has become `paying`.
+        """
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> int:
+            store = Store(tx)
+            expired = await expire_orders(store, OrderState.HELD, now, ORDERS_PER_ROUND)
+            await release_orders(store, expired, now)
+            return len(expired)
+
+        return await self._db.run(work) == ORDERS_PER_ROUND
+
+    async def close_paying(self) -> bool:
+        """End holds that the platform may know, and finish what was left; True while there is more.
+
+        Their seats stay held until the platform has answered.
+        """
         now = self._clock.now()
         async with self._db.transaction() as tx:
             store = Store(tx)
-            expired = await expire_orders(store, now, ORDERS_PER_ROUND)
-            left = await store.lease_closing_orders(now - CLOSING_LEASE, now, ORDERS_PER_ROUND)
-        # The platform hears of an order only after it has become `paying`.
-        unheard = {order_id for order_id, state in expired.items() if state is OrderState.HELD}
-        await self._release(unheard)
-        heard = (expired.keys() - unheard).union(left)
-        closed = await asyncio.gather(*(self._close(order_id) for order_id in heard))
+            left = await store.lease_closing_orders(now - CLOSING_LEASE, now, CLOSINGS_PER_ROUND)
+            expired = await expire_orders(store, OrderState.PAYING, now, CLOSINGS_PER_ROUND)
+        closed = await asyncio.gather(*(self._close(order_id) for order_id in (*left, *expired)))
         await self._release(order_id for order_id in closed if order_id is not None)
-        return ORDERS_PER_ROUND in (len(expired), len(left))
+        return CLOSINGS_PER_ROUND in (len(left), len(expired))
 
     async def _release(self, order_ids: Iterable[UUID]) -> None:
         ids = list(order_ids)
@@ -60,16 +76,19 @@ class ExpiryWorker:
             await self._db.run(lambda tx: release_orders(Store(tx), ids, self._clock.now()))
 
     async def _close(self, order_id: UUID) -> UUID | None:
-        """Close an order at the platform; its id when its seats may go back."""
-        async with self._turns:
-            try:
-                closed = await self._platform.close_order(order_id)
-            except DomainError as error:
-                log.warning("order not closed yet", order_id=str(order_id), reason=error.reason)
-                return None
-        return await self._settled(order_id, closed)
+        """Close an order at the platform; its id when all its money is accounted for.
 
-    async def _settled(self, order_id: UUID, closed: Closed) -> UUID | None:
-        for payment in closed.payments:
-            await self._till.settle(payment)
-        return None if closed.is_paid else order_id
+        What was paid rightly is confirmed then, and `release_orders` leaves it alone.
+        """
+        try:
+            async with self._turns:
+                closed = await self._platform.close_order(order_id)
+            for payment in closed.payments:
+                await self._till.settle(payment)
+        except DomainError as error:
+            log.warning("order not closed yet", order_id=str(order_id), reason=error.reason)
+            return None
+        if closed.is_paid and not closed.payments:
+            log.error("the platform names no payment of a paid order", order_id=str(order_id))
+            return None
+        return order_id

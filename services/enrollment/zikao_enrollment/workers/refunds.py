@@ -36,10 +36,9 @@ class RefundWorker:
     async def _ask(self, owed: RefundOwed) -> None:
         try:
             refunded_at = await self._platform.refund(*owed)
+            if refunded_at is not None:
+                async with self._db.transaction() as tx:
+                    await Store(tx).finish_refund(owed.refund_id, refunded_at)
         except DomainError as error:
             # A refusal needs people: the refund stays owed, and every attempt says so.
             log.warning("refund not made yet", refund_id=str(owed.refund_id), reason=error.reason)
-            return
-        if refunded_at is not None:
-            async with self._db.transaction() as tx:
-                await Store(tx).finish_refund(owed.refund_id, refunded_at)

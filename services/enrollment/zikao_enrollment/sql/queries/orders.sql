@@ -61,20 +61,21 @@ WHERE sitting.session_code = $1
     AND enrollment_order.state = 'confirmed'
 ORDER BY sitting.slot;
 
+-- The first condition is that of the index of deadlines.
 -- name: expire_orders
 WITH due AS (
-    SELECT order_id, state
+    SELECT order_id
     FROM enrollment.enrollment_order
-    WHERE state IN ('held', 'paying') AND held_until <= $1
+    WHERE state IN ('held', 'paying', 'closing') AND state = $1 AND held_until <= $2
     ORDER BY held_until
-    LIMIT $2
+    LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
 UPDATE enrollment.enrollment_order
-SET state = 'closing', updated_at = $1
+SET state = 'closing', updated_at = $2
 FROM due
 WHERE enrollment_order.order_id = due.order_id
-RETURNING due.order_id, due.state AS from_state;
+RETURNING due.order_id;
 
 -- Takes over closing orders that nobody has touched since $1: updated_at is the lease.
 -- name: lease_closing_orders

@@ -6,8 +6,10 @@ SELECT session_code, version, body::text AS body
 FROM enrollment.session
 WHERE session_code = ANY ($1::text[]);
 
--- name: lock_session
-SELECT version, body::text AS body FROM enrollment.session WHERE session_code = $1 FOR UPDATE;
+-- One apply at a time, the first of a session too. Not a lock of the row: orders refer to it, so
+-- whoever takes seats would wait for it with the seats in hand.
+-- name: lock_applying
+SELECT pg_advisory_xact_lock(hashtext('enrollment.session'));
 
 -- Asked once the seats are locked: whoever changes a session locks all its seats first.
 -- name: get_session_version
@@ -24,11 +26,16 @@ SELECT session_code, county_code, slot, capacity, held, confirmed
 FROM enrollment.seat_ledger
 ORDER BY session_code, county_code, slot;
 
+-- Finds each by the index of deadlines: to count through the holds of a rush would be too much.
 -- name: list_next_releases
-SELECT session_code, min(held_until) AS next_release_at
-FROM enrollment.enrollment_order
-WHERE state IN ('held', 'paying', 'closing')
-GROUP BY session_code;
+SELECT holding.session_code, (
+    SELECT held_until
+    FROM enrollment.enrollment_order
+    WHERE session_code = holding.session_code AND state IN ('held', 'paying', 'closing')
+    ORDER BY held_until
+    LIMIT 1
+) AS next_release_at
+FROM (SELECT DISTINCT session_code FROM enrollment.seat_ledger WHERE held > 0) AS holding;
 
 -- name: lock_all_seats
 SELECT county_code, slot, capacity, held, confirmed
