@@ -7,9 +7,20 @@ import sys
 from pathlib import Path
 
 import click
+from zikao_client import CallFailed
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.demo.command import (
+    DEFAULT_OTHERS,
+    DEFAULT_OUT,
+    DEFAULT_SEED,
+    DEFAULT_SESSION,
+    FEWEST_OTHERS,
+    InvariantsBroken,
+    demo,
+)
+from zikao_ctl.demo.stage import StoryBroken
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
@@ -70,6 +81,39 @@ def up_command(*, data: Path, reset: bool, port_base: int, database_url: str | N
         run(lambda: up(layout, port_base=port_base, database_url=database_url, reset=reset))
     except (InstallationError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command("demo")
+@click.option("--out", type=FOLDER, default=DEFAULT_OUT, show_default=True, help="Where it writes.")
+@click.option(
+    "--session",
+    "session_file",
+    type=FILE,
+    default=DEFAULT_SESSION,
+    show_default=True,
+    help="Session file to play.",
+)
+@click.option(
+    "--others",
+    type=click.IntRange(FEWEST_OTHERS, 5000),
+    default=DEFAULT_OTHERS,
+    show_default=True,
+    help="Candidates beside the first; the same number gives the same people.",
+)
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True)
+def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> None:
+    """Play a whole session on this machine, from the account to the printed ticket.
+
+    Starts an installation of its own in OUT/installation (deleting the last one), moves its
+    clock, and ends with the invariants counted in the database. Writes ticket.pdf,
+    tickets-county.pdf and summary.json; exit 0 only when every invariant holds.
+    """
+    try:
+        run(lambda: demo(out, session_file, others, seed))
+    except (InstallationError, SessionFileError, ApplyRefused, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except (StoryBroken, CallFailed, InvariantsBroken) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
 @main.command()

@@ -1,0 +1,104 @@
+"""Act 3: plans before the opening, seats at the opening, county by county."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_client import CallFailed, new_request_id, patiently
+
+from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.stage import Player, Stage, StoryBroken
+
+OPENING = "opening"
+TRACKS = ("social", "applied")
+PLAN_BEFORE_OPENING = timedelta(days=2)
+FEED_SECONDS = 20.0
+
+
+async def plan(stage: Stage) -> None:
+    """Everybody saves courses and ranked counties; the hero first tries two in one slot."""
+    opening = stage.session.calendar.enrollment[TRACKS[0]].opens_at
+    await stage.move_to(opening - PLAN_BEFORE_OPENING)
+
+    async def play(player: Player) -> None:
+        await stage.log_in(player)
+        if player.person.part is Part.HERO:
+            await plan_the_impossible(stage, player)
+        await save_plan(stage, player, player.person.course_codes)
+
+    await stage.each("plan", stage.players, play)
+
+
+async def save_plan(stage: Stage, player: Player, course_codes: tuple[str, ...]) -> None:
+    """Save a plan; its fee must be the price of its courses."""
+    request = enrollment.SavePlanRequest(
+        request_id=new_request_id(),
+        session_code=stage.session.code,
+        choice=enrollment.EnrollmentChoice(
+            course_codes=course_codes, county_codes=player.person.county_codes
+        ),
+        may_move_on_late_payment=True,
+    )
+    metadata = player.metadata
+    answer = await patiently(lambda: stage.zikao.enrollment.SavePlan(request, metadata=metadata))
+    if answer.fee_fen != stage.session.fee_fen * len(course_codes):
+        raise StoryBroken(f"a plan of {len(course_codes)} courses costs {answer.fee_fen} fen")
+
+
+async def plan_the_impossible(stage: Stage, player: Player) -> None:
+    """Two courses of one slot: the answer says which."""
+    chosen = player.person.course_codes[0]
+    slots = {course.code: course.slot for course in stage.session.courses}
+    same_slot = next(
+        course.code
+        for course in stage.session.courses
+        if course.slot == slots[chosen] and course.code != chosen and "social" in course.tracks
+    )
+    try:
+        await save_plan(stage, player, (chosen, same_slot))
+    except CallFailed as refused:
+        problems = "；".join(problem.description for problem in refused.fields)
+        stage.say(f"{player.person.name} plans two courses of one slot: {problems}")
+    else:
+        raise StoryBroken("two courses of one slot were accepted")
+
+
+async def open_window(stage: Stage, track: str) -> list[Player]:
+    """Submit the plans of a track the second its window opens; return who has seats."""
+    crowd = [player for player in stage.players if player.person.track == track]
+    if not crowd:
+        return []
+    opening = stage.session.calendar.enrollment[track].opens_at
+    await stage.move_to(opening - timedelta(seconds=60))
+    await stage.each(f"log in before the {track} opening", crowd, stage.log_in)
+    await submit_too_early(stage, crowd[0])
+    await stage.move_to(opening)
+    await stage.each(OPENING, crowd, lambda player: submit(stage, player))
+    stage.count("held", len(crowd))
+    return crowd
+
+
+async def submit(stage: Stage, player: Player) -> None:
+    """Take the seats of the saved plan."""
+    request = enrollment.SubmitPlanRequest(
+        request_id=new_request_id(), session_code=stage.session.code
+    )
+    metadata = player.metadata
+    answer = await patiently(lambda: stage.zikao.enrollment.SubmitPlan(request, metadata=metadata))
+    player.order = answer.order
+    if player.person.part is Part.HERO:
+        slots = "、".join(
+            f"第{course.slot}场 {course.course_code}" for course in answer.order.courses
+        )
+        stage.say(f"{player.person.name} has seats in {answer.order.county_code}: {slots}")
+
+
+async def submit_too_early(stage: Stage, player: Player) -> None:
+    """A minute before: refused with the times."""
+    try:
+        await submit(stage, player)
+    except CallFailed as refused:
+        stage.say(f"a minute too early: {refused.sentence}")
+    else:
+        raise StoryBroken("seats were given before the window opened")

@@ -1,0 +1,216 @@
+"""Act 6: the notice, the printed tickets, a county's tickets as one document, verification."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pypdfium2
+import zxingcpp
+from google.protobuf.json_format import MessageToJson
+from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao_client import CallFailed, new_request_id, patiently
+
+from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.reviewing import officer_metadata
+from zikao_ctl.demo.stage import Player, Stage, StoryBroken
+from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
+
+SCAN_DPI = 150
+POINTS_PER_INCH = 72
+PRINT_TIMEOUT_SECONDS = 30.0
+STREAM_TIMEOUT_SECONDS = 300.0
+PHOTO_SECONDS = 60.0
+
+
+async def print_tickets(stage: Stage, out: Path, scanners: ProcessPoolExecutor) -> None:
+    """The special people print for themselves, the offices for everybody; then all is checked."""
+    await stage.move_to(stage.session.calendar.printing.opens_at + timedelta(hours=1))
+    enrolled = [player for player in stage.players if player.enrolled_in]
+    special = [player for player in enrolled if player.person.part is not Part.ORDINARY]
+
+    async def play(player: Player) -> None:
+        await stage.log_in(player)
+        if player.person.part is Part.HERO:
+            await print_unread(stage, player)
+        await read_notice(stage, player)
+        pdf = await print_ticket(stage, player)
+        if player.person.part is Part.HERO:
+            (out / "ticket.pdf").write_bytes(pdf)
+
+    await stage.each("print", special, play)
+    keys = await fetch_verification_data(stage, out)
+    await print_counties(stage, enrolled, out, keys, scanners)
+    await verify_at_the_door(stage, special, keys)
+
+
+async def print_unread(stage: Stage, player: Player) -> None:
+    """Without having read the notice: refused."""
+    try:
+        await print_ticket(stage, player)
+    except CallFailed as refused:
+        stage.say(f"{player.person.name} prints before reading the notice: {refused.sentence}")
+    else:
+        raise StoryBroken("a ticket was printed before the notice was read")
+
+
+async def read_notice(stage: Stage, player: Player) -> None:
+    """Read the examination notice and say so."""
+    ask = tickets.GetNoticeRequest(session_code=stage.session.code)
+    notice = await patiently(lambda: stage.zikao.tickets.GetNotice(ask))
+    request = tickets.AcknowledgeNoticeRequest(
+        request_id=new_request_id(), session_code=stage.session.code, version=notice.version
+    )
+    metadata = player.metadata
+    await patiently(lambda: stage.zikao.tickets.AcknowledgeNotice(request, metadata=metadata))
+
+
+async def print_ticket(stage: Stage, player: Player) -> bytes:
+    """The ticket as PDF; waits for the photo when it has not come from registration yet."""
+    request = tickets.PrintTicketRequest(
+        request_id=new_request_id(), session_code=stage.session.code
+    )
+    metadata, pdf = player.metadata, b""
+
+    async def printed() -> bool:
+        nonlocal pdf
+        try:
+            answer = await patiently(
+                lambda: stage.zikao.tickets.PrintTicket(
+                    request, metadata=metadata, timeout=PRINT_TIMEOUT_SECONDS
+                )
+            )
+        except CallFailed as refused:
+            if refused.reason == "PHOTO_PENDING":
+                return False
+            raise
+        player.proof, pdf = answer.proof, answer.pdf
+        return True
+
+    await stage.until(f"{player.candidate_id} has printed", printed, PHOTO_SECONDS)
+    return pdf
+
+
+async def fetch_verification_data(stage: Stage, out: Path) -> Path:
+    """What a scanner carries: the file with the public keys and the revoked tickets."""
+    request = tickets.GetVerificationDataRequest(session_code=stage.session.code)
+    answer = await patiently(lambda: stage.scanner.verification.GetVerificationData(request))
+    file = out / "verification.json"
+    file.write_text(MessageToJson(answer), encoding="utf-8")
+    return file
+
+
+async def print_counties(
+    stage: Stage,
+    enrolled: Sequence[Player],
+    out: Path,
+    keys: Path,
+    scanners: ProcessPoolExecutor,
+) -> None:
+    """Each office prints all of its county; every QR code is scanned and verified offline."""
+    hero = next(player for player in stage.players if player.person.part is Part.HERO)
+    for county_code in sorted({player.enrolled_in for player in enrolled}):
+        expected = sorted(p.ticket_number for p in enrolled if p.enrolled_in == county_code)
+        parts = await stream_county(stage, county_code)
+        if [number for part in parts for number in part.ticket_numbers] != expected:
+            raise StoryBroken(f"{county_code}: not the tickets of those who are enrolled there")
+        documents = [part.pdf for part in parts]
+        if county_code == hero.enrolled_in:
+            (out / "tickets-county.pdf").write_bytes(merge(documents))
+        valid = await scan_all(scanners, documents, stage.session.code, keys)
+        if valid != expected:
+            raise StoryBroken(f"{county_code}: a scanned ticket is not the one that was printed")
+        stage.count("rendered", len(expected))
+        stage.count("verified", len(valid))
+        stage.say(f"{county_code}: {len(valid)} tickets printed, scanned and verified offline")
+
+
+async def stream_county(
+    stage: Stage, county_code: str
+) -> Sequence[tickets.StreamCountyTicketsResponse]:
+    """All parts of a county's tickets; goes on after the last one when it is cut off."""
+    metadata = await officer_metadata(stage, county_code)
+    parts: list[tickets.StreamCountyTicketsResponse] = []
+
+    async def rest() -> None:
+        after = parts[-1].ticket_numbers[-1] if parts else ""
+        request = tickets.StreamCountyTicketsRequest(
+            session_code=stage.session.code, county_code=county_code, after_ticket_number=after
+        )
+        stream = stage.zikao.tickets.StreamCountyTickets(
+            request, metadata=metadata, timeout=STREAM_TIMEOUT_SECONDS
+        )
+        async for part in stream:
+            if part.unprintable:
+                raise StoryBroken(f"{county_code}: {part.unprintable} cannot be printed")
+            parts.append(part)
+
+    await patiently(rest)
+    return parts
+
+
+def merge(documents: Sequence[bytes]) -> bytes:
+    """One PDF of several."""
+    whole = pypdfium2.PdfDocument.new()
+    for document in documents:
+        with pypdfium2.PdfDocument(document) as part:
+            whole.import_pages(part)
+    buffer = io.BytesIO()
+    whole.save(buffer)
+    whole.close()
+    return buffer.getvalue()
+
+
+async def scan_all(
+    scanners: ProcessPoolExecutor, documents: Sequence[bytes], session_code: str, keys: Path
+) -> list[str]:
+    """Ticket numbers of the valid tickets, page by page."""
+    loop = asyncio.get_running_loop()
+    scans = [loop.run_in_executor(scanners, scan, pdf, session_code, keys) for pdf in documents]
+    return [number for numbers in await asyncio.gather(*scans) for number in numbers]
+
+
+def scan(document: bytes, session_code: str, keys: Path) -> list[str]:
+    """Verify every page offline from its rendering in black and white; raises TicketRefused."""
+    numbers = []
+    with pypdfium2.PdfDocument(document) as pdf:
+        for page in pdf:
+            image = page.render(scale=SCAN_DPI / POINTS_PER_INCH, grayscale=True).to_pil()
+            codes = zxingcpp.read_barcodes(image.convert("1", dither=0).convert("L"))
+            if len(codes) != 1:
+                raise StoryBroken(f"{len(codes)} codes on a page")
+            numbers.append(verify_ticket(codes[0].text, session_code, (keys,)).ticket_number)
+    return numbers
+
+
+async def verify_at_the_door(stage: Stage, players: Sequence[Player], keys: Path) -> None:
+    """Online, with the photo to compare; and a ticket with one changed character offline."""
+    for player in players:
+        answer = await scan_online(stage, player.proof)
+        if (answer.name, answer.ticket_number) != (player.person.name, player.ticket_number):
+            raise StoryBroken(f"the door takes {player.person.name} for {answer.name}")
+        if not answer.photo_jpeg:
+            raise StoryBroken(f"the door has no photo of {player.person.name}")
+    forged = forge(players[0].proof)
+    try:
+        verify_ticket(forged, stage.session.code, (keys,))
+    except TicketRefused as refused:
+        stage.say(f"a ticket with one changed character: {refused}")
+    else:
+        raise StoryBroken("a forged ticket was accepted")
+
+
+async def scan_online(stage: Stage, proof: str) -> tickets.VerifyTicketResponse:
+    """Ask the service who should be standing there."""
+    request = tickets.VerifyTicketRequest(proof=proof)
+    return await patiently(lambda: stage.scanner.verification.VerifyTicket(request))
+
+
+def forge(proof: str) -> str:
+    """The same text with one character changed in the middle."""
+    place = len(proof) // 2
+    return proof[:place] + ("A" if proof[place] != "A" else "B") + proof[place + 1 :]

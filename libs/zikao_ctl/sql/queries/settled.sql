@@ -1,0 +1,48 @@
+-- What must hold once everything has come to rest: nobody is on the way any more.
+
+-- A hold that has ended at $1 and still keeps seats.
+-- name: enrollment_no_hold_outlives_its_deadline
+SELECT count(*)
+FROM enrollment.enrollment_order
+WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1;
+
+-- Money that is owed and has not gone back.
+-- name: money_every_refund_is_made
+SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NULL;
+
+-- Candidates whom enrollment knows otherwise than registration.
+-- name: feeds_enrollment_knows_every_candidate
+SELECT count(*)
+FROM (
+    SELECT candidate_id, ticket_number, track, standing
+    FROM registration.candidate
+    WHERE state = 'approved'
+) AS approved
+FULL JOIN enrollment.candidate AS known USING (candidate_id)
+WHERE (approved.ticket_number, approved.track, approved.standing)
+    IS DISTINCT FROM (known.ticket_number, known.track, known.standing);
+
+-- Candidates whom tickets knows otherwise than registration.
+-- name: feeds_tickets_knows_every_candidate
+SELECT count(*)
+FROM (
+    SELECT candidate_id, ticket_number, track, standing
+    FROM registration.candidate
+    WHERE state = 'approved'
+) AS approved
+FULL JOIN tickets.candidate AS known USING (candidate_id)
+WHERE approved.ticket_number IS DISTINCT FROM known.ticket_number;
+
+-- Confirmed sittings that tickets does not have, or has otherwise.
+-- name: feeds_tickets_knows_every_enrollment
+SELECT count(*)
+FROM (
+    SELECT sitting.session_code, sitting.candidate_id, sitting.slot, sitting.county_code,
+        sitting.course_code
+    FROM enrollment.sitting
+    JOIN enrollment.enrollment_order USING (order_id)
+    WHERE enrollment_order.state = 'confirmed'
+) AS confirmed
+FULL JOIN tickets.sitting AS known USING (session_code, candidate_id, slot)
+WHERE (confirmed.county_code, confirmed.course_code)
+    IS DISTINCT FROM (known.county_code, known.course_code);
