@@ -225,6 +225,13 @@ def test_the_same_sheets_give_the_same_bytes(renderer: TicketRenderer) -> None:
     assert renderer.render(sheets) == TicketRenderer(FontStack.discover()).render(sheets)
 
 
+def test_a_ticket_issued_between_two_seconds_is_printed(renderer: TicketRenderer) -> None:
+    """Clocks have fractions of seconds; the sheet shows and the document carries whole ones."""
+    issued_at = datetime(2022, 4, 11, 9, 5, 7, 654321, tzinfo=ZoneInfo("Asia/Shanghai"))
+    pdf = renderer.render([replace(sheet(), issued_at=issued_at)])
+    assert "2022-04-1109:05:07" in page_text(pdf)
+
+
 def test_a_long_notice_and_long_sites_still_give_one_page(renderer: TicketRenderer) -> None:
     """Four sittings with long sites and a notice of 1,500 characters stay on one page, whole."""
     lines = [

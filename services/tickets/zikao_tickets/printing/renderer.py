@@ -77,7 +77,7 @@ class TicketRenderer:
                 font_paths=self._fonts,
                 ignore_system_fonts=True,
                 # The newest sheet dates the document: a wall clock would change the bytes.
-                timestamp=max(sheet.issued_at for sheet in sheets).astimezone(UTC),
+                timestamp=_whole_second(max(sheet.issued_at for sheet in sheets)),
             )
         except typst.TypstError as error:
             raise _overflow_of(error, sheets) or error from error
@@ -103,6 +103,11 @@ def _sheet_data(sheet: TicketSheet) -> dict[str, Any]:
     del data["photo_jpeg"], data["qr_text"]
     data["issued_at"] = _printed_time(sheet.issued_at)
     return data
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """The typesetter takes no fractions."""
+    return moment.astimezone(UTC).replace(microsecond=0)
 
 
 def _printed_time(moment: datetime) -> str:

@@ -1,0 +1,94 @@
+"""The rendering processes: what becomes of a print when one of them dies."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pypdfium2
+import pytest
+from zikao_kit.errors import DomainError
+from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.printing import SittingLine, TicketSheet
+from zikao_tickets.rendering import RenderPool
+
+SHEET = TicketSheet(
+    session_name="2022年4月高等教育自学考试",
+    session_code="22.1",
+    name="张三",
+    sex="男",
+    document_number="513101198201130014",
+    ticket_number="010422100001",
+    county_name="锦江区",
+    photo_jpeg=portrait_jpeg(1, "男"),
+    version=1,
+    serial="22.1-510104-000001",
+    sittings=(
+        SittingLine(
+            date="2022年4月16日",
+            weekday="星期六",
+            time="09:00—11:30",
+            course_code="00015",
+            course_name="英语（二）",
+            site_name="第十七中学",
+            site_address="通盈街368号",
+            room="001",
+            seat="05",
+        ),
+    ),
+    notice=("凭证件入场。",),
+    notice_version="1",
+    qr_text="ZK1:TEST",
+    issued_at=datetime(2022, 4, 11, tzinfo=UTC),
+)
+
+
+@pytest.fixture
+def pool() -> Iterator[RenderPool]:
+    """One rendering process, started on first use."""
+    pool = RenderPool(1)
+    yield pool
+    pool.close()
+
+
+def rendering_process() -> int | None:
+    """The id of the only process that was spawned here and lives."""
+    ids = [child.pid for child in multiprocessing.active_children()]
+    assert len(ids) <= 1
+    return ids[0] if ids else None
+
+
+async def kill_the_next(killed: int | None) -> int:
+    """Kill the first rendering process that is not `killed`, as the kernel does for memory."""
+    async with asyncio.timeout(20):
+        while (process := rendering_process()) in {None, killed}:
+            await asyncio.sleep(0.005)
+    assert process is not None
+    os.kill(process, signal.SIGKILL)
+    return process
+
+
+async def test_a_killed_process_is_replaced(pool: RenderPool) -> None:
+    """After a kill between two prints the next one comes as if nothing had been."""
+    first = await pool.render([SHEET])
+    await kill_the_next(None)
+    assert await pool.render([SHEET]) == first
+    assert len(pypdfium2.PdfDocument(first.pdf)) == 1
+
+
+async def test_a_print_in_progress_survives_one_kill(pool: RenderPool) -> None:
+    """All prints that were waiting for the process are done by the next."""
+    prints = [asyncio.ensure_future(pool.render([SHEET])) for _ in range(3)]
+    await kill_the_next(None)
+    assert len({printed.pdf for printed in await asyncio.gather(*prints)}) == 1
+
+
+async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
+    """A second death ends the print with UNAVAILABLE, and the pool goes on with others."""
+    printing = asyncio.ensure_future(pool.render([SHEET]))
+    await kill_the_next(await kill_the_next(None))
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        await printing
+    assert (await pool.render([SHEET])).pdf

@@ -1,0 +1,168 @@
+"""The tickets service over mutual TLS: sessions, arrangements, feeds, two processes."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from support.service_databases import MakeDatabase
+from support.tickets_database import CLOSED, SESSION, SITE
+from support.tickets_peers import COUNTY
+from support.tickets_service import (
+    TIMEOUT_SECONDS,
+    Installation,
+    reason,
+    running_service,
+    session_to_pb,
+    soon,
+    tickets_installation,
+)
+from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
+from zikao.tickets.v1 import session_service_pb2, session_service_pb2_grpc
+from zikao_tickets.domain.session import Notice, RoomPlan
+
+ENGLISH = (1, "00015")
+PEOPLE = [UUID(int=number) for number in range(1, 6)]
+
+
+@pytest.fixture
+async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[Installation]:
+    """A running service with its peers, a second before enrollment closes."""
+    async with tickets_installation(tmp_path, await make_database("tickets")) as installation:
+        await installation.move_to(CLOSED - timedelta(minutes=5))
+        yield installation
+
+
+def start_request(**fields: str) -> arrangement.StartArrangementRequest:
+    """Start the county's arrangement."""
+    given = {"request_id": str(uuid4()), "session_code": "22.1", "county_code": COUNTY}
+    return arrangement.StartArrangementRequest(**given | fields)
+
+
+def enroll_everyone(service: Installation) -> None:
+    """Five candidates without photos take English."""
+    for person in PEOPLE:
+        service.peers.register(person, "张三", b"photo")
+        service.peers.enroll(person, ENGLISH)
+
+
+async def test_a_session_is_applied_twice_dry_and_refused(service: Installation) -> None:
+    """The first apply says what is new, the second nothing, a dry run what would be."""
+    assert await service.apply() == ["新建考次22.1：考点1个，考场1个"]
+    assert await service.apply() == []
+    larger = replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6)))
+    for _ in ("nothing was changed by the first", "so the second says the same"):
+        assert await service.apply(SESSION, larger, dry_run=True) == ["考点A变更"]
+    rewritten = replace(SESSION, notice=Notice(1, ("另一内容。",)))
+    assert await reason(service.apply(rewritten)) == "SESSION_CHANGE_REFUSED"
+
+
+async def test_a_session_request_is_idempotent_and_the_operators(service: Installation) -> None:
+    """The same id gets the first answer, another body is refused, and so is another caller."""
+    session = session_to_pb(SESSION)
+    request = session_service_pb2.ApplySessionRequest(request_id=str(uuid4()), session=session)
+    first = await service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
+    assert first == await service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
+    portal = session_service_pb2_grpc.SessionServiceStub(service.channel("portal"))
+    call = portal.ApplySession(request, timeout=TIMEOUT_SECONDS)
+    assert await reason(call) == "PERMISSION_DENIED"
+    request.session.name = "另一名称"
+    call = service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
+    assert await reason(call) == "REQUEST_ID_REUSED"
+
+
+async def test_an_arrangement_goes_from_start_to_published(service: Installation) -> None:
+    """An officer starts, sees it done, publishes; the seed appears then and fits its hash."""
+    enroll_everyone(service)
+    await service.apply()
+    await service.move_to(CLOSED)
+    request = start_request()
+    begun = await service.arrangements.StartArrangement(request, **service.officer())
+    again = await service.arrangements.StartArrangement(request, **service.officer())
+    assert again == begun
+    found = await service.until_done(begun.arrangement.arrangement_id)
+    assert (found.candidates, found.sittings, found.rooms, found.seed) == (5, 5, 1, b"")
+    published = await service.publish(found.arrangement_id)
+    assert published.state == arrangement.ARRANGEMENT_STATE_PUBLISHED
+    assert hashlib.sha256(published.seed).digest() == begun.arrangement.seed_sha256
+
+
+async def test_what_an_officer_may_not_do(service: Installation) -> None:
+    """Too early, out of scope, unknown, in progress: each has its reason, for each method."""
+    enroll_everyone(service)
+    here, elsewhere = service.officer(), service.officer("510105")
+    start, get = service.arrangements.StartArrangement, service.arrangements.GetArrangement
+    assert await reason(start(start_request(), **here)) == "SESSION_UNKNOWN"
+    await service.apply()
+    assert await reason(start(start_request(), **here)) == "ARRANGEMENT_TOO_EARLY"
+    assert await reason(start(start_request(), **elsewhere)) == "OUT_OF_SCOPE"
+    await service.move_to(CLOSED)
+    done = await service.arranged()
+    named = {"arrangement_id": done.arrangement_id}
+    assert await reason(get(arrangement.GetArrangementRequest(**named), **elsewhere)) == (
+        "OUT_OF_SCOPE"
+    )
+    publish = arrangement.PublishArrangementRequest(request_id=str(uuid4()), **named)
+    call = service.arrangements.PublishArrangement(publish, **elsewhere)
+    assert await reason(call) == "OUT_OF_SCOPE"
+    nothing = arrangement.GetArrangementRequest(arrangement_id=str(uuid4()))
+    assert await reason(get(nothing, **here)) == "NOT_FOUND"
+    await service.publish(done.arrangement_id)
+    assert await reason(service.publish(done.arrangement_id)) == "STATE_NOT_ALLOWED"
+
+
+async def test_an_arrangement_waits_for_what_was_confirmed_before(service: Installation) -> None:
+    """Enrollments confirmed before a jump of the clock and not yet here are waited for."""
+    await service.apply()
+    await service.arrive()
+    service.peers.enrollment_is_silent = True
+    enroll_everyone(service)
+    await service.move_to(CLOSED + timedelta(days=3))
+    begun = await service.start()
+    await asyncio.sleep(0.5)  # ten looks of the worker
+    found = await service.arrangement(begun.arrangement_id)
+    assert found.state == arrangement.ARRANGEMENT_STATE_PENDING
+    assert await reason(service.start()) == "STATE_NOT_ALLOWED"
+    service.peers.enrollment_is_silent = False
+    assert (await service.until_done(begun.arrangement_id)).candidates == len(PEOPLE)
+
+
+async def test_a_photo_that_registration_does_not_have_is_not_asked_for_all_the_time(
+    service: Installation,
+) -> None:
+    """Five missing photos are asked for once each, not at every look."""
+    enroll_everyone(service)
+
+    async def asked() -> bool:
+        return len(service.peers.photos_asked) >= len(PEOPLE)
+
+    await service.arrive()
+    await soon(asked)
+    await asyncio.sleep(0.5)  # ten looks later
+    assert sorted(service.peers.photos_asked) == sorted(map(str, PEOPLE))
+
+
+async def test_two_processes_share_the_work(service: Installation, tmp_path: Path) -> None:
+    """Both answer; when the one that follows the feeds stops, the other goes on from there."""
+    dsn = service.config.database.resolved_dsn()
+    enroll_everyone(service)
+    await service.arrive()
+    async with running_service(tmp_path, dsn, service.ca, service.peers) as second:
+        await second.published_county()
+        newcomer = UUID(int=77)
+        await service.stop()
+        service.peers.register(newcomer, "李四", b"photo")
+        service.peers.enroll(newcomer, ENGLISH)
+        await second.arrive()
+        done = await second.arranged()
+        assert done.candidates == len(PEOPLE) + 1
+        await second.publish(done.arrangement_id)
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch("SELECT version, revoked_at FROM tickets.ticket")
+    await connection.close()
+    assert [tuple(row) for row in rows] == [(1, None)] * 6

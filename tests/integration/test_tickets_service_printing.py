@@ -1,0 +1,237 @@
+"""Tickets over mutual TLS: notice, printing, a county's document, checking at the door."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+import pypdfium2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from support.service_databases import MakeDatabase
+from support.tickets_database import SESSION, SITE
+from support.tickets_peers import COUNTY, ticket_number
+from support.tickets_service import (
+    TIMEOUT_SECONDS,
+    TOKEN_LIFETIME,
+    Installation,
+    reason,
+    tickets_installation,
+)
+from zikao.tickets.v1 import ticket_service_pb2 as pb
+from zikao.tickets.v1 import ticket_service_pb2_grpc
+from zikao_kit.error_table import reason_of, sentence_of
+from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.domain.session import Notice, RoomPlan
+from zikao_tickets.proof import ProofRejected, verify
+
+ENGLISH, OTHER_COURSE = (1, "00015"), (1, "00018")
+ZHANG, UNDRAWABLE, WITHOUT_PHOTO = (UUID(int=number) for number in (1, 2, 3))
+NOT_ENROLLED = UUID(int=4)
+NAMES = {ZHANG: "张𬭎", UNDRAWABLE: "李\U000f0001", WITHOUT_PHOTO: "王五"}
+JPEG = portrait_jpeg(1, "女")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[Installation]:
+    """A county with three published seats, at the moment printing opens."""
+    dsn = await make_database("tickets")
+    async with tickets_installation(tmp_path, dsn, photo_again_seconds=0.2) as installation:
+        for person, name in NAMES.items():
+            enroll(installation, person, name)
+        installation.peers.photos.pop(str(WITHOUT_PHOTO))
+        await installation.published_county()
+        await installation.move_to(SESSION.printing_opens_at)
+        yield installation
+
+
+def enroll(service: Installation, person: UUID, name: str) -> None:
+    """A candidate with a photo takes English."""
+    service.peers.photos[str(person)] = JPEG
+    service.peers.register(person, name, JPEG)
+    service.peers.enroll(person, ENGLISH)
+
+
+async def acknowledge(service: Installation, person: UUID, version: int = 1) -> None:
+    """Say that the notice has been read."""
+    request = pb.AcknowledgeNoticeRequest(
+        request_id=str(uuid4()), session_code="22.1", version=version
+    )
+    await service.tickets.AcknowledgeNotice(request, **service.candidate(person))
+
+
+async def printed(service: Installation, person: UUID, request_id: str = "") -> Any:
+    """Print as the candidate, by default with a new request id."""
+    request = pb.PrintTicketRequest(request_id=request_id or str(uuid4()), session_code="22.1")
+    return await service.tickets.PrintTicket(request, **service.candidate(person))
+
+
+async def checked(service: Installation, proof: str) -> Any:
+    """Scan a text at the door."""
+    request = pb.VerifyTicketRequest(proof=proof)
+    return await service.verification.VerifyTicket(request, timeout=TIMEOUT_SECONDS)
+
+
+async def county_parts(service: Installation, after: str = "") -> list[Any]:
+    """Every part of the county's tickets after a ticket number."""
+    request = pb.StreamCountyTicketsRequest(
+        session_code="22.1", county_code=COUNTY, after_ticket_number=after
+    )
+    options = service.officer() | {"timeout": 60}
+    return [part async for part in service.tickets.StreamCountyTickets(request, **options)]
+
+
+async def test_what_stands_between_a_candidate_and_the_ticket(service: Installation) -> None:
+    """No seat, no notice, an old notice, a closed window, another session: each has its reason."""
+    assert await reason(printed(service, ZHANG)) == "NOTICE_NOT_ACKNOWLEDGED"
+    assert await reason(acknowledge(service, ZHANG, version=2)) == "NOTICE_OUTDATED"
+    await acknowledge(service, NOT_ENROLLED)
+    assert await reason(printed(service, NOT_ENROLLED)) == "TICKET_UNAVAILABLE"
+    await acknowledge(service, ZHANG)
+    await service.apply(replace(SESSION, notice=Notice(2, ("新内容。",))))
+    assert await reason(printed(service, ZHANG)) == "NOTICE_NOT_ACKNOWLEDGED"
+    for moment in (SESSION.printing_opens_at - MINUTE, SESSION.printing_closes_at):
+        await service.move_to(moment)
+        assert await reason(printed(service, ZHANG)) == "PRINTING_CLOSED"
+    unknown = pb.PrintTicketRequest(request_id=str(uuid4()), session_code="99.9")
+    call = service.tickets.PrintTicket(unknown, **service.candidate(ZHANG))
+    assert await reason(call) == "SESSION_UNKNOWN"
+
+
+async def test_anyone_reads_the_notice(service: Installation) -> None:
+    """The notice needs no token; an unknown session has none."""
+    notice = await service.tickets.GetNotice(pb.GetNoticeRequest(session_code="22.1"), timeout=5)
+    assert (notice.version, list(notice.paragraphs)) == (1, list(SESSION.notice.paragraphs))
+    unknown = service.tickets.GetNotice(pb.GetNoticeRequest(session_code="99.9"), timeout=5)
+    assert await reason(unknown) == "SESSION_UNKNOWN"
+
+
+async def test_printing_again_gives_the_same_ticket(service: Installation) -> None:
+    """The same id and a new one give the same bytes; an id of another request is refused."""
+    await acknowledge(service, ZHANG)
+    request_id = str(uuid4())
+    first = await printed(service, ZHANG, request_id)
+    assert len(pypdfium2.PdfDocument(first.pdf)) == 1
+    assert await printed(service, ZHANG, request_id) == first
+    assert await printed(service, ZHANG) == first
+    used = pb.AcknowledgeNoticeRequest(request_id=request_id, session_code="22.1", version=1)
+    call = service.tickets.AcknowledgeNotice(used, **service.candidate(ZHANG))
+    assert await reason(call) == "REQUEST_ID_REUSED"
+
+
+async def test_what_cannot_be_printed_says_why(service: Installation) -> None:
+    """A name no font draws is named to its bearer; a photo on its way is waited for."""
+    await acknowledge(service, UNDRAWABLE)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await printed(service, UNDRAWABLE)
+    assert reason_of(caught.value) == "NAME_NOT_PRINTABLE"
+    assert "\U000f0001" in sentence_of(caught.value)
+    await acknowledge(service, WITHOUT_PHOTO)
+    assert await reason(printed(service, WITHOUT_PHOTO)) == "PHOTO_PENDING"
+    service.peers.photos[str(WITHOUT_PHOTO)] = JPEG
+    await service.arrive()
+    assert (await printed(service, WITHOUT_PHOTO)).version == 1
+
+
+async def test_a_ticket_is_checked_at_the_door(service: Installation) -> None:
+    """A scanner gets name, photo and seat; one changed byte opens nothing."""
+    await acknowledge(service, ZHANG)
+    proof = (await printed(service, ZHANG)).proof
+    answer = await checked(service, proof)
+    assert (answer.name, answer.photo_jpeg) == (NAMES[ZHANG], JPEG)
+    assert [sitting.room for sitting in answer.sittings] == ["001"]
+    forged = proof[:60] + ("A" if proof[60] != "A" else "B") + proof[61:]
+    assert await reason(checked(service, forged)) == "PROOF_REJECTED"
+    portal = ticket_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
+    call = portal.VerifyTicket(pb.VerifyTicketRequest(proof=proof), timeout=5)
+    assert await reason(call) == "TOKEN_INVALID"
+
+
+async def test_a_replaced_ticket_is_revoked_everywhere(service: Installation) -> None:
+    """After a changed course: version 2 is printed, 1 is refused online and in the offline list."""
+    await acknowledge(service, ZHANG)
+    request_id = str(uuid4())
+    old = await printed(service, ZHANG, request_id)
+    courses = {**SESSION.courses, OTHER_COURSE[1]: "计算机应用基础"}
+    await service.apply(replace(SESSION, courses=courses))
+    service.peers.enroll(ZHANG, OTHER_COURSE)
+    await service.publish((await service.arranged()).arrangement_id)
+    assert await reason(printed(service, ZHANG, request_id)) == "REQUEST_ID_REUSED"
+    new = await printed(service, ZHANG)
+    assert (old.version, new.version) == (1, 2)
+    assert await reason(checked(service, old.proof)) == "PROOF_REJECTED"
+    assert (await checked(service, new.proof)).ticket_number == ticket_number(ZHANG)
+    request = pb.GetVerificationDataRequest(session_code="22.1")
+    data = await service.verification.GetVerificationData(request, timeout=5)
+    keys = {key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key) for key in data.keys}
+    revoked = {("22.1", ticket.ticket_number, ticket.version) for ticket in data.revoked}
+    assert verify(new.proof, keys, revoked).version == 2
+    with pytest.raises(ProofRejected, match="REVOKED"):
+        verify(old.proof, keys, revoked)
+
+
+async def test_a_county_is_streamed_whole_and_resumed(service: Installation) -> None:
+    """Parts hold every ticket once, in order; a reader goes on after any number it has."""
+    await service.apply(SESSION, replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6))))
+    many = [UUID(int=number) for number in range(10, 62)]
+    for person in many:
+        enroll(service, person, "赵六")
+    await service.arrive()
+    await service.publish((await service.arranged()).arrangement_id)
+    parts = await county_parts(service)
+    numbers = [number for part in parts for number in part.ticket_numbers]
+    assert numbers == [ticket_number(person) for person in (ZHANG, *many)]
+    assert len(parts) > 1
+    for part in parts:
+        assert len(pypdfium2.PdfDocument(part.pdf)) == len(part.ticket_numbers)
+    assert (parts[-1].done, parts[-1].total) == (55, 55)
+    left_out = {each.ticket_number: each.reason for part in parts for each in part.unprintable}
+    assert left_out == {
+        ticket_number(UNDRAWABLE): "NAME_NOT_PRINTABLE",
+        ticket_number(WITHOUT_PHOTO): "PHOTO_PENDING",
+    }
+    (rest,) = await county_parts(service, after=numbers[40])
+    assert list(rest.ticket_numbers) == numbers[41:]
+    assert await county_parts(service, after=numbers[-1]) == []
+
+
+async def test_a_county_is_streamed_to_its_own_officers(service: Installation) -> None:
+    """Another county's officer and a candidate may not; a county without tickets says so."""
+    request = pb.StreamCountyTicketsRequest(session_code="22.1", county_code=COUNTY)
+    empty = pb.StreamCountyTicketsRequest(session_code="22.1", county_code="510105")
+    stream = service.tickets.StreamCountyTickets
+    for asked, options, expected in (
+        (request, service.officer("510105"), "OUT_OF_SCOPE"),
+        (request, service.candidate(ZHANG), "PERMISSION_DENIED"),
+        (empty, service.officer("510105"), "TICKET_UNAVAILABLE"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await anext(aiter(stream(asked, **options)))
+        assert reason_of(caught.value) == expected
+
+
+async def test_calls_without_deadline_or_with_an_old_token_are_refused(
+    service: Installation,
+) -> None:
+    """Every call says how long it waits, and a token ends with its life."""
+    request = pb.GetNoticeRequest(session_code="22.1")
+    assert await reason(service.tickets.GetNotice(request, timeout=86_400)) is None
+    bare = grpc.aio.secure_channel(
+        f"127.0.0.1:{service.port}",
+        service.credentials("portal"),
+        options=[("grpc.default_authority", "tickets")],
+    )
+    async with bare as channel:
+        stub = ticket_service_pb2_grpc.TicketServiceStub(channel)
+        assert await reason(stub.GetNotice(request)) == "DEADLINE_REQUIRED"
+    options = service.candidate(ZHANG)
+    await service.move_to(SESSION.printing_opens_at + TOKEN_LIFETIME + MINUTE)
+    acknowledged = pb.AcknowledgeNoticeRequest(
+        request_id=str(uuid4()), session_code="22.1", version=1
+    )
+    call = service.tickets.AcknowledgeNotice(acknowledged, **options)
+    assert await reason(call) == "TOKEN_EXPIRED"
