@@ -51,6 +51,7 @@ class Follower:
     silence_seconds: float = 5.0
     mute: bool = False
     heartbeat_seconds: float = 0.05
+    standby_seconds: float = STANDBY_SECONDS
 
     def consumer(self) -> FeedConsumer:
         """The kit's consumer with this follower's halves."""
@@ -60,7 +61,7 @@ class Follower:
             source="probe.feed",
             subscribe=self._subscribe,
             apply=self._apply,
-            standby_seconds=STANDBY_SECONDS,
+            standby_seconds=self.standby_seconds,
             silence_seconds=self.silence_seconds,
         )
 
@@ -123,12 +124,12 @@ async def test_events_are_applied_in_order_and_a_restart_goes_on(database: Datab
     first, second = Follower(database, database), Follower(database, database)
     await publish(database, *numbered(1, 10))
     async with following(first) as consumer:
-        await until(lambda: len(first.applied) == 10)
-        await until(lambda: consumer.position != "")
+        await until(partial(_has_entries, database, 10))
+        await until(lambda: consumer.position.endswith("-10"))
         position = consumer.position
     await publish(database, *numbered(11, 12))
     async with following(second):
-        await until(lambda: len(second.applied) == 2)
+        await until(partial(_has_entries, database, 12))
     assert first.applied + second.applied == numbered(1, 12)
     assert second.subscriptions == [position]
     assert await count_entries(database) == 12
@@ -168,15 +169,13 @@ async def test_an_event_that_cannot_be_applied_is_not_skipped(database: Database
         assert await count_entries(database) == 3
         assert len(set(follower.subscriptions[1:])) == 1
         follower.poisonous = False
-        await until(lambda: len(follower.applied) == 5)
+        await until(partial(_has_entries, database, 5))
     assert follower.applied == [b"1", b"2", b"3", POISON, b"4"]
     assert await count_entries(database) == 5
 
 
-async def test_the_second_consumer_takes_over_at_once_from_one_that_ends(
-    database: Database,
-) -> None:
-    """One of two works, the other applies nothing; when the first ends, it goes on at once."""
+async def test_one_works_while_the_other_stands_by(database: Database) -> None:
+    """A second consumer applies nothing as long as the first shows signs of life."""
     first, second = Follower(database, database), Follower(database, database)
     async with following(first):
         await until(lambda: first.subscriptions != [])
@@ -186,14 +185,33 @@ async def test_the_second_consumer_takes_over_at_once_from_one_that_ends(
             await asyncio.sleep(2 * STANDBY_SECONDS)
             assert second.subscriptions == []
             assert waiting.lag_seconds == math.inf
-            async with following(Follower(database, database)):
-                pass  # one that ends in stand-by takes nothing from the first
-            await asyncio.sleep(STANDBY_SECONDS / 2)
-            assert second.subscriptions == []
+
+
+async def test_the_next_takes_over_at_once_from_one_that_ends(database: Database) -> None:
+    """A consumer that is told to stop gives its turn back: nobody waits for it to expire."""
+    first, second = (Follower(database, database, standby_seconds=3600) for _ in range(2))
+    async with following(first) as consumer:
+        await publish(database, *numbered(1, 4))
+        await until(partial(_has_entries, database, 4))
+        await until(lambda: consumer.position.endswith("-4"))
     async with following(second):
         await publish(database, *numbered(5, 6))
-        await until(lambda: len(second.applied) == 2)
+        await until(partial(_has_entries, database, 6))
     assert first.applied + second.applied == numbered(1, 6)
+
+
+async def test_one_that_ends_in_stand_by_gives_back_nothing(database: Database) -> None:
+    """Only who is at work ends the turn, also when both are at the beginning of the feed."""
+    first, second, third = (
+        Follower(database, database, standby_seconds=1, heartbeat_seconds=0.5) for _ in range(3)
+    )
+    async with following(first):
+        await until(lambda: first.subscriptions != [])
+        async with following(second):
+            await asyncio.sleep(0.05)
+        async with following(third):
+            await asyncio.sleep(0.3)
+            assert third.subscriptions == []
 
 
 async def test_the_second_consumer_takes_over_from_one_that_died(
