@@ -67,6 +67,12 @@ CONNECT_PAUSE_LIMIT_SECONDS = 5.0
 
 log = structlog.get_logger()
 _Connection: TypeAlias = Any  # a PoolConnectionProxy, which has all methods of a Connection
+_DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 
 
 class Transaction:
@@ -165,7 +171,7 @@ class Database:
                 return cls(await _open_pool(config, queries.package), queries)
             except asyncpg.ClientConfigurationError:
                 raise
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except _DRIVER_ERRORS as error:
                 waited = time.monotonic() - started
                 log.warning("waiting for the database", seconds=round(waited, 1), **_cause(error))
                 if config.max_wait_seconds is not None and waited >= config.max_wait_seconds:
@@ -254,7 +260,7 @@ class Database:
     async def _acquired(self) -> AsyncIterator[_Connection]:
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _DRIVER_ERRORS as error:
             log.warning("no connection to the database", **_cause(error))
             raise DatabaseUnavailable from error
         try:
@@ -265,7 +271,7 @@ class Database:
     async def _release(self, connection: _Connection) -> None:
         try:
             await self._pool.release(connection)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _DRIVER_ERRORS as error:
             # What was committed stays committed; asyncpg has dropped the connection.
             log.warning("a connection was lost on its way back", **_cause(error))
 
@@ -350,12 +356,7 @@ async def _roll_back(connection: _Connection) -> None:
         return
     try:
         await connection.execute("ROLLBACK")
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-    ) as error:
+    except _DRIVER_ERRORS as error:
         # What brought us here is raised; a lost connection rolls back by itself.
         log.info("no rollback", **_cause(error))
         _drop(connection)
