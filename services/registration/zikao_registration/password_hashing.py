@@ -1,6 +1,6 @@
 """Argon2id in its own small pool: a login storm must not touch anything else.
 
-Each hash takes a core for some 20 ms and 19 MiB; two at once and a bounded queue are
+Each hash takes a core for some 20 ms and 19 MiB by default; two at once and a bounded queue are
 what a process gives to passwords, whatever comes.
 """
 

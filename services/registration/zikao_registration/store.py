@@ -203,15 +203,16 @@ class Store:
     async def expire(self, session: Session, now: datetime, limit: int) -> list[tuple[UUID, State]]:
         """Abandon up to `limit` whose deadline has passed; return them with their last state."""
         rows = await self._tx.fetch(
-            "expire_candidates",
+            "lock_expired",
             session.code,
-            now,
             now >= session.registration_closes_at,
             now >= session.review_closes_at,
             now >= session.material_closes_at,
             limit,
         )
-        return [(row["candidate_id"], State(row["from_state"])) for row in rows]
+        states = {row["candidate_id"]: State(row["state"]) for row in rows}
+        abandoned = await self._tx.fetch("abandon_candidates", list(states), now)
+        return [(row["candidate_id"], states[row["candidate_id"]]) for row in abandoned]
 
     def _sealed(self, registration: Registration) -> bytes:
         content = {**asdict(registration.personal), "document_number": registration.document.number}

@@ -25,8 +25,15 @@ DELETE FROM registration.login_attempt WHERE subject_index = $1;
 UPDATE registration.login_attempt SET attempts = attempts - 1
 WHERE subject_index = $1 AND attempts > 0;
 
+-- Leaves those that a login holds now: the two would wait for each other.
 -- name: delete_lapsed_attempts
-DELETE FROM registration.login_attempt WHERE first_at <= $1;
+DELETE FROM registration.login_attempt
+WHERE subject_index IN (
+    SELECT lapsed.subject_index
+    FROM registration.login_attempt AS lapsed
+    WHERE lapsed.first_at <= $1
+    FOR UPDATE SKIP LOCKED
+);
 
 -- name: insert_signing_key
 INSERT INTO registration.signing_key (key_id, private_key_enc, public_key, created_at)

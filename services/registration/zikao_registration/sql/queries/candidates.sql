@@ -56,28 +56,34 @@ VALUES ($1, $2, 1)
 ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial + 1
 RETURNING last_serial;
 
--- Some at once: what a candidate or an officer holds now comes with the next.
--- name: expire_candidates
-WITH expired AS (
-    SELECT candidate.candidate_id, candidate.state
-    FROM registration.candidate
-    WHERE candidate.session_code = $1
-        AND candidate.state IN ('draft', 'pending_review', 'rejected')
-        AND (
-            (candidate.state = 'draft' AND $3)
-            OR (candidate.state = 'rejected' AND $4)
-            OR (
-                candidate.state = 'pending_review' AND $5 AND NOT EXISTS (
-                    SELECT 1 FROM registration.identity_material
-                    WHERE identity_material.candidate_id = candidate.candidate_id
-                )
+-- Some at once; what a candidate or an officer holds now comes with the next.
+-- name: lock_expired
+SELECT candidate.candidate_id, candidate.state
+FROM registration.candidate
+WHERE candidate.session_code = $1
+    AND candidate.state IN ('draft', 'pending_review', 'rejected')
+    AND (
+        (candidate.state = 'draft' AND $2)
+        OR (candidate.state = 'rejected' AND $3)
+        OR (
+            candidate.state = 'pending_review' AND $4 AND NOT EXISTS (
+                SELECT 1 FROM registration.identity_material
+                WHERE identity_material.candidate_id = candidate.candidate_id
             )
         )
-    LIMIT $6
-    FOR UPDATE SKIP LOCKED
-)
+    )
+LIMIT $5
+FOR UPDATE OF candidate SKIP LOCKED;
+
+-- Looks for the material again: it may have been committed while the row was being locked.
+-- name: abandon_candidates
 UPDATE registration.candidate
 SET state = 'abandoned', updated_at = $2, leased_by = NULL, leased_until = NULL
-FROM expired
-WHERE candidate.candidate_id = expired.candidate_id
-RETURNING candidate.candidate_id, expired.state AS from_state;
+WHERE candidate_id = ANY ($1::uuid[])
+    AND (
+        state <> 'pending_review' OR NOT EXISTS (
+            SELECT 1 FROM registration.identity_material
+            WHERE identity_material.candidate_id = candidate.candidate_id
+        )
+    )
+RETURNING candidate_id;

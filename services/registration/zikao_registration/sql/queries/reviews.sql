@@ -1,18 +1,24 @@
 -- The caller's own leases are renewed: who lost an answer gets the same work again.
 -- name: lease_candidates
-UPDATE registration.candidate
-SET leased_by = $1, leased_until = $2
-WHERE candidate_id IN (
-    SELECT free.candidate_id
-    FROM registration.candidate AS free
-    WHERE free.state = 'pending_review'
-        AND pg_catalog.starts_with(free.county_code, $3)
-        AND (free.leased_until IS NULL OR free.leased_until <= $4 OR free.leased_by = $1)
-    ORDER BY free.submitted_at, free.candidate_id
+WITH free AS MATERIALIZED (
+    SELECT candidate.candidate_id
+    FROM registration.candidate
+    WHERE candidate.state = 'pending_review'
+        AND pg_catalog.starts_with(candidate.county_code, $3)
+        AND (
+            candidate.leased_until IS NULL
+            OR candidate.leased_until <= $4
+            OR candidate.leased_by = $1
+        )
+    ORDER BY candidate.submitted_at, candidate.candidate_id
     LIMIT $5
     FOR UPDATE SKIP LOCKED
 )
-RETURNING candidate_id;
+UPDATE registration.candidate
+SET leased_by = $1, leased_until = $2
+FROM free
+WHERE candidate.candidate_id = free.candidate_id
+RETURNING candidate.candidate_id;
 
 -- name: insert_decision
 INSERT INTO registration.decision
