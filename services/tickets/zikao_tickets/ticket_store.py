@@ -3,6 +3,7 @@
 Personal data leaves here decrypted and is written encrypted.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -62,10 +63,17 @@ class TicketStore:
         (row,) = await self._tx.fetch("count_county_tickets", session_code, county_code, last)
         return row["done"], row["total"]
 
-    async def save_proof(self, session_code: str, ticket: Ticket, proof: str) -> None:
-        """Keep the first proof of a version."""
+    async def save_first_print(self, session_code: str, ticket: Ticket) -> None:
+        """Fix proof, person and photo of a version, unless it was printed before."""
+        assert ticket.jpeg is not None, "a ticket without photo is not printed"
         await self._tx.execute(
-            "save_proof", session_code, ticket.candidate_id, ticket.version, proof
+            "save_first_print",
+            session_code,
+            ticket.candidate_id,
+            ticket.version,
+            ticket.proof,
+            self._keys.encrypt(ticket.person.to_bytes(), personal_context(ticket.candidate_id)),
+            hashlib.sha256(ticket.jpeg).digest(),
         )
 
     async def log_prints(
@@ -90,19 +98,19 @@ class TicketStore:
             now,
         )
 
+    async def clear_unprintable(self, session_code: str, tickets: Sequence[Ticket]) -> None:
+        """Take tickets that can be printed after all off the office's list."""
+        people = [ticket.candidate_id for ticket in tickets]
+        await self._tx.execute("clear_unprintable", session_code, people)
+
     async def revoked(self, session_code: str) -> list[tuple[str, int]]:
         """Ticket number and version of every ticket that is not valid any more."""
         rows = await self._tx.fetch("list_revoked_tickets", session_code)
         return [(row["ticket_number"], row["version"]) for row in rows]
 
-    async def is_in_force(self, session_code: str, ticket_number: str, version: int) -> bool:
-        """Tell whether this version was issued and not revoked."""
-        revoked = await self._tx.fetchval("is_revoked", session_code, ticket_number, version)
-        return revoked is False
-
-    async def bearer(self, ticket_number: str) -> Bearer | None:
-        """Who the number belongs to."""
-        row = await self._tx.fetchrow("find_person", ticket_number)
+    async def bearer(self, session_code: str, ticket_number: str, version: int) -> Bearer | None:
+        """Who holds this version; None when it was never issued, or revoked."""
+        row = await self._tx.fetchrow("find_bearer", session_code, ticket_number, version)
         if row is None:
             return None
         candidate_id = row["candidate_id"]

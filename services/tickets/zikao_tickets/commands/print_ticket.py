@@ -57,10 +57,11 @@ async def print_tickets(
 async def record_prints(
     store: TicketStore, session_code: str, printed: PrintedTickets, *, actor: str, now: datetime
 ) -> None:
-    """Keep the proofs, log the prints, and list for the office what could not be printed."""
+    """Fix what was printed first, log the prints, list for the office what was not printed."""
     for ticket in printed.tickets:
-        await store.save_proof(session_code, ticket, ticket.proof or "")
+        await store.save_first_print(session_code, ticket)
     await store.log_prints(session_code, printed.tickets, actor, now)
+    await store.clear_unprintable(session_code, printed.tickets)
     for ticket, refusal in printed.refused:
         await store.note_unprintable(session_code, ticket, refusal.reason, refusal.detail, now)
 

@@ -3,9 +3,16 @@
 from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.person import Bearer
-from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, name_hash, verify
+from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, verify
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
+
+REASON_WORDS = {
+    RejectReason.MALFORMED: "不是准考证二维码",
+    RejectReason.UNKNOWN_KEY: "签名密钥未知",
+    RejectReason.BAD_SIGNATURE: "签名不符",
+    RejectReason.REVOKED: "准考证已作废",
+}
 
 
 async def verify_ticket(
@@ -13,21 +20,18 @@ async def verify_ticket(
 ) -> tuple[TicketProof, Bearer]:
     """What the proof says, and who should be standing there.
 
-    Raises DomainError PROOF_REJECTED with `detail` MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE,
-    REVOKED (any version but the one in force), or NAME_CHANGED.
+    Raises DomainError PROOF_REJECTED with `proof_reason` MALFORMED, UNKNOWN_KEY,
+    BAD_SIGNATURE or REVOKED (any version but the one in force).
     """
     try:
         proof = verify(text, signer.public_keys)
     except ProofRejected as error:
         raise _rejected(error.reason) from error
-    in_force = await store.is_in_force(proof.session_code, proof.ticket_number, proof.version)
-    bearer = await store.bearer(proof.ticket_number)
-    if not in_force or bearer is None:
+    bearer = await store.bearer(proof.session_code, proof.ticket_number, proof.version)
+    if bearer is None:
         raise _rejected(RejectReason.REVOKED)
-    if name_hash(bearer.person.name) != proof.name_hash:
-        raise _rejected("NAME_CHANGED")
     return proof, bearer
 
 
-def _rejected(detail: str) -> DomainError:
-    return DomainError("PROOF_REJECTED", detail=detail)
+def _rejected(reason: RejectReason) -> DomainError:
+    return DomainError("PROOF_REJECTED", detail=REASON_WORDS[reason], proof_reason=reason.value)

@@ -46,7 +46,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PHOTO_PENDING: _ErrorReason.ValueType  # 10
     """The photo has not arrived from registration yet; try again."""
     ERROR_REASON_PROOF_REJECTED: _ErrorReason.ValueType  # 11
-    """The proof is malformed, forged, of an unknown key, or revoked."""
+    """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
+    the one in force); `detail` says it in Chinese.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -77,5 +79,7 @@ ERROR_REASON_NAME_NOT_PRINTABLE: ErrorReason.ValueType  # 9
 ERROR_REASON_PHOTO_PENDING: ErrorReason.ValueType  # 10
 """The photo has not arrived from registration yet; try again."""
 ERROR_REASON_PROOF_REJECTED: ErrorReason.ValueType  # 11
-"""The proof is malformed, forged, of an unknown key, or revoked."""
+"""Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
+the one in force); `detail` says it in Chinese.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

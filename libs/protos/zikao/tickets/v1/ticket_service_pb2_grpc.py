@@ -81,8 +81,9 @@ class TicketServiceServicer:
 
     def PrintTicket(self, request, context):
         """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
-        byte for byte, with the same or another request_id; every print is logged
-        once a request_id. When the ticket was replaced by a new version, the request_id
+        byte for byte, with the same or another request_id, also after name or photo
+        have changed (they do so for the next session); every print is logged once a
+        request_id. When the ticket was replaced by a new version, the request_id
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,

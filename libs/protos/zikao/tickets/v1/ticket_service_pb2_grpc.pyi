@@ -45,8 +45,9 @@ class TicketServiceStub:
     """
     PrintTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
-    byte for byte, with the same or another request_id; every print is logged
-    once a request_id. When the ticket was replaced by a new version, the request_id
+    byte for byte, with the same or another request_id, also after name or photo
+    have changed (they do so for the next session); every print is logged once a
+    request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
@@ -79,8 +80,9 @@ class TicketServiceAsyncStub(TicketServiceStub):
     """
     PrintTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]  # type: ignore[assignment]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
-    byte for byte, with the same or another request_id; every print is logged
-    once a request_id. When the ticket was replaced by a new version, the request_id
+    byte for byte, with the same or another request_id, also after name or photo
+    have changed (they do so for the next session); every print is logged once a
+    request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
@@ -128,8 +130,9 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.PrintTicketResponse, _abc.Awaitable[_ticket_service_pb2.PrintTicketResponse]]:
         """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
-        byte for byte, with the same or another request_id; every print is logged
-        once a request_id. When the ticket was replaced by a new version, the request_id
+        byte for byte, with the same or another request_id, also after name or photo
+        have changed (they do so for the next session); every print is logged once a
+        request_id. When the ticket was replaced by a new version, the request_id
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,

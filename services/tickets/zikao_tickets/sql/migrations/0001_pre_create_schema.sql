@@ -51,10 +51,11 @@ COMMENT ON TABLE tickets.candidate IS
 CREATE INDEX candidate_by_ticket_number ON tickets.candidate (ticket_number);
 
 CREATE TABLE tickets.photo (
-    candidate_id uuid PRIMARY KEY,
+    candidate_id uuid NOT NULL,
     sha256 bytea NOT NULL,
     jpeg_enc bytea NOT NULL,
-    fetched_at timestamptz NOT NULL
+    fetched_at timestamptz NOT NULL,
+    PRIMARY KEY (candidate_id, sha256)
 );
 COMMENT ON TABLE tickets.photo IS 'Photos fetched from registration for candidates with sittings';
 
@@ -132,17 +133,22 @@ CREATE TABLE tickets.ticket (
     serial text NOT NULL,
     issued_at timestamptz NOT NULL,
     proof text,
+    personal_enc bytea,
+    photo_sha256 bytea,
     revoked_at timestamptz,
     PRIMARY KEY (session_code, candidate_id, version),
     CONSTRAINT ticket_serial UNIQUE (serial),
-    CONSTRAINT ticket_version CHECK (version BETWEEN 1 AND 65535)
+    CONSTRAINT ticket_version CHECK (version BETWEEN 1 AND 65535),
+    CONSTRAINT ticket_printed CHECK (num_nulls(proof, personal_enc, photo_sha256) IN (0, 3))
 );
 COMMENT ON TABLE tickets.ticket IS
-    'Tickets by version; seats are those of the arrangement; the proof is signed at the first print';
+    'Tickets by version; seats are those of the arrangement; the first print signs the proof and
+    fixes person and photo';
 CREATE UNIQUE INDEX ticket_in_force ON tickets.ticket (session_code, candidate_id)
     WHERE revoked_at IS NULL;
 CREATE INDEX ticket_by_county ON tickets.ticket (session_code, county_code, ticket_number)
     WHERE revoked_at IS NULL;
+CREATE INDEX ticket_by_number ON tickets.ticket (session_code, ticket_number);
 CREATE INDEX ticket_revoked ON tickets.ticket (session_code, revoked_at)
     WHERE revoked_at IS NOT NULL;
 

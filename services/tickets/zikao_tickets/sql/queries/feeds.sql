@@ -49,8 +49,7 @@ RETURNING candidate_id;
 INSERT INTO tickets.photo (candidate_id, sha256, jpeg_enc, fetched_at)
 SELECT given.candidate_id, given.sha256, given.jpeg_enc, $4
 FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given (candidate_id, sha256, jpeg_enc)
-ON CONFLICT (candidate_id) DO UPDATE SET
-    sha256 = excluded.sha256, jpeg_enc = excluded.jpeg_enc, fetched_at = excluded.fetched_at;
+ON CONFLICT (candidate_id, sha256) DO NOTHING;
 
 -- name: save_freshness
 INSERT INTO tickets.feed_freshness (source, as_of)

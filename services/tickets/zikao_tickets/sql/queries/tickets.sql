@@ -12,20 +12,24 @@ SELECT EXISTS (
 
 -- name: load_ticket
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
-    ticket.serial, ticket.issued_at, ticket.proof, candidate.personal_enc, photo.jpeg_enc
+    ticket.serial, ticket.issued_at, ticket.proof,
+    coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
 LEFT JOIN tickets.photo
-    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+    ON photo.candidate_id = ticket.candidate_id
+    AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
 WHERE ticket.session_code = $1 AND ticket.candidate_id = $2 AND ticket.revoked_at IS NULL;
 
 -- name: list_county_tickets
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
-    ticket.serial, ticket.issued_at, ticket.proof, candidate.personal_enc, photo.jpeg_enc
+    ticket.serial, ticket.issued_at, ticket.proof,
+    coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
 LEFT JOIN tickets.photo
-    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
+    ON photo.candidate_id = ticket.candidate_id
+    AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
 WHERE ticket.session_code = $1 AND ticket.county_code = $2 AND ticket.revoked_at IS NULL
     AND ticket.ticket_number > $3
 ORDER BY ticket.ticket_number
@@ -45,9 +49,9 @@ JOIN tickets.room USING (session_code, site_code, room_code)
 JOIN tickets.site USING (session_code, site_code)
 ORDER BY seat.candidate_id, seat.slot;
 
--- The first proof stays: printing again gives the same ticket.
--- name: save_proof
-UPDATE tickets.ticket SET proof = $4
+-- The first print stays: printing again gives the same ticket, whatever changes later.
+-- name: save_first_print
+UPDATE tickets.ticket SET proof = $4, personal_enc = $5, photo_sha256 = $6
 WHERE session_code = $1 AND candidate_id = $2 AND version = $3 AND proof IS NULL;
 
 -- name: log_prints
@@ -62,23 +66,26 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (session_code, candidate_id) DO UPDATE SET
     reason = excluded.reason, detail = excluded.detail, noted_at = excluded.noted_at;
 
+-- name: clear_unprintable
+DELETE FROM tickets.unprintable WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]);
+
 -- name: list_revoked_tickets
 SELECT ticket_number, version
 FROM tickets.ticket
 WHERE session_code = $1 AND revoked_at IS NOT NULL
 ORDER BY ticket_number, version;
 
--- name: is_revoked
-SELECT revoked_at IS NOT NULL
+-- Who holds a version that is in force.
+-- name: find_bearer
+SELECT ticket.candidate_id, coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc,
+    photo.jpeg_enc
 FROM tickets.ticket
-WHERE session_code = $1 AND ticket_number = $2 AND version = $3;
-
--- name: find_person
-SELECT candidate.candidate_id, candidate.personal_enc, photo.jpeg_enc
-FROM tickets.candidate
+JOIN tickets.candidate USING (candidate_id)
 LEFT JOIN tickets.photo
-    ON photo.candidate_id = candidate.candidate_id AND photo.sha256 = candidate.photo_sha256
-WHERE candidate.ticket_number = $1;
+    ON photo.candidate_id = ticket.candidate_id
+    AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
+WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version = $3
+    AND ticket.revoked_at IS NULL;
 
 -- name: list_proof_keys
 SELECT key_id, private_key_enc, public_key, retired_at
