@@ -20,10 +20,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Self, TypeVar
 
 import asyncpg
 import structlog
@@ -34,7 +34,18 @@ from zikao_kit.db_errors import (
     ConstraintViolated,
     DatabaseUnavailable,
     TransactionConflict,
-    translated,
+)
+from zikao_kit.db_transaction import (
+    DRIVER_ERRORS,
+    Connection,
+    Isolation,
+    Record,
+    Transaction,
+    Translating,
+    begin,
+    cause_of,
+    commit,
+    roll_back,
 )
 from zikao_kit.queries import Queries
 
@@ -49,8 +60,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Record: TypeAlias = asyncpg.Record
-Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 ACQUIRE_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
@@ -66,87 +75,6 @@ CONNECT_PAUSE_SECONDS = 0.1
 CONNECT_PAUSE_LIMIT_SECONDS = 5.0
 
 log = structlog.get_logger()
-_Connection: TypeAlias = Any  # a PoolConnectionProxy, which has all methods of a Connection
-_DRIVER_ERRORS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-
-
-class Transaction:
-    """Runs named queries on one connection. Not for concurrent use.
-
-    Raises ConstraintViolated, DatabaseUnavailable and TransactionConflict; anything
-    else is a fault of the code.
-    """
-
-    __slots__ = ("_connection", "_queries", "_translating")
-
-    def __init__(self, connection: _Connection, queries: Queries) -> None:
-        self._connection = connection
-        self._queries = queries
-        self._translating = _Translating(connection)
-
-    def using(self, queries: Queries) -> Transaction:
-        """Return the same transaction with other named queries."""
-        return Transaction(self._connection, queries)
-
-    async def fetch(self, name: str, /, *args: Any) -> list[Record]:
-        """Return all rows."""
-        with self._translating:
-            rows: list[Record] = await self._connection.fetch(self._queries[name], *args)
-            return rows
-
-    async def fetchrow(self, name: str, /, *args: Any) -> Record | None:
-        """Return the first row, or None."""
-        with self._translating:
-            row: Record | None = await self._connection.fetchrow(self._queries[name], *args)
-            return row
-
-    async def fetchval(self, name: str, /, *args: Any) -> Any:
-        """Return the first column of the first row, or None."""
-        with self._translating:
-            return await self._connection.fetchval(self._queries[name], *args)
-
-    async def execute(self, name: str, /, *args: Any) -> int:
-        """Return how many rows were inserted, updated, deleted or found."""
-        with self._translating:
-            return _row_count(await self._connection.execute(self._queries[name], *args))
-
-    async def executemany(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Run the query once for each row of arguments; all or none of them count."""
-        with self._translating:
-            await self._connection.executemany(self._queries[name], rows)
-
-    async def copy_rows(
-        self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
-    ) -> int:
-        """Add many rows by COPY to `schema.table`; return how many."""
-        schema, _, name = table.rpartition(".")
-        with self._translating:
-            status = await self._connection.copy_records_to_table(
-                name, schema_name=schema, columns=list(columns), records=records
-            )
-            return _row_count(status)
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Undo only what is done inside when it raises; the transaction lives on."""
-        await self._plain("SAVEPOINT inner_part")
-        try:
-            yield
-        except BaseException:
-            if not _is_closed(self._connection):
-                await self._plain("ROLLBACK TO SAVEPOINT inner_part")
-                await self._plain("RELEASE SAVEPOINT inner_part")
-            raise
-        await self._plain("RELEASE SAVEPOINT inner_part")
-
-    async def _plain(self, sql: str) -> None:
-        with self._translating:
-            await self._connection.execute(sql)
 
 
 class Database:
@@ -171,9 +99,9 @@ class Database:
                 return cls(await _open_pool(config, queries.package), queries)
             except asyncpg.ClientConfigurationError:
                 raise
-            except _DRIVER_ERRORS as error:
+            except DRIVER_ERRORS as error:
                 waited = time.monotonic() - started
-                log.warning("waiting for the database", seconds=round(waited, 1), **_cause(error))
+                log.warning("waiting for the database", seconds=round(waited, 1), **cause_of(error))
                 if config.max_wait_seconds is not None and waited >= config.max_wait_seconds:
                     raise DatabaseUnavailable from error
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
@@ -203,13 +131,12 @@ class Database:
         """
         async with self._acquired() as connection:
             try:
-                with _Translating(connection):
-                    await connection.execute(_begin(isolation, read_only=read_only))
+                await begin(connection, isolation, read_only=read_only)
                 yield Transaction(connection, self._queries)
             except BaseException:
-                await _roll_back(connection)
+                await roll_back(connection)
                 raise
-            await _commit(connection)
+            await commit(connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -237,7 +164,7 @@ class Database:
         """Say whether the database answers within HEALTH_SECONDS."""
         try:
             async with asyncio.timeout(HEALTH_SECONDS), self._acquired() as connection:
-                with _Translating(connection):
+                with Translating(connection):
                     await connection.execute("SELECT 1")
         except (DatabaseUnavailable, TimeoutError):
             return False
@@ -257,52 +184,23 @@ class Database:
             return await work(tx)
 
     @asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[_Connection]:
+    async def _acquired(self) -> AsyncIterator[Connection]:
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except _DRIVER_ERRORS as error:
-            log.warning("no connection to the database", **_cause(error))
+        except DRIVER_ERRORS as error:
+            log.warning("no connection to the database", **cause_of(error))
             raise DatabaseUnavailable from error
         try:
             yield connection
         finally:
             await self._release(connection)
 
-    async def _release(self, connection: _Connection) -> None:
+    async def _release(self, connection: Connection) -> None:
         try:
             await self._pool.release(connection)
-        except _DRIVER_ERRORS as error:
+        except DRIVER_ERRORS as error:
             # What was committed stays committed; asyncpg has dropped the connection.
-            log.warning("a connection was lost on its way back", **_cause(error))
-
-
-class _Translating:
-    """Raises our errors in place of the driver's; drops a connection nothing is known of."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None:
-            return
-        ours = translated(error, connection_closed=_is_closed(self._connection))
-        if ours is None:
-            return
-        if isinstance(error, OSError | asyncpg.InternalClientError):
-            _drop(self._connection)
-        if isinstance(ours, DatabaseUnavailable):
-            log.warning("database refused", **_cause(error))
-        raise ours from error
+            log.warning("a connection was lost on its way back", **cause_of(error))
 
 
 async def _open_pool(config: DatabaseConfig, application_name: str) -> asyncpg.Pool[Record]:
@@ -331,62 +229,5 @@ async def _keep_session(_connection: object) -> None:
     """Save the round trip of asyncpg's reset: we leave nothing behind in a session."""
 
 
-def _begin(isolation: Isolation, *, read_only: bool) -> str:
-    return f"BEGIN ISOLATION LEVEL {isolation}{' READ ONLY' if read_only else ''}"
-
-
-async def _commit(connection: _Connection) -> None:
-    try:
-        status = await connection.execute("COMMIT")
-    except Exception as error:
-        ours = translated(error, connection_closed=_is_closed(connection))
-        if ours is None:
-            raise
-        if isinstance(ours, DatabaseUnavailable) and not isinstance(ours, TransactionConflict):
-            _drop(connection)
-            log.warning("commit in doubt", **_cause(error))
-            raise CommitInDoubt from error
-        raise ours from error
-    if status != "COMMIT":
-        raise RuntimeError("a query had failed, so PostgreSQL has rolled the transaction back")
-
-
-async def _roll_back(connection: _Connection) -> None:
-    if _is_closed(connection):
-        return
-    try:
-        await connection.execute("ROLLBACK")
-    except _DRIVER_ERRORS as error:
-        # What brought us here is raised; a lost connection rolls back by itself.
-        log.info("no rollback", **_cause(error))
-        _drop(connection)
-
-
-def _drop(connection: _Connection) -> None:
-    if not _is_closed(connection):
-        connection.terminate()
-
-
-def _is_closed(connection: _Connection) -> bool:
-    try:
-        closed: bool = connection.is_closed()
-    except asyncpg.InterfaceError:  # it has left the pool
-        return True
-    return closed
-
-
-def _row_count(status: str) -> int:
-    last = status.rpartition(" ")[2]
-    return int(last) if last.isdigit() else 0
-
-
 def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
-
-
-def _cause(error: BaseException) -> dict[str, str]:
-    # No message: it may quote values. The SQLSTATE and constraint say enough.
-    cause = {"cause": type(error).__name__}
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate:
-        cause["sqlstate"] = error.sqlstate
-    return cause
