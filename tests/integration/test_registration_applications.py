@@ -302,10 +302,15 @@ async def test_damaged_material_is_refused(server: RegistrationServer) -> None:
 
 
 async def test_big_files_arrive(server: RegistrationServer) -> None:
-    """A file of more than 4 MiB, gRPC's own limit, is taken; one above 5 MB is refused."""
+    """A file of more than 4 MiB, gRPC's own limit, is taken, and kept so small that it fits.
+
+    One above 5 MB is refused.
+    """
     candidate = await new_candidate(server)
     big = picture((2400, 2000), LIGHT_BLUE, noise=True)
     assert 4 * 2**20 < len(big) < 5 * 2**20
     await candidate.call(material_request(big))
+    (kept,) = await server.rows("SELECT octet_length(jpeg_enc) FROM registration.identity_material")
+    assert 2**20 < kept[0] < 3 * 2**20 + 100
     too_big = await candidate.refused(material_request(big + b"0" * 2**20))
     assert too_big.reason == "INVALID_REQUEST"

@@ -302,6 +302,21 @@ async def test_same_request_gets_the_first_answer(server: RegistrationServer) ->
     assert len(audited) == 1
 
 
+async def test_followers_hear_of_an_approval(server: RegistrationServer) -> None:
+    """Who follows the feed already gets the candidate when the approval has been committed."""
+    _, candidate_id = await pending_candidate(server)
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    stream = (await server.caller("enrollment")).start(feed.WatchCandidatesRequest())
+    assert list((await stream.read()).events) == []
+    await officer.call(approval(candidate_id))
+    async with asyncio.timeout(5):
+        while not (heard := await stream.read()).events:
+            pass
+    assert [event.candidate.candidate_id for event in heard.events] == [candidate_id]
+    stream.cancel()
+
+
 async def test_strangers_do_not_follow_the_feed(server: RegistrationServer) -> None:
     """The feed is for the services its contract names, and for a cursor it has given."""
     portal, tickets = await server.caller("portal"), await server.caller("tickets")
