@@ -1,0 +1,286 @@
+"""Paying at a real payment platform: every fen is a confirmed enrollment or a refund."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from support.enrollment_people import (
+    COURSES,
+    JINJIANG,
+    QINGYANG,
+    candidate_id,
+    events,
+    hold,
+    last_order,
+    new_id,
+    open_enrollment,
+    paid,
+    pay,
+    payment_code,
+    payment_request,
+    plan,
+    plan_submission,
+    seats,
+    state_of,
+    submission,
+    until,
+    until_refunded,
+    until_state,
+)
+from support.enrollment_service import Installation
+from support.service_databases import MakeDatabase
+from unit.enrollment.sessions import FEE_FEN, small_session
+from zikao.enrollment.v1 import types_pb2 as types
+from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
+from zikao_enrollment.convert import time_from_pb
+from zikao_kit.error_table import reason_of
+
+SESSION = small_session(seats=1)
+FEE = 2 * FEE_FEN
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A session with one seat a county and slot, three candidates."""
+    async with open_enrollment(make_database, tmp_path, session=SESSION) as found:
+        yield found
+        await every_fen_is_accounted_for(found)
+
+
+async def every_fen_is_accounted_for(running: Installation) -> None:
+    """What came in is fees of confirmed orders and refunds; the ledger counts what is there."""
+    (money,) = await running.rows(
+        "SELECT (SELECT coalesce(sum(amount_fen), 0) FROM enrollment.payment) AS received,"
+        " (SELECT coalesce(sum(fee_fen), 0) FROM enrollment.enrollment_order"
+        "  WHERE state = 'confirmed') AS confirmed,"
+        " (SELECT coalesce(sum(amount_fen), 0) FROM enrollment.refund) AS refunded"
+    )
+    assert money["received"] == money["confirmed"] + money["refunded"]
+    wrong = await running.rows(
+        "SELECT ledger.* FROM enrollment.seat_ledger AS ledger"
+        " WHERE held + confirmed <> (SELECT count(*) FROM enrollment.sitting"
+        "  WHERE (sitting.county_code, sitting.slot) = (ledger.county_code, ledger.slot))"
+    )
+    assert wrong == []
+
+
+def deadline(order: types.Order) -> datetime:
+    """The moment at which the hold ends."""
+    return time_from_pb(order.held_until)
+
+
+async def test_the_same_code_for_every_call(running: Installation) -> None:
+    """Asked again, with the same request or a new one, the order keeps its code."""
+    order = await hold(running, 1)
+    person = await running.candidate(1)
+    request = payment_request(order)
+    answers = [await person.call(request), await person.call(request)]
+    answers += await asyncio.gather(*(person.call(payment_request(order)) for _ in range(3)))
+    assert all(answer == answers[0] for answer in answers)
+    assert (answers[0].amount_fen, answers[0].pay_before) == (FEE, order.held_until)
+    listed = await last_order(running, 1)
+    assert (listed.payment_code, listed.state) == (
+        answers[0].payment_code,
+        types.ORDER_STATE_PAYING,
+    )
+
+
+async def test_only_ones_own_order_that_can_be_paid(running: Installation) -> None:
+    """Somebody else's order and none at all are NOT_FOUND; a paid or ended one says so."""
+    order = await hold(running, 1)
+    thief, person = await running.candidate(2), await running.candidate(1)
+    assert (await thief.refused(payment_request(order))).reason == "NOT_FOUND"
+    nothing = types.Order(order_id=new_id())
+    assert (await person.refused(payment_request(nothing))).reason == "NOT_FOUND"
+    await pay(running, await payment_code(running, 1, order))
+    await until_state(running, 1, "CONFIRMED")
+    refused = await person.refused(payment_request(order))
+    assert (refused.reason, refused.metadata["state"]) == ("STATE_NOT_ALLOWED", "报考成功")
+    late = await hold(running, 2, counties=(QINGYANG,))
+    await running.move_clock(deadline(late))
+    thief = await running.candidate(2)
+    assert (await thief.refused(payment_request(late))).reason == "HOLD_EXPIRED"
+
+
+async def test_the_platform_away_is_unavailable(running: Installation) -> None:
+    """CreatePayment says so, and the same request, repeated, gets a code once it is back."""
+    order = await hold(running, 1)
+    await running.platform.stop()
+    person, request = await running.candidate(1), payment_request(order)
+    assert (await person.refused(request)).reason == "UNAVAILABLE"
+    running.platform.start()
+
+    async def answered() -> bool:
+        try:
+            return bool((await person.call(request)).payment_code)
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) != "UNAVAILABLE":
+                raise
+            return False
+
+    await until(answered)
+
+
+async def test_a_released_seat_is_had_at_once(running: Installation) -> None:
+    """The hold ends unpaid: within a second of the release another candidate has the seat."""
+    order = await hold(running, 1)
+    rival = await running.candidate(2)
+    assert (await rival.refused(submission())).reason == "SOLD_OUT"
+    await running.move_clock(deadline(order) - SECOND)
+    assert await state_of(running, 1) == "HELD"
+    await running.move_clock(deadline(order))
+    await until_state(running, 1, "RELEASED")
+    await asyncio.sleep(1.0)
+    await hold(running, 2)
+    assert await seats(running) == {(1, 0)}
+
+
+async def test_seats_stay_held_until_the_platform_has_closed(running: Installation) -> None:
+    """The platform is away at the deadline: nobody else gets the seat before its answer.
+
+    A hold that the platform never heard of is released meanwhile all the same.
+    """
+    order = await hold(running, 1)
+    await payment_code(running, 1, order)
+    await hold(running, 2, counties=(QINGYANG,))
+    await running.platform.stop()
+    await running.move_clock(deadline(order) + SECOND)
+    await until_state(running, 2, "RELEASED")
+    await until_state(running, 1, "CLOSING")
+    assert await seats(running) == {(1, 0)}
+    running.platform.start()
+    await running.until_serving(running.platform)
+    await running.move_clock(running.now() + timedelta(seconds=30))
+    await until_state(running, 1, "RELEASED")
+    assert await seats(running) == {(0, 0)}
+
+
+async def test_paid_before_closing_is_confirmed(running: Installation) -> None:
+    """Word of the payment is late: the platform tells it when it is asked to close."""
+    request = sandbox.SetBehaviourRequest(
+        request_id=new_id(), max_delay=Duration(seconds=86400), copies=1
+    )
+    await (await running.at_platform()).call(request)
+    order = await hold(running, 1)
+    await pay(running, await payment_code(running, 1, order))
+    await running.move_clock(deadline(order))
+    await until_state(running, 1, "CONFIRMED")
+    assert await seats(running) == {(0, 1)}
+
+
+async def test_a_wrong_amount_goes_back_and_blocks_nothing(running: Installation) -> None:
+    """It is refunded; the hold goes on until its deadline, and its seats are then free."""
+    order = await hold(running, 1)
+    await pay(running, await payment_code(running, 1, order), FEE - 100)
+    await until_refunded(running, 1, FEE - 100)
+    assert await state_of(running, 1) == "PAYING"
+    await running.move_clock(deadline(order))
+    await until_state(running, 1, "RELEASED")
+    assert await seats(running) == {(0, 0)}
+
+
+async def test_paid_twice_is_refunded_once(running: Installation) -> None:
+    """Two payments, each told three times and in any order: one confirms, one goes back.
+
+    The platform takes its time for the refund, and is asked until it has confirmed.
+    """
+    request = sandbox.SetBehaviourRequest(
+        request_id=new_id(), max_delay=Duration(nanos=200_000_000), copies=3, reorder=True
+    )
+    await (await running.at_platform()).call(request)
+    order = await hold(running, 1)
+    code = await payment_code(running, 1, order)
+    await asyncio.gather(pay(running, code), pay(running, code))
+    await until_refund_is_asked_for(running)
+    await running.move_clock(running.now() + timedelta(seconds=6))  # it is asked again
+    await until_refunded(running, 1, FEE)
+    assert await state_of(running, 1) == "CONFIRMED"
+    assert await seats(running) == {(0, 1)}
+    assert len(await events(running, at_least=1)) == 1
+
+
+async def until_refund_is_asked_for(running: Installation) -> None:
+    """Wait until the platform has been asked for a refund."""
+    asked = "SELECT FROM enrollment.refund WHERE attempts > 0"
+
+    async def is_so() -> bool:
+        return bool(await running.rows(asked))
+
+    await until(is_so)
+
+
+async def late_payment(running: Installation, code: str) -> None:
+    """A bank was under way: the closed order is paid all the same."""
+    await pay(running, code, after_close=True)
+
+
+async def released(running: Installation, number: int, order: types.Order) -> str:
+    """Let an order end that was to be paid; return its code."""
+    code = await payment_code(running, number, order)
+    await running.move_clock(deadline(order))
+    await until_state(running, number, "RELEASED")
+    return code
+
+
+async def test_a_late_payment_takes_the_seats_again(running: Installation) -> None:
+    """They are free still: the order is confirmed where it was."""
+    code = await released(running, 1, await hold(running, 1))
+    await late_payment(running, code)
+    assert (await until_state(running, 1, "CONFIRMED")).county_code == JINJIANG
+    assert await seats(running) == {(0, 1)}
+
+
+@pytest.mark.parametrize("may_move", [True, False])
+async def test_a_late_payment_moves_with_consent_only(
+    running: Installation, may_move: bool
+) -> None:
+    """The seats are gone: another county of the plan with consent, else the money goes back."""
+    person = await running.candidate(1)
+    await person.call(plan(counties=(JINJIANG, QINGYANG), may_move=may_move))
+    code = await released(running, 1, (await person.call(plan_submission())).order)
+    await asyncio.sleep(1.0)
+    await hold(running, 2)
+    await late_payment(running, code)
+    if may_move:
+        assert (await until_state(running, 1, "CONFIRMED")).county_code == QINGYANG
+        (event,) = await events(running, at_least=1)
+        assert event.county_code == QINGYANG
+        assert [course.course_code for course in event.courses] == list(COURSES)
+    else:
+        await until_refunded(running, 1, FEE)
+        assert await state_of(running, 1) == "RELEASED"
+    assert await seats(running) == {(1, 0)}
+
+
+async def test_the_last_event_is_the_whole_enrollment(running: Installation) -> None:
+    """Two orders paid one after the other: the second event carries the courses of both."""
+    for course in ("00003", "00001"):
+        order = await hold(running, 1, courses=(course,))
+        await pay(running, await payment_code(running, 1, order))
+        await until_state(running, 1, "CONFIRMED")
+    told = await events(running, at_least=2)
+    courses = [[course.course_code for course in event.courses] for event in told]
+    assert courses == [["00003"], ["00001", "00003"]]
+    assert {event.candidate_id for event in told} == {candidate_id(1)}
+
+
+async def test_word_of_payments_is_taken_from_the_platform_alone(running: Installation) -> None:
+    """Any other certificate is refused; money for an unknown order is owed back."""
+    order = await hold(running, 1)
+    forged = paid("forged", order.order_id, FEE, running.now())
+    for name in ("portal", "operator", "tickets"):
+        caller = await running.caller(name)
+        assert (await caller.refused(forged)).reason == "PERMISSION_DENIED"
+    assert await state_of(running, 1) == "HELD"
+    platform = await running.caller("payment-platform")
+    astray = paid("astray", str(uuid4()), 5, running.now())
+    for _ in range(2):
+        await platform.call(astray)
+    refunds = await running.rows("SELECT payment_id, amount_fen FROM enrollment.refund")
+    assert [tuple(row) for row in refunds] == [("astray", 5)]

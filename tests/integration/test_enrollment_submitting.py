@@ -1,0 +1,256 @@
+"""Taking seats over mutual TLS: who may, what is refused and how it is said."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from support.enrollment_people import (
+    JINJIANG,
+    QINGYANG,
+    apply_session,
+    candidate_id,
+    hold,
+    of_standing,
+    open_enrollment,
+    orders,
+    plan,
+    plan_submission,
+    save_candidates,
+    seats,
+    submission,
+)
+from support.enrollment_service import Caller, Installation
+from support.service_databases import MakeDatabase
+from unit.enrollment.sessions import CLOSES_AT, FEE_FEN, OPENS_AT, small_session
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_enrollment.domain.timetable import Track, Window
+from zikao_kit.error_table import reason_of, sentence_of
+from zikao_kit.errors import DomainError
+
+SEATS = 2
+MOMENT = timedelta(milliseconds=500)
+
+
+@pytest.fixture
+async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A session with two seats a county and slot, six candidates, registration away."""
+    async with open_enrollment(
+        make_database, tmp_path, session=small_session(SEATS), candidates=6
+    ) as found:
+        yield found
+
+
+async def refusal(running: Installation, number: int, request: object) -> DomainError:
+    """What candidate `number` is told."""
+    return await (await running.candidate(number)).refused(request)
+
+
+async def test_a_plan_is_refused_with_every_problem(running: Installation) -> None:
+    """Too many courses, unknown ones, a conflict, an unknown county: all in one answer."""
+    bad = plan(("00001", "00002", "99999"), (JINJIANG, "990000"))
+    refused = await refusal(running, 1, bad)
+    assert refused.reason == "INVALID_REQUEST"
+    assert [(problem.field, problem.description) for problem in refused.fields] == [
+        ("choice.course_codes", "每次最多报考2门课程"),
+        ("choice.course_codes", "课程99999本次不开考"),
+        ("choice.course_codes", "课程00001、00002考试时间冲突"),
+        ("choice.county_codes", "报考区县990000不接受报考"),
+    ]
+
+
+async def test_a_plan_is_saved_before_the_opening_and_not_after_the_end(
+    running: Installation,
+) -> None:
+    """It may be made at any time before the window ends, and a later one takes its place."""
+    person = await running.candidate(1)
+    assert (await person.refused(plan_submission())).reason == "PLAN_MISSING"
+    await running.move_clock(OPENS_AT - timedelta(days=3))
+    person = await running.candidate(1)
+    assert (await person.call(plan(("00001",)))).fee_fen == FEE_FEN
+    assert (await person.call(plan(counties=(QINGYANG, JINJIANG)))).fee_fen == 2 * FEE_FEN
+    assert (await person.refused(plan_submission())).reason == "ENROLLMENT_CLOSED"
+    await running.move_clock(OPENS_AT)
+    person = await running.candidate(1)
+    assert (await person.call(plan_submission())).order.county_code == QINGYANG
+    assert (await person.refused(plan())).metadata == {"county_code": QINGYANG}
+    await running.move_clock(CLOSES_AT)
+    assert (await refusal(running, 2, plan())).reason == "ENROLLMENT_CLOSED"
+
+
+async def test_each_track_has_its_window(running: Installation) -> None:
+    """Start inclusive, end exclusive, and the refusal says both times."""
+    opens, closes = CLOSES_AT, CLOSES_AT + timedelta(days=1)
+    windows = {Track.SOCIAL: Window(OPENS_AT, CLOSES_AT), Track.APPLIED: Window(opens, closes)}
+    await apply_session(running, replace(small_session(SEATS), windows=windows))
+    applied = replace(of_standing(2, "active"), track=Track.APPLIED)
+    await save_candidates(running.dsn, [applied])
+    refused = await refusal(running, 2, submission())
+    assert (refused.reason, refused.metadata) == (
+        "ENROLLMENT_CLOSED",
+        {"opens_at": opens.isoformat(), "closes_at": closes.isoformat()},
+    )
+    await running.move_clock(CLOSES_AT - MOMENT)
+    await hold(running, 1)
+    await running.move_clock(CLOSES_AT)
+    assert (await refusal(running, 3, submission())).reason == "ENROLLMENT_CLOSED"
+    await hold(running, 2, courses=("00004",))
+
+
+async def test_only_active_candidates_enroll(running: Installation) -> None:
+    """Every other standing is refused with its reason, plan and submission alike."""
+    for standing, reason, detail in (
+        ("graduated", "", "已毕业"),
+        ("transferred_out", "", "已转出"),
+        ("transfer_requested", "", "转考申请办理中"),
+        ("blocked", "证件照不合格", "证件照不合格"),
+    ):
+        await save_candidates(running.dsn, [of_standing(1, standing, reason)])
+        for request in (submission(), plan(), plan_submission()):
+            refused = await refusal(running, 1, request)
+            assert (refused.reason, refused.metadata["detail"]) == ("NOT_ELIGIBLE", detail)
+
+
+async def test_what_cannot_be_taken_is_said(running: Installation) -> None:
+    """Each rule of a choice has its reason, and nothing is taken."""
+    for courses, counties, reason in (
+        (("00001", "00002"), (JINJIANG,), "SLOT_CONFLICT"),
+        (("00001", "00003", "00002"), (JINJIANG,), "TOO_MANY_COURSES"),
+        (("00004",), (JINJIANG,), "COURSE_UNAVAILABLE"),
+        (("00001",), ("990000",), "COUNTY_UNAVAILABLE"),
+        ((), (JINJIANG,), "INVALID_REQUEST"),
+        (("00001",), (), "INVALID_REQUEST"),
+        (("00001", "00001"), (JINJIANG,), "INVALID_REQUEST"),
+    ):
+        assert (await refusal(running, 1, submission(courses, counties))).reason == reason
+    assert await seats(running) == {(0, 0)}
+
+
+async def test_sold_out_names_the_full_slots_of_each_county(running: Installation) -> None:
+    """All or nothing: one full slot refuses, and the second county of a choice is taken."""
+    for number in (1, 2):
+        await hold(running, number, courses=("00001",))
+    assert (await hold(running, 3, counties=(JINJIANG, QINGYANG))).county_code == QINGYANG
+    await hold(running, 4, courses=("00003",), counties=(QINGYANG,))
+    person = await running.candidate(5)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await person.call(submission(counties=(QINGYANG, JINJIANG)))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert sentence_of(caught.value) == "所选区县考位已满：510105:2;510104:1"
+    assert await seats(running, QINGYANG) == {(1, 0), (2, 0)}
+    assert (await hold(running, 5, courses=("00003",))).county_code == JINJIANG
+
+
+async def test_courses_are_added_in_the_same_county(running: Installation) -> None:
+    """Later courses only where the candidate sits, in another slot, up to the limit."""
+    await hold(running, 1, courses=("00001",))
+    elsewhere = await refusal(running, 1, submission(("00003",), (QINGYANG,)))
+    assert (elsewhere.reason, elsewhere.metadata) == (
+        "ALREADY_ENROLLED",
+        {"county_code": JINJIANG},
+    )
+    same_slot = await refusal(running, 1, submission(("00002",)))
+    assert same_slot.reason == "ALREADY_ENROLLED"
+    added = await hold(running, 1, courses=("00003",), counties=(QINGYANG, JINJIANG))
+    assert added.county_code == JINJIANG
+    assert await seats(running) == {(1, 0)}
+    assert [order.fee_fen for order in await orders(running, 1)] == [FEE_FEN, FEE_FEN]
+
+
+async def test_the_same_request_takes_seats_once(running: Installation) -> None:
+    """Twice at once and again later: the first answer; with another body it is refused."""
+    person, request = await running.candidate(1), submission()
+    first, second = await asyncio.gather(person.call(request), person.call(request))
+    assert first == second == await person.call(request)
+    assert await seats(running) == {(1, 0)}
+    other = submission(("00001",), request_id=request.request_id)
+    assert (await person.refused(other)).reason == "REQUEST_ID_REUSED"
+    as_plan = enrollment.SubmitPlanRequest(request_id=request.request_id, session_code="22.1")
+    assert (await person.refused(as_plan)).reason == "REQUEST_ID_REUSED"
+    theirs = await running.candidate(2)
+    answer = await theirs.call(request)
+    assert answer.order.candidate_id == candidate_id(2)
+
+
+async def test_sixty_for_thirty_seats(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Sixty candidates at once over the wire: thirty have seats, thirty learn that it is full."""
+    async with open_enrollment(
+        make_database, tmp_path, session=small_session(seats=30), candidates=60
+    ) as running:
+        people = [await running.candidate(number) for number in range(1, 61)]
+        answers = await asyncio.gather(
+            *(person.call(submission()) for person in people), return_exceptions=True
+        )
+        reasons = Counter(
+            reason_of(answer) if isinstance(answer, grpc.aio.AioRpcError) else "held"
+            for answer in answers
+        )
+        assert reasons == {"held": 30, "SOLD_OUT": 30}
+        assert await seats(running) == {(30, 0)}
+
+
+async def test_availability_follows_within_a_second(running: Installation) -> None:
+    """What was taken is seen within a second, with the moment of looking and the next release."""
+    portal = await running.caller("portal")
+    order = await hold(running, 1)
+    await asyncio.sleep(1.0)
+    request = enrollment.GetAvailabilityRequest(session_code="22.1", county_prefix="5101")
+    answer = await portal.call(request)
+    counts = [
+        (s.county_code, s.slot, s.capacity, s.held, s.confirmed, s.free) for s in answer.seats
+    ]
+    assert counts == [
+        (JINJIANG, 1, SEATS, 1, 0, SEATS - 1),
+        (JINJIANG, 2, SEATS, 1, 0, SEATS - 1),
+        (QINGYANG, 1, SEATS, 0, 0, SEATS),
+        (QINGYANG, 2, SEATS, 0, 0, SEATS),
+    ]
+    age = running.now().timestamp() - answer.as_of.ToMilliseconds() / 1000
+    assert 0 <= age < 1.1
+    assert answer.next_release_at == order.held_until
+    unknown = enrollment.GetAvailabilityRequest(session_code="99.1")
+    assert (await portal.refused(unknown)).reason == "SESSION_UNKNOWN"
+
+
+async def test_orders_come_in_pages(running: Installation) -> None:
+    """The newest first, page by page, each once; a made-up token is refused."""
+    await hold(running, 1, courses=("00001",))
+    await hold(running, 1, courses=("00003",))
+    await hold(running, 2)
+    person = await running.candidate(1)
+    first = await person.call(enrollment.ListOrdersRequest(session_code="22.1", page_size=1))
+    again = enrollment.ListOrdersRequest(
+        session_code="22.1", page_size=1, page_token=first.next_page_token
+    )
+    second = await person.call(again)
+    courses = [page.orders[0].courses[0].course_code for page in (first, second)]
+    assert courses == ["00003", "00001"]
+    assert second.next_page_token == ""
+    assert list(await orders(running, 1)) == [*first.orders, *second.orders]
+    bad = enrollment.ListOrdersRequest(session_code="22.1", page_token="garbage")
+    assert (await person.refused(bad)).reason == "INVALID_REQUEST"
+
+
+async def test_who_may_not_call_is_refused(running: Installation) -> None:
+    """No deadline, no token, an expired token, an officer's token: each with its reason."""
+    person = await running.candidate(1)
+    assert (await person.refused(submission(), timeout=None)).reason == "DEADLINE_REQUIRED"
+
+    async def with_token(token: str) -> Caller:
+        return await running.caller("portal", token=token)
+
+    expired = running.token(candidate_id(1), age=timedelta(hours=1))
+    officer = running.token(candidate_id(1), role="county_officer")
+    for token, reason in (
+        ("", "TOKEN_INVALID"),
+        (expired, "TOKEN_EXPIRED"),
+        (officer, "PERMISSION_DENIED"),
+    ):
+        assert (await (await with_token(token)).refused(submission())).reason == reason
+    nameless = submission(request_id="7")
+    assert (await person.refused(nameless)).reason == "INVALID_REQUEST"
+    assert await seats(running) == {(0, 0)}
