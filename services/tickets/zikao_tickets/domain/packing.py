@@ -2,14 +2,17 @@
 
 Rooms hold at most 6 courses and a remainder is not split (DOMAIN section 5), which makes this
 bin packing with a bound on the items. Best fit is nearly always as good as the lower bound;
-where it is not, an exhaustive search looks for fewer rooms within a budget of steps.
+where it is not, an exhaustive search looks for fewer rooms within a budget.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MAX_COURSES_PER_ROOM = 6
-SEARCH_STEPS = 20_000
+# Rooms looked at in one slot, about half a second.
+SEARCH_LOOKS = 200_000
+# The search is recursive, one level a course; more courses than this are left to best fit.
+MAX_SEARCHED_COURSES = 500
 
 Groups = dict[str, int]
 """Course code to number of candidates, in one room."""
@@ -114,37 +117,42 @@ def _fewer(
     remainders: Sequence[tuple[int, str]], capacities: Sequence[int], at_least: int, known: int
 ) -> tuple[list[Bin], bool]:
     """A packing into fewer rooms than `known`, or none; and whether the budget ran out."""
+    if at_least < known and len(remainders) > MAX_SEARCHED_COURSES:
+        return [], True
+    looks = SEARCH_LOOKS // max(1, known - at_least)
     exhausted = False
     for rooms in range(at_least, known):
-        search = _Search(remainders, capacities[:rooms])
+        search = _Search(remainders, capacities[:rooms], looks)
         if search.place(0):
             return search.bins, exhausted
-        exhausted = exhausted or search.steps >= SEARCH_STEPS
+        exhausted = exhausted or search.looks <= 0
     return [], exhausted
 
 
 class _Search:
     """Depth-first: every remainder into every room that differs from those tried."""
 
-    def __init__(self, remainders: Sequence[tuple[int, str]], capacities: Sequence[int]) -> None:
+    def __init__(
+        self, remainders: Sequence[tuple[int, str]], capacities: Sequence[int], looks: int
+    ) -> None:
         self.bins = [Bin(capacity) for capacity in capacities]
-        self.steps = 0
+        self.looks = looks
         self._remainders = remainders
 
     def place(self, at: int) -> bool:
-        """Place the remainders from `at` on; False when impossible or out of steps."""
+        """Place the remainders from `at` on; False when impossible or out of looks."""
         if at == len(self._remainders):
             return True
         size, course = self._remainders[at]
         tried: set[tuple[int, int]] = set()
         for room in self.bins:
+            self.looks -= 1
+            if self.looks <= 0:
+                return False
             shape = (room.free, len(room.groups))
             if shape in tried or not room.takes(size):
                 continue
             tried.add(shape)
-            self.steps += 1
-            if self.steps >= SEARCH_STEPS:
-                return False
             room.groups[course] = size
             if self.place(at + 1):
                 return True
