@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,6 +45,7 @@ TOKEN_KEY = Ed25519PrivateKey.generate()
 OFFICER = UUID(int=9001)
 TOKEN_LIFETIME = timedelta(hours=1)
 TIMEOUT_SECONDS = 20.0
+Serve = Callable[[TicketsConfig], Coroutine[Any, Any, None]]
 SOON_SECONDS = 20.0
 
 
@@ -258,9 +259,15 @@ async def tickets_installation(
 
 @asynccontextmanager
 async def running_service(
-    directory: Path, dsn: str, ca: DevelopmentCa, peers: Peers, **settings: Any
+    directory: Path,
+    dsn: str,
+    ca: DevelopmentCa,
+    peers: Peers,
+    *,
+    serve: Serve = serve_tickets,
+    **settings: Any,
 ) -> AsyncIterator[Installation]:
-    """One process's worth of the service, as a task, from SERVING to drained."""
+    """One process's worth of the service, from SERVING to drained: a task, or what `serve` does."""
     files, port = ca.issue("tickets"), _free_port()
     tls = TlsConfig(files.cert, files.key, files.ca)
     options: dict[str, Any] = {"poll_seconds": 0.05, "photo_poll_seconds": 0.05}
@@ -275,7 +282,7 @@ async def running_service(
         clock=ClockConfig(directory / "clock.json"),
         **options | settings,
     )
-    task = asyncio.create_task(serve_tickets(config))
+    task = asyncio.create_task(serve(config))
     installation = Installation(config, ca, peers, directory / "clock.json", port, task)
     try:
         await _until_serving(installation)

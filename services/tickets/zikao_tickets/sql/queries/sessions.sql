@@ -1,5 +1,5 @@
 -- name: lock_session
-SELECT body::text AS body FROM tickets.session WHERE session_code = $1 FOR UPDATE;
+SELECT body::text AS body FROM tickets.session WHERE session_code = $1 FOR NO KEY UPDATE;
 
 -- name: load_session
 SELECT body::text AS body FROM tickets.session WHERE session_code = $1;
