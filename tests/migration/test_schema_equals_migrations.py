@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from support.postgres import Cluster
-from support.schemas import KIT_TABLES, SERVICES, described, kit_tables_sql, new_database
-from support.service_databases import MakeDatabase, package_of
+from support.schemas import KIT_TABLES, SERVICES, described, kit_tables_sql
+from support.service_databases import package_of
 from zikao_kit.migrate import Selection, migrate
 from zikao_kit.migration_files import load_schema
 
@@ -38,49 +37,37 @@ DIFFERENCES = [
 ]
 
 
-async def migrated(cluster: Cluster, service: str, phases: Sequence[Selection]) -> list[str]:
-    """Describe a schema made by its migrations."""
-    async with new_database(cluster) as dsn:
-        for phase in phases:
-            await migrate(dsn, package_of(service), phase, say=lambda _: None)
-        return await described(dsn, service)
-
-
-async def from_schema_file(cluster: Cluster, service: str) -> list[str]:
-    """Describe a schema made by schema.sql."""
-    async with new_database(cluster) as dsn:
-        return await described(dsn, service, load_schema(package_of(service)))
-
-
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("phases", [["all"], ["pre", "post"]], ids=["all", "pre, post"])
 async def test_schema_equals_migrations(
-    cluster: Cluster, service: str, phases: Sequence[Selection]
+    empty_database: str, service: str, phases: Sequence[Selection]
 ) -> None:
     """Run by number, or first pre and then post, the migrations make what schema.sql says."""
-    made = await migrated(cluster, service, phases)
+    for phase in phases:
+        await migrate(empty_database, package_of(service), phase, say=lambda _: None)
+    made = await described(empty_database, service)
     assert len(made) > 10
-    assert made == await from_schema_file(cluster, service)
+    assert made == await described(empty_database, service, load_schema(package_of(service)))
 
 
-@pytest.mark.parametrize("change", DIFFERENCES)
-async def test_the_description_sees_the_difference(
-    make_database: MakeDatabase, change: str
-) -> None:
+async def test_the_description_sees_every_kind_of_difference(empty_database: str) -> None:
     """Two schemas that differ in anything a migration may change are never described alike."""
-    dsn = await make_database("probe")
-    before = await described(dsn, "probe")
-    assert await described(dsn, "probe") == before
-    assert await described(dsn, "probe", change) != before
+    schema = load_schema("support.zikao_probe")
+    same = await described(empty_database, "probe", schema)
+    assert await described(empty_database, "probe", schema) == same
+    changed = [
+        await described(empty_database, "probe", f"{schema}; {change}") for change in DIFFERENCES
+    ]
+    unseen = [change for change, lines in zip(DIFFERENCES, changed, strict=True) if lines == same]
+    assert unseen == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_kits_tables_are_what_the_kit_says(cluster: Cluster, service: str) -> None:
+async def test_the_kits_tables_are_what_the_kit_says(empty_database: str, service: str) -> None:
     """A service has the kit's tables it needs, exactly as `zikao_kit/sql/tables.sql` has them."""
-    own = await from_schema_file(cluster, service)
-    async with new_database(cluster) as dsn:
-        create = f"CREATE SCHEMA {service}; {kit_tables_sql(service)}"
-        kit = await described(dsn, service, create)
+    own = await described(empty_database, service, load_schema(package_of(service)))
+    create = f"CREATE SCHEMA {service}; {kit_tables_sql(service)}"
+    kit = await described(empty_database, service, create)
     tables = set(re.findall(r"CREATE TABLE \w+\.(\w+)", kit_tables_sql(service)))
     assert {table for table in tables if about(own, service, table)} == KIT_TABLES[service]
     for table in KIT_TABLES[service]:

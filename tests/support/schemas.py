@@ -1,15 +1,10 @@
-"""The services whose schemas are tested, and descriptions of databases made from them."""
+"""The services whose schemas are tested, and descriptions of what SQL makes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib import resources
-from uuid import uuid4
 
 import asyncpg
-from support.postgres import Cluster
-from support.service_databases import with_database
 from zikao_kit.schema_description import describe_schema
 
 # Which tables of the kit each service has.
@@ -28,25 +23,13 @@ def kit_tables_sql(schema: str) -> str:
     return file.read_text(encoding="utf-8").replace("{schema}", schema)
 
 
-@asynccontextmanager
-async def new_database(cluster: Cluster) -> AsyncIterator[str]:
-    """Yield the superuser's DSN of an empty database, dropped afterwards."""
-    name = f"schema_{uuid4().hex}"
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        yield with_database(cluster.admin_dsn, name)
-    finally:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.close()
-
-
-async def described(dsn: str, schema: str, sql: str = "") -> list[str]:
-    """Run `sql`, then describe a schema, one line an object."""
+async def described(dsn: str, schema: str, sql: str = "SELECT 1") -> list[str]:
+    """Run `sql`, describe a schema, one line an object, and drop it."""
     connection = await asyncpg.connect(dsn)
     try:
-        if sql:
-            await connection.execute(sql)
-        return (await describe_schema(connection, schema)).splitlines()
+        await connection.execute(sql)
+        lines = (await describe_schema(connection, schema)).splitlines()
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     finally:
         await connection.close()
+    return lines
