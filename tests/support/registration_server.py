@@ -137,15 +137,16 @@ async def registration_server(
     *,
     at: datetime = NOON,
     login: LoginConfig | None = None,
+    port: int = 0,
 ) -> AsyncIterator[RegistrationServer]:
-    """Serve until the block ends."""
+    """Serve until the block ends, on a free port where none is given."""
     ca = DevelopmentCa(folder / "certs")
     key_ring = folder / "keys.yaml"
     if not key_ring.exists():
         KeyRing.generate().write(key_ring)
     clock_file = folder / "clock.json"
     async with AsyncExitStack() as stack:
-        server = RegistrationServer(dsn, free_port(), ca, clock_file, stack)
+        server = RegistrationServer(dsn, port or free_port(), ca, clock_file, stack)
         server.set_clock(at)
         config = _config(server, ca.issue("registration"), key_ring, login or LoginConfig())
         task = asyncio.create_task(serve_registration(config))

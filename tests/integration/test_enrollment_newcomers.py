@@ -1,0 +1,178 @@
+"""Candidates whom enrollment learns of: from registration's feed, or by asking once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+from support.enrollment_people import (
+    candidate_id,
+    hold,
+    open_enrollment,
+    plan,
+    submission,
+    until,
+)
+from support.enrollment_service import Caller, Installation
+from support.registration_people import apply_session as apply_registration
+from support.registration_people import (
+    approval,
+    document_number,
+    lease_request,
+    log_in,
+    new_officer,
+    pending_candidate,
+)
+from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service_databases import MakeDatabase
+from unit.enrollment.sessions import CLOSES_AT, small_session
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_enrollment.domain.timetable import Track, Window
+from zikao_kit.error_table import reason_of
+
+# Registration's window and enrollment's at once, so that one clock does for both.
+SESSION = replace(
+    small_session(), windows={Track.SOCIAL: Window(NOON - timedelta(days=1), CLOSES_AT)}
+)
+CROWD = 20
+
+
+@pytest.fixture
+async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
+    """Enrollment at registration's noon, with one candidate; registration is away."""
+    async with open_enrollment(make_database, tmp_path, session=SESSION, candidates=1) as found:
+        await found.move_clock(NOON)
+        yield found
+
+
+@pytest.fixture
+async def registration_dsn(make_database: MakeDatabase) -> str:
+    """Registration's database."""
+    return await make_database("registration")
+
+
+def registration(
+    running: Installation, dsn: str
+) -> AbstractAsyncContextManager[RegistrationServer]:
+    """Registration where enrollment looks for it."""
+    return registration_server(dsn, running.folder, port=running.registration_port)
+
+
+async def approved_candidate(server: RegistrationServer, number: int) -> str:
+    """An approved candidate's id."""
+    _, who = await pending_candidate(server, number)
+    officer = await new_officer(server, name=f"officer-{number}")
+    await officer.call(lease_request())
+    await officer.call(approval(who))
+    return who
+
+
+async def person(running: Installation, server: RegistrationServer, number: int) -> Caller:
+    """Candidate `number` of registration, logged in there, at enrollment."""
+    token = (await log_in(server, document_number(number))).token
+    caller = await running.caller("portal", token=token)
+
+    async def trusted() -> bool:
+        try:
+            await caller.call(enrollment.ListOrdersRequest(session_code="22.1"))
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) != "TOKEN_INVALID":
+                raise
+            return False
+        return True
+
+    await until(trusted)
+    return caller
+
+
+def questions() -> float:
+    """How often registration has been asked for a candidate."""
+    labels = {
+        "grpc_service": "zikao.registration.v1.CandidateFeedService",
+        "grpc_method": "GetCandidate",
+    }
+    count = REGISTRY.get_sample_value("grpc_server_started_total", labels)
+    assert count is not None
+    return count
+
+
+async def restart_without_feed(running: Installation) -> None:
+    """Enrollment again, as if another process had the feed and brought nothing."""
+    await running.enrollment.stop()
+    await running.rows("UPDATE enrollment.feed_cursor SET updated_at = '2999-01-01'")
+    running.enrollment.start()
+    await running.until_serving(running.enrollment)
+
+
+async def test_the_feed_brings_candidates(running: Installation, registration_dsn: str) -> None:
+    """Approved at registration, followed by the feed: seats are had without asking."""
+    async with registration(running, registration_dsn) as server:
+        await apply_registration(server)
+        who = await approved_candidate(server, 1)
+
+        async def known() -> bool:
+            rows = await running.rows("SELECT candidate_id FROM enrollment.candidate")
+            return who in {str(row["candidate_id"]) for row in rows}
+
+        await until(known)
+        before = questions()
+        caller = await person(running, server, 1)
+        order = (await caller.call(submission())).order
+        assert (order.candidate_id, questions()) == (who, before)
+
+
+async def test_who_is_not_there_yet_is_asked_for_once(
+    running: Installation, registration_dsn: str
+) -> None:
+    """Away: UNAVAILABLE. Back: asked once and enrolled. Not approved: refused, not forgotten."""
+    await restart_without_feed(running)
+    async with registration(running, registration_dsn) as server:
+        await apply_registration(server)
+        who = await approved_candidate(server, 1)
+        _, pending = await pending_candidate(server, 2)
+    strangers = [
+        await running.caller("portal", token=running.token(unknown)) for unknown in (who, pending)
+    ]
+    refused = [each.refused(asked) for each in strangers for asked in (submission(), plan())]
+    assert {error.reason for error in await asyncio.gather(*refused)} == {"UNAVAILABLE"}
+    await hold(running, 1)
+    async with registration(running, registration_dsn) as server:
+        caller = await person(running, server, 1)
+        before = questions()
+        await caller.call(plan(("00001",)))
+        await caller.call(submission(("00001",)))
+        assert questions() == before + 1
+        waiting = await person(running, server, 2)
+        error = await waiting.refused(submission())
+        assert (error.reason, error.metadata["detail"]) == ("NOT_ELIGIBLE", "尚未取得准考证号")
+
+
+async def test_a_crowd_of_strangers_delays_nobody(running: Installation) -> None:
+    """Registration hangs: strangers are told so in the end, and those who are known go on."""
+    async with silent_listener(running.registration_port):
+        strangers = [await running.candidate(number) for number in range(100, 100 + CROWD)]
+        asking = [asyncio.create_task(each.refused(submission())) for each in strangers]
+        await asyncio.sleep(0.2)
+        assert (await hold(running, 1)).candidate_id == candidate_id(1)
+        assert not any(task.done() for task in asking)
+        assert {error.reason for error in await asyncio.gather(*asking)} == {"UNAVAILABLE"}
+
+
+@asynccontextmanager
+async def silent_listener(port: int) -> AsyncIterator[None]:
+    """Somebody who takes connections and says nothing."""
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listener = await asyncio.start_server(keep, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        listener.close()
