@@ -5,14 +5,16 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pypdfium2
 import pytest
 from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.domain.ticket import Refusal
 from zikao_tickets.printing import SittingLine, TicketSheet
-from zikao_tickets.rendering import RenderPool
+from zikao_tickets.rendering import MAX_WAITING_PER_PROCESS, RenderPool
 
 SHEET = TicketSheet(
     session_name="2022年4月高等教育自学考试",
@@ -91,4 +93,23 @@ async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
     await kill_the_next(await kill_the_next(None))
     with pytest.raises(DomainError, match="UNAVAILABLE"):
         await printing
+    assert (await pool.render([SHEET])).pdf
+
+
+async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPool) -> None:
+    """The sheet that does not fit on a page is refused, the others are printed."""
+    endless = replace(SHEET, ticket_number="010422100002", notice=("凭证件入场。" * 20,) * 200)
+    printed = await pool.render([SHEET, endless])
+    assert printed.refusals == [None, Refusal("TICKET_TOO_LONG", "")]
+    assert len(pypdfium2.PdfDocument(printed.pdf)) == 1
+    assert await pool.render([endless]) == (b"", [Refusal("TICKET_TOO_LONG", "")])
+
+
+async def test_who_would_wait_for_long_is_sent_away(pool: RenderPool) -> None:
+    """Beyond a queue of a few seconds a print is refused at once, and the queue is done."""
+    outcomes = await asyncio.gather(
+        *(pool.render([SHEET]) for _ in range(MAX_WAITING_PER_PROCESS + 1)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, DomainError)]
+    assert [error.reason for error in refused] == ["OVERLOADED"]
     assert (await pool.render([SHEET])).pdf

@@ -16,14 +16,22 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
-from zikao_kit.errors import UNAVAILABLE, DomainError
+from zikao_kit.errors import OVERLOADED, UNAVAILABLE, DomainError
 
 from zikao_tickets.domain.ticket import Refusal
-from zikao_tickets.printing import MissingGlyphs, TicketRenderer, TicketSheet, UnusablePhoto
+from zikao_tickets.printing import (
+    MissingGlyphs,
+    SheetOverflow,
+    TicketRenderer,
+    TicketSheet,
+    UnusablePhoto,
+)
 
 MAX_SHEETS_PER_BATCH = 50
 ATTEMPTS = 2
 RETRY_AFTER = timedelta(seconds=2)
+# A page takes some 30 ms: whoever comes later than this would wait for seconds.
+MAX_WAITING_PER_PROCESS = 64
 
 log = structlog.get_logger()
 
@@ -44,15 +52,26 @@ class RenderPool:
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
+        self._waiting = 0
         self._executor = self._new_executor()
 
     async def render(self, sheets: Sequence[TicketSheet]) -> Printed:
         """Print what can be printed of at most 50 sheets; ValueError for more.
 
-        Raises DomainError UNAVAILABLE when the processes died twice over it.
+        Raises DomainError OVERLOADED when too many wait, and UNAVAILABLE when the processes
+        died twice over it.
         """
         if len(sheets) > MAX_SHEETS_PER_BATCH:
             raise ValueError(f"at most {MAX_SHEETS_PER_BATCH} sheets a batch")
+        if self._waiting >= MAX_WAITING_PER_PROCESS * self._processes:
+            raise DomainError(OVERLOADED, retry_after=RETRY_AFTER)
+        self._waiting += 1
+        try:
+            return await self._render_surely(sheets)
+        finally:
+            self._waiting -= 1
+
+    async def _render_surely(self, sheets: Sequence[TicketSheet]) -> Printed:
         for attempt in range(1, ATTEMPTS + 1):
             executor = self._executor
             try:
@@ -102,8 +121,13 @@ def _renderer() -> TicketRenderer:
 
 def _render(sheets: Sequence[TicketSheet]) -> Printed:
     refusals = [_refusal(sheet) for sheet in sheets]
-    printable = [sheet for sheet, no in zip(sheets, refusals, strict=True) if no is None]
-    return Printed(_renderer().render(printable) if printable else b"", refusals)
+    while printable := [sheet for sheet, no in zip(sheets, refusals, strict=True) if no is None]:
+        try:
+            return Printed(_renderer().render(printable), refusals)
+        except SheetOverflow as error:
+            numbers = [sheet.ticket_number for sheet in sheets]
+            refusals[numbers.index(error.ticket_number)] = Refusal("TICKET_TOO_LONG", "")
+    return Printed(b"", refusals)
 
 
 def _refusal(sheet: TicketSheet) -> Refusal | None:

@@ -76,7 +76,7 @@ def require_same_version(answered: int, ticket: Ticket) -> None:
 
 
 def require_printed(printed: PrintedTickets) -> Ticket:
-    """The one ticket; raises DomainError NAME_NOT_PRINTABLE or PHOTO_PENDING."""
+    """The one ticket; raises DomainError with why it was refused."""
     for _, refusal in printed.refused:
         raise DomainError(refusal.reason, characters=refusal.detail)
     (ticket,) = printed.tickets

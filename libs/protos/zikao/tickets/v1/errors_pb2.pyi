@@ -49,6 +49,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
     the one in force); `detail` says it in Chinese.
     """
+    ERROR_REASON_TICKET_TOO_LONG: _ErrorReason.ValueType  # 12
+    """Notice, courses and sites do not fit on one page even in small type; the office has been told."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -82,4 +84,6 @@ ERROR_REASON_PROOF_REJECTED: ErrorReason.ValueType  # 11
 """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
 the one in force); `detail` says it in Chinese.
 """
+ERROR_REASON_TICKET_TOO_LONG: ErrorReason.ValueType  # 12
+"""Notice, courses and sites do not fit on one page even in small type; the office has been told."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -87,8 +87,8 @@ class TicketServiceServicer:
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
-        REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
+        UNAVAILABLE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,8 @@ class TicketServiceServicer:
         Tickets that cannot be printed are named with the reason and left out. Offices
         may print before the candidates' window opens and after it.
 
-        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
+        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
+        UNAVAILABLE; after the last two go on after the last ticket number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

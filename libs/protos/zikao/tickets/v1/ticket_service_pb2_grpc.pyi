@@ -51,8 +51,8 @@ class TicketServiceStub:
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
-    REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
+    UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _grpc.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
@@ -60,7 +60,8 @@ class TicketServiceStub:
     Tickets that cannot be printed are named with the reason and left out. Offices
     may print before the candidates' window opens and after it.
 
-    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
+    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
+    UNAVAILABLE; after the last two go on after the last ticket number.
     """
 
 @_typing.type_check_only
@@ -86,8 +87,8 @@ class TicketServiceAsyncStub(TicketServiceStub):
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
-    REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
+    UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _aio.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]  # type: ignore[assignment]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
@@ -95,7 +96,8 @@ class TicketServiceAsyncStub(TicketServiceStub):
     Tickets that cannot be printed are named with the reason and left out. Offices
     may print before the candidates' window opens and after it.
 
-    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
+    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
+    UNAVAILABLE; after the last two go on after the last ticket number.
     """
 
 class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -136,8 +138,8 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED, UNAVAILABLE,
-        REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
+        UNAVAILABLE, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +153,8 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         Tickets that cannot be printed are named with the reason and left out. Offices
         may print before the candidates' window opens and after it.
 
-        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, UNAVAILABLE.
+        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
+        UNAVAILABLE; after the last two go on after the last ticket number.
         """
 
 def add_TicketServiceServicer_to_server(servicer: TicketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

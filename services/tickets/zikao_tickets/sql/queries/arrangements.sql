@@ -118,8 +118,22 @@ WHERE plan.arrangement_id = $1
         )
     );
 
--- Tickets for everyone of the arrangement who has none in force; serials go on counting.
+-- Tickets for everyone of the arrangement who has none in force; serials go on counting. They are
+-- counted once: a count a row would go over all the rows that this statement has added.
 -- name: issue_tickets
+WITH plan AS (
+    SELECT arrangement_id, session_code, county_code
+    FROM tickets.arrangement
+    WHERE arrangement_id = $1
+),
+issued AS MATERIALIZED (
+    SELECT count(*) AS tickets
+    FROM tickets.ticket
+    JOIN plan USING (session_code, county_code)
+),
+seated AS (
+    SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
+)
 INSERT INTO tickets.ticket
     (session_code, candidate_id, version, county_code, arrangement_id, ticket_number, serial,
     issued_at)
@@ -131,28 +145,21 @@ SELECT plan.session_code, candidate.candidate_id,
             AND earlier.candidate_id = candidate.candidate_id
     ), 0),
     plan.county_code, plan.arrangement_id, candidate.ticket_number,
-    plan.session_code || '-' || plan.county_code || '-' || lpad((
-        (
-            SELECT count(*)
-            FROM tickets.ticket AS earlier
-            WHERE earlier.session_code = plan.session_code
-                AND earlier.county_code = plan.county_code
-        ) + row_number() OVER (ORDER BY candidate.ticket_number)
-    )::text, 6, '0'),
+    plan.session_code || '-' || plan.county_code || '-' || lpad(
+        (issued.tickets + row_number() OVER (ORDER BY candidate.ticket_number))::text, 6, '0'
+    ),
     $2
-FROM tickets.arrangement AS plan
-JOIN (
-    SELECT DISTINCT seat.arrangement_id, seat.candidate_id FROM tickets.seat
-) AS seated USING (arrangement_id)
+FROM plan
+CROSS JOIN issued
+CROSS JOIN seated
 JOIN tickets.candidate USING (candidate_id)
-WHERE plan.arrangement_id = $1
-    AND NOT EXISTS (
-        SELECT 1
-        FROM tickets.ticket AS valid
-        WHERE valid.session_code = plan.session_code
-            AND valid.candidate_id = candidate.candidate_id
-            AND valid.revoked_at IS NULL
-    );
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM tickets.ticket AS valid
+    WHERE valid.session_code = plan.session_code
+        AND valid.candidate_id = candidate.candidate_id
+        AND valid.revoked_at IS NULL
+);
 
 -- Seated people the candidate feed has not brought yet: no ticket could be made for them.
 -- name: count_unknown_candidates
