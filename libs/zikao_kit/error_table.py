@@ -6,10 +6,12 @@ language reads the same meanings (DESIGN section 2, Errors).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import grpc
 import structlog
@@ -37,6 +39,11 @@ _TRANSPORT_REASONS = {
 }
 
 
+# All of China reads one clock.
+CHINA = ZoneInfo("Asia/Shanghai")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d")
+
+
 @dataclass(frozen=True)
 class Meaning:
     """What a reason means: the gRPC code, and a sentence with `{metadata}` in it."""
@@ -46,8 +53,9 @@ class Meaning:
 
 
 class _Fillings(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "—"
+    def __getitem__(self, key: str) -> str:
+        """Metadata as people read it: moments in China's time, not in ISO 8601."""
+        return _readable(self.get(key, "—"))
 
 
 class ErrorTable:
@@ -109,6 +117,12 @@ class ErrorTable:
             room = MAX_STATUS_BYTES - status.ByteSize()
             status.details.add().Pack(_bad_request(error.fields, room))
         return status
+
+
+def _readable(text: str) -> str:
+    if not _MOMENT.fullmatch(text):
+        return text
+    return f"{datetime.fromisoformat(text).astimezone(CHINA):%Y年%-m月%-d日%H:%M}"
 
 
 def _meaning_of(value: EnumValueDescriptor) -> tuple[str, Meaning]:

@@ -29,7 +29,7 @@ from zikao_kit.queries import kit_queries
 
 PAGE_SIZE = 500
 POLL_SECONDS = 0.1
-HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 1.0
 MAX_XID = 2**64
 MAX_POSITION = 2**63
 

@@ -26,7 +26,7 @@ from prometheus_client import Gauge
 from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.queries import kit_queries
 
-# Heartbeats come every 3 s: after this much silence the other side is gone.
+# Heartbeats come every second: after this much silence the other side is gone.
 SILENCE_SECONDS = 15.0
 # A consumer that has shown no sign of life for this long is replaced by another.
 STANDBY_SECONDS = 10.0

@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from zikao_kit.clock import Clock
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import UNAVAILABLE, DomainError
 
 ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "zikao"
@@ -128,7 +128,13 @@ class TrustedKeys:
         self._keys = dict(keys or {})
 
     def get(self, key_id: str) -> Ed25519PublicKey | None:
-        """Return the key, or None when it is not (or no longer) trusted."""
+        """Return the key, or None when it is not (or no longer) trusted.
+
+        Raises UNAVAILABLE while no key is known at all: whoever has just started cannot say
+        of any token that it is a bad one.
+        """
+        if not self._keys:
+            raise DomainError(UNAVAILABLE)
         return self._keys.get(key_id)
 
     def replace(self, keys: Mapping[str, Ed25519PublicKey]) -> None:

@@ -14,6 +14,7 @@ from zikao_client import new_request_id, patiently
 from zikao_ctl.demo.people import Part
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 
+PAYING = "pay"
 SETTLING_SECONDS = 60.0
 WORST_DELAY = Duration(nanos=500_000_000)
 
@@ -36,7 +37,7 @@ async def pay(stage: Stage, players: Sequence[Player]) -> None:
             await pay_code(stage, code)
         await until_confirmed(stage, player)
 
-    await stage.each("pay", prompt, play)
+    await stage.each(PAYING, prompt, play)
     for player in prompt:
         if player.person.part is Part.PAYS_TWICE:
             await until_refunded(stage, player)
@@ -45,6 +46,8 @@ async def pay(stage: Stage, players: Sequence[Player]) -> None:
 async def let_holds_end(stage: Stage, players: Sequence[Player]) -> None:
     """Two have not paid in time: their seats go back. One then pays all the same."""
     late = [p for p in players if p.person.part in (Part.PAYS_LATE, Part.NEVER_PAYS)]
+    if not late:
+        return
     codes: dict[str, str] = {}
     for player in late:
         codes[player.candidate_id] = await create_payment(stage, player)

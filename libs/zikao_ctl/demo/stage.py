@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
@@ -82,9 +83,7 @@ class Stage:
 
     async def move_to(self, moment: datetime) -> None:
         """Move the clocks of all processes to `moment`, and wait until they have seen it."""
-        offset = moment - datetime.now(UTC)
-        write_offset(self.installation.clock_file, offset.total_seconds())
-        await asyncio.sleep(CLOCK_SECONDS)
+        await move_clock(self.installation.clock_file, moment)
         local = moment.astimezone(ZoneInfo(self.session.time_zone))
         self.say(f"── the clock says {local:%Y-%m-%d %H:%M:%S} ──")
 
@@ -135,6 +134,12 @@ class Stage:
             if time.monotonic() > end:
                 raise StoryBroken(f"waited {seconds:.0f} s in vain until {what}")
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def move_clock(clock_file: Path, moment: datetime) -> None:
+    """Move the clocks of all processes that go by the file, and wait until they have seen it."""
+    write_offset(clock_file, (moment - datetime.now(UTC)).total_seconds())
+    await asyncio.sleep(CLOCK_SECONDS)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -281,10 +281,14 @@ class Store:
         )
 
     async def lease_refunds(
-        self, now: datetime, next_attempt_at: datetime, limit: int
+        self, now: datetime, first_pause: timedelta, longest_pause: timedelta, limit: int
     ) -> list[RefundOwed]:
-        """Refunds to ask the platform for now; nobody else gets them until the next attempt."""
-        rows = await self._transaction.fetch("lease_refunds", now, next_attempt_at, limit)
+        """Refunds to ask the platform for now; nobody else gets them until the next attempt.
+
+        The pause after each attempt doubles.
+        """
+        pauses = (first_pause, longest_pause)
+        rows = await self._transaction.fetch("lease_refunds", now, *pauses, limit)
         return [RefundOwed(**row) for row in rows]
 
     async def finish_refund(self, refund_id: UUID, refunded_at: datetime) -> None:

@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2, status_pb2
+from zikao.enrollment.v1 import errors_pb2 as enrollment_errors_pb2
 from zikao.options.v1 import options_pb2
 from zikao.test.v1 import probe_pb2
 from zikao_kit.error_table import (
@@ -123,3 +124,17 @@ def test_every_common_reason_has_a_status() -> None:
         assert reason in TABLE
         status = TABLE.status(DomainError(reason), "req-1", "probe")
         assert not any(d.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for d in status.details)
+
+
+def test_people_read_moments_in_china_s_time() -> None:
+    """A moment in the metadata stands in the sentence as Chinese clocks show it."""
+    table = ErrorTable.from_enums(enrollment_errors_pb2.ErrorReason.DESCRIPTOR)
+    closed = DomainError(
+        "ENROLLMENT_CLOSED",
+        opens_at="2022-02-28T01:00:00+00:00",
+        closes_at="2022-03-02T17:00:00+08:00",
+    )
+    status = table.status(closed, "r", "enrollment")
+    sentence = error_details_pb2.LocalizedMessage()
+    assert any(detail.Unpack(sentence) for detail in status.details)
+    assert sentence.message == "课程报考时间为2022年2月28日09:00至2022年3月2日17:00"

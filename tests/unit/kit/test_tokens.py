@@ -241,12 +241,21 @@ def test_verified_tokens_are_remembered_up_to_the_bound(
     assert decodings[4:] == [second]
 
 
+def test_without_any_key_nobody_is_judged(
+    keys: TrustedKeys, verifier: TokenVerifier, issuer: TokenIssuer
+) -> None:
+    """Who has just started and knows no key says "not now" rather than "a bad token"."""
+    token = issuer.issue(SUBJECT, "candidate").token
+    keys.replace({})
+    assert reason(verifier, token) == "UNAVAILABLE"
+
+
 def test_refused_tokens_are_not_remembered(
     keys: TrustedKeys, verifier: TokenVerifier, issuer: TokenIssuer
 ) -> None:
     """A token refused because its key was not yet fetched is accepted once it is."""
     token = issuer.issue(SUBJECT, "candidate").token
-    keys.replace({})
+    keys.replace({"k0": public_copy(Ed25519PrivateKey.generate())})
     assert reason(verifier, token) == "TOKEN_INVALID"
     keys.replace({"k1": public_copy(KEY)})
     verifier.verify(token)
@@ -257,10 +266,10 @@ def test_replaced_keys_end_remembered_tokens(
 ) -> None:
     """A key withdrawn, or another under the same id, refuses tokens verified before."""
     token = issuer.issue(SUBJECT, "candidate").token
-    for published in ({}, {"k1": public_copy(Ed25519PrivateKey.generate())}):
+    for key_id in ("k0", "k1"):
         keys.replace({"k1": public_copy(KEY)})
         verifier.verify(token)
-        keys.replace(published)
+        keys.replace({key_id: public_copy(Ed25519PrivateKey.generate())})
         assert reason(verifier, token) == "TOKEN_INVALID"
 
 

@@ -12,7 +12,8 @@ from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.store import RefundOwed, Store
 
 REFUNDS_PER_ROUND = 20
-ASK_AGAIN_AFTER = timedelta(seconds=5)
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
 
 log = structlog.get_logger()
 
@@ -29,7 +30,9 @@ class RefundWorker:
         """Ask for what is due; True while there is more."""
         now = self._clock.now()
         async with self._db.transaction() as tx:
-            owed = await Store(tx).lease_refunds(now, now + ASK_AGAIN_AFTER, REFUNDS_PER_ROUND)
+            owed = await Store(tx).lease_refunds(
+                now, FIRST_PAUSE, LONGEST_PAUSE, REFUNDS_PER_ROUND
+            )
         await asyncio.gather(*(self._ask(each) for each in owed))
         return len(owed) == REFUNDS_PER_ROUND
 

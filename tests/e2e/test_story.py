@@ -1,0 +1,99 @@
+"""A whole session through the public RPCs: from the account to the verified ticket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pypdfium2
+import pytest
+import pytest_asyncio
+import zxingcpp
+from zikao_ctl.demo.command import DEFAULT_SESSION, play
+from zikao_ctl.demo.people import Part, Person, make_people
+from zikao_ctl.demo.printing import POINTS_PER_INCH, SCAN_DPI, forge
+from zikao_ctl.installation import Installation
+from zikao_ctl.session_file import load_session_file
+from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+ROOT = Path(__file__).parents[2]
+SESSION = load_session_file(ROOT / DEFAULT_SESSION)
+OTHERS = 24
+
+
+@dataclass(frozen=True)
+class Played:
+    """A story that has been played to its end."""
+
+    people: list[Person]
+    counts: Mapping[str, int]
+    violations: Mapping[str, int]
+    out: Path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def played(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The story of the demo with fewer people."""
+    people, out = make_people(SESSION, OTHERS, seed=7), tmp_path_factory.mktemp("story")
+    counts, violations = await play(installation, SESSION, people, out, say=lambda _: None)
+    return Played(people, counts, violations, out)
+
+
+async def test_everybody_who_pays_gets_a_ticket(played: Played) -> None:
+    """All are approved and get seats; all but the one who never pays are seated and printed."""
+    everybody, enrolled = len(played.people), len(played.people) - 1
+    assert played.counts == {
+        "registered": everybody,
+        "approved": everybody,
+        "held": everybody,
+        "confirmed": enrolled,
+        "refunded": 1,
+        "arranged": enrolled,
+        "rendered": enrolled,
+        "verified": enrolled,
+    }
+
+
+async def test_every_invariant_holds(played: Played) -> None:
+    """Counted in the databases, and at the payment platform, by SQL."""
+    assert len(played.violations) >= 25
+    assert not any(played.violations.values()), played.violations
+
+
+async def test_the_ticket_says_all(played: Played) -> None:
+    """Name, numbers, county, courses, times, room and seat stand on the page as text."""
+    hero = next(person for person in played.people if person.part is Part.HERO)
+    courses = {course.code: course.name for course in SESSION.courses}
+    (county,) = [c.name for c in SESSION.counties if c.code == hero.county_code]
+    text = text_of(played.out / "ticket.pdf")
+    labels = ["准考证号", "考场", "座位", "2022年4月16日", "09:00"]
+    facts = [hero.name, hero.document_number, county, *(courses[c] for c in hero.course_codes)]
+    assert [word for word in (*labels, *facts) if word not in text] == []
+
+
+async def test_a_scanner_needs_no_network(played: Played) -> None:
+    """The QR code of a page in 150 dpi black and white verifies offline; not after a change."""
+    with pypdfium2.PdfDocument(played.out / "ticket.pdf") as pdf:
+        page = pdf[0].render(scale=SCAN_DPI / POINTS_PER_INCH, grayscale=True).to_pil()
+    (code,) = zxingcpp.read_barcodes(page.convert("1", dither=0).convert("L"))
+    keys = (played.out / "verification.json",)
+    proof = verify_ticket(code.text, SESSION.code, keys)
+    assert proof.ticket_number in text_of(played.out / "ticket.pdf")
+    with pytest.raises(TicketRefused):
+        verify_ticket(forge(code.text), SESSION.code, keys)
+
+
+async def test_the_county_document_has_a_page_each(played: Played) -> None:
+    """One page for everybody who is enrolled in the county, each with a name of theirs."""
+    with pypdfium2.PdfDocument(played.out / "tickets-county.pdf") as pdf:
+        texts = [page.get_textpage().get_text_range() for page in pdf]
+    assert 0 < len(texts) < len(played.people)
+    names = {person.name for person in played.people}
+    assert all(any(name in text for name in names) for text in texts)
+
+
+def text_of(file: Path) -> str:
+    """The text of a document's first page."""
+    with pypdfium2.PdfDocument(file) as pdf:
+        return str(pdf[0].get_textpage().get_text_range())
