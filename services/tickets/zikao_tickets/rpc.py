@@ -170,14 +170,7 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         """The candidate's ticket; its bytes are made again rather than kept for a repetition."""
         now = self._parts.clock.now()
         session = await self._session(request.session_code)
-        async with self._parts.db.read() as tx:
-            ticket = await find_ticket(
-                self._parts.tickets(tx), session, UUID(current_actor().subject), now
-            )
-        printed = await print_tickets(self._parts.pool, self._parts.signer, session, [ticket])
-        if printed.refused:
-            async with self._parts.db.transaction() as tx:
-                await self._record(tx, session, printed, now)
+        printed = await self._printed(session, now)
         ticket = require_printed(printed)
 
         async def work(tx: Transaction) -> ticket_service_pb2.PrintTicketResponse:
@@ -207,6 +200,17 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
                 await self._record(tx, session, printed, self._parts.clock.now())
                 done, total = await self._parts.tickets(tx).county_progress(*key, after)
             yield county_part_to_pb(printed, done=done, total=total)
+
+    async def _printed(self, session: Session, now: datetime) -> PrintedTickets:
+        """The calling candidate's ticket; a refusal is on the office's list before it is said."""
+        candidate_id = UUID(current_actor().subject)
+        async with self._parts.db.read() as tx:
+            ticket = await find_ticket(self._parts.tickets(tx), session, candidate_id, now)
+        printed = await print_tickets(self._parts.pool, self._parts.signer, session, [ticket])
+        if printed.refused:
+            async with self._parts.db.transaction() as tx:
+                await self._record(tx, session, printed, now)
+        return printed
 
     async def _session(self, session_code: str) -> Session:
         async with self._parts.db.read() as tx:

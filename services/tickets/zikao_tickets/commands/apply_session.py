@@ -11,6 +11,7 @@ from zikao_tickets.domain.session import (
     require_notice,
     require_rooms,
 )
+from zikao_tickets.domain.session_problems import require_consistent
 from zikao_tickets.store import SessionStore
 
 
@@ -19,8 +20,10 @@ async def apply_session(
 ) -> list[str]:
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
-    Raises DomainError SESSION_CHANGE_REFUSED naming what candidates would lose.
+    Raises DomainError INVALID_REQUEST for what no session may say, and SESSION_CHANGE_REFUSED
+    naming what candidates would lose.
     """
+    require_consistent(session, sites)
     before = await store.lock(session.code)
     sites_before = await store.sites(session.code)
     changes = changes_between(before, session, sites_before, sites)

@@ -49,8 +49,10 @@ class SessionServiceServicer:
     def ApplySession(self, request, context):
         """Makes a session what the file says. Applying the same twice changes nothing.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with every field that no session may have so (time
+        zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
+        naming what candidates would lose: a room with seats, a course or slot that
+        somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,8 +36,10 @@ class SessionServiceStub:
     ApplySession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ApplySessionRequest, _session_service_pb2.ApplySessionResponse]
     """Makes a session what the file says. Applying the same twice changes nothing.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with every field that no session may have so (time
+    zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
+    naming what candidates would lose: a room with seats, a course or slot that
+    somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -48,8 +50,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     ApplySession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ApplySessionRequest, _session_service_pb2.ApplySessionResponse]  # type: ignore[assignment]
     """Makes a session what the file says. Applying the same twice changes nothing.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with every field that no session may have so (time
+    zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
+    naming what candidates would lose: a room with seats, a course or slot that
+    somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,8 +67,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_service_pb2.ApplySessionResponse, _abc.Awaitable[_session_service_pb2.ApplySessionResponse]]:
         """Makes a session what the file says. Applying the same twice changes nothing.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with every field that no session may have so (time
+        zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
+        naming what candidates would lose: a room with seats, a course or slot that
+        somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

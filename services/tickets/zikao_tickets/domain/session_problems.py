@@ -1,0 +1,48 @@
+"""What a session file may not say, whatever was applied before."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+
+from zikao_tickets.domain.session import Session, Site
+
+
+def require_consistent(session: Session, sites: Sequence[Site]) -> None:
+    """Raise DomainError INVALID_REQUEST with every problem."""
+    problems = [*_session_problems(session), *_site_problems(sites)]
+    if problems:
+        raise DomainError(INVALID_REQUEST, fields=problems)
+
+
+def _session_problems(session: Session) -> Iterable[FieldProblem]:
+    if not _is_time_zone(session.time_zone):
+        yield FieldProblem("session.time_zone", f"时区{session.time_zone}不存在")
+    if session.printing_opens_at >= session.printing_closes_at:
+        yield FieldProblem("session.printing_closes_at", "准考证打印结束时间须晚于开始时间")
+    for slot in session.slots:
+        if slot.starts_at >= slot.ends_at:
+            yield FieldProblem("session.slots", f"第{slot.number}场结束时间须晚于开始时间")
+    for number in _repeated(slot.number for slot in session.slots):
+        yield FieldProblem("session.slots", f"第{number}场重复")
+
+
+def _site_problems(sites: Sequence[Site]) -> Iterable[FieldProblem]:
+    for code in _repeated(site.code for site in sites):
+        yield FieldProblem("session.sites", f"考点{code}重复")
+    for site in sites:
+        for code in _repeated(room.code for room in site.rooms):
+            yield FieldProblem("session.sites.rooms", f"考点{site.code}考场{code}重复")
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a path, a directory
+        return False
+    return True
+
+
+def _repeated(codes: Iterable[Hashable]) -> list[Hashable]:
+    return [code for code, times in Counter(codes).items() if times > 1]

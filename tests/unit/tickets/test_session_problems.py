@@ -1,0 +1,49 @@
+"""What a session file may not say."""
+
+from dataclasses import replace
+
+import pytest
+from support.tickets_database import SESSION, SITE
+from zikao_kit.errors import DomainError
+from zikao_tickets.domain.session import Session, Site
+from zikao_tickets.domain.session_problems import require_consistent
+
+
+def problems(session: Session, *sites: Site) -> list[str]:
+    """The sentences about a session."""
+    with pytest.raises(DomainError, match="INVALID_REQUEST") as caught:
+        require_consistent(session, sites)
+    return [problem.description for problem in caught.value.fields]
+
+
+def test_a_right_session_passes() -> None:
+    """The session of the other tests says nothing wrong."""
+    require_consistent(SESSION, [SITE])
+
+
+def test_every_problem_is_named_at_once() -> None:
+    """Zone, window, slot times and repetitions are told apart, all in one answer."""
+    slot = SESSION.slots[0]
+    session = replace(
+        SESSION,
+        time_zone="Asia/Chengdu",
+        printing_closes_at=SESSION.printing_opens_at,
+        slots=(replace(slot, ends_at=slot.starts_at), slot),
+    )
+    site = replace(SITE, rooms=SITE.rooms * 2)
+    assert problems(session, site, replace(site, code="B"), site) == [
+        "时区Asia/Chengdu不存在",
+        "准考证打印结束时间须晚于开始时间",
+        "第1场结束时间须晚于开始时间",
+        "第1场重复",
+        "考点A重复",
+        "考点A考场001重复",
+        "考点B考场001重复",
+        "考点A考场001重复",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "/etc/passwd", "../Asia/Shanghai", "Asia"])
+def test_what_is_no_time_zone_is_refused(name: str) -> None:
+    """Neither paths nor directories of the zone data are zones."""
+    assert problems(replace(SESSION, time_zone=name), SITE) == [f"时区{name}不存在"]
