@@ -172,7 +172,11 @@ class TokenVerifier:
         self._cache: OrderedDict[str, _Verified] = OrderedDict()
 
     def verify(self, token: str) -> Actor:
-        """Return the bearer; DomainError TOKEN_EXPIRED, or TOKEN_INVALID for all else."""
+        """Return the bearer.
+
+        Raises TOKEN_EXPIRED, TOKEN_INVALID for all else that is wrong with the token, and
+        what the lookup of keys raises (UNAVAILABLE from TrustedKeys without any key).
+        """
         verified = self._recall(token)
         if verified is None:
             verified = self._check(token)

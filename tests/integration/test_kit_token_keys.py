@@ -56,11 +56,13 @@ def keys_of(*key_ids: str) -> dict[str, bytes]:
 
 
 async def test_keys_are_known_after_a_restart_without_the_issuer(database: Database) -> None:
-    """What was published last counts from the start, although the issuer is away."""
+    """Who knows no key yet says UNAVAILABLE; what was published once counts from the next start."""
     issuer = Issuer("k0", "k1")
     first = Service(database, issuer)
     await first.keeper.recall()
-    assert first.known() == {}
+    with pytest.raises(DomainError) as caught:
+        first.known()
+    assert caught.value.reason == UNAVAILABLE
     assert await first.keeper.work() is False
     assert first.known() == keys_of("k0", "k1")
     issuer.away = True
