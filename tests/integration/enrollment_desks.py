@@ -1,0 +1,80 @@
+"""Desks as processes have them: a pool, a board and a batcher each, over one database."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from integration.enrollment_database import NOW
+from zikao.enrollment.v1 import enrollment_service_pb2, types_pb2
+from zikao_enrollment.batcher import Batcher
+from zikao_enrollment.boards import Boards
+from zikao_enrollment.commands.submit_batch import Submission
+from zikao_enrollment.desk import Desk, Entry
+from zikao_enrollment.domain.choices import Choice
+from zikao_kit.background import repeat, running
+from zikao_kit.clock import FixedClock
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.db import Database
+from zikao_kit.idempotency import RequestKey
+from zikao_kit.queries import Queries
+
+BOARD_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What one process has."""
+
+    db: Database
+    boards: Boards
+    desk: Desk
+    batcher: Batcher[Entry]
+
+    async def submit(self, entry: Entry) -> types_pb2.Order:
+        """Submit through the batcher; raises the refusal."""
+        return order_of(await self.batcher.submit(entry.key, entry))
+
+
+@asynccontextmanager
+async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
+    """A process at the opening of the window; its board is read again and again."""
+    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_enrollment"))
+    clock = FixedClock(NOW)
+    async with db:
+        boards = Boards(db, clock)
+        await boards.refresh()
+        desk = Desk(db, boards, clock)
+        async with running(repeat("board", boards.work, BOARD_SECONDS)):
+            yield Instance(db, boards, desk, Batcher(desk.decide, max_batch=max_batch, in_flight=2))
+
+
+@asynccontextmanager
+async def still_desk(dsn: str) -> AsyncIterator[tuple[Database, Boards, Desk]]:
+    """The same with a board that is read once only, so that nothing else commits."""
+    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_enrollment"))
+    async with db:
+        boards = Boards(db, FixedClock(NOW))
+        await boards.refresh()
+        yield db, boards, Desk(db, boards, FixedClock(NOW))
+
+
+def entry(
+    number: int,
+    courses: tuple[str, ...] = ("00001", "00003"),
+    counties: tuple[str, ...] = ("510104",),
+    request_id: UUID | None = None,
+    order_id: UUID | None = None,
+) -> Entry:
+    """A submission of candidate `number`."""
+    body = hashlib.sha256(repr((courses, counties)).encode()).digest()
+    key = RequestKey(str(UUID(int=number)), request_id or uuid4(), "SubmitEnrollment", body)
+    submission = Submission(order_id or uuid4(), UUID(int=number), Choice(courses, counties))
+    return Entry(key, "22.1", submission, enrollment_service_pb2.SubmitEnrollmentResponse)
+
+
+def order_of(answer: object) -> types_pb2.Order:
+    """The order of an answer; a refusal is no answer here."""
+    assert isinstance(answer, bytes), answer
+    return enrollment_service_pb2.SubmitEnrollmentResponse.FromString(answer).order

@@ -1,0 +1,171 @@
+"""The desk in trouble: commits in doubt, ids used elsewhere, poison, sessions applied meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from integration.enrollment_database import (
+    NOW,
+    candidate,
+    enrollment_database,
+    until_somebody_waits,
+)
+from integration.enrollment_desks import entry, order_of, still_desk
+from support.cutting_proxy import CuttingProxy, Moment
+from support.service_databases import MakeDatabase
+from unit.enrollment.sessions import FEE_FEN, small_session
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_enrollment.commands.apply_session import apply_session
+from zikao_enrollment.desk import Entry
+from zikao_enrollment.session_store import SessionStore
+from zikao_enrollment.store import SCHEMA, Store
+from zikao_kit.db import Database, DatabaseUnavailable
+from zikao_kit.errors import DomainError
+from zikao_kit.idempotency import claim, remember
+
+SESSION = small_session(seats=3)
+
+
+@pytest.fixture
+async def dsn(make_database: MakeDatabase) -> str:
+    """A ledger of three seats a county and slot, and five candidates."""
+    made = await make_database("enrollment")
+
+    async def same(_service: str) -> str:
+        return made
+
+    async with enrollment_database(same, SESSION, 5):
+        return made
+
+
+async def held(db: Database) -> set[int]:
+    """Held seats of Jinjiang's slots."""
+    async with db.read() as tx:
+        found = await tx.fetch("list_seats")
+    return {row["held"] for row in found if row["county_code"] == "510104"}
+
+
+def reasons(answers: Sequence[bytes | DomainError]) -> list[str]:
+    """ "held", or the reason of each refusal."""
+    return [each.reason if isinstance(each, DomainError) else "held" for each in answers]
+
+
+@pytest.mark.parametrize("moment", [Moment.AFTER, Moment.DURING])
+async def test_a_lost_commit_that_happened(dsn: str, moment: Moment) -> None:
+    """The answers are the orders that were stored; the refusal is to be asked for again."""
+    entries = [entry(1), entry(2), entry(99)]
+    async with CuttingProxy(dsn) as proxy, still_desk(proxy.dsn) as (db, _, desk):
+        proxy.cut_at_commit(moment)
+        answers = await desk.decide(entries)
+        assert proxy.cuts == 1
+        assert reasons(answers) == ["held", "held", "UNAVAILABLE"]
+        assert await held(db) == {2}
+        again = await desk.decide(entries)
+        assert list(again[:2]) == list(answers[:2])
+        assert reasons(again)[2] == "NOT_ELIGIBLE"
+        assert await held(db) == {2}
+
+
+async def test_a_lost_commit_that_did_not_happen(dsn: str) -> None:
+    """Everybody is told to come again, nothing is held, and then it is had."""
+    entries = [entry(1), entry(2)]
+    async with CuttingProxy(dsn) as proxy, still_desk(proxy.dsn) as (db, _, desk):
+        proxy.cut_at_commit(Moment.BEFORE)
+        assert reasons(await desk.decide(entries)) == ["UNAVAILABLE"] * 2
+        assert proxy.cuts == 1
+        assert await held(db) == {0}
+        assert reasons(await desk.decide(entries)) == ["held", "held"]
+        assert await held(db) == {2}
+
+
+async def test_two_processes_with_the_same_request(dsn: str) -> None:
+    """At the same moment, in batches of others: one order, the same answer to both."""
+    wish = entry(1)
+    async with still_desk(dsn) as (db, _, one), still_desk(dsn) as (_, _, other):
+        ours, theirs = await asyncio.gather(
+            one.decide([wish, entry(2)]), other.decide([entry(3), wish])
+        )
+        assert ours[0] == theirs[1]
+        assert await held(db) == {3}
+
+
+async def test_an_id_that_is_used_for_something_else_meanwhile(dsn: str) -> None:
+    """The batch waits for the other request, and only the entry with its id is refused."""
+    taken = entry(1)
+    for batch in ([taken], [entry(2), replace_order(taken), entry(3)]):
+        async with still_desk(dsn) as (db, _, desk):
+            other = replace(taken.key, method="SavePlan", request_id=uuid4())
+            mine = replace(taken, key=replace(taken.key, request_id=other.request_id))
+            entries = [mine if each.key == taken.key else each for each in batch]
+            async with db.transaction() as tx:
+                await claim(tx, SCHEMA, other)
+                await remember(tx, SCHEMA, other, enrollment.SavePlanResponse(fee_fen=1))
+                deciding = asyncio.create_task(desk.decide(entries))
+                await until_somebody_waits(db)
+            expected = ["REQUEST_ID_REUSED" if each is mine else "held" for each in entries]
+            assert reasons(await deciding) == expected
+
+
+def replace_order(wish: Entry) -> Entry:
+    """The same request, as another process would read it."""
+    return replace(wish, submission=replace(wish.submission, order_id=uuid4()))
+
+
+async def test_poison_fails_alone(dsn: str) -> None:
+    """An entry that the database refuses is INTERNAL; the others of its batch have seats."""
+    twice = uuid4()
+    async with still_desk(dsn) as (db, _, desk):
+        await desk.decide([entry(1, order_id=twice)])
+        answers = await desk.decide([entry(2), entry(3, order_id=twice), entry(4)])
+        assert reasons(answers) == ["held", "INTERNAL", "held"]
+        assert await held(db) == {3}
+
+
+async def test_a_session_applied_after_the_board_was_read(dsn: str) -> None:
+    """The batch is decided by the session as it is: the new fee, and the seats that remain."""
+    async with still_desk(dsn) as (db, boards, desk):
+        fewer = replace(small_session(seats=1), fee_fen=FEE_FEN + 100)
+        async with db.transaction() as tx:
+            await apply_session(SessionStore(tx), fewer, dry_run=False, now=NOW)
+        answers = await desk.decide([entry(1), entry(2)])
+        assert reasons(answers) == ["held", "SOLD_OUT"]
+        assert order_of(answers[0]).fee_fen == 2 * (FEE_FEN + 100)
+        assert boards.current.require("22.1").version == 2
+
+
+async def test_sold_out_is_said_without_the_ledger(dsn: str) -> None:
+    """Somebody has the full rows locked: the refusal does not wait for them, a claim does."""
+    async with still_desk(dsn) as (db, boards, desk):
+        await desk.decide([entry(number) for number in (1, 2, 3)])
+        await boards.refresh()
+        async with db.transaction() as tx:
+            await SessionStore(tx).lock_ledger(SESSION.code)
+            assert reasons(await desk.decide([entry(4)])) == ["SOLD_OUT"]
+            hopeful = asyncio.create_task(desk.decide([entry(5, counties=("510105",))]))
+            await until_somebody_waits(db)
+            assert not hopeful.done()
+        assert reasons(await hopeful) == ["held"]
+
+
+async def test_without_a_database_nothing_is_decided(dsn: str) -> None:
+    """Every entry of the batch is answered UNAVAILABLE at once, as one error."""
+    proxy = CuttingProxy(dsn)
+    async with proxy, still_desk(proxy.dsn) as (_, _, desk):
+        await proxy.__aexit__(None, None, None)
+        with pytest.raises(DatabaseUnavailable):
+            await desk.decide([entry(1), entry(2)])
+
+
+async def test_a_candidate_whom_the_feed_brings_meanwhile(dsn: str) -> None:
+    """What is learned by asking never replaces what the feed has brought."""
+    async with still_desk(dsn) as (db, _, desk):
+        gone = replace(candidate(6), standing="graduated")
+        async with db.transaction() as tx:
+            await Store(tx).save_candidates([gone])
+        async with db.transaction() as tx:
+            await Store(tx).learn_candidate(candidate(6))
+        (refused,) = await desk.decide([entry(6)])
+        assert isinstance(refused, DomainError)
+        assert refused.metadata["standing"] == "graduated"
