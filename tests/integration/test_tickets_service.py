@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -130,6 +131,33 @@ async def test_an_arrangement_waits_for_what_was_confirmed_before(service: Insta
     assert await reason(service.start()) == "STATE_NOT_ALLOWED"
     service.peers.enrollment_is_silent = False
     assert (await service.until_done(begun.arrangement_id)).candidates == len(PEOPLE)
+
+
+async def test_of_many_starts_at_once_one_begins(service: Installation) -> None:
+    """Eight officers start the same county in the same moment: one arrangement, seven refusals."""
+    enroll_everyone(service)
+    await service.apply()
+    await service.move_to(CLOSED)
+    await service.arrive()
+    service.peers.enrollment_is_silent = True  # none is done before the last start
+    reasons = await asyncio.gather(*(reason(service.start()) for _ in range(8)))
+    assert Counter(reasons) == {None: 1, "STATE_NOT_ALLOWED": 7}
+
+
+async def test_of_many_publications_at_once_one_is_in_force(service: Installation) -> None:
+    """Two arrangements published four times each in the same moment: one of them, once."""
+    enroll_everyone(service)
+    await service.apply()
+    await service.move_to(CLOSED)
+    await service.arrive()
+    plans = [(await service.arranged()).arrangement_id for _ in range(2)]
+    reasons = await asyncio.gather(*(reason(service.publish(plan)) for plan in plans * 4))
+    assert Counter(reasons) == {None: 1, "STATE_NOT_ALLOWED": 7}
+    states = [(await service.arrangement(plan)).state for plan in plans]
+    assert sorted(states) == [
+        arrangement.ARRANGEMENT_STATE_DONE,
+        arrangement.ARRANGEMENT_STATE_PUBLISHED,
+    ]
 
 
 async def test_a_photo_that_registration_does_not_have_is_not_asked_for_all_the_time(

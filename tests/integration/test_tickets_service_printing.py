@@ -1,5 +1,6 @@
 """Tickets over mutual TLS: notice, printing, a county's document, checking at the door."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -118,6 +119,8 @@ async def test_printing_again_gives_the_same_ticket(service: Installation) -> No
     assert len(pypdfium2.PdfDocument(first.pdf)) == 1
     assert await printed(service, ZHANG, request_id) == first
     assert await printed(service, ZHANG) == first
+    at_once = await asyncio.gather(*(printed(service, ZHANG) for _ in range(4)))
+    assert at_once == [first] * 4
     used = pb.AcknowledgeNoticeRequest(request_id=request_id, session_code="22.1", version=1)
     call = service.tickets.AcknowledgeNotice(used, **service.candidate(ZHANG))
     assert await reason(call) == "REQUEST_ID_REUSED"
