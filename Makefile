@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup test lint format protos lock clean
+.PHONY: help setup demo up test lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -13,6 +13,12 @@ setup: ## make .venv and install the locked dependencies (the others call it)
 
 test: setup ## run all tests (PYTEST_ARGS="-k seats" for a part)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
+	@$(BIN)/zikao demo $(DEMO_ARGS)
+
+up: setup ## run everything on this machine until Ctrl-C (UP_ARGS="--reset")
+	@$(BIN)/zikao up $(UP_ARGS)
 
 lint: setup ## ruff, mypy, import contracts, buf lint, generated code, file sizes
 	$(BIN)/ruff check .
