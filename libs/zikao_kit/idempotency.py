@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -34,6 +34,10 @@ from zikao_kit.errors import DomainError
 from zikao_kit.queries import kit_queries
 
 REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+# Longer than any caller repeats a request.
+KEEP_ANSWERS = timedelta(days=7)
+FORGOTTEN_PER_ROUND = 1000
+FORGET_PAUSE_SECONDS = 60.0
 R = TypeVar("R", bound=Message)
 Digest = Callable[[bytes], bytes]
 
@@ -173,9 +177,27 @@ async def remember_many(
     return {key for key in keys if (key.actor, key.request_id) in stored}
 
 
-async def forget(tx: Transaction, schema: str, before: datetime, limit: int) -> int:
-    """Delete up to `limit` answers stored before a time; return how many."""
-    return await _kit(tx, schema).execute("forget_answers", before, limit)
+async def forget(tx: Transaction, schema: str, older_than: timedelta, limit: int) -> int:
+    """Delete up to `limit` answers, the oldest first; return how many.
+
+    Their age is the database's: a rehearsal that moves the clock forgets nothing by it.
+    """
+    return await _kit(tx, schema).execute("forget_answers", older_than, limit)
+
+
+class Forgetting:
+    """Background work: answers that nobody asks for any more go, a few at a time."""
+
+    def __init__(self, db: Database, schema: str, after: timedelta = KEEP_ANSWERS) -> None:
+        self._db = db
+        self._schema = schema
+        self._after = after
+
+    async def work(self) -> bool:
+        """Do one round; True while there is more."""
+        async with self._db.transaction() as tx:
+            gone = await forget(tx, self._schema, self._after, FORGOTTEN_PER_ROUND)
+        return gone == FORGOTTEN_PER_ROUND
 
 
 async def _settle(db: Database, schema: str, key: RequestKey) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -19,6 +19,7 @@ from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import (
     REQUEST_ID_REUSED,
+    Forgetting,
     RequestKey,
     claim,
     forget,
@@ -197,17 +198,28 @@ async def test_two_batches_with_the_same_ids_share_them_out(database: Database) 
 
 
 async def test_old_answers_are_forgotten_in_parts(database: Database) -> None:
-    """forget deletes what was stored before a time, the oldest first and not more than told."""
+    """forget deletes what was older than told, the oldest first and not more than told."""
     requests = [request_with() for _ in range(3)]
     for request in requests:
         await submit(database, request)
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
     async with database.transaction() as tx:
-        assert await forget(tx, SCHEMA, tomorrow - timedelta(days=2), 10) == 0
-        assert await forget(tx, SCHEMA, tomorrow, 2) == 2
+        assert await forget(tx, SCHEMA, timedelta(days=1), 10) == 0
+        assert await forget(tx, SCHEMA, timedelta(days=-1), 2) == 2
     async with database.read() as tx:
         left = await recall_many(tx, SCHEMA, [key_of(request) for request in requests])
     assert list(left) == [key_of(requests[2])]
+
+
+async def test_old_answers_are_forgotten_in_the_background(database: Database) -> None:
+    """What is older than told goes, whatever else is stored stays."""
+    request = request_with()
+    await submit(database, request)
+    assert not await Forgetting(database, SCHEMA).work()
+    async with database.read() as tx:
+        assert await recall_many(tx, SCHEMA, [key_of(request)])
+    assert not await Forgetting(database, SCHEMA, timedelta(days=-1)).work()
+    async with database.read() as tx:
+        assert not await recall_many(tx, SCHEMA, [key_of(request)])
 
 
 async def test_an_answer_forgotten_while_it_is_asked_for_is_claimed_anew(
@@ -216,13 +228,12 @@ async def test_an_answer_forgotten_while_it_is_asked_for_is_claimed_anew(
     """A row that is deleted between claim and recall never leads to an effect without an answer."""
     request = request_with()
     await submit(database, request)
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
     forgotten = asyncio.Event()
 
     async def forgetting(tx: Transaction, schema: str, key: RequestKey) -> bytes | None:
         if not forgotten.is_set():
             async with database.transaction() as other:
-                await forget(other, SCHEMA, tomorrow, 10)
+                await forget(other, SCHEMA, timedelta(days=-1), 10)
             forgotten.set()
         return await recall(tx, schema, key)
 

@@ -18,6 +18,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import Clock, clock_of
 from zikao_kit.db import Database
+from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import wait_until_migrated
 from zikao_kit.queries import Queries
@@ -101,6 +102,7 @@ async def _open_parts(
         running(
             CandidateFeed(db, registration_channel).consumer().run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
+            repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("board", boards.work, config.board_seconds),
             repeat("expiry", expiry.release_unpaid, config.poll_seconds),
             repeat("closing", expiry.close_paying, config.poll_seconds),

@@ -20,6 +20,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
+from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import wait_until_migrated
 from zikao_kit.queries import Queries
@@ -69,6 +70,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 running(
                     repeat("signing keys", signing_keys.work, config.poll_seconds),
                     repeat("deadlines", deadlines.work, config.poll_seconds),
+                    repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
                 )
             )
             yield _services(parts)

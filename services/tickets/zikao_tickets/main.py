@@ -19,6 +19,7 @@ from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
+from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import wait_until_migrated
 from zikao_kit.queries import Queries
@@ -101,6 +102,7 @@ async def _open_background(
             CandidateFeed(db, keys, registration).consumer().run(),
             EnrollmentFeed(db, keys, enrollment).consumer().run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
+            repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),
             repeat("photos", photos.work, config.photo_poll_seconds),
         )

@@ -35,7 +35,7 @@ DELETE FROM {schema}.idempotency
 WHERE (actor, request_id) IN (
     SELECT old.actor, old.request_id
     FROM {schema}.idempotency AS old
-    WHERE old.created_at < $1
+    WHERE old.created_at < now() - $1::interval
     ORDER BY old.created_at
     LIMIT $2
 );

@@ -30,9 +30,7 @@ class RefundWorker:
         """Ask for what is due; True while there is more."""
         now = self._clock.now()
         async with self._db.transaction() as tx:
-            owed = await Store(tx).lease_refunds(
-                now, FIRST_PAUSE, LONGEST_PAUSE, REFUNDS_PER_ROUND
-            )
+            owed = await Store(tx).lease_refunds(now, FIRST_PAUSE, LONGEST_PAUSE, REFUNDS_PER_ROUND)
         await asyncio.gather(*(self._ask(each) for each in owed))
         return len(owed) == REFUNDS_PER_ROUND
 
