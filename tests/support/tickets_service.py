@@ -270,7 +270,7 @@ async def running_service(
     """One process's worth of the service, from SERVING to drained: a task, or what `serve` does."""
     files, port = ca.issue("tickets"), _free_port()
     tls = TlsConfig(files.cert, files.key, files.ca)
-    options: dict[str, Any] = {"poll_seconds": 0.05, "photo_poll_seconds": 0.05}
+    options: dict[str, Any] = {"poll_seconds": 0.05}
     config = TicketsConfig(
         server=ServerConfig(
             f"127.0.0.1:{port}", tls, drain_wait_seconds=0.0, drain_grace_seconds=1.0

@@ -7,8 +7,6 @@ from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, PeerConfig,
 
 RENDER_PROCESSES = 1
 POLL_SECONDS = 1.0
-# Looking for missing photos goes over all candidates.
-PHOTO_POLL_SECONDS = 5.0
 PHOTO_AGAIN_SECONDS = 30.0
 ARRANGEMENT_LEASE_SECONDS = 120.0
 
@@ -24,7 +22,6 @@ class TicketsConfig:
     enrollment: PeerConfig
     render_processes: int = RENDER_PROCESSES
     poll_seconds: float = POLL_SECONDS
-    photo_poll_seconds: float = PHOTO_POLL_SECONDS
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
     arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
     log: LogConfig = field(default_factory=LogConfig)

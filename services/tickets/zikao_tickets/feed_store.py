@@ -45,6 +45,10 @@ class FeedStore:
         ]
         await self._tx.execute("insert_sittings", *columns(rows, 5))
 
+    async def position(self) -> str:
+        """How far the feeds have come; equal texts: nothing has come in between."""
+        return str(await self._tx.fetchval("load_feed_position"))
+
     async def take_missing_photos(self, again_after: timedelta, limit: int) -> list[UUID]:
         """Candidates with sittings whose photo is not here and was not asked for lately."""
         rows = await self._tx.fetch("take_missing_photos", again_after, limit)

@@ -104,7 +104,7 @@ async def _open_background(
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),
-            repeat("photos", photos.work, config.photo_poll_seconds),
+            repeat("photos", photos.work, config.poll_seconds),
         )
     )
 

@@ -1,5 +1,7 @@
 """Fetches the photos of candidates with sittings, so that printing asks nobody."""
 
+import math
+import time
 from datetime import timedelta
 
 from zikao_kit.clock import Clock
@@ -29,9 +31,23 @@ class PhotoWorker:
         self._clock = clock
         self._registration = registration
         self._again_after = again_after
+        # Looking goes over all candidates: only after news, or when somebody is due again.
+        self._complete_at = ""
+        self._look_again_at = -math.inf
 
     async def work(self) -> bool:
         """Fetch some; False when no more are to be asked for now."""
+        async with self._db.read() as tx:
+            position = await FeedStore(tx, self._keys).position()
+        if position == self._complete_at and time.monotonic() < self._look_again_at:
+            return False
+        more = await self._fetch_some()
+        if not more:
+            self._complete_at = position
+            self._look_again_at = time.monotonic() + self._again_after.total_seconds()
+        return more
+
+    async def _fetch_some(self) -> bool:
         async with self._db.transaction() as tx:
             store = FeedStore(tx, self._keys)
             missing = await store.take_missing_photos(self._again_after, PHOTOS_PER_ROUND)

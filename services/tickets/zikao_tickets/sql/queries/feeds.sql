@@ -23,6 +23,10 @@ SELECT given.session_code, given.candidate_id, given.slot, given.county_code, gi
 FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::text[])
     AS given (session_code, candidate_id, slot, county_code, course_code);
 
+-- Changes whenever a feed has brought something.
+-- name: load_feed_position
+SELECT coalesce(string_agg(cursor, ' ' ORDER BY source), '') FROM tickets.feed_cursor;
+
 -- Those who were asked for in vain come again after a while; two processes ask for different ones.
 -- name: take_missing_photos
 UPDATE tickets.candidate SET photo_asked_at = clock_timestamp()
