@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from support.postgres import Cluster
 from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange
+from zikao_tickets.domain.violations import Violation, in_words
 
 SQL = resources.files("zikao_tickets").joinpath("sql")
 COUNTY = "510104"
@@ -75,7 +76,10 @@ INSERT_SEAT = (
 async def violations(connection: asyncpg.Connection) -> set[str]:
     """The kinds of violation the checker finds."""
     query = SQL.joinpath("queries", "check_arrangement.sql").read_text()
-    return {row["violation"] for row in await connection.fetch(query, PLAN)}
+    rows = await connection.fetch(query, PLAN)
+    found = [Violation(row["violation"], row["slot"], row["subject"]) for row in rows]
+    assert in_words(found).count("处") == len({(each.slot, each.kind) for each in found})
+    return {violation.kind for violation in found}
 
 
 async def test_a_right_arrangement_passes(connection: asyncpg.Connection) -> None:

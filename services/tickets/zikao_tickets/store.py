@@ -14,6 +14,7 @@ from zikao_tickets.domain.arrangement import Room, Seat, Sitting
 from zikao_tickets.domain.session import RoomKey, RoomPlan, Session, Site
 from zikao_tickets.domain.session_json import session_from_json, session_to_json
 from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.domain.violations import Violation
 
 
 class SessionStore:
@@ -166,10 +167,10 @@ class ArrangementStore:
         """It could not be made; `failure` says why, in Chinese."""
         await self._tx.execute("fail_arrangement", arrangement_id, failure)
 
-    async def violations(self, arrangement_id: UUID) -> list[str]:
-        """What the independent checker finds, one text each."""
+    async def violations(self, arrangement_id: UUID) -> list[Violation]:
+        """What the independent checker finds."""
         rows = await self._tx.fetch("check_arrangement", arrangement_id)
-        return [f"{row['violation']} slot={row['slot']} {row['subject']}" for row in rows]
+        return [Violation(row["violation"], row["slot"], row["subject"]) for row in rows]
 
     async def unknown_candidates(self, arrangement_id: UUID) -> int:
         """Seated people the candidate feed has not brought yet."""

@@ -7,9 +7,8 @@ from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.domain.violations import in_words
 from zikao_tickets.store import ArrangementStore
-
-MAX_VIOLATIONS_NAMED = 5
 
 
 async def find_arrangement(
@@ -33,13 +32,8 @@ async def publish_arrangement(
     county = (arrangement.session_code, arrangement.county_code)
     await store.lock_county(*county)
     arrangement.require_based_on(await store.in_force(*county))
-    violations = await store.violations(arrangement_id)
-    if violations:
-        raise DomainError(
-            "ARRANGEMENT_INVALID",
-            detail="; ".join(violations[:MAX_VIOLATIONS_NAMED]),
-            violations=len(violations),
-        )
+    if violations := await store.violations(arrangement_id):
+        raise DomainError("ARRANGEMENT_INVALID", detail=in_words(violations))
     if unknown := await store.unknown_candidates(arrangement_id):
         raise DomainError("ARRANGEMENT_INVALID", detail=f"{unknown}名考生信息尚未到达")
     await store.publish(arrangement, now, actor.subject)
