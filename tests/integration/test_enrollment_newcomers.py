@@ -133,23 +133,35 @@ async def test_who_is_not_there_yet_is_asked_for_once(
     await restart_without_feed(running)
     async with registration(running, registration_dsn) as server:
         await apply_registration(server)
-        who = await approved_candidate(server, 1)
-        _, pending = await pending_candidate(server, 2)
-    strangers = [
-        await running.caller("portal", token=running.token(unknown)) for unknown in (who, pending)
+        await approved_candidate(server, 1)
+        await pending_candidate(server, 2)
+        approved, waiting = [await person(running, server, number) for number in (1, 2)]
+    refused = [
+        each.refused(asked) for each in (approved, waiting) for asked in (submission(), plan())
     ]
-    refused = [each.refused(asked) for each in strangers for asked in (submission(), plan())]
     assert {error.reason for error in await asyncio.gather(*refused)} == {"UNAVAILABLE"}
-    await hold(running, 1)
-    async with registration(running, registration_dsn) as server:
-        caller = await person(running, server, 1)
+    async with registration(running, registration_dsn):
         before = questions()
-        await caller.call(plan(("00001",)))
-        await caller.call(submission(("00001",)))
+        await until_not_away(approved)
+        await approved.call(submission(("00001",)))
         assert questions() == before + 1
-        waiting = await person(running, server, 2)
         error = await waiting.refused(submission())
         assert (error.reason, error.metadata["detail"]) == ("NOT_ELIGIBLE", "尚未取得准考证号")
+
+
+async def until_not_away(caller: Caller) -> None:
+    """Save plans until enrollment reaches registration again."""
+
+    async def saved() -> bool:
+        try:
+            await caller.call(plan(("00001",)))
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) != "UNAVAILABLE":
+                raise
+            return False
+        return True
+
+    await until(saved)
 
 
 async def test_a_crowd_of_strangers_delays_nobody(running: Installation) -> None:

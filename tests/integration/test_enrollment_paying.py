@@ -38,6 +38,7 @@ from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_enrollment.convert import time_from_pb
+from zikao_enrollment.workers.expiry import CLOSING_LEASE
 from zikao_kit.error_table import reason_of
 
 SESSION = small_session(seats=1)
@@ -156,8 +157,12 @@ async def test_seats_stay_held_until_the_platform_has_closed(running: Installati
     assert await seats(running) == {(1, 0)}
     running.platform.start()
     await running.until_serving(running.platform)
-    await running.move_clock(running.now() + timedelta(seconds=30))
-    await until_state(running, 1, "RELEASED")
+
+    async def released_later() -> bool:
+        await running.move_clock(running.now() + CLOSING_LEASE)
+        return await state_of(running, 1) == "RELEASED"
+
+    await until(released_later)
     assert await seats(running) == {(0, 0)}
 
 
