@@ -1,11 +1,13 @@
 """Payments and expiry against a real ledger: every fen is an enrollment or a refund."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from integration.enrollment_database import NOW, enrollment_database
+from integration.enrollment_database import NOW, enrollment_database, until_somebody_waits
 from support.service_databases import MakeDatabase
 from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao_enrollment.commands.expire_orders import expire_orders
@@ -17,8 +19,10 @@ from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
 from zikao_kit.db import Database, Transaction
+from zikao_kit.errors import DomainError
 
 SESSION = small_session(seats=1)
 COUNTIES = tuple(SESSION.counties)
@@ -46,14 +50,17 @@ async def hold(database: Database, candidate: int, county: str = COUNTIES[0]) ->
 
 
 async def pay(
-    database: Database, order_id: UUID, payment_id: str = "p1", amount_fen: int = FEE
+    database: Database,
+    order_id: UUID,
+    payment_id: str = "p1",
+    amount_fen: int = FEE,
+    session: Session = SESSION,
 ) -> Order | None:
     """Word of a payment comes."""
     payment = Payment(payment_id, order_id, amount_fen, NOW)
+    applied = {session.code: AppliedSession(session, 1)}
     async with database.transaction() as transaction:
-        return await settle_payment(
-            Store(transaction), {SESSION.code: AppliedSession(SESSION, 1)}, payment, uuid4(), LATER
-        )
+        return await settle_payment(Store(transaction), applied, payment, uuid4(), LATER)
 
 
 async def expire(transaction: Transaction, at: datetime) -> Sequence[UUID]:
@@ -155,3 +162,33 @@ async def test_a_late_payment_moves_only_with_consent(
     assert paid.state is (OrderState.CONFIRMED if may_move else OrderState.RELEASED)
     assert await seats(database, COUNTIES[1]) == {(0, 1) if may_move else (0, 0)}
     assert await owed_fen(database, order.order_id) == owed
+
+
+async def test_a_late_payment_takes_no_course_that_has_moved(database: Database) -> None:
+    """Nobody's hold kept the course in its slot: the seat would be for another examination."""
+    order = await hold(database, 1)
+    await release(database, order)
+    moved = replace(SESSION.courses["00001"], slot=2)
+    later = replace(SESSION, courses={**SESSION.courses, "00001": moved})
+    paid = await pay(database, order.order_id, session=later)
+    assert paid is not None
+    assert paid.state is OrderState.RELEASED
+    assert await seats(database) == {(0, 0)}
+    assert await owed_fen(database, order.order_id) == FEE
+
+
+async def test_one_payment_confirms_one_order(database: Database) -> None:
+    """A platform that names one payment for two orders at once confirms the first alone."""
+    first, second = await hold(database, 1), await hold(database, 2, COUNTIES[1])
+    applied = {SESSION.code: AppliedSession(SESSION, 1)}
+    async with database.transaction() as transaction:
+        payment = Payment("p1", first.order_id, FEE, NOW)
+        await settle_payment(Store(transaction), applied, payment, uuid4(), LATER)
+        paying = asyncio.create_task(pay(database, second.order_id))
+        await until_somebody_waits(database)
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        await paying
+    told_again = await pay(database, second.order_id)
+    assert told_again is not None
+    assert told_again.state is OrderState.HELD
+    assert (await seats(database), await seats(database, COUNTIES[1])) == ({(0, 1)}, {(1, 0)})

@@ -5,16 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
+from zikao_kit.admission import overloaded
 from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.clients import RegistrationClient
-from zikao_enrollment.domain.orders import is_not_yet_known
+from zikao_enrollment.domain.orders import Candidate, is_not_yet_known
 from zikao_enrollment.store import Store
 
 # Who is not approved asks in vain: a crowd of them must not reach registration at once.
 MAX_QUESTIONS_AT_ONCE = 8
-# Its turn included: those who wait here take the places of candidates who are known.
+# Those who wait for their turn take the places of candidates who are known: not many, not long.
+MAX_WAITING = 32
 PATIENCE_SECONDS = 3.0
 
 T = TypeVar("T")
@@ -27,9 +29,14 @@ class Newcomers:
         self._db = db
         self._registration = registration
         self._questions = asyncio.Semaphore(MAX_QUESTIONS_AT_ONCE)
+        self._waiting = 0
 
     async def with_candidate(self, candidate_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
-        """Do `work`; raises what it raises, and UNAVAILABLE when registration does not answer."""
+        """Do `work`.
+
+        Raises what it raises, UNAVAILABLE when registration does not answer, and OVERLOADED
+        when many wait for that already.
+        """
         try:
             return await work()
         except DomainError as error:
@@ -38,13 +45,21 @@ class Newcomers:
         return await work()
 
     async def _learn(self, candidate_id: UUID) -> bool:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._questions:
-                candidate = await self._registration.candidate(candidate_id)
-        except TimeoutError:
-            raise DomainError(UNAVAILABLE) from None
+        candidate = await self._ask(candidate_id)
         if candidate is None:
             return False
         async with self._db.transaction() as tx:
             await Store(tx).learn_candidate(candidate)
         return True
+
+    async def _ask(self, candidate_id: UUID) -> Candidate | None:
+        if self._waiting >= MAX_WAITING:
+            raise overloaded()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._questions:
+                return await self._registration.candidate(candidate_id)
+        except TimeoutError:
+            raise DomainError(UNAVAILABLE) from None
+        finally:
+            self._waiting -= 1
