@@ -75,13 +75,14 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
 
 def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
     """Tickets' part: printing, slots, courses' names, sites with rooms, notice."""
-    windows = session.calendar.enrollment.values()
+    # Who takes seats in the last minute may pay until the hold ends.
+    last_close = max(window.closes_at for window in session.calendar.enrollment.values())
     county_names = {county.code: county.name for county in session.counties}
     return tickets.TicketsSession(
         code=session.code,
         name=session.name,
         time_zone=session.time_zone,
-        enrollment_closes_at=_moment_to_pb(max(window.closes_at for window in windows)),
+        enrollment_closes_at=_moment_to_pb(last_close + session.hold),
         printing_opens_at=_moment_to_pb(session.calendar.printing.opens_at),
         printing_closes_at=_moment_to_pb(session.calendar.printing.closes_at),
         slots=[

@@ -99,7 +99,9 @@ class TicketsSession(_message.Message):
     """IANA time zone in which times are printed."""
     @_builtins.property
     def enrollment_closes_at(self) -> _timestamp_pb2.Timestamp:
-        """Arrangements may start from then on."""
+        """Arrangements may start from then on: the last window's end and the time of a hold,
+        within which the last seats may still be paid.
+        """
 
     @_builtins.property
     def printing_opens_at(self) -> _timestamp_pb2.Timestamp:
