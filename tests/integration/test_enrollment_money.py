@@ -10,6 +10,7 @@ import pytest
 from integration.enrollment_database import NOW, enrollment_database, until_somebody_waits
 from support.service_databases import MakeDatabase
 from unit.enrollment.sessions import FEE_FEN, small_session
+from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
 from zikao_enrollment.commands.expire_orders import expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.settle_payment import settle_payment
@@ -23,9 +24,11 @@ from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
+from zikao_kit.feed import Cursor, read_feed
 
 SESSION = small_session(seats=1)
 COUNTIES = tuple(SESSION.counties)
+COURSES = ("00001", "00003")
 FEE = 2 * FEE_FEN
 LATER = NOW + SESSION.hold
 TICK = timedelta(microseconds=1)
@@ -38,9 +41,14 @@ async def database(make_database: MakeDatabase) -> AsyncIterator[Database]:
         yield found
 
 
-async def hold(database: Database, candidate: int, county: str = COUNTIES[0]) -> Order:
-    """Hold both slots of a county for a candidate."""
-    wanted = Submission(uuid4(), UUID(int=candidate), Choice(("00001", "00003"), (county,)))
+async def hold(
+    database: Database,
+    candidate: int,
+    county: str = COUNTIES[0],
+    courses: tuple[str, ...] = COURSES,
+) -> Order:
+    """Hold a seat a course, by default in both slots of a county, for a candidate."""
+    wanted = Submission(uuid4(), UUID(int=candidate), Choice(courses, (county,)))
     async with database.transaction() as transaction:
         store = Store(transaction)
         candidates = await store.lock_candidates([wanted.candidate_id])
@@ -192,3 +200,17 @@ async def test_one_payment_confirms_one_order(database: Database) -> None:
     assert told_again is not None
     assert told_again.state is OrderState.HELD
     assert (await seats(database), await seats(database, COUNTIES[1])) == ({(0, 1)}, {(1, 0)})
+
+
+async def test_the_last_event_is_the_last_state(database: Database) -> None:
+    """Two orders of a candidate are paid at once: the last event has the courses of both."""
+    for number, county in enumerate(COUNTIES, start=1):
+        held = [await hold(database, number, county, (course,)) for course in COURSES]
+        await asyncio.gather(
+            *(pay(database, order.order_id, str(uuid4()), FEE_FEN) for order in held)
+        )
+    page = await read_feed(database, "enrollment", Cursor(), 100)
+    last = {row.key: EnrollmentEvent.FromString(row.payload) for row in page.rows}
+    assert set(last) == {f"22.1:{UUID(int=number)}" for number in (1, 2)}
+    for event in last.values():
+        assert tuple(course.course_code for course in event.courses) == COURSES
