@@ -1,4 +1,4 @@
-"""One database cluster a run, named in the run's first lines; one database a test."""
+"""One database cluster a run, named in the run's first line; one database a test."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
-from support.postgres import Cluster, test_cluster
+from support.postgres import Cluster, choose, test_cluster
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
+
+RUNNING = pytest.StashKey[Cluster]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which PostgreSQL the tests take, before anything else."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"[test] database: {choose().description}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which it was, with its version."""
+    if (running := terminalreporter.config.stash.get(RUNNING, None)) is not None:
+        terminalreporter.write_line(f"[test] database was {running.description}")
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The run's PostgreSQL, started when the first test asks for it."""
     with test_cluster() as running:
+        pytestconfig.stash[RUNNING] = running
         yield running
 
 

@@ -9,8 +9,8 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ DEFAULT_IMAGE = "postgres:15"
 ENGINE_ANSWER_SECONDS = 10
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
+NO_ENGINE = "no Docker engine answers"
 # The cluster is thrown away after the run, so nothing waits for the disk. A killed
 # server still keeps every commit (synchronous_commit stays on); a killed machine would not.
 THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
@@ -41,6 +42,24 @@ class Cluster:
     description: str
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which cluster a run takes: its way of starting, and a line for people."""
+
+    start: Callable[[], AbstractContextManager[str]]
+    description: str
+
+
+def choose() -> Choice:
+    """Choose by what the machine has; starts nothing."""
+    if dsn := os.environ.get(DSN_VARIABLE):
+        return Choice(lambda: nullcontext(dsn), f"the cluster that {DSN_VARIABLE} names")
+    image = os.environ.get(IMAGE_VARIABLE, DEFAULT_IMAGE)
+    if (obstacle := _obstacle(image)) is None:
+        return Choice(lambda: _container(image), f"a container of {image} (testcontainers)")
+    return Choice(_embedded, f"the embedded PostgreSQL ({obstacle})")
+
+
 @contextmanager
 def test_cluster() -> Iterator[Cluster]:
     """Yield the cluster for this run and end it afterwards, unless it is the user's own.
@@ -48,16 +67,10 @@ def test_cluster() -> Iterator[Cluster]:
     Raises whatever testcontainers raises when an engine and an image are there
     but the container does not start: that is to be repaired, not worked around.
     """
-    if dsn := os.environ.get(DSN_VARIABLE):
-        yield _described(dsn, DSN_VARIABLE)
-        return
-    image = os.environ.get(IMAGE_VARIABLE, DEFAULT_IMAGE)
-    if (obstacle := _obstacle(image)) is None:
-        with _container(image) as dsn:
-            yield _described(dsn, "container, testcontainers")
-    else:
-        with _embedded() as dsn:
-            yield _described(dsn, f"embedded{obstacle}")
+    choice = choose()
+    with choice.start() as dsn:
+        version = asyncio.run(_server_version(dsn))
+        yield Cluster(dsn, f"PostgreSQL {version}: {choice.description}")
 
 
 # Its name would otherwise make pytest take it for a test where it is imported.
@@ -69,14 +82,14 @@ def _obstacle(image: str) -> str | None:
     try:
         engine = docker.from_env(timeout=ENGINE_ANSWER_SECONDS)
     except DockerException:
-        return ""  # no engine: the ordinary case of a machine without Docker
+        return NO_ENGINE
     try:
         engine.ping()
     except (DockerException, OSError):
-        return ""
+        return NO_ENGINE
     finally:
         engine.close()
-    return None if _image_is_there(image) else f"; Docker answers but has no image {image}"
+    return None if _image_is_there(image) else f"Docker answers but has no image {image}"
 
 
 def _image_is_there(image: str, *, pull: bool = True) -> bool:
@@ -129,11 +142,6 @@ def _embedded() -> Iterator[str]:
         EmbeddedPostgres(Path(directory) / "cluster", settings=THROWAWAY_SETTINGS) as postgres,
     ):
         yield postgres.dsn()
-
-
-def _described(dsn: str, how: str) -> Cluster:
-    version = asyncio.run(_server_version(dsn))
-    return Cluster(dsn, f"PostgreSQL {version} ({how})")
 
 
 async def _server_version(dsn: str) -> str:
