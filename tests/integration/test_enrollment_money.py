@@ -206,9 +206,14 @@ async def test_the_last_event_is_the_last_state(database: Database) -> None:
     """Two orders of a candidate are paid at once: the last event has the courses of both."""
     for number, county in enumerate(COUNTIES, start=1):
         held = [await hold(database, number, county, (course,)) for course in COURSES]
-        await asyncio.gather(
-            *(pay(database, order.order_id, str(uuid4()), FEE_FEN) for order in held)
-        )
+        async with database.transaction() as transaction:
+            await Store(transaction).lock_candidates([UUID(int=number)])
+            paying = [
+                asyncio.create_task(pay(database, order.order_id, str(uuid4()), FEE_FEN))
+                for order in held
+            ]
+            await until_somebody_waits(database, len(paying))
+        await asyncio.gather(*paying)
     page = await read_feed(database, "enrollment", Cursor(), 100)
     last = {row.key: EnrollmentEvent.FromString(row.payload) for row in page.rows}
     assert set(last) == {f"22.1:{UUID(int=number)}" for number in (1, 2)}
