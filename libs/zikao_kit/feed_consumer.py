@@ -1,13 +1,11 @@
 """The following half of a feed: applies events and moves the cursor in one transaction.
 
-async def subscribe(cursor: str) -> AsyncGenerator[FeedMessage, None]:
-    async for answer in stub.WatchCandidates(WatchCandidatesRequest(cursor=cursor)):
-        yield FeedMessage([FeedEvent(e.cursor, e.SerializeToString()) for e in answer.events],
-                          answer.as_of.ToDatetime(UTC))
-
-consumer = FeedConsumer(db, schema="enrollment", source="registration.candidates",
-                        subscribe=subscribe, apply=apply_candidates)
-task = asyncio.create_task(consumer.run())
+consumer = FeedConsumer(
+    db, schema="enrollment", source="registration.candidates",
+    subscribe=subscription(stub.WatchCandidates, WatchCandidatesRequest, candidate_of),
+    apply=apply_candidates,
+)
+running(consumer.run())
 """
 
 from __future__ import annotations
@@ -15,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from prometheus_client import Gauge
@@ -41,10 +40,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class FeedEvent:
-    """One event: the cursor after it, and what it says (the consumer's own format)."""
+    """One event: the cursor after it, and what it says (whatever the subscription makes of it)."""
 
     cursor: str
-    payload: bytes
+    payload: Any
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,24 @@ class FeedMessage:
 
 Subscribe = Callable[[str], AsyncGenerator[FeedMessage, None]]
 Apply = Callable[[Transaction, Sequence[FeedEvent]], Awaitable[None]]
+
+
+def subscription(
+    watch: Callable[[Any], AsyncIterable[Any]],
+    request_type: Callable[..., Any],
+    payload_of: Callable[[Any], Any],
+) -> Subscribe:
+    """Follow a contract's Watch method: answers with `as_of` and `events`, each with a `cursor`.
+
+    `payload_of` makes of an event's message what `apply` gets.
+    """
+
+    async def subscribe(cursor: str) -> AsyncGenerator[FeedMessage, None]:
+        async for answer in watch(request_type(cursor=cursor)):
+            events = [FeedEvent(event.cursor, payload_of(event)) for event in answer.events]
+            yield FeedMessage(events, answer.as_of.ToDatetime(UTC))
+
+    return subscribe
 
 
 class _Overtaken(Exception):  # noqa: N818 - it is what happened
@@ -134,7 +151,7 @@ class FeedConsumer:
         log.info("feed followed", source=self._source, cursor=self._position)
         async with aclosing(self._subscribe(self._position)) as messages:
             while (message := await self._next(messages)) is not None:
-                await self._advance(message.events)
+                await self._advance(message)
                 self._as_of = message.as_of
                 self._pause = PAUSE_SECONDS
 
@@ -158,14 +175,14 @@ class FeedConsumer:
         async with asyncio.timeout(self._silence_seconds):
             return await anext(messages, None)
 
-    async def _advance(self, events: Sequence[FeedEvent]) -> None:
-        before = self._position
+    async def _advance(self, message: FeedMessage) -> None:
+        before, events = self._position, message.events
         after = events[-1].cursor if events else before
 
         async def step(tx: Transaction) -> None:
             # First of all: it locks the cursor against a second consumer.
             moved = await tx.using(self._queries).execute(
-                "advance_cursor", self._source, before, after
+                "advance_cursor", self._source, before, after, message.as_of
             )
             if not moved:
                 raise _Overtaken

@@ -43,8 +43,11 @@ class NamedQueries(Transaction):
 
 async def everything_has_come(sql: NamedQueries) -> None:
     """Note that the enrollment feed has brought all there is now."""
-    now = await sql.connection.fetchval("SELECT clock_timestamp()")
-    await sql.execute("save_freshness", ENROLLMENTS, now)
+    await sql.connection.execute(
+        "INSERT INTO tickets.feed_cursor (source, cursor, as_of) VALUES ($1, '', clock_timestamp())"
+        " ON CONFLICT (source) DO UPDATE SET as_of = excluded.as_of",
+        ENROLLMENTS,
+    )
 
 
 @asynccontextmanager

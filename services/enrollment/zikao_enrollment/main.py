@@ -36,7 +36,7 @@ from zikao_enrollment.parts import PACKAGE, Parts
 from zikao_enrollment.rpc import EnrollmentRpc, FeedRpc, NotificationRpc, SessionRpc
 from zikao_enrollment.store import SCHEMA
 from zikao_enrollment.till import Till
-from zikao_enrollment.workers.candidates import CandidateFeed
+from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
 from zikao_enrollment.workers.refunds import RefundWorker
 
@@ -100,7 +100,7 @@ async def _open_parts(
     refunds = RefundWorker(db, clock, platform)
     await stack.enter_async_context(
         running(
-            CandidateFeed(db, registration_channel).consumer().run(),
+            follow_candidates(db, registration_channel).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("board", boards.work, config.board_seconds),

@@ -61,7 +61,3 @@ class FeedStore:
             for owner, photo in photos.items()
         ]
         await self._tx.execute("save_photos", *columns(rows, 3), now)
-
-    async def save_freshness(self, source: str, as_of: datetime) -> None:
-        """Note that everything before `as_of` has been applied."""
-        await self._tx.execute("save_freshness", source, as_of)

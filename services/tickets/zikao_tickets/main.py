@@ -35,7 +35,7 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc import ArrangementRpc, SessionRpc, TicketRpc, VerificationRpc
 from zikao_tickets.ticket_store import TicketStore
 from zikao_tickets.workers.arranging import ArrangementWorker
-from zikao_tickets.workers.feeds import CandidateFeed, EnrollmentFeed
+from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
 from zikao_tickets.workers.photos import PhotoWorker
 
 
@@ -99,8 +99,8 @@ async def _open_background(
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
         running(
-            CandidateFeed(db, keys, registration).consumer().run(),
-            EnrollmentFeed(db, keys, enrollment).consumer().run(),
+            follow_candidates(db, keys, registration).run(),
+            follow_enrollments(db, keys, enrollment).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),

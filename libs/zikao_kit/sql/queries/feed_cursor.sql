@@ -10,7 +10,8 @@ SELECT cursor FROM {schema}.feed_cursor WHERE source = $1;
 
 -- Changes nothing when another consumer was faster.
 -- name: advance_cursor
-UPDATE {schema}.feed_cursor SET cursor = $3, updated_at = clock_timestamp()
+UPDATE {schema}.feed_cursor
+SET cursor = $3, as_of = greatest(as_of, $4), updated_at = clock_timestamp()
 WHERE source = $1 AND cursor = $2;
 
 -- name: end_turn

@@ -183,7 +183,9 @@ COMMENT ON TABLE enrollment.trusted_key IS
 CREATE TABLE enrollment.feed_cursor (
     source text PRIMARY KEY,
     cursor text NOT NULL,
+    as_of timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE enrollment.feed_cursor IS
-    'How far the feeds of others have been applied; updated_at shows that somebody is at it';
+    'How far the feeds of others have been applied: all that was committed there before as_of;
+    updated_at shows that somebody is at it';

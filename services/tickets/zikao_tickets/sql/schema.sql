@@ -215,14 +215,9 @@ CREATE INDEX idempotency_by_age ON tickets.idempotency (created_at);
 CREATE TABLE tickets.feed_cursor (
     source text PRIMARY KEY,
     cursor text NOT NULL,
+    as_of timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE tickets.feed_cursor IS
-    'How far the feeds of others have been applied; updated_at shows that somebody is at it';
-
-CREATE TABLE tickets.feed_freshness (
-    source text PRIMARY KEY,
-    as_of timestamptz NOT NULL
-);
-COMMENT ON TABLE tickets.feed_freshness IS
-    'Everything committed at the source before as_of has been applied here';
+    'How far the feeds of others have been applied: all that was committed there before as_of;
+    updated_at shows that somebody is at it';

@@ -35,7 +35,7 @@ WHERE arrangement_id = (
     )
     AND EXISTS (
         SELECT 1
-        FROM tickets.feed_freshness
+        FROM tickets.feed_cursor
         WHERE source = $1 AND as_of >= waiting.requested_at
     )
     ORDER BY waiting.requested_at

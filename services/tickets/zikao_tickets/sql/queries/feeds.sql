@@ -54,8 +54,3 @@ INSERT INTO tickets.photo (candidate_id, sha256, jpeg_enc, fetched_at)
 SELECT given.candidate_id, given.sha256, given.jpeg_enc, $4
 FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given (candidate_id, sha256, jpeg_enc)
 ON CONFLICT (candidate_id, sha256) DO NOTHING;
-
--- name: save_freshness
-INSERT INTO tickets.feed_freshness (source, as_of)
-VALUES ($1, $2)
-ON CONFLICT (source) DO UPDATE SET as_of = greatest(feed_freshness.as_of, excluded.as_of);

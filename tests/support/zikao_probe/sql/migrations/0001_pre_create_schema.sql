@@ -57,7 +57,9 @@ COMMENT ON TABLE probe.trusted_key IS
 CREATE TABLE probe.feed_cursor (
     source text PRIMARY KEY,
     cursor text NOT NULL,
+    as_of timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE probe.feed_cursor IS
-    'How far the feeds of others have been applied; updated_at shows that somebody is at it';
+    'How far the feeds of others have been applied: all that was committed there before as_of;
+    updated_at shows that somebody is at it';
