@@ -10,16 +10,17 @@ between the caller and each call.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from zikao_kit.config import MAX_MESSAGE_BYTES, PeerConfig, TlsConfig
 from zikao_kit.context import current_request_id
+from zikao_kit.error_table import problem_of
 from zikao_kit.policy import policies_of
 from zikao_kit.tls import CertFiles, channel_credentials
 
@@ -52,6 +53,7 @@ RETRY_POLICY = {
 }
 RETRY_THROTTLING = {"maxTokens": 1000, "tokenRatio": 0.1}
 
+T = TypeVar("T")
 _READ_PREFIXES = ("Get", "List", "BatchGet")
 _TARGET_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:")
 
@@ -123,6 +125,17 @@ def open_peer(peer: PeerConfig, tls: TlsConfig, *services: ServiceDescriptor) ->
     files = CertFiles(tls.cert_file, tls.key_file, tls.ca_file)
     config = ServiceConfig.from_contract(*services)
     return open_channel(peer.target, files, config, server_name=peer.server_name)
+
+
+async def answered(call: Awaitable[T]) -> T:
+    """Await a call to another service: `await answered(stub.GetCandidate(request))`.
+
+    Raises DomainError: the other side's reason, UNAVAILABLE when it does not answer.
+    """
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise problem_of(error) from error
 
 
 class _DefaultingChannel(grpc.aio.Channel):

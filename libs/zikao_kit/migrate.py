@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import asyncpg
 import structlog
 
+from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_kit.migration_files import Migration, MigrationError, load_migrations
 from zikao_kit.queries import Queries, schema_of
@@ -59,6 +60,18 @@ async def migrate(
             if dry_run or await _apply_patiently(connection, schema, migration, say):
                 applied.append(migration)
         return applied
+
+
+@asynccontextmanager
+async def open_database(config: DatabaseConfig, package: str) -> AsyncIterator[Database]:
+    """Wait for the database and its migrations, as long as it takes; close the pool at the end.
+
+    `package` is the service's, whose `sql/` holds queries and migrations. Raises what
+    `Database.connect` raises.
+    """
+    async with await Database.connect(config, Queries.load(package)) as db:
+        await wait_until_migrated(db, package)
+        yield db
 
 
 async def wait_until_migrated(db: Database, package: str) -> None:

@@ -3,8 +3,8 @@
 async def main(config: EnrollmentConfig) -> None:
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
-        async with Database.connect(config.database, queries) as db:
-            yield [ServiceDefinition(add_..., EnrollmentRpc(db), DESCRIPTOR.services_by_name[..])]
+        async with open_database(config.database, "zikao_enrollment") as db:
+            yield [definition(service_pb2_grpc, service_pb2, "EnrollmentService", Enrollment(db))]
 
     await serve(open_services, config=config.server, domain="enrollment",
                 error_enum=errors_pb2.ErrorReason.DESCRIPTOR, verifier=verifier)
@@ -53,6 +53,15 @@ class ServiceDefinition:
     add_to_server: Callable[[Any, Any], None]
     servicer: object
     descriptor: ServiceDescriptor
+
+
+def definition(grpc_module: Any, pb_module: Any, name: str, servicer: object) -> ServiceDefinition:
+    """Return the service `name` of a contract (its two generated modules), served by `servicer`."""
+    return ServiceDefinition(
+        getattr(grpc_module, f"add_{name}Servicer_to_server"),
+        servicer,
+        pb_module.DESCRIPTOR.services_by_name[name],
+    )
 
 
 class GrpcServer:

@@ -1,0 +1,38 @@
+"""Between protobuf and Python: times, and enums as the lower-case text the domain uses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def time_to_pb(time: datetime) -> Timestamp:
+    """Return an aware time as Timestamp."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def time_from_pb(message: Timestamp) -> datetime:
+    """Return a Timestamp as aware time in UTC."""
+    return message.ToDatetime(UTC)
+
+
+def enum_to_pb(enum: Any, prefix: str, value: str | None) -> Any:
+    """Return the number that `enum` (a generated enum class) has for the domain's `value`.
+
+    `enum_to_pb(types_pb2.Track, "TRACK_", "full")` is TRACK_FULL; None is 0 (unspecified).
+    Raises ValueError for a value that the contract does not know.
+    """
+    return enum.Value(prefix + value.upper()) if value else 0
+
+
+def enum_from_pb(enum: Any, prefix: str, number: int) -> str:
+    """Return the domain's text of an enum's number, "unspecified" for 0.
+
+    Raises ValueError for a number that the contract does not know.
+    """
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix).lower()
