@@ -86,7 +86,7 @@ class AccountServiceServicer:
         right one clears the name. OVERLOADED does not count. A client does not retry
         LOGIN_FAILED by itself.
 
-        Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
+        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +107,8 @@ class AccountServiceServicer:
     def ListSigningKeys(self, request, context):
         """The public keys with which access tokens are verified. Callers keep them and
         ask again when a token names a key they do not have.
+
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,7 @@ class AccountServiceStub:
     right one clears the name. OVERLOADED does not count. A client does not retry
     LOGIN_FAILED by itself.
 
-    Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
+    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
     """
     CreateStaffAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]
     """Creates an officer's or auditor's account. Only the operator's certificate may.
@@ -67,6 +67,8 @@ class AccountServiceStub:
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]
     """The public keys with which access tokens are verified. Callers keep them and
     ask again when a token names a key they do not have.
+
+    Errors: none of its own.
     """
 
 @_typing.type_check_only
@@ -95,7 +97,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     right one clears the name. OVERLOADED does not count. A client does not retry
     LOGIN_FAILED by itself.
 
-    Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
+    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
     """
     CreateStaffAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]  # type: ignore[assignment]
     """Creates an officer's or auditor's account. Only the operator's certificate may.
@@ -108,6 +110,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """The public keys with which access tokens are verified. Callers keep them and
     ask again when a token names a key they do not have.
+
+    Errors: none of its own.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -145,7 +149,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         right one clears the name. OVERLOADED does not count. A client does not retry
         LOGIN_FAILED by itself.
 
-        Errors: LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
+        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -170,6 +174,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.ListSigningKeysResponse, _abc.Awaitable[_account_service_pb2.ListSigningKeysResponse]]:
         """The public keys with which access tokens are verified. Callers keep them and
         ask again when a token names a key they do not have.
+
+        Errors: none of its own.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

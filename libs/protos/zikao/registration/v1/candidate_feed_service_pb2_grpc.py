@@ -62,7 +62,7 @@ class CandidateFeedServiceServicer:
         """Streams every change of an approved candidate after a cursor, then goes on with
         new ones. No event is lost and none comes before an earlier one of the same
         candidate; a state older than one already delivered may be left out. A message
-        without events is a heartbeat, every 3 seconds: all is delivered.
+        without events is a heartbeat, every second: all is delivered.
 
         Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
         subscribe again from the last cursor.
@@ -74,7 +74,7 @@ class CandidateFeedServiceServicer:
     def GetCandidate(self, request, context):
         """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
-        Errors: NOT_FOUND.
+        Errors: INVALID_REQUEST, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +83,8 @@ class CandidateFeedServiceServicer:
     def BatchGetPhotos(self, request, context):
         """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
         200 KB: who takes messages of 4 MiB asks for 20 at most.
+
+        Errors: INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class CandidateFeedServiceStub:
     """Streams every change of an approved candidate after a cursor, then goes on with
     new ones. No event is lost and none comes before an earlier one of the same
     candidate; a state older than one already delivered may be left out. A message
-    without events is a heartbeat, every 3 seconds: all is delivered.
+    without events is a heartbeat, every second: all is delivered.
 
     Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
     subscribe again from the last cursor.
@@ -47,11 +47,13 @@ class CandidateFeedServiceStub:
     GetCandidate: _grpc.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.GetCandidateRequest, _candidate_feed_service_pb2.GetCandidateResponse]
     """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
-    Errors: NOT_FOUND.
+    Errors: INVALID_REQUEST, NOT_FOUND.
     """
     BatchGetPhotos: _grpc.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.BatchGetPhotosRequest, _candidate_feed_service_pb2.BatchGetPhotosResponse]
     """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
     200 KB: who takes messages of 4 MiB asks for 20 at most.
+
+    Errors: INVALID_REQUEST.
     """
 
 @_typing.type_check_only
@@ -65,7 +67,7 @@ class CandidateFeedServiceAsyncStub(CandidateFeedServiceStub):
     """Streams every change of an approved candidate after a cursor, then goes on with
     new ones. No event is lost and none comes before an earlier one of the same
     candidate; a state older than one already delivered may be left out. A message
-    without events is a heartbeat, every 3 seconds: all is delivered.
+    without events is a heartbeat, every second: all is delivered.
 
     Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
     subscribe again from the last cursor.
@@ -73,11 +75,13 @@ class CandidateFeedServiceAsyncStub(CandidateFeedServiceStub):
     GetCandidate: _aio.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.GetCandidateRequest, _candidate_feed_service_pb2.GetCandidateResponse]  # type: ignore[assignment]
     """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
-    Errors: NOT_FOUND.
+    Errors: INVALID_REQUEST, NOT_FOUND.
     """
     BatchGetPhotos: _aio.UnaryUnaryMultiCallable[_candidate_feed_service_pb2.BatchGetPhotosRequest, _candidate_feed_service_pb2.BatchGetPhotosResponse]  # type: ignore[assignment]
     """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
     200 KB: who takes messages of 4 MiB asks for 20 at most.
+
+    Errors: INVALID_REQUEST.
     """
 
 class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -94,7 +98,7 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams every change of an approved candidate after a cursor, then goes on with
         new ones. No event is lost and none comes before an earlier one of the same
         candidate; a state older than one already delivered may be left out. A message
-        without events is a heartbeat, every 3 seconds: all is delivered.
+        without events is a heartbeat, every second: all is delivered.
 
         Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
         subscribe again from the last cursor.
@@ -108,7 +112,7 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_candidate_feed_service_pb2.GetCandidateResponse, _abc.Awaitable[_candidate_feed_service_pb2.GetCandidateResponse]]:
         """One approved candidate's state now, for a reader whose feed has not brought it yet.
 
-        Errors: NOT_FOUND.
+        Errors: INVALID_REQUEST, NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -119,6 +123,8 @@ class CandidateFeedServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_candidate_feed_service_pb2.BatchGetPhotosResponse, _abc.Awaitable[_candidate_feed_service_pb2.BatchGetPhotosResponse]]:
         """The photos of up to 50 candidates. Unknown ids are left out. A photo has at most
         200 KB: who takes messages of 4 MiB asks for 20 at most.
+
+        Errors: INVALID_REQUEST.
         """
 
 def add_CandidateFeedServiceServicer_to_server(servicer: CandidateFeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

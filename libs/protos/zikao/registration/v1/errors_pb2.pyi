@@ -28,7 +28,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DOCUMENT_INVALID: _ErrorReason.ValueType  # 2
     """The document number breaks the rules of its kind (DOMAIN section 3)."""
     ERROR_REASON_PASSWORD_REFUSED: _ErrorReason.ValueType  # 3
-    """The password is too short, common, or equals the document number."""
+    """The password is too short, too long, common, or the document number or a part of it."""
     ERROR_REASON_LOGIN_FAILED: _ErrorReason.ValueType  # 4
     """Login name or password is wrong; the answer does not say which."""
     ERROR_REASON_LOGIN_LOCKED: _ErrorReason.ValueType  # 5
@@ -63,7 +63,7 @@ ERROR_REASON_LOGIN_NAME_TAKEN: ErrorReason.ValueType  # 1
 ERROR_REASON_DOCUMENT_INVALID: ErrorReason.ValueType  # 2
 """The document number breaks the rules of its kind (DOMAIN section 3)."""
 ERROR_REASON_PASSWORD_REFUSED: ErrorReason.ValueType  # 3
-"""The password is too short, common, or equals the document number."""
+"""The password is too short, too long, common, or the document number or a part of it."""
 ERROR_REASON_LOGIN_FAILED: ErrorReason.ValueType  # 4
 """Login name or password is wrong; the answer does not say which."""
 ERROR_REASON_LOGIN_LOCKED: ErrorReason.ValueType  # 5

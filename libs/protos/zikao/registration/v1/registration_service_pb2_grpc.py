@@ -96,8 +96,8 @@ class RegistrationServiceServicer:
         JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
         UpdateRegistration.
 
-        Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,8 +109,8 @@ class RegistrationServiceServicer:
         registration is pending; for a rejected one until reviews end. An officer who is
         looking at the last material loses the lease.
 
-        Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+        CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,8 +120,9 @@ class RegistrationServiceServicer:
         """Hands the registration in for review. Changes nothing unless all is there.
         Identity material may follow until its deadline, and must be there after it.
 
-        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
-        (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, REGISTRATION_INCOMPLETE with every missing or
+        disagreeing field (`personal.…`, `photo`, `identity_material`), NOT_FOUND,
+        STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,8 +54,8 @@ class RegistrationServiceStub:
     JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
     UpdateRegistration.
 
-    Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]
     """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
@@ -63,15 +63,16 @@ class RegistrationServiceStub:
     registration is pending; for a rejected one until reviews end. An officer who is
     looking at the last material loses the lease.
 
-    Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+    CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     SubmitRegistration: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]
     """Hands the registration in for review. Changes nothing unless all is there.
     Identity material may follow until its deadline, and must be there after it.
 
-    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
-    (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, REGISTRATION_INCOMPLETE with every missing or
+    disagreeing field (`personal.…`, `photo`, `identity_material`), NOT_FOUND,
+    STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -100,8 +101,8 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
     UpdateRegistration.
 
-    Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]  # type: ignore[assignment]
     """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
@@ -109,15 +110,16 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     registration is pending; for a rejected one until reviews end. An officer who is
     looking at the last material loses the lease.
 
-    Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+    CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
     SubmitRegistration: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]  # type: ignore[assignment]
     """Hands the registration in for review. Changes nothing unless all is there.
     Identity material may follow until its deadline, and must be there after it.
 
-    Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
-    (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, REGISTRATION_INCOMPLETE with every missing or
+    disagreeing field (`personal.…`, `photo`, `identity_material`), NOT_FOUND,
+    STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
     """
 
 class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -161,8 +163,8 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
         UpdateRegistration.
 
-        Errors: PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -176,8 +178,8 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         registration is pending; for a rejected one until reviews end. An officer who is
         looking at the last material loses the lease.
 
-        Errors: MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
+        CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -189,8 +191,9 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hands the registration in for review. Changes nothing unless all is there.
         Identity material may follow until its deadline, and must be there after it.
 
-        Errors: REGISTRATION_INCOMPLETE with every missing or disagreeing field
-        (`personal.…`, `photo`, `identity_material`), NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, REGISTRATION_INCOMPLETE with every missing or
+        disagreeing field (`personal.…`, `photo`, `identity_material`), NOT_FOUND,
+        STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
         """
 
 def add_RegistrationServiceServicer_to_server(servicer: RegistrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,7 +64,7 @@ class ReviewServiceServicer:
         minutes by default. What the caller holds already comes again, its lease renewed.
         The whole answer is an audited full view of each registration.
 
-        Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +73,7 @@ class ReviewServiceServicer:
     def GetReviewMaterial(self, request, context):
         """Photo and identity material of a leased registration. An audited full view.
 
-        Errors: LEASE_LOST, OUT_OF_SCOPE, NOT_FOUND.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

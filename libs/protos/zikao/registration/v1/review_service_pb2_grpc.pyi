@@ -41,12 +41,12 @@ class ReviewServiceStub:
     minutes by default. What the caller holds already comes again, its lease renewed.
     The whole answer is an audited full view of each registration.
 
-    Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
     GetReviewMaterial: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewMaterialRequest, _review_service_pb2.GetReviewMaterialResponse]
     """Photo and identity material of a leased registration. An audited full view.
 
-    Errors: LEASE_LOST, OUT_OF_SCOPE, NOT_FOUND.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
     """
     DecideRegistration: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]
     """Approves or rejects a leased registration. An approval assigns the ticket
@@ -70,12 +70,12 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     minutes by default. What the caller holds already comes again, its lease renewed.
     The whole answer is an audited full view of each registration.
 
-    Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
     GetReviewMaterial: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewMaterialRequest, _review_service_pb2.GetReviewMaterialResponse]  # type: ignore[assignment]
     """Photo and identity material of a leased registration. An audited full view.
 
-    Errors: LEASE_LOST, OUT_OF_SCOPE, NOT_FOUND.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
     """
     DecideRegistration: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]  # type: ignore[assignment]
     """Approves or rejects a leased registration. An approval assigns the ticket
@@ -102,7 +102,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         minutes by default. What the caller holds already comes again, its lease renewed.
         The whole answer is an audited full view of each registration.
 
-        Errors: OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +113,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.GetReviewMaterialResponse, _abc.Awaitable[_review_service_pb2.GetReviewMaterialResponse]]:
         """Photo and identity material of a leased registration. An audited full view.
 
-        Errors: LEASE_LOST, OUT_OF_SCOPE, NOT_FOUND.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
         """
 
     @_abc_1.abstractmethod

@@ -91,12 +91,13 @@ class RegistrationSession(_message.Message):
     TICKET_NUMBER_SESSION_FIELD_NUMBER: _builtins.int
     COUNTIES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """E.g. "22.1"."""
+    """E.g. "22.1"; 1-16 characters of ASCII without blanks, for it is in the ticket's QR code."""
     name: _builtins.str
     """E.g. 2022年4月高等教育自学考试."""
     ticket_number_format: _builtins.str
-    """Format of ticket numbers: {city}, {county}, {session} and {serial}, e.g.
-    "{city:2}{county:2}{session:3}{serial:5}" for 12 digits.
+    """Format of ticket numbers: {city}, {county}, {session} and {serial} with their
+    digits, each once, and literal digits between them; 12 in all, e.g.
+    "{city:2}{county:2}{session:3}{serial:5}".
     """
     ticket_number_session: _builtins.str
     """Digits of the session inside a ticket number, e.g. "221"."""
