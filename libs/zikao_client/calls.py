@@ -12,13 +12,11 @@ from uuid import uuid4
 
 import grpc
 from zikao_kit.error_table import problem_of, sentence_of
-from zikao_kit.errors import OVERLOADED, UNAVAILABLE, FieldProblem
+from zikao_kit.errors import NOT_NOW, FieldProblem
 
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-# After these nothing was changed, or the request id makes the repetition safe.
-_NOT_NOW = frozenset({UNAVAILABLE, OVERLOADED, "DEADLINE_TOO_SHORT"})
 
 T = TypeVar("T")
 
@@ -54,7 +52,7 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float = PATIENCE_
             return await call()
         except grpc.aio.AioRpcError as error:
             failed = CallFailed(error)
-            if failed.reason not in _NOT_NOW or time.monotonic() + pause > until:
+            if failed.reason not in NOT_NOW or time.monotonic() + pause > until:
                 raise failed from error
         asked = failed.retry_after.total_seconds() if failed.retry_after else 0.0
         await asyncio.sleep(max(asked, pause * random.uniform(0.5, 1)))  # noqa: S311 - spreads load

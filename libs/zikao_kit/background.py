@@ -3,7 +3,7 @@
     async with running(consumer.run(), repeat("refunds", refunder.work, POLL_SECONDS)):
         yield definitions
 
-Work that fails for good ends the process visibly: whoever runs it starts it again.
+The work ends with the block. Work of `repeat` never ends before: it logs and counts what fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from typing import Any
 import grpc
 import structlog
 
-from zikao_kit.errors import DomainError
+from zikao_kit.error_table import problem_of
+from zikao_kit.errors import NOT_NOW, DomainError
+from zikao_kit.metrics import BACKGROUND_FAILURES
+
+FAILURE_PAUSE_SECONDS = 0.5
+FAILURE_PAUSE_LIMIT_SECONDS = 30.0
 
 log = structlog.get_logger()
 
@@ -38,15 +43,34 @@ async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def repeat(name: str, work: Callable[[], Awaitable[bool]], pause_seconds: float) -> None:
     """Do `work` for ever; at once again when it says there is more, else after a pause.
 
-    What passes by itself (a service or the database away) is logged and tried again.
+    No error of it ends the process: one row that cannot be worked on would take the service
+    from everybody. What passes by itself (a service or the database away) is tried again after
+    the pause. Anything else is logged as an error, counted (`zikao_background_failures_total`),
+    and tried again after pauses that grow to FAILURE_PAUSE_LIMIT_SECONDS while it fails.
     """
+    failures = BACKGROUND_FAILURES.labels(name)
+    failure_pause = FAILURE_PAUSE_SECONDS
     while True:
-        more = False
+        more, pause = False, pause_seconds
         try:
             more = await work()
-        except grpc.aio.AioRpcError as error:
-            log.warning("background work delayed", work=name, grpc_code=error.code().name)
-        except DomainError as error:
-            log.warning("background work delayed", work=name, reason=error.reason)
+            failure_pause = FAILURE_PAUSE_SECONDS
+        except Exception as error:
+            if (reason := _passing_reason(error)) is not None:
+                log.warning("background work delayed", work=name, reason=reason)
+            else:
+                log.exception("background work failed", work=name)
+                failures.inc()
+                pause = max(pause, failure_pause)
+                failure_pause = min(failure_pause * 2, FAILURE_PAUSE_LIMIT_SECONDS)
         if not more:
-            await asyncio.sleep(pause_seconds)
+            await asyncio.sleep(pause)
+
+
+def _passing_reason(error: Exception) -> str | None:
+    """Return the reason of what passes by itself, None for what does not."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        error = problem_of(error)
+    if isinstance(error, DomainError) and error.reason in NOT_NOW:
+        return error.reason
+    return None

@@ -27,6 +27,9 @@ NOT_FOUND = "NOT_FOUND"
 SESSION_UNKNOWN = "SESSION_UNKNOWN"
 SESSION_CHANGE_REFUSED = "SESSION_CHANGE_REFUSED"
 
+# These pass by themselves: nothing was changed, or the request id makes the repetition safe.
+NOT_NOW = frozenset({UNAVAILABLE, OVERLOADED, DEADLINE_TOO_SHORT})
+
 
 @dataclass(frozen=True)
 class FieldProblem:

@@ -17,6 +17,9 @@ QUEUE_DEPTH = Gauge("zikao_admission_queue_depth", "Calls that wait to be let in
 QUEUE_SECONDS = Histogram(
     "zikao_admission_queue_seconds", "Time spent waiting to be let in.", buckets=_SECONDS_BUCKETS
 )
+BACKGROUND_FAILURES = Counter(
+    "zikao_background_failures_total", "Background work that failed by a fault.", ["work"]
+)
 
 
 class MethodMetrics:

@@ -1,4 +1,4 @@
-"""Work beside the calls: it ends with the service, and the service with it."""
+"""Work beside the calls: it ends with the service, and no fault of it ends the service."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from zikao_kit.background import repeat, running
 from zikao_kit.db import DatabaseUnavailable
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import OVERLOADED, DomainError
 
 NO_METADATA = grpc.aio.Metadata()
+
+
+def not_found() -> grpc.aio.AioRpcError:
+    """What another service answers about something that is not there."""
+    return grpc.aio.AioRpcError(grpc.StatusCode.NOT_FOUND, NO_METADATA, NO_METADATA, "", "")
+
+
+def failures_of(work: str) -> float | None:
+    """How often a piece of work has failed, as Prometheus reads it."""
+    return REGISTRY.get_sample_value("zikao_background_failures_total", {"work": work})
 
 
 class Diary:
@@ -103,21 +115,65 @@ def counting(enough: asyncio.Event, *results: bool | Exception) -> Callable[[], 
     "error",
     [
         DatabaseUnavailable(),
-        DomainError("ANY_REASON"),
+        DomainError(OVERLOADED),
         grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, NO_METADATA, NO_METADATA, "", ""),
     ],
 )
 async def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
     """A database or a service that is away delays the work and does not end it."""
     enough = asyncio.Event()
-    async with running(repeat("test", counting(enough, error, error), 0.01)), asyncio.timeout(5):
+    async with running(repeat("delayed", counting(enough, error, error), 0.01)), asyncio.timeout(5):
         await enough.wait()
+    assert failures_of("delayed") == 0
 
 
-async def test_any_other_error_ends_the_repetition() -> None:
-    """A fault of the code is not repeated for ever in silence."""
-    with pytest.raises(ZeroDivisionError):
-        await repeat("test", counting(asyncio.Event(), ZeroDivisionError()), 0.01)
+async def test_a_fault_is_logged_and_counted_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One row that cannot be worked on neither ends the service nor stays unseen."""
+    monkeypatch.setattr("zikao_kit.background.FAILURE_PAUSE_SECONDS", 0.01)
+    enough = asyncio.Event()
+    poisoned = counting(enough, ZeroDivisionError(), True, DomainError("ANY_REASON"), not_found())
+    with capture_logs() as lines:
+        async with running(repeat("poisoned", poisoned, 0.01)), asyncio.timeout(5):
+            await enough.wait()
+    assert [(line["event"], line["log_level"], line["work"]) for line in lines] == [
+        ("background work failed", "error", "poisoned")
+    ] * 3
+    assert all(line["exc_info"] for line in lines)
+    assert failures_of("poisoned") == 3
+
+
+async def test_the_pauses_grow_while_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that fails and fails is tried less and less often, and as before once it succeeds."""
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == len(results):
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("zikao_kit.background.asyncio.sleep", note)
+    results: list[bool | Exception] = [
+        *[ValueError()] * 8,
+        False,
+        ValueError(),
+        DatabaseUnavailable(),
+    ]
+    with pytest.raises(asyncio.CancelledError):
+        await repeat("failing", counting(asyncio.Event(), *results), 0.2)
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 0.2, 0.5, 0.2]
+
+
+async def test_a_long_pause_is_never_cut_short_by_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Work of every hour is not tried every second because it fails."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            monkeypatch.setattr("zikao_kit.background.FAILURE_PAUSE_SECONDS", 0.01)
+            await repeat("hourly", counting(asyncio.Event(), *[ValueError()] * 99), 3600)
+    assert failures_of("hourly") == 1
 
 
 async def test_more_work_is_done_without_a_pause() -> None:
