@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
+from typing import Any
 
 import grpc
 from zikao.enrollment.v1 import session_service_pb2 as enrollment
+from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_grpc
 from zikao.registration.v1 import session_service_pb2 as registration
+from zikao.registration.v1 import session_service_pb2_grpc as registration_grpc
 from zikao.tickets.v1 import session_service_pb2 as tickets
+from zikao.tickets.v1 import session_service_pb2_grpc as tickets_grpc
+from zikao_client import CallFailed, new_request_id
 from zikao_kit.tls import CertFiles
 
 from zikao_ctl.installation import Targets, open_operator_channel
@@ -20,22 +24,25 @@ APPLY_TIMEOUT_SECONDS = 60.0
 
 
 class ApplyRefused(Exception):  # noqa: N818 - says what happened
-    """A service did not take its part of the session."""
+    """A service did not take its part of the session: its reason, sentence and bad fields."""
 
-    def __init__(self, service: str, error: grpc.aio.AioRpcError) -> None:
+    def __init__(self, service: str, failed: CallFailed) -> None:
         """Keep who refused, and why."""
-        super().__init__(f"{service}: {error.code().name}: {error.details()}")
+        fields = [f"  - {problem.field}: {problem.description}" for problem in failed.fields]
+        super().__init__("\n".join([f"{service}: {failed}", *fields]))
         self.service = service
-        self.error = error
+        self.reason = failed.reason
 
 
 @dataclass(frozen=True)
-class Part:
-    """One service's part; `apply` sends it and returns what changes, one sentence a change."""
+class ServicePart:
+    """One service's part of a session, and how it takes it."""
 
     service: str
     target: str
-    apply: Callable[[grpc.aio.Channel, bool], Awaitable[list[str]]]
+    stub: Callable[[grpc.aio.Channel], Any]
+    request_type: Callable[..., Any]
+    session: Any
 
 
 async def apply_session(
@@ -54,59 +61,37 @@ async def apply_session(
     return {part.service: await _send(part, files, dry_run=False) for part in parts}
 
 
-async def _send(part: Part, files: CertFiles, *, dry_run: bool) -> list[str]:
+async def _send(part: ServicePart, files: CertFiles, *, dry_run: bool) -> list[str]:
+    request = part.request_type(request_id=new_request_id(), session=part.session, dry_run=dry_run)
     async with open_operator_channel(part.target, files) as channel:
         try:
-            return await part.apply(channel, dry_run)
+            answer = await part.stub(channel).ApplySession(request, timeout=APPLY_TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise ApplyRefused(part.service, error) from error
+            raise ApplyRefused(part.service, CallFailed(error)) from error
+    return list(answer.changes)
 
 
-def _parts(session: SessionFile, targets: Targets) -> tuple[Part, ...]:
-    async def to_registration(channel: grpc.aio.Channel, dry_run: bool) -> list[str]:
-        request = registration.ApplySessionRequest(
-            request_id=str(uuid4()), session=registration_to_pb(session), dry_run=dry_run
-        )
-        return await _call(channel, request, registration.ApplySessionResponse)
-
-    async def to_enrollment(channel: grpc.aio.Channel, dry_run: bool) -> list[str]:
-        request = enrollment.ApplySessionRequest(
-            request_id=str(uuid4()), session=enrollment_to_pb(session), dry_run=dry_run
-        )
-        return await _call(channel, request, enrollment.ApplySessionResponse)
-
-    async def to_tickets(channel: grpc.aio.Channel, dry_run: bool) -> list[str]:
-        request = tickets.ApplySessionRequest(
-            request_id=str(uuid4()), session=tickets_to_pb(session), dry_run=dry_run
-        )
-        return await _call(channel, request, tickets.ApplySessionResponse)
-
+def _parts(session: SessionFile, targets: Targets) -> tuple[ServicePart, ...]:
     return (
-        Part("registration", targets.registration, to_registration),
-        Part("enrollment", targets.enrollment, to_enrollment),
-        Part("tickets", targets.tickets, to_tickets),
+        ServicePart(
+            "registration",
+            targets.registration,
+            registration_grpc.SessionServiceStub,
+            registration.ApplySessionRequest,
+            registration_to_pb(session),
+        ),
+        ServicePart(
+            "enrollment",
+            targets.enrollment,
+            enrollment_grpc.SessionServiceStub,
+            enrollment.ApplySessionRequest,
+            enrollment_to_pb(session),
+        ),
+        ServicePart(
+            "tickets",
+            targets.tickets,
+            tickets_grpc.SessionServiceStub,
+            tickets.ApplySessionRequest,
+            tickets_to_pb(session),
+        ),
     )
-
-
-Request = (
-    registration.ApplySessionRequest | enrollment.ApplySessionRequest | tickets.ApplySessionRequest
-)
-ResponseType = (
-    type[registration.ApplySessionResponse]
-    | type[enrollment.ApplySessionResponse]
-    | type[tickets.ApplySessionResponse]
-)
-
-
-async def _call(
-    channel: grpc.aio.Channel, request: Request, response_type: ResponseType
-) -> list[str]:
-    """All three services have the same method under their own package."""
-    package = request.DESCRIPTOR.file.package
-    method = channel.unary_unary(
-        f"/{package}.SessionService/ApplySession",
-        request_serializer=type(request).SerializeToString,
-        response_deserializer=response_type.FromString,
-    )
-    response = await method(request, timeout=APPLY_TIMEOUT_SECONDS, wait_for_ready=False)
-    return list(response.changes)

@@ -10,6 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ from zikao_ctl.ports import is_free
 from zikao_ctl.programs import PARTS
 from zikao_ctl.readiness import is_serving
 from zikao_ctl.session_file import load_session_file
+from zikao_ctl.session_model import SessionFile
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
 from zikao_kit.error_table import reason_of
 
@@ -68,10 +70,12 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
         yield installation
 
 
-async def apply(targets: Targets, layout: Layout, *, dry_run: bool = False) -> dict[str, list[str]]:
-    """Apply the example at all three services."""
+async def apply(
+    targets: Targets, layout: Layout, *, dry_run: bool = False, session: SessionFile = SESSION
+) -> dict[str, list[str]]:
+    """Apply a session (the example) at all three services."""
     files = certificate_of(layout.certs, OPERATOR)
-    return await apply_session(SESSION, targets, files, dry_run=dry_run)
+    return await apply_session(session, targets, files, dry_run=dry_run)
 
 
 @asynccontextmanager
@@ -126,6 +130,31 @@ async def test_every_process_answers_what_it_is_for(installed: Installation) -> 
         request = sandbox.SetBehaviourRequest(request_id=str(uuid4()), copies=1)
         request.max_delay.FromSeconds(0)
         await sandbox_grpc.SandboxServiceStub(channel).SetBehaviour(request)
+
+
+async def test_a_refused_session_is_refused_in_words(installed: Installation) -> None:
+    """The operator reads the service's sentence: what candidates would lose."""
+    other = replace(SESSION, code="22.2")
+    with pytest.raises(ApplyRefused) as refused:
+        await apply(installed.targets, installed.layout, session=other)
+    assert str(refused.value) == (
+        "registration: SESSION_CHANGE_REFUSED: "
+        "考次设置变更会影响已有考生：考次段221已由其他考次使用"
+    )
+
+
+async def test_an_invalid_session_is_refused_with_every_bad_field(installed: Installation) -> None:
+    """What only a service knows to be wrong is told field by field, with what is wrong."""
+    counties = (replace(SESSION.counties[0], name=""), *SESSION.counties[1:])
+    wrong = replace(SESSION, name="名" * 101, counties=counties)
+    with pytest.raises(ApplyRefused) as refused:
+        await apply(installed.targets, installed.layout, session=wrong)
+    first, *fields = str(refused.value).splitlines()
+    assert first == "registration: INVALID_REQUEST: 请求内容有误，请按提示逐项改正"
+    assert fields == [
+        "  - session.name: 长度不能超过100个字符",
+        "  - session.counties[0].name: 长度不能少于1个字符",
+    ]
 
 
 @pytest.mark.parametrize("name", SERVICES)
