@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from zikao_client import CallFailed
@@ -36,6 +38,17 @@ from zikao_ctl.verify_ticket import (
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def _target_option(service: str, default: str) -> Callable[[F], F]:
+    return click.option(
+        f"--{service}",
+        metavar="HOST:PORT",
+        default=default,
+        show_default=True,
+        help=f"Where {service} listens.",
+    )
 
 
 @click.group()
@@ -43,7 +56,7 @@ def main() -> None:
     """Run, rehearse and check a self-study examination (自考)."""
 
 
-@main.command("up")
+@main.command("up", short_help="Run everything on this machine until Ctrl-C.")
 @click.option(
     "--data",
     type=FOLDER,
@@ -83,7 +96,7 @@ def up_command(*, data: Path, reset: bool, port_base: int, database_url: str | N
         raise click.ClickException(str(error)) from error
 
 
-@main.command("demo")
+@main.command("demo", short_help="Play a whole session on this machine.")
 @click.option("--out", type=FOLDER, default=DEFAULT_OUT, show_default=True, help="Where it writes.")
 @click.option(
     "--session",
@@ -98,15 +111,22 @@ def up_command(*, data: Path, reset: bool, port_base: int, database_url: str | N
     type=click.IntRange(FEWEST_OTHERS, 5000),
     default=DEFAULT_OTHERS,
     show_default=True,
-    help="Candidates beside the first; the same number gives the same people.",
+    help="Candidates beside the first.",
 )
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="The same seed makes up the same people, with the same choices.",
+)
 def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> None:
     """Play a whole session on this machine, from the account to the printed ticket.
 
     Starts an installation of its own in OUT/installation (deleting the last one), moves its
     clock, and ends with the invariants counted in the database. Writes ticket.pdf,
-    tickets-county.pdf and summary.json; exit 0 only when every invariant holds.
+    tickets-county.pdf, verification.json (for verify-ticket) and summary.json; exit 0 only when
+    every invariant holds.
     """
     try:
         run(lambda: demo(out, session_file, others, seed))
@@ -116,13 +136,13 @@ def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> No
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
-@main.command()
+@main.command(short_help="Make a session what its FILE says, at every service.")
 @click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--check", is_flag=True, help="Only check the file; call no service.")
-@click.option("--registration", default=Targets.registration, show_default=True)
-@click.option("--enrollment", default=Targets.enrollment, show_default=True)
-@click.option("--tickets", default=Targets.tickets, show_default=True)
+@_target_option("registration", Targets.registration)
+@_target_option("enrollment", Targets.enrollment)
+@_target_option("tickets", Targets.tickets)
 @click.option(
     "--certs",
     type=FOLDER,
@@ -157,7 +177,7 @@ def apply(
             click.echo(f"  - {sentence}")
 
 
-@main.command("verify-ticket")
+@main.command("verify-ticket", short_help="Verify a ticket's QR code offline.")
 @click.argument("text")
 @click.option("--session", "session_code", required=True, help="Code of the session, e.g. 22.1.")
 @click.option("--keys", type=FILE, required=True, help="JSON of GetVerificationData: keys.")

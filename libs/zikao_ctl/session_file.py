@@ -27,6 +27,7 @@ from zikao_ctl.session_model import (
 )
 from zikao_ctl.session_reading import Problems, Section, SessionFileError, read_yaml
 
+_SESSION_CODE = (16, r"[!-~]{1,16}", "1 to 16 letters, digits and signs without spaces")
 _COUNTY_CODE = (6, r"[0-9]{6}", "a 6-digit county code")
 _COURSE_CODE = (5, r"[0-9]{5}", "a 5-digit course code")
 _SITE_CODE = (12, r"[0-9A-Z]{1,12}", "1 to 12 digits or capital letters")
@@ -35,6 +36,8 @@ _ROOM_GROUP = re.compile(r"([1-9][0-9]{0,3}) of ([1-9][0-9]?)x([1-9][0-9]?)")
 _MAX_ROOM_SIDE = 20
 _MAX_ROOMS_PER_SITE = 1000
 _MAX_SEATS = 1_000_000
+# A ticket's page has room for so many sittings.
+_MAX_COURSES = 8
 
 
 def load_session_file(path: Path) -> SessionFile:
@@ -54,7 +57,7 @@ def _read_session(top: Section) -> SessionFile:
     time_zone = top.text("time_zone", 64)
     zone = _read_zone(time_zone, top)
     session = SessionFile(
-        code=top.text("code", 16),
+        code=top.text("code", *_SESSION_CODE),
         name=top.text("name", 100),
         time_zone=time_zone,
         ticket_number=_read_ticket_number(top.section("ticket_number")),
@@ -63,8 +66,8 @@ def _read_session(top: Section) -> SessionFile:
         courses=top.each("courses", _read_course),
         counties=(),
         sites=top.each("sites", _read_site),
-        fee_fen=top.integer("fee_fen", 0, 1_000_000),
-        max_courses=top.integer("max_courses", 1, 16),
+        fee_fen=top.integer("fee_fen", 1, 1_000_000),
+        max_courses=top.integer("max_courses", 1, _MAX_COURSES),
         hold=timedelta(minutes=top.integer("hold_minutes", 1, 24 * 60)),
         notice=_read_notice(top.section("notice")),
     )

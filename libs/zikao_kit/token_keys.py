@@ -2,7 +2,7 @@
 
 keeper = TokenKeyKeeper(db, "enrollment", registration.signing_keys, trusted)
 await keeper.recall()
-running(repeat("token keys", keeper.work, KEYS_POLL_SECONDS))
+running(repeat("token keys", keeper.work, config.poll_seconds))
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Stand-ins for the outside world: payment platform, SMS gateway and made-up people."""
+"""Stand-ins for the outside world: the payment platform, and made-up pictures of people."""

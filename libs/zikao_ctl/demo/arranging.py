@@ -6,14 +6,13 @@ import asyncio
 from datetime import timedelta
 
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
-from zikao_client import CallFailed, new_request_id, patiently
+from zikao_client import new_request_id, patiently
 
 from zikao_ctl.demo.reviewing import officer_metadata
 from zikao_ctl.demo.stage import Stage, StoryBroken
 
 ARRANGING_SECONDS = 60.0
 _CALL_SECONDS = 20.0
-Metadata = tuple[tuple[str, str], ...]
 
 
 async def arrange(stage: Stage) -> None:
@@ -35,7 +34,7 @@ async def arrange(stage: Stage) -> None:
 async def arrange_county(stage: Stage, county_code: str) -> arrangements.Arrangement:
     """Start, wait, publish."""
     office = Office(stage, county_code, await officer_metadata(stage, county_code))
-    await stage.until(f"{county_code} can be arranged", office.start, ARRANGING_SECONDS)
+    await office.start()
     await stage.until(f"{county_code} is arranged", office.is_ready, ARRANGING_SECONDS)
     return await office.publish()
 
@@ -53,18 +52,12 @@ class Office:
             request_id=new_request_id(), session_code=stage.session.code, county_code=county_code
         )
 
-    async def start(self) -> bool:
-        """False while the last confirmed enrollments are still on their way."""
-        try:
-            answer = await patiently(
-                lambda: self._service.StartArrangement(self._start, metadata=self._metadata)
-            )
-        except CallFailed as refused:
-            if refused.reason == "ARRANGEMENT_TOO_EARLY":
-                return False
-            raise
+    async def start(self) -> None:
+        """Start it; it waits by itself for the last confirmed enrollments."""
+        answer = await patiently(
+            lambda: self._service.StartArrangement(self._start, metadata=self._metadata)
+        )
         self._arrangement_id = answer.arrangement.arrangement_id
-        return True
 
     async def is_ready(self) -> bool:
         """Whether every sitting has a seat; StoryBroken when it cannot be done."""

@@ -9,11 +9,10 @@ from zikao_client import CallFailed, new_request_id, patiently
 
 from zikao_ctl.demo.people import Part
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
+from zikao_ctl.session_model import TRACKS
 
 OPENING = "opening"
-TRACKS = ("social", "applied")
 PLAN_BEFORE_OPENING = timedelta(days=2)
-FEED_SECONDS = 20.0
 
 
 async def plan(stage: Stage) -> None:

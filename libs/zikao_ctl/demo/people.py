@@ -84,7 +84,7 @@ class Person:
 
 
 def make_people(session: SessionFile, others: int, seed: int) -> list[Person]:
-    """The special people and `others` in all, the hero first; the same seed makes the same."""
+    """The hero and `others` more, the special ones first; a seed makes the same people again."""
     chance = Random(seed)
     counties = popular_counties(session)
     people = [_ordinary(number, session, counties, chance) for number in range(others + 1)]

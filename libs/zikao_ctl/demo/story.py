@@ -7,12 +7,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from zikao_ctl.demo.arranging import arrange
-from zikao_ctl.demo.enrolling import TRACKS, open_window, plan
+from zikao_ctl.demo.enrolling import open_window, plan
 from zikao_ctl.demo.paying import let_holds_end, misbehave, pay
 from zikao_ctl.demo.printing import print_tickets
 from zikao_ctl.demo.registering import register
 from zikao_ctl.demo.reviewing import review
 from zikao_ctl.demo.stage import Stage
+from zikao_ctl.session_model import TRACKS
 
 # Drawing portraits and reading QR codes would hold the event loop.
 HANDS = 2

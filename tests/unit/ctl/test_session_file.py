@@ -140,6 +140,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         ("ticket_number", "format", "{city:2}", "ticket_number.format: must be made of"),
         ("notice", "version", True, "notice.version: must be a whole number"),
         ("notice", "paragraphs", [""], "notice.paragraphs: must have 1 to 1000"),
+        ("", "code", "22年4月", "code: must be 1 to 16 letters, digits and signs"),
+        ("", "fee_fen", 0, "fee_fen: must be a whole number from 1"),
+        ("", "max_courses", 9, "max_courses: must be a whole number from 1 to 8"),
     ],
 )
 def test_wrong_values_are_refused(
@@ -147,7 +150,7 @@ def test_wrong_values_are_refused(
 ) -> None:
     """A wrong value is refused at its path, in words."""
     content = small_session()
-    content[where][key] = value
+    (content[where] if where else content)[key] = value
     (only,) = problems_of(tmp_path, content)
     assert only.startswith(problem)
 
