@@ -179,12 +179,18 @@ def scan(document: bytes, session_code: str, keys: Path) -> list[str]:
     numbers = []
     with pypdfium2.PdfDocument(document) as pdf:
         for page in pdf:
-            image = page.render(scale=SCAN_DPI / POINTS_PER_INCH, grayscale=True).to_pil()
-            codes = zxingcpp.read_barcodes(image.convert("1", dither=0).convert("L"))
-            if len(codes) != 1:
-                raise StoryBroken(f"{len(codes)} codes on a page")
-            numbers.append(verify_ticket(codes[0].text, session_code, (keys,)).ticket_number)
+            numbers.append(verify_ticket(read_code(page), session_code, (keys,)).ticket_number)
     return numbers
+
+
+def read_code(page: pypdfium2.PdfPage) -> str:
+    """The text of the page's QR code, as a scanner reads it off the printed sheet."""
+    image = page.render(scale=SCAN_DPI / POINTS_PER_INCH, grayscale=True).to_pil()
+    black_and_white = image.convert("1", dither=0).convert("L")
+    codes = zxingcpp.read_barcodes(black_and_white, formats=zxingcpp.BarcodeFormat.QRCode)
+    if len(codes) != 1:
+        raise StoryBroken(f"{len(codes)} QR codes on a page")
+    return str(codes[0].text)
 
 
 async def verify_at_the_door(stage: Stage, players: Sequence[Player], keys: Path) -> None:
