@@ -187,7 +187,12 @@ def read_code(page: pypdfium2.PdfPage) -> str:
     """The text of the page's QR code, as a scanner reads it off the printed sheet."""
     image = page.render(scale=SCAN_DPI / POINTS_PER_INCH, grayscale=True).to_pil()
     black_and_white = image.convert("1", dither=0).convert("L")
-    codes = zxingcpp.read_barcodes(black_and_white, formats=zxingcpp.BarcodeFormat.QRCode)
+    # Some pattern of the page may look like a micro QR code or a bar code.
+    codes = [
+        code
+        for code in zxingcpp.read_barcodes(black_and_white)
+        if code.format == zxingcpp.BarcodeFormat.QRCode
+    ]
     if len(codes) != 1:
         raise StoryBroken(f"{len(codes)} QR codes on a page")
     return str(codes[0].text)
