@@ -20,23 +20,23 @@ demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 up: setup ## run everything on this machine until Ctrl-C (UP_ARGS="--reset")
 	@$(BIN)/zikao up $(UP_ARGS)
 
-lint: setup ## ruff, mypy, import contracts, buf lint, generated code, file sizes
+lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	scripts/protos --check
-	$(BIN)/python scripts/errors-page --check
-	scripts/check-sizes
+	$(BIN)/python scripts/errors_page.py --check
+	$(BIN)/python scripts/check_sizes.py
 
 format: setup ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: setup ## regenerate libs/protos from protos/
+protos: setup ## regenerate libs/protos and docs/errors.md from protos/
 	@scripts/protos
-	@$(BIN)/python scripts/errors-page
+	@$(BIN)/python scripts/errors_page.py
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \

@@ -89,8 +89,8 @@ def test_example_satisfies_the_contracts() -> None:
 
 
 def test_example_is_what_its_script_makes() -> None:
-    """The committed tables are those that scripts/make-example writes."""
-    script = ROOT / "scripts/make-example"
+    """The committed tables are those that scripts/make_example.py writes."""
+    script = ROOT / "scripts/make_example.py"
     done = subprocess.run([sys.executable, script, "--check"], cwd=ROOT, check=False)
     assert done.returncode == 0
 

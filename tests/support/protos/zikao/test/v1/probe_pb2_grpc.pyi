@@ -9,7 +9,21 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from zikao.test.v1 import probe_pb2 as _probe_pb2
 import abc as _abc_1
+import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -17,24 +31,51 @@ GRPC_VERSION: str
 class ProbeServiceStub:
     """Methods named after the rule of access they carry."""
 
-    def __init__(self, channel: _aio.Channel) -> None: ...
-    Open: _aio.UnaryUnaryMultiCallable[_probe_pb2.OpenRequest, _probe_pb2.OpenResponse]
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ProbeServiceAsyncStub: ...
+    Open: _grpc.UnaryUnaryMultiCallable[_probe_pb2.OpenRequest, _probe_pb2.OpenResponse]
     """Everyone with a certificate; does what `deed` says."""
-    Candidate: _aio.UnaryUnaryMultiCallable[_probe_pb2.CandidateRequest, _probe_pb2.CandidateResponse]
+    Candidate: _grpc.UnaryUnaryMultiCallable[_probe_pb2.CandidateRequest, _probe_pb2.CandidateResponse]
     """Candidates with a token."""
-    Officer: _aio.UnaryUnaryMultiCallable[_probe_pb2.OfficerRequest, _probe_pb2.OfficerResponse]
+    Officer: _grpc.UnaryUnaryMultiCallable[_probe_pb2.OfficerRequest, _probe_pb2.OfficerResponse]
     """Officers whose scope covers the county of the request."""
-    Service: _aio.UnaryUnaryMultiCallable[_probe_pb2.ServiceRequest, _probe_pb2.ServiceResponse]
+    Service: _grpc.UnaryUnaryMultiCallable[_probe_pb2.ServiceRequest, _probe_pb2.ServiceResponse]
     """The service `enrollment`, known by its certificate."""
-    Forgotten: _aio.UnaryUnaryMultiCallable[_probe_pb2.ForgottenRequest, _probe_pb2.ForgottenResponse]
+    Forgotten: _grpc.UnaryUnaryMultiCallable[_probe_pb2.ForgottenRequest, _probe_pb2.ForgottenResponse]
     """States no permission and is refused for everyone."""
-    Constrained: _aio.UnaryUnaryMultiCallable[_probe_pb2.ConstrainedRequest, _probe_pb2.ConstrainedResponse]
+    Constrained: _grpc.UnaryUnaryMultiCallable[_probe_pb2.ConstrainedRequest, _probe_pb2.ConstrainedResponse]
     """Five constrained fields."""
-    Subscribe: _aio.UnaryStreamMultiCallable[_probe_pb2.SubscribeRequest, _probe_pb2.SubscribeResponse]
+    Subscribe: _grpc.UnaryStreamMultiCallable[_probe_pb2.SubscribeRequest, _probe_pb2.SubscribeResponse]
     """A subscription without an end."""
-    Exchange: _aio.StreamStreamMultiCallable[_probe_pb2.ExchangeRequest, _probe_pb2.ExchangeResponse]
+    Exchange: _grpc.StreamStreamMultiCallable[_probe_pb2.ExchangeRequest, _probe_pb2.ExchangeResponse]
     """Many messages in, many out, each validated."""
-    Collect: _aio.StreamUnaryMultiCallable[_probe_pb2.CollectRequest, _probe_pb2.CollectResponse]
+    Collect: _grpc.StreamUnaryMultiCallable[_probe_pb2.CollectRequest, _probe_pb2.CollectResponse]
+    """Many messages in, one out; each message names a county."""
+
+@_typing.type_check_only
+class ProbeServiceAsyncStub(ProbeServiceStub):
+    """Methods named after the rule of access they carry."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Open: _aio.UnaryUnaryMultiCallable[_probe_pb2.OpenRequest, _probe_pb2.OpenResponse]  # type: ignore[assignment]
+    """Everyone with a certificate; does what `deed` says."""
+    Candidate: _aio.UnaryUnaryMultiCallable[_probe_pb2.CandidateRequest, _probe_pb2.CandidateResponse]  # type: ignore[assignment]
+    """Candidates with a token."""
+    Officer: _aio.UnaryUnaryMultiCallable[_probe_pb2.OfficerRequest, _probe_pb2.OfficerResponse]  # type: ignore[assignment]
+    """Officers whose scope covers the county of the request."""
+    Service: _aio.UnaryUnaryMultiCallable[_probe_pb2.ServiceRequest, _probe_pb2.ServiceResponse]  # type: ignore[assignment]
+    """The service `enrollment`, known by its certificate."""
+    Forgotten: _aio.UnaryUnaryMultiCallable[_probe_pb2.ForgottenRequest, _probe_pb2.ForgottenResponse]  # type: ignore[assignment]
+    """States no permission and is refused for everyone."""
+    Constrained: _aio.UnaryUnaryMultiCallable[_probe_pb2.ConstrainedRequest, _probe_pb2.ConstrainedResponse]  # type: ignore[assignment]
+    """Five constrained fields."""
+    Subscribe: _aio.UnaryStreamMultiCallable[_probe_pb2.SubscribeRequest, _probe_pb2.SubscribeResponse]  # type: ignore[assignment]
+    """A subscription without an end."""
+    Exchange: _aio.StreamStreamMultiCallable[_probe_pb2.ExchangeRequest, _probe_pb2.ExchangeResponse]  # type: ignore[assignment]
+    """Many messages in, many out, each validated."""
+    Collect: _aio.StreamUnaryMultiCallable[_probe_pb2.CollectRequest, _probe_pb2.CollectResponse]  # type: ignore[assignment]
     """Many messages in, one out; each message names a county."""
 
 class ProbeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -44,72 +85,72 @@ class ProbeServiceServicer(metaclass=_abc_1.ABCMeta):
     def Open(
         self,
         request: _probe_pb2.OpenRequest,
-        context: _aio.ServicerContext[_probe_pb2.OpenRequest, _abc.Awaitable[_probe_pb2.OpenResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.OpenResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.OpenResponse, _abc.Awaitable[_probe_pb2.OpenResponse]]:
         """Everyone with a certificate; does what `deed` says."""
 
     @_abc_1.abstractmethod
     def Candidate(
         self,
         request: _probe_pb2.CandidateRequest,
-        context: _aio.ServicerContext[_probe_pb2.CandidateRequest, _abc.Awaitable[_probe_pb2.CandidateResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.CandidateResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.CandidateResponse, _abc.Awaitable[_probe_pb2.CandidateResponse]]:
         """Candidates with a token."""
 
     @_abc_1.abstractmethod
     def Officer(
         self,
         request: _probe_pb2.OfficerRequest,
-        context: _aio.ServicerContext[_probe_pb2.OfficerRequest, _abc.Awaitable[_probe_pb2.OfficerResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.OfficerResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.OfficerResponse, _abc.Awaitable[_probe_pb2.OfficerResponse]]:
         """Officers whose scope covers the county of the request."""
 
     @_abc_1.abstractmethod
     def Service(
         self,
         request: _probe_pb2.ServiceRequest,
-        context: _aio.ServicerContext[_probe_pb2.ServiceRequest, _abc.Awaitable[_probe_pb2.ServiceResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.ServiceResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.ServiceResponse, _abc.Awaitable[_probe_pb2.ServiceResponse]]:
         """The service `enrollment`, known by its certificate."""
 
     @_abc_1.abstractmethod
     def Forgotten(
         self,
         request: _probe_pb2.ForgottenRequest,
-        context: _aio.ServicerContext[_probe_pb2.ForgottenRequest, _abc.Awaitable[_probe_pb2.ForgottenResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.ForgottenResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.ForgottenResponse, _abc.Awaitable[_probe_pb2.ForgottenResponse]]:
         """States no permission and is refused for everyone."""
 
     @_abc_1.abstractmethod
     def Constrained(
         self,
         request: _probe_pb2.ConstrainedRequest,
-        context: _aio.ServicerContext[_probe_pb2.ConstrainedRequest, _abc.Awaitable[_probe_pb2.ConstrainedResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.ConstrainedResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.ConstrainedResponse, _abc.Awaitable[_probe_pb2.ConstrainedResponse]]:
         """Five constrained fields."""
 
     @_abc_1.abstractmethod
     def Subscribe(
         self,
         request: _probe_pb2.SubscribeRequest,
-        context: _aio.ServicerContext[_probe_pb2.SubscribeRequest, _abc.AsyncIterator[_probe_pb2.SubscribeResponse]],
-    ) -> _abc.AsyncIterator[_probe_pb2.SubscribeResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_probe_pb2.SubscribeResponse], _abc.AsyncIterator[_probe_pb2.SubscribeResponse]]:
         """A subscription without an end."""
 
     @_abc_1.abstractmethod
     def Exchange(
         self,
-        request_iterator: _abc.AsyncIterator[_probe_pb2.ExchangeRequest],
-        context: _aio.ServicerContext[_abc.AsyncIterator[_probe_pb2.ExchangeRequest], _abc.AsyncIterator[_probe_pb2.ExchangeResponse]],
-    ) -> _abc.AsyncIterator[_probe_pb2.ExchangeResponse]:
+        request_iterator: _MaybeAsyncIterator[_probe_pb2.ExchangeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_probe_pb2.ExchangeResponse], _abc.AsyncIterator[_probe_pb2.ExchangeResponse]]:
         """Many messages in, many out, each validated."""
 
     @_abc_1.abstractmethod
     def Collect(
         self,
-        request_iterator: _abc.AsyncIterator[_probe_pb2.CollectRequest],
-        context: _aio.ServicerContext[_abc.AsyncIterator[_probe_pb2.CollectRequest], _abc.Awaitable[_probe_pb2.CollectResponse]],
-    ) -> _abc.Awaitable[_probe_pb2.CollectResponse]:
+        request_iterator: _MaybeAsyncIterator[_probe_pb2.CollectRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_probe_pb2.CollectResponse, _abc.Awaitable[_probe_pb2.CollectResponse]]:
         """Many messages in, one out; each message names a county."""
 
-def add_ProbeServiceServicer_to_server(servicer: ProbeServiceServicer, server: _aio.Server) -> None: ...
+def add_ProbeServiceServicer_to_server(servicer: ProbeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

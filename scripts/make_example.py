@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write the made-up tables of examples/sichuan-22.1; --check only compares.
 
 Facts: codes and names of counties (sichuan-counties.csv) and courses (courses.csv). Made up, by
@@ -14,8 +13,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-FACTS = Path("examples/data")
-OUT = Path("examples/sichuan-22.1")
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FACTS, OUT = EXAMPLES / "data", EXAMPLES / "sichuan-22.1"
 SEATS_PER_ROOM = 30
 ROOMS_PER_SITE = 40
 # Rooms beyond the bare seats: courses do not fill every room (DOMAIN section 5).
