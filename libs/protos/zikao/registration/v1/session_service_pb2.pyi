@@ -119,7 +119,7 @@ class RegistrationSession(_message.Message):
 
     @_builtins.property
     def counties(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegistrationCounty]:
-        """Counties whose offices take registrations."""
+        """Counties whose offices take registrations, each once."""
 
     def __init__(
         self,
