@@ -1,6 +1,5 @@
 """Writing, completing and handing in an application, and what its deadlines end."""
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -31,10 +30,10 @@ from support.registration_server import (
     CLOSES,
     MATERIAL_CLOSES,
     REVIEW_CLOSES,
-    Caller,
     RegistrationServer,
     registration_server,
 )
+from support.service import Caller, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import types_pb2 as types
@@ -59,9 +58,27 @@ async def state_of(candidate: Caller) -> str:
 
 async def until_state(candidate: Caller, state: str) -> None:
     """Wait for the worker."""
-    async with asyncio.timeout(5):
-        while await state_of(candidate) != state:
-            await asyncio.sleep(0.02)
+
+    async def reached() -> bool:
+        return await state_of(candidate) == state
+
+    await until(reached)
+
+
+async def until_looked(server: RegistrationServer) -> None:
+    """Wait until the worker has looked at all deadlines once more, from the first to the last.
+
+    It deletes lapsed attempts before it looks, so two deletions have a whole look between them.
+    """
+
+    async def deleted() -> bool:
+        return not await server.rows("SELECT 1 FROM registration.login_attempt WHERE attempts = 77")
+
+    for _ in range(2):
+        await server.rows(
+            "INSERT INTO registration.login_attempt VALUES ('\\x00', 77, '2000-01-01T00:00Z')"
+        )
+        await until(deleted)
 
 
 def picture(size: tuple[int, int], color: tuple[int, int, int], *, noise: bool = False) -> bytes:
@@ -180,7 +197,7 @@ async def test_draft_is_abandoned_at_its_deadline(server: RegistrationServer) ->
     """Nobody does it: the clock alone; and it is audited with the state it had."""
     await new_candidate(server)
     candidate = await late(server, 1, CLOSES - timedelta(minutes=1))
-    await asyncio.sleep(0.3)
+    await until_looked(server)
     assert await state_of(candidate) == "DRAFT"
     await server.move_clock(CLOSES)
     await until_state(candidate, "ABANDONED")
@@ -205,9 +222,11 @@ async def test_pending_without_material_fails(server: RegistrationServer) -> Non
     await bare.call(submit_request())
     await pending_candidate(server, 2)
     bare = await late(server, 1, MATERIAL_CLOSES - timedelta(minutes=5))
+    await until_looked(server)
     assert await state_of(bare) == "PENDING_REVIEW"
     await server.move_clock(MATERIAL_CLOSES)
     await until_state(bare, "ABANDONED")
+    await until_looked(server)
     assert await state_of(await late(server, 2, MATERIAL_CLOSES)) == "PENDING_REVIEW"
 
 
@@ -247,6 +266,7 @@ async def test_rejected_is_abandoned_when_the_reviews_end(server: RegistrationSe
     """Who corrects nothing is out."""
     await rejected_candidate(server, with_material=True)
     candidate = await late(server, 1, REVIEW_CLOSES - timedelta(minutes=5))
+    await until_looked(server)
     assert await state_of(candidate) == "REJECTED"
     await server.move_clock(REVIEW_CLOSES)
     await until_state(candidate, "ABANDONED")

@@ -13,17 +13,17 @@ from support.registration_people import (
     approval,
     lease_request,
     new_candidate,
-    new_id,
     new_officer,
     pending_candidate,
     personal_data,
     session_part,
-    timestamp,
     update_request,
 )
 from support.registration_server import CLOSES, OPENS, RegistrationServer, registration_server
+from support.service import new_id
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import session_service_pb2 as session
+from zikao_kit.convert import time_to_pb
 from zikao_kit.errors import DomainError
 
 ONLY_WUHOU = [session.RegistrationCounty(code=WUHOU, name="武侯区")]
@@ -48,7 +48,7 @@ async def refused(server: RegistrationServer, *, dry_run: bool, **changes: Any) 
 
 async def test_same_session_twice(server: RegistrationServer) -> None:
     """The first apply says what it makes, the second nothing, a third what differs."""
-    assert await apply_session(server) == ["新增考次22.1，区县2个"]
+    assert await apply_session(server) == ["新增考次22.1：区县2个"]
     assert await apply_session(server) == []
     assert await apply_session(server, name="新名称") == [
         "考次名称由2022年4月高等教育自学考试改为新名称"
@@ -66,7 +66,7 @@ async def test_dry_run_changes_nothing(server: RegistrationServer) -> None:
         request = session.ApplySessionRequest(
             request_id=new_id(), session=session_part(), dry_run=True
         )
-        assert list((await operator.call(request)).changes) == ["新增考次22.1，区县2个"]
+        assert list((await operator.call(request)).changes) == ["新增考次22.1：区县2个"]
     assert await server.rows("SELECT 1 FROM registration.session") == []
 
 
@@ -97,8 +97,8 @@ async def test_contradictions_are_named_together(server: RegistrationServer) -> 
     error = await refused(
         server,
         dry_run=False,
-        registration_closes_at=timestamp(OPENS),
-        material_closes_at=timestamp(OPENS - timedelta(days=1)),
+        registration_closes_at=time_to_pb(OPENS),
+        material_closes_at=time_to_pb(OPENS - timedelta(days=1)),
         ticket_number_format="{serial:5}",
     )
     assert error.reason == "INVALID_REQUEST"
@@ -109,11 +109,29 @@ async def test_contradictions_are_named_together(server: RegistrationServer) -> 
     ]
 
 
+async def test_what_no_ticket_can_show_is_refused(server: RegistrationServer) -> None:
+    """Tickets hold numbers of 12 digits and ASCII session codes: no session asks for others."""
+    longer = "{city:2}{county:2}{session:3}{serial:6}"
+    for field, value in (("ticket_number_format", longer), ("code", "春季"), ("code", "22 1")):
+        error = await refused(server, dry_run=True, **{field: value})
+        assert error.reason == "INVALID_REQUEST"
+        assert [problem.field for problem in error.fields] == [f"session.{field}"]
+
+
+async def test_county_named_twice_is_refused(server: RegistrationServer) -> None:
+    """Of two names of one county neither is silently dropped."""
+    twice = [*ONLY_WUHOU, session.RegistrationCounty(code=WUHOU, name="武侯")]
+    error = await refused(server, dry_run=False, counties=twice)
+    assert [(problem.field, problem.description) for problem in error.fields] == [
+        ("session.counties", "区县代码不能重复")
+    ]
+
+
 async def test_windows_follow_the_session(server: RegistrationServer) -> None:
     """A longer window counts from the next call on."""
     await apply_session(server)
     await server.move_clock(CLOSES + timedelta(minutes=1))
-    longer = timestamp(CLOSES + timedelta(minutes=30))
+    longer = time_to_pb(CLOSES + timedelta(minutes=30))
     await apply_session(server, registration_closes_at=longer)
     assert await new_candidate(server)
 

@@ -1,27 +1,25 @@
 """What candidates, officers and the operator do, one function an act."""
 
 import io
-from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from PIL import Image
 from support.registration_server import (
     CLOSES,
     MATERIAL_CLOSES,
     OPENS,
     REVIEW_CLOSES,
-    Caller,
     RegistrationServer,
 )
+from support.service import Caller, new_id
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.convert import time_to_pb
 from zikao_registration.domain.documents import check_character
 from zikao_sandbox.portraits import portrait_jpeg
 
@@ -31,18 +29,6 @@ NAME, MOBILE = "阿依古丽·买买提", "13812345678"
 JINJIANG, WUHOU = "510104", "510107"
 SESSION_CODE = "22.1"
 COUNTY_OFFICER = options_pb2.ROLE_COUNTY_OFFICER
-
-
-def new_id() -> str:
-    """A request id."""
-    return str(uuid4())
-
-
-def timestamp(at: datetime) -> Timestamp:
-    """A time of the wire."""
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
 
 
 def document_number(number: int) -> str:
@@ -70,10 +56,10 @@ def session_part(**changes: Any) -> session.RegistrationSession:
     fields: dict[str, Any] = {
         "code": SESSION_CODE,
         "name": "2022年4月高等教育自学考试",
-        "registration_opens_at": timestamp(OPENS),
-        "registration_closes_at": timestamp(CLOSES),
-        "material_closes_at": timestamp(MATERIAL_CLOSES),
-        "review_closes_at": timestamp(REVIEW_CLOSES),
+        "registration_opens_at": time_to_pb(OPENS),
+        "registration_closes_at": time_to_pb(CLOSES),
+        "material_closes_at": time_to_pb(MATERIAL_CLOSES),
+        "review_closes_at": time_to_pb(REVIEW_CLOSES),
         "ticket_number_format": "{city:2}{county:2}{session:3}{serial:5}",
         "ticket_number_session": "221",
         "counties": [

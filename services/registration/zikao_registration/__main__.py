@@ -4,7 +4,7 @@ from zikao_kit.cli import service_cli
 
 from zikao_registration.config import RegistrationConfig
 from zikao_registration.main import serve_registration
-from zikao_registration.parts import PACKAGE
+from zikao_registration.names import PACKAGE
 
 main = service_cli(PACKAGE, RegistrationConfig, serve_registration)
 

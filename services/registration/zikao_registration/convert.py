@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.json_format import MessageToJson, Parse
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed_pb2
 from zikao.registration.v1 import review_service_pb2, session_service_pb2, types_pb2
+from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 from zikao_kit.feed import FeedRow
 
 from zikao_registration.domain.documents import DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Decision, Registration, RejectionReason
 from zikao_registration.domain.session import Session
-
-
-def enum_to_pb(enum: Any, prefix: str, value: str | None) -> Any:
-    """The enum's number of a domain value; 0 (unspecified) for None."""
-    return enum.Value(prefix + value.upper()) if value else 0
-
-
-def enum_from_pb(enum: Any, prefix: str, number: int) -> str:
-    """The domain's text of an enum's number."""
-    name: str = enum.Name(number)
-    return name.removeprefix(prefix).lower()
-
-
-def time_to_pb(time: datetime) -> Timestamp:
-    """An aware time as Timestamp."""
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def time_from_pb(message: Timestamp) -> datetime:
-    """A Timestamp as aware time in UTC."""
-    return message.ToDatetime(UTC)
 
 
 def document_type_from_pb(number: int) -> DocumentType:
@@ -172,21 +149,30 @@ def session_from_pb(message: session_service_pb2.RegistrationSession) -> Session
     )
 
 
-_SESSION_TIMES = (
-    "registration_opens_at",
-    "registration_closes_at",
-    "material_closes_at",
-    "review_closes_at",
-)
+def session_to_pb(session: Session) -> session_service_pb2.RegistrationSession:
+    """The same as message."""
+    return session_service_pb2.RegistrationSession(
+        code=session.code,
+        name=session.name,
+        registration_opens_at=time_to_pb(session.registration_opens_at),
+        registration_closes_at=time_to_pb(session.registration_closes_at),
+        material_closes_at=time_to_pb(session.material_closes_at),
+        review_closes_at=time_to_pb(session.review_closes_at),
+        ticket_number_format=session.ticket_number_format,
+        ticket_number_session=session.ticket_number_session,
+        counties=[
+            session_service_pb2.RegistrationCounty(code=code, name=name)
+            for code, name in session.counties.items()
+        ],
+    )
 
 
-def session_to_json(session: Session) -> dict[str, object]:
-    """The settings as stored."""
-    times = {name: getattr(session, name).isoformat() for name in _SESSION_TIMES}
-    return {**vars(session), **times, "counties": dict(session.counties)}
+def session_to_json(session: Session) -> str:
+    """A session as it is stored: its message in protobuf's JSON."""
+    return MessageToJson(session_to_pb(session), indent=None, ensure_ascii=False)
 
 
-def session_from_json(body: Mapping[str, Any]) -> Session:
-    """The settings as read back."""
-    times = {name: datetime.fromisoformat(body[name]) for name in _SESSION_TIMES}
-    return Session(**{**body, **times})
+def session_from_json(body: str) -> Session:
+    """A session as it was stored; what a newer version has added is passed over."""
+    message = session_service_pb2.RegistrationSession()
+    return session_from_pb(Parse(body, message, ignore_unknown_fields=True))

@@ -19,22 +19,23 @@ from zikao.registration.v1 import session_service_pb2_grpc as session_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
-from zikao_kit.db import Database
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.logs import configure_logging
-from zikao_kit.migrate import wait_until_migrated
-from zikao_kit.queries import Queries
-from zikao_kit.server import ServiceDefinition, serve
+from zikao_kit.migrate import open_database
+from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
 from zikao_registration.domain.logins import LoginLimit
-from zikao_registration.parts import PACKAGE, Parts
+from zikao_registration.names import PACKAGE, SCHEMA
+from zikao_registration.parts import Parts
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.rpc import AccountRpc, RegistrationRpc
-from zikao_registration.rpc_review import CandidateFeedRpc, ReviewRpc, SessionRpc
+from zikao_registration.rpc.accounts import AccountRpc
+from zikao_registration.rpc.feed import CandidateFeedRpc
+from zikao_registration.rpc.registrations import RegistrationRpc
+from zikao_registration.rpc.reviews import ReviewRpc
+from zikao_registration.rpc.sessions import SessionRpc
 from zikao_registration.signing import TokenKeys
-from zikao_registration.store import SCHEMA
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
@@ -50,9 +51,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
         async with AsyncExitStack() as stack:
-            db = await Database.connect(config.database, Queries.load(PACKAGE))
-            await stack.enter_async_context(db)
-            await wait_until_migrated(db, PACKAGE)
+            db = await stack.enter_async_context(open_database(config.database, PACKAGE))
             hashing = PasswordHashing(_hasher(config.argon2))
             stack.callback(hashing.close)
             parts = Parts(
@@ -100,29 +99,9 @@ def _login_limit(config: LoginConfig) -> LoginLimit:
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
-        ServiceDefinition(
-            account_grpc.add_AccountServiceServicer_to_server,
-            AccountRpc(parts),
-            account.DESCRIPTOR.services_by_name["AccountService"],
-        ),
-        ServiceDefinition(
-            registration_grpc.add_RegistrationServiceServicer_to_server,
-            RegistrationRpc(parts),
-            registration.DESCRIPTOR.services_by_name["RegistrationService"],
-        ),
-        ServiceDefinition(
-            review_grpc.add_ReviewServiceServicer_to_server,
-            ReviewRpc(parts),
-            review.DESCRIPTOR.services_by_name["ReviewService"],
-        ),
-        ServiceDefinition(
-            feed_grpc.add_CandidateFeedServiceServicer_to_server,
-            CandidateFeedRpc(parts),
-            feed.DESCRIPTOR.services_by_name["CandidateFeedService"],
-        ),
-        ServiceDefinition(
-            session_grpc.add_SessionServiceServicer_to_server,
-            SessionRpc(parts),
-            session.DESCRIPTOR.services_by_name["SessionService"],
-        ),
+        definition(account_grpc, account, "AccountService", AccountRpc(parts)),
+        definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
+        definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
+        definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
+        definition(session_grpc, session, "SessionService", SessionRpc(parts)),
     ]

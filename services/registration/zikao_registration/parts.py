@@ -17,11 +17,11 @@ from zikao_kit.idempotency import run_once, sha256
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.names import SCHEMA
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.signing import TokenKeys
-from zikao_registration.store import SCHEMA, Store
+from zikao_registration.store import Store
 
-PACKAGE = "zikao_registration"
 # A picture of 40 million pixels takes 120 MB while it is decoded.
 PICTURES_AT_ONCE = 2
 

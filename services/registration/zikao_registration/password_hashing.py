@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zikao_kit.errors import OVERLOADED, DomainError
+from zikao_kit.admission import overloaded
 
 HASHING_THREADS = 2
 MAX_WAITING_HASHES = 64
-OVERLOAD_RETRY_SECONDS = 2
 
 T = TypeVar("T")
 
@@ -59,7 +57,7 @@ class PasswordHashing:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._max_waiting:
-            raise DomainError(OVERLOADED, retry_after=timedelta(seconds=OVERLOAD_RETRY_SECONDS))
+            raise overloaded()
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

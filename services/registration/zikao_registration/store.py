@@ -1,17 +1,17 @@
-"""Sessions, registrations, reviews and the feed in the database; personal data encrypted."""
+"""Registrations, reviews and the feed in the database; personal data encrypted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
-from zikao_kit.db import ConstraintViolated, Record, Transaction
-from zikao_kit.errors import DomainError
+from zikao_kit.db import Record, Transaction
+from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.feed import FeedRow, Outbox
 from zikao_kit.tokens import Actor
 
@@ -24,56 +24,20 @@ from zikao_registration.domain.registration import (
     RejectionReason,
     Standing,
 )
-from zikao_registration.domain.session import Session, refuse_shared_digits
-from zikao_registration.domain.states import State
+from zikao_registration.domain.states import KEPT_BY_MATERIAL, State
+from zikao_registration.names import SCHEMA
+from zikao_registration.session_store import SessionStore
 
-SCHEMA = "registration"
 _OUTBOX = Outbox(SCHEMA)
 
 
 class Store:
-    """One method a query, bound to a running transaction."""
+    """Bound to the running transaction, with the sessions beside."""
 
     def __init__(self, transaction: Transaction, keys: KeyRing) -> None:
         self._tx = transaction
         self._keys = keys
-
-    async def get_session(self, code: str, *, for_update: bool = False) -> Session | None:
-        """A session's settings, or None."""
-        body = await self._tx.fetchval("lock_session" if for_update else "get_session", code)
-        return convert.session_from_json(json.loads(body)) if body else None
-
-    async def list_sessions(self) -> list[Session]:
-        """Every session's settings."""
-        return [
-            convert.session_from_json(json.loads(row["body"]))
-            for row in await self._tx.fetch("list_sessions")
-        ]
-
-    async def find_digits_owner(self, session: Session) -> str | None:
-        """The code of another session with the same digits in its ticket numbers."""
-        digits = session.ticket_number_session
-        owner: str | None = await self._tx.fetchval("find_digits_owner", digits, session.code)
-        return owner
-
-    async def save_session(self, session: Session, now: datetime) -> None:
-        """Store settings; SESSION_CHANGE_REFUSED when another session has the same digits."""
-        body = json.dumps(convert.session_to_json(session), ensure_ascii=False)
-        digits = session.ticket_number_session
-        try:
-            await self._tx.execute("save_session", session.code, digits, body, now)
-        except ConstraintViolated as error:
-            if error.constraint != "session_ticket_digits_key":
-                raise
-            raise refuse_shared_digits(session) from error
-
-    async def used_counties(self, session_code: str) -> set[str]:
-        """Counties with registrations in a session."""
-        return {row[0] for row in await self._tx.fetch("list_used_counties", session_code)}
-
-    async def has_ticket_numbers(self, session_code: str) -> bool:
-        """Say whether any ticket number of the session is out."""
-        return bool(await self._tx.fetchval("has_ticket_numbers", session_code))
+        self.sessions = SessionStore(transaction)
 
     async def insert_draft(self, registration: Registration) -> None:
         """Store an empty draft of a new candidate."""
@@ -103,7 +67,7 @@ class Store:
             await self._tx.execute("lock_candidate", candidate_id)
         found = await self.get_registrations([candidate_id])
         if not found:
-            raise DomainError("NOT_FOUND")
+            raise DomainError(NOT_FOUND)
         return found[0]
 
     async def update_registration(self, registration: Registration) -> Registration:
@@ -200,19 +164,23 @@ class Store:
         payload = convert.candidate_to_pb(registration).SerializeToString()
         await _OUTBOX.append(self._tx, key, self._keys.encrypt(payload, _outbox_context(key)))
 
-    async def expire(self, session: Session, now: datetime, limit: int) -> list[tuple[UUID, State]]:
-        """Abandon up to `limit` whose deadline has passed; return them with their last state."""
+    async def lock_expired(
+        self, session_code: str, states: Collection[State], limit: int
+    ) -> dict[UUID, State]:
+        """Lock up to `limit` registrations in `states`, but for those that their material keeps."""
         rows = await self._tx.fetch(
-            "lock_expired",
-            session.code,
-            now >= session.registration_closes_at,
-            now >= session.review_closes_at,
-            now >= session.material_closes_at,
-            limit,
+            "lock_expired", session_code, list(states), list(KEPT_BY_MATERIAL), limit
         )
-        states = {row["candidate_id"]: State(row["state"]) for row in rows}
-        abandoned = await self._tx.fetch("abandon_candidates", list(states), now)
-        return [(row["candidate_id"], states[row["candidate_id"]]) for row in abandoned]
+        return {row["candidate_id"]: State(row["state"]) for row in rows}
+
+    async def expire(
+        self, candidate_ids: Sequence[UUID], state: State, now: datetime
+    ) -> list[UUID]:
+        """Move expired registrations to `state`; return those that no material keeps by now."""
+        rows = await self._tx.fetch(
+            "expire_candidates", candidate_ids, state, list(KEPT_BY_MATERIAL), now
+        )
+        return [row["candidate_id"] for row in rows]
 
     def _sealed(self, registration: Registration) -> bytes:
         content = {**asdict(registration.personal), "document_number": registration.document.number}

@@ -160,8 +160,3 @@ def test_travel_permit_tells_neither_sex_nor_birth() -> None:
     """There is nothing to compare the application with."""
     permit = parse(HM_TRAVEL, "H12345678")
     assert (permit.sex, permit.birth_date) == (None, None)
-
-
-def test_initial_password_is_the_number_s_end() -> None:
-    """Older candidates begin with the last six characters."""
-    assert parse(RESIDENT, "11010519491231002x").initial_password == "31002X"

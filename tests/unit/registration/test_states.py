@@ -5,6 +5,7 @@ import itertools
 import pytest
 from zikao_kit.errors import DomainError
 from zikao_registration.domain.states import (
+    KEPT_BY_MATERIAL,
     STATE_NAMES_ZH,
     TRANSITIONS,
     Action,
@@ -44,6 +45,11 @@ def test_only_a_pending_registration_is_decided() -> None:
     """Approval and rejection need a registration that was handed in."""
     decided = {state for state, action in TRANSITIONS if action in {Action.APPROVE, Action.REJECT}}
     assert decided == {State.PENDING_REVIEW}
+
+
+def test_only_a_pending_registration_is_kept_by_material() -> None:
+    """Material keeps nothing alive that a candidate has still to hand in."""
+    assert {state for state, action in TRANSITIONS if action is Action.APPROVE} == KEPT_BY_MATERIAL
 
 
 def test_pending_registration_cannot_be_edited() -> None:

@@ -2,15 +2,16 @@
 
 from datetime import datetime
 
+from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.domain.session import (
-    Session,
-    check_change,
-    check_session,
-    describe_changes,
+from zikao_registration.domain.session import Session, session_problems
+from zikao_registration.domain.session_changes import (
+    changes_between,
     refuse_shared_digits,
+    require_harmless,
 )
+from zikao_registration.session_store import SessionStore
 from zikao_registration.store import Store
 
 
@@ -19,27 +20,28 @@ async def apply_session(
 ) -> list[str]:
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
-    Raises DomainError INVALID_REQUEST for settings that contradict each other,
+    Raises DomainError INVALID_REQUEST with everything that contradicts itself,
     SESSION_CHANGE_REFUSED naming what candidates would lose.
     """
-    check_session(session)
-    before = await store.get_session(session.code, for_update=True)
-    changes = describe_changes(before, session)
-    await _refuse_harm(store, before, session)
+    if problems := session_problems(session):
+        raise DomainError(INVALID_REQUEST, fields=problems)
+    before = await store.sessions.lock(session.code)
+    await _refuse_harm(store.sessions, before, session)
+    changes = changes_between(before, session)
     if changes and not dry_run:
-        await store.save_session(session, now)
+        await store.sessions.save(session, now)
         after = {"session": session.code, "changes": changes}
         await store.audit(actor, "apply_session", now, after=after)
     return changes
 
 
-async def _refuse_harm(store: Store, before: Session | None, after: Session) -> None:
-    if await store.find_digits_owner(after):
+async def _refuse_harm(sessions: SessionStore, before: Session | None, after: Session) -> None:
+    if await sessions.shares_digits(after):
         raise refuse_shared_digits(after)
     if before is not None:
-        check_change(
+        require_harmless(
             before,
             after,
-            used_counties=await store.used_counties(after.code),
-            numbers_assigned=await store.has_ticket_numbers(after.code),
+            used_counties=await sessions.used_counties(after.code),
+            numbers_assigned=await sessions.has_ticket_numbers(after.code),
         )

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import Account, AccountStore
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.documents import Document, DocumentType, parse_document
 from zikao_registration.domain.logins import choose_login_name
 from zikao_registration.domain.passwords import check_password
@@ -58,7 +57,7 @@ async def create_account(
     Raises DomainError SESSION_UNKNOWN, REGISTRATION_CLOSED, and LOGIN_NAME_TAKEN also when
     the person has an account already.
     """
-    session = await load_session(store, session_code)
+    session = await store.sessions.load(session_code)
     session.require_registration_open(now)
     candidate_id = uuid4()
     account = Account(candidate_id, password_hash, role="candidate", scope="")

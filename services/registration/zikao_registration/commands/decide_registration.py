@@ -5,7 +5,6 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import Action, next_state
@@ -25,7 +24,7 @@ async def decide_registration(
     actor.require_scope(before.personal.county_code)
     state = next_state(before.state, Action.APPROVE if decision.approved else Action.REJECT)
     before.require_lease(UUID(actor.subject), now)
-    session = await load_session(store, before.session_code)
+    session = await store.sessions.load(before.session_code)
     session.require_review_open(now)
     await store.insert_decision(candidate_id, UUID(actor.subject), decision)
     await store.audit(

@@ -7,7 +7,6 @@ from uuid import UUID
 from zikao_kit.errors import DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.personal import find_problems
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
@@ -23,7 +22,7 @@ async def submit_registration(store: Store, *, actor: Actor, now: datetime) -> R
     """
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.SUBMIT)
-    session = await load_session(store, before.session_code)
+    session = await store.sessions.load(before.session_code)
     session.require_editing_open(before.state, now)
     problems = _problems(before, session, now)
     if problems:

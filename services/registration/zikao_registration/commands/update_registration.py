@@ -7,7 +7,6 @@ from uuid import UUID
 from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.personal import PersonalData, wrong_fields
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import Action, next_state
@@ -24,7 +23,7 @@ async def update_registration(
     """
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.EDIT)
-    session = await load_session(store, before.session_code)
+    session = await store.sessions.load(before.session_code)
     session.require_editing_open(before.state, now)
     problems = list(wrong_fields(personal))
     if problems:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.states import Action, next_state
 from zikao_registration.store import Store
 
@@ -19,7 +18,7 @@ async def upload_material(store: Store, jpeg: bytes, *, actor: Actor, now: datet
     """
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.ADD_MATERIAL)
-    session = await load_session(store, before.session_code)
+    session = await store.sessions.load(before.session_code)
     session.require_material_open(before.state, now)
     await store.save_material(before.candidate_id, jpeg, now)
     changed = replace(before, state=state, has_material=True, updated_at=now)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.commands.load_session import load_session
 from zikao_registration.domain.photos import check_photo
 from zikao_registration.domain.states import Action, next_state
 from zikao_registration.photo_encoding import encode_photo
@@ -28,7 +27,7 @@ async def upload_photo(store: Store, jpeg: bytes, *, actor: Actor, now: datetime
     """
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.EDIT)
-    session = await load_session(store, before.session_code)
+    session = await store.sessions.load(before.session_code)
     session.require_editing_open(before.state, now)
     sha256 = hashlib.sha256(jpeg).digest()
     await store.save_photo(before.candidate_id, sha256, jpeg, now)

@@ -16,7 +16,6 @@ from zikao_kit.errors import DomainError
 
 CHECK_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
-INITIAL_PASSWORD_CHARACTERS = 6
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _EIGHTEEN = re.compile(r"[1-9][0-9]{16}[0-9X]", re.ASCII)
@@ -71,11 +70,6 @@ class Document:
         if not self._is_structured:
             return None
         return Sex.MALE if int(self.number[16]) % 2 else Sex.FEMALE
-
-    @property
-    def initial_password(self) -> str:
-        """What an older candidate's password is until it is changed."""
-        return self.number[-INITIAL_PASSWORD_CHARACTERS:]
 
     @property
     def _is_structured(self) -> bool:

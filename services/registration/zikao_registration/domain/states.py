@@ -25,7 +25,7 @@ class Action(StrEnum):
     SUBMIT = "submit"
     APPROVE = "approve"
     REJECT = "reject"
-    # A deadline has passed: of the draft, of the correction, or of the missing material.
+    # A deadline has passed (`Session.expired_states`).
     EXPIRE = "expire"
 
 
@@ -44,6 +44,9 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.REJECTED, Action.EXPIRE): State.ABANDONED,
 }
 
+# Identity material in time keeps these alive; without it they end at the material deadline.
+KEPT_BY_MATERIAL = frozenset({State.PENDING_REVIEW})
+
 STATE_NAMES_ZH = {
     State.DRAFT: "草稿",
     State.PENDING_REVIEW: "待审核",
@@ -57,5 +60,5 @@ def next_state(state: State, action: Action) -> State:
     """Return the state after `action`, or raise STATE_NOT_ALLOWED naming the state in Chinese."""
     after = TRANSITIONS.get((state, action))
     if after is None:
-        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[state], action=action)
+        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[state])
     return after

@@ -1,57 +1,41 @@
 """Admission ticket numbers: lifelong, dense per county and session (DOMAIN section 3).
 
 The format is a setting of the session: fields such as `{city:2}{county:2}{session:3}{serial:5}`
-with their digits, and literal digits between them.
+with their digits, and literal digits between them; 12 digits in all, as tickets and other
+systems expect.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from zikao_kit.errors import DomainError
 
-TICKET_NUMBER_MAX_DIGITS = 20
+TICKET_NUMBER_DIGITS = 12
 _FIELDS = ("city", "county", "session", "serial")
 _TOKEN = re.compile(r"\{(?P<field>[a-z]+):(?P<digits>[1-9])\}|(?P<literal>[0-9]+)", re.ASCII)
 
 
 class FormatInvalid(ValueError):  # noqa: N818 - says what is wrong
-    """The format cannot make unique numbers; the text says why."""
-
-
-@dataclass(frozen=True)
-class TicketNumber:
-    """What a ticket number says: 4 digits of the county's code, the session's, the serial."""
-
-    city: str
-    county: str
-    session: str
-    serial: int
+    """The format cannot make unique numbers; the text says why, in Chinese."""
 
 
 class TicketNumberFormat:
-    """Makes and reads ticket numbers of one format. Raises FormatInvalid for a bad one."""
+    """Makes ticket numbers of one format. Raises FormatInvalid for a bad one."""
 
     def __init__(self, template: str) -> None:
         tokens = list(_TOKEN.finditer(template))
         if "".join(token[0] for token in tokens) != template:
-            raise FormatInvalid(f"cannot read {template!r}")
+            raise FormatInvalid(f"无法识别“{template}”")
         widths = [(token["field"], int(token["digits"])) for token in tokens if token["field"]]
         if sorted(name for name, _ in widths) != sorted(_FIELDS):
-            raise FormatInvalid("city, county, session and serial are needed, each once")
+            raise FormatInvalid("city、county、session、serial四段应各出现一次")
         self._widths = dict(widths)
         if (self._widths["city"], self._widths["county"]) != (2, 2):
-            raise FormatInvalid("city and county have 2 digits")
+            raise FormatInvalid("city和county应为2位")
         self._tokens = [(token["field"], token["literal"] or "") for token in tokens]
-        self._pattern = re.compile("".join(_group(token) for token in tokens), re.ASCII)
-        if self.digits > TICKET_NUMBER_MAX_DIGITS:
-            raise FormatInvalid(f"at most {TICKET_NUMBER_MAX_DIGITS} digits")
-
-    @property
-    def digits(self) -> int:
-        """Length of every number."""
-        return sum(self._widths.values()) + sum(len(literal) for _, literal in self._tokens)
+        if self._digits != TICKET_NUMBER_DIGITS:
+            raise FormatInvalid(f"准考证号应为{TICKET_NUMBER_DIGITS}位，此格式为{self._digits}位")
 
     @property
     def last_serial(self) -> int:
@@ -74,15 +58,6 @@ class TicketNumberFormat:
         }
         return "".join(values[field] if field else literal for field, literal in self._tokens)
 
-    def read(self, number: str) -> TicketNumber | None:
-        """Return what a number says; None when it is not of this format."""
-        match = self._pattern.fullmatch(number)
-        if match is None:
-            return None
-        return TicketNumber(match["city"], match["county"], match["session"], int(match["serial"]))
-
-
-def _group(token: re.Match[str]) -> str:
-    if token["field"]:
-        return f"(?P<{token['field']}>[0-9]{{{token['digits']}}})"
-    return token["literal"]
+    @property
+    def _digits(self) -> int:
+        return sum(self._widths.values()) + sum(len(literal) for _, literal in self._tokens)

@@ -18,7 +18,7 @@ class DeadlineWorker:
                 self._parts.login_limit.lapsed_at(now)
             )
         async with self._parts.db.read() as tx:
-            sessions = await self._parts.store(tx).list_sessions()
+            sessions = await self._parts.store(tx).sessions.load_all()
         more = False
         for session in sessions:
             async with self._parts.db.transaction() as tx:

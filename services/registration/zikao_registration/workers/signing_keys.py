@@ -5,7 +5,7 @@ from zikao_registration.parts import Parts
 
 
 class SigningKeyWorker:
-    """A key that another process made is trusted, and a retired one refused, within a poll."""
+    """A key that another process made is trusted, and a deleted one refused, within a poll."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

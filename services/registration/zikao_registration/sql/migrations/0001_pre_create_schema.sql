@@ -19,11 +19,10 @@ CREATE TABLE registration.signing_key (
     private_key_enc bytea NOT NULL,
     public_key bytea NOT NULL,
     created_at timestamptz NOT NULL,
-    retired_at timestamptz,
     CONSTRAINT signing_key_pkey PRIMARY KEY (key_id),
     CONSTRAINT signing_key_public_key_check CHECK (octet_length(public_key) = 32)
 );
-COMMENT ON TABLE registration.signing_key IS 'Ed25519 keys of access tokens; the newest signs';
+COMMENT ON TABLE registration.signing_key IS 'Ed25519 keys of access tokens: the newest signs, a deleted one is trusted no more';
 
 CREATE TABLE registration.account (
     account_id uuid NOT NULL,

@@ -42,7 +42,6 @@ VALUES ($1, $2, $3, $4);
 -- name: list_signing_keys
 SELECT key_id, private_key_enc, public_key
 FROM registration.signing_key
-WHERE retired_at IS NULL
 ORDER BY created_at DESC, key_id;
 
 -- Services that start together make one key, not one each.

@@ -6,9 +6,9 @@ VALUES ($1, $2, 'draft', $3, '', NULL, '', $4, 'active', '', $5);
 
 -- name: get_candidates
 SELECT candidate.candidate_id, candidate.session_code, candidate.state, candidate.document_type,
-    candidate.county_code, candidate.track, candidate.major_code, candidate.personal_enc,
-    candidate.ticket_number, candidate.standing, candidate.standing_reason, candidate.updated_at,
-    candidate.submitted_at, candidate.leased_by, candidate.leased_until,
+    candidate.personal_enc, candidate.ticket_number, candidate.standing,
+    candidate.standing_reason, candidate.updated_at, candidate.submitted_at,
+    candidate.leased_by, candidate.leased_until,
     photo.sha256 AS photo_sha256, identity_material.candidate_id IS NOT NULL AS has_material
 FROM registration.candidate
 LEFT JOIN registration.photo ON photo.candidate_id = candidate.candidate_id
@@ -56,32 +56,30 @@ VALUES ($1, $2, 1)
 ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial + 1
 RETURNING last_serial;
 
--- Some at once; what a candidate or an officer holds now comes with the next.
+-- Of the states $2; those of the states $3 only without identity material. The list of states
+-- is the index's. Some at once: what a candidate or an officer holds now comes with the next.
 -- name: lock_expired
 SELECT candidate.candidate_id, candidate.state
 FROM registration.candidate
 WHERE candidate.session_code = $1
     AND candidate.state IN ('draft', 'pending_review', 'rejected')
+    AND candidate.state = ANY ($2::text[])
     AND (
-        (candidate.state = 'draft' AND $2)
-        OR (candidate.state = 'rejected' AND $3)
-        OR (
-            candidate.state = 'pending_review' AND $4 AND NOT EXISTS (
-                SELECT 1 FROM registration.identity_material
-                WHERE identity_material.candidate_id = candidate.candidate_id
-            )
+        candidate.state <> ALL ($3::text[]) OR NOT EXISTS (
+            SELECT 1 FROM registration.identity_material
+            WHERE identity_material.candidate_id = candidate.candidate_id
         )
     )
-LIMIT $5
+LIMIT $4
 FOR UPDATE OF candidate SKIP LOCKED;
 
 -- Looks for the material again: it may have been committed while the row was being locked.
--- name: abandon_candidates
+-- name: expire_candidates
 UPDATE registration.candidate
-SET state = 'abandoned', updated_at = $2, leased_by = NULL, leased_until = NULL
+SET state = $2, updated_at = $4, leased_by = NULL, leased_until = NULL
 WHERE candidate_id = ANY ($1::uuid[])
     AND (
-        state <> 'pending_review' OR NOT EXISTS (
+        state <> ALL ($3::text[]) OR NOT EXISTS (
             SELECT 1 FROM registration.identity_material
             WHERE identity_material.candidate_id = candidate.candidate_id
         )

@@ -8,10 +8,8 @@ SELECT body
 FROM registration.session
 ORDER BY code;
 
--- name: find_digits_owner
-SELECT code
-FROM registration.session
-WHERE ticket_digits = $1 AND code <> $2;
+-- name: shares_digits
+SELECT EXISTS (SELECT 1 FROM registration.session WHERE ticket_digits = $1 AND code <> $2);
 
 -- name: lock_session
 SELECT body

@@ -1,0 +1,4 @@
+"""The names this service goes by."""
+
+PACKAGE = "zikao_registration"
+SCHEMA = "registration"

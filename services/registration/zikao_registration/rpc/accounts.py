@@ -1,0 +1,101 @@
+"""Accounts, logins and the keys of tokens."""
+
+from typing import Any
+
+from zikao.registration.v1 import account_service_pb2, account_service_pb2_grpc
+from zikao_kit.context import current_actor
+from zikao_kit.convert import time_to_pb
+from zikao_kit.db import Transaction
+
+from zikao_registration.commands.create_account import check_application, create_account
+from zikao_registration.commands.create_staff_account import (
+    check_staff_login,
+    create_staff_account,
+)
+from zikao_registration.commands.log_in import log_in
+from zikao_registration.convert import document_type_from_pb, role_from_pb
+from zikao_registration.parts import Parts
+
+
+class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
+    """Accounts, and the tokens that prove who is calling."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def CreateAccount(
+        self, request: account_service_pb2.CreateAccountRequest, context: Any
+    ) -> account_service_pb2.CreateAccountResponse:
+        """Create a candidate's account; its password is hashed before the transaction."""
+        now = self._parts.clock.now()
+        kind = document_type_from_pb(request.document_type)
+        number, name, password = request.document_number, request.login_name, request.password
+        application = check_application(kind, number, name, password, now)
+        password_hash = await self._parts.hashing.hash(password)
+
+        async def work(tx: Transaction) -> account_service_pb2.CreateAccountResponse:
+            accounts, store = self._parts.accounts(tx), self._parts.store(tx)
+            code, actor = request.session_code, current_actor()
+            candidate_id = await create_account(
+                accounts, store, application, code, password_hash, actor=actor, now=now
+            )
+            return account_service_pb2.CreateAccountResponse(candidate_id=str(candidate_id))
+
+        response_type = account_service_pb2.CreateAccountResponse
+        return await self._parts.run_once(request, response_type, work)
+
+    async def LogIn(
+        self, request: account_service_pb2.LogInRequest, context: Any
+    ) -> account_service_pb2.LogInResponse:
+        """Prove a password and get a token."""
+        parts = self._parts
+        account = await log_in(
+            parts.open_accounts,
+            parts.hashing,
+            parts.login_limit,
+            request.login_name,
+            request.password,
+            caller=current_actor().caller,
+            now=parts.clock.now(),
+        )
+        issued = parts.tokens.issue(account)
+        return account_service_pb2.LogInResponse(
+            access_token=issued.token,
+            expires_at=time_to_pb(issued.expires_at),
+            subject=str(account.account_id),
+        )
+
+    async def CreateStaffAccount(
+        self, request: account_service_pb2.CreateStaffAccountRequest, context: Any
+    ) -> account_service_pb2.CreateStaffAccountResponse:
+        """Create an officer's or auditor's account."""
+        now = self._parts.clock.now()
+        login_name = check_staff_login(request.login_name, request.password, now)
+        password_hash = await self._parts.hashing.hash(request.password)
+
+        async def work(tx: Transaction) -> account_service_pb2.CreateStaffAccountResponse:
+            staff_id = await create_staff_account(
+                self._parts.accounts(tx),
+                self._parts.store(tx),
+                login_name,
+                password_hash,
+                role=role_from_pb(request.role),
+                scope=request.scope,
+                actor=current_actor(),
+                now=now,
+            )
+            return account_service_pb2.CreateStaffAccountResponse(staff_id=str(staff_id))
+
+        response_type = account_service_pb2.CreateStaffAccountResponse
+        return await self._parts.run_once(request, response_type, work)
+
+    async def ListSigningKeys(
+        self, request: account_service_pb2.ListSigningKeysRequest, context: Any
+    ) -> account_service_pb2.ListSigningKeysResponse:
+        """The public keys with which tokens are verified; from memory, for they are asked often."""
+        return account_service_pb2.ListSigningKeysResponse(
+            keys=[
+                account_service_pb2.SigningKey(key_id=key_id, public_key=public_key)
+                for key_id, public_key in self._parts.tokens.public_keys.items()
+            ]
+        )
