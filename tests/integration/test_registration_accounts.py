@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -293,10 +294,28 @@ async def test_deleted_keys_are_replaced(server: RegistrationServer) -> None:
     assert (await (await log_in(server, document_number(1))).call(GET)).registration.candidate_id
 
 
+async def until_waiting(dsn: str, count: int) -> None:
+    """Wait until so many transactions of the database wait for an advisory lock."""
+    connection = await asyncpg.connect(dsn)
+
+    async def waiting() -> bool:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+            " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+        )
+        return bool(found == count)
+
+    try:
+        await until(waiting)
+    finally:
+        await connection.close()
+
+
 async def test_processes_that_start_together_make_one_key(make_database: MakeDatabase) -> None:
     """Who starts while another makes the key waits for it, and gets that one."""
     keys = KeyRing.generate()
-    config = DatabaseConfig(dsn=await make_database("registration"))
+    dsn = await make_database("registration")
+    config = DatabaseConfig(dsn=dsn)
 
     async with await Database.connect(config, Queries.load("zikao_registration")) as db:
 
@@ -308,8 +327,8 @@ async def test_processes_that_start_together_make_one_key(make_database: MakeDat
         async with db.transaction() as tx:
             (made,) = await load_signing_keys(AccountStore(tx, keys), NOON)
             others = [asyncio.create_task(start()) for _ in range(3)]
-            done, _ = await asyncio.wait(others, timeout=0.3)
-            assert not done
+            await until_waiting(dsn, 3)
+            assert not any(other.done() for other in others)
         assert await asyncio.gather(*others) == [made.key_id] * 3
 
 
