@@ -83,10 +83,8 @@ def _tickets(at: Surroundings) -> Settings:
 
 
 def _payment(at: Surroundings) -> Settings:
-    return {
-        "database_file": str(at.layout.payment / "payment.sqlite"),
-        "enrollment_target": at.target("enrollment"),
-    }
+    database_file = str(at.layout.payment / "payment.sqlite")
+    return {"database_file": database_file} | _peer(at, "enrollment", "enrollment", "enrollment")
 
 
 PARTS = (

@@ -35,7 +35,7 @@ class ServiceConfig(Protocol):
 
 
 C = TypeVar("C", bound=ServiceConfig)
-_config_option = click.option(
+config_option = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -53,22 +53,22 @@ def service_cli(
         """Run the service or migrate its schema."""
 
     @main.command("serve")
-    @_config_option
+    @config_option
     def serve_command(path: Path | None) -> None:
         """Serve until SIGTERM."""
-        with _refusing_bad_config():
+        with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
             run(lambda: serve(config))
 
     @main.command("migrate")
-    @_config_option
+    @config_option
     @click.option(
         "--phase", type=click.Choice(["pre", "post", "all"]), default="all", show_default=True
     )
     @click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
     def migrate_command(path: Path | None, phase: Selection, *, dry_run: bool) -> None:
         """Apply the migrations that are missing, as the service's own role."""
-        with _refusing_bad_config():
+        with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
             dsn = config.database.resolved_dsn()
         _migrate(dsn, package, phase, dry_run=dry_run)
@@ -77,7 +77,8 @@ def service_cli(
 
 
 @contextmanager
-def _refusing_bad_config() -> Iterator[None]:
+def refusing_bad_config() -> Iterator[None]:
+    """Say all that is wrong with a configuration, and exit with CONFIG_EXIT_CODE."""
     # A secret's file is read when it is needed, so its error comes later than the others.
     try:
         yield

@@ -7,9 +7,9 @@ import time
 
 import grpc
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
+from zikao_kit.convert import time_to_pb
 
 from zikao_sandbox.payment_store import Notification, Payment, PaymentStore
 
@@ -30,19 +30,13 @@ class Notifier:
         self._store = store
         self._stub = rpc.PaymentNotificationServiceStub(channel)
 
-    async def run(self) -> None:
-        """Deliver until cancelled."""
-        while True:
-            if not await self.deliver_due():
-                await asyncio.sleep(POLL_SECONDS)
-
-    async def deliver_due(self) -> int:
-        """Send one batch of what is due; how many were tried."""
+    async def work(self) -> bool:
+        """Send one batch of what is due; whether there was any."""
         due = self._store.due_notifications(
             time.time(), BATCH, reorder=self._store.behaviour().reorder
         )
         await asyncio.gather(*(self._deliver(notification) for notification in due))
-        return len(due)
+        return bool(due)
 
     async def _deliver(self, notification: Notification) -> None:
         request = pb.NotifyPaymentRequest(payment=payment_to_pb(notification.payment))
@@ -63,11 +57,9 @@ class Notifier:
 
 def payment_to_pb(payment: Payment) -> pb.Payment:
     """As it goes over the wire."""
-    paid_at = Timestamp()
-    paid_at.FromDatetime(payment.paid_at)
     return pb.Payment(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         amount_fen=payment.amount_fen,
-        paid_at=paid_at,
+        paid_at=time_to_pb(payment.paid_at),
     )

@@ -10,7 +10,14 @@ from typing import TypeVar
 from uuid import uuid4
 
 from zikao_kit.clock import Clock
-from zikao_kit.errors import DomainError, FieldProblem
+from zikao_kit.errors import (
+    INVALID_REQUEST,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    REQUEST_ID_REUSED,
+    DomainError,
+    FieldProblem,
+)
 
 from zikao_sandbox.payment_store import (
     CLOSED,
@@ -74,7 +81,7 @@ class PaymentPlatform:
                 refund_id, payment_id, amount_fen, now
             )
         if (refund.payment_id, refund.amount_fen) != (payment_id, amount_fen):
-            raise DomainError("REQUEST_ID_REUSED")
+            raise DomainError(REQUEST_ID_REUSED)
         return refund.refunded_at if refund.refunded_at <= now else None
 
     def pay_order(
@@ -89,7 +96,7 @@ class PaymentPlatform:
             now = self._clock.now()
             closed = order.state == CLOSED or (order.state == OPEN and order.pay_before <= now)
             if closed and not after_close:
-                raise DomainError("PERMISSION_DENIED")
+                raise DomainError(PERMISSION_DENIED)
             amount_fen = amount_fen or order.amount_fen
             payment = Payment(f"P{uuid4().hex}", order.order_id, amount_fen, now)
             self._store.insert_payment(payment)
@@ -113,7 +120,7 @@ class PaymentPlatform:
         payment = _found(self._store.payment(payment_id))
         if self._store.refunded_fen(payment_id) + amount_fen > payment.amount_fen:
             raise DomainError(
-                "INVALID_REQUEST", fields=[FieldProblem("amount_fen", "退款总额超过已缴金额")]
+                INVALID_REQUEST, fields=[FieldProblem("amount_fen", "退款总额超过已缴金额")]
             )
         delay = timedelta(seconds=self._random_delay_seconds(self._store.behaviour()))
         refund = Refund(refund_id, payment_id, amount_fen, now + delay)
@@ -123,7 +130,7 @@ class PaymentPlatform:
     def _recall(self, request_id: str, body: bytes) -> str | None:
         answered = self._store.answered(request_id)
         if answered is not None and answered[0] != body:
-            raise DomainError("REQUEST_ID_REUSED")
+            raise DomainError(REQUEST_ID_REUSED)
         return answered[1] if answered else None
 
     def _owe_notifications(self, payment: Payment) -> None:
@@ -140,5 +147,5 @@ class PaymentPlatform:
 
 def _found(value: T | None) -> T:
     if value is None:
-        raise DomainError("NOT_FOUND")
+        raise DomainError(NOT_FOUND)
     return value

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox_pb
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_rpc
+from zikao_kit.convert import time_from_pb, time_to_pb
 
 from zikao_sandbox.notifier import payment_to_pb
 from zikao_sandbox.payment_store import CLOSED, OPEN, PAID, Behaviour
@@ -34,7 +34,7 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
         self, request: pb.CreatePaymentOrderRequest, context: Any
     ) -> pb.CreatePaymentOrderResponse:
         """Open an order to pay."""
-        pay_before = request.pay_before.ToDatetime(UTC)
+        pay_before = time_from_pb(request.pay_before)
         order = self._platform.create_order(request.order_id, request.amount_fen, pay_before)
         return pb.CreatePaymentOrderResponse(payment_code=order.payment_code)
 
@@ -63,10 +63,9 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
         refunded_at = self._platform.refund_payment(
             request.refund_id, request.payment_id, request.amount_fen
         )
-        response = pb.RefundPaymentResponse()
-        if refunded_at is not None:
-            response.refunded_at.FromDatetime(refunded_at)
-        return response
+        return pb.RefundPaymentResponse(
+            refunded_at=time_to_pb(refunded_at) if refunded_at else None
+        )
 
 
 class SandboxRpc(sandbox_rpc.SandboxServiceServicer):

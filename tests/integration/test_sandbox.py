@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import grpc
-import pytest
 from google.protobuf.duration_pb2 import Duration
+from support.service import Caller, free_port, new_id, until
 from zikao.enrollment.v1 import errors_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox_pb
-from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_rpc
+from zikao_kit.cli import CONFIG_EXIT_CODE
 from zikao_kit.clock import SystemClock
 from zikao_kit.config import ServerConfig, TlsConfig
-from zikao_kit.error_table import reason_of
-from zikao_kit.server import GrpcServer, ServiceDefinition
+from zikao_kit.convert import time_to_pb
+from zikao_kit.server import GrpcServer, definition
 from zikao_kit.tls import CertFiles, DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
-ANSWER_SECONDS = 5.0
 START_SECONDS = 20.0
 ORDERS = 5
 
@@ -51,12 +48,6 @@ class Receiver(rpc.PaymentNotificationServiceServicer):
         self.arrived.append(request.payment)
         return pb.NotifyPaymentResponse()
 
-    async def until(self, reached: Callable[[list[pb.Payment]], bool]) -> None:
-        """Wait for what should arrive."""
-        async with asyncio.timeout(START_SECONDS):
-            while not reached(self.arrived):
-                await asyncio.sleep(0.02)
-
 
 def tls(files: CertFiles) -> TlsConfig:
     """A certificate as a server is configured with it."""
@@ -75,15 +66,7 @@ async def receiving(ca: DevelopmentCa) -> AsyncIterator[tuple[Receiver, int]]:
         verifier=TokenVerifier(TrustedKeys().get, SystemClock()),
     )
     port = await server.start()
-    server.publish(
-        [
-            ServiceDefinition(
-                rpc.add_PaymentNotificationServiceServicer_to_server,
-                receiver,
-                pb.DESCRIPTOR.services_by_name["PaymentNotificationService"],
-            )
-        ]
-    )
+    server.publish([definition(rpc, pb, "PaymentNotificationService", receiver)])
     try:
         yield receiver, port
     finally:
@@ -94,9 +77,7 @@ class Platform:
     """The process, and how enrollment and an operator call it."""
 
     def __init__(self, folder: Path, ca: DevelopmentCa, enrollment_port: int) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.target = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.target = f"127.0.0.1:{free_port()}"
         self._ca = ca
         files = ca.issue("payment-platform")
         self._environment = os.environ | {
@@ -107,7 +88,8 @@ class Platform:
             "ZIKAO_SANDBOX__SERVER__TLS__CA_FILE": str(files.ca),
             "ZIKAO_SANDBOX__SERVER__DRAIN_WAIT_SECONDS": "0",
             "ZIKAO_SANDBOX__DATABASE_FILE": str(folder / "platform.db"),
-            "ZIKAO_SANDBOX__ENROLLMENT_TARGET": f"127.0.0.1:{enrollment_port}",
+            "ZIKAO_SANDBOX__ENROLLMENT__TARGET": f"127.0.0.1:{enrollment_port}",
+            "ZIKAO_SANDBOX__ENROLLMENT__SERVER_NAME": "enrollment",
         }
 
     @contextmanager
@@ -125,39 +107,40 @@ class Platform:
             process.wait()
 
     @asynccontextmanager
-    async def called_by(self, name: str) -> AsyncIterator[grpc.aio.Channel]:
-        """A channel with the certificate of `name`."""
+    async def called_by(self, name: str) -> AsyncIterator[Caller]:
+        """Who has the certificate of `name`, when the process serves."""
         options = [("grpc.max_reconnect_backoff_ms", 200)]
         credentials = channel_credentials(self._ca.issue(name))
         async with grpc.aio.secure_channel(self.target, credentials, options) as channel:
-            yield channel
+            async with asyncio.timeout(START_SECONDS):
+                await channel.channel_ready()
+            yield Caller(channel)
 
     async def create_order(self, order_id: str) -> str:
-        """The payment code of an order of 35 yuan, waiting for the process to be up."""
-        request = pb.CreatePaymentOrderRequest(order_id=order_id, amount_fen=3500)
-        request.pay_before.FromDatetime(datetime.now(UTC) + timedelta(minutes=30))
-        async with self.called_by("enrollment") as channel:
-            call = rpc.PaymentPlatformServiceStub(channel).CreatePaymentOrder
-            answer = await call(request, timeout=START_SECONDS, wait_for_ready=True)
-        return answer.payment_code
+        """The payment code of an order of 35 yuan."""
+        pay_before = time_to_pb(datetime.now(UTC) + timedelta(minutes=30))
+        request = pb.CreatePaymentOrderRequest(
+            order_id=order_id, amount_fen=3500, pay_before=pay_before
+        )
+        async with self.called_by("enrollment") as enrollment:
+            return str((await enrollment.call(request)).payment_code)
 
     async def pay(self, payment_code: str) -> pb.Payment:
         """Pay as the candidate."""
-        request = sandbox_pb.PayOrderRequest(request_id=str(uuid4()), payment_code=payment_code)
-        async with self.called_by("operator") as channel:
-            stub = sandbox_rpc.SandboxServiceStub(channel)
-            return (await stub.PayOrder(request, timeout=ANSWER_SECONDS)).payment
+        request = sandbox_pb.PayOrderRequest(request_id=new_id(), payment_code=payment_code)
+        async with self.called_by("operator") as operator:
+            payment: pb.Payment = (await operator.call(request)).payment
+        return payment
 
     async def behave(self, *, copies: int = 1, max_delay_seconds: float = 0.0) -> None:
-        """Set how notifications go out, waiting for the process to be up."""
+        """Set how notifications go out."""
         delay = Duration()
         delay.FromTimedelta(timedelta(seconds=max_delay_seconds))
         request = sandbox_pb.SetBehaviourRequest(
-            request_id=str(uuid4()), max_delay=delay, copies=copies, reorder=True
+            request_id=new_id(), max_delay=delay, copies=copies, reorder=True
         )
-        async with self.called_by("operator") as channel:
-            call = sandbox_rpc.SandboxServiceStub(channel).SetBehaviour
-            await call(request, timeout=START_SECONDS, wait_for_ready=True)
+        async with self.called_by("operator") as operator:
+            await operator.call(request)
 
 
 async def test_words_of_payments_survive_a_kill(tmp_path: Path) -> None:
@@ -167,7 +150,7 @@ async def test_words_of_payments_survive_a_kill(tmp_path: Path) -> None:
         platform = Platform(tmp_path, ca, port)
         with platform.running():
             await platform.behave(copies=2, max_delay_seconds=3600.0)
-            codes = [await platform.create_order(str(uuid4())) for _ in range(ORDERS)]
+            codes = [await platform.create_order(new_id()) for _ in range(ORDERS)]
             owed_late = [await platform.pay(code) for code in codes]
             await platform.behave(copies=2)
             receiver.refusals = 10_000
@@ -175,7 +158,7 @@ async def test_words_of_payments_survive_a_kill(tmp_path: Path) -> None:
         assert receiver.arrived == []
         receiver.refusals = 0
         with platform.running():
-            await receiver.until(lambda arrived: len(arrived) >= 2 * ORDERS)
+            await until(lambda: len(receiver.arrived) >= 2 * ORDERS)
         told = {payment.payment_id: payment for payment in receiver.arrived}
         assert told == {payment.payment_id: payment for payment in paid}
         assert not told.keys() & {payment.payment_id for payment in owed_late}
@@ -188,25 +171,37 @@ async def test_an_unanswered_word_is_repeated(tmp_path: Path) -> None:
         receiver.refusals = 2
         platform = Platform(tmp_path, ca, port)
         with platform.running():
-            payment = await platform.pay(await platform.create_order(str(uuid4())))
-            await receiver.until(bool)
-            await asyncio.sleep(0.3)
-        assert (receiver.arrived, receiver.refusals) == ([payment], 0)
+            first = await platform.pay(await platform.create_order(new_id()))
+            await until(lambda: receiver.arrived)
+            # Who sends this one has looked again for what is owed: the first would come with it.
+            second = await platform.pay(await platform.create_order(new_id()))
+            await until(lambda: second in receiver.arrived)
+        assert (receiver.arrived, receiver.refusals) == ([first, second], 0)
 
 
 async def test_only_the_operator_pulls_the_strings(tmp_path: Path) -> None:
     """Enrollment's certificate cannot pay, and the operator's cannot open orders."""
     ca = DevelopmentCa(tmp_path / "certs")
     platform = Platform(tmp_path, ca, enrollment_port=1)
-    pay_request = sandbox_pb.PayOrderRequest(request_id=str(uuid4()), payment_code="1")
-    query = pb.QueryPaymentOrderRequest(order_id=str(uuid4()))
+    pay = sandbox_pb.PayOrderRequest(request_id=new_id(), payment_code="1")
+    query = pb.QueryPaymentOrderRequest(order_id=new_id())
     with platform.running():
-        await platform.create_order(str(uuid4()))
-        async with platform.called_by("enrollment") as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await sandbox_rpc.SandboxServiceStub(channel).PayOrder(pay_request, timeout=5)
-            assert reason_of(refused.value) == "PERMISSION_DENIED"
-        async with platform.called_by("operator") as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await rpc.PaymentPlatformServiceStub(channel).QueryPaymentOrder(query, timeout=5)
-            assert reason_of(refused.value) == "PERMISSION_DENIED"
+        for name, request in (("enrollment", pay), ("operator", query)):
+            async with platform.called_by(name) as caller:
+                assert (await caller.refused(request)).reason == "PERMISSION_DENIED"
+
+
+def test_a_wrong_configuration_is_refused_in_words() -> None:
+    """All that is wrong or missing is told at once, without a traceback."""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "ZIKAO_SANDBOX__ENROLMENT": "x:1"}
+    process = subprocess.run(
+        [sys.executable, "-m", "zikao_sandbox"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == CONFIG_EXIT_CODE
+    assert process.stderr.startswith("configuration refused:\n")
+    assert "enrolment: unknown; did you mean enrollment?" in process.stderr
+    assert "Traceback" not in process.stderr

@@ -40,8 +40,7 @@ from zikao_kit.error_table import problem_of
 from zikao_kit.errors import DomainError
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
-from zikao_sandbox.main import SandboxConfig
-from zikao_sandbox.main import main as serve_sandbox
+from zikao_sandbox.main import SandboxConfig, serve_sandbox
 
 TIMEOUT_SECONDS = 20.0
 TOKEN_LIFETIME = timedelta(minutes=15)
@@ -207,7 +206,7 @@ class Installation:
             SandboxConfig(
                 server=self._server("payment-platform", self.platform_port),
                 database_file=self.folder / "platform.sqlite",
-                enrollment_target=f"localhost:{self.enrollment_port}",
+                enrollment=PeerConfig(f"127.0.0.1:{self.enrollment_port}", "enrollment"),
                 clock=ClockConfig(offset_file=self.clock_file),
             )
         )
