@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import structlog
 
-from zikao_ctl.embedded_postgres import HOST, EmbeddedPostgres, EmbeddedPostgresError
+from zikao_ctl.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from zikao_ctl.layout import InstallationError
+from zikao_ctl.ports import HOST
 
 DATABASE = "zikao"
 MAINTENANCE_DATABASE = "postgres"

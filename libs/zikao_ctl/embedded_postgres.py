@@ -33,8 +33,8 @@ from urllib.parse import quote
 from zikao_ctl.embedded_postgres_binaries import Account, account_for, program_directory
 from zikao_ctl.embedded_postgres_child import spawn
 from zikao_ctl.embedded_postgres_orphans import cluster_name, end_orphans, postmaster_id
+from zikao_ctl.ports import HOST, is_free
 
-HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
@@ -224,7 +224,7 @@ class EmbeddedPostgres:
             if self._becomes_ready(self._process):
                 (self.data_dir / "port").write_text(str(port))
                 return
-            if self._wanted_port is not None or _is_free(port):
+            if self._wanted_port is not None or is_free(port):
                 break
         raise EmbeddedPostgresError(f"PostgreSQL did not start{self._log_tail()}")
 
@@ -232,7 +232,7 @@ class EmbeddedPostgres:
         if self._wanted_port is not None:
             return self._wanted_port
         remembered = self.data_dir / "port"
-        if remembered.exists() and _is_free(int(remembered.read_text())):
+        if remembered.exists() and is_free(int(remembered.read_text())):
             return int(remembered.read_text())
         with socket.socket() as probe:
             probe.bind((HOST, 0))
@@ -279,13 +279,3 @@ class EmbeddedPostgres:
     def _log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
         return "; the end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True

@@ -1,6 +1,7 @@
 """Starts PostgreSQL's programs as children that never outlive us."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -8,8 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from zikao_ctl import embedded_postgres_launch
+from zikao_ctl import child_launch
 from zikao_ctl.embedded_postgres_binaries import Account
+
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 
 def spawn(
@@ -43,16 +46,20 @@ def _start(
     try:
         # Another user may not get to the directory by its path, but can through what we opened.
         data = str(data_dir) if account is None else f"/proc/self/fd/{directory}"
-        uid, gid = (-1, -1) if account is None else (account.uid, account.gid)
-        launcher = [sys.executable, "-I", "-S", embedded_postgres_launch.__file__]
-        who = [str(number) for number in (os.getpid(), uid, gid)]
+        stay = child_launch.STAY
+        uid, gid = (stay, stay) if account is None else (account.uid, account.gid)
+        launcher = [sys.executable, "-I", "-S", child_launch.__file__]
+        # SIGINT is PostgreSQL's fast shutdown.
+        how = (os.getpid(), int(signal.SIGINT), uid, gid)
         with log.open("ab") as output:
             return subprocess.Popen(
-                [*launcher, *who, *(word.replace("{data}", data) for word in command)],
+                [*launcher, *map(str, how), *(word.replace("{data}", data) for word in command)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
+                env=ENVIRONMENT,
+                umask=0o077,
                 pass_fds=() if account is None else (directory,),
                 start_new_session=True,  # Ctrl-C is for us: we stop it last
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from zikao_ctl import supervisor_launch
+from zikao_ctl import child_launch
 
 FIRST_RESTART_SECONDS = 0.2
 MAX_RESTART_SECONDS = 5.0
@@ -94,11 +95,12 @@ class Supervisor:
 
 async def _start(program: Program) -> asyncio.subprocess.Process:
     program.log_file.parent.mkdir(parents=True, exist_ok=True)
-    launcher = [sys.executable, "-I", "-S", supervisor_launch.__file__]
+    launcher = [sys.executable, "-I", "-S", child_launch.__file__]
+    how = (os.getpid(), int(signal.SIGKILL), child_launch.STAY, child_launch.STAY)
     with program.log_file.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *launcher,
-            str(os.getpid()),
+            *map(str, how),
             *program.command,
             env=program.environment,
             stdin=asyncio.subprocess.DEVNULL,

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from support.processes import is_alive, until
+from support.processes import is_alive
+from support.service import free_port, until
 from zikao_ctl.beside import beside
 from zikao_ctl.database_server import EmbeddedServer
-from zikao_ctl.embedded_postgres import HOST, EmbeddedPostgresError
-from zikao_ctl.ports import choose_ports
-
-
-def free_port() -> int:
-    """A port for the server."""
-    return choose_ports(["postgres"], None, {})["postgres"]
+from zikao_ctl.embedded_postgres import EmbeddedPostgresError
+from zikao_ctl.ports import HOST
 
 
 async def test_it_comes_back_even_when_its_port_was_taken_meanwhile(

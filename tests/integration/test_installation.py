@@ -23,7 +23,8 @@ import pytest_asyncio
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from support.postgres import Cluster
-from support.processes import family_of, is_alive, until
+from support.processes import family_of, is_alive
+from support.service import until
 from support.service_databases import with_database
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc

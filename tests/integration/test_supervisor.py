@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from support.processes import is_alive, until
+from support.processes import is_alive
+from support.service import until
 from zikao_ctl.supervisor import Program, Supervisor
 
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.processes import is_alive, until
+from support.processes import is_alive
+from support.service import until
 
 SERVICE = """
 import os, time

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PROC = Path("/proc")
-DEADLINE_SECONDS = 15.0
 
 
 def is_alive(process_id: int) -> bool:
@@ -26,13 +24,6 @@ def family_of(process_ids: Iterable[int]) -> set[int]:
     while more := {pid for pid, parent in children.items() if parent in family} - family:
         family |= more
     return family
-
-
-async def until(reached: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait for what should happen."""
-    async with asyncio.timeout(seconds):
-        while not reached():
-            await asyncio.sleep(0.02)
 
 
 def _fields(process_id: int) -> list[str]:
