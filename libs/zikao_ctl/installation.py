@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
+from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
 from zikao_kit.tls import CertFiles, DevelopmentCa
 
@@ -34,7 +35,6 @@ OPERATOR = "operator"
 CALLERS = (OPERATOR, "portal", "scanner")
 """Those who call from outside and get certificates in advance."""
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 Say = Callable[[str], None]
 
 

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from zikao_kit.files import write_whole
+
 from zikao_ctl.embedded_postgres_orphans import end_orphans
 
 DEFAULT_DATA = Path("out/zikao")
@@ -122,13 +124,3 @@ class Layout:
             elif path not in (self._mark, self._lock):
                 path.unlink()
         self._mark.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: str, mode: int = 0o644) -> None:
-    """Write a file so that whoever reads finds the old or the new content, never half."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # what a killed process left: its mode may differ
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
-    temporary.replace(path)

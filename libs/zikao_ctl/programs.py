@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from zikao_kit.files import write_whole
 from zikao_kit.roles import service_dsn
 from zikao_kit.tls import CertFiles, DevelopmentCa
 
 from zikao_ctl.database_server import DatabaseServer
-from zikao_ctl.layout import Layout, write_whole
+from zikao_ctl.layout import Layout
 from zikao_ctl.ports import HOST
 from zikao_ctl.secret_files import SecretFiles
 from zikao_ctl.supervisor import Program

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from zikao_kit.config import read_secret
 from zikao_kit.crypto import KeyRing
-
-from zikao_ctl.layout import write_whole
+from zikao_kit.files import write_whole
 
 PASSWORD_BYTES = 24
 README = """\

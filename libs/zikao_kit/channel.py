@@ -19,12 +19,11 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from zikao_kit.config import MAX_MESSAGE_BYTES, PeerConfig, TlsConfig
-from zikao_kit.context import current_request_id
+from zikao_kit.context import REQUEST_ID_KEY, current_request_id
 from zikao_kit.error_table import problem_of
 from zikao_kit.policy import policies_of
 from zikao_kit.tls import CertFiles, channel_credentials
 
-REQUEST_ID_KEY = "x-request-id"
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
 # A dead peer (no FIN: power, network) is noticed after their sum. Servers must

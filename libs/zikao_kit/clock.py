@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from zikao_kit.config import ClockConfig
+from zikao_kit.files import write_whole
 
 # A call costs a stat at most this often; a moved clock is seen everywhere within it.
 OFFSET_RECHECK_SECONDS = 0.05
@@ -38,27 +37,6 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the machine's time, aware, in UTC."""
         return datetime.now(UTC)
-
-
-class FixedClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self, at: datetime) -> None:
-        self.set(at)
-
-    def now(self) -> datetime:
-        """Return the time set last, in UTC."""
-        return self._now
-
-    def set(self, at: datetime) -> None:
-        """Put the clock to `at`; ValueError when it has no time zone."""
-        if at.tzinfo is None:
-            raise ValueError(f"a clock needs an aware time, not {at.isoformat()}")
-        self._now = at.astimezone(UTC)
-
-    def advance(self, by: timedelta) -> None:
-        """Move the clock by `by`, which may be negative."""
-        self._now += by
 
 
 class OffsetClock:
@@ -109,11 +87,8 @@ def read_offset(path: Path) -> float:
 
 def write_offset(path: Path, offset_seconds: float) -> None:
     """Move every clock that reads `path`; a reader sees the old or the new file, never half."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"offset_seconds": offset_seconds}, file)
-    Path(temporary).chmod(0o644)  # services may run as another user than the operator
-    Path(temporary).replace(path)
+    # Readable for all: services may run as another user than the operator.
+    write_whole(path, json.dumps({"offset_seconds": offset_seconds}), 0o644)
 
 
 def _file_state(path: Path) -> _FileState:

@@ -37,6 +37,10 @@ MAX_CONCURRENT_CALLS = 256
 MAX_QUEUE_DEPTH = 1000
 MAX_QUEUE_SECONDS = 1.0
 MAX_SUBSCRIPTIONS = 1000
+# A role's own settings are the same (zikao_kit.roles): they hold behind PgBouncer.
+STATEMENT_TIMEOUT_SECONDS = 15.0
+LOCK_TIMEOUT_SECONDS = 5.0
+IDLE_IN_TRANSACTION_SECONDS = 30.0
 POOL_MIN_CONNECTIONS = 2
 POOL_MAX_CONNECTIONS = 10
 
@@ -87,8 +91,8 @@ class DatabaseConfig:
     dsn_file: Path | None = None
     pool_min: int = POOL_MIN_CONNECTIONS
     pool_max: int = POOL_MAX_CONNECTIONS
-    statement_timeout_seconds: float = 15.0
-    lock_timeout_seconds: float = 5.0
+    statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS
     connect_timeout_seconds: float = 5.0
     # How long a starting service waits for its database; for ever when not set.
     max_wait_seconds: float | None = None

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 from zikao_kit.tokens import Actor
 
+REQUEST_ID_KEY = "x-request-id"
+"""The metadata in which an id travels from service to service."""
 ANONYMOUS = Actor(subject="", role="anonymous")
 
 

@@ -119,11 +119,6 @@ class KeyRing:
         except InvalidTag:
             raise DecryptionFailed("damaged, or of another context") from None
 
-    @staticmethod
-    def key_id_of(blob: bytes) -> str:
-        """Return the id of the key that `blob` needs; DecryptionFailed when it is no blob."""
-        return _parse_header(blob)[0]
-
     def blind_index(self, value: str, purpose: str) -> bytes:
         """Return 32 bytes that are equal for equal (value, purpose) and tell nothing else.
 

@@ -28,7 +28,7 @@ from typing import Self, TypeVar
 import asyncpg
 import structlog
 
-from zikao_kit.config import DatabaseConfig
+from zikao_kit.config import IDLE_IN_TRANSACTION_SECONDS, DatabaseConfig
 from zikao_kit.db_errors import (
     CommitInDoubt,
     ConstraintViolated,
@@ -41,7 +41,6 @@ from zikao_kit.db_transaction import (
     Isolation,
     Record,
     Transaction,
-    Translating,
     begin,
     cause_of,
     commit,
@@ -63,10 +62,8 @@ T = TypeVar("T")
 
 ACQUIRE_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
-HEALTH_SECONDS = 2.0
 # The server's own limit should speak first: it leaves the connection usable.
 COMMAND_GRACE_SECONDS = 5.0
-IDLE_IN_TRANSACTION_SECONDS = 30.0
 # Named queries are few and stay: plans are made once a connection.
 STATEMENT_CACHE_SIZE = 1000
 RUN_ATTEMPTS = 4
@@ -159,16 +156,6 @@ class Database:
             pause = RUN_PAUSE_SECONDS * attempt * random.random()  # noqa: S311
             await asyncio.sleep(pause)
         return await self._run_once(work)
-
-    async def healthy(self) -> bool:
-        """Say whether the database answers within HEALTH_SECONDS."""
-        try:
-            async with asyncio.timeout(HEALTH_SECONDS), self._acquired() as connection:
-                with Translating(connection):
-                    await connection.execute("SELECT 1")
-        except (DatabaseUnavailable, TimeoutError):
-            return False
-        return True
 
     async def close(self) -> None:
         """Let what runs end for CLOSE_SECONDS, then close all connections."""

@@ -53,8 +53,7 @@ class CommitInDoubt(DatabaseUnavailable):
 class ConstraintViolated(Exception):  # noqa: N818 - it is what happened
     """A unique key, foreign key, check or exclusion of the schema refused a row.
 
-    After it the transaction is lost, unless it was caught outside a `savepoint`.
-    The text says no values: they may be personal data.
+    After it the transaction is lost. The text says no values: they may be personal data.
     """
 
     def __init__(self, constraint: str, table: str) -> None:

@@ -5,8 +5,6 @@ Used through `zikao_kit.db`, which opens the connections.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
@@ -72,39 +70,6 @@ class Transaction:
         """Return how many rows were inserted, updated, deleted or found."""
         with self._translating:
             return _row_count(await self._connection.execute(self._queries[name], *args))
-
-    async def executemany(self, name: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Run the query once for each row of arguments; all or none of them count."""
-        with self._translating:
-            await self._connection.executemany(self._queries[name], rows)
-
-    async def copy_rows(
-        self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
-    ) -> int:
-        """Add many rows by COPY to `schema.table`; return how many."""
-        schema, _, name = table.rpartition(".")
-        with self._translating:
-            status = await self._connection.copy_records_to_table(
-                name, schema_name=schema, columns=list(columns), records=records
-            )
-            return _row_count(status)
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Undo only what is done inside when it raises; the transaction lives on."""
-        await self._plain("SAVEPOINT inner_part")
-        try:
-            yield
-        except BaseException:
-            if not _is_closed(self._connection):
-                await self._plain("ROLLBACK TO SAVEPOINT inner_part")
-                await self._plain("RELEASE SAVEPOINT inner_part")
-            raise
-        await self._plain("RELEASE SAVEPOINT inner_part")
-
-    async def _plain(self, sql: str) -> None:
-        with self._translating:
-            await self._connection.execute(sql)
 
 
 class Translating:

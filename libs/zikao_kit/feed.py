@@ -84,11 +84,6 @@ class Outbox:
         """Append the state of `key` after a change."""
         await tx.using(self._queries).execute("append_event", key, payload)
 
-    async def append_many(self, tx: Transaction, rows: Sequence[tuple[str, bytes]]) -> None:
-        """Append many (key, payload), in this order."""
-        columns = [key for key, _ in rows], [payload for _, payload in rows]
-        await tx.using(self._queries).execute("append_events", *columns)
-
 
 async def read_feed(db: Database, schema: str, after: Cursor, limit: int) -> FeedPage:
     """Return up to `limit` events after a cursor, in order."""

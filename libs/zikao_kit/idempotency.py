@@ -30,10 +30,9 @@ from zikao_kit.db import (
     Transaction,
     TransactionConflict,
 )
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.queries import kit_queries
 
-REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
 # Longer than any caller repeats a request.
 KEEP_ANSWERS = timedelta(days=7)
 FORGOTTEN_PER_ROUND = 1000

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 from zikao.options.v1 import options_pb2
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import METHOD_NOT_PERMITTED, PERMISSION_DENIED, TOKEN_INVALID, DomainError
 from zikao_kit.tokens import Actor
 
 OFFICER_ROLES = frozenset({"county_officer", "city_officer", "province_officer"})
@@ -73,19 +73,19 @@ class MethodPolicy:
         opens nothing but methods for anyone.
         """
         if not self.stated:
-            raise DomainError("METHOD_NOT_PERMITTED")
+            raise DomainError(METHOD_NOT_PERMITTED)
         if token_actor is not None:
             return self._admit_token(token_actor)
         if caller in self.services:
             return Actor(subject=caller, role="service", caller=caller)
         if self.anyone:
             return Actor(subject="", role="anonymous", caller=caller)
-        raise DomainError("TOKEN_INVALID" if self.roles else "PERMISSION_DENIED")
+        raise DomainError(TOKEN_INVALID if self.roles else PERMISSION_DENIED)
 
     def _admit_token(self, actor: Actor) -> Actor:
         if self.anyone or (actor.role in self.roles and not actor.restricted):
             return actor
-        raise DomainError("PERMISSION_DENIED")
+        raise DomainError(PERMISSION_DENIED)
 
     def check_scope(self, actor: Actor, request: Any) -> None:
         """Raise OUT_OF_SCOPE when an officer's scope does not cover the request's county."""

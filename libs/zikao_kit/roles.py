@@ -19,11 +19,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from zikao_kit.config import (
+    IDLE_IN_TRANSACTION_SECONDS,
+    LOCK_TIMEOUT_SECONDS,
+    STATEMENT_TIMEOUT_SECONDS,
+)
+
 SCRAM_ITERATIONS = 4096
 SCRAM_SALT_BYTES = 16
-STATEMENT_TIMEOUT = "15s"
-LOCK_TIMEOUT = "5s"
-IDLE_IN_TRANSACTION_TIMEOUT = "30s"
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _RACED = (
     asyncpg.DuplicateObjectError,
@@ -40,10 +43,11 @@ _GRANTS = (
     "GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {database} TO {role}",
     "ALTER ROLE {role} IN DATABASE {database} SET search_path = ''",
     "ALTER ROLE {role} IN DATABASE {database} SET jit = off",
-    f"ALTER ROLE {{role}} IN DATABASE {{database}} SET statement_timeout = '{STATEMENT_TIMEOUT}'",
-    f"ALTER ROLE {{role}} IN DATABASE {{database}} SET lock_timeout = '{LOCK_TIMEOUT}'",
     "ALTER ROLE {role} IN DATABASE {database} "
-    f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'",
+    f"SET statement_timeout = '{STATEMENT_TIMEOUT_SECONDS:g}s'",
+    f"ALTER ROLE {{role}} IN DATABASE {{database}} SET lock_timeout = '{LOCK_TIMEOUT_SECONDS:g}s'",
+    "ALTER ROLE {role} IN DATABASE {database} "
+    f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS:g}s'",
 )
 
 

@@ -8,7 +8,6 @@ from its own authority; nothing else changes.
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from zikao_kit.files import write_whole
 
 SPIFFE_PREFIX = "spiffe://zikao/"
 CA_LIFETIME_DAYS = 3650
@@ -174,17 +175,8 @@ def _write_pair(
     key_bytes = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _replace_file(key_path, key_bytes, 0o600)
-    _replace_file(cert_path, certificate.public_bytes(pem), 0o644)
-
-
-def _replace_file(path: Path, content: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # what a killed process left: its mode may differ
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
+    write_whole(key_path, key_bytes, 0o600)
+    write_whole(cert_path, certificate.public_bytes(pem), 0o644)
 
 
 def _builder(

@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from zikao_kit.clock import Clock
-from zikao_kit.errors import UNAVAILABLE, DomainError
+from zikao_kit.errors import OUT_OF_SCOPE, TOKEN_EXPIRED, TOKEN_INVALID, UNAVAILABLE, DomainError
 
 ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "zikao"
@@ -35,7 +35,7 @@ TOKEN_ROLES = frozenset(
     {"candidate", "county_officer", "city_officer", "province_officer", "auditor"}
 )
 
-_TEXT_CLAIMS = ("sub", "role", "scope", "sid", "jti")
+_TEXT_CLAIMS = ("sub", "role", "scope", "jti")
 _TIME_CLAIMS = ("iat", "nbf", "exp")
 
 
@@ -53,7 +53,6 @@ class Actor:
     role: str
     scope: str = ""
     caller: str = ""
-    session_id: str = ""
     restricted: bool = False
 
     def covers(self, county_code: str) -> bool:
@@ -68,7 +67,7 @@ class Actor:
     def require_scope(self, county_code: str) -> None:
         """Raise DomainError OUT_OF_SCOPE unless `county_code` lies in the scope."""
         if not self.covers(county_code):
-            raise DomainError("OUT_OF_SCOPE", county_code=county_code)
+            raise DomainError(OUT_OF_SCOPE, county_code=county_code)
 
 
 class AccessToken(NamedTuple):
@@ -96,7 +95,6 @@ class TokenIssuer:
         subject: str,
         role: str,
         scope: str = "",
-        session_id: str = "",
         restricted: bool = False,
     ) -> AccessToken:
         """Sign a token for `subject`; ValueError for a role that no token may give."""
@@ -110,7 +108,6 @@ class TokenIssuer:
             "sub": subject,
             "role": role,
             "scope": scope,
-            "sid": session_id,
             "restricted": restricted,
             "iat": int(issued_at.timestamp()),
             "nbf": int(issued_at.timestamp()) - NOT_BEFORE_MARGIN_SECONDS,
@@ -203,18 +200,18 @@ class TokenVerifier:
 
     def _check(self, token: str) -> _Verified:
         if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
-            raise DomainError("TOKEN_INVALID")
+            raise DomainError(TOKEN_INVALID)
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
             key = self._keys(key_id)
             if key is None:
-                raise DomainError("TOKEN_INVALID")
+                raise DomainError(TOKEN_INVALID)
             verified = _verified_from_claims(_decode(token, key), key_id, key)
         except jwt.PyJWTError as error:
-            raise DomainError("TOKEN_INVALID") from error
+            raise DomainError(TOKEN_INVALID) from error
         if not self._is_alive(verified):
             expired = self._clock.now().timestamp() >= verified.expires
-            raise DomainError("TOKEN_EXPIRED" if expired else "TOKEN_INVALID")
+            raise DomainError(TOKEN_EXPIRED if expired else TOKEN_INVALID)
         return verified
 
 
@@ -245,12 +242,11 @@ def _verified_from_claims(claims: dict[str, Any], key_id: str, key: Ed25519Publi
         and claims["sub"] != ""
     )
     if not well_formed:
-        raise DomainError("TOKEN_INVALID")
+        raise DomainError(TOKEN_INVALID)
     actor = Actor(
         subject=claims["sub"],
         role=claims["role"],
         scope=claims["scope"],
-        session_id=claims["sid"],
         restricted=claims["restricted"],
     )
     return _Verified(actor, key_id, key, not_before=claims["nbf"], expires=claims["exp"])

@@ -54,7 +54,8 @@ async def test_a_constraint_is_known_by_name(database: Database) -> None:
     """A unique violation carries the constraint's name and no driver error."""
     with pytest.raises(ConstraintViolated) as caught:
         async with database.transaction() as transaction:
-            await transaction.executemany("insert", [(1,), (1,)])
+            await transaction.execute("insert", 1)
+            await transaction.execute("insert", 1)
     assert caught.value.constraint == "seat_taken"
     assert await _ids(database) == []
 
@@ -71,7 +72,8 @@ async def test_a_lost_connection_is_unavailable_and_the_pool_recovers(database: 
 async def test_a_deadlock_is_run_again(database: Database) -> None:
     """Two transactions that lock in opposite order both finish in the end."""
     async with database.transaction() as transaction:
-        await transaction.executemany("insert", [(1,), (2,)])
+        await transaction.execute("insert", 1)
+        await transaction.execute("insert", 2)
     both_locked = asyncio.Barrier(2)
 
     def crossing(first: int, second: int, meet: list[bool]) -> Awaitable[None]:

@@ -47,7 +47,8 @@ class Undone(Exception):  # noqa: N818 - it is what happens
 async def append(database: Database, *keys: str) -> None:
     """Append events in one transaction."""
     async with database.transaction() as tx:
-        await OUTBOX.append_many(tx, [(key, key.encode()) for key in keys])
+        for key in keys:
+            await OUTBOX.append(tx, key, key.encode())
 
 
 async def keys_in_feed(database: Database) -> list[str]:

@@ -111,7 +111,8 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
 async def publish(database: Database, *payloads: bytes) -> None:
     """Append events, each of a key of its own."""
     async with database.transaction() as tx:
-        await OUTBOX.append_many(tx, [(payload.decode(), payload) for payload in payloads])
+        for payload in payloads:
+            await OUTBOX.append(tx, payload.decode(), payload)
 
 
 def numbered(first: int, last: int) -> list[bytes]:

@@ -16,9 +16,8 @@ from zikao.registration.v1.account_service_pb2 import CreateAccountRequest
 from zikao.test.v1.probe_pb2 import CollectResponse, ConstrainedRequest
 from zikao_kit.context import acting_as
 from zikao_kit.db import Database, DatabaseUnavailable, Transaction
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import (
-    REQUEST_ID_REUSED,
     Forgetting,
     RequestKey,
     claim,

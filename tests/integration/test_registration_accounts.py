@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.clocks import FixedClock
 from support.registration_people import (
     PASSWORD,
     account_request,
@@ -34,7 +35,6 @@ from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import types_pb2 as types
-from zikao_kit.clock import FixedClock
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database

@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.clocks import FixedClock
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
-from zikao_kit.clock import FixedClock
 from zikao_kit.config import ServerConfig, TlsConfig
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.errors import DomainError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 import asyncpg
-from zikao_kit.schema_description import describe_schema
+from support.schema_description import describe_schema
 
 # Which tables of the kit each service has.
 KIT_TABLES = {

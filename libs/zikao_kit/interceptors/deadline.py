@@ -6,7 +6,7 @@ for any more. A call with too little time left is refused before it costs anythi
 
 from __future__ import annotations
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import DEADLINE_REQUIRED, DEADLINE_TOO_SHORT, DomainError
 
 MIN_REMAINING_SECONDS = 0.020
 
@@ -17,8 +17,8 @@ def patience_of(remaining_seconds: float | None) -> float:
     Raises DEADLINE_REQUIRED and DEADLINE_TOO_SHORT.
     """
     if remaining_seconds is None:
-        raise DomainError("DEADLINE_REQUIRED")
+        raise DomainError(DEADLINE_REQUIRED)
     patience = remaining_seconds - MIN_REMAINING_SECONDS
     if patience <= 0:
-        raise DomainError("DEADLINE_TOO_SHORT")
+        raise DomainError(DEADLINE_TOO_SHORT)
     return patience

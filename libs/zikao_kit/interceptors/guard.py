@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from zikao_kit.admission import Admission
-from zikao_kit.context import Call, set_current_call
+from zikao_kit.context import REQUEST_ID_KEY, Call, set_current_call
 from zikao_kit.error_table import ErrorTable, metadata_of
 from zikao_kit.errors import INTERNAL, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
@@ -26,7 +26,6 @@ from zikao_kit.policy import MethodPolicy
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import TokenVerifier
 
-REQUEST_ID_KEY = "x-request-id"
 AUTHORIZATION_KEY = "authorization"
 
 Context = grpc.aio.ServicerContext[Any, Any]

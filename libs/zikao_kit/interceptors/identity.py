@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import TOKEN_INVALID, DomainError
 from zikao_kit.policy import MethodPolicy
 from zikao_kit.tokens import Actor, TokenVerifier
 
@@ -26,13 +26,11 @@ def identify(
             raise
         return policy.admit(caller, None)
     # dataclasses.replace() would cost as much as all the rest of this.
-    bearer = Actor(
-        actor.subject, actor.role, actor.scope, caller, actor.session_id, actor.restricted
-    )
+    bearer = Actor(actor.subject, actor.role, actor.scope, caller, actor.restricted)
     return policy.admit(caller, bearer)
 
 
 def _token_in(authorization: str) -> str:
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
-        raise DomainError("TOKEN_INVALID")
+        raise DomainError(TOKEN_INVALID)
     return authorization[len(_SCHEME) :]

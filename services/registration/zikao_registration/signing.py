@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from zikao_kit.clock import Clock
@@ -44,6 +43,4 @@ class TokenKeys:
         """Sign a token for the account's next minutes."""
         if self._issuer is None:
             raise RuntimeError("no signing key is in use yet")
-        return self._issuer.issue(
-            str(account.account_id), account.role, account.scope, session_id=uuid4().hex
-        )
+        return self._issuer.issue(str(account.account_id), account.role, account.scope)

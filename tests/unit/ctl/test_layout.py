@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from zikao_ctl.layout import InstallationError, Layout, Mark, write_whole
+from zikao_ctl.layout import InstallationError, Layout, Mark
 
 
 @pytest.fixture
@@ -86,14 +86,3 @@ def test_a_damaged_mark_is_named(layout: Layout) -> None:
         (layout.data / "installation.json").write_text('{"colour": 1}')
         with pytest.raises(InstallationError, match="--reset"):
             layout.read_mark()
-
-
-def test_a_half_written_file_is_never_seen(tmp_path: Path) -> None:
-    """A write that was killed before leaves the old content and does not stop the next one."""
-    path = tmp_path / "secret"
-    write_whole(path, "old", 0o600)
-    (tmp_path / ".secret.new").write_text("ha")
-    assert path.read_text() == "old"
-    write_whole(path, "new", 0o600)
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
-    assert [each.name for each in tmp_path.iterdir()] == ["secret"]

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
-from zikao_kit.clock import FixedClock
+from support.clocks import FixedClock
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import (
     MAX_TOKEN_CHARACTERS,
@@ -111,9 +111,9 @@ def encoded(part: Any) -> str:
 
 
 def test_what_was_issued_is_what_is_verified(issuer: TokenIssuer, verifier: TokenVerifier) -> None:
-    """Subject, role, scope, login session and the initial-password mark arrive unchanged."""
-    token, expires_at = issuer.issue(SUBJECT, "county_officer", "510104", "s-1", restricted=True)
-    expected = Actor(SUBJECT, "county_officer", "510104", session_id="s-1", restricted=True)
+    """Subject, role, scope and the initial-password mark arrive unchanged."""
+    token, expires_at = issuer.issue(SUBJECT, "county_officer", "510104", restricted=True)
+    expected = Actor(SUBJECT, "county_officer", "510104", restricted=True)
     assert verifier.verify(token) == verifier.verify(token) == expected
     assert expires_at == OPENING.replace(microsecond=0) + LIFETIME
 
@@ -138,7 +138,7 @@ def test_a_forged_token_with_the_right_claims_is_accepted(verifier: TokenVerifie
         {"exp": 9999999999.5},
         {"iat": True},
         {"nbf": int(OPENING.timestamp()) + 60},
-        *({name: None} for name in ("iss", "aud", "sub", "role", "scope", "sid", "restricted")),
+        *({name: None} for name in ("iss", "aud", "sub", "role", "scope", "restricted")),
         *({name: None} for name in ("iat", "nbf", "exp", "jti")),
     ],
     ids=str,
@@ -341,5 +341,5 @@ def test_a_token_says_nothing_personal(issuer: TokenIssuer) -> None:
     claims = jwt.decode(
         issuer.issue(SUBJECT, "candidate").token, options={"verify_signature": False}
     )
-    ids_and_codes = {"iss", "aud", "sub", "role", "scope", "sid", "restricted", "jti"}
+    ids_and_codes = {"iss", "aud", "sub", "role", "scope", "restricted", "jti"}
     assert set(claims) == ids_and_codes | {"iat", "nbf", "exp"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from zikao_kit.clock import FixedClock
+from support.clocks import FixedClock
 from zikao_kit.errors import DomainError
 from zikao_sandbox.payment_store import CLOSED, OPEN, PAID, Behaviour, Payment, PaymentStore
 from zikao_sandbox.platform import PaymentPlatform

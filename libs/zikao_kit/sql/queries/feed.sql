@@ -1,13 +1,6 @@
 -- name: append_event
 INSERT INTO {schema}.outbox (event_key, payload) VALUES ($1, $2);
 
--- In the order given: identity values are taken row by row.
--- name: append_events
-INSERT INTO {schema}.outbox (event_key, payload)
-SELECT given.event_key, given.payload
-FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS given (event_key, payload, place)
-ORDER BY given.place;
-
 -- One row at least, for as_of. Below xmin every transaction has ended, so nothing
 -- can appear there any more. A transaction may have begun (and got its xid) before
 -- another and still have changed a key after it: a state that is older than one
