@@ -56,7 +56,7 @@ class WatchEnrollmentsResponse(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """The server's time when it looked."""
+        """On the database's clock: everything committed before has been delivered."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class EnrollmentEvent(_message.Message):
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was committed."""
+        """When the transaction of the change began, on the database's clock."""
 
     def __init__(
         self,

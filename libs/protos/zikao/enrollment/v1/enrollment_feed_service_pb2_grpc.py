@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class EnrollmentFeedServiceStub:
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     def __init__(self, channel):
@@ -45,12 +46,18 @@ class EnrollmentFeedServiceStub:
 
 class EnrollmentFeedServiceServicer:
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     def WatchEnrollments(self, request, context):
-        """Streams every change after a cursor in commit order, then goes on with new
-        ones. A message without events is a heartbeat: all is delivered.
+        """Streams every change of a confirmed enrollment after a cursor, then goes on with
+        new ones. No event is lost and none comes before an earlier one of the same
+        candidate and session; a state older than one already delivered may be left out. A
+        message without events is a heartbeat, every second: all is delivered.
+
+        Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+        subscribe again from the last cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +81,8 @@ def add_EnrollmentFeedServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EnrollmentFeedService:
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     @staticmethod

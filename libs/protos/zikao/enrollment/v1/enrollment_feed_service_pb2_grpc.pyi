@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class EnrollmentFeedServiceStub:
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     @_typing.overload
@@ -36,25 +37,37 @@ class EnrollmentFeedServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EnrollmentFeedServiceAsyncStub: ...
     WatchEnrollments: _grpc.UnaryStreamMultiCallable[_enrollment_feed_service_pb2.WatchEnrollmentsRequest, _enrollment_feed_service_pb2.WatchEnrollmentsResponse]
-    """Streams every change after a cursor in commit order, then goes on with new
-    ones. A message without events is a heartbeat: all is delivered.
+    """Streams every change of a confirmed enrollment after a cursor, then goes on with
+    new ones. No event is lost and none comes before an earlier one of the same
+    candidate and session; a state older than one already delivered may be left out. A
+    message without events is a heartbeat, every second: all is delivered.
+
+    Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+    subscribe again from the last cursor.
     """
 
 @_typing.type_check_only
 class EnrollmentFeedServiceAsyncStub(EnrollmentFeedServiceStub):
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WatchEnrollments: _aio.UnaryStreamMultiCallable[_enrollment_feed_service_pb2.WatchEnrollmentsRequest, _enrollment_feed_service_pb2.WatchEnrollmentsResponse]  # type: ignore[assignment]
-    """Streams every change after a cursor in commit order, then goes on with new
-    ones. A message without events is a heartbeat: all is delivered.
+    """Streams every change of a confirmed enrollment after a cursor, then goes on with
+    new ones. No event is lost and none comes before an earlier one of the same
+    candidate and session; a state older than one already delivered may be left out. A
+    message without events is a heartbeat, every second: all is delivered.
+
+    Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+    subscribe again from the last cursor.
     """
 
 class EnrollmentFeedServiceServicer(metaclass=_abc_1.ABCMeta):
     """What other systems learn about enrollments. Each event carries the candidate's
-    whole confirmed enrollment of the session, so applying one twice is safe.
+    whole confirmed enrollment of the session, so applying one twice or skipping to the
+    last is safe.
     """
 
     @_abc_1.abstractmethod
@@ -63,8 +76,13 @@ class EnrollmentFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_feed_service_pb2.WatchEnrollmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_enrollment_feed_service_pb2.WatchEnrollmentsResponse], _abc.AsyncIterator[_enrollment_feed_service_pb2.WatchEnrollmentsResponse]]:
-        """Streams every change after a cursor in commit order, then goes on with new
-        ones. A message without events is a heartbeat: all is delivered.
+        """Streams every change of a confirmed enrollment after a cursor, then goes on with
+        new ones. No event is lost and none comes before an earlier one of the same
+        candidate and session; a state older than one already delivered may be left out. A
+        message without events is a heartbeat, every second: all is delivered.
+
+        Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
+        subscribe again from the last cursor.
         """
 
 def add_EnrollmentFeedServiceServicer_to_server(servicer: EnrollmentFeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

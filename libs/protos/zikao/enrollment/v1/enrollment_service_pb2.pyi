@@ -201,7 +201,7 @@ class GetAvailabilityRequest(_message.Message):
     session_code: _builtins.str
     """Session."""
     county_prefix: _builtins.str
-    """Counties by code prefix, 2-6 digits; empty for all."""
+    """Counties by the code of the province (2 digits), city (4) or county (6); empty for all."""
     def __init__(
         self,
         *,

@@ -79,7 +79,7 @@ class EnrollmentServiceServicer:
     def GetTimetable(self, request, context):
         """The session's slots, courses, windows and fee.
 
-        Errors: SESSION_UNKNOWN.
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +89,7 @@ class EnrollmentServiceServicer:
         """Seats per county and slot, from memory, at most one second old. For choosing
         only: SubmitPlan decides by the ledger.
 
-        Errors: SESSION_UNKNOWN.
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST, UNAVAILABLE when what is known is older.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,9 @@ class EnrollmentServiceServicer:
         the opening. Replaces an earlier plan. Takes no seats.
 
         Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-        ALREADY_ENROLLED, REQUEST_ID_REUSED.
+        TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+        REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
+        the candidate and cannot be (safe to retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,16 +123,20 @@ class EnrollmentServiceServicer:
     def SubmitEnrollment(self, request, context):
         """Takes seats for the courses and counties given, as SubmitPlan does.
 
-        Errors: ENROLLMENT_CLOSED, NOT_ELIGIBLE, COURSE_UNAVAILABLE, SLOT_CONFLICT,
-        TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, OVERLOADED,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
+        ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
+        UNAVAILABLE (safe to retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """The candidate's orders of a session, the newest first.
+        """The candidate's orders of a session, the newest first; none for a session that is
+        not known.
+
+        Errors: INVALID_REQUEST, also for a page token that is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,8 +146,8 @@ class EnrollmentServiceServicer:
         """Opens a payment order at the platform and returns its code. Calling again
         returns the same code.
 
-        Errors: NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE when the
-        platform does not answer (safe to retry), REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
+        when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

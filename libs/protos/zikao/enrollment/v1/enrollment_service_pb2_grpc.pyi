@@ -36,20 +36,22 @@ class EnrollmentServiceStub:
     GetTimetable: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.GetTimetableRequest, _enrollment_service_pb2.GetTimetableResponse]
     """The session's slots, courses, windows and fee.
 
-    Errors: SESSION_UNKNOWN.
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST.
     """
     GetAvailability: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.GetAvailabilityRequest, _enrollment_service_pb2.GetAvailabilityResponse]
     """Seats per county and slot, from memory, at most one second old. For choosing
     only: SubmitPlan decides by the ledger.
 
-    Errors: SESSION_UNKNOWN.
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST, UNAVAILABLE when what is known is older.
     """
     SavePlan: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SavePlanRequest, _enrollment_service_pb2.SavePlanResponse]
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
     Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-    ALREADY_ENROLLED, REQUEST_ID_REUSED.
+    TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+    REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
+    the candidate and cannot be (safe to retry).
     """
     SubmitPlan: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]
     """Takes the seats of the saved plan: the first county, in the candidate's
@@ -62,18 +64,23 @@ class EnrollmentServiceStub:
     SubmitEnrollment: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitEnrollmentRequest, _enrollment_service_pb2.SubmitEnrollmentResponse]
     """Takes seats for the courses and counties given, as SubmitPlan does.
 
-    Errors: ENROLLMENT_CLOSED, NOT_ELIGIBLE, COURSE_UNAVAILABLE, SLOT_CONFLICT,
-    TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, OVERLOADED,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
+    ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
+    UNAVAILABLE (safe to retry).
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]
-    """The candidate's orders of a session, the newest first."""
+    """The candidate's orders of a session, the newest first; none for a session that is
+    not known.
+
+    Errors: INVALID_REQUEST, also for a page token that is none.
+    """
     CreatePayment: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.CreatePaymentRequest, _enrollment_service_pb2.CreatePaymentResponse]
     """Opens a payment order at the platform and returns its code. Calling again
     returns the same code.
 
-    Errors: NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE when the
-    platform does not answer (safe to retry), REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
+    when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -84,20 +91,22 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     GetTimetable: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.GetTimetableRequest, _enrollment_service_pb2.GetTimetableResponse]  # type: ignore[assignment]
     """The session's slots, courses, windows and fee.
 
-    Errors: SESSION_UNKNOWN.
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST.
     """
     GetAvailability: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.GetAvailabilityRequest, _enrollment_service_pb2.GetAvailabilityResponse]  # type: ignore[assignment]
     """Seats per county and slot, from memory, at most one second old. For choosing
     only: SubmitPlan decides by the ledger.
 
-    Errors: SESSION_UNKNOWN.
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST, UNAVAILABLE when what is known is older.
     """
     SavePlan: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SavePlanRequest, _enrollment_service_pb2.SavePlanResponse]  # type: ignore[assignment]
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
     Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-    ALREADY_ENROLLED, REQUEST_ID_REUSED.
+    TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+    REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
+    the candidate and cannot be (safe to retry).
     """
     SubmitPlan: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]  # type: ignore[assignment]
     """Takes the seats of the saved plan: the first county, in the candidate's
@@ -110,18 +119,23 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     SubmitEnrollment: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitEnrollmentRequest, _enrollment_service_pb2.SubmitEnrollmentResponse]  # type: ignore[assignment]
     """Takes seats for the courses and counties given, as SubmitPlan does.
 
-    Errors: ENROLLMENT_CLOSED, NOT_ELIGIBLE, COURSE_UNAVAILABLE, SLOT_CONFLICT,
-    TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, OVERLOADED,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
+    ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
+    UNAVAILABLE (safe to retry).
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """The candidate's orders of a session, the newest first."""
+    """The candidate's orders of a session, the newest first; none for a session that is
+    not known.
+
+    Errors: INVALID_REQUEST, also for a page token that is none.
+    """
     CreatePayment: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.CreatePaymentRequest, _enrollment_service_pb2.CreatePaymentResponse]  # type: ignore[assignment]
     """Opens a payment order at the platform and returns its code. Calling again
     returns the same code.
 
-    Errors: NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE when the
-    platform does not answer (safe to retry), REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
+    when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
     """
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -135,7 +149,7 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_enrollment_service_pb2.GetTimetableResponse, _abc.Awaitable[_enrollment_service_pb2.GetTimetableResponse]]:
         """The session's slots, courses, windows and fee.
 
-        Errors: SESSION_UNKNOWN.
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +161,7 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Seats per county and slot, from memory, at most one second old. For choosing
         only: SubmitPlan decides by the ledger.
 
-        Errors: SESSION_UNKNOWN.
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST, UNAVAILABLE when what is known is older.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +174,9 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         the opening. Replaces an earlier plan. Takes no seats.
 
         Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-        ALREADY_ENROLLED, REQUEST_ID_REUSED.
+        TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+        REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
+        the candidate and cannot be (safe to retry).
         """
 
     @_abc_1.abstractmethod
@@ -185,9 +201,10 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_enrollment_service_pb2.SubmitEnrollmentResponse, _abc.Awaitable[_enrollment_service_pb2.SubmitEnrollmentResponse]]:
         """Takes seats for the courses and counties given, as SubmitPlan does.
 
-        Errors: ENROLLMENT_CLOSED, NOT_ELIGIBLE, COURSE_UNAVAILABLE, SLOT_CONFLICT,
-        TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, OVERLOADED,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
+        ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
+        UNAVAILABLE (safe to retry).
         """
 
     @_abc_1.abstractmethod
@@ -196,7 +213,11 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_service_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_service_pb2.ListOrdersResponse, _abc.Awaitable[_enrollment_service_pb2.ListOrdersResponse]]:
-        """The candidate's orders of a session, the newest first."""
+        """The candidate's orders of a session, the newest first; none for a session that is
+        not known.
+
+        Errors: INVALID_REQUEST, also for a page token that is none.
+        """
 
     @_abc_1.abstractmethod
     def CreatePayment(
@@ -207,8 +228,8 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens a payment order at the platform and returns its code. Calling again
         returns the same code.
 
-        Errors: NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE when the
-        platform does not answer (safe to retry), REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
+        when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
         """
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

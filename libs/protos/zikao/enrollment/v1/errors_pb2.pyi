@@ -26,7 +26,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ENROLLMENT_CLOSED: _ErrorReason.ValueType  # 1
     """The enrollment window of the candidate's track is not open."""
     ERROR_REASON_NOT_ELIGIBLE: _ErrorReason.ValueType  # 2
-    """The candidate may not enroll; metadata `standing` says why."""
+    """The candidate may not enroll: metadata `standing` is registration's standing, or
+    `unknown` for somebody without an approved registration.
+    """
     ERROR_REASON_COURSE_UNAVAILABLE: _ErrorReason.ValueType  # 3
     """A course is not in the session's timetable, closed, or of another track."""
     ERROR_REASON_SLOT_CONFLICT: _ErrorReason.ValueType  # 4
@@ -36,7 +38,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_COUNTY_UNAVAILABLE: _ErrorReason.ValueType  # 6
     """The county is not in the session, or an office closed it."""
     ERROR_REASON_SOLD_OUT: _ErrorReason.ValueType  # 7
-    """No county of the plan has all the seats; metadata `full` names, per county, the full slots."""
+    """No county of the choice has all the seats. Metadata `full` names the full slots of each,
+    for programs ("510104:1,2;510105:1"), `detail` for people.
+    """
     ERROR_REASON_ALREADY_ENROLLED: _ErrorReason.ValueType  # 8
     """The candidate is enrolled, or holds seats, in this session already."""
     ERROR_REASON_PLAN_MISSING: _ErrorReason.ValueType  # 9
@@ -45,6 +49,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The order's state does not allow this action."""
     ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 11
     """The hold has ended and its seats are being released."""
+    ERROR_REASON_TRACK_NOT_OFFERED: _ErrorReason.ValueType  # 12
+    """The session has no enrollment window for the candidate's track."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -55,7 +61,9 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_ENROLLMENT_CLOSED: ErrorReason.ValueType  # 1
 """The enrollment window of the candidate's track is not open."""
 ERROR_REASON_NOT_ELIGIBLE: ErrorReason.ValueType  # 2
-"""The candidate may not enroll; metadata `standing` says why."""
+"""The candidate may not enroll: metadata `standing` is registration's standing, or
+`unknown` for somebody without an approved registration.
+"""
 ERROR_REASON_COURSE_UNAVAILABLE: ErrorReason.ValueType  # 3
 """A course is not in the session's timetable, closed, or of another track."""
 ERROR_REASON_SLOT_CONFLICT: ErrorReason.ValueType  # 4
@@ -65,7 +73,9 @@ ERROR_REASON_TOO_MANY_COURSES: ErrorReason.ValueType  # 5
 ERROR_REASON_COUNTY_UNAVAILABLE: ErrorReason.ValueType  # 6
 """The county is not in the session, or an office closed it."""
 ERROR_REASON_SOLD_OUT: ErrorReason.ValueType  # 7
-"""No county of the plan has all the seats; metadata `full` names, per county, the full slots."""
+"""No county of the choice has all the seats. Metadata `full` names the full slots of each,
+for programs ("510104:1,2;510105:1"), `detail` for people.
+"""
 ERROR_REASON_ALREADY_ENROLLED: ErrorReason.ValueType  # 8
 """The candidate is enrolled, or holds seats, in this session already."""
 ERROR_REASON_PLAN_MISSING: ErrorReason.ValueType  # 9
@@ -74,4 +84,6 @@ ERROR_REASON_STATE_NOT_ALLOWED: ErrorReason.ValueType  # 10
 """The order's state does not allow this action."""
 ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 11
 """The hold has ended and its seats are being released."""
+ERROR_REASON_TRACK_NOT_OFFERED: ErrorReason.ValueType  # 12
+"""The session has no enrollment window for the candidate's track."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

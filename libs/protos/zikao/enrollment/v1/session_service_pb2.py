@@ -28,7 +28,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as zikao_dot_enrollment_d
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/enrollment/v1/session_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a,zikao/enrollment/v1/enrollment_service.proto\x1a\x1ezikao/options/v1/options.proto\"\x85\x01\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12?\n\x07session\x18\x02 \x01(\x0b\x32&.zikao.enrollment.v1.EnrollmentSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\xb7\x03\n\x11\x45nrollmentSession\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x34\n\x05slots\x18\x03 \x03(\x0b\x32\x19.zikao.enrollment.v1.SlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x07\x63ourses\x18\x04 \x03(\x0b\x32\x1b.zikao.enrollment.v1.CourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x42\n\x07windows\x18\x05 \x03(\x0b\x32%.zikao.enrollment.v1.EnrollmentWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x02\x12\x42\n\x08\x63ounties\x18\x06 \x03(\x0b\x32#.zikao.enrollment.v1.CountyCapacityB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1c\n\x07\x66\x65\x65_fen\x18\x07 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x00\x12\x1e\n\x0bmax_courses\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x10(\x01\x12\x39\n\x04hold\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"o\n\x0e\x43ountyCapacity\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12#\n\x05seats\x18\x03 \x03(\x05\x42\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\"\x08\x1a\x06\x18\xc0\x84=(\x00\x32\x87\x01\n\x0eSessionService\x12u\n\x0c\x41pplySession\x12(.zikao.enrollment.v1.ApplySessionRequest\x1a).zikao.enrollment.v1.ApplySessionResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/enrollment/v1/session_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a,zikao/enrollment/v1/enrollment_service.proto\x1a\x1ezikao/options/v1/options.proto\"\x85\x01\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12?\n\x07session\x18\x02 \x01(\x0b\x32&.zikao.enrollment.v1.EnrollmentSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\xc2\x03\n\x11\x45nrollmentSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x34\n\x05slots\x18\x03 \x03(\x0b\x32\x19.zikao.enrollment.v1.SlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x07\x63ourses\x18\x04 \x03(\x0b\x32\x1b.zikao.enrollment.v1.CourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x42\n\x07windows\x18\x05 \x03(\x0b\x32%.zikao.enrollment.v1.EnrollmentWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x02\x12\x42\n\x08\x63ounties\x18\x06 \x03(\x0b\x32#.zikao.enrollment.v1.CountyCapacityB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1c\n\x07\x66\x65\x65_fen\x18\x07 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x01\x12\x1e\n\x0bmax_courses\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x08(\x01\x12\x39\n\x04hold\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"o\n\x0e\x43ountyCapacity\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12#\n\x05seats\x18\x03 \x03(\x05\x42\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\"\x08\x1a\x06\x18\xc0\x84=(\x00\x32\x87\x01\n\x0eSessionService\x12u\n\x0c\x41pplySession\x12(.zikao.enrollment.v1.ApplySessionRequest\x1a).zikao.enrollment.v1.ApplySessionResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYSESSIONREQUEST'].fields_by_name['session']._loaded_options = None
   _globals['_APPLYSESSIONREQUEST'].fields_by_name['session']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ENROLLMENTSESSION'].fields_by_name['code']._loaded_options = None
-  _globals['_ENROLLMENTSESSION'].fields_by_name['code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_ENROLLMENTSESSION'].fields_by_name['code']._serialized_options = b'\272H\021r\0172\r^[!-~]{1,16}$'
   _globals['_ENROLLMENTSESSION'].fields_by_name['name']._loaded_options = None
   _globals['_ENROLLMENTSESSION'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_ENROLLMENTSESSION'].fields_by_name['slots']._loaded_options = None
@@ -52,9 +52,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLMENTSESSION'].fields_by_name['counties']._loaded_options = None
   _globals['_ENROLLMENTSESSION'].fields_by_name['counties']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_ENROLLMENTSESSION'].fields_by_name['fee_fen']._loaded_options = None
-  _globals['_ENROLLMENTSESSION'].fields_by_name['fee_fen']._serialized_options = b'\272H\010\"\006\030\300\204=(\000'
+  _globals['_ENROLLMENTSESSION'].fields_by_name['fee_fen']._serialized_options = b'\272H\010\"\006\030\300\204=(\001'
   _globals['_ENROLLMENTSESSION'].fields_by_name['max_courses']._loaded_options = None
-  _globals['_ENROLLMENTSESSION'].fields_by_name['max_courses']._serialized_options = b'\272H\006\032\004\030\020(\001'
+  _globals['_ENROLLMENTSESSION'].fields_by_name['max_courses']._serialized_options = b'\272H\006\032\004\030\010(\001'
   _globals['_ENROLLMENTSESSION'].fields_by_name['hold']._loaded_options = None
   _globals['_ENROLLMENTSESSION'].fields_by_name['hold']._serialized_options = b'\272H\r\252\001\n\"\004\010\200\243\0052\002\010\001'
   _globals['_COUNTYCAPACITY'].fields_by_name['code']._loaded_options = None
@@ -70,9 +70,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYSESSIONRESPONSE']._serialized_start=341
   _globals['_APPLYSESSIONRESPONSE']._serialized_end=380
   _globals['_ENROLLMENTSESSION']._serialized_start=383
-  _globals['_ENROLLMENTSESSION']._serialized_end=822
-  _globals['_COUNTYCAPACITY']._serialized_start=824
-  _globals['_COUNTYCAPACITY']._serialized_end=935
-  _globals['_SESSIONSERVICE']._serialized_start=938
-  _globals['_SESSIONSERVICE']._serialized_end=1073
+  _globals['_ENROLLMENTSESSION']._serialized_end=833
+  _globals['_COUNTYCAPACITY']._serialized_start=835
+  _globals['_COUNTYCAPACITY']._serialized_end=946
+  _globals['_SESSIONSERVICE']._serialized_start=949
+  _globals['_SESSIONSERVICE']._serialized_end=1084
 # @@protoc_insertion_point(module_scope)

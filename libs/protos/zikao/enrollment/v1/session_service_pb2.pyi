@@ -92,20 +92,20 @@ class EnrollmentSession(_message.Message):
     MAX_COURSES_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """E.g. "22.1"."""
+    """E.g. "22.1". ASCII: it is printed into the ticket's proof."""
     name: _builtins.str
     """Name in Chinese."""
     fee_fen: _builtins.int
-    """Fee per course, in fen."""
+    """Fee per course, in fen. Enrolled is paid: without a fee nobody could be."""
     max_courses: _builtins.int
-    """Most courses a candidate may take."""
+    """Most courses a candidate may take: a ticket holds no more than 8."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_service_pb2.Slot]:
-        """Slots in order."""
+        """Slots, each number once."""
 
     @_builtins.property
     def courses(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_service_pb2.Course]:
-        """Courses."""
+        """Courses, each code once."""
 
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_service_pb2.EnrollmentWindow]:
@@ -113,7 +113,7 @@ class EnrollmentSession(_message.Message):
 
     @_builtins.property
     def counties(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountyCapacity]:
-        """Counties with their seats."""
+        """Counties with their seats, each code once."""
 
     @_builtins.property
     def hold(self) -> _duration_pb2.Duration:

@@ -50,8 +50,8 @@ class SessionServiceServicer:
         """Makes a session what the file says. Applying the same twice changes nothing.
         Capacities may rise, and fall no lower than what is used.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with everything that contradicts itself,
+        SESSION_CHANGE_REFUSED naming what candidates would lose, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,8 @@ class SessionServiceStub:
     """Makes a session what the file says. Applying the same twice changes nothing.
     Capacities may rise, and fall no lower than what is used.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with everything that contradicts itself,
+    SESSION_CHANGE_REFUSED naming what candidates would lose, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -50,8 +50,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Makes a session what the file says. Applying the same twice changes nothing.
     Capacities may rise, and fall no lower than what is used.
 
-    Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-    REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST with everything that contradicts itself,
+    SESSION_CHANGE_REFUSED naming what candidates would lose, REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -66,8 +66,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a session what the file says. Applying the same twice changes nothing.
         Capacities may rise, and fall no lower than what is used.
 
-        Errors: SESSION_CHANGE_REFUSED naming what candidates would lose,
-        REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST with everything that contradicts itself,
+        SESSION_CHANGE_REFUSED naming what candidates would lose, REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -63,6 +63,8 @@ class PaymentPlatformServiceServicer:
 
     def CreatePaymentOrder(self, request, context):
         """Opens an order to pay. The same order_id again returns the first answer.
+
+        Errors: INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +73,7 @@ class PaymentPlatformServiceServicer:
     def QueryPaymentOrder(self, request, context):
         """What the platform knows of an order.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,16 +83,17 @@ class PaymentPlatformServiceServicer:
         """Closes an order: afterwards it should not be paid. An order that is paid
         stays paid, and the answer says so. Closing twice is safe.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Gives one payment back. The same refund_id again returns the first answer.
+        """Gives one payment back. The same refund_id again says how far it is.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
+        INVALID_REQUEST also for more than was paid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,6 +267,8 @@ class PaymentNotificationServiceServicer:
     def NotifyPayment(self, request, context):
         """One payment was made. May come late, twice, and in any order; the answer
         means that it is stored for good. The platform repeats until it is answered.
+
+        Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

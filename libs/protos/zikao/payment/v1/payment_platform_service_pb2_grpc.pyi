@@ -36,22 +36,26 @@ class PaymentPlatformServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentPlatformServiceAsyncStub: ...
     CreatePaymentOrder: _grpc.UnaryUnaryMultiCallable[_payment_platform_service_pb2.CreatePaymentOrderRequest, _payment_platform_service_pb2.CreatePaymentOrderResponse]
-    """Opens an order to pay. The same order_id again returns the first answer."""
+    """Opens an order to pay. The same order_id again returns the first answer.
+
+    Errors: INVALID_REQUEST.
+    """
     QueryPaymentOrder: _grpc.UnaryUnaryMultiCallable[_payment_platform_service_pb2.QueryPaymentOrderRequest, _payment_platform_service_pb2.QueryPaymentOrderResponse]
     """What the platform knows of an order.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, INVALID_REQUEST.
     """
     ClosePaymentOrder: _grpc.UnaryUnaryMultiCallable[_payment_platform_service_pb2.ClosePaymentOrderRequest, _payment_platform_service_pb2.ClosePaymentOrderResponse]
     """Closes an order: afterwards it should not be paid. An order that is paid
     stays paid, and the answer says so. Closing twice is safe.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, INVALID_REQUEST.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_platform_service_pb2.RefundPaymentRequest, _payment_platform_service_pb2.RefundPaymentResponse]
-    """Gives one payment back. The same refund_id again returns the first answer.
+    """Gives one payment back. The same refund_id again says how far it is.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
+    INVALID_REQUEST also for more than was paid.
     """
 
 @_typing.type_check_only
@@ -60,22 +64,26 @@ class PaymentPlatformServiceAsyncStub(PaymentPlatformServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePaymentOrder: _aio.UnaryUnaryMultiCallable[_payment_platform_service_pb2.CreatePaymentOrderRequest, _payment_platform_service_pb2.CreatePaymentOrderResponse]  # type: ignore[assignment]
-    """Opens an order to pay. The same order_id again returns the first answer."""
+    """Opens an order to pay. The same order_id again returns the first answer.
+
+    Errors: INVALID_REQUEST.
+    """
     QueryPaymentOrder: _aio.UnaryUnaryMultiCallable[_payment_platform_service_pb2.QueryPaymentOrderRequest, _payment_platform_service_pb2.QueryPaymentOrderResponse]  # type: ignore[assignment]
     """What the platform knows of an order.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, INVALID_REQUEST.
     """
     ClosePaymentOrder: _aio.UnaryUnaryMultiCallable[_payment_platform_service_pb2.ClosePaymentOrderRequest, _payment_platform_service_pb2.ClosePaymentOrderResponse]  # type: ignore[assignment]
     """Closes an order: afterwards it should not be paid. An order that is paid
     stays paid, and the answer says so. Closing twice is safe.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, INVALID_REQUEST.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_platform_service_pb2.RefundPaymentRequest, _payment_platform_service_pb2.RefundPaymentResponse]  # type: ignore[assignment]
-    """Gives one payment back. The same refund_id again returns the first answer.
+    """Gives one payment back. The same refund_id again says how far it is.
 
-    Errors: NOT_FOUND.
+    Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
+    INVALID_REQUEST also for more than was paid.
     """
 
 class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -87,7 +95,10 @@ class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_platform_service_pb2.CreatePaymentOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_platform_service_pb2.CreatePaymentOrderResponse, _abc.Awaitable[_payment_platform_service_pb2.CreatePaymentOrderResponse]]:
-        """Opens an order to pay. The same order_id again returns the first answer."""
+        """Opens an order to pay. The same order_id again returns the first answer.
+
+        Errors: INVALID_REQUEST.
+        """
 
     @_abc_1.abstractmethod
     def QueryPaymentOrder(
@@ -97,7 +108,7 @@ class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_platform_service_pb2.QueryPaymentOrderResponse, _abc.Awaitable[_payment_platform_service_pb2.QueryPaymentOrderResponse]]:
         """What the platform knows of an order.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, INVALID_REQUEST.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +120,7 @@ class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         """Closes an order: afterwards it should not be paid. An order that is paid
         stays paid, and the answer says so. Closing twice is safe.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, INVALID_REQUEST.
         """
 
     @_abc_1.abstractmethod
@@ -118,9 +129,10 @@ class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_platform_service_pb2.RefundPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_platform_service_pb2.RefundPaymentResponse, _abc.Awaitable[_payment_platform_service_pb2.RefundPaymentResponse]]:
-        """Gives one payment back. The same refund_id again returns the first answer.
+        """Gives one payment back. The same refund_id again says how far it is.
 
-        Errors: NOT_FOUND.
+        Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
+        INVALID_REQUEST also for more than was paid.
         """
 
 def add_PaymentPlatformServiceServicer_to_server(servicer: PaymentPlatformServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -135,6 +147,8 @@ class PaymentNotificationServiceStub:
     NotifyPayment: _grpc.UnaryUnaryMultiCallable[_payment_platform_service_pb2.NotifyPaymentRequest, _payment_platform_service_pb2.NotifyPaymentResponse]
     """One payment was made. May come late, twice, and in any order; the answer
     means that it is stored for good. The platform repeats until it is answered.
+
+    Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
     """
 
 @_typing.type_check_only
@@ -145,6 +159,8 @@ class PaymentNotificationServiceAsyncStub(PaymentNotificationServiceStub):
     NotifyPayment: _aio.UnaryUnaryMultiCallable[_payment_platform_service_pb2.NotifyPaymentRequest, _payment_platform_service_pb2.NotifyPaymentResponse]  # type: ignore[assignment]
     """One payment was made. May come late, twice, and in any order; the answer
     means that it is stored for good. The platform repeats until it is answered.
+
+    Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
     """
 
 class PaymentNotificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -158,6 +174,8 @@ class PaymentNotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_platform_service_pb2.NotifyPaymentResponse, _abc.Awaitable[_payment_platform_service_pb2.NotifyPaymentResponse]]:
         """One payment was made. May come late, twice, and in any order; the answer
         means that it is stored for good. The platform repeats until it is answered.
+
+        Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
         """
 
 def add_PaymentNotificationServiceServicer_to_server(servicer: PaymentNotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

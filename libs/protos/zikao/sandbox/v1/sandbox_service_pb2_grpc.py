@@ -56,7 +56,8 @@ class SandboxServiceServicer:
         order that is closed can be paid when `after_close` is set, as happens when a
         bank was under way.
 
-        Errors: NOT_FOUND, PERMISSION_DENIED when closed and after_close is not set.
+        Errors: INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED when closed and after_close is
+        not set, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +65,8 @@ class SandboxServiceServicer:
 
     def SetBehaviour(self, request, context):
         """Sets how notifications go out from now on.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

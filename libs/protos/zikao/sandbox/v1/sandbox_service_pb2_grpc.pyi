@@ -40,10 +40,14 @@ class SandboxServiceStub:
     order that is closed can be paid when `after_close` is set, as happens when a
     bank was under way.
 
-    Errors: NOT_FOUND, PERMISSION_DENIED when closed and after_close is not set.
+    Errors: INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED when closed and after_close is
+    not set, REQUEST_ID_REUSED.
     """
     SetBehaviour: _grpc.UnaryUnaryMultiCallable[_sandbox_service_pb2.SetBehaviourRequest, _sandbox_service_pb2.SetBehaviourResponse]
-    """Sets how notifications go out from now on."""
+    """Sets how notifications go out from now on.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class SandboxServiceAsyncStub(SandboxServiceStub):
@@ -55,10 +59,14 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     order that is closed can be paid when `after_close` is set, as happens when a
     bank was under way.
 
-    Errors: NOT_FOUND, PERMISSION_DENIED when closed and after_close is not set.
+    Errors: INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED when closed and after_close is
+    not set, REQUEST_ID_REUSED.
     """
     SetBehaviour: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.SetBehaviourRequest, _sandbox_service_pb2.SetBehaviourResponse]  # type: ignore[assignment]
-    """Sets how notifications go out from now on."""
+    """Sets how notifications go out from now on.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
 
 class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
     """Strings to pull in the sandbox's payment platform."""
@@ -73,7 +81,8 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         order that is closed can be paid when `after_close` is set, as happens when a
         bank was under way.
 
-        Errors: NOT_FOUND, PERMISSION_DENIED when closed and after_close is not set.
+        Errors: INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED when closed and after_close is
+        not set, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -82,6 +91,9 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sandbox_service_pb2.SetBehaviourRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_service_pb2.SetBehaviourResponse, _abc.Awaitable[_sandbox_service_pb2.SetBehaviourResponse]]:
-        """Sets how notifications go out from now on."""
+        """Sets how notifications go out from now on.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+        """
 
 def add_SandboxServiceServicer_to_server(servicer: SandboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
