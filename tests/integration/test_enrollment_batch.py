@@ -7,9 +7,9 @@ from random import Random
 from uuid import UUID, uuid4
 
 import pytest
-from integration.enrollment_database import NOW, enrollment_database
+from support.enrollment_database import NOW, enrollment_database
+from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao_enrollment.commands.submit_batch import Submission, submit_batch
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.order_states import OrderState
@@ -21,7 +21,7 @@ from zikao_kit.errors import DomainError
 SEATS = 30
 CANDIDATES = 120
 SESSION = small_session(SEATS)
-COUNTIES = tuple(SESSION.counties)
+COUNTIES = tuple(SESSION.county_by_code)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def submit(database: Database, *submissions: Submission) -> list[Order | D
     """Submit a batch in a transaction of its own."""
     async with database.transaction() as transaction:
         store = Store(transaction)
-        candidates = await store.lock_candidates({each.candidate_id for each in submissions})
+        candidates = await store.candidates.lock({each.candidate_id for each in submissions})
         return await submit_batch(store, SESSION, candidates, submissions, NOW)
 
 
@@ -63,7 +63,7 @@ async def test_a_held_order_says_all(database: Database) -> None:
     assert order.held_until == NOW + SESSION.hold
     assert (await ledger(database))[COUNTIES[0], 1] == (1, 0)
     async with database.transaction() as transaction:
-        assert await Store(transaction).lock_order(order.order_id) == order
+        assert await Store(transaction).orders.lock_one(order.order_id) == order
 
 
 async def test_refusals_stand_beside_orders(database: Database) -> None:

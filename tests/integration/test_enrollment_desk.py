@@ -6,21 +6,22 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from integration.enrollment_database import (
+from support.cutting_proxy import CuttingProxy, Moment
+from support.enrollment_database import (
     NOW,
     candidate,
     enrollment_database,
     until_somebody_waits,
 )
-from integration.enrollment_desks import entry, order_of, still_desk
-from support.cutting_proxy import CuttingProxy, Moment
+from support.enrollment_desks import entry, order_of, still_desk
+from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.desk import Entry
+from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.session_store import SessionStore
-from zikao_enrollment.store import SCHEMA, Store
+from zikao_enrollment.store import Store
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import claim, remember
@@ -135,6 +136,15 @@ async def test_a_session_applied_after_the_board_was_read(dsn: str) -> None:
         assert boards.current.require("22.1").version == 2
 
 
+async def test_seats_of_long_ago_are_not_shown(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that is older than it may be is UNAVAILABLE; one just read is shown."""
+    async with still_desk(dsn) as (_, boards, _):
+        assert boards.fresh() is boards.current
+        monkeypatch.setattr("zikao_enrollment.boards.MAX_AGE_SECONDS", 0.0)
+        with pytest.raises(DomainError, match="UNAVAILABLE"):
+            boards.fresh()
+
+
 async def test_sold_out_is_said_without_the_ledger(dsn: str) -> None:
     """Somebody has the full rows locked: the refusal does not wait for them, a claim does."""
     async with still_desk(dsn) as (db, boards, desk):
@@ -163,9 +173,9 @@ async def test_a_candidate_whom_the_feed_brings_meanwhile(dsn: str) -> None:
     async with still_desk(dsn) as (db, _, desk):
         gone = replace(candidate(6), standing="graduated")
         async with db.transaction() as tx:
-            await Store(tx).save_candidates([gone])
+            await Store(tx).candidates.save([gone])
         async with db.transaction() as tx:
-            await Store(tx).learn_candidate(candidate(6))
+            await Store(tx).candidates.learn(candidate(6))
         (refused,) = await desk.decide([entry(6)])
         assert isinstance(refused, DomainError)
         assert refused.metadata["standing"] == "graduated"

@@ -17,9 +17,9 @@ from support.enrollment_people import (
     open_enrollment,
     plan,
     submission,
-    until,
 )
-from support.enrollment_service import Caller, Installation
+from support.enrollment_service import Installation
+from support.enrollment_sessions import CLOSES_AT, small_session
 from support.registration_people import apply_session as apply_registration
 from support.registration_people import (
     approval,
@@ -30,8 +30,8 @@ from support.registration_people import (
     pending_candidate,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service import Caller, until
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import CLOSES_AT, small_session
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.domain.timetable import Track, Window
 from zikao_enrollment.newcomers import MAX_WAITING
@@ -39,7 +39,7 @@ from zikao_kit.error_table import reason_of
 
 # Registration's window and enrollment's at once, so that one clock does for both.
 SESSION = replace(
-    small_session(), windows={Track.SOCIAL: Window(NOON - timedelta(days=1), CLOSES_AT)}
+    small_session(), windows=(Window(Track.SOCIAL, NOON - timedelta(days=1), CLOSES_AT),)
 )
 CROWD = 300
 
@@ -175,8 +175,7 @@ async def test_a_crowd_of_strangers_delays_nobody(running: Installation) -> None
     async with silent_listener(running.registration_port):
         strangers = [await running.candidate(number) for number in range(100, 100 + CROWD)]
         asking = [asyncio.create_task(each.refused(submission())) for each in strangers]
-        while not any(task.done() for task in asking):
-            await asyncio.sleep(0.01)
+        await until(lambda: any(task.done() for task in asking))
         assert (await hold(running, 1)).candidate_id == candidate_id(1)
         assert not all(task.done() for task in asking)
         reasons = Counter(error.reason for error in await asyncio.gather(*asking))

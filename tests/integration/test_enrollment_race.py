@@ -2,20 +2,22 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from random import Random
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from integration.enrollment_database import enrollment_database
-from integration.enrollment_desks import Instance, entry, instance
+from support.enrollment_database import enrollment_database
+from support.enrollment_desks import Instance, entry, instance
+from support.enrollment_sessions import small_session
 from support.service_databases import MakeDatabase, database_of
-from unit.enrollment.sessions import small_session
 from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.seat_store import SeatStore
 from zikao_enrollment.store import Store
+from zikao_kit.db import Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
 
@@ -23,7 +25,7 @@ SEATS = 20
 CANDIDATES = 300
 FEW = 150
 SESSION = small_session(SEATS)
-COUNTIES = tuple(SESSION.counties)
+COUNTIES = tuple(SESSION.county_by_code)
 COURSES = (("00001",), ("00003",), ("00001", "00003"), ("00002", "00003"))
 # Small, so that many transactions want the same rows.
 MAX_BATCH = 15
@@ -37,15 +39,23 @@ UNLOCKED = Queries(
 Answer = types_pb2.Order | DomainError
 
 
-class CarelessStore(Store):
+class CarelessSeats(SeatStore):
     """Looks at the seats without locking them: the mistake that the rush must find."""
 
-    async def lock_seats(self, session_code: str, keys: Sequence[SeatKey]) -> dict[SeatKey, int]:
+    async def lock(self, session_code: str, keys: Iterable[SeatKey]) -> dict[SeatKey, int]:
         """Free seats as they were a moment ago."""
-        rows = await self._transaction.using(UNLOCKED).fetch("free", session_code)
+        rows = await self._tx.using(UNLOCKED).fetch("free", session_code)
         await asyncio.sleep(0.01)
         free = {SeatKey(row["county_code"], row["slot"]): row["free"] for row in rows}
         return {key: free[key] for key in keys}
+
+
+class CarelessStore(Store):
+    """The service's stores with careless seats."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx)
+        self.seats = CarelessSeats(tx)
 
 
 def wishes(chance: Random, candidates: int) -> list[Entry]:

@@ -1,21 +1,23 @@
 """Enrollment's schema is the last line: it refuses even if the allocator were wrong."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from support.service_databases import MakeDatabase
+from zikao_enrollment.names import PACKAGE
 from zikao_kit.queries import Queries
 
 NOW = datetime(2022, 2, 28, 1, tzinfo=UTC)
 CANDIDATE = uuid4()
 ORDER = uuid4()
-QUERIES = Queries.load("zikao_enrollment")
+LEASE = timedelta(minutes=1)
+QUERIES = Queries.load(PACKAGE)
 INSERT_ORDER = (
     "INSERT INTO enrollment.enrollment_order VALUES"
-    " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, NULL, $3, $3)"
+    " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, NULL, $3, NULL)"
 )
 INSERT_SITTING = "INSERT INTO enrollment.sitting VALUES ('22.1', $1, $2, $3, '00001', $4)"
 INSERT_PAYMENT = "INSERT INTO enrollment.payment VALUES ($1, $2, 3500, $3, $3, 'applied')"
@@ -70,10 +72,42 @@ async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
 
 async def test_an_order_is_expired_by_one_worker(connection: asyncpg.Connection) -> None:
     """Who expires an order first has it; the second finds nothing, nor does another state."""
-    assert await connection.fetch(QUERIES["expire_orders"], "paying", NOW, 10) == []
-    expired = await connection.fetch(QUERIES["expire_orders"], "held", NOW, 10)
+    expire = QUERIES["expire_orders"]
+    assert await connection.fetch(expire, "paying", NOW, LEASE, 10) == []
+    expired = await connection.fetch(expire, "held", NOW, LEASE, 10)
     assert [row["order_id"] for row in expired] == [ORDER]
-    assert await connection.fetch(QUERIES["expire_orders"], "held", NOW, 10) == []
+    assert await connection.fetch(expire, "held", NOW, LEASE, 10) == []
+
+
+async def test_a_closing_order_is_leased(connection: asyncpg.Connection) -> None:
+    """It is one worker's until the lease has passed by the database's clock, never nobody's."""
+    lease = QUERIES["lease_closing_orders"]
+    await connection.fetch(QUERIES["expire_orders"], "held", NOW, LEASE, 10)
+    assert await connection.fetch(lease, LEASE, 10) == []
+    await connection.execute("UPDATE enrollment.enrollment_order SET lease_until = now()")
+    assert [row["order_id"] for row in await connection.fetch(lease, LEASE, 10)] == [ORDER]
+    assert await connection.fetch(lease, LEASE, 10) == []
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await connection.execute("UPDATE enrollment.enrollment_order SET lease_until = NULL")
+    assert refused.value.constraint_name == "enrollment_order_leased"
+
+
+async def test_a_refund_is_asked_for_again_after_growing_pauses(
+    connection: asyncpg.Connection,
+) -> None:
+    """One worker has it at a time; its pauses double up to the longest, on the database's clock."""
+    pauses = (timedelta(hours=1), timedelta(hours=3))
+    await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)
+    await connection.execute(QUERIES["insert_refund"], uuid4(), "p1", 3500, NOW)
+    for hours in (1, 2, 3, 3):
+        assert len(await connection.fetch(QUERIES["lease_refunds"], *pauses, 10)) == 1
+        assert await connection.fetch(QUERIES["lease_refunds"], *pauses, 10) == []
+        left = await connection.fetchval(
+            "UPDATE enrollment.refund SET next_attempt_at = next_attempt_at - $1::interval"
+            " RETURNING clock_timestamp() - next_attempt_at",
+            timedelta(hours=hours),
+        )
+        assert timedelta(0) <= left < timedelta(minutes=10)
 
 
 async def test_the_county_goes_with_the_last_sitting(connection: asyncpg.Connection) -> None:

@@ -18,8 +18,8 @@ from support.enrollment_people import (
     until_state,
 )
 from support.enrollment_service import Installation
+from support.enrollment_sessions import FEE_FEN
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import FEE_FEN
 
 
 @pytest.fixture

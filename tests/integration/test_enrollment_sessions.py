@@ -7,19 +7,20 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from integration.enrollment_database import NOW, enrollment_database, until_somebody_waits
+from support.clocks import FixedClock
+from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
 from support.enrollment_people import (
     JINJIANG,
     application,
     apply_session,
     hold,
-    new_id,
     open_enrollment,
     submission,
 )
 from support.enrollment_service import Installation
+from support.enrollment_sessions import FEE_FEN, small_session
+from support.service import new_id
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import FEE_FEN, small_session
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session as apply_command
@@ -30,7 +31,6 @@ from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.session_store import SessionStore
 from zikao_enrollment.store import Store
-from zikao_kit.clock import FixedClock
 
 SESSION = small_session(seats=2)
 
@@ -44,8 +44,7 @@ async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[
 
 def without_course(session: Session, code: str) -> Session:
     """The session, one course poorer."""
-    courses = {key: course for key, course in session.courses.items() if key != code}
-    return replace(session, courses=courses)
+    return replace(session, courses=tuple(each for each in session.courses if each.code != code))
 
 
 async def test_applying_twice_changes_nothing(running: Installation) -> None:
@@ -95,22 +94,42 @@ async def test_what_candidates_sit_cannot_be_taken_away(running: Installation) -
     assert await apply_session(running, without_course(SESSION, "00003")) == [
         "取消课程00003英语（二）"
     ]
-    others = {code: county for code, county in SESSION.counties.items() if code != JINJIANG}
+    others = tuple(county for county in SESSION.counties if county.code != JINJIANG)
     refused = await operator.refused(application(replace(SESSION, counties=others)))
     assert refused.reason == "SESSION_CHANGE_REFUSED"
     assert JINJIANG in refused.metadata["detail"]
 
 
 async def test_a_session_that_contradicts_itself_changes_nothing(running: Installation) -> None:
-    """Every contradiction is named in one answer."""
+    """Every contradiction is named in one answer; what is there twice is one, too."""
     slots = (SESSION.slots[0], replace(SESSION.slots[1], number=1))
-    bad = replace(SESSION, slots=slots, fee_fen=0)
+    bad = replace(
+        SESSION,
+        slots=slots,
+        courses=(*SESSION.courses[:2], SESSION.courses[0]),
+        windows=SESSION.windows * 2,
+        counties=(*SESSION.counties, SESSION.counties[0]),
+    )
+    refused = await (await running.operator()).refused(application(bad))
+    assert refused.reason == "INVALID_REQUEST"
+    assert [problem.description for problem in refused.fields] == [
+        "第1场重复",
+        "课程00001重复",
+        "面向社会开考专业报考时段重复",
+        "区县510104重复",
+    ]
+    assert await apply_session(running, SESSION) == []
+
+
+async def test_what_no_ticket_could_hold_is_refused(running: Installation) -> None:
+    """A code that is not ASCII, too many courses, no fee: each is named by its field."""
+    bad = replace(SESSION, code="22年1次", max_courses=9, fee_fen=0)
     refused = await (await running.operator()).refused(application(bad))
     assert refused.reason == "INVALID_REQUEST"
     assert {problem.field for problem in refused.fields} == {
+        "session.code",
+        "session.max_courses",
         "session.fee_fen",
-        "session.slots",
-        "session.courses",
     }
 
 
@@ -125,7 +144,7 @@ async def test_the_timetable_is_what_was_applied(running: Installation) -> None:
     portal = await running.caller("portal")
     timetable = await portal.call(enrollment.GetTimetableRequest(session_code="22.1"))
     assert [slot.number for slot in timetable.slots] == [1, 2]
-    assert [course.code for course in timetable.courses] == sorted(SESSION.courses)
+    assert [course.code for course in timetable.courses] == sorted(SESSION.course_by_code)
     assert (timetable.fee_fen, timetable.max_courses) == (FEE_FEN, 2)
     assert len(timetable.windows) == 1
     unknown = await portal.refused(enrollment.GetTimetableRequest(session_code="99.1"))
@@ -148,7 +167,7 @@ async def test_apply_and_submit_do_not_wait_for_each_other(make_database: MakeDa
             store = Store(tx)
             who = UUID(int=1)
             wanted = Submission(uuid4(), who, Choice(("00001",), (JINJIANG,)))
-            candidates = await store.lock_candidates([who])
+            candidates = await store.candidates.lock([who])
             await SessionStore(tx).lock_ledger(SESSION.code)
             applying = asyncio.create_task(apply())
             await until_somebody_waits(db)
@@ -160,8 +179,7 @@ async def test_apply_and_submit_do_not_wait_for_each_other(make_database: MakeDa
 async def test_two_first_applies_leave_one_session(make_database: MakeDatabase) -> None:
     """Two different files at once: the ledger is that of the one applied last, all of it."""
     async with enrollment_database(make_database, replace(SESSION, code="21.2"), 0) as db:
-        jinjiang = {JINJIANG: SESSION.counties[JINJIANG]}
-        files = [SESSION, replace(SESSION, counties=jinjiang)]
+        files = [SESSION, replace(SESSION, counties=SESSION.counties[:1])]
 
         async def apply(session: Session) -> None:
             async with db.transaction() as tx:

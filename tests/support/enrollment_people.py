@@ -1,41 +1,40 @@
 """What candidates, the operator and payers do at enrollment, one function an act."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from integration.enrollment_database import candidate
-from support.enrollment_service import TIMEOUT_SECONDS, Installation, installation
+import grpc
+from support.enrollment_database import candidate
+from support.enrollment_service import Installation, installation
+from support.enrollment_sessions import OPENS_AT, small_session
+from support.service import TIMEOUT_SECONDS, new_id, until
 from support.service_databases import MakeDatabase
-from unit.enrollment.sessions import OPENS_AT, small_session
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as feed
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import session_service_pb2 as sessions
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
-from zikao_enrollment.convert import session_to_pb, time_to_pb
+from zikao_enrollment.convert import session_to_pb
 from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.store import Store
 from zikao_kit.config import DatabaseConfig
+from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Database
+from zikao_kit.error_table import reason_of
 from zikao_kit.queries import Queries
 
 JINJIANG, QINGYANG = "510104", "510105"
 COURSES = ("00001", "00003")
 NOON = OPENS_AT + timedelta(hours=3)
-TICK_SECONDS = 0.02
-
-
-def new_id() -> str:
-    """A request id."""
-    return str(uuid4())
 
 
 def choice(
@@ -92,7 +91,7 @@ async def open_enrollment(
     candidates: int = 3,
 ) -> AsyncIterator[Installation]:
     """An installation with a session applied over its RPC, and candidates; it is noon."""
-    dsn = await make_database("enrollment")
+    dsn = await make_database(SCHEMA)
     await save_candidates(dsn, [candidate(number) for number in range(1, candidates + 1)])
     async with installation(dsn, folder, NOON) as running:
         await apply_session(running, session or small_session())
@@ -102,10 +101,10 @@ async def open_enrollment(
 async def save_candidates(dsn: str, candidates: list[Candidate]) -> None:
     """Bring candidates, as the feed does."""
     async with (
-        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_enrollment")) as db,
+        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db,
         db.transaction() as tx,
     ):
-        await Store(tx).save_candidates(candidates)
+        await Store(tx).candidates.save(candidates)
 
 
 async def apply_session(running: Installation, session: Session, dry_run: bool = False) -> Any:
@@ -130,6 +129,21 @@ async def hold(
     """Candidate `number` takes seats."""
     person = await running.candidate(number)
     order: types.Order = (await person.call(submission(courses, counties))).order
+    return order
+
+
+async def until_held(running: Installation, number: int) -> types.Order:
+    """Candidate `number` asks again until seats that were full can be had."""
+
+    async def held() -> types.Order | None:
+        try:
+            return await hold(running, number)
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) != "SOLD_OUT":
+                raise
+            return None
+
+    order: types.Order = await until(held)
     return order
 
 
@@ -167,13 +181,6 @@ async def state_of(running: Installation, number: int) -> str:
     """Where the newest order of candidate `number` stands: "HELD"."""
     state = (await last_order(running, number)).state
     return types.OrderState.Name(state).removeprefix("ORDER_STATE_")
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so; raises TimeoutError when it does not become so."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not await condition():
-            await asyncio.sleep(TICK_SECONDS)
 
 
 async def until_state(running: Installation, number: int, state: str) -> types.Order:

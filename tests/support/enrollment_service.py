@@ -4,30 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import grpc
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.registration_server import free_port
-from zikao.enrollment.v1 import (
-    enrollment_feed_service_pb2,
-    enrollment_feed_service_pb2_grpc,
-    enrollment_service_pb2,
-    enrollment_service_pb2_grpc,
-    session_service_pb2,
-    session_service_pb2_grpc,
-)
-from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
-from zikao.sandbox.v1 import sandbox_service_pb2, sandbox_service_pb2_grpc
+from support.clocks import FixedClock
+from support.service import Caller, free_port, move_clock, until_serving
 from zikao_enrollment.config import EnrollmentConfig
 from zikao_enrollment.main import serve_enrollment
-from zikao_kit.clock import FixedClock, OffsetClock, write_offset
+from zikao_kit.clock import OffsetClock
 from zikao_kit.config import (
     ClockConfig,
     DatabaseConfig,
@@ -36,56 +25,14 @@ from zikao_kit.config import (
     ServerConfig,
     TlsConfig,
 )
-from zikao_kit.error_table import problem_of
-from zikao_kit.errors import DomainError
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
 from zikao_sandbox.main import SandboxConfig, serve_sandbox
 
-TIMEOUT_SECONDS = 20.0
 TOKEN_LIFETIME = timedelta(minutes=15)
 KEY_ID = "test-key"
 # One for all tests: what a database trusts is stored before its service starts.
 _KEY = Ed25519PrivateKey.generate()
-
-_STUBS = {
-    module.DESCRIPTOR.name: stub
-    for module, stub in (
-        (enrollment_service_pb2, enrollment_service_pb2_grpc.EnrollmentServiceStub),
-        (enrollment_feed_service_pb2, enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub),
-        (session_service_pb2, session_service_pb2_grpc.SessionServiceStub),
-        (
-            payment_platform_service_pb2,
-            payment_platform_service_pb2_grpc.PaymentNotificationServiceStub,
-        ),
-        (sandbox_service_pb2, sandbox_service_pb2_grpc.SandboxServiceStub),
-    )
-}
-
-
-@dataclass
-class Caller:
-    """Somebody with a certificate, and perhaps an access token."""
-
-    channel: grpc.aio.Channel
-    token: str = ""
-
-    async def call(self, request: Any) -> Any:
-        """Call the method whose request it is; raises grpc.aio.AioRpcError."""
-        return await self.start(request, timeout=TIMEOUT_SECONDS)
-
-    def start(self, request: Any, timeout: float | None = None) -> Any:
-        """Begin the call: a future, or the answers of a subscription."""
-        stub: Any = _STUBS[request.DESCRIPTOR.file.name](self.channel)
-        method = getattr(stub, request.DESCRIPTOR.name.removesuffix("Request"))
-        bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        return method(request, timeout=timeout, metadata=bearer)
-
-    async def refused(self, request: Any, timeout: float | None = TIMEOUT_SECONDS) -> DomainError:
-        """Call what must be refused, and return the error as the server raised it."""
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.start(request, timeout)
-        return problem_of(caught.value)
 
 
 @dataclass
@@ -163,8 +110,7 @@ class Installation:
 
     async def move_clock(self, at: datetime) -> None:
         """Move all clocks and wait until it has been seen."""
-        write_offset(self.clock_file, (at - datetime.now(UTC)).total_seconds())
-        await asyncio.sleep(0.06)
+        await move_clock(self.clock_file, at)
 
     async def rows(self, sql: str, *args: object) -> list[asyncpg.Record]:
         """What is in the database, as the service's own role."""
@@ -177,15 +123,7 @@ class Installation:
     async def until_serving(self, process: Process) -> None:
         """Wait until a started process serves; raises what has ended it."""
         assert process.task is not None
-        health = health_pb2_grpc.HealthStub((await self.caller("operator", process.port)).channel)
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not process.task.done():
-                with suppress(grpc.aio.AioRpcError):
-                    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=1)
-                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                        return
-                await asyncio.sleep(0.02)
-        await process.task
+        await until_serving((await self.caller("operator", process.port)).channel, process.task)
 
     def _serve_enrollment(self) -> Coroutine[Any, Any, None]:
         return serve_enrollment(

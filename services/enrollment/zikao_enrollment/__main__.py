@@ -4,7 +4,7 @@ from zikao_kit.cli import service_cli
 
 from zikao_enrollment.config import EnrollmentConfig
 from zikao_enrollment.main import serve_enrollment
-from zikao_enrollment.parts import PACKAGE
+from zikao_enrollment.names import PACKAGE
 
 main = service_cli(PACKAGE, EnrollmentConfig, serve_enrollment)
 

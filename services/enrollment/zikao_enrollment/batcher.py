@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from prometheus_client import Gauge, Histogram
-from zikao_kit.errors import DomainError
-from zikao_kit.idempotency import REQUEST_ID_REUSED, RequestKey
+from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
+from zikao_kit.idempotency import RequestKey
 
 WAITING = Gauge("zikao_enrollment_waiting_submissions", "Submissions that wait for a batch")
 BATCH_SIZE = Histogram(

@@ -4,9 +4,9 @@ Every call raises DomainError: the other side's own reason, or UNAVAILABLE when 
 answer.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
 import grpc
@@ -18,23 +18,16 @@ from zikao.registration.v1 import (
     candidate_feed_service_pb2,
     candidate_feed_service_pb2_grpc,
 )
-from zikao_kit.error_table import problem_of
-from zikao_kit.errors import DomainError
+from zikao_kit.channel import answered
+from zikao_kit.convert import time_from_pb, time_to_pb
+from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_enrollment.convert import (
-    candidate_from_pb,
-    payment_from_pb,
-    signing_keys_from_pb,
-    time_from_pb,
-    time_to_pb,
-)
+from zikao_enrollment.convert import candidate_from_pb, payment_from_pb
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.orders import Candidate, Order
 
 REGISTRATION_TIMEOUT_SECONDS = 2.0
 PLATFORM_TIMEOUT_SECONDS = 5.0
-
-T = TypeVar("T")
 
 
 class Closed(NamedTuple):
@@ -54,17 +47,17 @@ class RegistrationClient:
     async def signing_keys(self) -> Mapping[str, bytes]:
         """The public keys with which access tokens are verified, by id."""
         request = account_service_pb2.ListSigningKeysRequest()
-        answer = await _answer(self._accounts.ListSigningKeys(request))
-        return signing_keys_from_pb(answer.keys)
+        answer = await answered(self._accounts.ListSigningKeys(request))
+        return {key.key_id: key.public_key for key in answer.keys}
 
     async def candidate(self, candidate_id: UUID) -> Candidate | None:
         """An approved candidate's state now; None for somebody who is not one."""
         request = candidate_feed_service_pb2.GetCandidateRequest(candidate_id=str(candidate_id))
         call = self._candidates.GetCandidate(request, timeout=REGISTRATION_TIMEOUT_SECONDS)
         try:
-            return candidate_from_pb((await _answer(call)).candidate)
+            return candidate_from_pb((await answered(call)).candidate)
         except DomainError as error:
-            if error.reason == "NOT_FOUND":
+            if error.reason == NOT_FOUND:
                 return None
             raise
 
@@ -83,7 +76,7 @@ class PlatformClient:
             pay_before=time_to_pb(order.held_until),
         )
         call = self._stub.CreatePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
-        answer: platform_pb2.CreatePaymentOrderResponse = await _answer(call)
+        answer: platform_pb2.CreatePaymentOrderResponse = await answered(call)
         return answer.payment_code
 
     async def close_order(self, order_id: UUID) -> Closed:
@@ -91,9 +84,9 @@ class PlatformClient:
         request = platform_pb2.ClosePaymentOrderRequest(order_id=str(order_id))
         call = self._stub.ClosePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
         try:
-            answer: platform_pb2.ClosePaymentOrderResponse = await _answer(call)
+            answer: platform_pb2.ClosePaymentOrderResponse = await answered(call)
         except DomainError as error:
-            if error.reason == "NOT_FOUND":
+            if error.reason == NOT_FOUND:
                 return Closed(is_paid=False, payments=())
             raise
         is_paid = answer.state == platform_pb2.PAYMENT_ORDER_STATE_PAID
@@ -105,12 +98,5 @@ class PlatformClient:
             refund_id=str(refund_id), payment_id=payment_id, amount_fen=amount_fen
         )
         call = self._stub.RefundPayment(request, timeout=PLATFORM_TIMEOUT_SECONDS)
-        answer: platform_pb2.RefundPaymentResponse = await _answer(call)
+        answer: platform_pb2.RefundPaymentResponse = await answered(call)
         return time_from_pb(answer.refunded_at) if answer.HasField("refunded_at") else None
-
-
-async def _answer(call: Awaitable[T]) -> T:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise problem_of(error) from error

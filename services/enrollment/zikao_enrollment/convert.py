@@ -1,13 +1,11 @@
 """Between protobuf messages and the domain, both ways; no rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson, Parse
-from google.protobuf.timestamp_pb2 import Timestamp
 from zikao.enrollment.v1 import (
     enrollment_feed_service_pb2,
     enrollment_service_pb2,
@@ -17,6 +15,7 @@ from zikao.enrollment.v1 import (
 from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates_pb2
 from zikao.registration.v1 import types_pb2 as registration_types_pb2
+from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
@@ -30,18 +29,6 @@ _STANDING = "STANDING_"
 _ORDER_STATE = "ORDER_STATE_"
 
 
-def time_to_pb(time: datetime) -> Timestamp:
-    """An aware time as Timestamp."""
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def time_from_pb(message: Timestamp) -> datetime:
-    """A Timestamp as aware time in UTC."""
-    return message.ToDatetime(UTC)
-
-
 def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:
     """Enrollment's settings of a session."""
     return Session(
@@ -51,17 +38,11 @@ def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:
             Slot(slot.number, time_from_pb(slot.starts_at), time_from_pb(slot.ends_at))
             for slot in message.slots
         ),
-        courses={course.code: _course_from_pb(course) for course in message.courses},
-        windows={
-            _track_from_pb(window.track): Window(
-                time_from_pb(window.opens_at), time_from_pb(window.closes_at)
-            )
-            for window in message.windows
-        },
-        counties={
-            county.code: County(county.code, county.name, tuple(county.seats))
-            for county in message.counties
-        },
+        courses=tuple(_course_from_pb(course) for course in message.courses),
+        windows=tuple(_window_from_pb(window) for window in message.windows),
+        counties=tuple(
+            County(county.code, county.name, tuple(county.seats)) for county in message.counties
+        ),
         fee_fen=message.fee_fen,
         max_courses=message.max_courses,
         hold=message.hold.ToTimedelta(),
@@ -76,13 +57,13 @@ def session_to_pb(session: Session) -> session_service_pb2.EnrollmentSession:
         code=session.code,
         name=session.name,
         slots=[slot_to_pb(slot) for slot in session.slots],
-        courses=[course_to_pb(course) for course in session.courses.values()],
-        windows=[window_to_pb(track, window) for track, window in session.windows.items()],
+        courses=[course_to_pb(course) for course in session.courses],
+        windows=[window_to_pb(window) for window in session.windows],
         counties=[
             session_service_pb2.CountyCapacity(
                 code=county.code, name=county.name, seats=county.seats
             )
-            for county in session.counties.values()
+            for county in session.counties
         ],
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
@@ -110,16 +91,16 @@ def slot_to_pb(slot: Slot) -> enrollment_service_pb2.Slot:
 
 def course_to_pb(course: Course) -> enrollment_service_pb2.Course:
     """One course."""
-    tracks = [_enum(types_pb2.Track, _TRACK, track) for track in sorted(course.tracks)]
+    tracks = [enum_to_pb(types_pb2.Track, _TRACK, track) for track in sorted(course.tracks)]
     return enrollment_service_pb2.Course(
         code=course.code, name=course.name, slot=course.slot, tracks=tracks
     )
 
 
-def window_to_pb(track: Track, window: Window) -> enrollment_service_pb2.EnrollmentWindow:
+def window_to_pb(window: Window) -> enrollment_service_pb2.EnrollmentWindow:
     """When a track may enroll."""
     return enrollment_service_pb2.EnrollmentWindow(
-        track=_enum(types_pb2.Track, _TRACK, track),
+        track=enum_to_pb(types_pb2.Track, _TRACK, window.track),
         opens_at=time_to_pb(window.opens_at),
         closes_at=time_to_pb(window.closes_at),
     )
@@ -127,11 +108,11 @@ def window_to_pb(track: Track, window: Window) -> enrollment_service_pb2.Enrollm
 
 def timetable_to_pb(session: Session) -> enrollment_service_pb2.GetTimetableResponse:
     """What a session offers."""
-    courses = sorted(session.courses.values(), key=lambda course: course.code)
+    courses = sorted(session.courses, key=lambda course: course.code)
     return enrollment_service_pb2.GetTimetableResponse(
         slots=[slot_to_pb(slot) for slot in session.slots],
         courses=[course_to_pb(course) for course in courses],
-        windows=[window_to_pb(track, window) for track, window in session.windows.items()],
+        windows=[window_to_pb(window) for window in session.windows],
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
     )
@@ -171,7 +152,7 @@ def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order
         candidate_id=str(order.candidate_id),
         county_code=order.county_code,
         courses=courses_to_pb(order.courses),
-        state=_enum(types_pb2.OrderState, _ORDER_STATE, order.state),
+        state=enum_to_pb(types_pb2.OrderState, _ORDER_STATE, order.state),
         fee_fen=order.fee_fen,
         held_until=time_to_pb(order.held_until) if order.is_holding else None,
         payment_code=order.payment_code or "",
@@ -201,11 +182,9 @@ def candidate_from_pb(message: candidates_pb2.Candidate) -> Candidate:
     """What decides eligibility; what is personal stays behind."""
     return Candidate(
         candidate_id=UUID(message.candidate_id),
-        track=Track(_text(registration_types_pb2.Track, _TRACK, message.track)),
-        standing=_text(registration_types_pb2.Standing, _STANDING, message.standing),
+        track=Track(enum_from_pb(registration_types_pb2.Track, _TRACK, message.track)),
+        standing=enum_from_pb(registration_types_pb2.Standing, _STANDING, message.standing),
         standing_reason=message.standing_reason,
-        ticket_number=message.ticket_number,
-        county_code=message.county_code,
     )
 
 
@@ -231,11 +210,6 @@ def event_to_pb(
     return event
 
 
-def signing_keys_from_pb(keys: Iterable[Any]) -> Mapping[str, bytes]:
-    """Public keys by id."""
-    return {key.key_id: key.public_key for key in keys}
-
-
 def _refund_to_pb(refund: Refund) -> types_pb2.Refund:
     done = refund.refunded_at is not None
     return types_pb2.Refund(
@@ -250,14 +224,10 @@ def _course_from_pb(message: enrollment_service_pb2.Course) -> Course:
     return Course(message.code, message.name, message.slot, tracks)
 
 
+def _window_from_pb(message: enrollment_service_pb2.EnrollmentWindow) -> Window:
+    opens_at, closes_at = time_from_pb(message.opens_at), time_from_pb(message.closes_at)
+    return Window(_track_from_pb(message.track), opens_at, closes_at)
+
+
 def _track_from_pb(number: int) -> Track:
-    return Track(_text(types_pb2.Track, _TRACK, number))
-
-
-def _enum(enum: Any, prefix: str, value: str) -> Any:
-    return enum.Value(prefix + value.upper())
-
-
-def _text(enum: Any, prefix: str, number: int) -> str:
-    name: str = enum.Name(number)
-    return name.removeprefix(prefix).lower()
+    return Track(enum_from_pb(types_pb2.Track, _TRACK, number))

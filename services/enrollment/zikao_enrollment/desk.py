@@ -5,24 +5,24 @@ given out only after the commit.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from google.protobuf.message import Message
-from zikao.enrollment.v1 import types_pb2
 from zikao_kit.clock import Clock
 from zikao_kit.db import CommitInDoubt, Database, DatabaseUnavailable, Transaction
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import INTERNAL, DomainError
 from zikao_kit.idempotency import RequestKey, recall_many, remember_many
 
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.submit_batch import Submission, submit_batch
 from zikao_enrollment.convert import order_to_pb
 from zikao_enrollment.domain.orders import Candidate, Order
+from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.session_store import SessionStore
-from zikao_enrollment.store import SCHEMA, Store
+from zikao_enrollment.store import Store
 
 ATTEMPTS = 3
 
@@ -37,14 +37,11 @@ class Entry:
     key: RequestKey
     session_code: str
     submission: Submission
-    response_type: type[Message]
+    response_type: Callable[..., Message]
 
     def answer(self, order: Order) -> bytes:
         """The response as it goes over the wire and into the store of answers."""
-        return self._response(order_to_pb(order)).SerializeToString()
-
-    def _response(self, order: types_pb2.Order) -> Message:
-        return self.response_type(order=order)
+        return self.response_type(order=order_to_pb(order)).SerializeToString()
 
 
 class _SessionApplied(Exception):  # noqa: N818 - it is what happened
@@ -85,7 +82,7 @@ class Desk:
             return error
         except Exception:
             log.exception("a submission failed")
-            return DomainError("INTERNAL")
+            return DomainError(INTERNAL)
         return answer
 
     async def _decide_together(self, entries: Sequence[Entry]) -> Sequence[Answer]:
@@ -103,7 +100,7 @@ class Desk:
     async def _decide_in(self, tx: Transaction, entries: Sequence[Entry]) -> Sequence[Answer]:
         store = Store(tx)
         # Locked before answers are looked up: whoever has sent the same id elsewhere has ended.
-        candidates = await store.lock_candidates(_candidates_of(entries))
+        candidates = await store.candidates.lock(_candidates_of(entries))
         answers = await recall_many(tx, SCHEMA, [entry.key for entry in entries])
         fresh = [entry for entry in entries if entry.key not in answers]
         for session_code, group in _by_session(fresh).items():
@@ -119,10 +116,10 @@ class Desk:
         candidates: Mapping[UUID, Candidate],
     ) -> dict[RequestKey, Answer]:
         board = self._boards.current
-        applied = board.sessions.get(session_code)
-        if applied is None:
-            unknown = DomainError("SESSION_UNKNOWN", session_code=session_code)
-            return {entry.key: unknown for entry in entries}
+        try:
+            applied = board.require(session_code)
+        except DomainError as unknown:
+            return dict.fromkeys((entry.key for entry in entries), unknown)
         outcomes = await submit_batch(
             Store(tx),
             applied.session,
@@ -145,7 +142,7 @@ class Desk:
         has happened, what is not has not and never will.
         """
         async with self._db.transaction() as tx:
-            await Store(tx).lock_candidates(_candidates_of(entries))
+            await Store(tx).candidates.lock(_candidates_of(entries))
             known = await recall_many(tx, SCHEMA, [entry.key for entry in entries])
         return [known.get(entry.key) or DatabaseUnavailable() for entry in entries]
 

@@ -10,7 +10,7 @@ from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.clients import RegistrationClient
-from zikao_enrollment.domain.orders import Candidate, is_not_yet_known
+from zikao_enrollment.domain.orders import Candidate, NotYetKnown
 from zikao_enrollment.store import Store
 
 # Who is not approved asks in vain: a crowd of them must not reach registration at once.
@@ -39,8 +39,8 @@ class Newcomers:
         """
         try:
             return await work()
-        except DomainError as error:
-            if not is_not_yet_known(error) or not await self._learn(candidate_id):
+        except NotYetKnown:
+            if not await self._learn(candidate_id):
                 raise
         return await work()
 
@@ -49,7 +49,7 @@ class Newcomers:
         if candidate is None:
             return False
         async with self._db.transaction() as tx:
-            await Store(tx).learn_candidate(candidate)
+            await Store(tx).candidates.learn(candidate)
         return True
 
     async def _ask(self, candidate_id: UUID) -> Candidate | None:

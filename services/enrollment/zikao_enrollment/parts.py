@@ -12,8 +12,6 @@ from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.till import Till
 
-PACKAGE = "zikao_enrollment"
-
 
 @dataclass(frozen=True)
 class Parts:

@@ -18,6 +18,7 @@ from zikao.enrollment.v1 import (
 )
 from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
 from zikao_kit.context import current_actor
+from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 from zikao_kit.feed import stream_feed
 from zikao_kit.idempotency import key_of, recall, run_once
@@ -34,14 +35,14 @@ from zikao_enrollment.convert import (
     order_to_pb,
     payment_from_pb,
     session_from_pb,
-    time_to_pb,
     timetable_to_pb,
 )
 from zikao_enrollment.desk import Entry
-from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.choices import Choice, Plan
+from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.session_store import SessionStore
-from zikao_enrollment.store import SCHEMA, Plan, Store
+from zikao_enrollment.store import Store
 
 R = TypeVar("R", bound=Message)
 
@@ -56,16 +57,16 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
         self, request: session_service_pb2.ApplySessionRequest, context: Any
     ) -> session_service_pb2.ApplySessionResponse:
         """Make a session what the file says."""
-        response = session_service_pb2.ApplySessionResponse
+        response_type = session_service_pb2.ApplySessionResponse
 
         async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
             session, now = session_from_pb(request.session), self._parts.clock.now()
             changes = await apply_session(
                 SessionStore(tx), session, dry_run=request.dry_run, now=now
             )
-            return response(changes=changes)
+            return response_type(changes=changes)
 
-        answer = await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
         await self._parts.boards.refresh()
         return answer
 
@@ -98,15 +99,17 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         session = self._parts.boards.current.require(request.session_code).session
         plan = Plan(choice_from_pb(request.choice), request.may_move_on_late_payment)
         candidate_id = UUID(current_actor().subject)
-        response = enrollment_service_pb2.SavePlanResponse
+        response_type = enrollment_service_pb2.SavePlanResponse
 
         async def work(tx: Transaction) -> enrollment_service_pb2.SavePlanResponse:
             now = self._parts.clock.now()
-            return response(fee_fen=await save_plan(Store(tx), session, candidate_id, plan, now))
+            return response_type(
+                fee_fen=await save_plan(Store(tx), session, candidate_id, plan, now)
+            )
 
         return await self._parts.newcomers.with_candidate(
             candidate_id,
-            lambda: run_once(self._parts.db, request, response, work, schema=SCHEMA),
+            lambda: run_once(self._parts.db, request, response_type, work, schema=SCHEMA),
         )
 
     async def SubmitPlan(
@@ -144,10 +147,10 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
     ) -> enrollment_service_pb2.CreatePaymentResponse:
         """Open a payment order at the platform and return its code."""
         order_id, candidate_id = UUID(request.order_id), UUID(current_actor().subject)
-        response = enrollment_service_pb2.CreatePaymentResponse
+        response_type = enrollment_service_pb2.CreatePaymentResponse
         async with self._parts.db.transaction() as tx:
             if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
-                return response.FromString(stored)
+                return response_type.FromString(stored)
             order = await begin_payment(Store(tx), order_id, candidate_id, self._parts.clock.now())
         code = order.payment_code or await self._parts.platform.open_order(order)
 
@@ -155,18 +158,18 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
             now = self._parts.clock.now()
             await finish_payment(Store(tx), order_id, candidate_id, code, now)
             pay_before = time_to_pb(order.held_until)
-            return response(payment_code=code, amount_fen=order.fee_fen, pay_before=pay_before)
+            return response_type(payment_code=code, amount_fen=order.fee_fen, pay_before=pay_before)
 
-        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
-    async def _submit(self, request: Any, choice: Choice | None, response: type[R]) -> R:
+    async def _submit(self, request: Any, choice: Choice | None, response_type: type[R]) -> R:
         candidate_id = UUID(current_actor().subject)
         key = key_of(request)
 
         async def submit() -> R:
             submission = Submission(uuid4(), candidate_id, choice)
-            entry = Entry(key, request.session_code, submission, response)
-            return response.FromString(await self._parts.batcher.submit(key, entry))
+            entry = Entry(key, request.session_code, submission, response_type)
+            return response_type.FromString(await self._parts.batcher.submit(key, entry))
 
         return await self._parts.newcomers.with_candidate(candidate_id, submit)
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
 from zikao_enrollment.convert import session_from_json, session_to_json
@@ -15,17 +16,17 @@ from zikao_enrollment.domain.timetable import Session
 class SessionStore:
     """Bound to the running transaction."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
 
     async def versions(self) -> dict[str, int]:
         """How often each session has been applied, by code."""
-        rows = await self._transaction.fetch("list_session_versions")
+        rows = await self._tx.fetch("list_session_versions")
         return {row["session_code"]: row["version"] for row in rows}
 
     async def load(self, session_codes: Collection[str]) -> dict[str, AppliedSession]:
         """Sessions by code."""
-        rows = await self._transaction.fetch("list_sessions", list(session_codes))
+        rows = await self._tx.fetch("list_sessions", list(session_codes))
         return {
             row["session_code"]: AppliedSession(session_from_json(row["body"]), row["version"])
             for row in rows
@@ -33,22 +34,22 @@ class SessionStore:
 
     async def lock(self, session_code: str) -> Session | None:
         """The session, locked against another apply; None before the first."""
-        await self._transaction.execute("lock_applying")
+        await self._tx.execute("lock_applying")
         applied = (await self.load([session_code])).get(session_code)
         return applied.session if applied else None
 
     async def version(self, session_code: str) -> int | None:
         """How often the session has been applied by now."""
-        found: int | None = await self._transaction.fetchval("get_session_version", session_code)
+        found: int | None = await self._tx.fetchval("get_session_version", session_code)
         return found
 
     async def save(self, session: Session, now: datetime) -> None:
         """Insert or replace the settings as the next version."""
-        await self._transaction.execute("save_session", session.code, session_to_json(session), now)
+        await self._tx.execute("save_session", session.code, session_to_json(session), now)
 
     async def lock_ledger(self, session_code: str) -> dict[SeatKey, SeatCount]:
         """All seats of a session, locked in the one order until the transaction ends."""
-        rows = await self._transaction.fetch("lock_all_seats", session_code)
+        rows = await self._tx.fetch("lock_all_seats", session_code)
         return {
             SeatKey(row["county_code"], row["slot"]): SeatCount(
                 row["capacity"], row["held"], row["confirmed"]
@@ -60,29 +61,25 @@ class SessionStore:
         self, session_code: str, capacities: Mapping[tuple[str, int], int]
     ) -> None:
         """Add ledger rows or change their capacity; the ledger refuses less than is used."""
-        await self._transaction.execute(
+        await self._tx.execute(
             "save_capacities",
             session_code,
-            [county for county, _ in capacities],
-            [slot for _, slot in capacities],
-            list(capacities.values()),
+            *columns(((*key, seats) for key, seats in capacities.items()), 3),
         )
 
     async def delete_seats(self, session_code: str, keys: Collection[tuple[str, int]]) -> None:
         """Take ledger rows away."""
-        await self._transaction.execute(
-            "delete_seats", session_code, [county for county, _ in keys], [slot for _, slot in keys]
-        )
+        await self._tx.execute("delete_seats", session_code, *columns(keys, 2))
 
     async def course_uses(self, session_code: str) -> set[tuple[str, int]]:
         """The (course code, slot) in which somebody sits."""
-        rows = await self._transaction.fetch("list_course_uses", session_code)
+        rows = await self._tx.fetch("list_course_uses", session_code)
         return {(row["course_code"], row["slot"]) for row in rows}
 
     async def all_seats(self) -> dict[str, dict[SeatKey, SeatCount]]:
         """The whole ledger by session."""
         seats: defaultdict[str, dict[SeatKey, SeatCount]] = defaultdict(dict)
-        for row in await self._transaction.fetch("list_seats"):
+        for row in await self._tx.fetch("list_seats"):
             key = SeatKey(row["county_code"], row["slot"])
             count = SeatCount(row["capacity"], row["held"], row["confirmed"])
             seats[row["session_code"]][key] = count
@@ -90,5 +87,5 @@ class SessionStore:
 
     async def next_releases(self) -> dict[str, datetime]:
         """When the next hold ends at the earliest, by session that has holds."""
-        rows = await self._transaction.fetch("list_next_releases")
+        rows = await self._tx.fetch("list_next_releases")
         return {row["session_code"]: row["next_release_at"] for row in rows}

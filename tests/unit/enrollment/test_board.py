@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from unit.enrollment.sessions import OPENS_AT, small_session
+from support.enrollment_sessions import OPENS_AT, small_session
 from zikao_enrollment.domain.allocation import Claim, SeatKey, is_hopeless
 from zikao_enrollment.domain.board import AppliedSession, Board, SeatCount
 from zikao_kit.errors import DomainError

@@ -1,12 +1,11 @@
-"""Checks of choices, windows and sessions."""
+"""Checks of choices and windows."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from unit.enrollment.sessions import CLOSES_AT, OPENS_AT, small_session
+from support.enrollment_sessions import CLOSES_AT, OPENS_AT, small_session
 from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
-from zikao_enrollment.domain.timetable import County, Course, Track, Window, session_problems
+from zikao_enrollment.domain.timetable import Track
 
 TICK = timedelta(microseconds=1)
 
@@ -53,35 +52,28 @@ def test_window_start_inclusive_end_exclusive(at: datetime, is_open: bool) -> No
 
 
 def test_a_closed_window_says_its_times() -> None:
-    """The refusal carries both times; a track without a window is closed."""
+    """The refusal carries both times."""
     error = window_error(small_session(), Track.SOCIAL, CLOSES_AT)
     assert error is not None
     assert error.metadata == {
         "opens_at": OPENS_AT.isoformat(),
         "closes_at": CLOSES_AT.isoformat(),
     }
-    assert window_error(small_session(), Track.APPLIED, OPENS_AT) is not None
 
 
-def test_a_session_that_contradicts_itself_is_refused_with_every_problem() -> None:
-    """A repeated slot, a reversed window, a course and a county that do not fit: all named."""
-    good = small_session()
-    bad = replace(
-        good,
-        slots=(*good.slots, good.slots[0]),
-        windows={Track.SOCIAL: Window(CLOSES_AT, OPENS_AT)},
-        courses={"00009": Course("00009", "物理", 7, frozenset(Track))},
-        counties={"510104": County("510104", "锦江区", (1,))},
-    )
-    assert session_problems(good) == []
-    assert [problem.field for problem in session_problems(bad)] == [
-        "session.slots",
-        "session.windows",
-        "session.courses",
-        "session.counties",
-    ]
+def test_a_track_without_a_window_is_not_offered() -> None:
+    """There are no times to name, early or not: the refusal names the track."""
+    for early in (False, True):
+        error = window_error(small_session(), Track.APPLIED, OPENS_AT, early=early)
+        assert error is not None
+        assert (error.reason, error.metadata) == ("TRACK_NOT_OFFERED", {"track": "应用型专业"})
 
 
-def test_capacities_by_county_and_slot() -> None:
-    """Seats are given in the order of the slots."""
-    assert small_session(seats=5).capacities()["510105", 2] == 5
+@pytest.mark.parametrize(
+    ("at", "is_early_enough"),
+    [(OPENS_AT - TICK, True), (CLOSES_AT - TICK, True), (CLOSES_AT, False)],
+)
+def test_a_plan_may_be_made_early(at: datetime, is_early_enough: bool) -> None:
+    """Before the window opens will do for plans, after its end will not."""
+    error = window_error(small_session(), Track.SOCIAL, at, early=True)
+    assert (error is None) == is_early_enough

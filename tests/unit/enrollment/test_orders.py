@@ -10,18 +10,18 @@ from zikao_enrollment.domain.order_states import (
     HOLDING_STATES,
     STATE_NAMES_ZH,
     TRANSITIONS,
-    OrderEvent,
+    OrderAction,
     OrderState,
     next_state,
 )
 from zikao_kit.errors import DomainError
 
 FEE_FEN = 7000
-PAYMENT_EVENTS = (OrderEvent.PAY, OrderEvent.RECLAIM)
+PAYMENT_EVENTS = (OrderAction.PAY, OrderAction.RECLAIM)
 
 
-@pytest.mark.parametrize(("state", "event"), list(product(OrderState, OrderEvent)))
-def test_every_pair_moves_or_is_refused(state: OrderState, event: OrderEvent) -> None:
+@pytest.mark.parametrize(("state", "event"), list(product(OrderState, OrderAction)))
+def test_every_pair_moves_or_is_refused(state: OrderState, event: OrderAction) -> None:
     """A pair of the table moves as it says; every other one is STATE_NOT_ALLOWED."""
     if (state, event) in TRANSITIONS:
         assert next_state(state, event) is TRANSITIONS[state, event]
@@ -49,40 +49,40 @@ def test_walk_reaches_every_state() -> None:
 def test_seats_go_back_only_after_the_platform_closed() -> None:
     """Nothing leads to `released` but the platform's word in `closing`."""
     sources = [pair for pair, after in TRANSITIONS.items() if after is OrderState.RELEASED]
-    assert sources == [(OrderState.CLOSING, OrderEvent.CLOSE)]
+    assert sources == [(OrderState.CLOSING, OrderAction.CLOSE)]
 
 
 def test_only_money_confirms() -> None:
     """`confirmed` is entered by a payment alone, from every state that holds seats."""
     into = {pair for pair, after in TRANSITIONS.items() if after is OrderState.CONFIRMED}
     assert {event for _, event in into} == set(PAYMENT_EVENTS)
-    assert {state for state, event in into if event is OrderEvent.PAY} == HOLDING_STATES
+    assert {state for state, event in into if event is OrderAction.PAY} == HOLDING_STATES
 
 
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([event for event in OrderEvent if event not in PAYMENT_EVENTS]),
+            st.sampled_from([event for event in OrderAction if event not in PAYMENT_EVENTS]),
             st.sampled_from([FEE_FEN, FEE_FEN, 1, FEE_FEN + 1]),
         )
     ),
     st.booleans(),
 )
 def test_every_fen_is_a_confirmed_fee_or_a_refund(
-    history: list[OrderEvent | int], seats_free: bool
+    history: list[OrderAction | int], seats_free: bool
 ) -> None:
     """Whatever happens in whatever order: payments = fee of a confirmed order + refunds."""
     state, received, refunded = OrderState.HELD, 0, 0
     for step in history:
-        if isinstance(step, OrderEvent):
+        if isinstance(step, OrderAction):
             state = TRANSITIONS.get((state, step), state)
             continue
         received += step
         what = disposition(state, FEE_FEN, step)
         if what is Disposition.APPLY:
-            state = next_state(state, OrderEvent.PAY)
+            state = next_state(state, OrderAction.PAY)
         elif what is Disposition.RECLAIM and seats_free:
-            state = next_state(state, OrderEvent.RECLAIM)
+            state = next_state(state, OrderAction.RECLAIM)
         else:
             refunded += step
     confirmed = FEE_FEN if state is OrderState.CONFIRMED else 0

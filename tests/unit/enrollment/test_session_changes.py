@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from unit.enrollment.sessions import CLOSES_AT, OPENS_AT, small_session
+from support.enrollment_sessions import CLOSES_AT, OPENS_AT, small_session
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
 from zikao_enrollment.domain.session_changes import (
@@ -17,16 +17,19 @@ from zikao_kit.errors import DomainError
 
 BEFORE = small_session(seats=2)
 LATER = CLOSES_AT + timedelta(hours=1)
+EVENING = BEFORE.slots[1].ends_at + timedelta(hours=1)
 
 
 def with_course(course: Course) -> Session:
     """The session with one course more or another."""
-    return replace(BEFORE, courses={**BEFORE.courses, course.code: course})
+    others = tuple(each for each in BEFORE.courses if each.code != course.code)
+    return replace(BEFORE, courses=(*others, course))
 
 
 def with_county(county: County) -> Session:
     """The session with one county more or another."""
-    return replace(BEFORE, counties={**BEFORE.counties, county.code: county})
+    others = tuple(each for each in BEFORE.counties if each.code != county.code)
+    return replace(BEFORE, counties=(*others, county))
 
 
 @pytest.mark.parametrize(
@@ -34,23 +37,45 @@ def with_county(county: County) -> Session:
     [
         (replace(BEFORE, name="2022年四月"), "考次名称由2022年4月改为2022年四月"),
         (replace(BEFORE, max_courses=4), "最多报考门数由2改为4"),
-        (replace(BEFORE, hold=timedelta(minutes=15)), "占位时长（分钟）由30.0改为15.0"),
+        (replace(BEFORE, hold=timedelta(minutes=15)), "占位时长（分钟）由30改为15"),
+        (replace(BEFORE, hold=timedelta(minutes=30.001)), "占位时长（分钟）由30改为30.001"),
         (
-            replace(BEFORE, windows={Track.SOCIAL: Window(OPENS_AT, LATER)}),
-            "报考时段（social）改为2022-02-28T01:00:00+00:00至2022-03-02T10:00:00+00:00",
+            replace(BEFORE, windows=(Window(Track.SOCIAL, OPENS_AT, LATER),)),
+            "面向社会开考专业报考时段由2022-02-28T01:00:00+00:00至2022-03-02T09:00:00+00:00"
+            "改为2022-02-28T01:00:00+00:00至2022-03-02T10:00:00+00:00",
         ),
-        (replace(BEFORE, windows={}), "报考时段（social）改为无"),
-        (replace(BEFORE, slots=BEFORE.slots[:1]), "场次安排有变（共1个场次）"),
+        (
+            replace(BEFORE, windows=(*BEFORE.windows, Window(Track.APPLIED, OPENS_AT, LATER))),
+            "新增应用型专业报考时段（2022-02-28T01:00:00+00:00至2022-03-02T10:00:00+00:00）",
+        ),
+        (
+            replace(BEFORE, windows=()),
+            "取消面向社会开考专业报考时段（2022-02-28T01:00:00+00:00至2022-03-02T09:00:00+00:00）",
+        ),
+        (
+            replace(BEFORE, slots=(BEFORE.slots[0], replace(BEFORE.slots[1], ends_at=EVENING))),
+            "第2场时间由2022-04-16T13:00:00+00:00至2022-04-16T15:00:00+00:00"
+            "改为2022-04-16T13:00:00+00:00至2022-04-16T16:00:00+00:00",
+        ),
         (
             with_course(Course("00009", "普通物理", 1, frozenset(Track))),
             "新增课程00009普通物理",
         ),
         (
             with_course(Course("00001", "大学语文", 2, frozenset(Track))),
-            "课程00001的名称、场次或专业类别有变",
+            "课程00001场次由1改为2",
+        ),
+        (
+            with_course(Course("00001", "语文", 1, frozenset(Track))),
+            "课程00001名称由大学语文改为语文",
+        ),
+        (
+            with_course(Course("00001", "大学语文", 1, frozenset({Track.APPLIED}))),
+            "课程00001专业类别由面向社会开考专业、应用型专业改为应用型专业",
         ),
         (with_county(County("510107", "武侯区", (1, 1))), "新增区县510107武侯区"),
-        (with_county(County("510104", "锦江区", (2, 3))), "区县510104锦江区考位由2/2改为2/3"),
+        (with_county(County("510104", "锦江区", (2, 3))), "区县510104考位由2/2改为2/3"),
+        (with_county(County("510104", "锦江", (2, 2))), "区县510104名称由锦江区改为锦江"),
     ],
 )
 def test_a_change_is_one_sentence(after: Session, sentence: str) -> None:
@@ -62,11 +87,28 @@ def test_what_goes_is_named() -> None:
     """Taking a course and a county away says so; the same session says nothing."""
     poorer = replace(
         BEFORE,
-        courses={code: BEFORE.courses[code] for code in ("00002", "00003", "00004")},
-        counties={"510104": BEFORE.counties["510104"]},
+        slots=BEFORE.slots[:1],
+        courses=BEFORE.courses[1:],
+        counties=(County("510104", "锦江区", (2,)),),
     )
-    assert changes_between(BEFORE, poorer) == ["取消课程00001大学语文", "取消区县510105青羊区"]
+    assert changes_between(BEFORE, poorer) == [
+        "取消第2场（2022-04-16T13:00:00+00:00至2022-04-16T15:00:00+00:00）",
+        "取消课程00001大学语文",
+        "区县510104考位由2/2改为2",
+        "取消区县510105青羊区",
+    ]
     assert changes_between(BEFORE, BEFORE) == []
+
+
+def test_the_order_of_a_file_means_nothing_but_seats_follow_their_slots() -> None:
+    """Lines in another order change nothing; slots in another order move the seats."""
+    before = with_county(County("510104", "锦江区", (2, 3)))
+    turned = replace(before, slots=before.slots[::-1], courses=before.courses[::-1])
+    swapped = replace(
+        turned, counties=tuple(replace(each, seats=each.seats[::-1]) for each in turned.counties)
+    )
+    assert changes_between(before, swapped) == []
+    assert changes_between(before, turned) == ["区县510104考位由2/3改为3/2"]
 
 
 def test_a_new_session_is_one_sentence() -> None:
@@ -84,7 +126,7 @@ def test_what_is_used_must_stay() -> None:
     assert refused.value.reason == "SESSION_CHANGE_REFUSED"
     assert refused.value.metadata["detail"] == (
         "区县510104第1场已用考位3个，不能减至2个；区县510104第2场已用考位3个，不能减至2个；"
-        "区县510107第1场已用考位1个，不能减至0个；课程00002已有考生报考，不能由第2场改到第1场；"
+        "区县510107第1场已用考位1个，不能减至0个；课程00002已有考生报考，不能由第2场改为第1场；"
         "课程00009已有考生报考，不能取消"
     )
     assert MAX_NAMED == 5

@@ -14,13 +14,12 @@ SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NULL;
 -- name: feeds_enrollment_knows_every_candidate
 SELECT count(*)
 FROM (
-    SELECT candidate_id, ticket_number, track, standing
+    SELECT candidate_id, track, standing
     FROM registration.candidate
     WHERE state = 'approved'
 ) AS approved
 FULL JOIN enrollment.candidate AS known USING (candidate_id)
-WHERE (approved.ticket_number, approved.track, approved.standing)
-    IS DISTINCT FROM (known.ticket_number, known.track, known.standing);
+WHERE (approved.track, approved.standing) IS DISTINCT FROM (known.track, known.standing);
 
 -- Candidates whom tickets knows otherwise than registration.
 -- name: feeds_tickets_knows_every_candidate

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import INVALID_REQUEST, DomainError
 
 from zikao_enrollment.domain.session_changes import changes_between, require_harmless
-from zikao_enrollment.domain.timetable import Session, session_problems
+from zikao_enrollment.domain.session_problems import session_problems
+from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.session_store import SessionStore
 
 
@@ -19,7 +20,7 @@ async def apply_session(
     contradicts itself, SESSION_CHANGE_REFUSED naming what candidates would lose.
     """
     if problems := session_problems(session):
-        raise DomainError("INVALID_REQUEST", fields=problems)
+        raise DomainError(INVALID_REQUEST, fields=problems)
     before = await store.lock(session.code)
     seats = await store.lock_ledger(session.code)
     if before is not None:

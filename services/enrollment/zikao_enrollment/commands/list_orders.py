@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from zikao_kit.errors import DomainError, FieldProblem
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_enrollment.domain.orders import Order, Refund
 from zikao_enrollment.store import Store
@@ -28,9 +28,9 @@ async def list_orders(
     """The newest first; raises DomainError INVALID_REQUEST for a token that is none."""
     size = page_size or DEFAULT_PAGE_SIZE
     before = _read_token(page_token) if page_token else None
-    found = await store.list_orders(session_code, candidate_id, before, size + 1)
+    found = await store.orders.list_page(session_code, candidate_id, before, size + 1)
     orders = found[:size]
-    refunds = await store.list_refunds([order.order_id for order in orders])
+    refunds = await store.money.list_refunds([order.order_id for order in orders])
     return OrderPage(
         orders=[(order, refunds.get(order.order_id, [])) for order in orders],
         next_page_token=_token_after(orders[-1]) if len(found) > size else "",
@@ -47,4 +47,4 @@ def _read_token(token: str) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(created_at).astimezone(UTC), UUID(order_id)
     except (ValueError, OverflowError):  # a time at the edge of the calendar overflows
         problem = FieldProblem("page_token", "翻页标记无效")
-        raise DomainError("INVALID_REQUEST", fields=[problem]) from None
+        raise DomainError(INVALID_REQUEST, fields=[problem]) from None

@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import INVALID_REQUEST, DomainError
 
-from zikao_enrollment.domain.choices import choice_problems, window_error
-from zikao_enrollment.domain.orders import not_yet_known
+from zikao_enrollment.domain.choices import Plan, choice_problems, window_error
+from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.store import Plan, Store
+from zikao_enrollment.store import Store
 
 
 async def save_plan(
@@ -16,22 +16,21 @@ async def save_plan(
 ) -> int:
     """Check all that can be known before the opening, store the plan, return its fee in fen.
 
-    Raises DomainError NOT_ELIGIBLE, ENROLLMENT_CLOSED once the window has ended,
-    ALREADY_ENROLLED, INVALID_REQUEST with every problem of the choice.
+    Raises DomainError NOT_ELIGIBLE (NotYetKnown for a stranger), TRACK_NOT_OFFERED,
+    ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED, INVALID_REQUEST with every
+    problem of the choice.
     """
-    candidate = await store.find_candidate(candidate_id)
+    candidate = await store.candidates.find(candidate_id)
     if candidate is None:
-        raise not_yet_known()
+        raise NotYetKnown
     candidate.require_eligible()
-    window = session.windows.get(candidate.track)
-    closed = window_error(session, candidate.track, now)
-    if closed and (window is None or now >= window.closes_at):
+    if closed := window_error(session, candidate.track, now, early=True):
         raise closed
-    holding = (await store.list_holdings(session.code, [candidate_id])).get(str(candidate_id))
-    if holding is not None:
+    holdings = await store.seats.list_holdings(session.code, [candidate_id])
+    if (holding := holdings.get(str(candidate_id))) is not None:
         raise DomainError("ALREADY_ENROLLED", county_code=holding.county_code)
     problems = choice_problems(session, candidate.track, plan.choice)
     if problems:
-        raise DomainError("INVALID_REQUEST", fields=[each.as_field() for each in problems])
-    await store.save_plan(session.code, candidate_id, plan, now)
+        raise DomainError(INVALID_REQUEST, fields=[each.as_field() for each in problems])
+    await store.candidates.save_plan(session.code, candidate_id, plan, now)
     return session.fee_fen * len(plan.choice.course_codes)

@@ -16,6 +16,7 @@ from zikao_enrollment.domain.allocation import (
     Claim,
     Decision,
     Granted,
+    SeatChange,
     SeatKey,
     SoldOut,
     allocate,
@@ -23,10 +24,19 @@ from zikao_enrollment.domain.allocation import (
     seat_keys,
 )
 from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
-from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Candidate, Order, courses_in, not_yet_known
+from zikao_enrollment.domain.order_states import OrderAction, OrderState
+from zikao_enrollment.domain.orders import (
+    Candidate,
+    NotYetKnown,
+    Order,
+    OrderEvent,
+    courses_in,
+    seat_changes,
+)
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.store import OrderMove, Store
+from zikao_enrollment.store import Store
+
+FREE_IS_HELD = SeatChange(held=1, confirmed=0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ async def _with_plans(
 ) -> list[Choice | None]:
     """The choice of each submission, from the saved plan where it has none."""
     planned = [each.candidate_id for each in submissions if each.choice is None]
-    plans = await store.list_plans(session.code, planned) if planned else {}
+    plans = await store.candidates.list_plans(session.code, planned) if planned else {}
     saved = {candidate_id: plan.choice for candidate_id, plan in plans.items()}
     return [each.choice or saved.get(each.candidate_id) for each in submissions]
 
@@ -84,7 +94,7 @@ def _refusal(
 ) -> DomainError | None:
     """Why this submission cannot have seats whatever is free, or None."""
     if candidate is None:
-        return not_yet_known()
+        return NotYetKnown()
     try:
         candidate.require_eligible()
     except DomainError as error:
@@ -106,10 +116,11 @@ async def _take_seats(
 ) -> list[Order | DomainError]:
     claims = [_claim(session, each, choice) for each, choice in chosen]
     # The candidates are locked: what they hold cannot change until the end.
-    holdings = await store.list_holdings(session.code, {each.candidate_id for each, _ in chosen})
+    people = {each.candidate_id for each, _ in chosen}
+    holdings = await store.seats.list_holdings(session.code, people)
     hopeless = [is_hopeless(claim, surely_full) for claim in claims]
     hopeful = [claim for claim, no in zip(claims, hopeless, strict=True) if not no]
-    free = await store.lock_seats(session.code, seat_keys(hopeful)) if hopeful else {}
+    free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
     decided = iter(allocate(hopeful, free, holdings, session.max_courses))
     decisions = [
         allocate([claim], surely_full, holdings, session.max_courses)[0] if no else next(decided)
@@ -119,23 +130,27 @@ async def _take_seats(
         _answer(session, each, choice, decision, now)
         for (each, choice), decision in zip(chosen, decisions, strict=True)
     ]
-    await _store_held(store, [answer for answer in answers if isinstance(answer, Order)], now)
+    if orders := [answer for answer in answers if isinstance(answer, Order)]:
+        await _store_held(store, session.code, orders, now)
     return answers
 
 
-async def _store_held(store: Store, orders: Sequence[Order], now: datetime) -> None:
-    if not orders:
-        return
-    await store.insert_held_orders(orders)
-    moves = [
-        OrderMove(order.order_id, None, OrderState.HELD, "submit", str(order.candidate_id))
+async def _store_held(
+    store: Store, session_code: str, orders: Sequence[Order], now: datetime
+) -> None:
+    await store.orders.insert(orders)
+    await store.seats.insert_enrollments(session_code, orders)
+    await store.seats.insert_sittings(session_code, orders)
+    await store.seats.change(session_code, seat_changes(orders, FREE_IS_HELD))
+    events = [
+        OrderEvent(order.order_id, None, order.state, OrderAction.SUBMIT, str(order.candidate_id))
         for order in orders
     ]
-    await store.insert_moves(moves, now)
+    await store.orders.insert_events(events, now)
 
 
 def _claim(session: Session, submission: Submission, choice: Choice) -> Claim:
-    slots = frozenset(session.courses[code].slot for code in choice.course_codes)
+    slots = frozenset(session.course_by_code[code].slot for code in choice.course_codes)
     return Claim(str(submission.candidate_id), slots, choice.county_codes)
 
 
@@ -146,17 +161,26 @@ def _answer(
         case Granted(county_code):
             return _order(session, submission, choice, county_code, now)
         case SoldOut(full):
-            return sold_out(full)
+            return _sold_out(session, full)
         case AlreadyEnrolled(county_code):
             return DomainError("ALREADY_ENROLLED", county_code=county_code)
         case _:
             return DomainError("TOO_MANY_COURSES", limit=decision.limit)
 
 
-def sold_out(full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
-    """SOLD_OUT with, in `full`, the full slots of every county: "510104:1,2;510105:1"."""
-    counties = (f"{county}:{','.join(map(str, slots))}" for county, slots in full)
-    return DomainError("SOLD_OUT", full=";".join(counties))
+def _sold_out(session: Session, full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
+    """SOLD_OUT with the full slots of every county, as the contract says.
+
+    `full` is "510104:1,2;510105:1" then, `detail` "锦江区第1、2场；青羊区第1场".
+    """
+    counties = [(code, [str(slot) for slot in slots]) for code, slots in full]
+    return DomainError(
+        "SOLD_OUT",
+        full=";".join(f"{code}:{','.join(slots)}" for code, slots in counties),
+        detail="；".join(
+            f"{session.county_by_code[code].name}第{'、'.join(slots)}场" for code, slots in counties
+        ),
+    )
 
 
 def _order(

@@ -16,6 +16,13 @@ class SeatKey(NamedTuple):
     slot: int
 
 
+class SeatChange(NamedTuple):
+    """By how much a ledger row changes."""
+
+    held: int
+    confirmed: int
+
+
 @dataclass(frozen=True)
 class Claim:
     """A candidate wants a seat in each of `slots`, in the first county that has them all."""

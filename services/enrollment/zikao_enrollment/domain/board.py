@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import SESSION_UNKNOWN, DomainError
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.timetable import Session
@@ -53,7 +53,7 @@ class Board:
         """The session; raises DomainError SESSION_UNKNOWN."""
         found = self.sessions.get(session_code)
         if found is None:
-            raise DomainError("SESSION_UNKNOWN", session_code=session_code)
+            raise DomainError(SESSION_UNKNOWN, session_code=session_code)
         return found
 
     @cached_property

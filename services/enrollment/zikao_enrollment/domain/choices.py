@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from zikao_kit.errors import DomainError, FieldProblem
 
-from zikao_enrollment.domain.timetable import Session, Track
+from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 
 COURSES_FIELD = "choice.course_codes"
 COUNTIES_FIELD = "choice.county_codes"
@@ -19,6 +20,13 @@ class Choice:
 
     course_codes: tuple[str, ...]
     county_codes: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """A saved choice; `may_move`: a late payment may be used in another county of it."""
+
+    choice: Choice
+    may_move: bool
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,17 @@ def choice_problems(session: Session, track: Track, choice: Choice) -> list[Prob
     ]
 
 
-def window_error(session: Session, track: Track, now: datetime) -> DomainError | None:
-    """ENROLLMENT_CLOSED with the times of the track's window unless it is open at `now`."""
-    window = session.windows.get(track)
+def window_error(
+    session: Session, track: Track, now: datetime, *, early: bool = False
+) -> DomainError | None:
+    """Why a track may not enroll at `now`, or None; `early`: before the opening will do, too.
+
+    TRACK_NOT_OFFERED, or ENROLLMENT_CLOSED with the times of the track's window.
+    """
+    window = session.window_by_track.get(track)
     if window is None:
-        return DomainError("ENROLLMENT_CLOSED", opens_at="", closes_at="")
-    if window.is_open(now):
+        return DomainError("TRACK_NOT_OFFERED", track=TRACK_NAMES_ZH[track])
+    if window.is_open(now) or (early and now < window.opens_at):
         return None
     return DomainError(
         "ENROLLMENT_CLOSED",
@@ -73,7 +86,7 @@ def _count_problems(session: Session, choice: Choice) -> Iterator[Problem]:
 
 def _course_problems(session: Session, track: Track, choice: Choice) -> Iterator[Problem]:
     for code in choice.course_codes:
-        course = session.courses.get(code)
+        course = session.course_by_code.get(code)
         if course is None or track not in course.tracks:
             error = DomainError("COURSE_UNAVAILABLE", course_code=code)
             yield Problem(error, COURSES_FIELD, f"课程{code}本次不开考")
@@ -82,8 +95,8 @@ def _course_problems(session: Session, track: Track, choice: Choice) -> Iterator
 def _slot_problems(session: Session, choice: Choice) -> Iterator[Problem]:
     by_slot: defaultdict[int, list[str]] = defaultdict(list)
     for code in choice.course_codes:
-        if code in session.courses:
-            by_slot[session.courses[code].slot].append(code)
+        if course := session.course_by_code.get(code):
+            by_slot[course.slot].append(code)
     for slot in sorted(by_slot):
         if len(by_slot[slot]) > 1:
             codes = "、".join(by_slot[slot])
@@ -93,6 +106,6 @@ def _slot_problems(session: Session, choice: Choice) -> Iterator[Problem]:
 
 def _county_problems(session: Session, choice: Choice) -> Iterator[Problem]:
     for code in choice.county_codes:
-        if code not in session.counties:
+        if code not in session.county_by_code:
             error = DomainError("COUNTY_UNAVAILABLE", county_code=code)
             yield Problem(error, COUNTIES_FIELD, f"报考区县{code}不接受报考")

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from zikao_enrollment.domain.order_states import TRANSITIONS, OrderEvent, OrderState
+from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, OrderState
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,14 @@ class Payment:
     order_id: UUID
     amount_fen: int
     paid_at: datetime
+
+
+class RefundOwed(NamedTuple):
+    """A payment to give back."""
+
+    refund_id: UUID
+    payment_id: str
+    amount_fen: int
 
 
 class Disposition(StrEnum):
@@ -33,8 +42,8 @@ def disposition(state: OrderState, fee_fen: int, amount_fen: int) -> Disposition
     """What to do with `amount_fen` for an order of `fee_fen` in `state`."""
     if amount_fen != fee_fen:
         return Disposition.REFUND
-    if (state, OrderEvent.PAY) in TRANSITIONS:
+    if (state, OrderAction.PAY) in TRANSITIONS:
         return Disposition.APPLY
-    if (state, OrderEvent.RECLAIM) in TRANSITIONS:
+    if (state, OrderAction.RECLAIM) in TRANSITIONS:
         return Disposition.RECLAIM
     return Disposition.REFUND

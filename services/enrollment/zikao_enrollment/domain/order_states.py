@@ -15,9 +15,11 @@ class OrderState(StrEnum):
     RELEASED = "released"
 
 
-class OrderEvent(StrEnum):
-    """What can happen to an order."""
+class OrderAction(StrEnum):
+    """What candidates, deadlines and the platform do to an order."""
 
+    # The order comes to be: no state leads here.
+    SUBMIT = "submit"
     OPEN_PAYMENT = "open_payment"
     EXPIRE = "expire"
     PAY = "pay"
@@ -28,16 +30,16 @@ class OrderEvent(StrEnum):
 # The seats go back only from CLOSING, when the platform takes no money for the order any more
 # (or never heard of it: it hears only of what is PAYING). HELD may be paid all the same: money
 # that has come counts, whatever we believe the platform to know.
-TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
-    (OrderState.HELD, OrderEvent.OPEN_PAYMENT): OrderState.PAYING,
-    (OrderState.PAYING, OrderEvent.OPEN_PAYMENT): OrderState.PAYING,
-    (OrderState.HELD, OrderEvent.PAY): OrderState.CONFIRMED,
-    (OrderState.PAYING, OrderEvent.PAY): OrderState.CONFIRMED,
-    (OrderState.CLOSING, OrderEvent.PAY): OrderState.CONFIRMED,
-    (OrderState.HELD, OrderEvent.EXPIRE): OrderState.CLOSING,
-    (OrderState.PAYING, OrderEvent.EXPIRE): OrderState.CLOSING,
-    (OrderState.CLOSING, OrderEvent.CLOSE): OrderState.RELEASED,
-    (OrderState.RELEASED, OrderEvent.RECLAIM): OrderState.CONFIRMED,
+TRANSITIONS: dict[tuple[OrderState, OrderAction], OrderState] = {
+    (OrderState.HELD, OrderAction.OPEN_PAYMENT): OrderState.PAYING,
+    (OrderState.PAYING, OrderAction.OPEN_PAYMENT): OrderState.PAYING,
+    (OrderState.HELD, OrderAction.PAY): OrderState.CONFIRMED,
+    (OrderState.PAYING, OrderAction.PAY): OrderState.CONFIRMED,
+    (OrderState.CLOSING, OrderAction.PAY): OrderState.CONFIRMED,
+    (OrderState.HELD, OrderAction.EXPIRE): OrderState.CLOSING,
+    (OrderState.PAYING, OrderAction.EXPIRE): OrderState.CLOSING,
+    (OrderState.CLOSING, OrderAction.CLOSE): OrderState.RELEASED,
+    (OrderState.RELEASED, OrderAction.RECLAIM): OrderState.CONFIRMED,
 }
 
 STATE_NAMES_ZH = {
@@ -52,9 +54,9 @@ STATE_NAMES_ZH = {
 HOLDING_STATES = frozenset({OrderState.HELD, OrderState.PAYING, OrderState.CLOSING})
 
 
-def next_state(state: OrderState, event: OrderEvent) -> OrderState:
-    """The state after `event`. Raises DomainError STATE_NOT_ALLOWED with `state` in Chinese."""
-    after = TRANSITIONS.get((state, event))
+def next_state(state: OrderState, action: OrderAction) -> OrderState:
+    """The state after `action`. Raises DomainError STATE_NOT_ALLOWED with `state` in Chinese."""
+    after = TRANSITIONS.get((state, action))
     if after is None:
         raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[state])
     return after

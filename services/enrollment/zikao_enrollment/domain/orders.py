@@ -1,17 +1,19 @@
 """What the service keeps of candidates and their orders."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.order_states import HOLDING_STATES, OrderState
+from zikao_enrollment.domain.allocation import SeatChange, SeatKey
+from zikao_enrollment.domain.order_states import HOLDING_STATES, OrderAction, OrderState
 from zikao_enrollment.domain.timetable import Session, Track
 
 ACTIVE = "active"
-UNKNOWN_STANDING = "unknown"
 _STANDINGS_ZH = {
     "graduated": "已毕业",
     "transfer_requested": "转考申请办理中",
@@ -22,17 +24,12 @@ _STANDINGS_ZH = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """The projection of a candidate: what decides eligibility, nothing personal.
-
-    Ticket number and registering county are kept for lists; no rule asks for them.
-    """
+    """The projection of a candidate: what decides eligibility, nothing personal."""
 
     candidate_id: UUID
     track: Track
     standing: str
     standing_reason: str
-    ticket_number: str = ""
-    county_code: str = ""
 
     def require_eligible(self) -> None:
         """Only active candidates enroll. Raises DomainError NOT_ELIGIBLE."""
@@ -44,14 +41,11 @@ class Candidate:
             )
 
 
-def not_yet_known() -> DomainError:
-    """NOT_ELIGIBLE for somebody of whom registration has said nothing yet."""
-    return DomainError("NOT_ELIGIBLE", standing=UNKNOWN_STANDING, detail="尚未取得准考证号")
+class NotYetKnown(DomainError):  # noqa: N818 - it is what is said
+    """NOT_ELIGIBLE for somebody of whom registration has said nothing yet: to ask it may help."""
 
-
-def is_not_yet_known(error: DomainError) -> bool:
-    """Whether an error is `not_yet_known`: asking registration may help."""
-    return error.metadata.get("standing") == UNKNOWN_STANDING
+    def __init__(self) -> None:
+        super().__init__("NOT_ELIGIBLE", standing="unknown", detail="尚未取得准考证号")
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,26 @@ class Order:
         return frozenset(course.slot for course in self.courses)
 
 
+class OrderEvent(NamedTuple):
+    """One line of an order's history: who did what, and where the order stands since."""
+
+    order_id: UUID
+    from_state: OrderState | None
+    to_state: OrderState
+    action: OrderAction
+    actor: str
+
+
+def seat_changes(orders: Iterable[Order], each: SeatChange) -> dict[SeatKey, SeatChange]:
+    """How the ledger of one session changes when every seat of `orders` changes by `each`."""
+    counts = Counter(SeatKey(order.county_code, slot) for order in orders for slot in order.slots)
+    return {
+        key: SeatChange(each.held * count, each.confirmed * count)
+        for key, count in sorted(counts.items())
+    }
+
+
 def courses_in(session: Session, course_codes: Sequence[str]) -> tuple[OrderCourse, ...]:
     """The courses with their slots, in the order of slots; every code must be the session's."""
-    courses = (OrderCourse(code, session.courses[code].slot) for code in course_codes)
+    courses = (OrderCourse(code, session.course_by_code[code].slot) for code in course_codes)
     return tuple(sorted(courses, key=lambda course: course.slot))

@@ -27,8 +27,6 @@ COMMENT ON TABLE enrollment.seat_ledger IS
 
 CREATE TABLE enrollment.candidate (
     candidate_id uuid PRIMARY KEY,
-    ticket_number text NOT NULL,
-    county_code text NOT NULL,
     track text NOT NULL,
     standing text NOT NULL,
     standing_reason text NOT NULL,
@@ -61,20 +59,22 @@ CREATE TABLE enrollment.enrollment_order (
     held_until timestamptz NOT NULL,
     payment_code text,
     created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
+    lease_until timestamptz,
     CONSTRAINT enrollment_order_state
         CHECK (state IN ('held', 'paying', 'confirmed', 'closing', 'released')),
     CONSTRAINT enrollment_order_fee CHECK (fee_fen >= 0),
     CONSTRAINT enrollment_order_courses
-        CHECK (cardinality(slots) > 0 AND cardinality(slots) = cardinality(course_codes))
+        CHECK (cardinality(slots) > 0 AND cardinality(slots) = cardinality(course_codes)),
+    CONSTRAINT enrollment_order_leased CHECK (state <> 'closing' OR lease_until IS NOT NULL)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE enrollment.enrollment_order IS
-    'Courses taken and paid together; slots[i] is the slot of course_codes[i]';
+    'Courses taken and paid together; slots[i] is the slot of course_codes[i];
+    lease_until: a closing order belongs to one worker until then, by the database''s clock';
 CREATE INDEX enrollment_order_by_candidate
     ON enrollment.enrollment_order (session_code, candidate_id, created_at DESC, order_id);
 CREATE INDEX enrollment_order_by_deadline ON enrollment.enrollment_order (held_until)
     WHERE state IN ('held', 'paying', 'closing');
-CREATE INDEX enrollment_order_closing ON enrollment.enrollment_order (updated_at)
+CREATE INDEX enrollment_order_closing ON enrollment.enrollment_order (lease_until)
     WHERE state = 'closing';
 
 CREATE TABLE enrollment.enrollment (
@@ -107,7 +107,7 @@ CREATE TABLE enrollment.order_event (
     order_id uuid NOT NULL REFERENCES enrollment.enrollment_order (order_id),
     from_state text,
     to_state text NOT NULL,
-    cause text NOT NULL,
+    action text NOT NULL,
     actor text NOT NULL,
     at timestamptz NOT NULL
 );
@@ -142,7 +142,8 @@ CREATE TABLE enrollment.refund (
     CONSTRAINT refund_amount CHECK (amount_fen > 0)
 );
 COMMENT ON TABLE enrollment.refund IS
-    'Money that goes back; asked for at the platform until refunded_at is set';
+    'Money that goes back; asked for at the platform until refunded_at is set, the next time
+    at next_attempt_at, by the database''s clock';
 CREATE INDEX refund_pending ON enrollment.refund (next_attempt_at) WHERE refunded_at IS NULL;
 
 -- Every service with mutations (zikao_kit.idempotency).

@@ -8,9 +8,8 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.feed_consumer import FeedConsumer, FeedEvent, subscription
 
 from zikao_enrollment.convert import candidate_from_pb
-from zikao_enrollment.store import SCHEMA, Store
-
-CANDIDATES = "registration.candidates"
+from zikao_enrollment.names import CANDIDATES_FEED, SCHEMA
+from zikao_enrollment.store import Store
 
 
 def follow_candidates(db: Database, channel: grpc.aio.Channel) -> FeedConsumer:
@@ -18,12 +17,12 @@ def follow_candidates(db: Database, channel: grpc.aio.Channel) -> FeedConsumer:
     stub = candidate_feed_service_pb2_grpc.CandidateFeedServiceStub(channel)
 
     async def apply(tx: Transaction, events: Sequence[FeedEvent]) -> None:
-        await Store(tx).save_candidates(event.payload for event in events)
+        await Store(tx).candidates.save(event.payload for event in events)
 
     return FeedConsumer(
         db,
         schema=SCHEMA,
-        source=CANDIDATES,
+        source=CANDIDATES_FEED,
         subscribe=subscription(
             stub.WatchCandidates,
             candidate_feed_service_pb2.WatchCandidatesRequest,

@@ -6,7 +6,6 @@ takes over when their lease has passed.
 
 import asyncio
 from collections.abc import Iterable
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -15,7 +14,7 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 
 from zikao_enrollment.clients import PlatformClient
-from zikao_enrollment.commands.expire_orders import expire_orders
+from zikao_enrollment.commands.expire_orders import CLOSING_LEASE, expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.store import Store
@@ -26,7 +25,6 @@ ORDERS_PER_ROUND = 100
 # The platform is asked for all of a round at once: it ends within the lease also when every
 # call times out.
 CLOSINGS_PER_ROUND = 32
-CLOSING_LEASE = timedelta(seconds=10)
 
 log = structlog.get_logger()
 
@@ -63,7 +61,7 @@ class ExpiryWorker:
         now = self._clock.now()
         async with self._db.transaction() as tx:
             store = Store(tx)
-            left = await store.lease_closing_orders(now - CLOSING_LEASE, now, CLOSINGS_PER_ROUND)
+            left = await store.orders.lease_closing(CLOSING_LEASE, CLOSINGS_PER_ROUND)
             expired = await expire_orders(store, OrderState.PAYING, now, CLOSINGS_PER_ROUND)
         closed = await asyncio.gather(*(self._close(order_id) for order_id in (*left, *expired)))
         await self._release(order_id for order_id in closed if order_id is not None)

@@ -4,12 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import structlog
-from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 
 from zikao_enrollment.clients import PlatformClient
-from zikao_enrollment.store import RefundOwed, Store
+from zikao_enrollment.domain.money import RefundOwed
+from zikao_enrollment.store import Store
 
 REFUNDS_PER_ROUND = 20
 FIRST_PAUSE = timedelta(seconds=1)
@@ -21,16 +21,15 @@ log = structlog.get_logger()
 class RefundWorker:
     """Several processes may do so at once: each refund is leased to one until it is asked again."""
 
-    def __init__(self, db: Database, clock: Clock, platform: PlatformClient) -> None:
+    def __init__(self, db: Database, platform: PlatformClient) -> None:
         self._db = db
-        self._clock = clock
         self._platform = platform
 
     async def work(self) -> bool:
         """Ask for what is due; True while there is more."""
-        now = self._clock.now()
         async with self._db.transaction() as tx:
-            owed = await Store(tx).lease_refunds(now, FIRST_PAUSE, LONGEST_PAUSE, REFUNDS_PER_ROUND)
+            money = Store(tx).money
+            owed = await money.lease_refunds(FIRST_PAUSE, LONGEST_PAUSE, REFUNDS_PER_ROUND)
         await asyncio.gather(*(self._ask(each) for each in owed))
         return len(owed) == REFUNDS_PER_ROUND
 
@@ -39,7 +38,7 @@ class RefundWorker:
             refunded_at = await self._platform.refund(*owed)
             if refunded_at is not None:
                 async with self._db.transaction() as tx:
-                    await Store(tx).finish_refund(owed.refund_id, refunded_at)
+                    await Store(tx).money.finish_refund(owed.refund_id, refunded_at)
         except DomainError as error:
             # A refusal needs people: the refund stays owed, and every attempt says so.
             log.warning("refund not made yet", refund_id=str(owed.refund_id), reason=error.reason)

@@ -9,20 +9,29 @@ SELECT EXISTS (SELECT FROM enrollment.payment WHERE payment_id = $1);
 
 -- name: insert_refund
 INSERT INTO enrollment.refund (refund_id, payment_id, amount_fen, requested_at, next_attempt_at)
-VALUES ($1, $2, $3, $4, $4);
+VALUES ($1, $2, $3, $4, clock_timestamp());
 
--- The pauses double from $2 on, up to $3.
+-- name: list_refunds
+SELECT payment.order_id, refund.refund_id, refund.amount_fen, refund.refunded_at
+FROM enrollment.refund
+JOIN enrollment.payment ON payment.payment_id = refund.payment_id
+WHERE payment.order_id = ANY ($1::uuid[])
+ORDER BY refund.requested_at, refund.refund_id;
+
+-- The pauses double from $1 on, up to $2; by the database's clock: moving that of a rehearsal
+-- hastens nothing and holds nothing up.
 -- name: lease_refunds
 WITH due AS (
     SELECT refund_id
     FROM enrollment.refund
-    WHERE refunded_at IS NULL AND next_attempt_at <= $1
+    WHERE refunded_at IS NULL AND next_attempt_at <= clock_timestamp()
     ORDER BY next_attempt_at
-    LIMIT $4
+    LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
 UPDATE enrollment.refund
-SET next_attempt_at = $1 + least($2::interval * power(2, least(attempts, 20)), $3::interval),
+SET next_attempt_at = clock_timestamp()
+        + least($1::interval * power(2, least(attempts, 20)), $2::interval),
     attempts = attempts + 1
 FROM due
 WHERE refund.refund_id = due.refund_id

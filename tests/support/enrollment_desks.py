@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from integration.enrollment_database import NOW
+from support.clocks import FixedClock
+from support.enrollment_database import NOW
 from zikao.enrollment.v1 import enrollment_service_pb2, types_pb2
 from zikao_enrollment.batcher import Batcher
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.submit_batch import Submission
 from zikao_enrollment.desk import Desk, Entry
 from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.names import PACKAGE
 from zikao_kit.background import repeat, running
-from zikao_kit.clock import FixedClock
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.idempotency import RequestKey
@@ -40,7 +41,7 @@ class Instance:
 @asynccontextmanager
 async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
     """A process at the opening of the window; its board is read again and again."""
-    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_enrollment"))
+    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE))
     clock = FixedClock(NOW)
     async with db:
         boards = Boards(db, clock)
@@ -53,7 +54,7 @@ async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
 @asynccontextmanager
 async def still_desk(dsn: str) -> AsyncIterator[tuple[Database, Boards, Desk]]:
     """The same with a board that is read once only, so that nothing else commits."""
-    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_enrollment"))
+    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE))
     async with db:
         boards = Boards(db, FixedClock(NOW))
         await boards.refresh()

@@ -1,0 +1,132 @@
+"""Orders and their history: one method a named query of `orders.sql`, and the outbox."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from zikao_kit.columns import columns
+from zikao_kit.db import Record, Transaction
+from zikao_kit.feed import Outbox
+
+from zikao_enrollment.convert import enrollment_event
+from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
+from zikao_enrollment.names import SCHEMA
+
+
+class OrderStore:
+    """Bound to the running transaction."""
+
+    _outbox = Outbox(SCHEMA)
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def insert(self, orders: Sequence[Order]) -> None:
+        """Store new orders of one session, at least one, made at one time for one hold."""
+        first = orders[0]
+        await self._tx.execute(
+            "insert_orders",
+            first.session_code,
+            *columns(map(_row, orders), 7),
+            first.held_until,
+            first.created_at,
+        )
+
+    async def insert_events(self, events: Iterable[OrderEvent], now: datetime) -> None:
+        """Add to the history of orders."""
+        await self._tx.execute("insert_order_events", *columns(events, 5), now)
+
+    async def list_page(
+        self,
+        session_code: str,
+        candidate_id: UUID,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[Order]:
+        """A candidate's orders, the newest first, older than `before` (created_at, order id)."""
+        created_at, order_id = before or (None, None)
+        rows = await self._tx.fetch(
+            "list_orders", session_code, candidate_id, created_at, order_id, limit
+        )
+        return [_order(row) for row in rows]
+
+    async def lock(self, order_ids: Iterable[UUID]) -> list[Order]:
+        """Orders that exist, locked in the order of ids until the transaction ends."""
+        rows = await self._tx.fetch("lock_orders", list(order_ids))
+        return [_order(row) for row in rows]
+
+    async def lock_one(self, order_id: UUID) -> Order | None:
+        """The order, locked until the transaction ends."""
+        return next(iter(await self.lock([order_id])), None)
+
+    async def update_all(self, order_ids: Iterable[UUID], state: OrderState) -> None:
+        """Store where orders stand."""
+        await self._tx.execute("update_orders", list(order_ids), state)
+
+    async def update(self, order_id: UUID, state: OrderState, county_code: str) -> None:
+        """Store where an order stands, and in which county."""
+        await self._tx.execute("update_order", order_id, state, county_code)
+
+    async def save_payment_code(self, order_id: UUID, payment_code: str) -> None:
+        """Store the code with which an order is paid."""
+        await self._tx.execute("save_payment_code", order_id, payment_code)
+
+    async def expire(
+        self, state: OrderState, now: datetime, lease: timedelta, limit: int
+    ) -> list[UUID]:
+        """Begin to close orders in `state` whose hold has ended; they are the caller's for `lease`.
+
+        `now` is compared with deadlines; leases go by the database's clock.
+        """
+        rows = await self._tx.fetch("expire_orders", state, now, lease, limit)
+        return [row["order_id"] for row in rows]
+
+    async def lease_closing(self, lease: timedelta, limit: int) -> list[UUID]:
+        """Take over closing orders whose lease has passed: whoever closed them has left them."""
+        rows = await self._tx.fetch("lease_closing_orders", lease, limit)
+        return [row["order_id"] for row in rows]
+
+    async def append_to_feed(self, order: Order, courses: Iterable[OrderCourse]) -> None:
+        """Tell other services all confirmed courses of an order's candidate.
+
+        The candidate must be locked: the last event must be the last state.
+        """
+        payload = enrollment_event(
+            order.session_code, order.candidate_id, order.county_code, courses
+        )
+        key = f"{order.session_code}:{order.candidate_id}"
+        await self._outbox.append(self._tx, key, payload)
+
+
+def _row(order: Order) -> tuple[object, ...]:
+    return (
+        order.order_id,
+        order.candidate_id,
+        order.county_code,
+        _array(str(course.slot) for course in order.courses),
+        _array(course.course_code for course in order.courses),
+        order.state,
+        order.fee_fen,
+    )
+
+
+def _array(words: Iterable[str]) -> str:
+    """A literal of an array of plain words: `unnest` would flatten an array of arrays."""
+    return "{" + ",".join(words) + "}"
+
+
+def _order(row: Record) -> Order:
+    courses = zip(row["course_codes"], row["slots"], strict=True)
+    return Order(
+        row["order_id"],
+        row["session_code"],
+        row["candidate_id"],
+        row["county_code"],
+        tuple(OrderCourse(code, slot) for code, slot in courses),
+        OrderState(row["state"]),
+        row["fee_fen"],
+        row["held_until"],
+        row["created_at"],
+        row["payment_code"],
+    )
