@@ -53,9 +53,15 @@ class Meaning:
 
 
 class _Fillings(dict[str, str]):
+    """What fills a sentence, as people read it: moments in China's time, not in ISO 8601."""
+
     def __getitem__(self, key: str) -> str:
-        """Metadata as people read it: moments in China's time, not in ISO 8601."""
-        return _readable(self.get(key, "—"))
+        return _readable(super().__getitem__(key))
+
+    def __missing__(self, key: str) -> str:
+        # A fault of ours, but no reason to tell the caller less than the rest of the sentence.
+        log.error("the sentence of an error lacks a value", lacking=key, metadata=dict(self))
+        return "—"
 
 
 class ErrorTable:
@@ -98,7 +104,8 @@ class ErrorTable:
             log.error("error reason is not in the contract", error_reason=error.reason)
             error = DomainError(INTERNAL)
         meaning = self._meanings[error.reason]
-        sentence = meaning.sentence.format_map(_Fillings(error.metadata, request_id=request_id))
+        fillings = _Fillings(error.metadata, request_id=request_id, error_reason=error.reason)
+        sentence = meaning.sentence.format_map(fillings)
         status = status_pb2.Status(code=meaning.code.value[0], message=_developer_text(error))
         status.details.add().Pack(
             error_details_pb2.ErrorInfo(

@@ -41,8 +41,8 @@ _SENTENCES = {
     "bool.const": "取值不正确",
     "string.const": "取值不正确",
 }
-# The number rules are the same for every number type: "int32.gte" ends in "gte".
-_NUMBER_SENTENCES = {
+# The same for every type that has an order: "int32.gte" ends in "gte".
+_ORDER_SENTENCES = {
     "const": "必须等于{}",
     "gt": "必须大于{}",
     "gte": "不能小于{}",
@@ -50,14 +50,12 @@ _NUMBER_SENTENCES = {
     "lte": "不能大于{}",
     "in": "不在允许的取值之内",
     "not_in": "不在允许的取值之内",
-    "gt_lt": "超出允许的范围",
-    "gt_lte": "超出允许的范围",
-    "gte_lt": "超出允许的范围",
-    "gte_lte": "超出允许的范围",
 }
-_NUMBER_TYPES = frozenset(
+# Of two bounds ("gte_lte", "gt_lt_exclusive", …) a violation carries only the first.
+_BETWEEN_SENTENCE = "超出允许的范围"
+_ORDERED_TYPES = frozenset(
     {f"{sign}{width}" for sign in ("int", "uint", "sint", "fixed", "sfixed") for width in (32, 64)}
-    | {"float", "double"}
+    | {"float", "double", "duration"}
 )
 _validator = protovalidate.Validator()
 
@@ -76,15 +74,31 @@ def require_valid(message: Message) -> None:
 
 def _problem_of(violation: protovalidate.Violation) -> FieldProblem:
     stated = violation.proto
-    sentence = _sentence_for(stated.rule_id)
+    sentence = sentence_for(stated.rule_id)
     if sentence is None:
         return FieldProblem(_path_of(stated.field), stated.message or stated.rule_id)
-    return FieldProblem(_path_of(stated.field), sentence.format(violation.rule_value))
+    return FieldProblem(
+        _path_of(stated.field), sentence.format(_readable(violation.rule_value, stated.rule_id))
+    )
 
 
-def _sentence_for(rule_id: str) -> str | None:
+def sentence_for(rule_id: str) -> str | None:
+    """Return the sentence of one of protovalidate's own rules, `{}` for its value; None for others.
+
+    `rule_id` is as violations name it: "string.min_len".
+    """
     kind, _, rule = rule_id.partition(".")
-    return _NUMBER_SENTENCES.get(rule) if kind in _NUMBER_TYPES else _SENTENCES.get(rule_id)
+    if kind not in _ORDERED_TYPES:
+        return _SENTENCES.get(rule_id)
+    if rule.startswith(("gt_", "gte_")):
+        return _BETWEEN_SENTENCE
+    return _ORDER_SENTENCES.get(rule)
+
+
+def _readable(value: Any, rule_id: str) -> Any:
+    if rule_id.startswith("duration."):  # a Duration, but protovalidate's own class of it
+        return f"{value.seconds + value.nanos / 1e9:g}秒"
+    return value
 
 
 def _path_of(path: Any) -> str:

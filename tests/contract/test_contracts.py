@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor import EnumDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 from google.rpc import code_pb2
+from support.contracts import PROTOS, file_of, methods, reason_enums
 from zikao.options.v1 import options_pb2
 
-ROOT = Path(__file__).parent.parent.parent
-PROTOS = sorted((ROOT / "protos" / "zikao").rglob("*.proto"))
-
-
-def _file(proto: Path) -> FileDescriptor:
-    module = (
-        proto.relative_to(ROOT / "protos").with_suffix("").as_posix().replace("/", ".") + "_pb2"
-    )
-    descriptor = importlib.import_module(module).DESCRIPTOR
-    assert isinstance(descriptor, FileDescriptor)
-    return descriptor
-
-
-def _methods() -> Iterator[MethodDescriptor]:
-    for proto in PROTOS:
-        for service in _file(proto).services_by_name.values():
-            yield from service.methods
-
-
-def _reasons() -> list[EnumDescriptor]:
-    files = (_file(proto) for proto in PROTOS if proto.name == "errors.proto")
-    return [file.enum_types_by_name["ErrorReason"] for file in files]
-
-
-METHODS = list(_methods())
+METHODS = methods()
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.full_name)
@@ -76,7 +51,7 @@ def test_every_mutation_can_be_repeated_safely(method: MethodDescriptor) -> None
         assert key in method.input_type.fields_by_name
 
 
-@pytest.mark.parametrize("enum", _reasons(), ids=lambda e: e.full_name)
+@pytest.mark.parametrize("enum", reason_enums(), ids=lambda e: e.full_name)
 def test_every_error_reason_has_a_code_and_a_chinese_sentence(enum: EnumDescriptor) -> None:
     """A reason without a meaning could not be told to anyone."""
     for value in enum.values[1:]:
@@ -90,7 +65,7 @@ def test_every_error_reason_has_a_code_and_a_chinese_sentence(enum: EnumDescript
 def test_service_reasons_do_not_shadow_the_common_ones() -> None:
     """A reason means one thing: no service redefines one that every service may answer with."""
     common, *others = sorted(
-        _reasons(), key=lambda e: e.full_name != "zikao.options.v1.ErrorReason"
+        reason_enums(), key=lambda e: e.full_name != "zikao.options.v1.ErrorReason"
     )
     shared = {value.name for value in common.values[1:]}
     for enum in others:
@@ -112,7 +87,7 @@ NAMES_OF_PERSONAL_FIELDS = {
 @pytest.mark.parametrize("proto", PROTOS, ids=lambda p: "/".join(p.parts[-3:]))
 def test_personal_fields_are_marked_sensitive(proto: Path) -> None:
     """What identifies a person, or opens an account, is never logged (DOMAIN section 7)."""
-    for message in _file(proto).message_types_by_name.values():
+    for message in file_of(proto).message_types_by_name.values():
         for field in message.fields:
             where = NAMES_OF_PERSONAL_FIELDS.get(field.name, set())
             if where is None or message.name in where:

@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2, status_pb2
+from structlog.testing import capture_logs
 from zikao.enrollment.v1 import errors_pb2 as enrollment_errors_pb2
 from zikao.options.v1 import options_pb2
 from zikao.test.v1 import probe_pb2
@@ -47,10 +48,19 @@ def test_error_survives_the_wire() -> None:
 
 
 def test_sentence_is_filled_from_metadata() -> None:
-    """The Chinese sentence takes its values from the metadata, a dash where one is missing."""
+    """The Chinese sentence takes its values from the metadata."""
     assert sentence_of(sent(DomainError("PROBE_REFUSED", what="甲"))) == "探测甲被拒绝"
-    assert sentence_of(sent(DomainError("PROBE_REFUSED"))) == "探测—被拒绝"
     assert "req-1" in sentence_of(sent(DomainError("INTERNAL")))
+
+
+def test_a_sentence_that_lacks_a_value_is_a_fault() -> None:
+    """The caller reads a dash, the operator which value of which reason was forgotten."""
+    with capture_logs() as lines:
+        assert sentence_of(sent(DomainError("PROBE_REFUSED", who="乙"))) == "探测—被拒绝"
+    (line,) = lines
+    assert line["log_level"] == "error"
+    assert line["lacking"] == "what"
+    assert line["metadata"] == {"error_reason": "PROBE_REFUSED", "request_id": "req-1", "who": "乙"}
 
 
 def test_reason_outside_the_contract_is_internal() -> None:

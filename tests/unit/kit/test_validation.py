@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from zikao.test.v1 import probe_pb2
 from zikao_kit.errors import DomainError
 from zikao_kit.validation import problems_in, require_valid
@@ -37,6 +38,12 @@ def test_rule_values_are_in_the_sentence() -> None:
     """The sentence says what would be right."""
     (problem,) = problems_in(request(choices=[probe_pb2.Choice(county_code="510104")] * 4))
     assert problem.description == "最多允许3项"
+
+
+def test_a_time_span_is_told_in_seconds() -> None:
+    """Who waits too long reads how long it may be."""
+    (problem,) = problems_in(request(pause=Duration(seconds=91)))
+    assert (problem.field, problem.description) == ("pause", "不能大于90秒")
 
 
 def test_rules_of_our_own_speak_chinese_themselves() -> None:

@@ -7,6 +7,7 @@ kind of permission, one without any, and one with constrained fields.
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -270,12 +271,15 @@ class ConstrainedRequest(_message.Message):
     COURSES_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     MOBILE_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     document_number: _builtins.str
     courses: _builtins.int
     mobile: _builtins.str
     @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]: ...
+    @_builtins.property
+    def pause(self) -> _duration_pb2.Duration: ...
     def __init__(
         self,
         *,
@@ -284,10 +288,11 @@ class ConstrainedRequest(_message.Message):
         courses: _builtins.int = ...,
         choices: _abc.Iterable[Global___Choice] | None = ...,
         mobile: _builtins.str = ...,
+        pause: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pause", b"pause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "courses", b"courses", "document_number", b"document_number", "mobile", b"mobile", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "courses", b"courses", "document_number", b"document_number", "mobile", b"mobile", "pause", b"pause", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
