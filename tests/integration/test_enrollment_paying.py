@@ -163,17 +163,40 @@ async def test_seats_stay_held_until_the_platform_has_closed(running: Installati
     assert await seats(running) == {(0, 0)}
 
 
-async def test_paid_before_closing_is_confirmed(running: Installation) -> None:
-    """Word of the payment is late: the platform tells it when it is asked to close."""
+async def keep_word_back(running: Installation) -> None:
+    """Let the platform tell of payments in a day or so."""
     request = sandbox.SetBehaviourRequest(
         request_id=new_id(), max_delay=Duration(seconds=86400), copies=1
     )
     await (await running.at_platform()).call(request)
+
+
+async def test_paid_before_closing_is_confirmed(running: Installation) -> None:
+    """Word of the payment is late: the platform tells it when it is asked to close."""
+    await keep_word_back(running)
     order = await hold(running, 1)
     await pay(running, await payment_code(running, 1, order))
     await running.move_clock(deadline(order))
     await until_state(running, 1, "CONFIRMED")
     assert await seats(running) == {(0, 1)}
+
+
+async def test_an_order_that_cannot_be_settled_keeps_nobody_elses_seats(
+    running: Installation,
+) -> None:
+    """Its payment breaks a rule of the ledger: the others of its round are released."""
+    await keep_word_back(running)
+    broken, other = await hold(running, 1), await hold(running, 2, counties=(QINGYANG,))
+    await pay(running, await payment_code(running, 1, broken))
+    await payment_code(running, 2, other)
+    set_held = "UPDATE enrollment.seat_ledger SET held = $1 WHERE county_code = $2"
+    await running.rows(set_held, 0, JINJIANG)
+    await running.move_clock(deadline(other))
+    await until_state(running, 2, "RELEASED")
+    assert await state_of(running, 1) == "CLOSING"
+    await running.rows(set_held, 1, JINJIANG)
+    await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
+    await until_state(running, 1, "CONFIRMED")
 
 
 async def test_a_wrong_amount_goes_back_and_blocks_nothing(running: Installation) -> None:

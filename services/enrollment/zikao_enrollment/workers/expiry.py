@@ -84,6 +84,10 @@ class ExpiryWorker:
         except DomainError as error:
             log.warning("order not closed yet", order_id=str(order_id), reason=error.reason)
             return None
+        except Exception:
+            # One order that cannot be settled must not keep the seats of all others.
+            log.exception("order cannot be closed", order_id=str(order_id))
+            return None
         if closed.is_paid and not closed.payments:
             log.error("the platform names no payment of a paid order", order_id=str(order_id))
             return None

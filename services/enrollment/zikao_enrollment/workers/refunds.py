@@ -42,3 +42,6 @@ class RefundWorker:
         except DomainError as error:
             # A refusal needs people: the refund stays owed, and every attempt says so.
             log.warning("refund not made yet", refund_id=str(owed.refund_id), reason=error.reason)
+        except Exception:
+            # One answer that cannot be read must not hold up the money of all others.
+            log.exception("refund cannot be made", refund_id=str(owed.refund_id))
