@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import SCHEMA, count_entries, open_account, probe_database
+from support.service import until
 from support.service_databases import MakeDatabase
 from zikao_kit.db import Database, Transaction
 from zikao_kit.feed import Outbox, stream_feed
@@ -100,12 +101,6 @@ async def following(follower: Follower) -> AsyncIterator[FeedConsumer]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait until it holds."""
-    while not (holds if isinstance(holds := condition(), bool) else await holds):
-        await asyncio.sleep(0.01)
 
 
 async def publish(database: Database, *payloads: bytes) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
@@ -16,23 +15,16 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.probe import Probe, ProbeRpc, make_probe, probe_definition, refusal, running_probe
+from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.error_table import problem_of, reason_of, status_of
-from zikao_kit.server import ServiceDefinition
+from zikao_kit.server import definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
 Code = grpc.StatusCode
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 OPEN, WAIT = probe_pb2.OpenRequest(), probe_pb2.OpenRequest(deed="wait", seconds=0.3)
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def health_of(probe: Probe) -> int:
@@ -72,8 +64,7 @@ async def test_stop_lets_calls_in_progress_end(tmp_path: Path) -> None:
         subscription = stub.Subscribe(probe_pb2.SubscribeRequest())
         assert (await subscription.read()).number == 0
         call = asyncio.ensure_future(stub.Open(WAIT, timeout=5))
-        while "Open" not in probe.servicer.entered:
-            await asyncio.sleep(0.01)
+        await until(lambda: "Open" in probe.servicer.entered)
         async with asyncio.timeout(2):
             await probe.server.stop()
         assert (await call).role == "anonymous"
@@ -108,8 +99,7 @@ async def test_subscriptions_are_bounded_apart(tmp_path: Path) -> None:
         second = stub.Subscribe(probe_pb2.SubscribeRequest())
         assert reason_of(await refusal(drained(second))) == "OVERLOADED"
         first.cancel()
-        while "Subscribe ended" not in probe.servicer.entered:
-            await asyncio.sleep(0.01)
+        await until(lambda: "Subscribe ended" in probe.servicer.entered)
         assert (await stub.Subscribe(probe_pb2.SubscribeRequest()).read()).number == 0
 
 
@@ -120,8 +110,7 @@ async def test_too_many_calls_are_told_when_to_come_again(tmp_path: Path) -> Non
         probe.stub() as stub,
     ):
         running = asyncio.ensure_future(stub.Open(WAIT, timeout=5))
-        while not probe.servicer.entered:
-            await asyncio.sleep(0.01)
+        await until(lambda: probe.servicer.entered)
         error = await refusal(stub.Open(OPEN, timeout=5))
         await running
     assert (error.code(), reason_of(error)) == (Code.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -141,11 +130,9 @@ async def test_payment_displaces_a_waiting_read(tmp_path: Path) -> None:
         probe.stub("enrollment") as stub,
     ):
         running = asyncio.ensure_future(stub.Open(WAIT, timeout=5))
-        while not probe.servicer.entered:
-            await asyncio.sleep(0.01)
+        await until(lambda: probe.servicer.entered)
         reading = asyncio.ensure_future(stub.Open(OPEN, timeout=5))
-        while not probe.server.admission.queue_depth:
-            await asyncio.sleep(0.01)
+        await until(lambda: probe.server.admission.queue_depth)
         paying = asyncio.ensure_future(stub.Service(probe_pb2.ServiceRequest(), timeout=5))
         assert reason_of(await refusal(reading)) == "OVERLOADED"
         assert (await paying).subject == "enrollment"
@@ -163,9 +150,7 @@ async def test_slots_come_back_however_calls_end(tmp_path: Path) -> None:
         await abandoned.read()
         assert probe.server.admission.free_slots < 2
         abandoned.cancel()
-        async with asyncio.timeout(2):
-            while probe.server.admission.free_slots < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: probe.server.admission.free_slots == 2)
 
 
 async def test_metrics_are_served(tmp_path: Path) -> None:
@@ -214,10 +199,11 @@ class HalfARpc(probe_pb2_grpc.ProbeServiceServicer):
 async def test_contract_is_implemented_in_whole(tmp_path: Path) -> None:
     """A method without an implementation stops the start, not the first caller."""
     probe = make_probe(tmp_path)
-    half = ServiceDefinition(
-        probe_pb2_grpc.add_ProbeServiceServicer_to_server,
+    half = definition(
+        probe_pb2_grpc,
+        probe_pb2,
+        "ProbeService",
         HalfARpc(),  # type: ignore[abstract]
-        probe_pb2.DESCRIPTOR.services_by_name["ProbeService"],
     )
     with pytest.raises(TypeError, match="Candidate is not implemented as a coroutine"):
         probe.server.publish([half])

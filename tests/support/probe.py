@@ -18,7 +18,7 @@ from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.config import ServerConfig, TlsConfig
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.errors import DomainError
-from zikao_kit.server import GrpcServer, ServiceDefinition
+from zikao_kit.server import GrpcServer, ServiceDefinition, definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer, TokenVerifier, TrustedKeys
 
@@ -125,11 +125,7 @@ class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
 
 def probe_definition(servicer: ProbeRpc) -> ServiceDefinition:
     """The probe as a server takes it."""
-    return ServiceDefinition(
-        probe_pb2_grpc.add_ProbeServiceServicer_to_server,
-        servicer,
-        probe_pb2.DESCRIPTOR.services_by_name["ProbeService"],
-    )
+    return definition(probe_pb2_grpc, probe_pb2, "ProbeService", servicer)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
-from zikao_kit.queries import Queries
+from zikao_kit.migrate import open_database
 
 PACKAGE = "support.zikao_probe"
 SCHEMA = "probe"
@@ -18,7 +18,7 @@ SCHEMA = "probe"
 async def probe_database(dsn: str, **settings: Any) -> AsyncIterator[Database]:
     """Yield a pool on a migrated probe database; `settings` change its DatabaseConfig."""
     config = DatabaseConfig(dsn=dsn, **settings)
-    async with await Database.connect(config, Queries.load(PACKAGE)) as database:
+    async with open_database(config, PACKAGE) as database:
         yield database
 
 

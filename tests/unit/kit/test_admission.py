@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from zikao_kit.admission import Admission, overloaded
@@ -80,20 +81,19 @@ async def test_nobody_waits_past_its_deadline() -> None:
             await gate.enter(Priority.READ, 0.01)
 
 
-async def test_standing_queue_shortens_the_patience() -> None:
-    """A queue that does not empty lets newcomers wait a tenth only."""
-    gate = admission(seconds=0.2)
+async def test_standing_queue_shortens_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that does not empty lets newcomers wait a tenth: they go before who came first."""
+    now = 100.0
+    monkeypatch.setattr("zikao_kit.admission.time", SimpleNamespace(monotonic=lambda: now))
+    gate = admission(seconds=2.0)
     await gate.enter(Priority.READ, 0.0)
     first = await queued(gate, Priority.READ)
-    while not first.done():
-        waiting = asyncio.create_task(gate.enter(Priority.READ, LONG_SECONDS))
-        await asyncio.sleep(0.05)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    with pytest.raises(DomainError):
+    now += 2.1
+    with pytest.raises(DomainError, match="OVERLOADED"):
         await gate.enter(Priority.READ, LONG_SECONDS)
-    assert loop.time() - begun < 0.1
-    await asyncio.gather(first, waiting, return_exceptions=True)
+    assert not first.done()
+    first.cancel()
+    await asyncio.wait([first])
 
 
 async def test_full_queue_sheds_the_least_important() -> None:
