@@ -115,10 +115,11 @@ def replace_order(wish: Entry) -> Entry:
 
 
 async def test_poison_fails_alone(dsn: str) -> None:
-    """An entry that the database refuses is INTERNAL; the others of its batch have seats."""
+    """An entry that the database refuses is INTERNAL, the only one of a batch too; others sit."""
     twice = uuid4()
     async with still_desk(dsn) as (db, _, desk):
         await desk.decide([entry(1, order_id=twice)])
+        assert reasons(await desk.decide([entry(3, order_id=twice)])) == ["INTERNAL"]
         answers = await desk.decide([entry(2), entry(3, order_id=twice), entry(4)])
         assert reasons(answers) == ["held", "INTERNAL", "held"]
         assert await held(db) == {3}

@@ -70,8 +70,6 @@ class Desk:
         except DatabaseUnavailable:
             raise
         except Exception:
-            if len(entries) == 1:
-                raise
             log.warning("a batch is decided one by one", entries=len(entries), exc_info=True)
         return [await self._decide_alone(entry) for entry in entries]
 
