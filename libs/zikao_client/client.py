@@ -25,8 +25,7 @@ from zikao.tickets.v1 import (
     ticket_service_pb2_grpc,
 )
 from zikao_kit.channel import ServiceConfig, open_channel
-from zikao_kit.config import MEBIBYTE
-from zikao_kit.tls import CertFiles
+from zikao_kit.config import MEBIBYTE, CertFiles
 
 # A photo of 5 MB goes up, a part of a county's tickets comes down.
 MAX_MESSAGE_BYTES = 16 * MEBIBYTE

@@ -14,7 +14,7 @@ from zikao.registration.v1 import session_service_pb2_grpc as registration_grpc
 from zikao.tickets.v1 import session_service_pb2 as tickets
 from zikao.tickets.v1 import session_service_pb2_grpc as tickets_grpc
 from zikao_client import CallFailed, new_request_id
-from zikao_kit.tls import CertFiles
+from zikao_kit.config import CertFiles
 
 from zikao_ctl.installation import Targets, open_operator_channel
 from zikao_ctl.session_model import SessionFile

@@ -17,7 +17,8 @@ from pathlib import Path
 import grpc
 from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
-from zikao_kit.tls import CertFiles, DevelopmentCa
+from zikao_kit.config import CertFiles
+from zikao_kit.tls import DevelopmentCa
 
 from zikao_ctl.beside import beside, only_error
 from zikao_ctl.database_server import DatabaseServer, EmbeddedServer, ForeignServer
@@ -54,7 +55,7 @@ class Targets:
 
 def certificate_of(folder: Path, name: str) -> CertFiles:
     """The files of `name` in a folder as `zikao_kit.tls.DevelopmentCa` lays it out."""
-    return CertFiles(cert=folder / f"{name}.pem", key=folder / f"{name}.key", ca=folder / "ca.pem")
+    return CertFiles(folder / f"{name}.pem", folder / f"{name}.key", folder / "ca.pem")
 
 
 def open_operator_channel(target: str, files: CertFiles) -> grpc.aio.Channel:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
+from zikao_kit.config import CertFiles
 from zikao_kit.files import write_whole
 from zikao_kit.roles import service_dsn
-from zikao_kit.tls import CertFiles, DevelopmentCa
+from zikao_kit.tls import DevelopmentCa
 
 from zikao_ctl.database_server import DatabaseServer
 from zikao_ctl.layout import Layout
@@ -121,7 +122,7 @@ def _common(part: Part, at: Surroundings) -> Settings:
 
 
 def _tls(files: CertFiles) -> Settings:
-    return {"cert_file": str(files.cert), "key_file": str(files.key), "ca_file": str(files.ca)}
+    return {name: str(path) for name, path in asdict(files).items()}
 
 
 def _database(at: Surroundings, service: str) -> Settings:

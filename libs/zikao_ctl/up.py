@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from zikao_kit.tls import CertFiles
+from zikao_kit.config import CertFiles
 
 from zikao_ctl.installation import OPERATOR, Installation, Targets, run_installation
 from zikao_ctl.layout import DEFAULT_DATA, Layout
@@ -71,7 +71,8 @@ def _endpoint(name: str, ports: dict[str, int]) -> str:
 
 
 def _flags(files: CertFiles) -> str:
-    return f"-cacert {_short(files.ca)} -cert {_short(files.cert)} -key {_short(files.key)}"
+    cert, key = _short(files.cert_file), _short(files.key_file)
+    return f"-cacert {_short(files.ca_file)} -cert {cert} -key {key}"
 
 
 def _apply(installation: Installation) -> str:

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from zikao_kit.config import MAX_MESSAGE_BYTES, PeerConfig, TlsConfig
+from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
 from zikao_kit.context import REQUEST_ID_KEY, current_request_id
 from zikao_kit.error_table import problem_of
 from zikao_kit.policy import policies_of
-from zikao_kit.tls import CertFiles, channel_credentials
+from zikao_kit.tls import channel_credentials
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
@@ -101,7 +101,7 @@ def open_channel(
     keepalive_seconds: float = KEEPALIVE_SECONDS,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> grpc.aio.Channel:
-    """Open a channel to `target` as `files.cert`; it connects at the first call.
+    """Open a channel to `target` as `files.cert_file`; it connects at the first call.
 
     `target` is `host:port` (all addresses of the name are used in turn) or a gRPC
     target with its scheme. The server must have a certificate for `server_name`
@@ -119,11 +119,10 @@ def open_channel(
     )
 
 
-def open_peer(peer: PeerConfig, tls: TlsConfig, *services: ServiceDescriptor) -> grpc.aio.Channel:
+def open_peer(peer: PeerConfig, tls: CertFiles, *services: ServiceDescriptor) -> grpc.aio.Channel:
     """Open a channel to another service of the installation, to call the given contracts."""
-    files = CertFiles(tls.cert_file, tls.key_file, tls.ca_file)
     config = ServiceConfig.from_contract(*services)
-    return open_channel(peer.target, files, config, server_name=peer.server_name)
+    return open_channel(peer.target, tls, config, server_name=peer.server_name)
 
 
 async def answered(call: Awaitable[T]) -> T:

@@ -13,13 +13,13 @@ from typing import Literal
 from zikao_kit.config_loading import ConfigError, load_config
 
 __all__ = [
+    "CertFiles",
     "ClockConfig",
     "ConfigError",
     "DatabaseConfig",
     "LogConfig",
     "PeerConfig",
     "ServerConfig",
-    "TlsConfig",
     "load_config",
     "read_secret",
 ]
@@ -46,8 +46,8 @@ POOL_MAX_CONNECTIONS = 10
 
 
 @dataclass(frozen=True)
-class TlsConfig:
-    """Mutual TLS: our certificate and key, and the authority whose peers we accept (PEM)."""
+class CertFiles:
+    """Mutual TLS: a peer's certificate and key, and the authority whose peers it accepts (PEM)."""
 
     cert_file: Path
     key_file: Path
@@ -59,7 +59,7 @@ class ServerConfig:
     """How a gRPC server listens, sheds load and stops."""
 
     listen: str
-    tls: TlsConfig
+    tls: CertFiles
     reflection: bool = False
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"

@@ -37,7 +37,7 @@ from zikao_kit.interceptors.subscriptions import Subscriptions
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.policy import policies_of
 from zikao_kit.routing import Health, Routes, add_reflection
-from zikao_kit.tls import CertFiles, server_credentials
+from zikao_kit.tls import server_credentials
 from zikao_kit.tokens import TokenVerifier
 
 MIN_CLIENT_PING_SECONDS = 10
@@ -108,8 +108,7 @@ class GrpcServer:
         await self._health.set_serving(False)
         server = grpc.aio.server(options=_options(self._config))
         server.add_generic_rpc_handlers((self._routes,))
-        tls = self._config.tls
-        credentials = server_credentials(CertFiles(tls.cert_file, tls.key_file, tls.ca_file))
+        credentials = server_credentials(self._config.tls)
         try:
             self.port = server.add_secure_port(self._config.listen, credentials)
         except RuntimeError as error:

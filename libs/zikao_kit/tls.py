@@ -11,7 +11,6 @@ import fcntl
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from zikao_kit.config import CertFiles
 from zikao_kit.files import write_whole
 
 SPIFFE_PREFIX = "spiffe://zikao/"
@@ -37,25 +37,16 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SPIFFE_PROPERTY = "peer_spiffe_id"
 
 
-@dataclass(frozen=True)
-class CertFiles:
-    """A peer's certificate and key, and the authority whose peers it accepts (PEM files)."""
-
-    cert: Path
-    key: Path
-    ca: Path
-
-
 def server_credentials(files: CertFiles) -> grpc.ServerCredentials:
-    """Serve as `files.cert`, only to clients with a certificate of `files.ca`."""
-    pair = (files.key.read_bytes(), files.cert.read_bytes())
-    return grpc.ssl_server_credentials([pair], files.ca.read_bytes(), require_client_auth=True)
+    """Serve as `files.cert_file`, only to clients with a certificate of `files.ca_file`."""
+    pair = (files.key_file.read_bytes(), files.cert_file.read_bytes())
+    return grpc.ssl_server_credentials([pair], files.ca_file.read_bytes(), require_client_auth=True)
 
 
 def channel_credentials(files: CertFiles) -> grpc.ChannelCredentials:
-    """Call as `files.cert`, only servers with a certificate of `files.ca`."""
+    """Call as `files.cert_file`, only servers with a certificate of `files.ca_file`."""
     return grpc.ssl_channel_credentials(
-        files.ca.read_bytes(), files.key.read_bytes(), files.cert.read_bytes()
+        files.ca_file.read_bytes(), files.key_file.read_bytes(), files.cert_file.read_bytes()
     )
 
 
@@ -101,9 +92,9 @@ class DevelopmentCa:
         if not _NAME.fullmatch(name) or name == "ca":
             raise ValueError(f"not a service name: {name!r}")
         files = CertFiles(
-            cert=self._directory / f"{name}.pem",
-            key=self._directory / f"{name}.key",
-            ca=self._cert_path,
+            cert_file=self._directory / f"{name}.pem",
+            key_file=self._directory / f"{name}.key",
+            ca_file=self._cert_path,
         )
         with self._locked():
             if not self._is_good(files):
@@ -145,10 +136,10 @@ class DevelopmentCa:
             .add_extension(_alternative_names(name), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        _write_pair(files.cert, files.key, certificate, key)
+        _write_pair(files.cert_file, files.key_file, certificate, key)
 
     def _is_good(self, files: CertFiles) -> bool:
-        pair = _read_pair(files.cert, files.key)
+        pair = _read_pair(files.cert_file, files.key_file)
         return pair is not None and _lasts(pair[0]) and _is_issued_by(pair[0], self._cert)
 
 

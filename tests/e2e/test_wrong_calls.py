@@ -253,7 +253,7 @@ async def test_a_stranger_s_certificate(world: World, tmp_path: Path) -> None:
     stranger = DevelopmentCa(tmp_path).issue("operator")
     ours = world.installation.certificate("portal")
     credentials = grpc.ssl_channel_credentials(
-        ours.ca.read_bytes(), stranger.key.read_bytes(), stranger.cert.read_bytes()
+        ours.ca_file.read_bytes(), stranger.key_file.read_bytes(), stranger.cert_file.read_bytes()
     )
     options = [("grpc.default_authority", "enrollment")]
     target = world.installation.targets.enrollment

@@ -21,10 +21,10 @@ from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox_pb
 from zikao_kit.cli import CONFIG_EXIT_CODE
 from zikao_kit.clock import SystemClock
-from zikao_kit.config import ServerConfig, TlsConfig
+from zikao_kit.config import ServerConfig
 from zikao_kit.convert import time_to_pb
 from zikao_kit.server import GrpcServer, definition
-from zikao_kit.tls import CertFiles, DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 START_SECONDS = 20.0
@@ -49,15 +49,10 @@ class Receiver(rpc.PaymentNotificationServiceServicer):
         return pb.NotifyPaymentResponse()
 
 
-def tls(files: CertFiles) -> TlsConfig:
-    """A certificate as a server is configured with it."""
-    return TlsConfig(files.cert, files.key, files.ca)
-
-
 @asynccontextmanager
 async def receiving(ca: DevelopmentCa) -> AsyncIterator[tuple[Receiver, int]]:
     """A server with enrollment's certificate, and its port."""
-    config = ServerConfig("127.0.0.1:0", tls(ca.issue("enrollment")), drain_wait_seconds=0.0)
+    config = ServerConfig("127.0.0.1:0", ca.issue("enrollment"), drain_wait_seconds=0.0)
     receiver = Receiver()
     server = GrpcServer(
         config=config,
@@ -83,9 +78,9 @@ class Platform:
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(sys.path),
             "ZIKAO_SANDBOX__SERVER__LISTEN": self.target,
-            "ZIKAO_SANDBOX__SERVER__TLS__CERT_FILE": str(files.cert),
-            "ZIKAO_SANDBOX__SERVER__TLS__KEY_FILE": str(files.key),
-            "ZIKAO_SANDBOX__SERVER__TLS__CA_FILE": str(files.ca),
+            "ZIKAO_SANDBOX__SERVER__TLS__CERT_FILE": str(files.cert_file),
+            "ZIKAO_SANDBOX__SERVER__TLS__KEY_FILE": str(files.key_file),
+            "ZIKAO_SANDBOX__SERVER__TLS__CA_FILE": str(files.ca_file),
             "ZIKAO_SANDBOX__SERVER__DRAIN_WAIT_SECONDS": "0",
             "ZIKAO_SANDBOX__DATABASE_FILE": str(folder / "platform.db"),
             "ZIKAO_SANDBOX__ENROLLMENT__TARGET": f"127.0.0.1:{enrollment_port}",

@@ -174,7 +174,7 @@ async def test_method_without_permission_is_refused_for_everyone(probe: Probe, c
 
 async def test_no_client_certificate_no_connection(probe: Probe) -> None:
     """Without a client certificate there is no connection."""
-    authority = probe.ca.issue("portal").ca.read_bytes()
+    authority = probe.ca.issue("portal").ca_file.read_bytes()
     async with probe.channel_with(grpc.ssl_channel_credentials(authority)) as channel:
         error = await refusal(channel.unary_unary(SERVICE + "Open")(b"", timeout=2))
     assert error.code() in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
@@ -185,9 +185,9 @@ async def test_foreign_client_certificate_no_connection(probe: Probe, tmp_path: 
     """A certificate of another authority, with a name we know, does not get in."""
     foreign = DevelopmentCa(tmp_path / "foreign").issue("enrollment")
     credentials = grpc.ssl_channel_credentials(
-        probe.ca.issue("portal").ca.read_bytes(),
-        foreign.key.read_bytes(),
-        foreign.cert.read_bytes(),
+        probe.ca.issue("portal").ca_file.read_bytes(),
+        foreign.key_file.read_bytes(),
+        foreign.cert_file.read_bytes(),
     )
     async with probe.channel_with(credentials) as channel:
         error = await refusal(channel.unary_unary(SERVICE + "Open")(b"", timeout=2))

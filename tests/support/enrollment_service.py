@@ -23,7 +23,6 @@ from zikao_kit.config import (
     LogConfig,
     PeerConfig,
     ServerConfig,
-    TlsConfig,
 )
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
@@ -153,7 +152,7 @@ class Installation:
         files = self.ca.issue(name)
         return ServerConfig(
             listen=f"127.0.0.1:{port}",
-            tls=TlsConfig(cert_file=files.cert, key_file=files.key, ca_file=files.ca),
+            tls=files,
             drain_wait_seconds=0.0,
             drain_grace_seconds=1.0,
         )

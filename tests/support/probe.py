@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.clocks import FixedClock
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
-from zikao_kit.config import ServerConfig, TlsConfig
+from zikao_kit.config import ServerConfig
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.errors import DomainError
 from zikao_kit.server import GrpcServer, ServiceDefinition, definition
@@ -198,7 +198,7 @@ def probe_config(ca: DevelopmentCa, **settings: Any) -> ServerConfig:
     files = ca.issue("probe")
     config = ServerConfig(
         listen="127.0.0.1:0",
-        tls=TlsConfig(files.cert, files.key, files.ca),
+        tls=files,
         drain_wait_seconds=0.0,
         drain_grace_seconds=2.0,
     )

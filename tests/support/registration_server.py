@@ -10,9 +10,9 @@ from pathlib import Path
 import asyncpg
 import grpc
 from support.service import Caller, free_port, move_clock, until_serving
-from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, ServerConfig, TlsConfig
+from zikao_kit.config import CertFiles, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
-from zikao_kit.tls import CertFiles, DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
 from zikao_registration.main import serve_registration
 
@@ -91,11 +91,10 @@ async def registration_server(
 def _config(
     server: RegistrationServer, files: CertFiles, key_ring_file: Path, login: LoginConfig
 ) -> RegistrationConfig:
-    tls = TlsConfig(cert_file=files.cert, key_file=files.key, ca_file=files.ca)
     return RegistrationConfig(
         server=ServerConfig(
             listen=f"127.0.0.1:{server.port}",
-            tls=tls,
+            tls=files,
             drain_wait_seconds=0.0,
             drain_grace_seconds=1.0,
         ),

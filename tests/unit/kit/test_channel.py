@@ -20,9 +20,10 @@ from zikao_kit.channel import (
     answered,
     open_channel,
 )
+from zikao_kit.config import CertFiles
 from zikao_kit.context import acting_as
 from zikao_kit.errors import DomainError
-from zikao_kit.tls import CertFiles, DevelopmentCa, server_credentials
+from zikao_kit.tls import DevelopmentCa, server_credentials
 from zikao_kit.tokens import Actor
 
 SERVICE = "zikao.test.Echo"

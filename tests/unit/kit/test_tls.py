@@ -12,8 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from zikao_kit import tls
+from zikao_kit.config import CertFiles
 from zikao_kit.tls import (
-    CertFiles,
     DevelopmentCa,
     channel_credentials,
     peer_name,
@@ -62,7 +62,7 @@ async def refused(port: int, credentials: grpc.ChannelCredentials) -> bool:
 
 def certificate_of(files: CertFiles) -> x509.Certificate:
     """The certificate in `files`."""
-    return x509.load_pem_x509_certificate(files.cert.read_bytes())
+    return x509.load_pem_x509_certificate(files.cert_file.read_bytes())
 
 
 @pytest.fixture
@@ -102,16 +102,18 @@ def test_certificates_have_the_stated_shape(ca: DevelopmentCa) -> None:
 def test_keys_are_readable_by_their_owner_only(ca: DevelopmentCa) -> None:
     """The keys of the authority and of a leaf have mode 0600."""
     files = ca.issue("enrollment")
-    for key in (files.key, files.ca.with_name("ca.key")):
+    for key in (files.key_file, files.ca_file.with_name("ca.key")):
         assert key.stat().st_mode & 0o777 == 0o600
 
 
 def test_good_files_are_used_again(ca: DevelopmentCa, tmp_path: Path) -> None:
     """A second authority object on the same directory changes no file."""
     files = ca.issue("enrollment")
-    before = [path.read_bytes() for path in (files.cert, files.key, files.ca)]
+    before = [path.read_bytes() for path in (files.cert_file, files.key_file, files.ca_file)]
     again = DevelopmentCa(tmp_path / "ca").issue("enrollment")
-    assert [path.read_bytes() for path in (again.cert, again.key, again.ca)] == before
+    assert [
+        path.read_bytes() for path in (again.cert_file, again.key_file, again.ca_file)
+    ] == before
 
 
 def test_a_certificate_in_its_last_week_is_renewed(
@@ -139,7 +141,7 @@ def test_processes_that_start_together_share_one_authority(tmp_path: Path) -> No
     program = (
         "import pathlib, sys; from zikao_kit.tls import DevelopmentCa;"
         "files = DevelopmentCa(pathlib.Path(sys.argv[1])).issue('enrollment');"
-        "print(files.ca.read_text(), files.cert.read_text(), files.key.read_text())"
+        "print(files.ca_file.read_text(), files.cert_file.read_text(), files.key_file.read_text())"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "ca")]
     starting = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
@@ -167,7 +169,7 @@ async def test_a_foreign_client_is_refused(ca: DevelopmentCa, tmp_path: Path) ->
     """A client of another authority is refused, even if it trusts the server."""
     server_files = ca.issue("enrollment")
     foreign = DevelopmentCa(tmp_path / "foreign").issue("tickets")
-    stolen_trust = CertFiles(foreign.cert, foreign.key, server_files.ca)
+    stolen_trust = CertFiles(foreign.cert_file, foreign.key_file, server_files.ca_file)
     async with serving(server_files) as port:
         assert await refused(port, channel_credentials(stolen_trust))
 
@@ -176,7 +178,9 @@ async def test_a_foreign_server_is_refused(ca: DevelopmentCa, tmp_path: Path) ->
     """A server of another authority is not spoken to, even if it would accept the client."""
     foreign = DevelopmentCa(tmp_path / "foreign").issue("enrollment")
     client_files = ca.issue("tickets")
-    async with serving(CertFiles(foreign.cert, foreign.key, client_files.ca)) as port:
+    async with serving(
+        CertFiles(foreign.cert_file, foreign.key_file, client_files.ca_file)
+    ) as port:
         assert await refused(port, channel_credentials(client_files))
 
 
@@ -184,7 +188,7 @@ async def test_a_client_without_certificate_is_refused(ca: DevelopmentCa) -> Non
     """Trusting the authority is not enough: a client must show a certificate."""
     files = ca.issue("enrollment")
     async with serving(files) as port:
-        assert await refused(port, grpc.ssl_channel_credentials(files.ca.read_bytes()))
+        assert await refused(port, grpc.ssl_channel_credentials(files.ca_file.read_bytes()))
 
 
 async def test_an_expired_client_is_refused(

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zikao_kit.config import MEBIBYTE, DatabaseConfig, ServerConfig, TlsConfig
+from zikao_kit.config import MEBIBYTE, CertFiles, DatabaseConfig, ServerConfig
 from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
 
-TLS = TlsConfig(Path("a.pem"), Path("a.key"), Path("ca.pem"))
+TLS = CertFiles(Path("a.pem"), Path("a.key"), Path("ca.pem"))
 
 
 def config(**changes: Any) -> RegistrationConfig:
