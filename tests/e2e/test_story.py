@@ -8,7 +8,7 @@ import pypdfium2
 import pytest
 import pytest_asyncio
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
-from zikao_ctl.demo.people import Part, Person, make_people
+from zikao_ctl.demo.people import Person, Role, make_people
 from zikao_ctl.demo.printing import forge, read_code
 from zikao_ctl.installation import Installation
 from zikao_ctl.session_file import load_session_file
@@ -62,7 +62,7 @@ async def test_every_invariant_holds(played: Played) -> None:
 
 async def test_the_ticket_says_all(played: Played) -> None:
     """Name, numbers, county, courses, times, room and seat stand on the page as text."""
-    hero = next(person for person in played.people if person.part is Part.HERO)
+    hero = next(person for person in played.people if person.role is Role.HERO)
     courses = {course.code: course.name for course in SESSION.courses}
     (county,) = [c.name for c in SESSION.counties if c.code == hero.county_code]
     text = text_of(played.out / "ticket.pdf")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_client import CallFailed, new_request_id, patiently
 
-from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 from zikao_ctl.session_model import TRACKS
 
@@ -22,7 +22,7 @@ async def plan(stage: Stage) -> None:
 
     async def play(player: Player) -> None:
         await stage.log_in(player)
-        if player.person.part is Part.HERO:
+        if player.person.role is Role.HERO:
             await plan_the_impossible(stage, player)
         await save_plan(stage, player, player.person.course_codes)
 
@@ -86,7 +86,7 @@ async def submit(stage: Stage, player: Player) -> None:
     metadata = player.metadata
     answer = await patiently(lambda: stage.zikao.enrollment.SubmitPlan(request, metadata=metadata))
     player.order = answer.order
-    if player.person.part is Part.HERO:
+    if player.person.role is Role.HERO:
         slots = "、".join(
             f"第{course.slot}场 {course.course_code}" for course in answer.order.courses
         )

@@ -11,7 +11,7 @@ from zikao.enrollment.v1 import types_pb2 as types
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_client import new_request_id, patiently
 
-from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 
 PAYING = "pay"
@@ -29,23 +29,23 @@ async def misbehave(stage: Stage) -> None:
 
 async def pay(stage: Stage, players: Sequence[Player]) -> None:
     """All pay but those whose part it is not to; one pays twice; wait until it is settled."""
-    prompt = [p for p in players if p.person.part not in (Part.PAYS_LATE, Part.NEVER_PAYS)]
+    prompt = [p for p in players if p.person.role not in (Role.PAYS_LATE, Role.NEVER_PAYS)]
 
     async def play(player: Player) -> None:
         code = await create_payment(stage, player)
-        for _ in range(2 if player.person.part is Part.PAYS_TWICE else 1):
+        for _ in range(2 if player.person.role is Role.PAYS_TWICE else 1):
             await pay_code(stage, code)
         await until_confirmed(stage, player)
 
     await stage.each(PAYING, prompt, play)
     for player in prompt:
-        if player.person.part is Part.PAYS_TWICE:
+        if player.person.role is Role.PAYS_TWICE:
             await until_refunded(stage, player)
 
 
 async def let_holds_end(stage: Stage, players: Sequence[Player]) -> None:
     """Two have not paid in time: their seats go back. One then pays all the same."""
-    late = [p for p in players if p.person.part in (Part.PAYS_LATE, Part.NEVER_PAYS)]
+    late = [p for p in players if p.person.role in (Role.PAYS_LATE, Role.NEVER_PAYS)]
     if not late:
         return
     codes: dict[str, str] = {}
@@ -57,7 +57,7 @@ async def let_holds_end(stage: Stage, players: Sequence[Player]) -> None:
         await until_released(stage, player)
         stage.say(f"{player.person.name} did not pay in time: the seats are free again")
     for player in late:
-        if player.person.part is Part.PAYS_LATE:
+        if player.person.role is Role.PAYS_LATE:
             await pay_code(stage, codes[player.candidate_id], after_close=True)
             await until_confirmed(stage, player)
             stage.say(f"{player.person.name} pays late: the seats are still free and taken again")

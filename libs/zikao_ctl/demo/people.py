@@ -31,7 +31,7 @@ _LONGER_NAME_SHARE = 0.75
 _MAJORS = {"social": "120203K", "applied": "630302"}
 
 
-class Part(StrEnum):
+class Role(StrEnum):
     """What makes somebody's way a special one."""
 
     ORDINARY = "ordinary"
@@ -50,7 +50,7 @@ class Person:
     """A candidate as the story knows them; enum values by the contracts' names without prefix."""
 
     number: int
-    part: Part
+    role: Role
     name: str
     sex: str  # male, female
     document_type: str
@@ -88,7 +88,7 @@ def make_people(session: SessionFile, others: int, seed: int) -> list[Person]:
     chance = Random(seed)
     counties = popular_counties(session)
     people = [_ordinary(number, session, counties, chance) for number in range(others + 1)]
-    special = [part for part in Part if part is not Part.ORDINARY]
+    special = [role for role in Role if role is not Role.ORDINARY]
     return [
         _cast(person, special[person.number], session) if person.number < len(special) else person
         for person in people
@@ -118,7 +118,7 @@ def _ordinary(number: int, session: SessionFile, counties: list[str], chance: Ra
     given = 2 if chance.random() < _LONGER_NAME_SHARE else 1
     return Person(
         number=number,
-        part=Part.ORDINARY,
+        role=Role.ORDINARY,
         name=chance.choice(_SURNAMES) + "".join(chance.sample(_GIVEN, given)),
         sex=sex,
         document_type="RESIDENT_ID",
@@ -149,21 +149,21 @@ def _offered(session: SessionFile, track: str, slot: int) -> list[str]:
     return sorted(codes)[:_COURSES_A_SLOT]
 
 
-def _cast(person: Person, part: Part, session: SessionFile) -> Person:
-    """The person in a special part, of the track that enrolls first."""
-    count = len(session.slots) if part is Part.HERO else 2
+def _cast(person: Person, role: Role, session: SessionFile) -> Person:
+    """The person in a special role, of the track that enrolls first."""
+    count = len(session.slots) if role is Role.HERO else 2
     courses = _courses(session, "social", Random(person.number), count)
-    person = replace(person, part=part, track="social", course_codes=courses)
-    match part:
-        case Part.HERO:
+    person = replace(person, role=role, track="social", course_codes=courses)
+    match role:
+        case Role.HERO:
             return _renamed(person, "欧阳雪", "female")
-        case Part.RARE_NAME:
+        case Role.RARE_NAME:
             return _renamed(person, "张\U0002cb4e", "male")
-        case Part.HONG_KONG:
+        case Role.HONG_KONG:
             number = resident_number("810000", person.birth_date, 500)
             person = _renamed(person, "陈嘉欣", "female")
             return replace(person, document_type="HMT_RESIDENCE_PERMIT", document_number=number)
-        case Part.OLD_NUMBER:
+        case Role.OLD_NUMBER:
             born = date(1968, 5, 17)
             number = resident_number(person.county_code, born, 201)
             person = _renamed(person, "赵国庆", "male")

@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToJson
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_client import CallFailed, new_request_id, patiently
 
-from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.reviewing import officer_metadata
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
@@ -31,15 +31,15 @@ async def print_tickets(stage: Stage, out: Path, scanners: ProcessPoolExecutor) 
     """The special people print for themselves, the offices for everybody; then all is checked."""
     await stage.move_to(stage.session.calendar.printing.opens_at + timedelta(hours=1))
     enrolled = [player for player in stage.players if player.enrolled_in]
-    special = [player for player in enrolled if player.person.part is not Part.ORDINARY]
+    special = [player for player in enrolled if player.person.role is not Role.ORDINARY]
 
     async def play(player: Player) -> None:
         await stage.log_in(player)
-        if player.person.part is Part.HERO:
+        if player.person.role is Role.HERO:
             await print_unread(stage, player)
         await read_notice(stage, player)
         pdf = await print_ticket(stage, player)
-        if player.person.part is Part.HERO:
+        if player.person.role is Role.HERO:
             (out / "ticket.pdf").write_bytes(pdf)
 
     await stage.each("print", special, play)
@@ -112,7 +112,7 @@ async def print_counties(
     scanners: ProcessPoolExecutor,
 ) -> None:
     """Each office prints all of its county; every QR code is scanned and verified offline."""
-    hero = next(player for player in stage.players if player.person.part is Part.HERO)
+    hero = next(player for player in stage.players if player.person.role is Role.HERO)
     for county_code in sorted({player.enrolled_in for player in enrolled}):
         expected = sorted(p.ticket_number for p in enrolled if p.enrolled_in == county_code)
         parts = await stream_county(stage, county_code)

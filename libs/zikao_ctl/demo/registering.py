@@ -13,7 +13,7 @@ from zikao_client import CallFailed, new_request_id, patiently
 from zikao_sandbox.portraits import identity_material_jpeg, portrait_jpeg
 from zikao_tickets.printing.fonts import default_stack
 
-from zikao_ctl.demo.people import Part, Person
+from zikao_ctl.demo.people import Person, Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 
 UPLOAD_TIMEOUT_SECONDS = 20.0
@@ -31,7 +31,7 @@ async def register(stage: Stage, painters: ProcessPoolExecutor) -> None:
         await create_account(stage, player)
         await stage.log_in(player)
         await fill_in(stage, player)
-        if player.person.part is Part.HERO:
+        if player.person.role is Role.HERO:
             await hand_in_too_early(stage, player)
         await upload(stage, player, await pictures)
         await hand_in(stage, player)
@@ -66,7 +66,7 @@ async def create_account(stage: Stage, player: Player) -> None:
 async def fill_in(stage: Stage, player: Player, *, corrected: bool = False) -> None:
     """Write the personal data; who is to be rejected writes another name than the document's."""
     person = player.person
-    mistaken = person.part is Part.CORRECTED and not corrected
+    mistaken = person.role is Role.CORRECTED and not corrected
     request = registrations.UpdateRegistrationRequest(
         request_id=new_request_id(),
         personal=types.PersonalData(

@@ -13,7 +13,7 @@ from zikao.registration.v1 import review_service_pb2 as reviews
 from zikao.registration.v1 import types_pb2 as types
 from zikao_client import CallFailed, bearer, new_request_id, patiently
 
-from zikao_ctl.demo.people import Part
+from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.registering import fill_in, hand_in
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 
@@ -34,7 +34,7 @@ async def review(stage: Stage) -> None:
     for county_code in counties:
         approved[county_code] += await empty_work_list(stage, county_code)
     await correct(stage)
-    corrected = next(p for p in stage.players if p.person.part is Part.CORRECTED)
+    corrected = next(p for p in stage.players if p.person.role is Role.CORRECTED)
     home = corrected.person.county_code
     approved[home] += await empty_work_list(stage, home)
     await stage.each("collect ticket numbers", stage.players, lambda p: collect_number(stage, p))
@@ -135,7 +135,7 @@ async def decide(
 
 async def correct(stage: Stage) -> None:
     """Who was rejected sees why, corrects it and hands in again."""
-    player = next(player for player in stage.players if player.person.part is Part.CORRECTED)
+    player = next(player for player in stage.players if player.person.role is Role.CORRECTED)
     await stage.move_to(stage.session.calendar.review_closes_at - timedelta(hours=7))
     await stage.log_in(player)
     decision = (await own_registration(stage, player)).last_decision
@@ -154,7 +154,7 @@ async def collect_number(stage: Stage, player: Player) -> None:
     player.ticket_number = (await own_registration(stage, player)).ticket_number
     if not player.ticket_number:
         raise StoryBroken(f"{player.candidate_id} has no ticket number")
-    if player.person.part is Part.HERO:
+    if player.person.role is Role.HERO:
         stage.say(f"{player.person.name}'s ticket number (准考证号) is {player.ticket_number}")
 
 
