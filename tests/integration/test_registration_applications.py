@@ -313,6 +313,22 @@ async def test_photos_are_refused(server: RegistrationServer, jpeg: bytes, detai
     assert (await candidate.call(GET)).registration.photo_sha256 == b""
 
 
+async def test_closed_windows_decode_nothing(server: RegistrationServer) -> None:
+    """State and window are looked at before a picture is; what was answered is answered again."""
+    candidate = await new_candidate(server)
+    await complete(candidate)
+    stored = material_request(material())
+    first = await candidate.call(stored)
+    damaged = photo_request(photo()[:5000])
+    assert (await candidate.refused(damaged)).reason == "PHOTO_REFUSED"
+    await candidate.call(submit_request())
+    assert (await candidate.refused(damaged)).reason == "STATE_NOT_ALLOWED"
+    late_candidate = await late(server, 1, MATERIAL_CLOSES)
+    damaged_material = material_request(material()[:5000])
+    assert (await late_candidate.refused(damaged_material)).reason == "CORRECTION_CLOSED"
+    assert await late_candidate.call(stored) == first
+
+
 async def test_damaged_material_is_refused(server: RegistrationServer) -> None:
     """Half a file is no material."""
     candidate = await new_candidate(server)

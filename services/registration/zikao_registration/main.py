@@ -30,6 +30,7 @@ from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.names import PACKAGE, SCHEMA
 from zikao_registration.parts import Parts
 from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.pictures import Pictures
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
@@ -54,11 +55,14 @@ async def serve_registration(config: RegistrationConfig) -> None:
             db = await stack.enter_async_context(open_database(config.database, PACKAGE))
             hashing = PasswordHashing(_hasher(config.argon2))
             stack.callback(hashing.close)
+            pictures = Pictures()
+            stack.callback(pictures.close)
             parts = Parts(
                 db=db,
                 keys=keys,
                 clock=clock,
                 hashing=hashing,
+                pictures=pictures,
                 tokens=tokens,
                 login_limit=_login_limit(config.login),
                 lease=timedelta(minutes=config.lease_minutes),

@@ -1,9 +1,8 @@
 """What the methods of the service work with, put together by `main`."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -13,20 +12,17 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
-from zikao_kit.idempotency import run_once, sha256
+from zikao_kit.idempotency import key_of, recall, run_once, sha256
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.names import SCHEMA
 from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.pictures import Pictures
 from zikao_registration.signing import TokenKeys
 from zikao_registration.store import Store
 
-# A picture of 40 million pixels takes 120 MB while it is decoded.
-PICTURES_AT_ONCE = 2
-
 R = TypeVar("R", bound=Message)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,10 @@ class Parts:
     keys: KeyRing
     clock: Clock
     hashing: PasswordHashing
+    pictures: Pictures
     tokens: TokenKeys
     login_limit: LoginLimit
     lease: timedelta
-    _pictures: asyncio.Semaphore = field(
-        default_factory=lambda: asyncio.Semaphore(PICTURES_AT_ONCE)
-    )
 
     def store(self, tx: Transaction) -> Store:
         """The store of a transaction."""
@@ -58,10 +52,23 @@ class Parts:
         async with self.db.transaction() as tx:
             yield self.accounts(tx), self.store(tx)
 
-    async def decode(self, decoder: Callable[[bytes], T], original: bytes) -> T:
-        """Run a picture's decoder beside the event loop, few at once."""
-        async with self._pictures:
-            return await asyncio.to_thread(decoder, original)
+    async def answered_before(
+        self,
+        request: Message,
+        response_type: type[R],
+        check: Callable[[Transaction], Awaitable[object]],
+    ) -> R | None:
+        """The first answer to a repeated request; None for a new one that passes `check`.
+
+        For requests whose work costs much before its transaction begins: those that would be
+        refused there must not get that far.
+        """
+        async with self.db.read() as tx:
+            stored = await recall(tx, SCHEMA, key_of(request, self._keyed_digest))
+            if stored is None:
+                await check(tx)
+                return None
+        return self._opened(request, response_type, BytesValue.FromString(stored))
 
     async def run_once(
         self, request: Message, response_type: type[R], work: Callable[[Transaction], Awaitable[R]]
@@ -70,7 +77,7 @@ class Parts:
 
         Answers hold whole registrations; a document number could be guessed from a plain hash.
         """
-        context = f"registration.answer:{UUID(cast(Any, request).request_id)}"
+        context = _answer_context(request)
 
         async def sealing(tx: Transaction) -> BytesValue:
             answer = await work(tx)
@@ -79,7 +86,14 @@ class Parts:
         sealed = await run_once(
             self.db, request, BytesValue, sealing, schema=SCHEMA, digest=self._keyed_digest
         )
-        return response_type.FromString(self.keys.decrypt(sealed.value, context))
+        return self._opened(request, response_type, sealed)
+
+    def _opened(self, request: Message, response_type: type[R], sealed: BytesValue) -> R:
+        return response_type.FromString(self.keys.decrypt(sealed.value, _answer_context(request)))
 
     def _keyed_digest(self, body: bytes) -> bytes:
         return self.keys.blind_index(sha256(body).hex(), "registration.request")
+
+
+def _answer_context(request: Message) -> str:
+    return f"registration.answer:{UUID(cast(Any, request).request_id)}"

@@ -4,7 +4,7 @@ import io
 import struct
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from zikao_kit.errors import DomainError
 from zikao_registration.domain.photos import (
     PHOTO_MAX_BYTES,
@@ -106,6 +106,41 @@ def test_hostile_uploads_are_refused(upload: bytes) -> None:
         encode_photo(upload)
     with pytest.raises(DomainError, match="MATERIAL_REFUSED"):
         encode_material(upload)
+
+
+def noisy(width: int, height: int) -> Image.Image:
+    """The portrait of a big camera."""
+    small = Image.open(io.BytesIO(portrait_jpeg(1, "男")))
+    return small.resize((width, height))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_big_photos_are_decoded_small(orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a big photo a quarter of a side is decoded; it passes, and is known by its whole size."""
+    decoded: list[tuple[int, int]] = []
+    transpose = ImageOps.exif_transpose
+
+    def watched(image: Image.Image) -> Image.Image:
+        decoded.append(image.size)
+        return transpose(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", watched)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    size, picture = (4200, 5600), noisy(4200, 5600)
+    if orientation == 6:
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+    photo = encode_photo(jpeg(picture, exif=exif, quality=80))
+    check_photo(photo.facts)
+    assert (photo.facts.width_pixels, photo.facts.height_pixels) == size
+    assert [max(size) for size in decoded] == [1400]
+    assert Image.open(io.BytesIO(photo.jpeg)).size == (480, 640)
+
+
+def test_more_pixels_than_cameras_need_are_refused() -> None:
+    """24 million pixels are the limit, seen in the header alone."""
+    with pytest.raises(DomainError, match="2400万"):
+        encode_photo(jpeg(Image.new("RGB", (4300, 5733), LIGHT_BLUE), quality=20))
 
 
 def test_material_is_reduced() -> None:

@@ -6,8 +6,15 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.domain.states import Action, next_state
+from zikao_registration.domain.registration import Registration
+from zikao_registration.domain.states import Action, State, next_state
 from zikao_registration.store import Store
+
+
+async def require_material_open(store: Store, actor: Actor, now: datetime) -> None:
+    """Refuse material before it is decoded; raises what `upload_material` would raise now."""
+    registration = await store.get_registration(UUID(actor.subject))
+    await _state_after(store, registration, now)
 
 
 async def upload_material(store: Store, jpeg: bytes, *, actor: Actor, now: datetime) -> str:
@@ -17,9 +24,7 @@ async def upload_material(store: Store, jpeg: bytes, *, actor: Actor, now: datet
     Raises DomainError NOT_FOUND, STATE_NOT_ALLOWED, CORRECTION_CLOSED.
     """
     before = await store.get_registration(UUID(actor.subject), for_update=True)
-    state = next_state(before.state, Action.ADD_MATERIAL)
-    session = await store.sessions.load(before.session_code)
-    session.require_material_open(before.state, now)
+    state = await _state_after(store, before, now)
     await store.save_material(before.candidate_id, jpeg, now)
     changed = replace(before, state=state, has_material=True, updated_at=now)
     after = await store.update_registration(changed)
@@ -32,3 +37,10 @@ async def upload_material(store: Store, jpeg: bytes, *, actor: Actor, now: datet
         after={"has_material": True},
     )
     return after.material_file_name
+
+
+async def _state_after(store: Store, before: Registration, now: datetime) -> State:
+    state = next_state(before.state, Action.ADD_MATERIAL)
+    session = await store.sessions.load(before.session_code)
+    session.require_material_open(before.state, now)
+    return state

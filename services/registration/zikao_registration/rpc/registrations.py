@@ -1,19 +1,26 @@
 """What candidates do with their own application."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from zikao.registration.v1 import registration_service_pb2, registration_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
+from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.submit_registration import submit_registration
 from zikao_registration.commands.update_registration import update_registration
-from zikao_registration.commands.upload_material import upload_material
-from zikao_registration.commands.upload_photo import clean_photo, upload_photo
+from zikao_registration.commands.upload_material import require_material_open, upload_material
+from zikao_registration.commands.upload_photo import clean_photo, require_photo_open, upload_photo
 from zikao_registration.convert import personal_from_pb, registration_to_pb
 from zikao_registration.parts import Parts
 from zikao_registration.photo_encoding import encode_material
+from zikao_registration.store import Store
+
+# A command that refuses an upload before it is decoded.
+RequireOpen = Callable[[Store, Actor, datetime], Awaitable[None]]
 
 
 class RegistrationRpc(registration_service_pb2_grpc.RegistrationServiceServicer):
@@ -55,28 +62,40 @@ class RegistrationRpc(registration_service_pb2_grpc.RegistrationServiceServicer)
         self, request: registration_service_pb2.UploadPhotoRequest, context: Any
     ) -> registration_service_pb2.UploadPhotoResponse:
         """Clean the photo, then store it."""
-        jpeg = await self._parts.decode(clean_photo, request.jpeg)
+        response_type = registration_service_pb2.UploadPhotoResponse
+        first = await self._parts.answered_before(
+            request, response_type, self._open_for(require_photo_open)
+        )
+        if first is not None:
+            return first
+        owner = UUID(current_actor().subject)
+        jpeg = await self._parts.pictures.decode(owner, clean_photo, request.jpeg)
 
         async def work(tx: Transaction) -> registration_service_pb2.UploadPhotoResponse:
             store, now = self._parts.store(tx), self._parts.clock.now()
             sha256 = await upload_photo(store, jpeg, actor=current_actor(), now=now)
             return registration_service_pb2.UploadPhotoResponse(photo_sha256=sha256)
 
-        response_type = registration_service_pb2.UploadPhotoResponse
         return await self._parts.run_once(request, response_type, work)
 
     async def UploadIdentityMaterial(
         self, request: registration_service_pb2.UploadIdentityMaterialRequest, context: Any
     ) -> registration_service_pb2.UploadIdentityMaterialResponse:
         """Clean the material, then store it."""
-        jpeg = await self._parts.decode(encode_material, request.jpeg)
+        response_type = registration_service_pb2.UploadIdentityMaterialResponse
+        first = await self._parts.answered_before(
+            request, response_type, self._open_for(require_material_open)
+        )
+        if first is not None:
+            return first
+        owner = UUID(current_actor().subject)
+        jpeg = await self._parts.pictures.decode(owner, encode_material, request.jpeg)
 
         async def work(tx: Transaction) -> registration_service_pb2.UploadIdentityMaterialResponse:
             store, now = self._parts.store(tx), self._parts.clock.now()
             name = await upload_material(store, jpeg, actor=current_actor(), now=now)
             return registration_service_pb2.UploadIdentityMaterialResponse(file_name=name)
 
-        response_type = registration_service_pb2.UploadIdentityMaterialResponse
         return await self._parts.run_once(request, response_type, work)
 
     async def SubmitRegistration(
@@ -93,3 +112,10 @@ class RegistrationRpc(registration_service_pb2_grpc.RegistrationServiceServicer)
 
         response_type = registration_service_pb2.SubmitRegistrationResponse
         return await self._parts.run_once(request, response_type, work)
+
+    def _open_for(self, require_open: RequireOpen) -> Callable[[Transaction], Awaitable[None]]:
+        async def check(tx: Transaction) -> None:
+            store, now = self._parts.store(tx), self._parts.clock.now()
+            await require_open(store, current_actor(), now)
+
+        return check

@@ -93,24 +93,25 @@ class RegistrationServiceServicer:
 
     def UploadPhoto(self, request, context):
         """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-        JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
-        UpdateRegistration.
+        JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+        as UpdateRegistration; looked at before the picture is. A candidate's pictures are
+        taken one at a time, others' 10 at once: OVERLOADED beyond.
 
         Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-        REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadIdentityMaterial(self, request, context):
-        """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
-        at most 2400 pixels a side. Allowed until the material deadline, also while the
+        """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+        pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
         registration is pending; for a rejected one until reviews end. An officer who is
-        looking at the last material loses the lease.
+        looking at the last material loses the lease. In work one at a time, as photos.
 
         Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

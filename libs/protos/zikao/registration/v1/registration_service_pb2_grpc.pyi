@@ -51,20 +51,21 @@ class RegistrationServiceStub:
     """
     UploadPhoto: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]
     """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-    JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
-    UpdateRegistration.
+    JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+    as UpdateRegistration; looked at before the picture is. A candidate's pictures are
+    taken one at a time, others' 10 at once: OVERLOADED beyond.
 
     Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-    REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]
-    """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
-    at most 2400 pixels a side. Allowed until the material deadline, also while the
+    """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+    pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
     registration is pending; for a rejected one until reviews end. An officer who is
-    looking at the last material loses the lease.
+    looking at the last material loses the lease. In work one at a time, as photos.
 
     Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     SubmitRegistration: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]
     """Hands the registration in for review. Changes nothing unless all is there.
@@ -98,20 +99,21 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     """
     UploadPhoto: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]  # type: ignore[assignment]
     """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-    JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
-    UpdateRegistration.
+    JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+    as UpdateRegistration; looked at before the picture is. A candidate's pictures are
+    taken one at a time, others' 10 at once: OVERLOADED beyond.
 
     Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-    REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]  # type: ignore[assignment]
-    """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
-    at most 2400 pixels a side. Allowed until the material deadline, also while the
+    """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+    pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
     registration is pending; for a rejected one until reviews end. An officer who is
-    looking at the last material loses the lease.
+    looking at the last material loses the lease. In work one at a time, as photos.
 
     Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-    CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     SubmitRegistration: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.SubmitRegistrationRequest, _registration_service_pb2.SubmitRegistrationResponse]  # type: ignore[assignment]
     """Hands the registration in for review. Changes nothing unless all is there.
@@ -160,11 +162,12 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadPhotoResponse, _abc.Awaitable[_registration_service_pb2.UploadPhotoResponse]]:
         """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-        JPEG, at most 5 MB, at least 240x320 pixels, 3:4, on plain light blue. When: as
-        UpdateRegistration.
+        JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+        as UpdateRegistration; looked at before the picture is. A candidate's pictures are
+        taken one at a time, others' 10 at once: OVERLOADED beyond.
 
         Errors: INVALID_REQUEST, PHOTO_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-        REGISTRATION_CLOSED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -173,13 +176,13 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_service_pb2.UploadIdentityMaterialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadIdentityMaterialResponse, _abc.Awaitable[_registration_service_pb2.UploadIdentityMaterialResponse]]:
-        """Stores front and back of the document as one JPEG, at most 5 MB, re-encoded with
-        at most 2400 pixels a side. Allowed until the material deadline, also while the
+        """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+        pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
         registration is pending; for a rejected one until reviews end. An officer who is
-        looking at the last material loses the lease.
+        looking at the last material loses the lease. In work one at a time, as photos.
 
         Errors: INVALID_REQUEST, MATERIAL_REFUSED, NOT_FOUND, STATE_NOT_ALLOWED,
-        CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
