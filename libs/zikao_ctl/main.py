@@ -180,13 +180,16 @@ def apply(
 @main.command("verify-ticket", short_help="Verify a ticket's QR code offline.")
 @click.argument("text")
 @click.option("--session", "session_code", required=True, help="Code of the session, e.g. 22.1.")
-@click.option("--keys", type=FILE, required=True, help="JSON of GetVerificationData: keys.")
-@click.option("--revoked", type=FILE, help="JSON of GetVerificationData: revoked tickets.")
-def verify_ticket_command(text: str, session_code: str, keys: Path, revoked: Path | None) -> None:
+@click.option(
+    "--data",
+    type=FILE,
+    required=True,
+    help="The session's VerificationService.GetVerificationData as JSON: keys, revoked tickets.",
+)
+def verify_ticket_command(text: str, session_code: str, data: Path) -> None:
     """Verify the TEXT of a ticket's QR code offline; exit 0 only for a valid ticket."""
     try:
-        files = (keys, revoked) if revoked else (keys,)
-        click.echo(describe_proof(verify_ticket(text, session_code, files)))
+        click.echo(describe_proof(verify_ticket(text, session_code, data)))
     except TicketRefused as refused:
         click.echo(f"无效：{refused}")
         sys.exit(1)

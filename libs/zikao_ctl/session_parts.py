@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment_rpc
 from zikao.enrollment.v1 import session_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import session_service_pb2 as registration
 from zikao.tickets.v1 import session_service_pb2 as tickets
+from zikao_kit.convert import time_to_pb
 
 from zikao_ctl.session_model import Course, SessionFile, Site
 
@@ -26,10 +24,10 @@ def registration_to_pb(session: SessionFile) -> registration.RegistrationSession
     return registration.RegistrationSession(
         code=session.code,
         name=session.name,
-        registration_opens_at=_moment_to_pb(calendar.registration.opens_at),
-        registration_closes_at=_moment_to_pb(calendar.registration.closes_at),
-        material_closes_at=_moment_to_pb(calendar.material_closes_at),
-        review_closes_at=_moment_to_pb(calendar.review_closes_at),
+        registration_opens_at=time_to_pb(calendar.registration.opens_at),
+        registration_closes_at=time_to_pb(calendar.registration.closes_at),
+        material_closes_at=time_to_pb(calendar.material_closes_at),
+        review_closes_at=time_to_pb(calendar.review_closes_at),
         ticket_number_format=session.ticket_number.format,
         ticket_number_session=session.ticket_number.session,
         counties=[
@@ -49,8 +47,8 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
         slots=[
             enrollment_rpc.Slot(
                 number=number,
-                starts_at=_moment_to_pb(slot.starts_at),
-                ends_at=_moment_to_pb(slot.ends_at),
+                starts_at=time_to_pb(slot.starts_at),
+                ends_at=time_to_pb(slot.ends_at),
             )
             for number, slot in enumerate(session.slots, 1)
         ],
@@ -58,8 +56,8 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
         windows=[
             enrollment_rpc.EnrollmentWindow(
                 track=_TRACK_TO_PB[track],
-                opens_at=_moment_to_pb(window.opens_at),
-                closes_at=_moment_to_pb(window.closes_at),
+                opens_at=time_to_pb(window.opens_at),
+                closes_at=time_to_pb(window.closes_at),
             )
             for track, window in session.calendar.enrollment.items()
         ],
@@ -82,14 +80,14 @@ def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
         code=session.code,
         name=session.name,
         time_zone=session.time_zone,
-        enrollment_closes_at=_moment_to_pb(last_close + session.hold),
-        printing_opens_at=_moment_to_pb(session.calendar.printing.opens_at),
-        printing_closes_at=_moment_to_pb(session.calendar.printing.closes_at),
+        enrollment_closes_at=time_to_pb(last_close + session.hold),
+        printing_opens_at=time_to_pb(session.calendar.printing.opens_at),
+        printing_closes_at=time_to_pb(session.calendar.printing.closes_at),
         slots=[
             tickets.TicketSlot(
                 number=number,
-                starts_at=_moment_to_pb(slot.starts_at),
-                ends_at=_moment_to_pb(slot.ends_at),
+                starts_at=time_to_pb(slot.starts_at),
+                ends_at=time_to_pb(slot.ends_at),
             )
             for number, slot in enumerate(session.slots, 1)
         ],
@@ -122,9 +120,3 @@ def _site_to_pb(site: Site, county_name: str) -> tickets.Site:
             for room in site.rooms
         ],
     )
-
-
-def _moment_to_pb(moment: datetime) -> Timestamp:
-    result = Timestamp()
-    result.FromDatetime(moment)
-    return result

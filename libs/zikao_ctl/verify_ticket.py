@@ -1,4 +1,4 @@
-"""`zikao verify-ticket`: check a ticket's QR code with files alone, as a scanner does."""
+"""`zikao verify-ticket`: check a ticket's QR code with one file, as a scanner does."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ OTHER_SESSION = "该准考证属于考次{other}，不是{session}"
 
 
 class VerificationFileError(Exception):
-    """A key or revocation file cannot be used."""
+    """The file with keys and revoked tickets cannot be used."""
 
 
 class TicketRefused(Exception):  # noqa: N818 - says what happened
     """The ticket admits nobody; the text says why, in Chinese."""
 
 
-def verify_ticket(text: str, session_code: str, files: tuple[Path, ...]) -> TicketProof:
+def verify_ticket(text: str, session_code: str, data: Path) -> TicketProof:
     """The proof in a QR code's text.
 
-    `files` hold answers of TicketService.GetVerificationData for the session as JSON: public keys
-    and revoked tickets, in one file or in several. Raises TicketRefused, VerificationFileError.
+    `data` holds the answer of VerificationService.GetVerificationData for the session as JSON:
+    public keys and revoked tickets. Raises TicketRefused, VerificationFileError.
     """
-    known = GetVerificationDataResponse()
-    for path in files:
-        known.MergeFrom(_read(path))
+    known = _read(data)
     revoked = {(session_code, t.ticket_number, t.version) for t in known.revoked}
     try:
         proof = verify(text, _public_keys(known), revoked)

@@ -75,11 +75,11 @@ async def test_a_scanner_needs_no_network(played: Played) -> None:
     """The QR code of a page in 150 dpi black and white verifies offline; not after a change."""
     with pypdfium2.PdfDocument(played.out / "ticket.pdf") as pdf:
         text = read_code(pdf[0])
-    keys = (played.out / "verification.json",)
-    proof = verify_ticket(text, SESSION.code, keys)
+    data = played.out / "verification.json"
+    proof = verify_ticket(text, SESSION.code, data)
     assert proof.ticket_number in text_of(played.out / "ticket.pdf")
     with pytest.raises(TicketRefused):
-        verify_ticket(forge(text), SESSION.code, keys)
+        verify_ticket(forge(text), SESSION.code, data)
 
 
 async def test_the_county_document_has_a_page_each(played: Played) -> None:

@@ -43,9 +43,9 @@ async def print_tickets(stage: Stage, out: Path, scanners: ProcessPoolExecutor) 
             (out / "ticket.pdf").write_bytes(pdf)
 
     await stage.each("print", special, play)
-    keys = await fetch_verification_data(stage, out)
-    await print_counties(stage, enrolled, out, keys, scanners)
-    await verify_at_the_door(stage, special, keys)
+    data = await fetch_verification_data(stage, out)
+    await print_counties(stage, enrolled, out, data, scanners)
+    await verify_at_the_door(stage, special, data)
 
 
 async def print_unread(stage: Stage, player: Player) -> None:
@@ -108,7 +108,7 @@ async def print_counties(
     stage: Stage,
     enrolled: Sequence[Player],
     out: Path,
-    keys: Path,
+    data: Path,
     scanners: ProcessPoolExecutor,
 ) -> None:
     """Each office prints all of its county; every QR code is scanned and verified offline."""
@@ -121,7 +121,7 @@ async def print_counties(
         documents = [part.pdf for part in parts]
         if county_code == hero.enrolled_in:
             (out / "tickets-county.pdf").write_bytes(merge(documents))
-        valid = await scan_all(scanners, documents, stage.session.code, keys)
+        valid = await scan_all(scanners, documents, stage.session.code, data)
         if valid != expected:
             raise StoryBroken(f"{county_code}: a scanned ticket is not the one that was printed")
         stage.count("rendered", len(expected))
@@ -166,20 +166,20 @@ def merge(documents: Sequence[bytes]) -> bytes:
 
 
 async def scan_all(
-    scanners: ProcessPoolExecutor, documents: Sequence[bytes], session_code: str, keys: Path
+    scanners: ProcessPoolExecutor, documents: Sequence[bytes], session_code: str, data: Path
 ) -> list[str]:
     """Ticket numbers of the valid tickets, page by page."""
     loop = asyncio.get_running_loop()
-    scans = [loop.run_in_executor(scanners, scan, pdf, session_code, keys) for pdf in documents]
+    scans = [loop.run_in_executor(scanners, scan, pdf, session_code, data) for pdf in documents]
     return [number for numbers in await asyncio.gather(*scans) for number in numbers]
 
 
-def scan(document: bytes, session_code: str, keys: Path) -> list[str]:
+def scan(document: bytes, session_code: str, data: Path) -> list[str]:
     """Verify every page offline from its rendering in black and white; raises TicketRefused."""
     numbers = []
     with pypdfium2.PdfDocument(document) as pdf:
         for page in pdf:
-            numbers.append(verify_ticket(read_code(page), session_code, (keys,)).ticket_number)
+            numbers.append(verify_ticket(read_code(page), session_code, data).ticket_number)
     return numbers
 
 
@@ -198,7 +198,7 @@ def read_code(page: pypdfium2.PdfPage) -> str:
     return str(codes[0].text)
 
 
-async def verify_at_the_door(stage: Stage, players: Sequence[Player], keys: Path) -> None:
+async def verify_at_the_door(stage: Stage, players: Sequence[Player], data: Path) -> None:
     """Online, with the photo to compare; and a ticket with one changed character offline."""
     for player in players:
         answer = await scan_online(stage, player.proof)
@@ -208,7 +208,7 @@ async def verify_at_the_door(stage: Stage, players: Sequence[Player], keys: Path
             raise StoryBroken(f"the door has no photo of {player.person.name}")
     forged = forge(players[0].proof)
     try:
-        verify_ticket(forged, stage.session.code, (keys,))
+        verify_ticket(forged, stage.session.code, data)
     except TicketRefused as refused:
         stage.say(f"a ticket with one changed character: {refused}")
     else:
