@@ -35,6 +35,7 @@ from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.admission import overloaded
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
@@ -154,6 +155,30 @@ async def test_accounts_are_made_in_the_window(server: RegistrationServer) -> No
     unknown = account_request(session_code="99.9")
     assert (await portal.refused(unknown)).reason == "SESSION_UNKNOWN"
     await portal.call(account_request())
+
+
+async def test_what_is_refused_anyway_is_not_hashed(
+    server: RegistrationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no room left for new passwords the closed window is told; the open one is overloaded."""
+    portal = await server.caller("portal")
+    made = account_request(1)
+    first = await portal.call(made)
+
+    async def full(_: PasswordHashing, __: str) -> str:
+        raise overloaded()
+
+    monkeypatch.setattr(PasswordHashing, "hash", full)
+    assert (await portal.refused(account_request(2))).reason == "OVERLOADED"
+    assert (await portal.refused(account_request(2, session_code="99.9"))).reason == (
+        "SESSION_UNKNOWN"
+    )
+    assert (await portal.refused(account_request(2, password="12345678"))).reason == (
+        "PASSWORD_REFUSED"
+    )
+    await server.move_clock(CLOSES)
+    assert (await portal.refused(account_request(2))).reason == "REGISTRATION_CLOSED"
+    assert await portal.call(made) == first
 
 
 async def test_wrong_passwords_lock(server: RegistrationServer) -> None:

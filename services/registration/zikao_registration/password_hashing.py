@@ -1,14 +1,16 @@
 """Argon2id in its own small pool: a login storm must not touch anything else.
 
 Each hash takes a core for some 20 ms and 19 MiB by default; two at once and a bounded queue are
-what a process gives to passwords, whatever comes.
+what a process gives to passwords, whatever comes. New passwords have a quarter of the queue and
+logins the rest: accounts that are made by the thousand keep nobody from logging in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -17,32 +19,36 @@ from zikao_kit.admission import overloaded
 
 HASHING_THREADS = 2
 MAX_WAITING_HASHES = 64
+NEW_PASSWORDS_SHARE = 4
 
 T = TypeVar("T")
 
 
 class PasswordHashing:
-    """Hashes and verifies off the event loop; raises OVERLOADED when the queue is full."""
+    """Hashes and verifies off the event loop; raises OVERLOADED when its share is full."""
 
     def __init__(
         self, hasher: PasswordHasher | None = None, *, max_waiting: int = MAX_WAITING_HASHES
     ) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._max_waiting = max_waiting
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
-        self._waiting = 0
+        self._new = _Places(max_waiting // NEW_PASSWORDS_SHARE)
+        self._logins = _Places(max_waiting - max_waiting // NEW_PASSWORDS_SHARE)
         self._nobody = self._hasher.hash("no account has this password")
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, with its parameters and salt."""
-        return await self._run(lambda: self._hasher.hash(password))
+        with self._new.take():
+            return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Say whether the password is right.
 
         Without a hash (no such account) it takes the same time and says no.
         """
-        matches = await self._run(lambda: self._matches(password_hash or self._nobody, password))
+        stored = password_hash or self._nobody
+        with self._logins.take():
+            matches = await self._run(lambda: self._matches(stored, password))
         return matches and password_hash is not None
 
     def close(self) -> None:
@@ -56,10 +62,22 @@ class PasswordHashing:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= self._max_waiting:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+class _Places:
+    """Room for some hashes, those in work included."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Take one; raises OVERLOADED when there is none."""
+        if self._free <= 0:
             raise overloaded()
-        self._waiting += 1
+        self._free -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            yield
         finally:
-            self._waiting -= 1
+            self._free += 1

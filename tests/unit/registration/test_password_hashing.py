@@ -29,9 +29,21 @@ async def test_nobody_has_no_password() -> None:
 
 async def test_storm_is_shed() -> None:
     """Beyond the queue's length callers are told to come again."""
-    hashing = PasswordHashing(QUICK, max_waiting=3)
-    answers = await asyncio.gather(*(hashing.hash("p") for _ in range(10)), return_exceptions=True)
+    hashing = PasswordHashing(QUICK, max_waiting=4)
+    logins = (hashing.verify(None, "p") for _ in range(10))
+    answers = await asyncio.gather(*logins, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, DomainError)]
     assert [error.reason for error in refused] == ["OVERLOADED"] * 7
     assert all(error.retry_after for error in refused)
+    hashing.close()
+
+
+async def test_new_accounts_leave_room_for_logins() -> None:
+    """However many passwords are to be hashed, logins have three quarters of the queue."""
+    hashing = PasswordHashing(QUICK, max_waiting=8)
+    new = [hashing.hash("p") for _ in range(20)]
+    logins = [hashing.verify(None, "p") for _ in range(6)]
+    answers = await asyncio.gather(*new, *logins, return_exceptions=True)
+    assert sum(isinstance(answer, DomainError) for answer in answers[:20]) == 18
+    assert answers[20:] == [False] * 6
     hashing.close()

@@ -12,6 +12,7 @@ from zikao_registration.domain.logins import choose_login_name
 from zikao_registration.domain.passwords import check_password
 from zikao_registration.domain.personal import PersonalData
 from zikao_registration.domain.registration import Registration
+from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import State
 from zikao_registration.store import Store
 
@@ -42,6 +43,13 @@ def check_application(
     return Application(document, name)
 
 
+async def require_registration_open(store: Store, session_code: str, now: datetime) -> Session:
+    """The session, if it takes accounts now; raises SESSION_UNKNOWN, REGISTRATION_CLOSED."""
+    session = await store.sessions.load(session_code)
+    session.require_registration_open(now)
+    return session
+
+
 async def create_account(
     accounts: AccountStore,
     store: Store,
@@ -57,8 +65,7 @@ async def create_account(
     Raises DomainError SESSION_UNKNOWN, REGISTRATION_CLOSED, and LOGIN_NAME_TAKEN also when
     the person has an account already.
     """
-    session = await store.sessions.load(session_code)
-    session.require_registration_open(now)
+    session = await require_registration_open(store, session_code, now)
     candidate_id = uuid4()
     account = Account(candidate_id, password_hash, role="candidate", scope="")
     await accounts.insert_account(account, application.login_name, application.document, now)

@@ -7,7 +7,11 @@ from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 
-from zikao_registration.commands.create_account import check_application, create_account
+from zikao_registration.commands.create_account import (
+    check_application,
+    create_account,
+    require_registration_open,
+)
 from zikao_registration.commands.create_staff_account import (
     check_staff_login,
     create_staff_account,
@@ -26,11 +30,19 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
     async def CreateAccount(
         self, request: account_service_pb2.CreateAccountRequest, context: Any
     ) -> account_service_pb2.CreateAccountResponse:
-        """Create a candidate's account; its password is hashed before the transaction."""
+        """Create a candidate's account; its password is hashed once all else has been looked at."""
         now = self._parts.clock.now()
         kind = document_type_from_pb(request.document_type)
         number, name, password = request.document_number, request.login_name, request.password
         application = check_application(kind, number, name, password, now)
+
+        async def check(tx: Transaction) -> None:
+            await require_registration_open(self._parts.store(tx), request.session_code, now)
+
+        response_type = account_service_pb2.CreateAccountResponse
+        first = await self._parts.answered_before(request, response_type, check)
+        if first is not None:
+            return first
         password_hash = await self._parts.hashing.hash(password)
 
         async def work(tx: Transaction) -> account_service_pb2.CreateAccountResponse:
@@ -41,7 +53,6 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
             )
             return account_service_pb2.CreateAccountResponse(candidate_id=str(candidate_id))
 
-        response_type = account_service_pb2.CreateAccountResponse
         return await self._parts.run_once(request, response_type, work)
 
     async def LogIn(

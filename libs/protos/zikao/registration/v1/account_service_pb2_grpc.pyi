@@ -37,9 +37,14 @@ class AccountServiceStub:
     """Creates a candidate's account and an empty registration draft.
 
     Atomic. One account per person: the 15- and the 18-digit form of a document
-    number are the same person. A person who has an account already gets the same
-    answer time and shape as for a taken login name. The password is not part of
-    the body that a repeated request_id is compared by.
+    number are the same person. Everything else is looked at before the password is
+    hashed. The password is not part of the body that a repeated request_id is
+    compared by.
+
+    LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
+    sends a document number with a name that nobody has learns that its owner has an
+    account. That cannot be hidden: the owner must be told to log in instead. Only a
+    portal with a certificate can ask, and each question costs it a hash.
 
     Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
     document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
@@ -80,9 +85,14 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Creates a candidate's account and an empty registration draft.
 
     Atomic. One account per person: the 15- and the 18-digit form of a document
-    number are the same person. A person who has an account already gets the same
-    answer time and shape as for a taken login name. The password is not part of
-    the body that a repeated request_id is compared by.
+    number are the same person. Everything else is looked at before the password is
+    hashed. The password is not part of the body that a repeated request_id is
+    compared by.
+
+    LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
+    sends a document number with a name that nobody has learns that its owner has an
+    account. That cannot be hidden: the owner must be told to log in instead. Only a
+    portal with a certificate can ask, and each question costs it a hash.
 
     Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
     document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
@@ -126,9 +136,14 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a candidate's account and an empty registration draft.
 
         Atomic. One account per person: the 15- and the 18-digit form of a document
-        number are the same person. A person who has an account already gets the same
-        answer time and shape as for a taken login name. The password is not part of
-        the body that a repeated request_id is compared by.
+        number are the same person. Everything else is looked at before the password is
+        hashed. The password is not part of the body that a repeated request_id is
+        compared by.
+
+        LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
+        sends a document number with a name that nobody has learns that its owner has an
+        account. That cannot be hidden: the owner must be told to log in instead. Only a
+        portal with a certificate can ask, and each question costs it a hash.
 
         Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
         document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
