@@ -37,6 +37,7 @@ from zikao_enrollment.desk import Desk, Entry
 from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.parts import Parts
+from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.rpc import EnrollmentRpc, FeedRpc, NotificationRpc, SessionRpc
 from zikao_enrollment.till import Till
 from zikao_enrollment.workers.candidates import follow_candidates
@@ -115,6 +116,7 @@ def _parts(
         batcher=batcher,
         newcomers=Newcomers(db, registration),
         platform=platform,
+        payment_gate=PaymentGate(platform),
         till=Till(db, clock, boards),
     )
 

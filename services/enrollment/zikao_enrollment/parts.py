@@ -10,6 +10,7 @@ from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.till import Till
 
 
@@ -23,4 +24,5 @@ class Parts:
     batcher: Batcher[Entry]
     newcomers: Newcomers
     platform: PlatformClient
+    payment_gate: PaymentGate
     till: Till

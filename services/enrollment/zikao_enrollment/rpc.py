@@ -152,7 +152,7 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
             if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
                 return response_type.FromString(stored)
             order = await begin_payment(Store(tx), order_id, candidate_id, self._parts.clock.now())
-        code = order.payment_code or await self._parts.platform.open_order(order)
+        code = order.payment_code or await self._parts.payment_gate.open_order(order)
 
         async def work(tx: Transaction) -> enrollment_service_pb2.CreatePaymentResponse:
             now = self._parts.clock.now()

@@ -147,7 +147,8 @@ class EnrollmentServiceServicer:
         returns the same code.
 
         Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-        when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
+        when the platform does not answer (safe to retry), OVERLOADED when many wait for it
+        already, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -80,7 +80,8 @@ class EnrollmentServiceStub:
     returns the same code.
 
     Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-    when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
+    when the platform does not answer (safe to retry), OVERLOADED when many wait for it
+    already, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -135,7 +136,8 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     returns the same code.
 
     Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-    when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
+    when the platform does not answer (safe to retry), OVERLOADED when many wait for it
+    already, REQUEST_ID_REUSED.
     """
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -229,7 +231,8 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         returns the same code.
 
         Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-        when the platform does not answer (safe to retry), REQUEST_ID_REUSED.
+        when the platform does not answer (safe to retry), OVERLOADED when many wait for it
+        already, REQUEST_ID_REUSED.
         """
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
