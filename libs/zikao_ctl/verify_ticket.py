@@ -9,12 +9,6 @@ from google.protobuf import json_format
 from zikao.tickets.v1.ticket_service_pb2 import GetVerificationDataResponse
 from zikao_tickets.proof import ProofRejected, TicketProof, verify
 
-SENTENCES = {
-    "MALFORMED": "不是准考证二维码，或内容不完整",
-    "UNKNOWN_KEY": "签名密钥不在密钥文件中",
-    "BAD_SIGNATURE": "签名无效：准考证系伪造或被篡改",
-    "REVOKED": "该准考证已作废，请出示新打印的准考证",
-}
 OTHER_SESSION = "该准考证属于考次{other}，不是{session}"
 
 
@@ -37,7 +31,7 @@ def verify_ticket(text: str, session_code: str, data: Path) -> TicketProof:
     try:
         proof = verify(text, _public_keys(known), revoked)
     except ProofRejected as rejected:
-        raise TicketRefused(SENTENCES[rejected.reason]) from rejected
+        raise TicketRefused(rejected.reason.sentence) from rejected
     if proof.session_code != session_code:
         raise TicketRefused(OTHER_SESSION.format(other=proof.session_code, session=session_code))
     return proof

@@ -63,6 +63,19 @@ class RejectReason(StrEnum):
     BAD_SIGNATURE = "BAD_SIGNATURE"
     REVOKED = "REVOKED"
 
+    @property
+    def sentence(self) -> str:
+        """The reason in Chinese, for whoever stands at the door."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    RejectReason.MALFORMED: "不是准考证二维码，或内容不完整",
+    RejectReason.UNKNOWN_KEY: "签名密钥未知",
+    RejectReason.BAD_SIGNATURE: "签名无效，准考证系伪造或被篡改",
+    RejectReason.REVOKED: "该准考证已作废，请出示新打印的准考证",
+}
+
 
 class ProofRejected(Exception):  # noqa: N818 - says what happened
     """The text proves nothing; `reason` says why."""

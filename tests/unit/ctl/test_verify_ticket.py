@@ -62,7 +62,7 @@ def test_a_valid_ticket_names_room_and_seat(key: Ed25519PrivateKey, data: Path) 
 def test_a_forged_ticket_is_refused(data: Path) -> None:
     """A ticket signed with another key under the same key id exits 1."""
     status, output = run(ticket(Ed25519PrivateKey.generate()), data)
-    assert (status, output) == (1, "无效：签名无效：准考证系伪造或被篡改\n")
+    assert (status, output) == (1, "无效：签名无效，准考证系伪造或被篡改\n")
 
 
 def test_a_revoked_version_is_refused(key: Ed25519PrivateKey, data: Path) -> None:

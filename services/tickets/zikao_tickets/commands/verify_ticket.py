@@ -7,13 +7,6 @@ from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, verify
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
 
-REASON_WORDS = {
-    RejectReason.MALFORMED: "不是准考证二维码",
-    RejectReason.UNKNOWN_KEY: "签名密钥未知",
-    RejectReason.BAD_SIGNATURE: "签名不符",
-    RejectReason.REVOKED: "准考证已作废",
-}
-
 
 async def verify_ticket(
     store: TicketStore, signer: ProofSigner, text: str
@@ -34,4 +27,4 @@ async def verify_ticket(
 
 
 def _rejected(reason: RejectReason) -> DomainError:
-    return DomainError("PROOF_REJECTED", detail=REASON_WORDS[reason], proof_reason=reason.value)
+    return DomainError("PROOF_REJECTED", detail=reason.sentence, proof_reason=reason.value)
