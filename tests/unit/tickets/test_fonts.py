@@ -3,25 +3,16 @@
 from pathlib import Path
 
 import pytest
-from zikao_tickets.printing import FontStack, FontStackIncomplete, missing_glyphs
+from zikao_tickets.printing import FontStack, FontStackIncomplete
 from zikao_tickets.printing.fonts import default_stack
 
 
 def test_names_of_the_minorities_and_of_level_three_have_glyphs() -> None:
     """The middle dot and rare characters of names are in the stack."""
-    assert missing_glyphs("阿卜杜热合曼·买买提㛃䶮𠅤𬭎𬘫𫄧") == []
+    assert default_stack().missing_glyphs("阿卜杜热合曼·买买提㛃䶮𠅤𬭎𬘫𫄧") == []
 
 
 def test_a_machine_without_the_fonts_is_told_what_to_install(tmp_path: Path) -> None:
     """An empty font directory is refused when the stack is built, not on the first ticket."""
     with pytest.raises(FontStackIncomplete, match="fonts-noto-cjk"):
         FontStack.discover([tmp_path])
-
-
-def test_a_font_of_the_office_extends_the_stack(tmp_path: Path) -> None:
-    """A font file in an extra directory is searched after the stack's own."""
-    font = default_stack().heading.path
-    (tmp_path / f"office{font.suffix}").symlink_to(font)
-    stack = FontStack.discover(extra_directories=[tmp_path])
-    assert stack.files[-1].path.parent == tmp_path
-    assert stack.missing_glyphs("张𬭎") == []

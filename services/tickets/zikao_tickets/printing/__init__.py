@@ -1,6 +1,6 @@
 """Admission tickets on paper: sheets in, one reproducible PDF out."""
 
-from zikao_tickets.printing.fonts import FontStack, FontStackIncomplete, missing_glyphs
+from zikao_tickets.printing.fonts import FontStack, FontStackIncomplete
 from zikao_tickets.printing.photo import UnusablePhoto
 from zikao_tickets.printing.renderer import MissingGlyphs, SheetOverflow, TicketRenderer
 from zikao_tickets.printing.sheet import SittingLine, TicketSheet
@@ -14,5 +14,4 @@ __all__ = [
     "TicketRenderer",
     "TicketSheet",
     "UnusablePhoto",
-    "missing_glyphs",
 ]

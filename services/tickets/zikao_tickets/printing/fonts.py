@@ -26,7 +26,6 @@ DEBIAN_FONT_DIRECTORIES = (
 BODY_FILE_NAMES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJKsc-Regular.otf")
 HEADING_FILE_NAMES = ("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf")
 RARE_FILE_NAMES = ("BabelStoneHan.ttf",)
-FONT_SUFFIXES = frozenset({".otf", ".ttc", ".ttf"})
 _COLLECTION_SUFFIX = ".ttc"
 _SIMPLIFIED_CHINESE_SUFFIX = " SC"
 _FAMILY_NAME_ID = 1
@@ -68,28 +67,17 @@ class FontStack:
     others: tuple[FontFile, ...] = ()
 
     @classmethod
-    def discover(
-        cls,
-        directories: Sequence[Path] | None = None,
-        extra_directories: Sequence[Path] = (),
-    ) -> "FontStack":
+    def discover(cls, directories: Sequence[Path] | None = None) -> "FontStack":
         """Find the stack in `directories` (default: the known ones).
 
-        Every font of `extra_directories` comes after it: there an office puts a font for
-        names that the stack cannot draw. Raises FontStackIncomplete.
+        Raises FontStackIncomplete.
         """
         searched = known_font_directories() if directories is None else directories
         rare = _find(searched, RARE_FILE_NAMES)
-        extra = [
-            path
-            for directory in extra_directories
-            for path in sorted(directory.iterdir())
-            if path.suffix.lower() in FONT_SUFFIXES
-        ]
         return cls(
             body=_face(_required(searched, BODY_FILE_NAMES)),
             heading=_face(_required(searched, HEADING_FILE_NAMES)),
-            others=tuple(_face(path) for path in ([rare] if rare else []) + extra),
+            others=(_face(rare),) if rare else (),
         )
 
     @property
@@ -147,11 +135,6 @@ class FontStack:
 def default_stack() -> FontStack:
     """The stack of the known directories, found once a process."""
     return FontStack.discover()
-
-
-def missing_glyphs(text: str) -> list[str]:
-    """The characters that the default stack cannot draw (DOMAIN section 5: refuse, no boxes)."""
-    return default_stack().missing_glyphs(text)
 
 
 def code_point_label(char: str) -> str:

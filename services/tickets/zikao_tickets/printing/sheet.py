@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 REGULAR_TITLE = "准考证（考试通知单）"
-TEMPORARY_TITLE = "临时准考证"
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,6 @@ class TicketSheet:
     qr_text: str
     issued_at: datetime
     title: str = REGULAR_TITLE
-    issuer: str = ""
-    """The office that answers for the sheet, such as '四川省教育考试院'; may be empty."""
 
     def __post_init__(self) -> None:
         """Refuse a time without zone: the sheet would print another hour on another machine."""
@@ -75,6 +72,6 @@ class TicketSheet:
         """Every text of the sheet that needs glyphs."""
         yield from (self.session_name, self.session_code, self.name, self.sex, self.title)
         yield from (self.document_number, self.ticket_number, self.county_name, self.serial)
-        yield from (self.notice_version, self.issuer, *self.notice)
+        yield from (self.notice_version, *self.notice)
         for sitting in self.sittings:
             yield from sitting.texts()
