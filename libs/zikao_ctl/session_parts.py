@@ -80,7 +80,7 @@ def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
         code=session.code,
         name=session.name,
         time_zone=session.time_zone,
-        enrollment_closes_at=time_to_pb(last_close + session.hold),
+        arrangements_open_at=time_to_pb(last_close + session.hold),
         printing_opens_at=time_to_pb(session.calendar.printing.opens_at),
         printing_closes_at=time_to_pb(session.calendar.printing.closes_at),
         slots=[

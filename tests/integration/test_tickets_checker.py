@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from importlib import resources
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from support.postgres import Cluster
+from support.service_databases import MakeDatabase
+from zikao_kit.queries import Queries
 from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange
 from zikao_tickets.domain.violations import Violation, in_words
 
-SQL = resources.files("zikao_tickets").joinpath("sql")
+CHECK = Queries.load("zikao_tickets")["check_arrangement"]
 COUNTY = "510104"
 SEED = bytes(32)
 NOW = datetime(2022, 4, 1, tzinfo=UTC)
@@ -27,20 +27,12 @@ SITTINGS = [
 
 
 @pytest.fixture
-async def connection(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
-    """A database with the schema, a county of two sites, its sittings and a right arrangement."""
-    name = f"checker_{uuid4().hex}"
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    await admin.execute(f"CREATE DATABASE {name}")
-    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
-    try:
-        await connection.execute(SQL.joinpath("schema.sql").read_text())
-        await fill(connection)
-        yield connection
-    finally:
-        await connection.close()
-        await admin.execute(f"DROP DATABASE {name}")
-        await admin.close()
+async def connection(make_database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """A database with a county of two sites, its sittings and a right arrangement."""
+    connection = await asyncpg.connect(await make_database("tickets"))
+    await fill(connection)
+    yield connection
+    await connection.close()
 
 
 async def fill(connection: asyncpg.Connection) -> None:
@@ -64,7 +56,7 @@ async def fill(connection: asyncpg.Connection) -> None:
         COUNTY,
         NOW,
     )
-    await connection.executemany(INSERT_SEAT, arrange(COUNTY, SITTINGS, ROOMS, SEED))
+    await connection.executemany(INSERT_SEAT, arrange(SITTINGS, ROOMS, SEED))
 
 
 INSERT_SEAT = (
@@ -75,8 +67,7 @@ INSERT_SEAT = (
 
 async def violations(connection: asyncpg.Connection) -> set[str]:
     """The kinds of violation the checker finds."""
-    query = SQL.joinpath("queries", "check_arrangement.sql").read_text()
-    rows = await connection.fetch(query, PLAN)
+    rows = await connection.fetch(CHECK, PLAN)
     found = [Violation(row["violation"], row["slot"], row["subject"]) for row in rows]
     assert in_words(found).count("处") == len({(each.slot, each.kind) for each in found})
     return {violation.kind for violation in found}
@@ -111,6 +102,33 @@ async def test_every_damage_is_found(
     connection: asyncpg.Connection, damage: str, found: str
 ) -> None:
     """Each rule of DOMAIN section 5, broken behind the service's back, is reported."""
+    await connection.execute(damage)
+    assert found in await violations(connection)
+
+
+@pytest.mark.parametrize(
+    ("key", "damage", "found"),
+    [
+        (
+            "seat_pkey",
+            "UPDATE tickets.seat SET seat_number = 2 WHERE seat_number = 1",
+            "seat_taken_twice",
+        ),
+        (
+            "seat_one_a_slot",
+            "INSERT INTO tickets.seat (arrangement_id, session_code, slot, site_code, room_code,"
+            " seat_number, candidate_id, course_code)"
+            " SELECT arrangement_id, session_code, slot, 'Z', '001', 1, candidate_id, course_code"
+            " FROM tickets.seat WHERE slot = 1 AND seat_number = 1 LIMIT 1",
+            "two_seats_in_a_slot",
+        ),
+    ],
+)
+async def test_the_checker_trusts_no_key(
+    connection: asyncpg.Connection, key: str, damage: str, found: str
+) -> None:
+    """What the keys refuse is found by the checker where a key is missing."""
+    await connection.execute(f"ALTER TABLE tickets.seat DROP CONSTRAINT {key}")
     await connection.execute(damage)
     assert found in await violations(connection)
 

@@ -2,27 +2,31 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import datetime
 from uuid import UUID
 
 import pypdfium2
 import pytest
-from support.postgres import Cluster
+from support.service_databases import MakeDatabase
 from support.tickets_database import (
-    CLOSED,
     COUNTY,
-    OFFICER,
+    DOCUMENT_NUMBER,
+    KEYS,
+    MINUTE,
     SESSION,
-    SITE,
-    NamedQueries,
-    everything_has_come,
+    apply,
+    arranged,
+    bring_photo,
+    enroll,
+    number_of,
+    publish,
+    sql,
     tickets_database,
 )
-from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
-from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
@@ -31,25 +35,26 @@ from zikao_tickets.commands.print_ticket import (
     record_prints,
     require_printed,
 )
-from zikao_tickets.commands.publish_arrangement import publish_arrangement
-from zikao_tickets.commands.run_arrangement import run_arrangement
-from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.commands.verify_ticket import verify_ticket
-from zikao_tickets.domain.person import Person, personal_context, photo_context
-from zikao_tickets.domain.projections import CandidateState, Photo
-from zikao_tickets.domain.ticket import PrintedTickets
+from zikao_tickets.domain.person import Bearer, Person
+from zikao_tickets.domain.projections import CandidateState
+from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.feed_store import FeedStore
-from zikao_tickets.parts import ENROLLMENTS
+from zikao_tickets.proof import TicketProof
 from zikao_tickets.rendering import RenderPool
-from zikao_tickets.store import ArrangementStore, SessionStore
+from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
 
-KEYS = KeyRing.generate()
 OPEN = SESSION.printing_opens_at
-MINUTE = timedelta(minutes=1)
-ZHANG, NOBODY_DRAWS, WITHOUT_PHOTO = (UUID(int=number) for number in (1, 2, 3))
-NAMES = {ZHANG: "张𬭎", NOBODY_DRAWS: "李\U000f0001", WITHOUT_PHOTO: "王五"}
+ZHANG, NOBODY_DRAWS, WITHOUT_PHOTO, BROKEN_PHOTO = (UUID(int=number) for number in range(1, 5))
+NAMES = {
+    ZHANG: "张𬭎",
+    NOBODY_DRAWS: "李\U000f0001",
+    WITHOUT_PHOTO: "王五",
+    BROKEN_PHOTO: "赵六",
+}
 JPEG = portrait_jpeg(1, "男")
+PHOTOS = {ZHANG: JPEG, NOBODY_DRAWS: JPEG, WITHOUT_PHOTO: JPEG, BROKEN_PHOTO: JPEG[:-9]}
 
 
 @pytest.fixture(scope="module")
@@ -61,139 +66,152 @@ def pool() -> Iterator[RenderPool]:
 
 
 @pytest.fixture
-async def sql(cluster: Cluster) -> AsyncIterator[NamedQueries]:
-    """A county of three candidates with published seats."""
-    async with tickets_database(cluster) as queries:
-        await apply_session(SessionStore(queries), SESSION, [SITE], dry_run=False, now=CLOSED)
-        for candidate_id in NAMES:
-            await enroll(queries, candidate_id)
-        await publish(queries)
-        yield queries
+async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
+    """A county of four candidates with published seats."""
+    async with tickets_database(make_database) as database:
+        await apply(database)
+        for person, name in NAMES.items():
+            await enroll(database, person, name=name, jpeg=PHOTOS[person])
+            if person != WITHOUT_PHOTO:
+                await bring_photo(database, person, PHOTOS[person])
+        await publish(database, await arranged(database))
+        yield database
 
 
-@pytest.fixture
-def store(sql: NamedQueries) -> TicketStore:
-    """The ticket store of that county."""
-    return TicketStore(sql, KEYS)
+async def signer_of(db: Database) -> ProofSigner:
+    """The keys of the proof, as a process loads them."""
+    async with db.transaction() as tx:
+        return await open_signer(TicketStore(tx, KEYS), OPEN)
 
 
-async def enroll(sql: NamedQueries, candidate_id: UUID) -> None:
-    """What the feeds and the photo fetch bring for one candidate."""
-    person = Person(NAMES[candidate_id], "男", "513101198201130014").to_bytes()
-    personal = KEYS.encrypt(person, personal_context(candidate_id))
-    digest = hashlib.sha256(JPEG).digest()
-    number = f"0104221{candidate_id.int:05}"
-    await sql.execute("save_candidates", [candidate_id], [number], [COUNTY], [personal], [digest])
-    await sql.execute("insert_sittings", ["22.1"], [candidate_id], [1], [COUNTY], ["00015"])
-    if candidate_id != WITHOUT_PHOTO:
-        photo = KEYS.encrypt(JPEG, photo_context(candidate_id))
-        await sql.execute("save_photos", [candidate_id], [digest], [photo], CLOSED)
+async def acknowledge(db: Database, person: UUID, version: int = 1) -> None:
+    """Say that the notice has been read."""
+    async with db.transaction() as tx:
+        await acknowledge_notice(TicketStore(tx, KEYS), SESSION, person, version, OPEN)
 
 
-async def publish(sql: NamedQueries) -> None:
-    """Arrange the county and publish it."""
-    store = ArrangementStore(sql)
-    plan = await start_arrangement(store, SESSION, COUNTY, keys=KEYS, actor="o", now=CLOSED)
-    await everything_has_come(sql)
-    await store.lease(ENROLLMENTS, MINUTE)
-    await run_arrangement(store, plan.arrangement_id, KEYS)
-    await publish_arrangement(store, plan.arrangement_id, actor=OFFICER, now=CLOSED)
+async def find(db: Database, person: UUID, now: datetime = OPEN) -> Ticket:
+    """The ticket a candidate may print."""
+    async with db.read() as tx:
+        return await find_ticket(TicketStore(tx, KEYS), SESSION, person, now)
 
 
-async def printed(store: TicketStore, pool: RenderPool, candidate_id: UUID) -> PrintedTickets:
+async def printed(db: Database, pool: RenderPool, person: UUID) -> PrintedTickets:
     """What a candidate who has read the notice gets."""
-    await acknowledge_notice(store, SESSION, candidate_id, 1, OPEN)
-    ticket = await find_ticket(store, SESSION, candidate_id, OPEN)
-    result = await print_tickets(pool, await open_signer(store, OPEN), SESSION, [ticket])
-    await record_prints(store, "22.1", result, actor=str(candidate_id), now=OPEN)
+    await acknowledge(db, person)
+    ticket = await find(db, person)
+    result = await print_tickets(pool, await signer_of(db), SESSION, [ticket])
+    async with db.transaction() as tx:
+        await record_prints(
+            TicketStore(tx, KEYS), SESSION.code, result, actor=str(person), now=OPEN
+        )
     return result
 
 
-async def test_a_printed_ticket_verifies(store: TicketStore, pool: RenderPool) -> None:
+async def county_tickets(db: Database, county_code: str, after: str = "") -> list[Ticket]:
+    """The county's next tickets."""
+    async with db.read() as tx:
+        return list(await next_tickets(TicketStore(tx, KEYS), "22.1", county_code, after))
+
+
+async def verified(db: Database, proof: str) -> tuple[TicketProof, Bearer]:
+    """What a scanner at the door is told."""
+    signer = await signer_of(db)
+    async with db.read() as tx:
+        return await verify_ticket(TicketStore(tx, KEYS), signer, proof)
+
+
+async def unprintable(db: Database) -> list[tuple[str, str]]:
+    """Reason and characters of what the office has to look after."""
+    rows = await sql(db, "SELECT reason, detail FROM tickets.unprintable ORDER BY 1")
+    return [(row[0], row[1]) for row in rows]
+
+
+async def test_a_printed_ticket_verifies(db: Database, pool: RenderPool) -> None:
     """One page, whose proof names the seat, and at the door the name and the photo."""
-    result = await printed(store, pool, ZHANG)
+    result = await printed(db, pool, ZHANG)
     ticket = require_printed(result)
     assert len(pypdfium2.PdfDocument(result.pdf)) == 1
-    proof, bearer = await verify_ticket(store, await open_signer(store, OPEN), ticket.proof or "")
-    assert (proof.ticket_number, proof.sittings[0].room) == ("010422100001", "001")
+    proof, bearer = await verified(db, ticket.proof or "")
+    assert (proof.ticket_number, proof.sittings[0].room) == (number_of(ZHANG), "001")
     assert (bearer.person.name, bearer.jpeg) == (NAMES[ZHANG], JPEG)
 
 
-async def test_printing_again_gives_the_same_ticket(store: TicketStore, pool: RenderPool) -> None:
+async def test_printing_again_gives_the_same_ticket(db: Database, pool: RenderPool) -> None:
     """A lost ticket is printed again, byte for byte, and both prints are logged."""
-    first, again = (await printed(store, pool, ZHANG), await printed(store, pool, ZHANG))
+    first, again = (await printed(db, pool, ZHANG), await printed(db, pool, ZHANG))
     assert first.pdf == again.pdf
+    rows = await sql(db, "SELECT candidate_id, version, printed_by FROM tickets.print_log")
+    assert [tuple(row) for row in rows] == [(ZHANG, 1, str(ZHANG))] * 2
 
 
-async def test_the_window_and_the_notice_come_first(store: TicketStore) -> None:
+async def test_the_window_and_the_notice_come_first(db: Database) -> None:
     """No ticket before the window, after its end, or without the current notice."""
     for moment in (OPEN - MINUTE, SESSION.printing_closes_at):
         with pytest.raises(DomainError, match="PRINTING_CLOSED"):
-            await find_ticket(store, SESSION, ZHANG, moment)
+            await find(db, ZHANG, moment)
     with pytest.raises(DomainError, match="NOTICE_NOT_ACKNOWLEDGED"):
-        await find_ticket(store, SESSION, ZHANG, OPEN)
+        await find(db, ZHANG)
     with pytest.raises(DomainError, match="NOTICE_OUTDATED"):
-        await acknowledge_notice(store, SESSION, ZHANG, 2, OPEN)
+        await acknowledge(db, ZHANG, version=2)
 
 
-async def test_what_cannot_be_printed_is_said_and_listed(
-    sql: NamedQueries, store: TicketStore, pool: RenderPool
-) -> None:
-    """A name no font draws and a photo not yet here are refused, and listed until it can be."""
-    for candidate_id, reason in (
-        (NOBODY_DRAWS, "NAME_NOT_PRINTABLE"),
-        (WITHOUT_PHOTO, "PHOTO_PENDING"),
+async def test_what_cannot_be_printed_is_said_and_listed(db: Database, pool: RenderPool) -> None:
+    """Undrawable name, broken photo, photo not yet here: each refused, and listed until it can."""
+    for person, reason, metadata in (
+        (NOBODY_DRAWS, "NAME_NOT_PRINTABLE", {"characters": "\U000f0001"}),
+        (WITHOUT_PHOTO, "PHOTO_PENDING", {}),
+        (BROKEN_PHOTO, "PHOTO_UNUSABLE", {}),
     ):
-        with pytest.raises(DomainError, match=reason):
-            require_printed(await printed(store, pool, candidate_id))
-    rows = await sql.connection.fetch("SELECT reason FROM tickets.unprintable ORDER BY 1")
-    assert [row[0] for row in rows] == ["NAME_NOT_PRINTABLE", "PHOTO_PENDING"]
-    photo = Photo(hashlib.sha256(JPEG).digest(), JPEG)
-    await FeedStore(sql, KEYS).save_photos({WITHOUT_PHOTO: photo}, OPEN)
-    require_printed(await printed(store, pool, WITHOUT_PHOTO))
-    rows = await sql.connection.fetch("SELECT reason FROM tickets.unprintable")
-    assert [row[0] for row in rows] == ["NAME_NOT_PRINTABLE"]
+        with pytest.raises(DomainError) as caught:
+            require_printed(await printed(db, pool, person))
+        assert (caught.value.reason, caught.value.metadata) == (reason, metadata)
+    undrawable = ("NAME_NOT_PRINTABLE", "\U000f0001")
+    broken = ("PHOTO_UNUSABLE", "")
+    assert await unprintable(db) == [undrawable, ("PHOTO_PENDING", ""), broken]
+    await bring_photo(db, WITHOUT_PHOTO, JPEG)
+    require_printed(await printed(db, pool, WITHOUT_PHOTO))
+    assert await unprintable(db) == [undrawable, broken]
 
 
-async def test_a_county_is_printed_without_the_unprintable(
-    store: TicketStore, pool: RenderPool
-) -> None:
+async def test_a_county_is_printed_without_the_unprintable(db: Database, pool: RenderPool) -> None:
     """The county's document has the printable tickets; a reader goes on after a number."""
-    tickets = await next_tickets(store, "22.1", COUNTY, "")
-    result = await print_tickets(pool, await open_signer(store, OPEN), SESSION, tickets)
+    tickets = await county_tickets(db, COUNTY)
+    result = await print_tickets(pool, await signer_of(db), SESSION, tickets)
     assert [ticket.candidate_id for ticket in result.tickets] == [ZHANG]
-    assert len(result.refused) == 2
-    assert not await next_tickets(store, "22.1", COUNTY, tickets[-1].ticket_number)
+    assert len(result.refused) == 3
+    assert not await county_tickets(db, COUNTY, tickets[-1].ticket_number)
     with pytest.raises(DomainError, match="TICKET_UNAVAILABLE"):
-        await next_tickets(store, "22.1", "510105", "")
+        await county_tickets(db, "510105")
 
 
-async def test_a_revoked_or_forged_ticket_is_refused(
-    sql: NamedQueries, store: TicketStore, pool: RenderPool
-) -> None:
+async def test_a_revoked_or_forged_ticket_is_refused(db: Database, pool: RenderPool) -> None:
     """A proof whose version was revoked, or whose text was changed, opens no door."""
-    proof = require_printed(await printed(store, pool, ZHANG)).proof or ""
-    signer = await open_signer(store, OPEN)
+    proof = require_printed(await printed(db, pool, ZHANG)).proof or ""
     with pytest.raises(DomainError, match="MALFORMED"):
-        await verify_ticket(store, signer, "ZK1:")
-    await sql.connection.execute("UPDATE tickets.ticket SET revoked_at = $1", OPEN)
+        await verified(db, "ZK1:")
+    await sql(db, "UPDATE tickets.ticket SET revoked_at = $1", OPEN)
     with pytest.raises(DomainError, match="REVOKED"):
-        await verify_ticket(store, signer, proof)
-    assert ("010422100001", 1) in await store.revoked("22.1")
+        await verified(db, proof)
+    async with db.read() as tx:
+        assert (number_of(ZHANG), 1) in await TicketStore(tx, KEYS).revoked("22.1")
 
 
 async def test_a_later_change_of_name_or_photo_leaves_the_printed_ticket(
-    sql: NamedQueries, store: TicketStore, pool: RenderPool
+    db: Database, pool: RenderPool
 ) -> None:
     """What was printed once is printed again, and passes the door, with the same name and photo."""
-    first = await printed(store, pool, ZHANG)
-    feed = FeedStore(sql, KEYS)
+    first = await printed(db, pool, ZHANG)
     photo = portrait_jpeg(2, "男")
-    digest = hashlib.sha256(photo).digest()
-    other = Person("张三", "男", "513101198201130014")
-    await feed.save_candidates([CandidateState(ZHANG, "010422100001", COUNTY, digest, other)])
-    await feed.save_photos({ZHANG: Photo(digest, photo)}, OPEN)
-    assert (await printed(store, pool, ZHANG)).pdf == first.pdf
-    proof = require_printed(first).proof or ""
-    _, bearer = await verify_ticket(store, await open_signer(store, OPEN), proof)
+    changed = CandidateState(
+        ZHANG,
+        number_of(ZHANG),
+        hashlib.sha256(photo).digest(),
+        Person("张三", "男", DOCUMENT_NUMBER),
+    )
+    async with db.transaction() as tx:
+        await FeedStore(tx, KEYS).save_candidates([changed])
+    await bring_photo(db, ZHANG, photo)
+    assert (await printed(db, pool, ZHANG)).pdf == first.pdf
+    _, bearer = await verified(db, require_printed(first).proof or "")
     assert (bearer.person.name, bearer.jpeg) == (NAMES[ZHANG], JPEG)

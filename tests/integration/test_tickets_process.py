@@ -12,9 +12,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 import yaml
+from support.service import until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED
-from support.tickets_service import Installation, running_service, soon, tickets_installation
+from support.tickets_service import Installation, running_service, tickets_installation
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao_tickets.config import TicketsConfig
 
@@ -99,7 +100,7 @@ async def test_an_arrangement_survives_a_kill(installation: Installation, tmp_pa
                 found = await service.arrangement(begun.arrangement_id)
                 return bool(found.state == arrangement.ARRANGEMENT_STATE_RUNNING)
 
-            await soon(at_work)
+            await until(at_work)
             first.kill()
             await service.task
     await connection.close()

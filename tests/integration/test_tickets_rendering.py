@@ -100,9 +100,9 @@ async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPoo
     """The sheet that does not fit on a page is refused, the others are printed."""
     endless = replace(SHEET, ticket_number="010422100002", notice=("凭证件入场。" * 20,) * 200)
     printed = await pool.render([SHEET, endless])
-    assert printed.refusals == [None, Refusal("TICKET_TOO_LONG", "")]
+    assert printed.refusals == [None, Refusal("TICKET_TOO_LONG")]
     assert len(pypdfium2.PdfDocument(printed.pdf)) == 1
-    assert await pool.render([endless]) == (b"", [Refusal("TICKET_TOO_LONG", "")])
+    assert await pool.render([endless]) == (b"", [Refusal("TICKET_TOO_LONG")])
 
 
 async def test_who_would_wait_for_long_is_sent_away(pool: RenderPool) -> None:

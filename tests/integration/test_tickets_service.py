@@ -7,25 +7,27 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
+from support.service import TIMEOUT_SECONDS, new_id, until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED, SESSION, SITE
 from support.tickets_peers import COUNTY
 from support.tickets_service import (
-    TIMEOUT_SECONDS,
     Installation,
     reason,
     running_service,
-    session_to_pb,
-    soon,
+    session_message,
     tickets_installation,
 )
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import session_service_pb2, session_service_pb2_grpc
+from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.session import Notice, RoomPlan
+from zikao_tickets.feed_store import FeedStore
 
 ENGLISH = (1, "00015")
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
@@ -33,7 +35,7 @@ PEOPLE = [UUID(int=number) for number in range(1, 6)]
 
 @pytest.fixture
 async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[Installation]:
-    """A running service with its peers, a second before enrollment closes."""
+    """A running service with its peers, five minutes before arrangements may start."""
     async with tickets_installation(tmp_path, await make_database("tickets")) as installation:
         await installation.move_to(CLOSED - timedelta(minutes=5))
         yield installation
@@ -41,7 +43,7 @@ async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[
 
 def start_request(**fields: str) -> arrangement.StartArrangementRequest:
     """Start the county's arrangement."""
-    given = {"request_id": str(uuid4()), "session_code": "22.1", "county_code": COUNTY}
+    given = {"request_id": new_id(), "session_code": "22.1", "county_code": COUNTY}
     return arrangement.StartArrangementRequest(**given | fields)
 
 
@@ -52,21 +54,46 @@ def enroll_everyone(service: Installation) -> None:
         service.peers.enroll(person, ENGLISH)
 
 
+async def ten_looks(store: type[Any], query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait until a worker has asked the database ten times, and been answered."""
+    looks = 0
+    look = getattr(store, query)
+
+    async def counted(self: Any, *args: Any) -> Any:
+        nonlocal looks
+        answer = await look(self, *args)
+        looks += 1
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, query, counted)
+        await until(lambda: looks >= 10)
+
+
 async def test_a_session_is_applied_twice_dry_and_refused(service: Installation) -> None:
     """The first apply says what is new, the second nothing, a dry run what would be."""
-    assert await service.apply() == ["新建考次22.1：考点1个，考场1个"]
+    assert await service.apply() == ["新增考次22.1：考点1个、考场1个"]
     assert await service.apply() == []
     larger = replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6)))
     for _ in ("nothing was changed by the first", "so the second says the same"):
-        assert await service.apply(SESSION, larger, dry_run=True) == ["考点A变更"]
+        assert await service.apply(SESSION, larger, dry_run=True) == ["新增考点A考场002（5列6行）"]
     rewritten = replace(SESSION, notice=Notice(1, ("另一内容。",)))
     assert await reason(service.apply(rewritten)) == "SESSION_CHANGE_REFUSED"
 
 
+@pytest.mark.parametrize("code", ["", "二十二", "22 1", "22.1-22.1-22.1-22"])
+async def test_a_session_code_that_no_ticket_can_carry_is_refused(
+    service: Installation, code: str
+) -> None:
+    """Up to 16 visible ASCII characters fit the proof: anything else is not applied at all."""
+    assert await reason(service.apply(replace(SESSION, code=code))) == "INVALID_REQUEST"
+    assert await service.apply(replace(SESSION, code="2022-04!~abcdefg"))
+
+
 async def test_a_session_request_is_idempotent_and_the_operators(service: Installation) -> None:
     """The same id gets the first answer, another body is refused, and so is another caller."""
-    session = session_to_pb(SESSION)
-    request = session_service_pb2.ApplySessionRequest(request_id=str(uuid4()), session=session)
+    session = session_message(SESSION)
+    request = session_service_pb2.ApplySessionRequest(request_id=new_id(), session=session)
     first = await service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
     assert first == await service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
     portal = session_service_pb2_grpc.SessionServiceStub(service.channel("portal"))
@@ -108,16 +135,18 @@ async def test_what_an_officer_may_not_do(service: Installation) -> None:
     assert await reason(get(arrangement.GetArrangementRequest(**named), **elsewhere)) == (
         "OUT_OF_SCOPE"
     )
-    publish = arrangement.PublishArrangementRequest(request_id=str(uuid4()), **named)
+    publish = arrangement.PublishArrangementRequest(request_id=new_id(), **named)
     call = service.arrangements.PublishArrangement(publish, **elsewhere)
     assert await reason(call) == "OUT_OF_SCOPE"
-    nothing = arrangement.GetArrangementRequest(arrangement_id=str(uuid4()))
+    nothing = arrangement.GetArrangementRequest(arrangement_id=new_id())
     assert await reason(get(nothing, **here)) == "NOT_FOUND"
     await service.publish(done.arrangement_id)
     assert await reason(service.publish(done.arrangement_id)) == "STATE_NOT_ALLOWED"
 
 
-async def test_an_arrangement_waits_for_what_was_confirmed_before(service: Installation) -> None:
+async def test_an_arrangement_waits_for_what_was_confirmed_before(
+    service: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Enrollments confirmed before a jump of the clock and not yet here are waited for."""
     await service.apply()
     await service.arrive()
@@ -125,7 +154,7 @@ async def test_an_arrangement_waits_for_what_was_confirmed_before(service: Insta
     enroll_everyone(service)
     await service.move_to(CLOSED + timedelta(days=3))
     begun = await service.start()
-    await asyncio.sleep(0.5)  # ten looks of the worker
+    await ten_looks(ArrangementStore, "lease", monkeypatch)
     found = await service.arrangement(begun.arrangement_id)
     assert found.state == arrangement.ARRANGEMENT_STATE_PENDING
     assert await reason(service.start()) == "STATE_NOT_ALLOWED"
@@ -161,7 +190,7 @@ async def test_of_many_publications_at_once_one_is_in_force(service: Installatio
 
 
 async def test_a_photo_that_registration_does_not_have_is_not_asked_for_all_the_time(
-    service: Installation,
+    service: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five missing photos are asked for once each, not at every look."""
     enroll_everyone(service)
@@ -170,8 +199,8 @@ async def test_a_photo_that_registration_does_not_have_is_not_asked_for_all_the_
         return len(service.peers.photos_asked) >= len(PEOPLE)
 
     await service.arrive()
-    await soon(asked)
-    await asyncio.sleep(0.5)  # ten looks later
+    await until(asked)
+    await ten_looks(FeedStore, "position", monkeypatch)
     assert sorted(service.peers.photos_asked) == sorted(map(str, PEOPLE))
 
 

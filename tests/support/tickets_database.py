@@ -1,29 +1,45 @@
-"""A tickets database of its own, and a small county to fill it with."""
+"""A tickets database of its own, and a small county to fill it with, in real transactions."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from importlib import resources
-from uuid import uuid4
+from typing import Any
+from uuid import UUID
 
-import asyncpg
-from support.postgres import Cluster
-from zikao_kit.db import Transaction
+from support.service_databases import MakeDatabase
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database, Record
+from zikao_kit.migrate import open_database
 from zikao_kit.queries import Queries
 from zikao_kit.tokens import Actor
+from zikao_tickets.arrangement_store import ArrangementStore
+from zikao_tickets.commands.apply_session import apply_session
+from zikao_tickets.commands.find_arrangement import find_arrangement
+from zikao_tickets.commands.publish_arrangement import publish_arrangement
+from zikao_tickets.commands.run_arrangement import run_arrangement
+from zikao_tickets.commands.start_arrangement import start_arrangement
+from zikao_tickets.domain.person import Person
+from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
-from zikao_tickets.parts import ENROLLMENTS
+from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.feed_store import FeedStore
+from zikao_tickets.names import ENROLLMENTS, PACKAGE
+from zikao_tickets.session_store import SessionStore
 
-SQL = resources.files("zikao_tickets").joinpath("sql")
+KEYS = KeyRing.generate()
 COUNTY = "510104"
 CLOSED = datetime(2022, 3, 3, 9, tzinfo=UTC)
 MORNING = datetime(2022, 4, 16, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 OFFICER = Actor(subject="officer", role="county_officer", scope=COUNTY)
+DOCUMENT_NUMBER = "513101198201130014"
 SESSION = Session(
     code="22.1",
     name="2022年4月高等教育自学考试",
     time_zone="Asia/Shanghai",
-    enrollment_closes_at=CLOSED,
+    arrangements_open_at=CLOSED,
     printing_opens_at=datetime(2022, 4, 11, 1, tzinfo=UTC),
     printing_closes_at=datetime(2022, 4, 17, 6, 45, tzinfo=UTC),
     slots=(Slot(1, MORNING, MORNING + timedelta(hours=2.5)),),
@@ -33,34 +49,103 @@ SESSION = Session(
 SITE = Site("A", COUNTY, "锦江区", "第十七中学", "通盈街368号", (RoomPlan("001", 5, 6),))
 
 
-class NamedQueries(Transaction):
-    """The service's named queries on one connection, each a transaction of its own."""
+@asynccontextmanager
+async def tickets_database(make_database: MakeDatabase) -> AsyncIterator[Database]:
+    """A database with the schema, as the service has it."""
+    async with open_database(DatabaseConfig(dsn=await make_database("tickets")), PACKAGE) as db:
+        yield db
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        super().__init__(connection, Queries.load("zikao_tickets"))
-        self.connection = connection
+
+async def sql(db: Database, statement: str, *args: Any) -> list[Record]:
+    """Run a statement behind the service's back."""
+    async with db.transaction() as tx:
+        return await tx.using(Queries("test", {"statement": statement})).fetch("statement", *args)
 
 
-async def everything_has_come(sql: NamedQueries) -> None:
+async def apply(
+    db: Database, session: Session = SESSION, sites: Sequence[Site] = (SITE,), *, dry: bool = False
+) -> list[str]:
+    """Apply a session; what changed."""
+    async with db.transaction() as tx:
+        return await apply_session(SessionStore(tx), session, sites, dry_run=dry, now=CLOSED)
+
+
+async def enroll(
+    db: Database, candidate_id: UUID, course: str = "00015", name: str = "张三", jpeg: bytes = b""
+) -> None:
+    """What the two feeds bring for one candidate."""
+    person = Person(name, "男", DOCUMENT_NUMBER)
+    digest = hashlib.sha256(jpeg).digest()
+    candidate = CandidateState(candidate_id, number_of(candidate_id), digest, person)
+    async with db.transaction() as tx:
+        store = FeedStore(tx, KEYS)
+        await store.save_candidates([candidate])
+        await store.replace_sittings(
+            [EnrollmentState(SESSION.code, candidate_id, COUNTY, ((1, course),))]
+        )
+
+
+async def bring_photo(db: Database, candidate_id: UUID, jpeg: bytes) -> None:
+    """What the photo fetch brings for one candidate."""
+    photo = Photo(hashlib.sha256(jpeg).digest(), jpeg)
+    async with db.transaction() as tx:
+        await FeedStore(tx, KEYS).save_photos({candidate_id: photo}, CLOSED)
+
+
+def number_of(candidate_id: UUID) -> str:
+    """The ticket number of a test's candidate."""
+    return f"0104221{candidate_id.int:05}"
+
+
+async def everything_has_come(db: Database) -> None:
     """Note that the enrollment feed has brought all there is now."""
-    await sql.connection.execute(
+    await sql(
+        db,
         "INSERT INTO tickets.feed_cursor (source, cursor, as_of) VALUES ($1, '', clock_timestamp())"
         " ON CONFLICT (source) DO UPDATE SET as_of = excluded.as_of",
         ENROLLMENTS,
     )
 
 
-@asynccontextmanager
-async def tickets_database(cluster: Cluster) -> AsyncIterator[NamedQueries]:
-    """Yield an empty database with the schema, and drop it."""
-    name = f"tickets_{uuid4().hex}"
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    await admin.execute(f"CREATE DATABASE {name}")
-    connection = await asyncpg.connect(cluster.admin_dsn, database=name)
-    try:
-        await connection.execute(SQL.joinpath("schema.sql").read_text())
-        yield NamedQueries(connection)
-    finally:
-        await connection.close()
-        await admin.execute(f"DROP DATABASE {name}")
-        await admin.close()
+async def start(db: Database, now: datetime = CLOSED) -> Arrangement:
+    """Start the county's arrangement."""
+    async with db.transaction() as tx:
+        return await start_arrangement(
+            ArrangementStore(tx), SESSION, COUNTY, keys=KEYS, actor="officer", now=now
+        )
+
+
+async def lease(db: Database) -> UUID | None:
+    """Take the next arrangement, as a worker does."""
+    async with db.transaction() as tx:
+        return await ArrangementStore(tx).lease(ENROLLMENTS, MINUTE)
+
+
+async def run(db: Database, arrangement_id: UUID) -> None:
+    """Do the work of an arrangement, as a worker does."""
+    async with db.transaction() as tx:
+        await run_arrangement(ArrangementStore(tx), arrangement_id, KEYS)
+
+
+async def arranged(db: Database) -> Arrangement:
+    """Start an arrangement and do its work."""
+    await start(db)
+    await everything_has_come(db)
+    leased = await lease(db)
+    assert leased is not None
+    await run(db, leased)
+    return await found(db, leased)
+
+
+async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> Arrangement:
+    """An arrangement as an officer sees it."""
+    async with db.read() as tx:
+        return await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
+
+
+async def publish(db: Database, arrangement: Arrangement) -> Arrangement:
+    """Publish as the county's officer."""
+    async with db.transaction() as tx:
+        return await publish_arrangement(
+            ArrangementStore(tx), arrangement.arrangement_id, actor=OFFICER, now=CLOSED
+        )

@@ -1,6 +1,6 @@
 """Registration and enrollment as the tickets service knows them: real servers over mutual TLS.
 
-They serve the two feeds and the photos from memory.
+They serve the two feeds, the photos and the token keys from memory.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from zikao.enrollment.v1 import enrollment_feed_service_pb2 as enrollment_feed
 from zikao.enrollment.v1 import enrollment_feed_service_pb2_grpc as enrollment_feed_grpc
 from zikao.enrollment.v1 import errors_pb2 as enrollment_errors
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
+from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidate_feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as candidate_feed_grpc
 from zikao.registration.v1 import errors_pb2 as registration_errors
 from zikao.registration.v1 import types_pb2 as registration_types
 from zikao_kit.clock import SystemClock
-from zikao_kit.config import PeerConfig, ServerConfig, TlsConfig
-from zikao_kit.errors import DomainError
-from zikao_kit.server import GrpcServer, ServiceDefinition
+from zikao_kit.config import PeerConfig, ServerConfig
+from zikao_kit.convert import time_to_pb
+from zikao_kit.errors import METHOD_NOT_PERMITTED, NOT_FOUND, DomainError
+from zikao_kit.server import GrpcServer, ServiceDefinition, definition
 from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
-from zikao_tickets.convert import time_to_pb
 
 HEARTBEAT_SECONDS = 0.05
 COUNTY = "510104"
@@ -41,6 +43,7 @@ class Peers:
     candidates: list[candidate_feed.Candidate] = field(default_factory=list)
     enrollments: list[enrollment_feed.EnrollmentEvent] = field(default_factory=list)
     photos: dict[str, bytes] = field(default_factory=dict)
+    signing_keys: dict[str, bytes] = field(default_factory=dict)
     photos_asked: list[str] = field(default_factory=list)
     enrollment_is_silent: bool = False
     registration: PeerConfig = field(init=False)
@@ -96,8 +99,7 @@ async def running_peers(ca: DevelopmentCa, peers: Peers) -> AsyncIterator[None]:
 async def _serving(
     ca: DevelopmentCa, name: str, errors: Any, definitions: list[ServiceDefinition]
 ) -> AsyncIterator[int]:
-    files = ca.issue(name)
-    tls = TlsConfig(files.cert, files.key, files.ca)
+    tls = ca.issue(name)
     server = GrpcServer(
         config=ServerConfig("127.0.0.1:0", tls, drain_wait_seconds=0.0, drain_grace_seconds=0.5),
         domain=name,
@@ -105,9 +107,9 @@ async def _serving(
         verifier=TokenVerifier(TrustedKeys().get, SystemClock()),
     )
     port = await server.start()
-    server.publish(definitions)
-    await server.set_serving(True)
     try:
+        server.publish(definitions)
+        await server.set_serving(True)
         yield port
     finally:
         await server.stop()
@@ -115,22 +117,37 @@ async def _serving(
 
 def _registration(peers: Peers) -> list[ServiceDefinition]:
     return [
-        ServiceDefinition(
-            candidate_feed_grpc.add_CandidateFeedServiceServicer_to_server,
-            _CandidateFeedRpc(peers),
-            candidate_feed.DESCRIPTOR.services_by_name["CandidateFeedService"],
+        definition(accounts_grpc, accounts, "AccountService", _AccountRpc(peers)),
+        definition(
+            candidate_feed_grpc, candidate_feed, "CandidateFeedService", _CandidateFeedRpc(peers)
         ),
     ]
 
 
 def _enrollment(peers: Peers) -> list[ServiceDefinition]:
-    return [
-        ServiceDefinition(
-            enrollment_feed_grpc.add_EnrollmentFeedServiceServicer_to_server,
-            _EnrollmentFeedRpc(peers),
-            enrollment_feed.DESCRIPTOR.services_by_name["EnrollmentFeedService"],
+    servicer = _EnrollmentFeedRpc(peers)
+    return [definition(enrollment_feed_grpc, enrollment_feed, "EnrollmentFeedService", servicer)]
+
+
+class _AccountRpc(accounts_grpc.AccountServiceServicer):
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    async def ListSigningKeys(
+        self, request: accounts.ListSigningKeysRequest, context: Any
+    ) -> accounts.ListSigningKeysResponse:
+        return accounts.ListSigningKeysResponse(
+            keys=[
+                accounts.SigningKey(key_id=key_id, public_key=key)
+                for key_id, key in self._peers.signing_keys.items()
+            ]
         )
-    ]
+
+    async def _refuse(self, request: Any, context: Any) -> Any:
+        raise DomainError(METHOD_NOT_PERMITTED)
+
+    # Nothing else is asked for by the tickets service.
+    CreateAccount = CreateStaffAccount = LogIn = _refuse
 
 
 class _CandidateFeedRpc(candidate_feed_grpc.CandidateFeedServiceServicer):
@@ -158,7 +175,7 @@ class _CandidateFeedRpc(candidate_feed_grpc.CandidateFeedServiceServicer):
         for candidate in reversed(self._peers.candidates):
             if candidate.candidate_id == request.candidate_id:
                 return candidate_feed.GetCandidateResponse(candidate=candidate)
-        raise DomainError("NOT_FOUND")
+        raise DomainError(NOT_FOUND)
 
     async def BatchGetPhotos(
         self, request: candidate_feed.BatchGetPhotosRequest, context: Any

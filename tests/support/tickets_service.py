@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.service import (
+    TIMEOUT_SECONDS,
+    free_port,
+    move_clock,
+    new_id,
+    until,
+    until_serving,
+)
 from support.tickets_database import CLOSED, SESSION, SITE
 from support.tickets_peers import COUNTY, Peers, running_peers
 from zikao.tickets.v1 import (
@@ -29,14 +35,14 @@ from zikao.tickets.v1 import (
     ticket_service_pb2_grpc,
 )
 from zikao_kit.channel import open_channel
-from zikao_kit.clock import OffsetClock, write_offset
-from zikao_kit.config import ClockConfig, DatabaseConfig, ServerConfig, TlsConfig
+from zikao_kit.clock import OffsetClock
+from zikao_kit.config import ClockConfig, DatabaseConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.error_table import reason_of
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
 from zikao_tickets.config import TicketsConfig
-from zikao_tickets.convert import time_to_pb
+from zikao_tickets.convert import session_to_pb
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.main import serve_tickets
 
@@ -44,9 +50,7 @@ TOKEN_KEY_ID = "t1"
 TOKEN_KEY = Ed25519PrivateKey.generate()
 OFFICER = UUID(int=9001)
 TOKEN_LIFETIME = timedelta(hours=1)
-TIMEOUT_SECONDS = 20.0
 Serve = Callable[[TicketsConfig], Coroutine[Any, Any, None]]
-SOON_SECONDS = 20.0
 
 
 @dataclass
@@ -107,8 +111,7 @@ class Installation:
 
     async def move_to(self, moment: datetime) -> None:
         """Move the clock of the rules."""
-        write_offset(self.clock_file, (moment - datetime.now(UTC)).total_seconds())
-        await asyncio.sleep(0.06)  # a clock looks at its file every 50 ms
+        await move_clock(self.clock_file, moment)
 
     async def stop(self) -> None:
         """End the service as SIGTERM does."""
@@ -119,7 +122,7 @@ class Installation:
     async def apply(self, session: Session = SESSION, *sites: Site, dry_run: bool = False) -> Any:
         """Apply a session as the operator; what changed."""
         request = session_service_pb2.ApplySessionRequest(
-            request_id=str(uuid4()), session=session_to_pb(session, *sites), dry_run=dry_run
+            request_id=new_id(), session=session_message(session, *sites), dry_run=dry_run
         )
         answer = await self.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
         return list(answer.changes)
@@ -127,7 +130,7 @@ class Installation:
     async def start(self) -> Any:
         """Start the county's arrangement as its officer."""
         request = arrangement.StartArrangementRequest(
-            request_id=str(uuid4()), session_code="22.1", county_code=COUNTY
+            request_id=new_id(), session_code="22.1", county_code=COUNTY
         )
         answer = await self.arrangements.StartArrangement(request, **self.officer())
         return answer.arrangement
@@ -144,7 +147,7 @@ class Installation:
             found = await self.arrangement(arrangement_id)
             return found if found.state == arrangement.ARRANGEMENT_STATE_DONE else None
 
-        return await soon(done)
+        return await until(done)
 
     async def arranged(self) -> Any:
         """Arrange the county as its officer, until it is done."""
@@ -153,7 +156,7 @@ class Installation:
     async def publish(self, arrangement_id: str) -> Any:
         """Publish as the county's officer."""
         request = arrangement.PublishArrangementRequest(
-            request_id=str(uuid4()), arrangement_id=arrangement_id
+            request_id=new_id(), arrangement_id=arrangement_id
         )
         answer = await self.arrangements.PublishArrangement(request, **self.officer())
         return answer.arrangement
@@ -170,7 +173,7 @@ class Installation:
             return cursors == [said[1], said[0]] and photos == len(self.peers.photos)
 
         try:
-            await soon(here)
+            await until(here)
         finally:
             await connection.close()
 
@@ -182,14 +185,6 @@ class Installation:
         return await self.publish((await self.arranged()).arrangement_id)
 
 
-async def soon(found: Callable[[], Awaitable[Any]]) -> Any:
-    """Ask again until the answer is true; TimeoutError when it never is."""
-    async with asyncio.timeout(SOON_SECONDS):
-        while not (answer := await found()):
-            await asyncio.sleep(0.03)
-        return answer
-
-
 async def reason(call: Awaitable[Any]) -> str | None:
     """The reason for which a call is refused; None when it is not."""
     try:
@@ -199,28 +194,11 @@ async def reason(call: Awaitable[Any]) -> str | None:
     return None
 
 
-def session_to_pb(session: Session, *sites: Site) -> session_service_pb2.TicketsSession:
+def session_message(session: Session, *sites: Site) -> session_service_pb2.TicketsSession:
     """The message of a session, with the usual site when none is given."""
-    pb = session_service_pb2
-    return pb.TicketsSession(
-        code=session.code,
-        name=session.name,
-        time_zone=session.time_zone,
-        enrollment_closes_at=time_to_pb(session.enrollment_closes_at),
-        printing_opens_at=time_to_pb(session.printing_opens_at),
-        printing_closes_at=time_to_pb(session.printing_closes_at),
-        slots=[
-            pb.TicketSlot(
-                number=slot.number,
-                starts_at=time_to_pb(slot.starts_at),
-                ends_at=time_to_pb(slot.ends_at),
-            )
-            for slot in session.slots
-        ],
-        courses=[pb.TicketCourse(code=code, name=name) for code, name in session.courses.items()],
-        sites=[_site_to_pb(site) for site in sites or (SITE,)],
-        notice=pb.Notice(version=session.notice.version, paragraphs=session.notice.paragraphs),
-    )
+    message = session_to_pb(session)
+    message.sites.extend(_site_to_pb(site) for site in sites or (SITE,))
+    return message
 
 
 def _site_to_pb(site: Site) -> session_service_pb2.Site:
@@ -246,6 +224,7 @@ async def tickets_installation(
     KeyRing.generate().write(directory / "keys.yaml")
     connection = await asyncpg.connect(dsn)
     public = TOKEN_KEY.public_key().public_bytes_raw()
+    peers.signing_keys[TOKEN_KEY_ID] = public
     await connection.execute(
         "INSERT INTO tickets.trusted_key VALUES ($1, $2)", TOKEN_KEY_ID, public
     )
@@ -268,8 +247,7 @@ async def running_service(
     **settings: Any,
 ) -> AsyncIterator[Installation]:
     """One process's worth of the service, from SERVING to drained: a task, or what `serve` does."""
-    files, port = ca.issue("tickets"), _free_port()
-    tls = TlsConfig(files.cert, files.key, files.ca)
+    tls, port = ca.issue("tickets"), free_port()
     options: dict[str, Any] = {"poll_seconds": 0.05}
     config = TicketsConfig(
         server=ServerConfig(
@@ -285,30 +263,8 @@ async def running_service(
     task = asyncio.create_task(serve(config))
     installation = Installation(config, ca, peers, directory / "clock.json", port, task)
     try:
-        await _until_serving(installation)
+        await until_serving(installation.channel("portal"), task)
         async with installation.channels:
             yield installation
     finally:
         await installation.stop()
-
-
-async def _until_serving(installation: Installation) -> None:
-    stub = health_pb2_grpc.HealthStub(installation.channel("portal"))
-
-    async def serving() -> bool:
-        if installation.task.done():
-            await installation.task
-        try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-        except grpc.aio.AioRpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-    await soon(serving)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -10,31 +10,30 @@ from zikao.registration.v1 import (
     candidate_feed_service_pb2,
     candidate_feed_service_pb2_grpc,
 )
+from zikao_kit.channel import answered
 
 from zikao_tickets.convert import photos_from_pb
 from zikao_tickets.domain.projections import Photo
 
-MAX_PHOTOS_PER_CALL = 50
 PHOTOS_TIMEOUT_SECONDS = 15.0
 
 
 class RegistrationClient:
-    """Registration over one channel; raises grpc.aio.AioRpcError."""
+    """Registration over one channel; raises DomainError, UNAVAILABLE when it does not answer."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._feed = candidate_feed_service_pb2_grpc.CandidateFeedServiceStub(channel)
         self._accounts = account_service_pb2_grpc.AccountServiceStub(channel)
 
     async def photos(self, candidate_ids: Sequence[UUID]) -> Mapping[UUID, Photo]:
-        """Photos of at most 50 candidates; unknown ones are left out."""
+        """Photos of some candidates, as many as the contract allows; unknown ones are left out."""
         request = candidate_feed_service_pb2.BatchGetPhotosRequest(
             candidate_ids=[str(candidate_id) for candidate_id in candidate_ids]
         )
-        answer = await self._feed.BatchGetPhotos(request, timeout=PHOTOS_TIMEOUT_SECONDS)
-        return photos_from_pb(answer.photos)
+        call = self._feed.BatchGetPhotos(request, timeout=PHOTOS_TIMEOUT_SECONDS)
+        return photos_from_pb((await answered(call)).photos)
 
     async def signing_keys(self) -> dict[str, bytes]:
         """The public keys with which access tokens are verified, by id."""
-        request = account_service_pb2.ListSigningKeysRequest()
-        answer = await self._accounts.ListSigningKeys(request)
-        return {key.key_id: key.public_key for key in answer.keys}
+        call = self._accounts.ListSigningKeys(account_service_pb2.ListSigningKeysRequest())
+        return {key.key_id: key.public_key for key in (await answered(call)).keys}

@@ -2,42 +2,23 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.json_format import MessageToJson, Parse
 from zikao.enrollment.v1 import enrollment_feed_service_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2, types_pb2
 from zikao.tickets.v1 import arrangement_service_pb2, session_service_pb2, ticket_service_pb2
+from zikao_kit.convert import enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_tickets.domain.person import Bearer, Person
 from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
-from zikao_tickets.domain.states import Arrangement, ArrangementState
+from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.proof import TicketProof
 
 _SEXES = {types_pb2.SEX_MALE: "男", types_pb2.SEX_FEMALE: "女"}
-_STATES = {
-    ArrangementState.PENDING: arrangement_service_pb2.ARRANGEMENT_STATE_PENDING,
-    ArrangementState.RUNNING: arrangement_service_pb2.ARRANGEMENT_STATE_RUNNING,
-    ArrangementState.DONE: arrangement_service_pb2.ARRANGEMENT_STATE_DONE,
-    ArrangementState.FAILED: arrangement_service_pb2.ARRANGEMENT_STATE_FAILED,
-    ArrangementState.PUBLISHED: arrangement_service_pb2.ARRANGEMENT_STATE_PUBLISHED,
-    ArrangementState.SUPERSEDED: arrangement_service_pb2.ARRANGEMENT_STATE_SUPERSEDED,
-}
-
-
-def time_from_pb(stamp: Timestamp) -> datetime:
-    """An aware time in UTC."""
-    return stamp.ToDatetime(tzinfo=UTC)
-
-
-def time_to_pb(moment: datetime) -> Timestamp:
-    """A timestamp of an aware time."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+_STATE = "ARRANGEMENT_STATE_"
 
 
 def session_from_pb(session: session_service_pb2.TicketsSession) -> Session:
@@ -46,7 +27,7 @@ def session_from_pb(session: session_service_pb2.TicketsSession) -> Session:
         code=session.code,
         name=session.name,
         time_zone=session.time_zone,
-        enrollment_closes_at=time_from_pb(session.enrollment_closes_at),
+        arrangements_open_at=time_from_pb(session.arrangements_open_at),
         printing_opens_at=time_from_pb(session.printing_opens_at),
         printing_closes_at=time_from_pb(session.printing_closes_at),
         slots=tuple(
@@ -56,6 +37,44 @@ def session_from_pb(session: session_service_pb2.TicketsSession) -> Session:
         courses={course.code: course.name for course in session.courses},
         notice=Notice(session.notice.version, tuple(session.notice.paragraphs)),
     )
+
+
+def session_to_pb(session: Session) -> session_service_pb2.TicketsSession:
+    """The settings as message, without the sites."""
+    return session_service_pb2.TicketsSession(
+        code=session.code,
+        name=session.name,
+        time_zone=session.time_zone,
+        arrangements_open_at=time_to_pb(session.arrangements_open_at),
+        printing_opens_at=time_to_pb(session.printing_opens_at),
+        printing_closes_at=time_to_pb(session.printing_closes_at),
+        slots=[
+            session_service_pb2.TicketSlot(
+                number=slot.number,
+                starts_at=time_to_pb(slot.starts_at),
+                ends_at=time_to_pb(slot.ends_at),
+            )
+            for slot in session.slots
+        ],
+        courses=[
+            session_service_pb2.TicketCourse(code=code, name=name)
+            for code, name in session.courses.items()
+        ],
+        notice=session_service_pb2.Notice(
+            version=session.notice.version, paragraphs=session.notice.paragraphs
+        ),
+    )
+
+
+def session_to_json(session: Session) -> str:
+    """A session as it is stored: its message in protobuf's JSON, without the sites."""
+    return MessageToJson(session_to_pb(session), indent=None, ensure_ascii=False)
+
+
+def session_from_json(body: str) -> Session:
+    """A session as it was stored; what a newer version has added is passed over."""
+    message = session_service_pb2.TicketsSession()
+    return session_from_pb(Parse(body, message, ignore_unknown_fields=True))
 
 
 def sites_from_pb(session: session_service_pb2.TicketsSession) -> list[Site]:
@@ -81,7 +100,7 @@ def arrangement_to_pb(
         arrangement_id=str(arrangement.arrangement_id),
         session_code=arrangement.session_code,
         county_code=arrangement.county_code,
-        state=_STATES[arrangement.state],
+        state=enum_to_pb(arrangement_service_pb2.ArrangementState, _STATE, arrangement.state),
         seed_sha256=arrangement.seed_sha256,
         seed=seed,
         candidates=arrangement.candidates,
@@ -137,7 +156,6 @@ def candidate_from_pb(candidate: candidate_feed_service_pb2.Candidate) -> Candid
     return CandidateState(
         candidate_id=UUID(candidate.candidate_id),
         ticket_number=candidate.ticket_number,
-        county_code=candidate.county_code,
         photo_sha256=candidate.photo_sha256,
         person=Person(candidate.name, _SEXES.get(candidate.sex, ""), candidate.document_number),
     )

@@ -1,19 +1,22 @@
-"""The projections of the two feeds, and the photos: one method a named query."""
+"""The projections of the two feeds, and the photos; bound to the running transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from zikao_kit.columns import columns
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
-from zikao_tickets.columns import columns
 from zikao_tickets.domain.person import personal_context, photo_context
 from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
 
 
 class FeedStore:
-    """Writes what the feeds bring; personal data encrypted."""
+    """One method a named query, sittings are replaced by a delete and an insert.
+
+    Personal data is written encrypted.
+    """
 
     def __init__(self, tx: Transaction, keys: KeyRing) -> None:
         self._tx = tx
@@ -26,13 +29,12 @@ class FeedStore:
             (
                 state.candidate_id,
                 state.ticket_number,
-                state.county_code,
                 self._keys.encrypt(state.person.to_bytes(), personal_context(state.candidate_id)),
                 state.photo_sha256,
             )
             for state in latest.values()
         ]
-        await self._tx.execute("save_candidates", *columns(rows, 5))
+        await self._tx.execute("save_candidates", *columns(rows, 4))
 
     async def replace_sittings(self, states: Sequence[EnrollmentState]) -> None:
         """Make these the candidates' sittings; of several for one person the last counts."""

@@ -18,19 +18,18 @@ from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
-from zikao_kit.db import Database
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.logs import configure_logging
-from zikao_kit.migrate import wait_until_migrated
-from zikao_kit.queries import Queries
-from zikao_kit.server import ServiceDefinition, serve
+from zikao_kit.migrate import open_database
+from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_tickets.clients import RegistrationClient
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.config import TicketsConfig
-from zikao_tickets.parts import PACKAGE, SCHEMA, Parts
+from zikao_tickets.names import PACKAGE, SCHEMA
+from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc import ArrangementRpc, SessionRpc, TicketRpc, VerificationRpc
 from zikao_tickets.ticket_store import TicketStore
@@ -49,9 +48,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
         async with AsyncExitStack() as stack:
-            db = await Database.connect(config.database, Queries.load(PACKAGE))
-            await stack.enter_async_context(db)
-            await wait_until_migrated(db, PACKAGE)
+            db = await stack.enter_async_context(open_database(config.database, PACKAGE))
             pool = RenderPool(config.render_processes)
             stack.callback(pool.close)
             async with db.transaction() as tx:
@@ -112,24 +109,8 @@ async def _open_background(
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
-        ServiceDefinition(
-            session_grpc.add_SessionServiceServicer_to_server,
-            SessionRpc(parts),
-            session.DESCRIPTOR.services_by_name["SessionService"],
-        ),
-        ServiceDefinition(
-            arrangement_grpc.add_ArrangementServiceServicer_to_server,
-            ArrangementRpc(parts),
-            arrangement.DESCRIPTOR.services_by_name["ArrangementService"],
-        ),
-        ServiceDefinition(
-            ticket_grpc.add_TicketServiceServicer_to_server,
-            TicketRpc(parts),
-            ticket.DESCRIPTOR.services_by_name["TicketService"],
-        ),
-        ServiceDefinition(
-            ticket_grpc.add_VerificationServiceServicer_to_server,
-            VerificationRpc(parts),
-            ticket.DESCRIPTOR.services_by_name["VerificationService"],
-        ),
+        definition(session_grpc, session, "SessionService", SessionRpc(parts)),
+        definition(arrangement_grpc, arrangement, "ArrangementService", ArrangementRpc(parts)),
+        definition(ticket_grpc, ticket, "TicketService", TicketRpc(parts)),
+        definition(ticket_grpc, ticket, "VerificationService", VerificationRpc(parts)),
     ]

@@ -12,11 +12,6 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
 
-PACKAGE = "zikao_tickets"
-SCHEMA = "tickets"
-CANDIDATES = "registration.candidates"
-ENROLLMENTS = "enrollment.enrollments"
-
 
 @dataclass(frozen=True)
 class Parts:

@@ -16,9 +16,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
-from zikao_kit.errors import OVERLOADED, UNAVAILABLE, DomainError
+from zikao_kit.admission import overloaded
+from zikao_kit.errors import UNAVAILABLE, DomainError
 
-from zikao_tickets.domain.ticket import Refusal
+from zikao_tickets.domain.ticket import (
+    NAME_NOT_PRINTABLE,
+    PHOTO_UNUSABLE,
+    TICKET_TOO_LONG,
+    Refusal,
+)
 from zikao_tickets.printing import (
     MissingGlyphs,
     SheetOverflow,
@@ -64,7 +70,7 @@ class RenderPool:
         if len(sheets) > MAX_SHEETS_PER_BATCH:
             raise ValueError(f"at most {MAX_SHEETS_PER_BATCH} sheets a batch")
         if self._waiting >= MAX_WAITING_PER_PROCESS * self._processes:
-            raise DomainError(OVERLOADED, retry_after=RETRY_AFTER)
+            raise overloaded()
         self._waiting += 1
         try:
             return await self._render_surely(sheets)
@@ -126,7 +132,7 @@ def _render(sheets: Sequence[TicketSheet]) -> Printed:
             return Printed(_renderer().render(printable), refusals)
         except SheetOverflow as error:
             numbers = [sheet.ticket_number for sheet in sheets]
-            refusals[numbers.index(error.ticket_number)] = Refusal("TICKET_TOO_LONG", "")
+            refusals[numbers.index(error.ticket_number)] = Refusal(TICKET_TOO_LONG)
     return Printed(b"", refusals)
 
 
@@ -134,7 +140,7 @@ def _refusal(sheet: TicketSheet) -> Refusal | None:
     try:
         _renderer().check(sheet)
     except MissingGlyphs as error:
-        return Refusal("NAME_NOT_PRINTABLE", "".join(error.characters))
-    except UnusablePhoto as error:
-        return Refusal("PHOTO_PENDING", str(error))
+        return Refusal(NAME_NOT_PRINTABLE, "".join(error.characters))
+    except UnusablePhoto:
+        return Refusal(PHOTO_UNUSABLE)
     return None

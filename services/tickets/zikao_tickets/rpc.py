@@ -14,11 +14,14 @@ from zikao.tickets.v1 import (
     ticket_service_pb2_grpc,
 )
 from zikao_kit.context import current_actor
+from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 
+from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
 from zikao_tickets.commands.apply_session import apply_session
+from zikao_tickets.commands.find_arrangement import find_arrangement
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
@@ -28,7 +31,7 @@ from zikao_tickets.commands.print_ticket import (
     require_printed,
     require_same_version,
 )
-from zikao_tickets.commands.publish_arrangement import find_arrangement, publish_arrangement
+from zikao_tickets.commands.publish_arrangement import publish_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.commands.verify_ticket import verify_ticket
 from zikao_tickets.convert import (
@@ -37,13 +40,13 @@ from zikao_tickets.convert import (
     printed_to_pb,
     session_from_pb,
     sites_from_pb,
-    time_to_pb,
     verification_to_pb,
 )
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PrintedTickets
-from zikao_tickets.parts import SCHEMA, Parts
-from zikao_tickets.store import ArrangementStore, SessionStore
+from zikao_tickets.names import SCHEMA
+from zikao_tickets.parts import Parts
+from zikao_tickets.session_store import SessionStore
 
 
 class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
@@ -67,8 +70,8 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
             )
             return session_service_pb2.ApplySessionResponse(changes=changes)
 
-        response = session_service_pb2.ApplySessionResponse
-        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        response_type = session_service_pb2.ApplySessionResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
 
 class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
@@ -96,8 +99,8 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
                 arrangement=arrangement_to_pb(started)
             )
 
-        response = arrangement_service_pb2.StartArrangementResponse
-        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        response_type = arrangement_service_pb2.StartArrangementResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
     async def GetArrangement(
         self, request: arrangement_service_pb2.GetArrangementRequest, context: Any
@@ -127,8 +130,8 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
                 arrangement=arrangement_to_pb(published, self._parts.revealed_seed(published))
             )
 
-        response = arrangement_service_pb2.PublishArrangementResponse
-        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        response_type = arrangement_service_pb2.PublishArrangementResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
 
 class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
@@ -161,8 +164,8 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
             )
             return ticket_service_pb2.AcknowledgeNoticeResponse()
 
-        response = ticket_service_pb2.AcknowledgeNoticeResponse
-        return await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        response_type = ticket_service_pb2.AcknowledgeNoticeResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
     async def PrintTicket(
         self, request: ticket_service_pb2.PrintTicketRequest, context: Any
@@ -177,8 +180,8 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
             await self._record(tx, session, printed, now)
             return printed_to_pb(ticket)
 
-        response = ticket_service_pb2.PrintTicketResponse
-        answer = await run_once(self._parts.db, request, response, work, schema=SCHEMA)
+        response_type = ticket_service_pb2.PrintTicketResponse
+        answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
         require_same_version(answer.version, ticket)
         return printed_to_pb(ticket, printed.pdf)
 

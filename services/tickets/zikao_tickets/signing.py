@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from zikao_tickets.domain.proof_key import ProofKey
-from zikao_tickets.domain.ticket import Ticket, proof_of
-from zikao_tickets.proof import sign
+from zikao_tickets.domain.ticket import Ticket
+from zikao_tickets.proof import ProofSitting, TicketProof, name_hash, photo_hash, sign
 
 
 class ProofSigner:
@@ -22,5 +22,19 @@ class ProofSigner:
         """The text of the QR code: the one of the first print, or a new one."""
         if ticket.proof is not None:
             return ticket.proof
-        proof = proof_of(ticket, session_code, jpeg)
+        proof = _proof_of(ticket, session_code, jpeg)
         return sign(proof, self._key.key_id, self._key.private_key)
+
+
+def _proof_of(ticket: Ticket, session_code: str, jpeg: bytes) -> TicketProof:
+    """What the QR code of the ticket vouches for."""
+    return TicketProof(
+        session_code=session_code,
+        ticket_number=ticket.ticket_number,
+        version=ticket.version,
+        name_hash=name_hash(ticket.person.name),
+        photo_hash=photo_hash(jpeg),
+        sittings=tuple(
+            ProofSitting(seat.slot, seat.room_code, seat.label) for seat in ticket.seats
+        ),
+    )

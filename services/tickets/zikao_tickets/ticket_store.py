@@ -22,7 +22,7 @@ from zikao_tickets.domain.person import (
     proof_key_context,
 )
 from zikao_tickets.domain.proof_key import ProofKey
-from zikao_tickets.domain.ticket import Ticket, TicketSeat
+from zikao_tickets.domain.ticket import Refusal, Ticket, TicketSeat
 
 
 class TicketStore:
@@ -85,7 +85,7 @@ class TicketStore:
         await self._tx.execute("log_prints", session_code, people, versions, now, actor)
 
     async def note_unprintable(
-        self, session_code: str, ticket: Ticket, reason: str, detail: str, now: datetime
+        self, session_code: str, ticket: Ticket, refusal: Refusal, now: datetime
     ) -> None:
         """Put a ticket on the office's list."""
         await self._tx.execute(
@@ -93,8 +93,8 @@ class TicketStore:
             session_code,
             ticket.candidate_id,
             ticket.ticket_number,
-            reason,
-            detail,
+            refusal.reason,
+            refusal.characters,
             now,
         )
 

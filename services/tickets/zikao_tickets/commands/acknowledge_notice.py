@@ -14,5 +14,5 @@ async def acknowledge_notice(
 ) -> None:
     """Note it; raises DomainError NOTICE_OUTDATED for any version but the current one."""
     if version != session.notice.version:
-        raise DomainError("NOTICE_OUTDATED", version=session.notice.version)
+        raise DomainError("NOTICE_OUTDATED")
     await store.acknowledge(session.code, candidate_id, version, now)

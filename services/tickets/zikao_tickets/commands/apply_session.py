@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from zikao_tickets.domain.session import (
-    Session,
-    Site,
-    changes_between,
-    require_courses,
-    require_notice,
-    require_rooms,
-)
-from zikao_tickets.domain.session_problems import require_consistent
-from zikao_tickets.store import SessionStore
+from zikao_kit.errors import INVALID_REQUEST, DomainError
+
+from zikao_tickets.domain.session import Session, Site
+from zikao_tickets.domain.session_changes import changes_between, require_harmless
+from zikao_tickets.domain.session_problems import session_problems
+from zikao_tickets.session_store import SessionStore
 
 
 async def apply_session(
@@ -20,17 +16,22 @@ async def apply_session(
 ) -> list[str]:
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
-    Raises DomainError INVALID_REQUEST for what no session may say, and SESSION_CHANGE_REFUSED
-    naming what candidates would lose.
+    Raises DomainError INVALID_REQUEST with everything that contradicts itself, and
+    SESSION_CHANGE_REFUSED naming what candidates would lose.
     """
-    require_consistent(session, sites)
+    if problems := session_problems(session, sites):
+        raise DomainError(INVALID_REQUEST, fields=problems)
     before = await store.lock(session.code)
     sites_before = await store.sites(session.code)
+    require_harmless(
+        before,
+        session,
+        sites_before,
+        sites,
+        courses_in_use=await store.courses_in_use(session.code) if before else set(),
+        seats_in_use=await store.seats_in_use(session.code),
+    )
     changes = changes_between(before, session, sites_before, sites)
-    if before is not None:
-        require_courses(session, await store.courses_in_use(session.code))
-        require_notice(before.notice, session.notice)
-    require_rooms(sites_before, sites, await store.seats_in_use(session.code))
     if changes and not dry_run:
         await store.save(session, now)
         await store.replace_sites(session.code, sites_before, sites)

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 
 from zikao_tickets.domain.session import Session
-from zikao_tickets.domain.ticket import PrintedTickets, Refusal, Ticket, sheet_of
+from zikao_tickets.domain.ticket import PHOTO_PENDING, PrintedTickets, Refusal, Ticket
+from zikao_tickets.page import sheet_of
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
@@ -23,7 +24,7 @@ async def find_ticket(
     """
     session.require_printing(now)
     if not await store.has_acknowledged(session.code, candidate_id, session.notice.version):
-        raise DomainError("NOTICE_NOT_ACKNOWLEDGED", version=session.notice.version)
+        raise DomainError("NOTICE_NOT_ACKNOWLEDGED")
     ticket = await store.ticket(session.code, candidate_id)
     if ticket is None:
         raise DomainError("TICKET_UNAVAILABLE")
@@ -37,7 +38,7 @@ async def print_tickets(
 
     Takes no transaction: rendering holds a core for as long as a batch takes.
     """
-    waiting = Refusal("PHOTO_PENDING", "")
+    waiting = Refusal(PHOTO_PENDING)
     refused = [(ticket, waiting) for ticket in tickets if ticket.jpeg is None]
     signed = [
         (replace(ticket, proof=signer.sign(ticket, session.code, ticket.jpeg)), ticket.jpeg)
@@ -63,7 +64,7 @@ async def record_prints(
     await store.log_prints(session_code, printed.tickets, actor, now)
     await store.clear_unprintable(session_code, printed.tickets)
     for ticket, refusal in printed.refused:
-        await store.note_unprintable(session_code, ticket, refusal.reason, refusal.detail, now)
+        await store.note_unprintable(session_code, ticket, refusal, now)
 
 
 def require_same_version(answered: int, ticket: Ticket) -> None:
@@ -72,12 +73,12 @@ def require_same_version(answered: int, ticket: Ticket) -> None:
     Its answer is a revoked ticket now, and a print of the new one would not be logged.
     """
     if answered != ticket.version:
-        raise DomainError("REQUEST_ID_REUSED")
+        raise DomainError(REQUEST_ID_REUSED)
 
 
 def require_printed(printed: PrintedTickets) -> Ticket:
     """The one ticket; raises DomainError with why it was refused."""
     for _, refusal in printed.refused:
-        raise DomainError(refusal.reason, characters=refusal.detail)
+        raise refusal.to_error()
     (ticket,) = printed.tickets
     return ticket

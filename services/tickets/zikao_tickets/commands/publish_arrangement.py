@@ -6,16 +6,10 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
+from zikao_tickets.arrangement_store import ArrangementStore
+from zikao_tickets.commands.find_arrangement import in_scope
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.domain.violations import in_words
-from zikao_tickets.store import ArrangementStore
-
-
-async def find_arrangement(
-    store: ArrangementStore, arrangement_id: UUID, actor: Actor
-) -> Arrangement:
-    """The arrangement; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
-    return _in_scope(await store.load(arrangement_id), actor)
 
 
 async def publish_arrangement(
@@ -27,23 +21,21 @@ async def publish_arrangement(
     published since it was made), and ARRANGEMENT_INVALID naming violations; then nothing was
     published.
     """
-    arrangement = _in_scope(await store.lock(arrangement_id), actor)
+    arrangement = in_scope(await store.lock(arrangement_id), actor)
     arrangement.require_done()
     county = (arrangement.session_code, arrangement.county_code)
     await store.lock_county(*county)
-    arrangement.require_based_on(await store.in_force(*county))
+    in_force = await store.in_force(*county)
+    arrangement.require_based_on(in_force)
     if violations := await store.violations(arrangement_id):
         raise DomainError("ARRANGEMENT_INVALID", detail=in_words(violations))
     if unknown := await store.unknown_candidates(arrangement_id):
         raise DomainError("ARRANGEMENT_INVALID", detail=f"{unknown}名考生信息尚未到达")
-    await store.publish(arrangement, now, actor.subject)
+    if in_force is not None:
+        await store.supersede(in_force)
+    await store.revoke_changed_tickets(arrangement_id, now)
+    await store.issue_tickets(arrangement_id, now)
+    await store.put_in_force(arrangement_id, now, actor.subject)
     published = await store.load(arrangement_id)
     assert published is not None, "locked above"
     return published
-
-
-def _in_scope(arrangement: Arrangement | None, actor: Actor) -> Arrangement:
-    if arrangement is None:
-        raise DomainError("NOT_FOUND")
-    actor.require_scope(arrangement.county_code)
-    return arrangement

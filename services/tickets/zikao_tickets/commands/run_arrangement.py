@@ -4,12 +4,12 @@ import asyncio
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
-from zikao_kit.errors import DomainError
 
+from zikao_tickets.arrangement_store import ArrangementStore
+from zikao_tickets.domain.arrangement import RoomsInsufficient
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rearrangement import rearrange
 from zikao_tickets.domain.states import ArrangementState
-from zikao_tickets.store import ArrangementStore
 
 
 async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: KeyRing) -> None:
@@ -30,15 +30,9 @@ async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: K
     seed = keys.decrypt(plan.seed_enc, seed_context(arrangement_id))
     try:
         # A big county takes a second: not on the event loop.
-        seats = await asyncio.to_thread(
-            rearrange, plan.county_code, sittings, rooms, seed, published
-        )
-    except DomainError as error:
-        await store.fail(arrangement_id, _failure(error))
+        seats = await asyncio.to_thread(rearrange, sittings, rooms, seed, published)
+    except RoomsInsufficient as insufficient:
+        await store.fail(arrangement_id, insufficient.in_words())
         return
     await store.replace_seats(arrangement_id, plan.session_code, seats)
     await store.finish(arrangement_id, seats, in_force)
-
-
-def _failure(error: DomainError) -> str:
-    return "第{slot}场需要{needed}个考场，仅有{available}个".format_map(error.metadata)

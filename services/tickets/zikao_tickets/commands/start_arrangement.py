@@ -1,16 +1,17 @@
 """Start the arrangement of a county (DOMAIN section 5)."""
 
+import secrets
 from datetime import datetime
 from uuid import uuid4
 
 from zikao_kit.crypto import KeyRing
 from zikao_kit.errors import DomainError
 
-from zikao_tickets.domain.draw import new_seed, seed_sha256
+from zikao_tickets.arrangement_store import ArrangementStore
+from zikao_tickets.domain.draw import SEED_BYTES, seed_sha256
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.states import IN_PROGRESS_ELSEWHERE, Arrangement, ArrangementState
-from zikao_tickets.store import ArrangementStore
 
 
 async def start_arrangement(
@@ -24,11 +25,11 @@ async def start_arrangement(
 ) -> Arrangement:
     """Fix the seed, publish its hash, and leave the work to a worker.
 
-    Raises DomainError ARRANGEMENT_TOO_EARLY while enrollment is open, and STATE_NOT_ALLOWED
-    while another arrangement of the county is in progress.
+    Raises DomainError ARRANGEMENT_TOO_EARLY while seats may still be taken or paid, and
+    STATE_NOT_ALLOWED while another arrangement of the county is in progress.
     """
     session.require_arrangeable(now)
-    seed, arrangement_id = new_seed(), uuid4()
+    seed, arrangement_id = secrets.token_bytes(SEED_BYTES), uuid4()
     arrangement = Arrangement(
         arrangement_id=arrangement_id,
         session_code=session.code,

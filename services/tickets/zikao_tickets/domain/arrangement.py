@@ -12,10 +12,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zikao_kit.errors import DomainError
-
 from zikao_tickets.domain.draw import Draw
 from zikao_tickets.domain.packing import Bin, pack
+
+
+class RoomsInsufficient(Exception):  # noqa: N818 - says what is wrong
+    """A slot needs more rooms than the county has."""
+
+    def __init__(self, slot: int, needed: int, available: int) -> None:
+        self.slot = slot
+        self.needed = needed
+        self.available = available
+        super().__init__(f"slot {slot}: {needed} rooms needed, {available} available")
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        return f"第{self.slot}场需要{self.needed}个考场，仅有{self.available}个"
 
 
 class Sitting(NamedTuple):
@@ -36,7 +48,7 @@ class Room:
 
 
 class Seat(NamedTuple):
-    """Where a candidate sits in a slot; `seat_number` counts from 1 (`layout`)."""
+    """Where a candidate sits in a slot; seats count from 1, in a snake from the front door."""
 
     slot: int
     site_code: str
@@ -46,20 +58,17 @@ class Seat(NamedTuple):
     course_code: str
 
 
-def arrange(
-    county_code: str, sittings: Iterable[Sitting], rooms: Sequence[Room], seed: bytes
-) -> list[Seat]:
-    """Seat every sitting, in the order of slot, room and seat.
+def arrange(sittings: Iterable[Sitting], rooms: Sequence[Room], seed: bytes) -> list[Seat]:
+    """Seat every sitting of a county, in the order of slot, room and seat.
 
-    `rooms` in the order in which they are filled. Raises DomainError ROOMS_INSUFFICIENT with
-    `county_code`, `slot`, `needed` and `available`.
+    `rooms` in the order in which they are filled. Raises RoomsInsufficient.
     """
     homes: dict[str, str] = {}
     by_slot = sorted(courses_by_slot(sittings).items())
     return [
         seat
         for slot, courses in by_slot
-        for seat in arrange_slot(county_code, slot, courses, rooms, homes=homes, seed=seed)
+        for seat in arrange_slot(slot, courses, rooms, homes=homes, seed=seed)
     ]
 
 
@@ -72,7 +81,6 @@ def courses_by_slot(sittings: Iterable[Sitting]) -> dict[int, dict[str, str]]:
 
 
 def arrange_slot(
-    county_code: str,
     slot: int,
     courses: Mapping[str, str],
     rooms: Sequence[Room],
@@ -81,9 +89,9 @@ def arrange_slot(
     seed: bytes,
 ) -> list[Seat]:
     """Seat one slot; `courses` by candidate. `homes` has the site of each candidate's slots so
-    far, and gets those of the others. Raises DomainError ROOMS_INSUFFICIENT.
+    far, and gets those of the others. Raises RoomsInsufficient.
     """
-    shares = _share_rooms(county_code, slot, courses, rooms, homes)
+    shares = _share_rooms(slot, courses, rooms, homes)
     return _seat_slot(slot, courses, shares, homes, seed)
 
 
@@ -95,7 +103,6 @@ class _Share(NamedTuple):
 
 
 def _share_rooms(
-    county_code: str,
     slot: int,
     courses: Mapping[str, str],
     rooms: Sequence[Room],
@@ -103,23 +110,13 @@ def _share_rooms(
 ) -> list[_Share]:
     """The rooms in use, in the order of `rooms`, with their courses."""
     if not rooms:
-        raise _insufficient(county_code, slot, 1, 0)
+        raise RoomsInsufficient(slot, 1, 0)
     largest_first = sorted(rooms, key=lambda room: -room.capacity)
-    bins = pack(Counter(courses.values()), [room.capacity for room in largest_first]).bins
+    bins = pack(Counter(courses.values()), [room.capacity for room in largest_first])
     if len(bins) > len(rooms):
-        raise _insufficient(county_code, slot, len(bins), len(rooms))
+        raise RoomsInsufficient(slot, len(bins), len(rooms))
     placed = _place_at_homes(bins, largest_first[: len(bins)], _homes_by_course(courses, homes))
     return [_Share(room, placed[room].groups) for room in rooms if room in placed]
-
-
-def _insufficient(county_code: str, slot: int, needed: int, available: int) -> DomainError:
-    return DomainError(
-        "ROOMS_INSUFFICIENT",
-        county_code=county_code,
-        slot=slot,
-        needed=needed,
-        available=available,
-    )
 
 
 def _homes_by_course(

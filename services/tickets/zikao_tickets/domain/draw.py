@@ -12,7 +12,6 @@ Source of the rule: DOMAIN section 5 (seed published as a hash before, revealed 
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -21,11 +20,6 @@ T = TypeVar("T")
 SEED_BYTES = 32
 _WORD_BYTES = 8
 _WORD_VALUES = 1 << (8 * _WORD_BYTES)
-
-
-def new_seed() -> bytes:
-    """32 bytes nobody can foresee."""
-    return secrets.token_bytes(SEED_BYTES)
 
 
 def seed_sha256(seed: bytes) -> bytes:

@@ -35,16 +35,8 @@ class Bin:
         return len(self.groups) < MAX_COURSES_PER_ROOM and size <= self.free
 
 
-@dataclass(frozen=True)
-class Packing:
-    """Bin `i` goes to the `i`-th capacity given; `minimum` tells that fewer are impossible."""
-
-    bins: Sequence[Bin]
-    minimum: bool
-
-
-def pack(counts: Mapping[str, int], capacities: Sequence[int]) -> Packing:
-    """Spread courses over rooms; `capacities` in descending order are used from the first.
+def pack(counts: Mapping[str, int], capacities: Sequence[int]) -> list[Bin]:
+    """Spread courses over rooms: bin `i` goes to the `i`-th of `capacities`, in descending order.
 
     When they do not suffice, further rooms of the largest capacity are assumed: the answer then
     has more bins than capacities, and their number is what would be needed.
@@ -54,13 +46,7 @@ def pack(counts: Mapping[str, int], capacities: Sequence[int]) -> Packing:
     open_rooms = [*capacities[len(whole) :], *[capacities[0]] * sum(rest.values())]
     shared = _best_fit(remainders, open_rooms)
     at_least = _lower_bound(remainders, open_rooms)
-    better, exhausted = _fewer(remainders, open_rooms, at_least, len(shared))
-    uniform = len(set(capacities)) == 1
-    best = better or shared
-    return Packing(
-        bins=[*whole, *best],
-        minimum=len(best) == at_least or (uniform and not exhausted),
-    )
+    return [*whole, *(_fewer(remainders, open_rooms, at_least, len(shared)) or shared)]
 
 
 def _whole_rooms(
@@ -115,18 +101,16 @@ def _lower_bound(remainders: Sequence[tuple[int, str]], capacities: Sequence[int
 
 def _fewer(
     remainders: Sequence[tuple[int, str]], capacities: Sequence[int], at_least: int, known: int
-) -> tuple[list[Bin], bool]:
-    """A packing into fewer rooms than `known`, or none; and whether the budget ran out."""
-    if at_least < known and len(remainders) > MAX_SEARCHED_COURSES:
-        return [], True
+) -> list[Bin]:
+    """A packing into fewer rooms than `known`; none when there is none or the budget runs out."""
+    if len(remainders) > MAX_SEARCHED_COURSES:
+        return []
     looks = SEARCH_LOOKS // max(1, known - at_least)
-    exhausted = False
     for rooms in range(at_least, known):
         search = _Search(remainders, capacities[:rooms], looks)
         if search.place(0):
-            return search.bins, exhausted
-        exhausted = exhausted or search.looks <= 0
-    return [], exhausted
+            return search.bins
+    return []
 
 
 class _Search:

@@ -12,7 +12,6 @@ class CandidateState:
 
     candidate_id: UUID
     ticket_number: str
-    county_code: str
     photo_sha256: bytes
     person: Person
 

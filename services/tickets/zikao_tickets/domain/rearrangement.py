@@ -16,15 +16,15 @@ from zikao_tickets.domain.packing import MAX_COURSES_PER_ROOM
 
 
 def rearrange(
-    county_code: str,
     sittings: Iterable[Sitting],
     rooms: Sequence[Room],
     seed: bytes,
     published: Sequence[Seat],
 ) -> list[Seat]:
-    """Seat every sitting, in the order of slot, room and seat; without `published` anew.
+    """Seat every sitting of a county, in the order of slot, room and seat.
 
-    `rooms` in the order in which they are filled. Raises DomainError ROOMS_INSUFFICIENT.
+    `rooms` in the order in which they are filled; without `published` all is arranged anew.
+    Raises RoomsInsufficient.
     """
     homes: dict[str, str] = {}
     seats: list[Seat] = []
@@ -32,7 +32,7 @@ def rearrange(
         before = [seat for seat in published if seat.slot == slot]
         seated = _kept_and_added(slot, courses, rooms, seed, before) if before else None
         if seated is None:
-            seated = arrange_slot(county_code, slot, courses, rooms, homes=homes, seed=seed)
+            seated = arrange_slot(slot, courses, rooms, homes=homes, seed=seed)
         for seat in seated:
             homes.setdefault(seat.candidate_id, seat.site_code)
         seats += seated

@@ -1,22 +1,20 @@
-"""What a session file may not say, whatever was applied before."""
+"""What contradicts itself in a session file, whatever was applied before."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.errors import FieldProblem
 
 from zikao_tickets.domain.session import Session, Site
 
 
-def require_consistent(session: Session, sites: Sequence[Site]) -> None:
-    """Raise DomainError INVALID_REQUEST with every problem."""
-    problems = [*_session_problems(session), *_site_problems(sites)]
-    if problems:
-        raise DomainError(INVALID_REQUEST, fields=problems)
+def session_problems(session: Session, sites: Sequence[Site]) -> list[FieldProblem]:
+    """Everything that is wrong with a session; empty when nothing is."""
+    return [*_setting_problems(session), *_site_problems(sites)]
 
 
-def _session_problems(session: Session) -> Iterable[FieldProblem]:
+def _setting_problems(session: Session) -> Iterable[FieldProblem]:
     if not _is_time_zone(session.time_zone):
         yield FieldProblem("session.time_zone", f"时区{session.time_zone}不存在")
     if session.printing_opens_at >= session.printing_closes_at:

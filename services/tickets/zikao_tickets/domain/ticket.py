@@ -1,19 +1,20 @@
-"""A ticket with its seats, as the printed sheet and as the signed proof."""
+"""A ticket with its seats, and what became of it at the printer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
+
+from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.layout import seat_label
 from zikao_tickets.domain.person import Person
-from zikao_tickets.domain.session import Session, Slot
-from zikao_tickets.printing.sheet import SittingLine, TicketSheet
-from zikao_tickets.proof import ProofSitting, TicketProof, name_hash, photo_hash
 
-WEEKDAYS = "一二三四五六日"
+NAME_NOT_PRINTABLE = "NAME_NOT_PRINTABLE"
+PHOTO_PENDING = "PHOTO_PENDING"
+PHOTO_UNUSABLE = "PHOTO_UNUSABLE"
+TICKET_TOO_LONG = "TICKET_TOO_LONG"
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,16 @@ class Ticket:
 
 
 class Refusal(NamedTuple):
-    """A ticket that cannot be printed: the error reason, and the characters or words why."""
+    """A ticket that cannot be printed: the error reason, and the characters no font has."""
 
     reason: str
-    detail: str
+    characters: str = ""
+
+    def to_error(self) -> DomainError:
+        """The refusal as its bearer is told."""
+        if self.reason == NAME_NOT_PRINTABLE:
+            return DomainError(self.reason, characters=self.characters)
+        return DomainError(self.reason)
 
 
 @dataclass(frozen=True)
@@ -64,61 +71,3 @@ class PrintedTickets:
     pdf: bytes
     tickets: Sequence[Ticket]
     refused: Sequence[tuple[Ticket, Refusal]]
-
-
-def proof_of(ticket: Ticket, session_code: str, jpeg: bytes) -> TicketProof:
-    """What the QR code of the ticket vouches for."""
-    return TicketProof(
-        session_code=session_code,
-        ticket_number=ticket.ticket_number,
-        version=ticket.version,
-        name_hash=name_hash(ticket.person.name),
-        photo_hash=photo_hash(jpeg),
-        sittings=tuple(
-            ProofSitting(seat.slot, seat.room_code, seat.label) for seat in ticket.seats
-        ),
-    )
-
-
-def sheet_of(ticket: Ticket, session: Session, jpeg: bytes, proof: str) -> TicketSheet:
-    """The A4 page of the ticket."""
-    zone = ZoneInfo(session.time_zone)
-    return TicketSheet(
-        session_name=session.name,
-        session_code=session.code,
-        name=ticket.person.name,
-        sex=ticket.person.sex,
-        document_number=ticket.person.document_number,
-        ticket_number=ticket.ticket_number,
-        county_name=ticket.seats[0].county_name,
-        photo_jpeg=jpeg,
-        version=ticket.version,
-        serial=ticket.serial,
-        sittings=_lines(ticket.seats, session, zone),
-        notice=session.notice.paragraphs,
-        notice_version=str(session.notice.version),
-        qr_text=proof,
-        issued_at=ticket.issued_at.astimezone(zone),
-    )
-
-
-def _lines(
-    seats: Sequence[TicketSeat], session: Session, zone: ZoneInfo
-) -> tuple[SittingLine, ...]:
-    slots = {slot.number: slot for slot in session.slots}
-    return tuple(_line(seat, slots[seat.slot], session, zone) for seat in seats)
-
-
-def _line(seat: TicketSeat, slot: Slot, session: Session, zone: ZoneInfo) -> SittingLine:
-    starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-    return SittingLine(
-        date=f"{starts.year}年{starts.month}月{starts.day}日",
-        weekday=f"星期{WEEKDAYS[starts.weekday()]}",
-        time=f"{starts:%H:%M}—{ends:%H:%M}",
-        course_code=seat.course_code,
-        course_name=session.courses[seat.course_code],
-        site_name=seat.site_name,
-        site_address=seat.address,
-        room=seat.room_code,
-        seat=seat.label,
-    )

@@ -5,9 +5,9 @@ from datetime import timedelta
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 
+from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.run_arrangement import run_arrangement
-from zikao_tickets.parts import ENROLLMENTS
-from zikao_tickets.store import ArrangementStore
+from zikao_tickets.names import ENROLLMENTS
 
 
 class ArrangementWorker:

@@ -11,7 +11,7 @@ from zikao_kit.feed_consumer import FeedConsumer, FeedEvent, subscription
 
 from zikao_tickets.convert import candidate_from_pb, enrollment_from_pb
 from zikao_tickets.feed_store import FeedStore
-from zikao_tickets.parts import CANDIDATES, ENROLLMENTS, SCHEMA
+from zikao_tickets.names import CANDIDATES, ENROLLMENTS, SCHEMA
 
 
 def follow_candidates(db: Database, keys: KeyRing, channel: grpc.aio.Channel) -> FeedConsumer:

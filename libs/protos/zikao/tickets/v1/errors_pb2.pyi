@@ -24,33 +24,37 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_ARRANGEMENT_TOO_EARLY: _ErrorReason.ValueType  # 1
-    """Enrollment has not closed."""
-    ERROR_REASON_ROOMS_INSUFFICIENT: _ErrorReason.ValueType  # 2
-    """The county has too few rooms; metadata names slot, needed and available."""
-    ERROR_REASON_STATE_NOT_ALLOWED: _ErrorReason.ValueType  # 3
+    """Seats may still be taken or paid; metadata `arrangements_open_at` says until when."""
+    ERROR_REASON_STATE_NOT_ALLOWED: _ErrorReason.ValueType  # 2
     """The arrangement's state does not allow this action; metadata `state` says in Chinese
     what it is, or that another one is in progress or was published meanwhile.
     """
-    ERROR_REASON_ARRANGEMENT_INVALID: _ErrorReason.ValueType  # 4
+    ERROR_REASON_ARRANGEMENT_INVALID: _ErrorReason.ValueType  # 3
     """The independent check found a violation; nothing was published."""
-    ERROR_REASON_PRINTING_CLOSED: _ErrorReason.ValueType  # 5
+    ERROR_REASON_PRINTING_CLOSED: _ErrorReason.ValueType  # 4
     """Printing is not open."""
-    ERROR_REASON_NOTICE_NOT_ACKNOWLEDGED: _ErrorReason.ValueType  # 6
+    ERROR_REASON_NOTICE_NOT_ACKNOWLEDGED: _ErrorReason.ValueType  # 5
     """The current notice has not been acknowledged."""
-    ERROR_REASON_NOTICE_OUTDATED: _ErrorReason.ValueType  # 7
+    ERROR_REASON_NOTICE_OUTDATED: _ErrorReason.ValueType  # 6
     """The notice version is not the current one."""
-    ERROR_REASON_TICKET_UNAVAILABLE: _ErrorReason.ValueType  # 8
+    ERROR_REASON_TICKET_UNAVAILABLE: _ErrorReason.ValueType  # 7
     """The candidate has no published seats in this session."""
-    ERROR_REASON_NAME_NOT_PRINTABLE: _ErrorReason.ValueType  # 9
-    """No font has a character of the name; the office has been told."""
-    ERROR_REASON_PHOTO_PENDING: _ErrorReason.ValueType  # 10
+    ERROR_REASON_NAME_NOT_PRINTABLE: _ErrorReason.ValueType  # 8
+    """No font has a character of the name (or of a site's, or of the notice); StreamCountyTickets
+    names the ticket to the office.
+    """
+    ERROR_REASON_PHOTO_PENDING: _ErrorReason.ValueType  # 9
     """The photo has not arrived from registration yet; try again."""
+    ERROR_REASON_PHOTO_UNUSABLE: _ErrorReason.ValueType  # 10
+    """The photo is no whole JPEG; StreamCountyTickets names the ticket to the office."""
     ERROR_REASON_PROOF_REJECTED: _ErrorReason.ValueType  # 11
     """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
     the one in force); `detail` says it in Chinese.
     """
     ERROR_REASON_TICKET_TOO_LONG: _ErrorReason.ValueType  # 12
-    """Notice, courses and sites do not fit on one page even in small type; the office has been told."""
+    """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
+    the ticket to the office.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -59,31 +63,35 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_ARRANGEMENT_TOO_EARLY: ErrorReason.ValueType  # 1
-"""Enrollment has not closed."""
-ERROR_REASON_ROOMS_INSUFFICIENT: ErrorReason.ValueType  # 2
-"""The county has too few rooms; metadata names slot, needed and available."""
-ERROR_REASON_STATE_NOT_ALLOWED: ErrorReason.ValueType  # 3
+"""Seats may still be taken or paid; metadata `arrangements_open_at` says until when."""
+ERROR_REASON_STATE_NOT_ALLOWED: ErrorReason.ValueType  # 2
 """The arrangement's state does not allow this action; metadata `state` says in Chinese
 what it is, or that another one is in progress or was published meanwhile.
 """
-ERROR_REASON_ARRANGEMENT_INVALID: ErrorReason.ValueType  # 4
+ERROR_REASON_ARRANGEMENT_INVALID: ErrorReason.ValueType  # 3
 """The independent check found a violation; nothing was published."""
-ERROR_REASON_PRINTING_CLOSED: ErrorReason.ValueType  # 5
+ERROR_REASON_PRINTING_CLOSED: ErrorReason.ValueType  # 4
 """Printing is not open."""
-ERROR_REASON_NOTICE_NOT_ACKNOWLEDGED: ErrorReason.ValueType  # 6
+ERROR_REASON_NOTICE_NOT_ACKNOWLEDGED: ErrorReason.ValueType  # 5
 """The current notice has not been acknowledged."""
-ERROR_REASON_NOTICE_OUTDATED: ErrorReason.ValueType  # 7
+ERROR_REASON_NOTICE_OUTDATED: ErrorReason.ValueType  # 6
 """The notice version is not the current one."""
-ERROR_REASON_TICKET_UNAVAILABLE: ErrorReason.ValueType  # 8
+ERROR_REASON_TICKET_UNAVAILABLE: ErrorReason.ValueType  # 7
 """The candidate has no published seats in this session."""
-ERROR_REASON_NAME_NOT_PRINTABLE: ErrorReason.ValueType  # 9
-"""No font has a character of the name; the office has been told."""
-ERROR_REASON_PHOTO_PENDING: ErrorReason.ValueType  # 10
+ERROR_REASON_NAME_NOT_PRINTABLE: ErrorReason.ValueType  # 8
+"""No font has a character of the name (or of a site's, or of the notice); StreamCountyTickets
+names the ticket to the office.
+"""
+ERROR_REASON_PHOTO_PENDING: ErrorReason.ValueType  # 9
 """The photo has not arrived from registration yet; try again."""
+ERROR_REASON_PHOTO_UNUSABLE: ErrorReason.ValueType  # 10
+"""The photo is no whole JPEG; StreamCountyTickets names the ticket to the office."""
 ERROR_REASON_PROOF_REJECTED: ErrorReason.ValueType  # 11
 """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
 the one in force); `detail` says it in Chinese.
 """
 ERROR_REASON_TICKET_TOO_LONG: ErrorReason.ValueType  # 12
-"""Notice, courses and sites do not fit on one page even in small type; the office has been told."""
+"""Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
+the ticket to the office.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/tickets/v1/session_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x7f\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\x07session\x18\x02 \x01(\x0b\x32 .zikao.tickets.v1.TicketsSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\xfe\x03\n\x0eTicketsSession\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x14\x65nrollment_closes_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x11printing_opens_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12printing_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x05slots\x18\x07 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12<\n\x07\x63ourses\x18\x08 \x03(\x0b\x32\x1e.zikao.tickets.v1.TicketCourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x32\n\x05sites\x18\t \x03(\x0b\x32\x16.zikao.tickets.v1.SiteB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x30\n\x06notice\x18\n \x01(\x0b\x32\x18.zikao.tickets.v1.NoticeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\nTicketSlot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x0cTicketCourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x04Site\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x1e\n\x0b\x63ounty_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x17\n\x04name\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05rooms\x18\x06 \x03(\x0b\x32\x16.zikao.tickets.v1.RoomB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"^\n\x04Room\x12!\n\x04\x63ode\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x1a\n\x07\x63olumns\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\x12\x17\n\x04rows\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\"K\n\x06Notice\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\x12\'\n\nparagraphs\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x32\"\x07r\x05\x10\x01\x18\xe8\x07\x32\x81\x01\n\x0eSessionService\x12o\n\x0c\x41pplySession\x12%.zikao.tickets.v1.ApplySessionRequest\x1a&.zikao.tickets.v1.ApplySessionResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/tickets/v1/session_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x7f\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\x07session\x18\x02 \x01(\x0b\x32 .zikao.tickets.v1.TicketsSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x89\x04\n\x0eTicketsSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x14\x61rrangements_open_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x11printing_opens_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12printing_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x05slots\x18\x07 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12<\n\x07\x63ourses\x18\x08 \x03(\x0b\x32\x1e.zikao.tickets.v1.TicketCourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x32\n\x05sites\x18\t \x03(\x0b\x32\x16.zikao.tickets.v1.SiteB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x30\n\x06notice\x18\n \x01(\x0b\x32\x18.zikao.tickets.v1.NoticeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\nTicketSlot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x0cTicketCourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x04Site\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x1e\n\x0b\x63ounty_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x17\n\x04name\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05rooms\x18\x06 \x03(\x0b\x32\x16.zikao.tickets.v1.RoomB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"^\n\x04Room\x12!\n\x04\x63ode\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x1a\n\x07\x63olumns\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\x12\x17\n\x04rows\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\"K\n\x06Notice\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\x12\'\n\nparagraphs\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x32\"\x07r\x05\x10\x01\x18\xe8\x07\x32\x81\x01\n\x0eSessionService\x12o\n\x0c\x41pplySession\x12%.zikao.tickets.v1.ApplySessionRequest\x1a&.zikao.tickets.v1.ApplySessionResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYSESSIONREQUEST'].fields_by_name['session']._loaded_options = None
   _globals['_APPLYSESSIONREQUEST'].fields_by_name['session']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKETSSESSION'].fields_by_name['code']._loaded_options = None
-  _globals['_TICKETSSESSION'].fields_by_name['code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_TICKETSSESSION'].fields_by_name['code']._serialized_options = b'\272H\021r\0172\r^[!-~]{1,16}$'
   _globals['_TICKETSSESSION'].fields_by_name['name']._loaded_options = None
   _globals['_TICKETSSESSION'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_TICKETSSESSION'].fields_by_name['time_zone']._loaded_options = None
   _globals['_TICKETSSESSION'].fields_by_name['time_zone']._serialized_options = b'\272H\006r\004\020\001\030@'
-  _globals['_TICKETSSESSION'].fields_by_name['enrollment_closes_at']._loaded_options = None
-  _globals['_TICKETSSESSION'].fields_by_name['enrollment_closes_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TICKETSSESSION'].fields_by_name['arrangements_open_at']._loaded_options = None
+  _globals['_TICKETSSESSION'].fields_by_name['arrangements_open_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKETSSESSION'].fields_by_name['printing_opens_at']._loaded_options = None
   _globals['_TICKETSSESSION'].fields_by_name['printing_opens_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKETSSESSION'].fields_by_name['printing_closes_at']._loaded_options = None
@@ -97,17 +97,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYSESSIONRESPONSE']._serialized_start=283
   _globals['_APPLYSESSIONRESPONSE']._serialized_end=322
   _globals['_TICKETSSESSION']._serialized_start=325
-  _globals['_TICKETSSESSION']._serialized_end=835
-  _globals['_TICKETSLOT']._serialized_start=838
-  _globals['_TICKETSLOT']._serialized_end=985
-  _globals['_TICKETCOURSE']._serialized_start=987
-  _globals['_TICKETCOURSE']._serialized_end=1059
-  _globals['_SITE']._serialized_start=1062
-  _globals['_SITE']._serialized_end=1285
-  _globals['_ROOM']._serialized_start=1287
-  _globals['_ROOM']._serialized_end=1381
-  _globals['_NOTICE']._serialized_start=1383
-  _globals['_NOTICE']._serialized_end=1458
-  _globals['_SESSIONSERVICE']._serialized_start=1461
-  _globals['_SESSIONSERVICE']._serialized_end=1590
+  _globals['_TICKETSSESSION']._serialized_end=846
+  _globals['_TICKETSLOT']._serialized_start=849
+  _globals['_TICKETSLOT']._serialized_end=996
+  _globals['_TICKETCOURSE']._serialized_start=998
+  _globals['_TICKETCOURSE']._serialized_end=1070
+  _globals['_SITE']._serialized_start=1073
+  _globals['_SITE']._serialized_end=1296
+  _globals['_ROOM']._serialized_start=1298
+  _globals['_ROOM']._serialized_end=1392
+  _globals['_NOTICE']._serialized_start=1394
+  _globals['_NOTICE']._serialized_end=1469
+  _globals['_SESSIONSERVICE']._serialized_start=1472
+  _globals['_SESSIONSERVICE']._serialized_end=1601
 # @@protoc_insertion_point(module_scope)

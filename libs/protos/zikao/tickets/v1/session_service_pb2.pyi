@@ -84,7 +84,7 @@ class TicketsSession(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
-    ENROLLMENT_CLOSES_AT_FIELD_NUMBER: _builtins.int
+    ARRANGEMENTS_OPEN_AT_FIELD_NUMBER: _builtins.int
     PRINTING_OPENS_AT_FIELD_NUMBER: _builtins.int
     PRINTING_CLOSES_AT_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
@@ -92,13 +92,13 @@ class TicketsSession(_message.Message):
     SITES_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """E.g. "22.1"."""
+    """E.g. "22.1"; ASCII, as it stands in the proof of a ticket."""
     name: _builtins.str
     """Name in Chinese, the ticket's heading."""
     time_zone: _builtins.str
     """IANA time zone in which times are printed."""
     @_builtins.property
-    def enrollment_closes_at(self) -> _timestamp_pb2.Timestamp:
+    def arrangements_open_at(self) -> _timestamp_pb2.Timestamp:
         """Arrangements may start from then on: the last window's end and the time of a hold,
         within which the last seats may still be paid.
         """
@@ -133,7 +133,7 @@ class TicketsSession(_message.Message):
         code: _builtins.str = ...,
         name: _builtins.str = ...,
         time_zone: _builtins.str = ...,
-        enrollment_closes_at: _timestamp_pb2.Timestamp | None = ...,
+        arrangements_open_at: _timestamp_pb2.Timestamp | None = ...,
         printing_opens_at: _timestamp_pb2.Timestamp | None = ...,
         printing_closes_at: _timestamp_pb2.Timestamp | None = ...,
         slots: _abc.Iterable[Global___TicketSlot] | None = ...,
@@ -141,9 +141,9 @@ class TicketsSession(_message.Message):
         sites: _abc.Iterable[Global___Site] | None = ...,
         notice: Global___Notice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["enrollment_closes_at", b"enrollment_closes_at", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrangements_open_at", b"arrangements_open_at", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "courses", b"courses", "enrollment_closes_at", b"enrollment_closes_at", "name", b"name", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at", "sites", b"sites", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangements_open_at", b"arrangements_open_at", "code", b"code", "courses", b"courses", "name", b"name", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at", "sites", b"sites", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

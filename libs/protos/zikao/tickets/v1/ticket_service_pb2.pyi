@@ -259,7 +259,7 @@ class UnprintableTicket(_message.Message):
     ticket_number: _builtins.str
     """Whose."""
     reason: _builtins.str
-    """Error reason, e.g. NAME_NOT_PRINTABLE."""
+    """NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING or PHOTO_UNUSABLE."""
     def __init__(
         self,
         *,

@@ -87,8 +87,8 @@ class TicketServiceServicer:
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
-        UNAVAILABLE, REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
+        OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,6 +280,8 @@ class VerificationServiceServicer:
     def GetVerificationData(self, request, context):
         """The public keys that scanners carry, and the revoked tickets of a session (none
         of a session that is not known).
+
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,8 +51,8 @@ class TicketServiceStub:
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
-    UNAVAILABLE, REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
+    OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _grpc.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
@@ -87,8 +87,8 @@ class TicketServiceAsyncStub(TicketServiceStub):
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
-    UNAVAILABLE, REQUEST_ID_REUSED.
+    NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
+    OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _aio.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]  # type: ignore[assignment]
     """All tickets of a county as PDF documents of at most 50 pages each, by ticket
@@ -138,8 +138,8 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
-        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, SESSION_UNKNOWN, OVERLOADED,
-        UNAVAILABLE, REQUEST_ID_REUSED.
+        NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
+        OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -169,6 +169,8 @@ class VerificationServiceStub:
     GetVerificationData: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]
     """The public keys that scanners carry, and the revoked tickets of a session (none
     of a session that is not known).
+
+    Errors: none of its own.
     """
     VerifyTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]
     """Verifies a scanned QR text and returns the photo to compare the face with.
@@ -184,6 +186,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     GetVerificationData: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]  # type: ignore[assignment]
     """The public keys that scanners carry, and the revoked tickets of a session (none
     of a session that is not known).
+
+    Errors: none of its own.
     """
     VerifyTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]  # type: ignore[assignment]
     """Verifies a scanned QR text and returns the photo to compare the face with.
@@ -202,6 +206,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ticket_service_pb2.GetVerificationDataResponse, _abc.Awaitable[_ticket_service_pb2.GetVerificationDataResponse]]:
         """The public keys that scanners carry, and the revoked tickets of a session (none
         of a session that is not known).
+
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod

@@ -40,7 +40,6 @@ COMMENT ON TABLE tickets.room IS 'Rooms of a site; seats are numbered in a snake
 CREATE TABLE tickets.candidate (
     candidate_id uuid PRIMARY KEY,
     ticket_number text NOT NULL,
-    county_code text NOT NULL,
     personal_enc bytea NOT NULL,
     photo_sha256 bytea NOT NULL,
     photo_asked_at timestamptz

@@ -1,15 +1,13 @@
 -- The last event of a candidate in a batch counts; the caller gives each candidate once.
 -- name: save_candidates
 INSERT INTO tickets.candidate
-    (candidate_id, ticket_number, county_code, personal_enc, photo_sha256)
-SELECT given.candidate_id, given.ticket_number, given.county_code, given.personal_enc,
-    given.photo_sha256
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
-    AS given (candidate_id, ticket_number, county_code, personal_enc, photo_sha256)
+    (candidate_id, ticket_number, personal_enc, photo_sha256)
+SELECT given.candidate_id, given.ticket_number, given.personal_enc, given.photo_sha256
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])
+    AS given (candidate_id, ticket_number, personal_enc, photo_sha256)
 ON CONFLICT (candidate_id) DO UPDATE SET
-    ticket_number = excluded.ticket_number, county_code = excluded.county_code,
-    personal_enc = excluded.personal_enc, photo_sha256 = excluded.photo_sha256,
-    photo_asked_at = NULL;
+    ticket_number = excluded.ticket_number, personal_enc = excluded.personal_enc,
+    photo_sha256 = excluded.photo_sha256, photo_asked_at = NULL;
 
 -- name: delete_sittings
 DELETE FROM tickets.sitting

@@ -88,7 +88,7 @@ WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version 
     AND ticket.revoked_at IS NULL;
 
 -- name: list_proof_keys
-SELECT key_id, private_key_enc, public_key, retired_at
+SELECT key_id, private_key_enc, retired_at
 FROM tickets.proof_key
 ORDER BY created_at, key_id;
 

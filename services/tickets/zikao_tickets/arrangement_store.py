@@ -1,90 +1,20 @@
-"""The tickets schema: one method a named query. Bound to the running transaction."""
+"""Arrangements, their seats and the tickets they make; bound to the running transaction."""
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_tickets.columns import columns
 from zikao_tickets.domain.arrangement import Room, Seat, Sitting
-from zikao_tickets.domain.session import RoomKey, RoomPlan, Session, Site
-from zikao_tickets.domain.session_json import session_from_json, session_to_json
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.domain.violations import Violation
 
 
-class SessionStore:
-    """Sessions with their sites and rooms."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    async def load(self, session_code: str) -> Session | None:
-        """The session, or None when it has not been applied."""
-        body = await self._tx.fetchval("load_session", session_code)
-        return session_from_json(json.loads(body)) if body else None
-
-    async def lock(self, session_code: str) -> Session | None:
-        """The session, locked against another apply."""
-        body = await self._tx.fetchval("lock_session", session_code)
-        return session_from_json(json.loads(body)) if body else None
-
-    async def save(self, session: Session, now: datetime) -> None:
-        """Insert or replace the settings."""
-        body = json.dumps(session_to_json(session), ensure_ascii=False)
-        await self._tx.execute("save_session", session.code, body, now)
-
-    async def sites(self, session_code: str) -> list[Site]:
-        """All sites in their order, each with its rooms."""
-        rooms: defaultdict[str, list[RoomPlan]] = defaultdict(list)
-        for row in await self._tx.fetch("list_rooms", session_code):
-            rooms[row["site_code"]].append(RoomPlan(row["room_code"], row["columns"], row["rows"]))
-        rows = await self._tx.fetch("list_sites", session_code)
-        return [
-            Site(
-                code=row["site_code"],
-                county_code=row["county_code"],
-                county_name=row["county_name"],
-                name=row["name"],
-                address=row["address"],
-                rooms=tuple(rooms[row["site_code"]]),
-            )
-            for row in rows
-        ]
-
-    async def seats_in_use(self, session_code: str) -> dict[RoomKey, int]:
-        """The highest seat number given in each room."""
-        rows = await self._tx.fetch("list_rooms_in_use", session_code)
-        return {(row["site_code"], row["room_code"]): row["highest_seat"] for row in rows}
-
-    async def courses_in_use(self, session_code: str) -> set[tuple[int, str]]:
-        """Slot and course of every sitting."""
-        rows = await self._tx.fetch("list_courses_in_use", session_code)
-        return {(row["slot"], row["course_code"]) for row in rows}
-
-    async def replace_sites(
-        self, session_code: str, before: Sequence[Site], after: Sequence[Site]
-    ) -> None:
-        """Make the sites and rooms what they should be."""
-        kept = {(site.code, room.code) for site in after for room in site.rooms}
-        old = [(site.code, room.code) for site in before for room in site.rooms]
-        gone = [key for key in old if key not in kept]
-        await self._tx.execute("delete_rooms", session_code, *columns(gone, 2))
-        codes = {site.code for site in after}
-        unused = [site.code for site in before if site.code not in codes]
-        await self._tx.execute("delete_sites", session_code, unused)
-        sites = [(s.code, s.county_code, s.county_name, s.name, s.address) for s in after]
-        await self._tx.execute("save_sites", session_code, *columns(sites, 5))
-        rooms = [(s.code, room.code, room.columns, room.rows) for s in after for room in s.rooms]
-        await self._tx.execute("save_rooms", session_code, *columns(rooms, 4))
-
-
 class ArrangementStore:
-    """Arrangements and their seats."""
+    """One method a named query; seats are replaced by a delete and an insert."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -180,13 +110,21 @@ class ArrangementStore:
         """Let nobody else publish for the county until the transaction ends."""
         await self._tx.execute("lock_county", session_code, county_code)
 
-    async def publish(self, arrangement: Arrangement, now: datetime, actor: str) -> None:
-        """Put it in force: end tickets whose seats changed, issue the missing ones."""
-        key = arrangement.arrangement_id
-        await self._tx.execute("supersede_arrangement", arrangement.based_on)
-        await self._tx.execute("revoke_changed_tickets", key, now)
-        await self._tx.execute("issue_tickets", key, now)
-        await self._tx.execute("publish_arrangement", key, now, actor)
+    async def supersede(self, arrangement_id: UUID) -> None:
+        """End an arrangement that is in force."""
+        await self._tx.execute("supersede_arrangement", arrangement_id)
+
+    async def revoke_changed_tickets(self, arrangement_id: UUID, now: datetime) -> None:
+        """End the county's tickets whose seats are not exactly those of the arrangement."""
+        await self._tx.execute("revoke_changed_tickets", arrangement_id, now)
+
+    async def issue_tickets(self, arrangement_id: UUID, now: datetime) -> None:
+        """Make a ticket, or its next version, for everyone of the arrangement who has none."""
+        await self._tx.execute("issue_tickets", arrangement_id, now)
+
+    async def put_in_force(self, arrangement_id: UUID, now: datetime, actor: str) -> None:
+        """Make it the county's arrangement; no other may be in force."""
+        await self._tx.execute("publish_arrangement", arrangement_id, now, actor)
 
 
 def _arrangement(row: Any) -> Arrangement | None:

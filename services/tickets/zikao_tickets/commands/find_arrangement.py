@@ -1,0 +1,24 @@
+"""An arrangement that an officer names."""
+
+from uuid import UUID
+
+from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_tickets.arrangement_store import ArrangementStore
+from zikao_tickets.domain.states import Arrangement
+
+
+async def find_arrangement(
+    store: ArrangementStore, arrangement_id: UUID, actor: Actor
+) -> Arrangement:
+    """The arrangement; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
+    return in_scope(await store.load(arrangement_id), actor)
+
+
+def in_scope(arrangement: Arrangement | None, actor: Actor) -> Arrangement:
+    """The arrangement, if there is one and the officer's scope has its county."""
+    if arrangement is None:
+        raise DomainError(NOT_FOUND)
+    actor.require_scope(arrangement.county_code)
+    return arrangement
