@@ -2,26 +2,35 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from support.enrollment_people import (
+    JINJIANG,
     QINGYANG,
     hold,
     last_order,
     open_enrollment,
+    paid,
     payment_request,
+    state_of,
     submission,
+    until_refunded,
+    until_state,
 )
 from support.enrollment_platform import OddPlatform, odd_platform
 from support.enrollment_service import Installation
 from support.enrollment_sessions import small_session
-from support.service import Caller, until
+from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
+from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao_enrollment.payment_gate import MAX_AT_ONCE, MAX_CALLS_OF_AN_ORDER, MAX_WAITING
+from zikao_kit.convert import time_from_pb
 from zikao_kit.error_table import reason_of
 
 CROWD = MAX_AT_ONCE + MAX_WAITING + 6
@@ -104,3 +113,98 @@ async def test_an_order_is_at_the_platform_once(
     assert outcomes == {platform.code: MAX_CALLS_OF_AN_ORDER, "OVERLOADED": 1}
     assert platform.asked.count(order.order_id) == 1
     assert (await last_order(running, 1)).payment_code == platform.code
+
+
+def payment_of(order: types.Order, **changes: Any) -> pb.Payment:
+    """What the platform says was paid for an order."""
+    fields: dict[str, Any] = {
+        "payment_id": f"P{order.order_id}",
+        "order_id": order.order_id,
+        "amount_fen": order.fee_fen,
+        "paid_at": order.held_until,
+    }
+    return pb.Payment(**fields | changes)
+
+
+ODD_ANSWERS: dict[str, Callable[[types.Order], pb.ClosePaymentOrderResponse]] = {
+    "no state": lambda _: pb.ClosePaymentOrderResponse(),
+    "still open": lambda _: pb.ClosePaymentOrderResponse(state=pb.PAYMENT_ORDER_STATE_OPEN),
+    "paid by nothing": lambda _: closing_answer(),
+    "no id": lambda order: closing_answer(payment_of(order, payment_id="")),
+    "a NUL": lambda order: closing_answer(payment_of(order, payment_id="P\0")),
+    "no order": lambda order: closing_answer(payment_of(order, order_id="x")),
+    "another order": lambda order: closing_answer(payment_of(order, order_id=new_id())),
+    "no money": lambda order: closing_answer(payment_of(order, amount_fen=0)),
+    "no time": lambda order: closing_answer(payment_of(order, paid_at=Timestamp(seconds=1 << 60))),
+}
+
+
+def closing_answer(*payments: pb.Payment) -> pb.ClosePaymentOrderResponse:
+    """An order is paid, by these."""
+    return pb.ClosePaymentOrderResponse(state=pb.PAYMENT_ORDER_STATE_PAID, payments=payments)
+
+
+async def test_an_odd_answer_keeps_its_own_seats_alone(
+    running: Installation, platform: OddPlatform
+) -> None:
+    """Whatever the platform says but CLOSED or PAID rightly: that order stays, the others go."""
+    odd = {}
+    for number, (name, answer) in enumerate(ODD_ANSWERS.items(), start=1):
+        order = await until_paying(running, number)
+        platform.closed[order.order_id] = answer(order)
+        odd[name] = order.order_id
+    other = await until_paying(running, CROWD)
+    await running.move_clock(time_from_pb(other.held_until))
+    await until_state(running, CROWD, "RELEASED")
+    states = await running.rows(
+        "SELECT state FROM enrollment.enrollment_order WHERE order_id = ANY ($1::uuid[])",
+        list(odd.values()),
+    )
+    assert [row["state"] for row in states] == ["closing"] * len(ODD_ANSWERS)
+    platform.closed.clear()
+    await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
+    for number in range(1, len(ODD_ANSWERS) + 1):
+        await until_state(running, number, "RELEASED")
+
+
+async def test_an_odd_code_is_no_code(running: Installation, platform: OddPlatform) -> None:
+    """The candidate reads that it cannot be had now, and has the right one later."""
+    order, person = await hold(running, 1), await running.candidate(1)
+    right = platform.code
+    for code in ("", "1" * 65, "12\0", "1 2"):
+        platform.code = code
+        assert await outcome(person, order) == "UNAVAILABLE"
+    platform.code = right
+    assert await outcome(person, order) == right
+
+
+async def test_an_odd_refund_is_asked_for_again(
+    running: Installation, platform: OddPlatform
+) -> None:
+    """A time that cannot be is no refund: it stays owed until the platform says when it was."""
+    order = await until_paying(running, 1)
+    platform.refunded = pb.RefundPaymentResponse(refunded_at=Timestamp(seconds=1 << 60))
+    caller = await running.caller("payment-platform")
+    await caller.call(paid("astray", order.order_id, 5, running.now()))
+    await platform.until_asked("astray")
+    (refund,) = (await last_order(running, 1)).refunds
+    assert refund.state == types.REFUND_STATE_REQUESTED
+    platform.refunded = pb.RefundPaymentResponse(refunded_at=order.held_until)
+    await running.rows("UPDATE enrollment.refund SET next_attempt_at = now()")
+    await until_refunded(running, 1, 5)
+
+
+async def test_an_unpaid_hold_that_cannot_be_released_keeps_its_own_seats_alone(
+    running: Installation,
+) -> None:
+    """It breaks a rule of the ledger: the others of its round are released all the same."""
+    await hold(running, 1)
+    other = await hold(running, 2, counties=(QINGYANG,))
+    set_held = "UPDATE enrollment.seat_ledger SET held = $1 WHERE county_code = $2"
+    await running.rows(set_held, 0, JINJIANG)
+    await running.move_clock(time_from_pb(other.held_until))
+    await until_state(running, 2, "RELEASED")
+    assert await state_of(running, 1) == "CLOSING"
+    await running.rows(set_held, 1, JINJIANG)
+    await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
+    await until_state(running, 1, "RELEASED")

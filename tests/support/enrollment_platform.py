@@ -36,6 +36,12 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
         self.at_work -= 1
         return pb.CreatePaymentOrderResponse(payment_code=self.code)
 
+    async def QueryPaymentOrder(
+        self, request: pb.QueryPaymentOrderRequest, context: Any
+    ) -> pb.QueryPaymentOrderResponse:
+        """Nobody asks this yet."""
+        raise NotImplementedError
+
     async def ClosePaymentOrder(
         self, request: pb.ClosePaymentOrderRequest, context: Any
     ) -> pb.ClosePaymentOrderResponse:

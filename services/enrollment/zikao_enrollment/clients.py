@@ -1,15 +1,17 @@
 """What enrollment asks of others: registration, and the fiscal payment platform.
 
 Every call raises DomainError: the other side's own reason, or UNAVAILABLE when it does not
-answer.
+answer. What the platform answers against its contract is logged, and no answer either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TypeVar
 from uuid import UUID
 
 import grpc
+import structlog
+from google.protobuf.message import Message
 from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as platform_grpc
 from zikao.registration.v1 import (
@@ -20,7 +22,8 @@ from zikao.registration.v1 import (
 )
 from zikao_kit.channel import answered
 from zikao_kit.convert import time_from_pb, time_to_pb
-from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.errors import NOT_FOUND, UNAVAILABLE, DomainError
+from zikao_kit.validation import problems_in
 
 from zikao_enrollment.convert import candidate_from_pb, payment_from_pb
 from zikao_enrollment.domain.money import Payment
@@ -29,12 +32,9 @@ from zikao_enrollment.domain.orders import Candidate, Order
 REGISTRATION_TIMEOUT_SECONDS = 2.0
 PLATFORM_TIMEOUT_SECONDS = 5.0
 
-
-class Closed(NamedTuple):
-    """An order after closing: paid all the same, or not payable any more; with its payments."""
-
-    is_paid: bool
-    payments: tuple[Payment, ...]
+log = structlog.get_logger()
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 class RegistrationClient:
@@ -76,21 +76,18 @@ class PlatformClient:
             pay_before=time_to_pb(order.held_until),
         )
         call = self._stub.CreatePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
-        answer: platform_pb2.CreatePaymentOrderResponse = await answered(call)
-        return answer.payment_code
+        return await _read(call, _code)
 
-    async def close_order(self, order_id: UUID) -> Closed:
-        """Close an order; one that the platform does not know cannot be paid either."""
+    async def close_order(self, order_id: UUID) -> Sequence[Payment]:
+        """Close an order and return its payments; an unknown one cannot be paid either."""
         request = platform_pb2.ClosePaymentOrderRequest(order_id=str(order_id))
         call = self._stub.ClosePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
         try:
-            answer: platform_pb2.ClosePaymentOrderResponse = await answered(call)
+            return await _read(call, lambda answer: _payments_of(order_id, answer))
         except DomainError as error:
             if error.reason == NOT_FOUND:
-                return Closed(is_paid=False, payments=())
+                return ()
             raise
-        is_paid = answer.state == platform_pb2.PAYMENT_ORDER_STATE_PAID
-        return Closed(is_paid, tuple(payment_from_pb(payment) for payment in answer.payments))
 
     async def refund(self, refund_id: UUID, payment_id: str, amount_fen: int) -> datetime | None:
         """Ask for a payment to go back; when it went, None while the platform works on it."""
@@ -98,5 +95,37 @@ class PlatformClient:
             refund_id=str(refund_id), payment_id=payment_id, amount_fen=amount_fen
         )
         call = self._stub.RefundPayment(request, timeout=PLATFORM_TIMEOUT_SECONDS)
-        answer: platform_pb2.RefundPaymentResponse = await answered(call)
-        return time_from_pb(answer.refunded_at) if answer.HasField("refunded_at") else None
+        return await _read(call, _refunded_at)
+
+
+async def _read(call: Awaitable[M], read: Callable[[M], T]) -> T:
+    """What `read` finds in the answer; it raises ValueError for what cannot be."""
+    answer = await answered(call)
+    problems = [f"{each.field}: {each.description}" for each in problems_in(answer)]
+    if not problems:
+        try:
+            return read(answer)
+        except ValueError as error:
+            problems = [str(error)]
+    name = answer.DESCRIPTOR.name
+    log.error("the payment platform breaks its contract", answer=name, problems=problems)
+    raise DomainError(UNAVAILABLE)
+
+
+def _code(answer: platform_pb2.CreatePaymentOrderResponse) -> str:
+    return answer.payment_code
+
+
+def _payments_of(
+    order_id: UUID, answer: platform_pb2.ClosePaymentOrderResponse
+) -> Sequence[Payment]:
+    payments = tuple(payment_from_pb(payment) for payment in answer.payments)
+    if any(payment.order_id != order_id for payment in payments):
+        raise ValueError("a payment of another order")
+    if answer.state == platform_pb2.PAYMENT_ORDER_STATE_PAID and not payments:
+        raise ValueError("no payment of a paid order")
+    return payments
+
+
+def _refunded_at(answer: platform_pb2.RefundPaymentResponse) -> datetime | None:
+    return time_from_pb(answer.refunded_at) if answer.HasField("refunded_at") else None

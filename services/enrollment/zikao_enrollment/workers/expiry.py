@@ -5,12 +5,12 @@ takes over when their lease has passed.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 from zikao_kit.clock import Clock
-from zikao_kit.db import Database, Transaction
+from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import DomainError
 
 from zikao_enrollment.clients import PlatformClient
@@ -51,7 +51,16 @@ class ExpiryWorker:
             await release_orders(store, expired, now)
             return len(expired)
 
-        return await self._db.run(work) == ORDERS_PER_ROUND
+        try:
+            return await self._db.run(work) == ORDERS_PER_ROUND
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.warning("unpaid holds are not released with their expiry", exc_info=True)
+        async with self._db.transaction() as tx:
+            expired = await expire_orders(Store(tx), OrderState.HELD, now, ORDERS_PER_ROUND)
+        await self._release(expired)
+        return len(expired) == ORDERS_PER_ROUND
 
     async def close_paying(self) -> bool:
         """End holds that the platform may know, and finish what was left; True while there is more.
@@ -64,13 +73,31 @@ class ExpiryWorker:
             left = await store.orders.lease_closing(CLOSING_LEASE, CLOSINGS_PER_ROUND)
             expired = await expire_orders(store, OrderState.PAYING, now, CLOSINGS_PER_ROUND)
         closed = await asyncio.gather(*(self._close(order_id) for order_id in (*left, *expired)))
-        await self._release(order_id for order_id in closed if order_id is not None)
+        await self._release([order_id for order_id in closed if order_id is not None])
         return CLOSINGS_PER_ROUND in (len(left), len(expired))
 
-    async def _release(self, order_ids: Iterable[UUID]) -> None:
-        ids = list(order_ids)
-        if ids:
-            await self._db.run(lambda tx: release_orders(Store(tx), ids, self._clock.now()))
+    async def _release(self, order_ids: Sequence[UUID]) -> None:
+        """Release orders together, or one by one when one cannot be: that one stays `closing`."""
+        if not order_ids:
+            return
+        try:
+            await self._release_together(order_ids)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            for order_id in order_ids:
+                await self._release_alone(order_id)
+
+    async def _release_alone(self, order_id: UUID) -> None:
+        try:
+            await self._release_together([order_id])
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("order cannot be released", order_id=str(order_id))
+
+    async def _release_together(self, order_ids: Sequence[UUID]) -> None:
+        await self._db.run(lambda tx: release_orders(Store(tx), order_ids, self._clock.now()))
 
     async def _close(self, order_id: UUID) -> UUID | None:
         """Close an order at the platform; its id when all its money is accounted for.
@@ -78,8 +105,7 @@ class ExpiryWorker:
         What was paid rightly is confirmed then, and `release_orders` leaves it alone.
         """
         try:
-            closed = await self._platform.close_order(order_id)
-            for payment in closed.payments:
+            for payment in await self._platform.close_order(order_id):
                 await self._till.settle(payment)
         except DomainError as error:
             log.warning("order not closed yet", order_id=str(order_id), reason=error.reason)
@@ -87,8 +113,5 @@ class ExpiryWorker:
         except Exception:
             # One order that cannot be settled must not keep the seats of all others.
             log.exception("order cannot be closed", order_id=str(order_id))
-            return None
-        if closed.is_paid and not closed.payments:
-            log.error("the platform names no payment of a paid order", order_id=str(order_id))
             return None
         return order_id

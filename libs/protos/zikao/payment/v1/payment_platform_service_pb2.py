@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/zikao/payment/v1/payment_platform_service.proto\x12\x10zikao.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x96\x01\n\x07Payment\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x33\n\x07paid_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x19\x43reatePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x36\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"2\n\x1a\x43reatePaymentOrderResponse\x12\x14\n\x0cpayment_code\x18\x01 \x01(\t\"6\n\x18QueryPaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"|\n\x19QueryPaymentOrderResponse\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderState\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"6\n\x18\x43losePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"|\n\x19\x43losePaymentOrderResponse\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderState\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"o\n\x14RefundPaymentRequest\x12\x1b\n\trefund_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\npayment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"H\n\x15RefundPaymentResponse\x12/\n\x0brefunded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14NotifyPaymentRequest\x12\x32\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x17\n\x15NotifyPaymentResponse*\x94\x01\n\x11PaymentOrderState\x12#\n\x1fPAYMENT_ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PAYMENT_ORDER_STATE_OPEN\x10\x01\x12\x1c\n\x18PAYMENT_ORDER_STATE_PAID\x10\x02\x12\x1e\n\x1aPAYMENT_ORDER_STATE_CLOSED\x10\x03\x32\x9a\x04\n\x16PaymentPlatformService\x12\x83\x01\n\x12\x43reatePaymentOrder\x12+.zikao.payment.v1.CreatePaymentOrderRequest\x1a,.zikao.payment.v1.CreatePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x02\x12\x80\x01\n\x11QueryPaymentOrder\x12*.zikao.payment.v1.QueryPaymentOrderRequest\x1a+.zikao.payment.v1.QueryPaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12\x80\x01\n\x11\x43losePaymentOrder\x12*.zikao.payment.v1.ClosePaymentOrderRequest\x1a+.zikao.payment.v1.ClosePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12t\n\rRefundPayment\x12&.zikao.payment.v1.RefundPaymentRequest\x1a\'.zikao.payment.v1.RefundPaymentResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x32\x98\x01\n\x1aPaymentNotificationService\x12z\n\rNotifyPayment\x12&.zikao.payment.v1.NotifyPaymentRequest\x1a\'.zikao.payment.v1.NotifyPaymentResponse\"\x18\xca\xf3\x18\x14\x12\x10payment-platform(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/zikao/payment/v1/payment_platform_service.proto\x12\x10zikao.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x96\x01\n\x07Payment\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x33\n\x07paid_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x19\x43reatePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x36\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x1a\x43reatePaymentOrderResponse\x12*\n\x0cpayment_code\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,64}$\"6\n\x18QueryPaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19QueryPaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"6\n\x18\x43losePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19\x43losePaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x18\x02\x18\x03\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"o\n\x14RefundPaymentRequest\x12\x1b\n\trefund_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\npayment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"H\n\x15RefundPaymentResponse\x12/\n\x0brefunded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14NotifyPaymentRequest\x12\x32\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x17\n\x15NotifyPaymentResponse*\x94\x01\n\x11PaymentOrderState\x12#\n\x1fPAYMENT_ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PAYMENT_ORDER_STATE_OPEN\x10\x01\x12\x1c\n\x18PAYMENT_ORDER_STATE_PAID\x10\x02\x12\x1e\n\x1aPAYMENT_ORDER_STATE_CLOSED\x10\x03\x32\x9a\x04\n\x16PaymentPlatformService\x12\x83\x01\n\x12\x43reatePaymentOrder\x12+.zikao.payment.v1.CreatePaymentOrderRequest\x1a,.zikao.payment.v1.CreatePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x02\x12\x80\x01\n\x11QueryPaymentOrder\x12*.zikao.payment.v1.QueryPaymentOrderRequest\x1a+.zikao.payment.v1.QueryPaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12\x80\x01\n\x11\x43losePaymentOrder\x12*.zikao.payment.v1.ClosePaymentOrderRequest\x1a+.zikao.payment.v1.ClosePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12t\n\rRefundPayment\x12&.zikao.payment.v1.RefundPaymentRequest\x1a\'.zikao.payment.v1.RefundPaymentResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x32\x98\x01\n\x1aPaymentNotificationService\x12z\n\rNotifyPayment\x12&.zikao.payment.v1.NotifyPaymentRequest\x1a\'.zikao.payment.v1.NotifyPaymentResponse\"\x18\xca\xf3\x18\x14\x12\x10payment-platform(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,10 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPAYMENTORDERREQUEST'].fields_by_name['amount_fen']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_CREATEPAYMENTORDERREQUEST'].fields_by_name['pay_before']._loaded_options = None
   _globals['_CREATEPAYMENTORDERREQUEST'].fields_by_name['pay_before']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CREATEPAYMENTORDERRESPONSE'].fields_by_name['payment_code']._loaded_options = None
+  _globals['_CREATEPAYMENTORDERRESPONSE'].fields_by_name['payment_code']._serialized_options = b'\272H\021r\0172\r^[!-~]{1,64}$'
   _globals['_QUERYPAYMENTORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_QUERYPAYMENTORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_QUERYPAYMENTORDERRESPONSE'].fields_by_name['state']._loaded_options = None
+  _globals['_QUERYPAYMENTORDERRESPONSE'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CLOSEPAYMENTORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_CLOSEPAYMENTORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CLOSEPAYMENTORDERRESPONSE'].fields_by_name['state']._loaded_options = None
+  _globals['_CLOSEPAYMENTORDERRESPONSE'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\030\002\030\003'
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['refund_id']._loaded_options = None
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['refund_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['payment_id']._loaded_options = None
@@ -70,32 +76,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['RefundPayment']._serialized_options = b'\312\363\030\016\022\nenrollment(\001'
   _globals['_PAYMENTNOTIFICATIONSERVICE'].methods_by_name['NotifyPayment']._loaded_options = None
   _globals['_PAYMENTNOTIFICATIONSERVICE'].methods_by_name['NotifyPayment']._serialized_options = b'\312\363\030\024\022\020payment-platform(\001'
-  _globals['_PAYMENTORDERSTATE']._serialized_start=1164
-  _globals['_PAYMENTORDERSTATE']._serialized_end=1312
+  _globals['_PAYMENTORDERSTATE']._serialized_start=1212
+  _globals['_PAYMENTORDERSTATE']._serialized_end=1360
   _globals['_PAYMENT']._serialized_start=164
   _globals['_PAYMENT']._serialized_end=314
   _globals['_CREATEPAYMENTORDERREQUEST']._serialized_start=317
   _globals['_CREATEPAYMENTORDERREQUEST']._serialized_end=457
   _globals['_CREATEPAYMENTORDERRESPONSE']._serialized_start=459
-  _globals['_CREATEPAYMENTORDERRESPONSE']._serialized_end=509
-  _globals['_QUERYPAYMENTORDERREQUEST']._serialized_start=511
-  _globals['_QUERYPAYMENTORDERREQUEST']._serialized_end=565
-  _globals['_QUERYPAYMENTORDERRESPONSE']._serialized_start=567
-  _globals['_QUERYPAYMENTORDERRESPONSE']._serialized_end=691
-  _globals['_CLOSEPAYMENTORDERREQUEST']._serialized_start=693
-  _globals['_CLOSEPAYMENTORDERREQUEST']._serialized_end=747
-  _globals['_CLOSEPAYMENTORDERRESPONSE']._serialized_start=749
-  _globals['_CLOSEPAYMENTORDERRESPONSE']._serialized_end=873
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=875
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=986
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=988
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1060
-  _globals['_NOTIFYPAYMENTREQUEST']._serialized_start=1062
-  _globals['_NOTIFYPAYMENTREQUEST']._serialized_end=1136
-  _globals['_NOTIFYPAYMENTRESPONSE']._serialized_start=1138
-  _globals['_NOTIFYPAYMENTRESPONSE']._serialized_end=1161
-  _globals['_PAYMENTPLATFORMSERVICE']._serialized_start=1315
-  _globals['_PAYMENTPLATFORMSERVICE']._serialized_end=1853
-  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_start=1856
-  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_end=2008
+  _globals['_CREATEPAYMENTORDERRESPONSE']._serialized_end=531
+  _globals['_QUERYPAYMENTORDERREQUEST']._serialized_start=533
+  _globals['_QUERYPAYMENTORDERREQUEST']._serialized_end=587
+  _globals['_QUERYPAYMENTORDERRESPONSE']._serialized_start=590
+  _globals['_QUERYPAYMENTORDERRESPONSE']._serialized_end=726
+  _globals['_CLOSEPAYMENTORDERREQUEST']._serialized_start=728
+  _globals['_CLOSEPAYMENTORDERREQUEST']._serialized_end=782
+  _globals['_CLOSEPAYMENTORDERRESPONSE']._serialized_start=785
+  _globals['_CLOSEPAYMENTORDERRESPONSE']._serialized_end=921
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=923
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=1034
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=1036
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1108
+  _globals['_NOTIFYPAYMENTREQUEST']._serialized_start=1110
+  _globals['_NOTIFYPAYMENTREQUEST']._serialized_end=1184
+  _globals['_NOTIFYPAYMENTRESPONSE']._serialized_start=1186
+  _globals['_NOTIFYPAYMENTRESPONSE']._serialized_end=1209
+  _globals['_PAYMENTPLATFORMSERVICE']._serialized_start=1363
+  _globals['_PAYMENTPLATFORMSERVICE']._serialized_end=1901
+  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_start=1904
+  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_end=2056
 # @@protoc_insertion_point(module_scope)

@@ -124,7 +124,7 @@ class CreatePaymentOrderResponse(_message.Message):
 
     PAYMENT_CODE_FIELD_NUMBER: _builtins.int
     payment_code: _builtins.str
-    """Payment code (缴款码)."""
+    """Payment code (缴款码): what can be printed, without spaces."""
     def __init__(
         self,
         *,
@@ -219,10 +219,10 @@ class ClosePaymentOrderResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAYMENTS_FIELD_NUMBER: _builtins.int
     state: Global___PaymentOrderState.ValueType
-    """PAID or CLOSED."""
+    """PAID or CLOSED; with anything else the order counts as not closed."""
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
-        """Every payment of the order."""
+        """Every payment of the order, at least one of one that is PAID."""
 
     def __init__(
         self,
