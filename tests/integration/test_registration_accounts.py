@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.clocks import FixedClock
 from support.registration_people import (
-    PASSWORD,
     account_request,
     apply_session,
     document_number,
@@ -39,16 +36,11 @@ from zikao_kit.admission import overloaded
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
-from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
 from zikao_kit.tokens import TokenIssuer
 from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.load_signing_keys import load_signing_keys
-from zikao_registration.commands.log_in import log_in as log_in_command
-from zikao_registration.config import LoginConfig
-from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.store import Store
 
 GET = registration.GetRegistrationRequest()
 
@@ -59,11 +51,6 @@ async def server(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[R
     async with registration_server(await make_database("registration"), tmp_path) as running:
         await apply_session(running)
         yield running
-
-
-def wrong(login_name: str) -> accounts.LogInRequest:
-    """A login with a wrong password."""
-    return accounts.LogInRequest(login_name=login_name, password="not the password")
 
 
 async def test_unknown_kind_of_document(server: RegistrationServer) -> None:
@@ -179,109 +166,6 @@ async def test_what_is_refused_anyway_is_not_hashed(
     await server.move_clock(CLOSES)
     assert (await portal.refused(account_request(2))).reason == "REGISTRATION_CLOSED"
     assert await portal.call(made) == first
-
-
-async def test_wrong_passwords_lock(server: RegistrationServer) -> None:
-    """Known and unknown names are refused alike, then locked, until the window has passed."""
-    await new_candidate(server)
-    portal = await server.caller("portal")
-    for name in (document_number(1), document_number(2)):
-        reasons = [(await portal.refused(wrong(name))).reason for _ in range(6)]
-        assert reasons == ["LOGIN_FAILED"] * 5 + ["LOGIN_LOCKED"]
-    right = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
-    locked = await portal.refused(right)
-    assert locked.reason == "LOGIN_LOCKED"
-    assert locked.retry_after is not None
-    assert timedelta(minutes=14) < locked.retry_after <= timedelta(minutes=15)
-    await server.move_clock(NOON + timedelta(minutes=16))
-    assert (await portal.call(right)).access_token
-
-
-async def test_success_forgets_failures(server: RegistrationServer) -> None:
-    """Wrong passwords before a right one are not held against the account."""
-    await new_candidate(server)
-    portal = await server.caller("portal")
-    for _ in range(3):
-        for _ in range(4):
-            assert (await portal.refused(wrong(document_number(1)))).reason == "LOGIN_FAILED"
-        assert (await log_in(server, document_number(1))).token
-
-
-async def test_guesses_in_parallel_are_counted(server: RegistrationServer) -> None:
-    """Of many guesses at once no more are judged than the limit allows."""
-    await new_candidate(server)
-    portal = await server.caller("portal")
-    guesses = (portal.refused(wrong(document_number(1))) for _ in range(20))
-    reasons = [refused.reason for refused in await asyncio.gather(*guesses)]
-    assert sorted(reasons) == ["LOGIN_FAILED"] * 5 + ["LOGIN_LOCKED"] * 15
-
-
-async def test_lock_outlives_a_restart(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """Failures are in the database: another process knows them."""
-    dsn = await make_database("registration")
-    async with registration_server(dsn, tmp_path) as first:
-        portal = await first.caller("portal")
-        for _ in range(5):
-            assert (await portal.refused(wrong("somebody"))).reason == "LOGIN_FAILED"
-    async with registration_server(dsn, tmp_path) as second:
-        assert (await (await second.caller("portal")).refused(wrong("somebody"))).reason == (
-            "LOGIN_LOCKED"
-        )
-
-
-async def test_callers_are_limited(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """A caller that tries many names is locked, right logins do not count, others go on."""
-    dsn = await make_database("registration")
-    login = LoginConfig(attempts_per_caller=3)
-    async with registration_server(dsn, tmp_path, login=login) as server:
-        await apply_session(server)
-        await new_candidate(server)
-        for _ in range(5):
-            assert (await log_in(server, document_number(1))).token
-        portal, other = await server.caller("portal"), await server.caller("other-portal")
-        reasons = [(await portal.refused(wrong(f"name{n}"))).reason for n in range(5)]
-        assert reasons == ["LOGIN_FAILED"] * 3 + ["LOGIN_LOCKED"] * 2
-        assert (await other.refused(wrong("name9"))).reason == "LOGIN_FAILED"
-
-
-async def test_overload_is_no_failure(make_database: MakeDatabase) -> None:
-    """An attempt whose password nobody looked at does not count, for name and caller."""
-    keys = KeyRing.generate()
-    config = DatabaseConfig(dsn=await make_database("registration"))
-    hashing = PasswordHashing(PasswordHasher(1, 64, 1), max_waiting=0)
-    limit = LoginLimit(attempts=2, attempts_per_caller=2, window=timedelta(minutes=15))
-    async with await Database.connect(config, Queries.load("zikao_registration")) as db:
-
-        @asynccontextmanager
-        async def open_accounts() -> AsyncIterator[tuple[AccountStore, Store]]:
-            async with db.transaction() as tx:
-                yield AccountStore(tx, keys), Store(tx, keys)
-
-        for _ in range(4):
-            with pytest.raises(DomainError, match="OVERLOADED"):
-                await log_in_command(
-                    open_accounts, hashing, limit, "name", "pass", caller="portal", now=NOON
-                )
-        async with open_accounts() as (accounts_store, _):
-            count = await accounts_store.count_attempt("name", NOON, limit.lapsed_at(NOON))
-            by_caller = await accounts_store.count_caller_attempt(
-                "portal", NOON, limit.lapsed_at(NOON)
-            )
-    assert (count[0], by_caller[0]) == (1, 1)
-    hashing.close()
-
-
-async def test_lapsed_attempts_are_deleted(server: RegistrationServer) -> None:
-    """Names that somebody made up do not stay in the database."""
-    portal = await server.caller("portal")
-    await portal.refused(wrong("made up"))
-    assert len(await server.rows("SELECT 1 FROM registration.login_attempt")) == 2
-    await server.move_clock(NOON + timedelta(minutes=16))
-
-    async def all_gone() -> bool:
-        return not await server.rows("SELECT 1 FROM registration.login_attempt")
-
-    await until(all_gone)
 
 
 async def test_tokens_expire(server: RegistrationServer) -> None:

@@ -11,7 +11,10 @@ from zikao_kit.db import ConstraintViolated, Transaction
 from zikao_kit.errors import DomainError
 
 from zikao_registration.domain.documents import Document, canonical
+from zikao_registration.domain.logins import CallerAttempts
 
+# Rows of one caller: at the opening of a window everybody logs in through the same portal.
+CALLER_SHARDS = 16
 _TAKEN = {"account_login_index_key", "account_document_index_key"}
 
 
@@ -74,13 +77,24 @@ class AccountStore:
         self, login_name: str, now: datetime, lapsed_at: datetime
     ) -> tuple[int, datetime]:
         """Count an attempt of a login name; return how many since the first, and when that was."""
-        return await self._count(self._login_index(login_name), now, lapsed_at)
+        index = self._login_index(login_name)
+        row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
+        assert row is not None  # an upsert always returns its row
+        return row["attempts"], row["first_at"]
 
     async def count_caller_attempt(
-        self, caller: str, now: datetime, lapsed_at: datetime
-    ) -> tuple[int, datetime]:
-        """The same for a caller: the name in its certificate."""
-        return await self._count(self._caller_index(caller), now, lapsed_at)
+        self, caller: str, login_name: str, *, failed: bool, now: datetime, lapsed_at: datetime
+    ) -> None:
+        """Count a judged attempt of a caller (the name in its certificate), in one of its rows."""
+        index, shard = self._caller_index(caller), self._login_index(login_name)[0] % CALLER_SHARDS
+        await self._tx.execute("count_caller_attempt", index, shard, int(failed), now, lapsed_at)
+
+    async def sum_caller_attempts(self, caller: str, lapsed_at: datetime) -> CallerAttempts:
+        """What a caller has tried that has not lapsed."""
+        index = self._caller_index(caller)
+        row = await self._tx.fetchrow("sum_caller_attempts", index, lapsed_at)
+        assert row is not None  # so does a sum
+        return CallerAttempts(**row)
 
     async def forget_attempts(self, login_name: str) -> None:
         """The right password was given."""
@@ -90,13 +104,10 @@ class AccountStore:
         """An attempt whose password nobody has looked at."""
         await self._tx.execute("return_login_attempt", self._login_index(login_name))
 
-    async def return_caller_attempt(self, caller: str) -> None:
-        """An attempt that was right, or whose password nobody has looked at."""
-        await self._tx.execute("return_login_attempt", self._caller_index(caller))
-
-    async def delete_lapsed_attempts(self, lapsed_at: datetime) -> int:
-        """Forget counts that begin anew anyway; return how many."""
-        return await self._tx.execute("delete_lapsed_attempts", lapsed_at)
+    async def delete_lapsed_attempts(self, lapsed_at: datetime) -> None:
+        """Forget counts that begin anew anyway."""
+        await self._tx.execute("delete_lapsed_attempts", lapsed_at)
+        await self._tx.execute("delete_lapsed_caller_attempts", lapsed_at)
 
     async def lock_signing_keys(self) -> None:
         """Wait for other processes that are making a key, until the transaction ends."""
@@ -117,13 +128,6 @@ class AccountStore:
             )
             for row in await self._tx.fetch("list_signing_keys")
         ]
-
-    async def _count(
-        self, index: bytes, now: datetime, lapsed_at: datetime
-    ) -> tuple[int, datetime]:
-        row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
-        assert row is not None  # an upsert always returns its row
-        return row["attempts"], row["first_at"]
 
     def _caller_index(self, caller: str) -> bytes:
         return self._keys.blind_index(caller, "registration.login_caller")

@@ -11,8 +11,10 @@ ACCESS_TOKEN_MINUTES = 15.0
 LEASE_MINUTES = 15.0
 POLL_SECONDS = 1.0
 LOGIN_ATTEMPTS = 5
-# A portal calls for all of its candidates: this stops one that tries names by the thousand.
+# A portal calls for all of its candidates, of whom some mistype: only one that fails by the
+# thousand, and at least as often as not, is trying names.
 LOGIN_ATTEMPTS_PER_CALLER = 5000
+LOGIN_CALLER_FAILURE_SHARE = 0.5
 LOGIN_WINDOW_MINUTES = 15.0
 # OWASP's second choice for Argon2id: the memory of a login storm stays small.
 ARGON2_TIME_COST = 2
@@ -26,12 +28,15 @@ class LoginConfig:
 
     attempts: int = LOGIN_ATTEMPTS
     attempts_per_caller: int = LOGIN_ATTEMPTS_PER_CALLER
+    caller_failure_share: float = LOGIN_CALLER_FAILURE_SHARE
     window_minutes: float = LOGIN_WINDOW_MINUTES
 
     def __post_init__(self) -> None:
         """Refuse limits that would keep everybody out, or nobody."""
         if min(self.attempts, self.attempts_per_caller) < 1 or self.window_minutes <= 0:
             raise ValueError("attempts must be at least 1 and window_minutes above 0")
+        if not 0 <= self.caller_failure_share <= 1:
+            raise ValueError("caller_failure_share must be from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,12 @@ def _hasher(config: Argon2Config) -> PasswordHasher:
 
 
 def _login_limit(config: LoginConfig) -> LoginLimit:
-    window = timedelta(minutes=config.window_minutes)
-    return LoginLimit(config.attempts, config.attempts_per_caller, window)
+    return LoginLimit(
+        attempts=config.attempts,
+        attempts_per_caller=config.attempts_per_caller,
+        caller_failure_share=config.caller_failure_share,
+        window=timedelta(minutes=config.window_minutes),
+    )
 
 
 def _services(parts: Parts) -> list[ServiceDefinition]:

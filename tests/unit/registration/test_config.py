@@ -41,3 +41,5 @@ def test_costs_and_limits_are_checked() -> None:
     for wrong in ({"attempts": 0}, {"attempts_per_caller": 0}, {"window_minutes": 0}):
         with pytest.raises(ValueError, match="attempts"):
             LoginConfig(**wrong)
+    with pytest.raises(ValueError, match="caller_failure_share"):
+        LoginConfig(caller_failure_share=50)

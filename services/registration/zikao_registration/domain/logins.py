@@ -11,21 +11,44 @@ from zikao_registration.domain.documents import Document, canonical, looks_like_
 
 
 @dataclass(frozen=True)
+class CallerAttempts:
+    """What all who come through one caller have tried within the window."""
+
+    attempts: int
+    failures: int
+    first_at: datetime
+
+
+@dataclass(frozen=True)
 class LoginLimit:
-    """How many attempts count until the first of them has lapsed."""
+    """How many attempts are taken until the first of them has lapsed.
+
+    A caller is stopped by `attempts_per_caller` failures that are at least `caller_failure_share`
+    (0 to 1) of what it tries: people who mistype are few among those who do not.
+    """
 
     attempts: int
     attempts_per_caller: int
+    caller_failure_share: float
     window: timedelta
 
     def lapsed_at(self, now: datetime) -> datetime:
         """A first attempt at or before this time counts no more."""
         return now - self.window
 
-    def require(self, attempts: int, allowed: int, first_at: datetime, now: datetime) -> None:
-        """Raise LOGIN_LOCKED, saying when to come again, beyond the allowed attempts."""
-        if attempts > allowed:
-            raise DomainError("LOGIN_LOCKED", retry_after=first_at + self.window - now)
+    def require_name(self, attempts: int, first_at: datetime, now: datetime) -> None:
+        """Raise LOGIN_LOCKED, saying when to come again, beyond a name's attempts."""
+        if attempts > self.attempts:
+            raise self._locked(first_at, now)
+
+    def require_caller(self, counted: CallerAttempts, now: datetime) -> None:
+        """Raise LOGIN_LOCKED for a caller that does little else than fail."""
+        many = counted.failures >= self.attempts_per_caller
+        if many and counted.failures >= self.caller_failure_share * counted.attempts:
+            raise self._locked(counted.first_at, now)
+
+    def _locked(self, first_at: datetime, now: datetime) -> DomainError:
+        return DomainError("LOGIN_LOCKED", retry_after=first_at + self.window - now)
 
 
 def choose_login_name(name: str, document: Document | None, *, today: date) -> str:

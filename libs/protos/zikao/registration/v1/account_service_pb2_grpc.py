@@ -86,10 +86,11 @@ class AccountServiceServicer:
         """Proves a candidate's or officer's password and returns an access token.
 
         The answer does not tell whether the account exists. Each attempt counts before
-        the password is looked at; by default 5 wrong ones of a login name, or 5,000 of a
-        caller (the client certificate), lock it until 15 minutes after the first. A
-        right one clears the name. OVERLOADED does not count. A client does not retry
-        LOGIN_FAILED by itself.
+        the password is looked at; by default 5 wrong ones lock a login name until 15
+        minutes after the first, and a right one clears it. A caller (the client
+        certificate) is locked likewise while 5,000 of its attempts, and at least half of
+        them, are wrong. What ends without a verdict (OVERLOADED, the caller's deadline)
+        does not count. A client does not retry LOGIN_FAILED by itself.
 
         Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """

@@ -51,8 +51,19 @@ CREATE TABLE registration.login_attempt (
     CONSTRAINT login_attempt_pkey PRIMARY KEY (subject_index)
 );
 COMMENT ON TABLE registration.login_attempt IS
-    'Attempts without success, of login names (existing and unknown alike) and of callers';
+    'Attempts without success of login names, existing and unknown alike';
 CREATE INDEX login_attempt_first_at_idx ON registration.login_attempt (first_at);
+
+CREATE TABLE registration.caller_attempt (
+    subject_index bytea NOT NULL,
+    shard smallint NOT NULL,
+    attempts integer NOT NULL,
+    failures integer NOT NULL,
+    first_at timestamptz NOT NULL,
+    CONSTRAINT caller_attempt_pkey PRIMARY KEY (subject_index, shard)
+);
+COMMENT ON TABLE registration.caller_attempt IS
+    'Judged attempts of callers, in shards by login name: all candidates of a portal come as one';
 
 CREATE TABLE registration.candidate (
     candidate_id uuid NOT NULL,

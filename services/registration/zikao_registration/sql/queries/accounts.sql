@@ -25,12 +25,36 @@ DELETE FROM registration.login_attempt WHERE subject_index = $1;
 UPDATE registration.login_attempt SET attempts = attempts - 1
 WHERE subject_index = $1 AND attempts > 0;
 
+-- name: count_caller_attempt
+INSERT INTO registration.caller_attempt AS counted
+    (subject_index, shard, attempts, failures, first_at)
+VALUES ($1, $2, 1, $3, $4)
+ON CONFLICT (subject_index, shard) DO UPDATE SET
+    attempts = CASE WHEN counted.first_at <= $5 THEN 0 ELSE counted.attempts END + 1,
+    failures = CASE WHEN counted.first_at <= $5 THEN 0 ELSE counted.failures END + $3,
+    first_at = CASE WHEN counted.first_at <= $5 THEN $4 ELSE counted.first_at END;
+
+-- name: sum_caller_attempts
+SELECT coalesce(sum(attempts), 0)::integer AS attempts,
+    coalesce(sum(failures), 0)::integer AS failures, coalesce(min(first_at), $2) AS first_at
+FROM registration.caller_attempt
+WHERE subject_index = $1 AND first_at > $2;
+
 -- Leaves those that a login holds now: the two would wait for each other.
 -- name: delete_lapsed_attempts
 DELETE FROM registration.login_attempt
 WHERE subject_index IN (
     SELECT lapsed.subject_index
     FROM registration.login_attempt AS lapsed
+    WHERE lapsed.first_at <= $1
+    FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_lapsed_caller_attempts
+DELETE FROM registration.caller_attempt
+WHERE (subject_index, shard) IN (
+    SELECT lapsed.subject_index, lapsed.shard
+    FROM registration.caller_attempt AS lapsed
     WHERE lapsed.first_at <= $1
     FOR UPDATE SKIP LOCKED
 );
