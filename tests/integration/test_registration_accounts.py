@@ -14,6 +14,7 @@ from support.registration_people import (
     account_request,
     apply_session,
     document_number,
+    lease_request,
     log_in,
     new_candidate,
     new_officer,
@@ -169,11 +170,15 @@ async def test_what_is_refused_anyway_is_not_hashed(
 
 
 async def test_tokens_expire(server: RegistrationServer) -> None:
-    """A token is good for 15 minutes of the service's clock."""
-    candidate = await new_candidate(server)
+    """Candidates' tokens are good for 2 hours of the service's clock, those of staff 15 minutes."""
+    candidate, officer = await new_candidate(server), await new_officer(server)
     await server.move_clock(NOON + timedelta(minutes=14))
-    await candidate.call(GET)
+    await officer.call(lease_request())
     await server.move_clock(NOON + timedelta(minutes=16))
+    assert (await officer.refused(lease_request())).reason == "TOKEN_EXPIRED"
+    await server.move_clock(NOON + timedelta(minutes=119))
+    await candidate.call(GET)
+    await server.move_clock(NOON + timedelta(minutes=121))
     assert (await candidate.refused(GET)).reason == "TOKEN_EXPIRED"
 
 

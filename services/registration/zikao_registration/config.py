@@ -7,7 +7,9 @@ from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, S
 
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
 MIN_MESSAGE_BYTES = 12 * MEBIBYTE
-ACCESS_TOKEN_MINUTES = 15.0
+# Longer than choosing, submitting and paying take, and than registration may be away.
+CANDIDATE_TOKEN_MINUTES = 120.0
+STAFF_TOKEN_MINUTES = 15.0
 LEASE_MINUTES = 15.0
 POLL_SECONDS = 1.0
 LOGIN_ATTEMPTS = 5
@@ -60,7 +62,8 @@ class RegistrationConfig:
     server: ServerConfig
     database: DatabaseConfig
     key_ring_file: Path
-    access_token_minutes: float = ACCESS_TOKEN_MINUTES
+    candidate_token_minutes: float = CANDIDATE_TOKEN_MINUTES
+    staff_token_minutes: float = STAFF_TOKEN_MINUTES
     lease_minutes: float = LEASE_MINUTES
     poll_seconds: float = POLL_SECONDS
     login: LoginConfig = field(default_factory=LoginConfig)
@@ -70,8 +73,8 @@ class RegistrationConfig:
 
     def __post_init__(self) -> None:
         """Refuse tokens and leases that have ended before anybody can use them."""
-        if self.access_token_minutes * 60 < 1 or self.lease_minutes <= 0:
-            raise ValueError("access_token_minutes and lease_minutes must last a second at least")
+        if min(self.candidate_token_minutes, self.staff_token_minutes, self.lease_minutes) * 60 < 1:
+            raise ValueError("tokens (*_token_minutes) and leases must last a second at least")
 
     @property
     def server_with_room(self) -> ServerConfig:

@@ -36,7 +36,7 @@ from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
-from zikao_registration.signing import TokenKeys
+from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
@@ -47,7 +47,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
     trusted = TrustedKeys()
-    tokens = TokenKeys(clock, timedelta(minutes=config.access_token_minutes), trusted)
+    tokens = TokenKeys(clock, _token_lifetimes(config), trusted)
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
@@ -92,6 +92,13 @@ def _hasher(config: Argon2Config) -> PasswordHasher:
         time_cost=config.time_cost,
         memory_cost=config.memory_kib,
         parallelism=config.parallelism,
+    )
+
+
+def _token_lifetimes(config: RegistrationConfig) -> TokenLifetimes:
+    return TokenLifetimes(
+        candidate=timedelta(minutes=config.candidate_token_minutes),
+        staff=timedelta(minutes=config.staff_token_minutes),
     )
 
 

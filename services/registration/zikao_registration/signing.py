@@ -1,6 +1,7 @@
 """The keys of access tokens in a process: the newest signs, all of them are trusted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -10,14 +11,27 @@ from zikao_kit.tokens import AccessToken, TokenIssuer, TrustedKeys
 from zikao_registration.account_store import Account, StoredSigningKey
 
 
-class TokenKeys:
-    """Issues tokens with the newest stored key; `trusted` is what the own server verifies with."""
+@dataclass(frozen=True)
+class TokenLifetimes:
+    """How long tokens are good for, by whose they are."""
 
-    def __init__(self, clock: Clock, lifetime: timedelta, trusted: TrustedKeys) -> None:
+    candidate: timedelta
+    staff: timedelta
+
+
+class TokenKeys:
+    """Issues tokens with the newest stored key; `trusted` is what the own server verifies with.
+
+    Candidates' tokens live longer than those of staff, who read other people's data: somebody
+    who is choosing or paying is not held up while registration is away.
+    """
+
+    def __init__(self, clock: Clock, lifetimes: TokenLifetimes, trusted: TrustedKeys) -> None:
         self._clock = clock
-        self._lifetime = lifetime
+        self._lifetimes = lifetimes
         self._trusted = trusted
-        self._issuer: TokenIssuer | None = None
+        self._candidate_issuer: TokenIssuer | None = None
+        self._staff_issuer: TokenIssuer | None = None
         self._keys: Sequence[StoredSigningKey] = ()
 
     @property
@@ -29,8 +43,8 @@ class TokenKeys:
         """Sign with the first of `keys` from now on, and trust exactly these."""
         if keys == self._keys:
             return
-        private_key = Ed25519PrivateKey.from_private_bytes(keys[0].private_key)
-        self._issuer = TokenIssuer(keys[0].key_id, private_key, self._clock, self._lifetime)
+        self._candidate_issuer = self._issuer_with(keys[0], self._lifetimes.candidate)
+        self._staff_issuer = self._issuer_with(keys[0], self._lifetimes.staff)
         self._keys = keys
         self._trusted.replace(
             {
@@ -40,7 +54,13 @@ class TokenKeys:
         )
 
     def issue(self, account: Account) -> AccessToken:
-        """Sign a token for the account's next minutes."""
-        if self._issuer is None:
+        """Sign a token for the account's next minutes, or hours."""
+        is_candidate = account.role == "candidate"
+        issuer = self._candidate_issuer if is_candidate else self._staff_issuer
+        if issuer is None:
             raise RuntimeError("no signing key is in use yet")
-        return self._issuer.issue(str(account.account_id), account.role, account.scope)
+        return issuer.issue(str(account.account_id), account.role, account.scope)
+
+    def _issuer_with(self, key: StoredSigningKey, lifetime: timedelta) -> TokenIssuer:
+        private_key = Ed25519PrivateKey.from_private_bytes(key.private_key)
+        return TokenIssuer(key.key_id, private_key, self._clock, lifetime)

@@ -27,7 +27,10 @@ def test_messages_have_room_for_photos() -> None:
     assert config(server=roomy).server_with_room == roomy
 
 
-@pytest.mark.parametrize("changes", [{"access_token_minutes": 0.01}, {"lease_minutes": 0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"candidate_token_minutes": 0.01}, {"staff_token_minutes": 0.01}, {"lease_minutes": 0}],
+)
 def test_what_ends_at_once_is_refused(changes: dict[str, float]) -> None:
     """Tokens and leases last."""
     with pytest.raises(ValueError, match="must last"):

@@ -128,7 +128,9 @@ class LogInResponse(_message.Message):
     """Candidate id, or the staff account's id."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the token ends: after 15 minutes by default. Log in again then."""
+        """When the token ends: after 2 hours, of staff after 15 minutes, by default. Log in
+        again then.
+        """
 
     def __init__(
         self,
