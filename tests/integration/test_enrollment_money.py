@@ -25,6 +25,7 @@ from zikao_enrollment.store import Store
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.feed import Cursor, read_feed
+from zikao_kit.queries import Queries
 
 SESSION = small_session(seats=1)
 COUNTIES = tuple(SESSION.county_by_code)
@@ -32,6 +33,7 @@ COURSES = ("00001", "00003")
 FEE = 2 * FEE_FEN
 LATER = NOW + SESSION.hold
 TICK = timedelta(microseconds=1)
+_FLAGS = Queries("test", {"flags": "SELECT payment_id, flag FROM enrollment.payment"})
 
 
 @pytest.fixture
@@ -106,6 +108,13 @@ async def owed_fen(database: Database, *order_ids: UUID) -> int:
     return sum(row["amount_fen"] for row in rows)
 
 
+async def flags(database: Database) -> dict[str, str | None]:
+    """What is wrong with the payments that have come."""
+    async with database.read() as transaction:
+        rows = await transaction.using(_FLAGS).fetch("flags")
+    return {row["payment_id"]: row["flag"] for row in rows}
+
+
 async def test_a_payment_confirms(database: Database) -> None:
     """The fee confirms the order and its seats; the same word again changes nothing."""
     order = await hold(database, 1)
@@ -126,6 +135,12 @@ async def test_wrong_second_and_unknown_payments_go_back(database: Database) -> 
     await pay(database, nobody, "astray", 5)
     assert await seats(database) == {(0, 1)}
     assert await owed_fen(database, order.order_id, nobody) == FEE - 1 + FEE + 5
+    assert await flags(database) == {
+        "wrong": "amount_differs",
+        "right": None,
+        "second": "second_payment",
+        "astray": "unknown_order",
+    }
 
 
 async def test_a_hold_ends_at_its_deadline(database: Database) -> None:
@@ -177,6 +192,7 @@ async def test_a_late_payment_moves_only_with_consent(
     assert await state_of(database, order) is expected
     assert await seats(database, COUNTIES[1]) == {(0, 1) if may_move else (0, 0)}
     assert await owed_fen(database, order.order_id) == owed
+    assert await flags(database) == {"p1": "late"}
 
 
 async def test_a_late_payment_takes_no_course_that_has_moved(database: Database) -> None:
@@ -192,7 +208,7 @@ async def test_a_late_payment_takes_no_course_that_has_moved(database: Database)
 
 
 async def test_one_payment_confirms_one_order(database: Database) -> None:
-    """A platform that names one payment for two orders at once confirms the first alone."""
+    """A platform that names one payment for two orders confirms the first alone, also at once."""
     first, second = await hold(database, 1), await hold(database, 2, COUNTIES[1])
     applied = {SESSION.code: AppliedSession(SESSION, 1)}
     async with database.transaction() as transaction:
@@ -200,11 +216,24 @@ async def test_one_payment_confirms_one_order(database: Database) -> None:
         await settle_payment(Store(transaction), applied, payment, uuid4(), LATER)
         paying = asyncio.create_task(pay(database, second.order_id))
         await until_somebody_waits(database)
-    with pytest.raises(DomainError, match="UNAVAILABLE"):
+    with pytest.raises(DomainError, match="PAYMENT_CONTRADICTS"):
         await paying
-    await pay(database, second.order_id)
+    with pytest.raises(DomainError, match="PAYMENT_CONTRADICTS"):
+        await pay(database, second.order_id)
     assert await state_of(database, second) is OrderState.HELD
     assert (await seats(database), await seats(database, COUNTIES[1])) == ({(0, 1)}, {(1, 0)})
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_word_of_a_payment_does_not_change(database: Database, exists: bool) -> None:
+    """Another amount under the same id is refused, and what was stored first stays."""
+    order_id = (await hold(database, 1)).order_id if exists else uuid4()
+    await pay(database, order_id)
+    with pytest.raises(DomainError, match="PAYMENT_CONTRADICTS"):
+        await pay(database, order_id, amount_fen=FEE - 1)
+    await pay(database, order_id)
+    assert await owed_fen(database, order_id) == (0 if exists else FEE)
+    assert await seats(database) == {(0, 1) if exists else (0, 0)}
 
 
 async def test_the_last_event_is_the_last_state(database: Database) -> None:

@@ -294,5 +294,8 @@ async def test_word_of_payments_is_taken_from_the_platform_alone(running: Instal
     astray = paid("astray", str(uuid4()), 5, running.now())
     for _ in range(2):
         await platform.call(astray)
+    other = paid("astray", str(uuid4()), 5, running.now())
+    refused = await platform.refused(other)
+    assert (refused.reason, refused.metadata["payment_id"]) == ("PAYMENT_CONTRADICTS", "astray")
     refunds = await running.rows("SELECT payment_id, amount_fen FROM enrollment.refund")
     assert [tuple(row) for row in refunds] == [("astray", 5)]

@@ -70,6 +70,13 @@ async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
     assert refused.value.constraint_name == "payment_applied_once"
 
 
+async def test_what_goes_back_says_why(connection: asyncpg.Connection) -> None:
+    """A payment that is refunded has a flag."""
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await connection.execute(INSERT_PAYMENT.replace("applied", "refund"), "p1", ORDER, NOW)
+    assert refused.value.constraint_name == "payment_refund_flagged"
+
+
 async def test_an_order_is_expired_by_one_worker(connection: asyncpg.Connection) -> None:
     """Who expires an order first has it; the second finds nothing, nor does another state."""
     expire = QUERIES["expire_orders"]

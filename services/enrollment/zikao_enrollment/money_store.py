@@ -7,7 +7,7 @@ from uuid import UUID
 
 from zikao_kit.db import Transaction
 
-from zikao_enrollment.domain.money import Payment, RefundOwed
+from zikao_enrollment.domain.money import Flag, Payment, RefundOwed
 from zikao_enrollment.domain.orders import Refund
 
 
@@ -17,14 +17,18 @@ class MoneyStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def payment_exists(self, payment_id: str) -> bool:
-        """Whether word of this payment has come before."""
-        return bool(await self._tx.fetchval("payment_exists", payment_id))
+    async def find_payment(self, payment_id: str) -> Payment | None:
+        """What was said of this payment before."""
+        row = await self._tx.fetchrow("find_payment", payment_id)
+        return Payment(**row) if row else None
 
-    async def insert_payment(self, payment: Payment, *, applied: bool, now: datetime) -> bool:
+    async def insert_payment(
+        self, payment: Payment, *, applied: bool, flag: Flag | None, now: datetime
+    ) -> bool:
         """Store money that has come in, applied to its order or to be refunded.
 
-        False when word of it has come meanwhile: then nothing was stored.
+        `flag` is what is wrong with it. False when word of it has come meanwhile: then nothing
+        was stored.
         """
         inserted = await self._tx.execute(
             "insert_payment",
@@ -34,6 +38,7 @@ class MoneyStore:
             payment.paid_at,
             now,
             "applied" if applied else "refund",
+            flag,
         )
         return bool(inserted)
 

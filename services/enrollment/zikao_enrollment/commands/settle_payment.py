@@ -5,11 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from zikao_kit.errors import UNAVAILABLE, DomainError
-
 from zikao_enrollment.domain.allocation import Claim, Granted, SeatChange, allocate, seat_keys
 from zikao_enrollment.domain.board import AppliedSession
-from zikao_enrollment.domain.money import Disposition, Payment, disposition
+from zikao_enrollment.domain.money import Disposition, Payment, disposition, flag_of
 from zikao_enrollment.domain.order_states import OrderAction, next_state
 from zikao_enrollment.domain.orders import ACTIVE, Order, OrderEvent, seat_changes
 from zikao_enrollment.domain.timetable import Session
@@ -30,24 +28,36 @@ async def settle_payment(
     """Store a payment with what becomes of it; one that has come before changes nothing.
 
     The money goes back, as `refund_id`, when it confirms no order, also when the platform names
-    one that does not exist. Locks the order, then the candidate, then seats. Raises UNAVAILABLE
-    when word of the same payment came just now for another order.
+    one that does not exist. Locks the order, then the candidate, then seats. Raises
+    PAYMENT_CONTRADICTS, also when word of it with another order or amount comes at the same time.
     """
     order = await store.orders.lock_one(payment.order_id)
-    if await store.money.payment_exists(payment.payment_id):
+    if await _is_known(store, payment):
         return
     confirmed = await _confirm(store, sessions, order, payment, now) if order else None
-    stored = await store.money.insert_payment(payment, applied=confirmed is not None, now=now)
-    if confirmed is None:
-        if stored:
-            await store.money.insert_refund(refund_id, payment, now)
+    flag = flag_of(order, payment.amount_fen)
+    applied = confirmed is not None
+    if not await store.money.insert_payment(payment, applied=applied, flag=flag, now=now):
+        # It came at the same time, not for this order, whose row is locked: for another, or
+        # again for one that does not exist.
+        await _is_known(store, payment)
         return
-    if not stored:  # the platform used one payment id for two orders: this one is not paid
-        raise DomainError(UNAVAILABLE)
+    if confirmed is None:
+        await store.money.insert_refund(refund_id, payment, now)
+        return
     courses = await store.seats.list_confirmed_courses(
         confirmed.session_code, confirmed.candidate_id
     )
     await store.orders.append_to_feed(confirmed, courses)
+
+
+async def _is_known(store: Store, payment: Payment) -> bool:
+    """Whether word of it has come before; raises PAYMENT_CONTRADICTS when it was another."""
+    known = await store.money.find_payment(payment.payment_id)
+    if known is None:
+        return False
+    payment.require_same(known)
+    return True
 
 
 async def _confirm(

@@ -6,7 +6,12 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from zikao_kit.errors import DomainError
+
 from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, OrderState
+from zikao_enrollment.domain.orders import Order
+
+PAYMENT_CONTRADICTS = "PAYMENT_CONTRADICTS"
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,14 @@ class Payment:
     order_id: UUID
     amount_fen: int
     paid_at: datetime
+
+    def require_same(self, known: "Payment") -> None:
+        """Word of a payment says what it has said before.
+
+        Raises DomainError PAYMENT_CONTRADICTS for another order or amount.
+        """
+        if (self.order_id, self.amount_fen) != (known.order_id, known.amount_fen):
+            raise DomainError(PAYMENT_CONTRADICTS, payment_id=self.payment_id)
 
 
 class RefundOwed(NamedTuple):
@@ -47,3 +60,28 @@ def disposition(state: OrderState, fee_fen: int, amount_fen: int) -> Disposition
     if (state, OrderAction.RECLAIM) in TRANSITIONS:
         return Disposition.RECLAIM
     return Disposition.REFUND
+
+
+class Flag(StrEnum):
+    """What is wrong with a payment."""
+
+    UNKNOWN_ORDER = "unknown_order"
+    AMOUNT_DIFFERS = "amount_differs"
+    # Its order had been paid already.
+    SECOND_PAYMENT = "second_payment"
+    # Its order had been released.
+    LATE = "late"
+
+
+def flag_of(order: Order | None, amount_fen: int) -> Flag | None:
+    """What is wrong with `amount_fen` for an order as it is when they come; None when all is well.
+
+    Whatever goes back has one.
+    """
+    if order is None:
+        return Flag.UNKNOWN_ORDER
+    if amount_fen != order.fee_fen:
+        return Flag.AMOUNT_DIFFERS
+    return {OrderState.CONFIRMED: Flag.SECOND_PAYMENT, OrderState.RELEASED: Flag.LATE}.get(
+        order.state
+    )

@@ -121,11 +121,16 @@ CREATE TABLE enrollment.payment (
     paid_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     disposition text NOT NULL,
+    flag text,
     CONSTRAINT payment_amount CHECK (amount_fen > 0),
-    CONSTRAINT payment_disposition CHECK (disposition IN ('applied', 'refund'))
+    CONSTRAINT payment_disposition CHECK (disposition IN ('applied', 'refund')),
+    CONSTRAINT payment_flag
+        CHECK (flag IN ('unknown_order', 'amount_differs', 'second_payment', 'late')),
+    CONSTRAINT payment_refund_flagged CHECK (disposition <> 'refund' OR flag IS NOT NULL)
 );
 COMMENT ON TABLE enrollment.payment IS
-    'Money that has come in; order_id is as the platform gave it, so that a wrong one is refunded too';
+    'Money that has come in; order_id is as the platform gave it, so that a wrong one is refunded too;
+    flag: what is wrong with it, for the offices';
 CREATE UNIQUE INDEX payment_applied_once ON enrollment.payment (order_id)
     WHERE disposition = 'applied';
 CREATE INDEX payment_by_order ON enrollment.payment (order_id);

@@ -51,6 +51,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The hold has ended and its seats are being released."""
     ERROR_REASON_TRACK_NOT_OFFERED: _ErrorReason.ValueType  # 12
     """The session has no enrollment window for the candidate's track."""
+    ERROR_REASON_PAYMENT_CONTRADICTS: _ErrorReason.ValueType  # 13
+    """Word of a payment came before with another order or another amount; nothing was stored."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -86,4 +88,6 @@ ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 11
 """The hold has ended and its seats are being released."""
 ERROR_REASON_TRACK_NOT_OFFERED: ErrorReason.ValueType  # 12
 """The session has no enrollment window for the candidate's track."""
+ERROR_REASON_PAYMENT_CONTRADICTS: ErrorReason.ValueType  # 13
+"""Word of a payment came before with another order or another amount; nothing was stored."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

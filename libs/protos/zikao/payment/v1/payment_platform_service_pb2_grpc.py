@@ -268,7 +268,8 @@ class PaymentNotificationServiceServicer:
         """One payment was made. May come late, twice, and in any order; the answer
         means that it is stored for good. The platform repeats until it is answered.
 
-        Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
+        Errors: UNAVAILABLE, OVERLOADED: send it again. INVALID_REQUEST. PAYMENT_CONTRADICTS
+        (of zikao.enrollment.v1) for a payment that came before with another order or amount.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

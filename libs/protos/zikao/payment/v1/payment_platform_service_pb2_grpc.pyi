@@ -148,7 +148,8 @@ class PaymentNotificationServiceStub:
     """One payment was made. May come late, twice, and in any order; the answer
     means that it is stored for good. The platform repeats until it is answered.
 
-    Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
+    Errors: UNAVAILABLE, OVERLOADED: send it again. INVALID_REQUEST. PAYMENT_CONTRADICTS
+    (of zikao.enrollment.v1) for a payment that came before with another order or amount.
     """
 
 @_typing.type_check_only
@@ -160,7 +161,8 @@ class PaymentNotificationServiceAsyncStub(PaymentNotificationServiceStub):
     """One payment was made. May come late, twice, and in any order; the answer
     means that it is stored for good. The platform repeats until it is answered.
 
-    Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
+    Errors: UNAVAILABLE, OVERLOADED: send it again. INVALID_REQUEST. PAYMENT_CONTRADICTS
+    (of zikao.enrollment.v1) for a payment that came before with another order or amount.
     """
 
 class PaymentNotificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -175,7 +177,8 @@ class PaymentNotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """One payment was made. May come late, twice, and in any order; the answer
         means that it is stored for good. The platform repeats until it is answered.
 
-        Errors: INVALID_REQUEST, UNAVAILABLE, OVERLOADED: send it again.
+        Errors: UNAVAILABLE, OVERLOADED: send it again. INVALID_REQUEST. PAYMENT_CONTRADICTS
+        (of zikao.enrollment.v1) for a payment that came before with another order or amount.
         """
 
 def add_PaymentNotificationServiceServicer_to_server(servicer: PaymentNotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

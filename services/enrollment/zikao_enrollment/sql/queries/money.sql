@@ -1,11 +1,11 @@
 -- name: insert_payment
 INSERT INTO enrollment.payment
-    (payment_id, order_id, amount_fen, paid_at, received_at, disposition)
-VALUES ($1, $2, $3, $4, $5, $6)
+    (payment_id, order_id, amount_fen, paid_at, received_at, disposition, flag)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (payment_id) DO NOTHING;
 
--- name: payment_exists
-SELECT EXISTS (SELECT FROM enrollment.payment WHERE payment_id = $1);
+-- name: find_payment
+SELECT payment_id, order_id, amount_fen, paid_at FROM enrollment.payment WHERE payment_id = $1;
 
 -- name: insert_refund
 INSERT INTO enrollment.refund (refund_id, payment_id, amount_fen, requested_at, next_attempt_at)
