@@ -17,6 +17,11 @@ from zikao_ctl.layout import DEFAULT_DATA, Layout
 from zikao_ctl.ports import HOST
 from zikao_ctl.programs import PARTS
 
+TIMETABLE_CALL = (
+    """-max-time 5 -d '{{"session_code":"22.1"}}' {} """
+    "zikao.enrollment.v1.EnrollmentService/GetTimetable"
+)
+
 
 async def up(
     layout: Layout, *, port_base: int, database_url: str | None = None, reset: bool = False
@@ -49,7 +54,8 @@ def describe(installation: Installation) -> str:
     """Where everything is, and commands to paste."""
     lines = [_endpoint(part.name, installation.ports) for part in PARTS]
     target = installation.targets.enrollment
-    call = f"grpcurl {_flags(installation.certificate(OPERATOR))} {target}"
+    flags = f"grpcurl {_flags(installation.certificate(OPERATOR))}"
+    call = f"{flags} {target}"
     return "\n".join(
         [
             *lines,
@@ -59,8 +65,9 @@ def describe(installation: Installation) -> str:
             "Reflection is on. What enrollment offers, and whether it serves:",
             f"  {call} list",
             f"  {call} grpc.health.v1.Health/Check",
-            "A session to begin with:",
+            "A session to begin with, and a call (every one says how long it waits):",
             f"  {_apply(installation)}",
+            f"  {flags} {TIMETABLE_CALL.format(target)}",
         ]
     )
 
