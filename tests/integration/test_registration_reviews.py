@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import pytest
 from support.registration_people import (
@@ -26,8 +27,10 @@ from support.registration_server import (
 )
 from support.service_databases import MakeDatabase
 from zikao.options.v1 import options_pb2
+from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.crypto import KeyRing
 
 
 @pytest.fixture
@@ -64,6 +67,26 @@ async def test_city_and_province_review_their_counties(
     officer = await new_officer(server, scope, role)
     assert len((await officer.call(lease_request(scope))).registrations) == 1
     assert (await officer.call(approval(candidate_id))).ticket_number
+
+
+async def test_photos_are_decrypted_beside_the_loop(
+    server: RegistrationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty photos at once keep no other call waiting."""
+    _, candidate_id = await pending_candidate(server)
+    decrypt, threads = KeyRing.decrypt, []
+
+    def watched(ring: KeyRing, blob: bytes, context: str) -> bytes:
+        if context == f"registration.photo:{candidate_id}":
+            threads.append(current_thread())
+        return decrypt(ring, blob, context)
+
+    monkeypatch.setattr(KeyRing, "decrypt", watched)
+    tickets = await server.caller("tickets")
+    asked = feed.BatchGetPhotosRequest(candidate_ids=[candidate_id])
+    assert len((await tickets.call(asked)).photos) == 1
+    assert len(threads) == 1
+    assert threads != [main_thread()]
 
 
 async def test_auditors_and_candidates_do_not_review(server: RegistrationServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.json_format import MessageToJson, Parse
@@ -16,6 +17,8 @@ from zikao_registration.domain.documents import DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Decision, Registration, RejectionReason
 from zikao_registration.domain.session import Session
+
+SESSIONS_KEPT = 16
 
 
 def document_type_from_pb(number: int) -> DocumentType:
@@ -172,7 +175,11 @@ def session_to_json(session: Session) -> str:
     return MessageToJson(session_to_pb(session), indent=None, ensure_ascii=False)
 
 
+@lru_cache(maxsize=SESSIONS_KEPT)
 def session_from_json(body: str) -> Session:
-    """A session as it was stored; what a newer version has added is passed over."""
+    """A session as it was stored; what a newer version has added is passed over.
+
+    Every change of a registration needs one: reading a thousand counties takes 10 ms.
+    """
     message = session_service_pb2.RegistrationSession()
     return session_from_pb(Parse(body, message, ignore_unknown_fields=True))

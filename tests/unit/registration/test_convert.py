@@ -32,3 +32,11 @@ def test_what_a_newer_version_added_is_passed_over() -> None:
     """During a roll-out the older process reads what the newer one has stored."""
     body = session_to_json(SESSION)
     assert session_from_json(body.removesuffix("}") + ', "later": 1}') == SESSION
+
+
+def test_sessions_are_read_once() -> None:
+    """The same text gives the same session, another text another."""
+    body = session_to_json(SESSION)
+    again = body.encode().decode()
+    assert session_from_json(body) is session_from_json(again)
+    assert session_from_json(body.replace("锦江区", "武侯区")) != SESSION
