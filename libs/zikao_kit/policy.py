@@ -15,6 +15,7 @@ from zikao_kit.errors import METHOD_NOT_PERMITTED, PERMISSION_DENIED, TOKEN_INVA
 from zikao_kit.tokens import Actor
 
 OFFICER_ROLES = frozenset({"county_officer", "city_officer", "province_officer"})
+DEFAULT_REQUEST_KIB = 16
 _ROLE_PREFIX = "ROLE_"
 
 
@@ -40,6 +41,7 @@ class MethodPolicy:
     scope_of: Callable[[Any], str] | None = None
     priority: Priority = Priority.READ
     long_lived: bool = False
+    max_request_kib: int = DEFAULT_REQUEST_KIB
 
     @classmethod
     def of(cls, method: MethodDescriptor) -> MethodPolicy:
@@ -61,6 +63,7 @@ class MethodPolicy:
             scope_of=operator.attrgetter(access.scope_field) if access.scope_field else None,
             priority=Priority(access.priority or Priority.READ),
             long_lived=access.long_lived,
+            max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
         )
 
     def admit(self, caller: str, token_actor: Actor | None) -> Actor:

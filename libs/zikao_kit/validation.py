@@ -1,4 +1,8 @@
-"""Requests against the rules in their contract: every bad field at once, in Chinese."""
+"""Requests against the rules in their contract: every bad field at once, in Chinese.
+
+A violation costs the event loop some 30 µs. So a request is looked at until its first
+one, and only one of as many values as a form has is looked at to the end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,12 @@ import protovalidate
 from google.protobuf.message import Message
 
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.message_values import holds_more_than
+
+# At the worst, 400 violations, of which 100 are told: 5 ms.
+MAX_VALUES = 100
+MAX_PROBLEMS = 100
+_MORE_MAY_FOLLOW = FieldProblem("", "请求内容较多，只列出第一处错误")
 
 # By protovalidate's rule id; `{}` is the rule's value. What is not here (the
 # `cel` rules of our own contracts, which are written in Chinese) speaks for itself.
@@ -61,12 +71,21 @@ _validator = protovalidate.Validator()
 
 
 def problems_in(message: Message) -> list[FieldProblem]:
-    """Return everything that is wrong with `message`, in the order of its contract."""
-    return [_problem_of(violation) for violation in _validator.collect_violations(message)]
+    """Return everything that is wrong with `message`, in the order of its contract.
+
+    Of one with more than MAX_VALUES values only the first, and a word that it is not all.
+    """
+    first = _validator.collect_violations(message, fail_fast=True)
+    if not first:
+        return []
+    if holds_more_than(message, MAX_VALUES):
+        return [_problem_of(first[0]), _MORE_MAY_FOLLOW]
+    violations = _validator.collect_violations(message)
+    return [_problem_of(violation) for violation in violations[:MAX_PROBLEMS]]
 
 
 def require_valid(message: Message) -> None:
-    """Raise INVALID_REQUEST with all bad fields when `message` breaks its contract."""
+    """Raise INVALID_REQUEST with its bad fields when `message` breaks its contract."""
     problems = problems_in(message)
     if problems:
         raise DomainError(INVALID_REQUEST, fields=problems)

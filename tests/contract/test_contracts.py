@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from buf.validate import validate_pb2
 from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 from google.rpc import code_pb2
 from support.contracts import PROTOS, file_of, methods, reason_enums
 from zikao.options.v1 import options_pb2
+from zikao_kit.policy import MethodPolicy
 
 METHODS = methods()
 
@@ -27,6 +29,19 @@ def test_a_scope_field_is_a_field_of_the_request(method: MethodDescriptor) -> No
     if access.scope_field:
         assert access.scope_field in method.input_type.fields_by_name
         assert options_pb2.ROLE_COUNTY_OFFICER in access.roles
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.full_name)
+def test_files_and_settings_have_room(method: MethodDescriptor) -> None:
+    """A request may be as large as the file in it, or as a session's settings; none 4 MiB else."""
+    kib = MethodPolicy.of(method).max_request_kib
+    limits = [f.GetOptions().Extensions[validate_pb2.field] for f in method.input_type.fields]
+    files = sum(limit.bytes.max_len for limit in limits)
+    if method.name == "ApplySession":
+        assert kib == 4000
+    else:
+        assert kib == (16 if not files else 5200)
+        assert kib * 1024 > files
 
 
 READING = ("Get", "List", "Watch", "BatchGet", "Stream", "Query", "Verify")

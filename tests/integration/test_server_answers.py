@@ -60,6 +60,36 @@ async def test_unparsable_request_is_invalid(probe: Probe) -> None:
     assert (error.code(), reason_of(error)) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
+async def test_request_above_its_contract_is_refused_unread(probe: Probe) -> None:
+    """What its method has no use for is not even parsed; the caller reads the limit."""
+    within = probe_pb2.OpenRequest(deed="x" * (16 * 1024 - 3))
+    async with probe.stub() as stub:
+        await stub.Open(within, timeout=5)
+    async with probe.channel() as channel:
+        unparsable = b"\xff" * (16 * 1024 + 1)
+        error = await refusal(channel.unary_unary(SERVICE + "Open")(unparsable, timeout=5))
+    (problem,) = problem_of(error).fields
+    assert (reason_of(error), problem.description) == ("INVALID_REQUEST", "请求不能超过16KiB")
+
+
+async def test_nul_in_a_text_is_refused(probe: Probe) -> None:
+    """PostgreSQL cannot keep a NUL: it is the caller's fault, not ours; elsewhere it may be."""
+    error = await refused(probe, "Open", probe_pb2.OpenRequest(deed="a\0b"))
+    (problem,) = problem_of(error).fields
+    assert (reason_of(error), problem.field) == ("INVALID_REQUEST", "deed")
+    assert problem.description == "不能含有空字符"
+    async with probe.stub() as stub:
+        await stub.Open(probe_pb2.OpenRequest(seconds=2.0), timeout=5)  # seven NULs on the wire
+
+
+async def test_surrogate_in_a_text_is_refused(probe: Probe) -> None:
+    """Half a character is no UTF-8, and no text."""
+    async with probe.channel() as channel:
+        raw = b"\x0a\x03\xed\xa0\x80"
+        error = await refusal(channel.unary_unary(SERVICE + "Open")(raw, timeout=5))
+    assert (error.code(), reason_of(error)) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
 async def test_too_large_request_is_refused(tmp_path: Path) -> None:
     """The size limit is a setting."""
     async with running_probe(tmp_path, max_message_bytes=1000) as probe:

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from zikao_kit.context import current_actor
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.interceptors.guard import Context, Guard
+from zikao_kit.message_values import path_of_nul
 from zikao_kit.validation import require_valid
 
 
@@ -41,6 +42,7 @@ class _GuardedMethod:
     def __init__(self, guard: Guard, handler: Any) -> None:
         self._guard = guard
         self._scoped = guard.policy.scope_of is not None
+        self._max_request_kib = guard.policy.max_request_kib
         self._parse = handler.request_deserializer
         self._serialize = handler.response_serializer
         self._behaviour = _behaviour_of(handler, guard.policy.full_name)
@@ -76,15 +78,28 @@ class _GuardedMethod:
             index += 1
 
     def _read(self, raw: bytes) -> Any:
+        if len(raw) > self._max_request_kib * 1024:
+            raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:
             request = self._parse(raw)
         except DecodeError:
-            problem = FieldProblem("", "请求无法解析")
-            raise DomainError(INVALID_REQUEST, fields=[problem]) from None
+            raise _invalid("", "请求无法解析") from None
         if self._scoped:
             self._guard.policy.check_scope(current_actor(), request)
         require_valid(request)
+        if b"\0" in raw:
+            _require_no_nul(request)
         return request
+
+
+def _require_no_nul(request: Any) -> None:
+    path = path_of_nul(request)
+    if path is not None:
+        raise _invalid(path, "不能含有空字符")
+
+
+def _invalid(field: str, sentence: str) -> DomainError:
+    return DomainError(INVALID_REQUEST, fields=[FieldProblem(field, sentence)])
 
 
 def _behaviour_of(handler: Any, full_name: str) -> Any:

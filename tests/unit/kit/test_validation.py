@@ -34,6 +34,21 @@ def test_nested_problem_is_named_by_its_path() -> None:
     assert (problem.field, problem.description) == ("choices[1].county_code", "格式不正确")
 
 
+def test_a_large_request_is_looked_at_until_its_first_bad_field() -> None:
+    """Thousands of bad elements take no longer than one, and the caller reads that it is one."""
+    for count in (200, 100_000):
+        problems = problems_in(request(choices=[probe_pb2.Choice()] * count))
+        assert [problem.field for problem in problems] == ["choices", ""]
+        assert problems[1].description == "请求内容较多，只列出第一处错误"
+
+
+def test_a_form_is_told_all_its_problems_but_no_more_than_100() -> None:
+    """As many values as a form has are looked at to the end."""
+    assert len(problems_in(request(choices=[probe_pb2.Choice()] * 45))) == 46
+    assert len(problems_in(request(choices=[probe_pb2.Choice(county_code="x")] * 45))) == 46
+    assert len(problems_in(request(choices=[probe_pb2.Choice()] * 96))) == 97
+
+
 def test_rule_values_are_in_the_sentence() -> None:
     """The sentence says what would be right."""
     (problem,) = problems_in(request(choices=[probe_pb2.Choice(county_code="510104")] * 4))
