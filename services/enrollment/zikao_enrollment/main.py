@@ -23,7 +23,6 @@ from zikao_kit.channel import open_peer
 from zikao_kit.clock import Clock, clock_of
 from zikao_kit.db import Database
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
-from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
@@ -39,6 +38,7 @@ from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.rpc import EnrollmentRpc, FeedRpc, NotificationRpc, SessionRpc
+from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.till import Till
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
@@ -47,7 +47,6 @@ from zikao_enrollment.workers.refunds import RefundWorker
 
 async def serve_enrollment(config: EnrollmentConfig) -> None:
     """Serve until cancelled."""
-    configure_logging(SCHEMA, config.log)
     clock = clock_of(config.clock)
     trusted = TrustedKeys()
 
@@ -113,6 +112,7 @@ def _parts(
         db=db,
         clock=clock,
         boards=boards,
+        showcase=Showcase(boards),
         batcher=batcher,
         newcomers=Newcomers(db, registration),
         platform=platform,

@@ -11,6 +11,7 @@ from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.payment_gate import PaymentGate
+from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.till import Till
 
 
@@ -21,6 +22,7 @@ class Parts:
     db: Database
     clock: Clock
     boards: Boards
+    showcase: Showcase
     batcher: Batcher[Entry]
     newcomers: Newcomers
     platform: PlatformClient

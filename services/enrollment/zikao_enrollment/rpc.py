@@ -29,13 +29,11 @@ from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.commands.submit_batch import Submission
 from zikao_enrollment.convert import (
-    availability_to_pb,
     choice_from_pb,
     event_to_pb,
     order_to_pb,
     payment_from_pb,
     session_from_pb,
-    timetable_to_pb,
 )
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.choices import Choice, Plan
@@ -81,16 +79,13 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.GetTimetableRequest, context: Any
     ) -> enrollment_service_pb2.GetTimetableResponse:
         """The session's slots, courses, windows and fee."""
-        return timetable_to_pb(self._parts.boards.current.require(request.session_code).session)
+        return self._parts.showcase.timetable(request.session_code)
 
     async def GetAvailability(
         self, request: enrollment_service_pb2.GetAvailabilityRequest, context: Any
     ) -> enrollment_service_pb2.GetAvailabilityResponse:
         """Seats per county and slot, from memory."""
-        board = self._parts.boards.fresh()
-        code = board.require(request.session_code).session.code
-        rows = board.seats_in(code, request.county_prefix)
-        return availability_to_pb(rows, board.as_of, board.next_release_at.get(code))
+        return self._parts.showcase.availability(request.session_code, request.county_prefix)
 
     async def SavePlan(
         self, request: enrollment_service_pb2.SavePlanRequest, context: Any
