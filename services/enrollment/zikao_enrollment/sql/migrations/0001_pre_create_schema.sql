@@ -62,7 +62,7 @@ CREATE TABLE enrollment.enrollment_order (
     lease_until timestamptz,
     CONSTRAINT enrollment_order_state
         CHECK (state IN ('held', 'paying', 'confirmed', 'closing', 'released')),
-    CONSTRAINT enrollment_order_fee CHECK (fee_fen >= 0),
+    CONSTRAINT enrollment_order_fee CHECK (fee_fen > 0),
     CONSTRAINT enrollment_order_courses
         CHECK (cardinality(slots) > 0 AND cardinality(slots) = cardinality(course_codes)),
     CONSTRAINT enrollment_order_leased CHECK (state <> 'closing' OR lease_until IS NOT NULL)
