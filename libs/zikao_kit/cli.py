@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 import click
 
-from zikao_kit.config import ConfigError, DatabaseConfig, load_config
+from zikao_kit.config import ConfigError, DatabaseConfig, LogConfig, load_config
+from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import Selection, migrate
 from zikao_kit.migration_files import MigrationError
 from zikao_kit.server import run
@@ -31,6 +32,11 @@ class ServiceConfig(Protocol):
     @property
     def database(self) -> DatabaseConfig:
         """Where the service's schema is."""
+        ...
+
+    @property
+    def log(self) -> LogConfig:
+        """What the process logs."""
         ...
 
 
@@ -58,6 +64,7 @@ def service_cli(
         """Serve until SIGTERM."""
         with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
+            configure_logging(package.removeprefix("zikao_"), config.log)
             run(lambda: serve(config))
 
     @main.command("migrate")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from zikao_kit.cli import config_option, refusing_bad_config
 from zikao_kit.config import load_config
+from zikao_kit.logs import configure_logging
 from zikao_kit.server import run
 
 from zikao_sandbox.main import SandboxConfig, serve_sandbox
@@ -19,6 +20,7 @@ def main(path: Path | None) -> None:
     """Serve the sandbox's payment platform (configuration: YAML and ZIKAO_SANDBOX__…)."""
     with refusing_bad_config():
         config = load_config(SandboxConfig, path, os.environ, "ZIKAO_SANDBOX")
+        configure_logging("sandbox", config.log)
         run(lambda: serve_sandbox(config))
 
 

@@ -20,7 +20,6 @@ from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.config import ClockConfig, LogConfig, PeerConfig, ServerConfig
-from zikao_kit.logs import configure_logging
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
@@ -43,7 +42,6 @@ class SandboxConfig:
 
 async def serve_sandbox(config: SandboxConfig) -> None:
     """Serve until cancelled."""
-    configure_logging("sandbox", config.log)
     clock = clock_of(config.clock)
     notifications = payment.DESCRIPTOR.services_by_name["PaymentNotificationService"]
 

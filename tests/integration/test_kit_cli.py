@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 import click
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 from zikao_kit.cli import service_cli
-from zikao_kit.config import DatabaseConfig
+from zikao_kit.config import DatabaseConfig, LogConfig
 
 SUPPORT = Path(__file__).parents[1] / "support"
 Command = Callable[..., Result]
@@ -24,17 +27,22 @@ class ProbeConfig:
 
     database: DatabaseConfig
     greeting: str = "ready"
+    log: LogConfig = field(default_factory=LogConfig)
 
 
 async def serve(config: ProbeConfig) -> None:
     """Use the configuration as a service does, and end."""
     config.database.resolved_dsn()
     click.echo(config.greeting)
+    structlog.get_logger().debug("served")
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Write a configuration (YAML) and run the command of `zikao_probe` with it."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Write a configuration (YAML) and run the command of `zikao_probe` with it.
+
+    What the command does to the logs of its process is undone.
+    """
     monkeypatch.syspath_prepend(str(SUPPORT))
 
     def run(config: str, *args: str) -> Result:
@@ -43,7 +51,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         cli = service_cli("zikao_probe", ProbeConfig, serve)
         return CliRunner().invoke(cli, [args[0], f"--config={path}", *args[1:]])
 
-    return run
+    yield run
+    structlog.reset_defaults()
+    logging.basicConfig(force=True)
 
 
 def schema_exists(dsn: str) -> bool:
@@ -67,6 +77,14 @@ def test_the_environment_has_the_last_word(
     assert command(config, "serve").output == "from the file\n"
     monkeypatch.setenv("ZIKAO_PROBE__GREETING", "from outside")
     assert command(config, "serve").output == "from outside\n"
+
+
+def test_serving_begins_with_the_logs(command: Command) -> None:
+    """They are in the service's name and of the level that is set, and there before all else."""
+    config = "database: {dsn: 'postgresql://x'}\nlog: {level: debug}"
+    lines = command(config, "serve").output.splitlines()
+    events = [json.loads(line) for line in lines if line != "ready"]
+    assert ("served", "probe") in [(event["event"], event["service"]) for event in events]
 
 
 @pytest.mark.parametrize("verb", ["serve", "migrate"])

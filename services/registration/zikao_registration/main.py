@@ -20,7 +20,6 @@ from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
-from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
@@ -43,7 +42,6 @@ from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 async def serve_registration(config: RegistrationConfig) -> None:
     """Serve until cancelled."""
-    configure_logging(SCHEMA, config.log)
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
     trusted = TrustedKeys()

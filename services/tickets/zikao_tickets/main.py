@@ -19,7 +19,6 @@ from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
-from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
@@ -40,7 +39,6 @@ from zikao_tickets.workers.photos import PhotoWorker
 
 async def serve_tickets(config: TicketsConfig) -> None:
     """Serve until cancelled."""
-    configure_logging(SCHEMA, config.log)
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
     trusted = TrustedKeys()
