@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import pypdfium2
 import pytest
 from support.service_databases import MakeDatabase
@@ -13,6 +15,7 @@ from support.tickets_database import (
     DOCUMENT_NUMBER,
     KEYS,
     MINUTE,
+    OFFICER,
     SESSION,
     apply,
     arranged,
@@ -25,6 +28,7 @@ from support.tickets_database import (
 )
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
 from zikao_tickets.commands.open_signer import open_signer
@@ -54,6 +58,7 @@ NAMES = {
     BROKEN_PHOTO: "赵六",
 }
 JPEG = portrait_jpeg(1, "男")
+SCANNER = Actor(subject="scanner", role="service", caller="scanner")
 PHOTOS = {ZHANG: JPEG, NOBODY_DRAWS: JPEG, WITHOUT_PHOTO: JPEG, BROKEN_PHOTO: JPEG[:-9]}
 
 
@@ -114,11 +119,24 @@ async def county_tickets(db: Database, county_code: str, after: str = "") -> lis
         return list(await next_tickets(TicketStore(tx, KEYS), "22.1", county_code, after))
 
 
-async def verified(db: Database, proof: str) -> tuple[TicketProof, Bearer]:
-    """What a scanner at the door is told."""
+async def verified(db: Database, proof: str, actor: Actor = SCANNER) -> tuple[TicketProof, Bearer]:
+    """What is said at the door, to a scanner by default."""
     signer = await signer_of(db)
-    async with db.read() as tx:
-        return await verify_ticket(TicketStore(tx, KEYS), signer, proof)
+    async with db.transaction() as tx:
+        verification = await verify_ticket(
+            TicketStore(tx, KEYS), signer, proof, actor=actor, now=OPEN
+        )
+    return verification.require_accepted()
+
+
+async def verifications(db: Database) -> list[tuple[str | None, int | None, str, str]]:
+    """Ticket number, version, verdict and who asked, of every scan."""
+    rows = await sql(
+        db,
+        "SELECT ticket_number, version, verdict, verified_by FROM tickets.verification"
+        " ORDER BY verification_id",
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def unprintable(db: Database) -> list[tuple[str, str]]:
@@ -195,6 +213,38 @@ async def test_a_revoked_or_forged_ticket_is_refused(db: Database, pool: RenderP
         await verified(db, proof)
     async with db.read() as tx:
         assert (number_of(ZHANG), 1) in await TicketStore(tx, KEYS).revoked("22.1")
+
+
+async def test_an_officer_verifies_tickets_in_scope(db: Database, pool: RenderPool) -> None:
+    """County, city and province see the bearer of the county's ticket; a neighbour does not."""
+    proof = require_printed(await printed(db, pool, ZHANG)).proof or ""
+    for scope in (COUNTY, "5101", "51"):
+        _, bearer = await verified(db, proof, replace(OFFICER, scope=scope))
+        assert bearer.person.name == NAMES[ZHANG]
+    for scope in ("510105", "5102", ""):
+        with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
+            await verified(db, proof, replace(OFFICER, scope=scope))
+
+
+async def test_every_verification_is_kept(db: Database, pool: RenderPool) -> None:
+    """Accepted, out of scope, revoked and no proof at all: each has a row that nothing changes."""
+    proof = require_printed(await printed(db, pool, ZHANG)).proof or ""
+    await verified(db, proof)
+    with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
+        await verified(db, proof, replace(OFFICER, scope="510105"))
+    await sql(db, "UPDATE tickets.ticket SET revoked_at = $1", OPEN)
+    for text in (proof, "ZK1:"):
+        with pytest.raises(DomainError, match="PROOF_REJECTED"):
+            await verified(db, text)
+    assert await verifications(db) == [
+        (number_of(ZHANG), 1, "ACCEPTED", "scanner"),
+        (number_of(ZHANG), 1, "OUT_OF_SCOPE", "officer"),
+        (number_of(ZHANG), 1, "REVOKED", "scanner"),
+        (None, None, "MALFORMED", "scanner"),
+    ]
+    for change in ("DELETE FROM tickets.verification", "DELETE FROM tickets.print_log"):
+        with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+            await sql(db, change)
 
 
 async def test_a_later_change_of_name_or_photo_leaves_the_printed_ticket(

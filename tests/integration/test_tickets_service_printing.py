@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import grpc
 import pypdfium2
 import pytest
@@ -17,6 +18,7 @@ from support.service_databases import MakeDatabase
 from support.tickets_database import SESSION, SITE
 from support.tickets_peers import COUNTY, ticket_number
 from support.tickets_service import (
+    OFFICER,
     TOKEN_LIFETIME,
     Installation,
     reason,
@@ -167,6 +169,26 @@ async def test_a_ticket_is_checked_at_the_door(service: Installation) -> None:
     portal = ticket_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
     call = portal.VerifyTicket(pb.VerifyTicketRequest(proof=proof), timeout=5)
     assert await reason(call) == "TOKEN_INVALID"
+
+
+async def test_an_officer_of_elsewhere_gets_no_photo(service: Installation) -> None:
+    """The county's officer verifies, a neighbour is refused; both and a forgery are on record."""
+    await acknowledge(service, ZHANG)
+    proof = (await printed(service, ZHANG)).proof
+    portal = ticket_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
+
+    async def verdict(text: str, county: str) -> str | None:
+        request = pb.VerifyTicketRequest(proof=text)
+        return await reason(portal.VerifyTicket(request, **service.officer(county)))
+
+    assert await verdict(proof, COUNTY) is None
+    assert await verdict(proof, "510105") == "OUT_OF_SCOPE"
+    assert await verdict("ZK1:", COUNTY) == "PROOF_REJECTED"
+    connection = await asyncpg.connect(service.config.database.dsn)
+    rows = await connection.fetch("SELECT verdict, verified_by FROM tickets.verification")
+    await connection.close()
+    assert {row["verified_by"] for row in rows} == {str(OFFICER)}
+    assert [row["verdict"] for row in rows] == ["ACCEPTED", "OUT_OF_SCOPE", "MALFORMED"]
 
 
 async def test_a_replaced_ticket_is_revoked_everywhere(service: Installation) -> None:

@@ -33,7 +33,7 @@ from zikao_tickets.commands.print_ticket import (
 )
 from zikao_tickets.commands.publish_arrangement import publish_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
-from zikao_tickets.commands.verify_ticket import verify_ticket
+from zikao_tickets.commands.verify_ticket import Verification, verify_ticket
 from zikao_tickets.convert import (
     arrangement_to_pb,
     county_part_to_pb,
@@ -255,8 +255,15 @@ class VerificationRpc(ticket_service_pb2_grpc.VerificationServiceServicer):
         self, request: ticket_service_pb2.VerifyTicketRequest, context: Any
     ) -> ticket_service_pb2.VerifyTicketResponse:
         """Verify a scanned QR text and return the photo to compare the face with."""
-        async with self._parts.db.read() as tx:
-            proof, bearer = await verify_ticket(
-                self._parts.tickets(tx), self._parts.signer, request.proof
+
+        async def work(tx: Transaction) -> Verification:
+            return await verify_ticket(
+                self._parts.tickets(tx),
+                self._parts.signer,
+                request.proof,
+                actor=current_actor(),
+                now=self._parts.clock.now(),
             )
-        return verification_to_pb(proof, bearer)
+
+        verification = await self._parts.db.run(work)
+        return verification_to_pb(*verification.require_accepted())

@@ -117,7 +117,15 @@ class TicketStore:
         return Bearer(
             self._person(candidate_id, row["personal_enc"]),
             self._jpeg(candidate_id, row["jpeg_enc"]),
+            row["county_code"],
         )
+
+    async def log_verification(
+        self, ticket: tuple[str, str, int] | None, verdict: str, actor: str, now: datetime
+    ) -> None:
+        """Note who checked which ticket (session code, number, version), and what was said."""
+        named = ticket or (None, None, None)
+        await self._tx.execute("log_verification", *named, verdict, now, actor)
 
     async def proof_keys(self) -> list[ProofKey]:
         """Every key, the oldest first."""

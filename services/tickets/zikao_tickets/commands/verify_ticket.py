@@ -1,29 +1,73 @@
 """A scanned ticket at the door (DOMAIN section 5)."""
 
-from zikao_kit.errors import DomainError
+from dataclasses import dataclass
+from datetime import datetime
+
+from zikao_kit.errors import OUT_OF_SCOPE, DomainError
+from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.person import Bearer
 from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, verify
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
 
+ACCEPTED = "ACCEPTED"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One scan: what the proof says and who should be standing there, or the refusal.
+
+    There is no proof where the text carries none with our signature.
+    """
+
+    proof: TicketProof | None
+    bearer: Bearer | None = None
+    refusal: DomainError | None = None
+
+    @property
+    def verdict(self) -> str:
+        """ACCEPTED, OUT_OF_SCOPE, or why the proof is none: it is what is kept of a scan."""
+        if self.refusal is None:
+            return ACCEPTED
+        return self.refusal.metadata.get("proof_reason", self.refusal.reason)
+
+    def require_accepted(self) -> tuple[TicketProof, Bearer]:
+        """The proof and its bearer; raises the refusal."""
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.proof is not None, "accepted"
+        assert self.bearer is not None, "accepted"
+        return self.proof, self.bearer
+
 
 async def verify_ticket(
-    store: TicketStore, signer: ProofSigner, text: str
-) -> tuple[TicketProof, Bearer]:
-    """What the proof says, and who should be standing there.
+    store: TicketStore, signer: ProofSigner, text: str, *, actor: Actor, now: datetime
+) -> Verification:
+    """Judge a scanned text, and keep who asked and what was said: every look is audited.
 
-    Raises DomainError PROOF_REJECTED with `proof_reason` MALFORMED, UNKNOWN_KEY,
-    BAD_SIGNATURE or REVOKED (any version but the one in force).
+    Nothing is raised, so that the transaction of a refusal is committed too. Refusals are
+    OUT_OF_SCOPE for an officer of elsewhere, and PROOF_REJECTED with `proof_reason` MALFORMED,
+    UNKNOWN_KEY, BAD_SIGNATURE or REVOKED (any version but the one in force).
     """
+    verification = await _judged(store, signer, text, actor)
+    ticket = verification.proof.revocation_key if verification.proof else None
+    await store.log_verification(ticket, verification.verdict, actor.subject, now)
+    return verification
+
+
+async def _judged(store: TicketStore, signer: ProofSigner, text: str, actor: Actor) -> Verification:
     try:
         proof = verify(text, signer.public_keys)
     except ProofRejected as error:
-        raise _rejected(error.reason) from error
-    bearer = await store.bearer(proof.session_code, proof.ticket_number, proof.version)
+        return Verification(None, refusal=_rejected(error.reason))
+    bearer = await store.bearer(*proof.revocation_key)
     if bearer is None:
-        raise _rejected(RejectReason.REVOKED)
-    return proof, bearer
+        return Verification(proof, refusal=_rejected(RejectReason.REVOKED))
+    if not actor.covers(bearer.county_code):
+        refusal = DomainError(OUT_OF_SCOPE, county_code=bearer.county_code)
+        return Verification(proof, refusal=refusal)
+    return Verification(proof, bearer)
 
 
 def _rejected(reason: RejectReason) -> DomainError:

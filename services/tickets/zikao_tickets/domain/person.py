@@ -25,10 +25,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who a ticket number belongs to; no `jpeg` until the photo has come."""
+    """Who a ticket belongs to and where it was issued; no `jpeg` until the photo has come."""
 
     person: Person
     jpeg: bytes | None
+    county_code: str
 
 
 def personal_context(candidate_id: UUID) -> str:

@@ -171,6 +171,35 @@ CREATE TABLE tickets.print_log (
 COMMENT ON TABLE tickets.print_log IS 'Every ticket handed out, append-only';
 CREATE INDEX print_log_by_candidate ON tickets.print_log (session_code, candidate_id);
 
+CREATE TABLE tickets.verification (
+    verification_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_code text,
+    ticket_number text,
+    version integer,
+    verdict text NOT NULL,
+    verified_at timestamptz NOT NULL,
+    verified_by text NOT NULL,
+    CONSTRAINT verification_ticket
+        CHECK (num_nulls(session_code, ticket_number, version) IN (0, 3))
+);
+COMMENT ON TABLE tickets.verification IS
+    'Every ticket checked at the door, accepted or not, append-only; no ticket where the text
+    carried no proof with our signature';
+CREATE INDEX verification_by_ticket
+    ON tickets.verification (session_code, ticket_number, verification_id);
+
+CREATE FUNCTION tickets.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+COMMENT ON FUNCTION tickets.refuse_change() IS 'Keeps append-only tables append-only';
+CREATE TRIGGER print_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tickets.print_log
+    FOR EACH STATEMENT EXECUTE FUNCTION tickets.refuse_change();
+CREATE TRIGGER verification_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tickets.verification
+    FOR EACH STATEMENT EXECUTE FUNCTION tickets.refuse_change();
+
 CREATE TABLE tickets.unprintable (
     session_code text NOT NULL,
     candidate_id uuid NOT NULL,

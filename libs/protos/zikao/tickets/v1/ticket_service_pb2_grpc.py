@@ -288,9 +288,12 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyTicket(self, request, context):
-        """Verifies a scanned QR text and returns the photo to compare the face with.
+        """Verifies a scanned QR text and returns the photo to compare the face with. A
+        scanner verifies everywhere, an officer the tickets of counties in scope. Every
+        verification is kept, in its transaction and whatever its verdict: who, when,
+        which ticket (none where the text has no signature of ours), and the verdict.
 
-        Errors: PROOF_REJECTED.
+        Errors: PROOF_REJECTED, OUT_OF_SCOPE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

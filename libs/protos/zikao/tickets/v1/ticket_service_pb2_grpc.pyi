@@ -173,9 +173,12 @@ class VerificationServiceStub:
     Errors: none of its own.
     """
     VerifyTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]
-    """Verifies a scanned QR text and returns the photo to compare the face with.
+    """Verifies a scanned QR text and returns the photo to compare the face with. A
+    scanner verifies everywhere, an officer the tickets of counties in scope. Every
+    verification is kept, in its transaction and whatever its verdict: who, when,
+    which ticket (none where the text has no signature of ours), and the verdict.
 
-    Errors: PROOF_REJECTED.
+    Errors: PROOF_REJECTED, OUT_OF_SCOPE.
     """
 
 @_typing.type_check_only
@@ -190,9 +193,12 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     Errors: none of its own.
     """
     VerifyTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.VerifyTicketRequest, _ticket_service_pb2.VerifyTicketResponse]  # type: ignore[assignment]
-    """Verifies a scanned QR text and returns the photo to compare the face with.
+    """Verifies a scanned QR text and returns the photo to compare the face with. A
+    scanner verifies everywhere, an officer the tickets of counties in scope. Every
+    verification is kept, in its transaction and whatever its verdict: who, when,
+    which ticket (none where the text has no signature of ours), and the verdict.
 
-    Errors: PROOF_REJECTED.
+    Errors: PROOF_REJECTED, OUT_OF_SCOPE.
     """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -216,9 +222,12 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticket_service_pb2.VerifyTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.VerifyTicketResponse, _abc.Awaitable[_ticket_service_pb2.VerifyTicketResponse]]:
-        """Verifies a scanned QR text and returns the photo to compare the face with.
+        """Verifies a scanned QR text and returns the photo to compare the face with. A
+        scanner verifies everywhere, an officer the tickets of counties in scope. Every
+        verification is kept, in its transaction and whatever its verdict: who, when,
+        which ticket (none where the text has no signature of ours), and the verdict.
 
-        Errors: PROOF_REJECTED.
+        Errors: PROOF_REJECTED, OUT_OF_SCOPE.
         """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -77,8 +77,8 @@ ORDER BY ticket_number, version;
 
 -- Who holds a version that is in force.
 -- name: find_bearer
-SELECT ticket.candidate_id, coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc,
-    photo.jpeg_enc
+SELECT ticket.candidate_id, ticket.county_code,
+    coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
 LEFT JOIN tickets.photo
@@ -86,6 +86,11 @@ LEFT JOIN tickets.photo
     AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
 WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version = $3
     AND ticket.revoked_at IS NULL;
+
+-- name: log_verification
+INSERT INTO tickets.verification
+    (session_code, ticket_number, version, verdict, verified_at, verified_by)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: list_proof_keys
 SELECT key_id, private_key_enc, retired_at
