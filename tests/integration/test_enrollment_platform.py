@@ -208,3 +208,18 @@ async def test_an_unpaid_hold_that_cannot_be_released_keeps_its_own_seats_alone(
     await running.rows(set_held, 1, JINJIANG)
     await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
     await until_state(running, 1, "RELEASED")
+
+
+async def test_odd_word_of_a_payment_is_refused(running: Installation) -> None:
+    """A NUL, a time beyond the calendar, no money: INVALID_REQUEST, and nothing is stored."""
+    order = await hold(running, 1)
+    platform = await running.caller("payment-platform")
+    for changes in (
+        {"payment_id": "P\0"},
+        {"paid_at": Timestamp(seconds=1 << 60)},
+        {"amount_fen": 0},
+    ):
+        word = pb.NotifyPaymentRequest(payment=payment_of(order, **changes))
+        assert (await platform.refused(word)).reason == "INVALID_REQUEST"
+    assert await running.rows("SELECT FROM enrollment.payment") == []
+    assert await state_of(running, 1) == "HELD"

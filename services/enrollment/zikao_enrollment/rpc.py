@@ -20,6 +20,7 @@ from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_serv
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.feed import stream_feed
 from zikao_kit.idempotency import key_of, recall, run_once
 
@@ -179,7 +180,12 @@ class NotificationRpc(payment_platform_service_pb2_grpc.PaymentNotificationServi
         self, request: payment_platform_service_pb2.NotifyPaymentRequest, context: Any
     ) -> payment_platform_service_pb2.NotifyPaymentResponse:
         """One payment was made; the answer means that it is stored for good."""
-        await self._parts.till.settle(payment_from_pb(request.payment))
+        try:
+            payment = payment_from_pb(request.payment)
+        except ValueError:  # a Timestamp may be beyond any calendar
+            problem = FieldProblem("payment.paid_at", "时间不正确")
+            raise DomainError(INVALID_REQUEST, fields=[problem]) from None
+        await self._parts.till.settle(payment)
         return payment_platform_service_pb2.NotifyPaymentResponse()
 
 
