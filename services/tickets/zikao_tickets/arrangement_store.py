@@ -94,7 +94,7 @@ class ArrangementStore:
         )
 
     async def fail(self, arrangement_id: UUID, failure: str) -> None:
-        """It could not be made; `failure` says why, in Chinese."""
+        """It could not be made; `failure` says why, in Chinese. Only one that is running."""
         await self._tx.execute("fail_arrangement", arrangement_id, failure)
 
     async def violations(self, arrangement_id: UUID) -> list[Violation]:

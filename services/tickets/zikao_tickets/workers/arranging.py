@@ -1,17 +1,30 @@
 """Takes arrangements that wait, one at a time; several processes may do so at once."""
 
 from datetime import timedelta
+from uuid import UUID
 
+import structlog
+from zikao_kit.context import acting_as, current_request_id
 from zikao_kit.crypto import KeyRing
-from zikao_kit.db import Database
+from zikao_kit.db import Database, DatabaseUnavailable, Transaction
+from zikao_kit.metrics import BACKGROUND_FAILURES
+from zikao_kit.tokens import SERVICE_ROLE, Actor
 
 from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.run_arrangement import run_arrangement
-from zikao_tickets.names import ENROLLMENTS
+from zikao_tickets.names import ENROLLMENTS, SCHEMA
+
+WORK = "arrangement"
+
+log = structlog.get_logger()
 
 
 class ArrangementWorker:
-    """A process that dies leaves its lease, which another takes over when it has passed."""
+    """A process that dies leaves its lease, which another takes over when it has passed.
+
+    So does one that loses the database. Any other fault would be the same again: it ends the
+    arrangement, and the office may start another one.
+    """
 
     def __init__(self, db: Database, keys: KeyRing, lease: timedelta) -> None:
         self._db = db
@@ -24,6 +37,21 @@ class ArrangementWorker:
             arrangement_id = await ArrangementStore(tx).lease(ENROLLMENTS, self._lease)
         if arrangement_id is None:
             return False
-        async with self._db.transaction() as tx:
-            await run_arrangement(ArrangementStore(tx), arrangement_id, self._keys)
+        with acting_as(Actor(subject=SCHEMA, role=SERVICE_ROLE, caller=SCHEMA)):
+            await self._arrange(arrangement_id)
         return True
+
+    async def _arrange(self, arrangement_id: UUID) -> None:
+        async def work(tx: Transaction) -> None:
+            await run_arrangement(ArrangementStore(tx), arrangement_id, self._keys)
+
+        try:
+            await self._db.run(work)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("arrangement failed", work=WORK, arrangement_id=str(arrangement_id))
+            BACKGROUND_FAILURES.labels(WORK).inc()
+            failure = f"编排程序出错，请联系技术人员（编号{current_request_id()}）"
+            async with self._db.transaction() as tx:
+                await ArrangementStore(tx).fail(arrangement_id, failure)

@@ -32,7 +32,7 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     ARRANGEMENT_STATE_DONE: _ArrangementState.ValueType  # 3
     """Every sitting has a seat; not yet visible to candidates."""
     ARRANGEMENT_STATE_FAILED: _ArrangementState.ValueType  # 4
-    """Could not be made; `failure` says why."""
+    """Could not be made: too few rooms, or a fault of the service; `failure` says why."""
     ARRANGEMENT_STATE_PUBLISHED: _ArrangementState.ValueType  # 5
     """In force."""
     ARRANGEMENT_STATE_SUPERSEDED: _ArrangementState.ValueType  # 6
@@ -49,7 +49,7 @@ ARRANGEMENT_STATE_RUNNING: ArrangementState.ValueType  # 2
 ARRANGEMENT_STATE_DONE: ArrangementState.ValueType  # 3
 """Every sitting has a seat; not yet visible to candidates."""
 ARRANGEMENT_STATE_FAILED: ArrangementState.ValueType  # 4
-"""Could not be made; `failure` says why."""
+"""Could not be made: too few rooms, or a fault of the service; `failure` says why."""
 ARRANGEMENT_STATE_PUBLISHED: ArrangementState.ValueType  # 5
 """In force."""
 ARRANGEMENT_STATE_SUPERSEDED: ArrangementState.ValueType  # 6
@@ -92,7 +92,7 @@ class Arrangement(_message.Message):
     rooms: _builtins.int
     """Rooms in use over all slots."""
     failure: _builtins.str
-    """Why it failed, in Chinese."""
+    """Why it failed, in Chinese; of a fault, the request id under which it is logged."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""

@@ -66,9 +66,10 @@ UPDATE tickets.arrangement
 SET state = 'done', leased_until = NULL, candidates = $2, sittings = $3, rooms = $4, based_on = $5
 WHERE arrangement_id = $1;
 
+-- Nothing when another worker has brought it to an end meanwhile.
 -- name: fail_arrangement
 UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $2
-WHERE arrangement_id = $1;
+WHERE arrangement_id = $1 AND state = 'running';
 
 -- name: find_arrangement_in_force
 SELECT arrangement_id
