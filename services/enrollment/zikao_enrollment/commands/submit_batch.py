@@ -20,6 +20,7 @@ from zikao_enrollment.domain.allocation import (
     SeatKey,
     SoldOut,
     allocate,
+    decide,
     is_hopeless,
     seat_keys,
 )
@@ -123,7 +124,9 @@ async def _take_seats(
     free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
     decided = iter(allocate(hopeful, free, holdings, session.max_courses))
     decisions = [
-        allocate([claim], surely_full, holdings, session.max_courses)[0] if no else next(decided)
+        decide(claim, surely_full, holdings.get(claim.candidate_id), session.max_courses)
+        if no
+        else next(decided)
         for claim, no in zip(claims, hopeless, strict=True)
     ]
     answers = [

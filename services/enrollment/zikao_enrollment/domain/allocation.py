@@ -98,16 +98,17 @@ def allocate(
     held = dict(holdings)
     decisions: list[Decision] = []
     for claim in claims:
-        decision = _decide(claim, left, held.get(claim.candidate_id), max_courses)
+        decision = decide(claim, left, held.get(claim.candidate_id), max_courses)
         if isinstance(decision, Granted):
             _take(claim, decision.county_code, left, held)
         decisions.append(decision)
     return decisions
 
 
-def _decide(
+def decide(
     claim: Claim, left: Mapping[SeatKey, int], holding: Holding | None, max_courses: int
 ) -> Decision:
+    """Decide one claim by what is left and what its candidate holds; takes nothing."""
     counties = claim.county_codes
     if holding is not None:
         if holding.county_code not in counties or holding.slots & claim.slots:
