@@ -16,6 +16,8 @@ from zikao_kit.validation import sentence_for
 COMMON = next(enum for enum in reason_enums() if enum.file.package == "zikao.options.v1")
 OWN = {enum.file.package: enum for enum in reason_enums() if enum is not COMMON}
 METHODS = methods()
+# Enrollment serves a contract beside its own.
+SERVED_BY = {"zikao.payment.v1.PaymentNotificationService": "zikao.enrollment.v1"}
 FIELDS = [field for message in messages() for field in message.fields]
 # What FieldRules holds beside the rules of kinds; `cel` is looked at by itself.
 NO_RULES = {"cel", "ignore"}
@@ -28,12 +30,18 @@ def test_the_kit_names_the_common_reasons() -> None:
     assert constants == reasons_in(COMMON)
 
 
+def served_by(method: MethodDescriptor) -> str:
+    """The package whose own reasons the method may answer with."""
+    service = method.containing_service
+    return SERVED_BY.get(service.full_name, service.file.package)
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.full_name)
 def test_every_method_lists_its_errors(method: MethodDescriptor) -> None:
     """A caller reads beside each method what may go wrong; only reasons that there are."""
     stated = errors_stated()[method.full_name]
     assert stated is not None
-    own = OWN.get(method.containing_service.file.package)
+    own = OWN.get(served_by(method))
     assert stated <= reasons_in(COMMON) | (reasons_in(own) if own else set())
 
 
@@ -47,9 +55,9 @@ def test_a_request_id_that_may_be_reused_says_so(method: MethodDescriptor) -> No
 @pytest.mark.parametrize("enum", OWN.values(), ids=lambda e: e.full_name)
 def test_every_own_reason_is_some_methods_error(enum: EnumDescriptor) -> None:
     """A reason that no method lists never comes, or comes unannounced."""
-    package = f"{enum.file.package}."
-    stated = [reasons for name, reasons in errors_stated().items() if name.startswith(package)]
-    assert reasons_in(enum) - frozenset().union(*(reasons or () for reasons in stated)) == set()
+    served = [method for method in METHODS if served_by(method) == enum.file.package]
+    stated = [errors_stated()[method.full_name] or () for method in served]
+    assert reasons_in(enum) - frozenset().union(*stated) == set()
 
 
 def ids_of(rules: Message) -> Iterator[str]:
