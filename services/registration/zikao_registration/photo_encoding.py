@@ -8,12 +8,12 @@ an eighth of their size, as far as that loses nothing that is kept.
 from __future__ import annotations
 
 import io
-import warnings
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, ImageChops, ImageOps
+from PIL import ExifTags, Image, ImageChops
 from zikao_kit.errors import DomainError
 
 from zikao_registration.domain import photos
@@ -32,7 +32,17 @@ LIGHT_BLUE_HUES = (124, 184)
 LIGHT_BLUE_MIN_SATURATION = 25
 LIGHT_BLUE_MIN_VALUE = 150
 
-# The values of EXIF's orientation that exchange width and height.
+# What puts a picture upright, by EXIF's orientation; from 5 on width and height are exchanged.
+# Not `ImageOps.exif_transpose`: it writes the EXIF again, and fails on what cameras put there.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _LYING = range(5, 9)
 _NO_JPEG = "不是完整的JPEG文件"
 _TOO_MANY_PIXELS = f"像素过多，最多{photos.IMAGE_MAX_PIXELS // 10_000}万"
@@ -104,9 +114,13 @@ def _open(original: bytes, refused: Refusal) -> Image.Image:
     return image
 
 
+def _orientation(image: Image.Image) -> int:
+    orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation
+
+
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    lies = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-    return (image.height, image.width) if lies else image.size
+    return (image.height, image.width) if _orientation(image) in _LYING else image.size
 
 
 def _decode(image: Image.Image, side_pixels: int, refused: Refusal) -> Image.Image:
@@ -115,19 +129,18 @@ def _decode(image: Image.Image, side_pixels: int, refused: Refusal) -> Image.Ima
         share = side_pixels / max(image.size)
         if share < 1:
             image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
-        return ImageOps.exif_transpose(image).convert("RGB")
+        turn = _TURNS.get(_orientation(image))
+        return (image if turn is None else image.transpose(turn)).convert("RGB")
 
 
 @contextmanager
 def _refusing(refused: Refusal) -> Iterator[None]:
     """What Pillow raises for a damaged file or a bomb, in our words."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        yield
+    except Image.DecompressionBombError:
         raise refused(_TOO_MANY_PIXELS) from None
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, struct.error):
         raise refused(_NO_JPEG) from None
 
 
