@@ -35,7 +35,8 @@ from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
     find_ticket,
-    print_tickets,
+    print_part,
+    print_ticket,
     record_prints,
     require_printed,
 )
@@ -105,7 +106,7 @@ async def printed(db: Database, pool: RenderPool, person: UUID) -> PrintedTicket
     """What a candidate who has read the notice gets."""
     await acknowledge(db, person)
     ticket = await find(db, person)
-    result = await print_tickets(pool, await signer_of(db), SESSION, [ticket])
+    result = await print_ticket(pool, await signer_of(db), SESSION, ticket)
     async with db.transaction() as tx:
         await record_prints(
             TicketStore(tx, KEYS), SESSION.code, result, actor=str(person), now=OPEN
@@ -195,7 +196,7 @@ async def test_what_cannot_be_printed_is_said_and_listed(db: Database, pool: Ren
 async def test_a_county_is_printed_without_the_unprintable(db: Database, pool: RenderPool) -> None:
     """The county's document has the printable tickets; a reader goes on after a number."""
     tickets = await county_tickets(db, COUNTY)
-    result = await print_tickets(pool, await signer_of(db), SESSION, tickets)
+    result = await print_part(pool, await signer_of(db), SESSION, tickets)
     assert [ticket.candidate_id for ticket in result.tickets] == [ZHANG]
     assert len(result.refused) == 3
     assert not await county_tickets(db, COUNTY, tickets[-1].ticket_number)

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +14,13 @@ from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.domain.ticket import Refusal
 from zikao_tickets.printing import SittingLine, TicketSheet
-from zikao_tickets.rendering import MAX_WAITING_PER_PROCESS, RenderPool
+from zikao_tickets.rendering import (
+    MAX_PAGES_WAITING_PER_PROCESS,
+    MAX_PARTS_WAITING,
+    MAX_SHEETS_PER_PART,
+    Printed,
+    RenderPool,
+)
 
 SHEET = TicketSheet(
     session_name="2022年4月高等教育自学考试",
@@ -74,42 +80,76 @@ async def kill_the_next(killed: int | None) -> int:
 
 async def test_a_killed_process_is_replaced(pool: RenderPool) -> None:
     """After a kill between two prints the next one comes as if nothing had been."""
-    first = await pool.render([SHEET])
+    first = await pool.render(SHEET)
     await kill_the_next(None)
-    assert await pool.render([SHEET]) == first
+    assert await pool.render(SHEET) == first
     assert len(pypdfium2.PdfDocument(first.pdf)) == 1
 
 
 async def test_a_print_in_progress_survives_one_kill(pool: RenderPool) -> None:
     """All prints that were waiting for the process are done by the next."""
-    prints = [asyncio.ensure_future(pool.render([SHEET])) for _ in range(3)]
+    prints = [asyncio.ensure_future(pool.render(SHEET)) for _ in range(3)]
     await kill_the_next(None)
     assert len({printed.pdf for printed in await asyncio.gather(*prints)}) == 1
 
 
 async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
     """A second death ends the print with UNAVAILABLE, and the pool goes on with others."""
-    printing = asyncio.ensure_future(pool.render([SHEET]))
+    printing = asyncio.ensure_future(pool.render(SHEET))
     await kill_the_next(await kill_the_next(None))
     with pytest.raises(DomainError, match="UNAVAILABLE"):
         await printing
-    assert (await pool.render([SHEET])).pdf
+    assert (await pool.render(SHEET)).pdf
 
 
 async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPool) -> None:
     """The sheet that does not fit on a page is refused, the others are printed."""
     endless = replace(SHEET, ticket_number="010422100002", notice=("凭证件入场。" * 20,) * 200)
-    printed = await pool.render([SHEET, endless])
+    printed = await pool.render_part([SHEET, endless])
     assert printed.refusals == [None, Refusal("TICKET_TOO_LONG")]
     assert len(pypdfium2.PdfDocument(printed.pdf)) == 1
-    assert await pool.render([endless]) == (b"", [Refusal("TICKET_TOO_LONG")])
+    assert await pool.render(endless) == (b"", [Refusal("TICKET_TOO_LONG")])
 
 
 async def test_who_would_wait_for_long_is_sent_away(pool: RenderPool) -> None:
     """Beyond a queue of a few seconds a print is refused at once, and the queue is done."""
     outcomes = await asyncio.gather(
-        *(pool.render([SHEET]) for _ in range(MAX_WAITING_PER_PROCESS + 1)), return_exceptions=True
+        *(pool.render(SHEET) for _ in range(MAX_PAGES_WAITING_PER_PROCESS + 1)),
+        return_exceptions=True,
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, DomainError)]
     assert [error.reason for error in refused] == ["OVERLOADED"]
-    assert (await pool.render([SHEET])).pdf
+    assert (await pool.render(SHEET)).pdf
+
+
+async def test_a_candidate_waits_for_one_part_of_a_county(pool: RenderPool) -> None:
+    """Six parts come first, then a candidate: the page is there before the second part is."""
+    await pool.render(SHEET)
+    done: list[str] = []
+
+    async def noted(name: str, printing: Awaitable[Printed]) -> None:
+        assert (await printing).pdf
+        done.append(name)
+
+    part = [SHEET] * MAX_SHEETS_PER_PART
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(noted("part", pool.render_part(part)))
+        await asyncio.sleep(0)
+        group.create_task(noted("candidate", pool.render(SHEET)))
+    assert sorted(done) == ["candidate"] + ["part"] * 6
+    assert done.index("candidate") <= 1
+
+
+async def test_candidates_and_counties_take_no_place_of_each_other(pool: RenderPool) -> None:
+    """The part too many is refused, candidates are not; and a full line of those stops no part."""
+    parts = [asyncio.ensure_future(pool.render_part([SHEET])) for _ in range(MAX_PARTS_WAITING + 1)]
+    await asyncio.sleep(0)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await pool.render_part([SHEET])
+    pages = [
+        asyncio.ensure_future(pool.render(SHEET)) for _ in range(MAX_PAGES_WAITING_PER_PROCESS)
+    ]
+    assert all(printed.pdf for printed in await asyncio.gather(*pages, *parts))
+    with pytest.raises(ValueError, match="at most 10 sheets"):
+        await pool.render_part([SHEET] * (MAX_SHEETS_PER_PART + 1))

@@ -1,7 +1,8 @@
 """Ticket PDFs in their own processes: the typesetter holds a core for as long as it works.
 
 The event loop must never wait for it, and threads would not help, so a small pool of processes
-renders; each loads its fonts once.
+renders; each loads its fonts once. Candidates come first: what they wait for in the pool's one
+line is other candidates, and a single part of a county.
 """
 
 import asyncio
@@ -33,11 +34,13 @@ from zikao_tickets.printing import (
     UnusablePhoto,
 )
 
-MAX_SHEETS_PER_BATCH = 50
+# A candidate's page waits for one such part; in larger ones a page costs as much.
+MAX_SHEETS_PER_PART = 10
+MAX_PARTS_WAITING = 8
 ATTEMPTS = 2
 RETRY_AFTER = timedelta(seconds=2)
-# A page takes some 30 ms: whoever comes later than this would wait for seconds.
-MAX_WAITING_PER_PROCESS = 64
+# A page takes 10 to 30 ms: whoever comes later than this would wait for seconds.
+MAX_PAGES_WAITING_PER_PROCESS = 64
 
 log = structlog.get_logger()
 
@@ -57,25 +60,43 @@ class RenderPool:
     """
 
     def __init__(self, processes: int) -> None:
+        self._max_pages_waiting = MAX_PAGES_WAITING_PER_PROCESS * processes
         self._processes = processes
-        self._waiting = 0
+        self._pages_waiting = 0
+        self._parts_waiting = 0
+        self._part_turn = asyncio.Lock()
         self._executor = self._new_executor()
 
-    async def render(self, sheets: Sequence[TicketSheet]) -> Printed:
-        """Print what can be printed of at most 50 sheets; ValueError for more.
+    async def render(self, sheet: TicketSheet) -> Printed:
+        """Print a candidate's sheet.
 
-        Raises DomainError OVERLOADED when too many wait, and UNAVAILABLE when the processes
-        died twice over it.
+        Raises DomainError OVERLOADED when too many candidates wait, and UNAVAILABLE when the
+        processes died twice over it.
         """
-        if len(sheets) > MAX_SHEETS_PER_BATCH:
-            raise ValueError(f"at most {MAX_SHEETS_PER_BATCH} sheets a batch")
-        if self._waiting >= MAX_WAITING_PER_PROCESS * self._processes:
+        if self._pages_waiting >= self._max_pages_waiting:
             raise overloaded()
-        self._waiting += 1
+        self._pages_waiting += 1
         try:
-            return await self._render_surely(sheets)
+            return await self._render_surely([sheet])
         finally:
-            self._waiting -= 1
+            self._pages_waiting -= 1
+
+    async def render_part(self, sheets: Sequence[TicketSheet]) -> Printed:
+        """Print what can be printed of a part of a county, one part at a time.
+
+        At most MAX_SHEETS_PER_PART sheets; ValueError for more. Raises DomainError OVERLOADED
+        when too many parts wait, and UNAVAILABLE as `render` does.
+        """
+        if len(sheets) > MAX_SHEETS_PER_PART:
+            raise ValueError(f"at most {MAX_SHEETS_PER_PART} sheets a part")
+        if self._parts_waiting > MAX_PARTS_WAITING:  # one of them is being printed
+            raise overloaded()
+        self._parts_waiting += 1
+        try:
+            async with self._part_turn:
+                return await self._render_surely(sheets)
+        finally:
+            self._parts_waiting -= 1
 
     async def _render_surely(self, sheets: Sequence[TicketSheet]) -> Printed:
         for attempt in range(1, ATTEMPTS + 1):

@@ -26,7 +26,8 @@ from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
     find_ticket,
-    print_tickets,
+    print_part,
+    print_ticket,
     record_prints,
     require_printed,
     require_same_version,
@@ -197,7 +198,7 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
                 tickets = await next_tickets(self._parts.tickets(tx), *key, after)
             if not tickets:
                 return
-            printed = await print_tickets(self._parts.pool, self._parts.signer, session, tickets)
+            printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
             after = tickets[-1].ticket_number
             async with self._parts.db.transaction() as tx:
                 await self._record(tx, session, printed, self._parts.clock.now())
@@ -209,7 +210,7 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         candidate_id = UUID(current_actor().subject)
         async with self._parts.db.read() as tx:
             ticket = await find_ticket(self._parts.tickets(tx), session, candidate_id, now)
-        printed = await print_tickets(self._parts.pool, self._parts.signer, session, [ticket])
+        printed = await print_ticket(self._parts.pool, self._parts.signer, session, ticket)
         if printed.refused:
             async with self._parts.db.transaction() as tx:
                 await self._record(tx, session, printed, now)

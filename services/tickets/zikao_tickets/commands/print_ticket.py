@@ -10,9 +10,12 @@ from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PHOTO_PENDING, PrintedTickets, Refusal, Ticket
 from zikao_tickets.page import sheet_of
-from zikao_tickets.rendering import RenderPool
+from zikao_tickets.printing import TicketSheet
+from zikao_tickets.rendering import Printed, RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
+
+WAITING = Refusal(PHOTO_PENDING)
 
 
 async def find_ticket(
@@ -31,27 +34,49 @@ async def find_ticket(
     return ticket
 
 
-async def print_tickets(
+async def print_ticket(
+    pool: RenderPool, signer: ProofSigner, session: Session, ticket: Ticket
+) -> PrintedTickets:
+    """Sign and render a candidate's ticket; it may be refused.
+
+    Takes no transaction: rendering holds a core for as long as it takes.
+    """
+    if ticket.jpeg is None:
+        return PrintedTickets(b"", [], [(ticket, WAITING)])
+    signed, sheet = _signed(signer, session, ticket, ticket.jpeg)
+    printed = await pool.render(sheet)
+    return _outcome(printed, [signed])
+
+
+async def print_part(
     pool: RenderPool, signer: ProofSigner, session: Session, tickets: Sequence[Ticket]
 ) -> PrintedTickets:
-    """Sign and render what can be; a ticket without photo or glyphs does not stop the others.
-
-    Takes no transaction: rendering holds a core for as long as a batch takes.
-    """
-    waiting = Refusal(PHOTO_PENDING)
-    refused = [(ticket, waiting) for ticket in tickets if ticket.jpeg is None]
+    """The same for a part of a county; a ticket that is refused does not stop the others."""
+    pending = [(ticket, WAITING) for ticket in tickets if ticket.jpeg is None]
     signed = [
-        (replace(ticket, proof=signer.sign(ticket, session.code, ticket.jpeg)), ticket.jpeg)
+        _signed(signer, session, ticket, ticket.jpeg)
         for ticket in tickets
         if ticket.jpeg is not None
     ]
-    sheets = [sheet_of(ticket, session, jpeg, ticket.proof or "") for ticket, jpeg in signed]
-    printed = await pool.render(sheets)
-    outcomes = list(zip((ticket for ticket, _ in signed), printed.refusals, strict=True))
+    printed = await pool.render_part([sheet for _, sheet in signed])
+    return _outcome(printed, [ticket for ticket, _ in signed], pending)
+
+
+def _signed(
+    signer: ProofSigner, session: Session, ticket: Ticket, jpeg: bytes
+) -> tuple[Ticket, TicketSheet]:
+    proof = signer.sign(ticket, session.code, jpeg)
+    return replace(ticket, proof=proof), sheet_of(ticket, session, jpeg, proof)
+
+
+def _outcome(
+    printed: Printed, tickets: Sequence[Ticket], pending: Sequence[tuple[Ticket, Refusal]] = ()
+) -> PrintedTickets:
+    outcomes = list(zip(tickets, printed.refusals, strict=True))
     return PrintedTickets(
         pdf=printed.pdf,
         tickets=[ticket for ticket, refusal in outcomes if refusal is None],
-        refused=[*refused, *((ticket, refusal) for ticket, refusal in outcomes if refusal)],
+        refused=[*pending, *((ticket, refusal) for ticket, refusal in outcomes if refusal)],
     )
 
 

@@ -95,8 +95,9 @@ class TicketServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamCountyTickets(self, request, context):
-        """All tickets of a county as PDF documents of at most 50 pages each, by ticket
-        number. A reader that was cut off goes on after the last ticket number it has.
+        """All tickets of a county as PDF documents of at most 10 pages each, by ticket
+        number: candidates print meanwhile, and wait for one such document at most. A
+        reader that was cut off goes on after the last ticket number it has.
         Tickets that cannot be printed are named with the reason and left out. Offices
         may print before the candidates' window opens and after it.
 

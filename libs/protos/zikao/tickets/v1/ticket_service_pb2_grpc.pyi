@@ -55,8 +55,9 @@ class TicketServiceStub:
     OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _grpc.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]
-    """All tickets of a county as PDF documents of at most 50 pages each, by ticket
-    number. A reader that was cut off goes on after the last ticket number it has.
+    """All tickets of a county as PDF documents of at most 10 pages each, by ticket
+    number: candidates print meanwhile, and wait for one such document at most. A
+    reader that was cut off goes on after the last ticket number it has.
     Tickets that cannot be printed are named with the reason and left out. Offices
     may print before the candidates' window opens and after it.
 
@@ -91,8 +92,9 @@ class TicketServiceAsyncStub(TicketServiceStub):
     OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
     """
     StreamCountyTickets: _aio.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]  # type: ignore[assignment]
-    """All tickets of a county as PDF documents of at most 50 pages each, by ticket
-    number. A reader that was cut off goes on after the last ticket number it has.
+    """All tickets of a county as PDF documents of at most 10 pages each, by ticket
+    number: candidates print meanwhile, and wait for one such document at most. A
+    reader that was cut off goes on after the last ticket number it has.
     Tickets that cannot be printed are named with the reason and left out. Offices
     may print before the candidates' window opens and after it.
 
@@ -148,8 +150,9 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticket_service_pb2.StreamCountyTicketsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ticket_service_pb2.StreamCountyTicketsResponse], _abc.AsyncIterator[_ticket_service_pb2.StreamCountyTicketsResponse]]:
-        """All tickets of a county as PDF documents of at most 50 pages each, by ticket
-        number. A reader that was cut off goes on after the last ticket number it has.
+        """All tickets of a county as PDF documents of at most 10 pages each, by ticket
+        number: candidates print meanwhile, and wait for one such document at most. A
+        reader that was cut off goes on after the last ticket number it has.
         Tickets that cannot be printed are named with the reason and left out. Offices
         may print before the candidates' window opens and after it.
 
