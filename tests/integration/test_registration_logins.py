@@ -13,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from support.registration_people import (
     PASSWORD,
+    account_request,
     apply_session,
     document_number,
     log_in,
@@ -30,7 +31,7 @@ from zikao_kit.queries import Queries
 from zikao_registration.account_store import Account, AccountStore
 from zikao_registration.commands.log_in import log_in as log_in_command
 from zikao_registration.config import LoginConfig
-from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.logins import LoginLimit, Tried
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.store import Store
 
@@ -115,6 +116,26 @@ async def test_callers_that_fail_are_limited(make_database: MakeDatabase, tmp_pa
         assert (await portal.call(right)).access_token
 
 
+async def test_callers_do_not_ask_who_has_an_account(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Most of whose new accounts exist already is told to come later; others make theirs."""
+    dsn = await make_database("registration")
+    login = LoginConfig(attempts_per_caller=3)
+    async with registration_server(dsn, tmp_path, login=login) as server:
+        await apply_session(server)
+        portal, other = await server.caller("portal"), await server.caller("other-portal")
+        for number in (1, 2, 3, 4):
+            await portal.call(account_request(number))
+        reasons = [(await portal.refused(account_request(1))).reason for _ in range(5)]
+        assert reasons == ["LOGIN_NAME_TAKEN"] * 4 + ["OVERLOADED"]
+        assert (await portal.refused(account_request(5))).reason == "OVERLOADED"
+        await other.call(account_request(5))
+        assert (await log_in(server, document_number(1))).token
+        await server.move_clock(NOON + timedelta(minutes=16))
+        await portal.call(account_request(6))
+
+
 async def test_typing_errors_lock_nobody_out(make_database: MakeDatabase, tmp_path: Path) -> None:
     """Far more failures than the limit lock no portal whose candidates mostly type right."""
     dsn = await make_database("registration")
@@ -127,7 +148,12 @@ async def test_typing_errors_lock_nobody_out(make_database: MakeDatabase, tmp_pa
             assert (await log_in(server, document_number(1))).token
             assert (await log_in(server, document_number(1))).token
             assert (await portal.refused(wrong(f"name{number}"))).reason == "LOGIN_FAILED"
-        rows = await server.rows("SELECT attempts, failures FROM registration.caller_attempt")
+        rows = await server.rows(
+            "SELECT attempts, failures FROM registration.caller_attempt"
+            # But for the account's: the one of its kind.
+            " WHERE subject_index IN (SELECT subject_index FROM registration.caller_attempt"
+            " WHERE failures > 0)"
+        )
         assert len(rows) > 1
         assert sum(row["failures"] for row in rows) == 12
         # And the candidate's first login, when the account was made.
@@ -165,7 +191,7 @@ class Logins:
         async with self.open_accounts() as (store, _):
             name, _first_at = await store.count_attempt("name", NOON, lapsed_at)
             await store.return_attempt("name")
-            caller = await store.sum_caller_attempts("portal", lapsed_at)
+            caller = await store.sum_caller_attempts(Tried.LOGIN, "portal", lapsed_at)
         return name - 1, caller.attempts
 
     async def one_waits(self) -> bool:
@@ -236,7 +262,7 @@ async def test_giving_up_takes_no_verdict_along(logins: Logins) -> None:
     hashing = PasswordHashing(PasswordHasher(1, 64, 1))
     async with logins.open_accounts() as (other, _):
         await other.count_caller_attempt(
-            "portal", "name", failed=False, now=NOON, lapsed_at=LIMIT.lapsed_at(NOON)
+            Tried.LOGIN, "portal", "name", failed=False, now=NOON, lapsed_at=LIMIT.lapsed_at(NOON)
         )
         attempt = asyncio.create_task(logins.log_in(hashing))
         await until(logins.one_waits)

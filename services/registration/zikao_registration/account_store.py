@@ -11,7 +11,7 @@ from zikao_kit.db import ConstraintViolated, Transaction
 from zikao_kit.errors import DomainError
 
 from zikao_registration.domain.documents import Document, canonical
-from zikao_registration.domain.logins import CallerAttempts
+from zikao_registration.domain.logins import CallerAttempts, Tried
 
 # Rows of one caller: at the opening of a window everybody logs in through the same portal.
 CALLER_SHARDS = 16
@@ -83,15 +83,25 @@ class AccountStore:
         return row["attempts"], row["first_at"]
 
     async def count_caller_attempt(
-        self, caller: str, login_name: str, *, failed: bool, now: datetime, lapsed_at: datetime
+        self,
+        tried: Tried,
+        caller: str,
+        login_name: str,
+        *,
+        failed: bool,
+        now: datetime,
+        lapsed_at: datetime,
     ) -> None:
         """Count a judged attempt of a caller (the name in its certificate), in one of its rows."""
-        index, shard = self._caller_index(caller), self._login_index(login_name)[0] % CALLER_SHARDS
+        index = self._caller_index(tried, caller)
+        shard = self._login_index(login_name)[0] % CALLER_SHARDS
         await self._tx.execute("count_caller_attempt", index, shard, int(failed), now, lapsed_at)
 
-    async def sum_caller_attempts(self, caller: str, lapsed_at: datetime) -> CallerAttempts:
+    async def sum_caller_attempts(
+        self, tried: Tried, caller: str, lapsed_at: datetime
+    ) -> CallerAttempts:
         """What a caller has tried that has not lapsed."""
-        index = self._caller_index(caller)
+        index = self._caller_index(tried, caller)
         row = await self._tx.fetchrow("sum_caller_attempts", index, lapsed_at)
         assert row is not None  # so does a sum
         return CallerAttempts(**row)
@@ -129,8 +139,8 @@ class AccountStore:
             for row in await self._tx.fetch("list_signing_keys")
         ]
 
-    def _caller_index(self, caller: str) -> bytes:
-        return self._keys.blind_index(caller, "registration.login_caller")
+    def _caller_index(self, tried: Tried, caller: str) -> bytes:
+        return self._keys.blind_index(caller, f"registration.{tried}_caller")
 
     def _login_index(self, login_name: str) -> bytes:
         return self._keys.blind_index(canonical(login_name), "registration.login")

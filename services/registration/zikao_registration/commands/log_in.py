@@ -16,7 +16,7 @@ from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import Account, AccountStore
-from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.logins import LoginLimit, Tried
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.store import Store
 
@@ -67,7 +67,7 @@ class _Attempt:
         lapsed_at = self.limit.lapsed_at(self.now)
         attempts, first_at = await accounts.count_attempt(self.login_name, self.now, lapsed_at)
         self.limit.require_name(attempts, first_at, self.now)
-        counted = await accounts.sum_caller_attempts(self.caller, lapsed_at)
+        counted = await accounts.sum_caller_attempts(Tried.LOGIN, self.caller, lapsed_at)
         self.limit.require_caller(counted, self.now)
         return await accounts.find_account(self.login_name)
 
@@ -76,6 +76,7 @@ class _Attempt:
         if is_right:
             await accounts.forget_attempts(self.login_name)
         await accounts.count_caller_attempt(
+            Tried.LOGIN,
             self.caller,
             self.login_name,
             failed=not is_right,

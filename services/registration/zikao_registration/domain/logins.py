@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
-from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.errors import INVALID_REQUEST, OVERLOADED, DomainError, FieldProblem
 
 from zikao_registration.domain.documents import Document, canonical, looks_like_document
+
+
+class Tried(StrEnum):
+    """What callers do that tells them who has an account: each is counted for itself."""
+
+    LOGIN = "login"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,17 @@ class LoginLimit:
 
     def require_caller(self, counted: CallerAttempts, now: datetime) -> None:
         """Raise LOGIN_LOCKED for a caller that does little else than fail."""
-        many = counted.failures >= self.attempts_per_caller
-        if many and counted.failures >= self.caller_failure_share * counted.attempts:
+        if self._mostly_fails(counted):
             raise self._locked(counted.first_at, now)
+
+    def require_creator(self, counted: CallerAttempts, now: datetime) -> None:
+        """Raise OVERLOADED for a caller most of whose new accounts exist: it asks who has one."""
+        if self._mostly_fails(counted):
+            raise DomainError(OVERLOADED, retry_after=counted.first_at + self.window - now)
+
+    def _mostly_fails(self, counted: CallerAttempts) -> bool:
+        many = counted.failures >= self.attempts_per_caller
+        return many and counted.failures >= self.caller_failure_share * counted.attempts
 
     def _locked(self, first_at: datetime, now: datetime) -> DomainError:
         return DomainError("LOGIN_LOCKED", retry_after=first_at + self.window - now)

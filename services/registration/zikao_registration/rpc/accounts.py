@@ -16,6 +16,7 @@ from zikao_registration.commands.create_staff_account import (
     check_staff_login,
     create_staff_account,
 )
+from zikao_registration.commands.limit_accounts import Creation
 from zikao_registration.commands.log_in import log_in
 from zikao_registration.convert import document_type_from_pb, role_from_pb
 from zikao_registration.parts import Parts
@@ -35,8 +36,11 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
         kind = document_type_from_pb(request.document_type)
         number, name, password = request.document_number, request.login_name, request.password
         application = check_application(kind, number, name, password, now)
+        limit, caller = self._parts.login_limit, current_actor().caller
+        creation = Creation(limit, caller, application.login_name, now)
 
         async def check(tx: Transaction) -> None:
+            await creation.require_allowed(self._parts.accounts(tx))
             await require_registration_open(self._parts.store(tx), request.session_code, now)
 
         response_type = account_service_pb2.CreateAccountResponse
@@ -51,9 +55,11 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
             candidate_id = await create_account(
                 accounts, store, application, code, password_hash, actor=actor, now=now
             )
+            await creation.count(accounts)
             return account_service_pb2.CreateAccountResponse(candidate_id=str(candidate_id))
 
-        return await self._parts.run_once(request, response_type, work)
+        async with creation.counting_taken(self._parts.open_accounts):
+            return await self._parts.run_once(request, response_type, work)
 
     async def LogIn(
         self, request: account_service_pb2.LogInRequest, context: Any

@@ -43,8 +43,9 @@ class AccountServiceStub:
 
     LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
     sends a document number with a name that nobody has learns that its owner has an
-    account. That cannot be hidden: the owner must be told to log in instead. Only a
-    portal with a certificate can ask, and each question costs it a hash.
+    account. That cannot be hidden: the owner must be told to log in instead. But a
+    caller is limited as by LogIn: while 5,000 of its calls, and at least half of them,
+    were answered so, the others are OVERLOADED.
 
     Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
     document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
@@ -92,8 +93,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
     sends a document number with a name that nobody has learns that its owner has an
-    account. That cannot be hidden: the owner must be told to log in instead. Only a
-    portal with a certificate can ask, and each question costs it a hash.
+    account. That cannot be hidden: the owner must be told to log in instead. But a
+    caller is limited as by LogIn: while 5,000 of its calls, and at least half of them,
+    were answered so, the others are OVERLOADED.
 
     Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
     document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
@@ -144,8 +146,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
         sends a document number with a name that nobody has learns that its owner has an
-        account. That cannot be hidden: the owner must be told to log in instead. Only a
-        portal with a certificate can ask, and each question costs it a hash.
+        account. That cannot be hidden: the owner must be told to log in instead. But a
+        caller is limited as by LogIn: while 5,000 of its calls, and at least half of them,
+        were answered so, the others are OVERLOADED.
 
         Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
         document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
