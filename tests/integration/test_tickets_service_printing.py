@@ -120,11 +120,34 @@ async def test_printing_again_gives_the_same_ticket(service: Installation) -> No
     assert len(pypdfium2.PdfDocument(first.pdf)) == 1
     assert await printed(service, ZHANG, request_id) == first
     assert await printed(service, ZHANG) == first
-    at_once = await asyncio.gather(*(printed(service, ZHANG) for _ in range(4)))
-    assert at_once == [first] * 4
     used = pb.AcknowledgeNoticeRequest(request_id=request_id, session_code="22.1", version=1)
     call = service.tickets.AcknowledgeNotice(used, **service.candidate(ZHANG))
     assert await reason(call) == "REQUEST_ID_REUSED"
+
+
+async def test_a_candidate_prints_once_at_a_time(service: Installation) -> None:
+    """A second print is refused at once while the first waits; others may print, and then both."""
+    await acknowledge(service, ZHANG)
+    await acknowledge(service, BROKEN_PHOTO)
+    connection = await asyncpg.connect(service.config.database.dsn)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE tickets.ticket IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.ensure_future(printed(service, ZHANG))
+
+        async def waits() -> bool:
+            return bool(
+                await connection.fetchval(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                    " AND relation = 'tickets.ticket'::regclass"
+                )
+            )
+
+        await until(waits)
+        assert await reason(printed(service, ZHANG)) == "OVERLOADED"
+        other = asyncio.ensure_future(reason(printed(service, BROKEN_PHOTO)))
+    await connection.close()
+    assert await other == "PHOTO_UNUSABLE"
+    assert await first == await printed(service, ZHANG)
 
 
 async def test_what_cannot_be_printed_says_why(service: Installation) -> None:

@@ -1,6 +1,6 @@
 """What the methods of the service work with, put together by `main`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
@@ -8,6 +8,7 @@ from zikao_kit.db import Database, Transaction
 
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.prints_in_flight import PrintsInFlight
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
@@ -22,6 +23,7 @@ class Parts:
     clock: Clock
     pool: RenderPool
     signer: ProofSigner
+    prints: PrintsInFlight = field(default_factory=PrintsInFlight)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""

@@ -172,6 +172,12 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         self, request: ticket_service_pb2.PrintTicketRequest, context: Any
     ) -> ticket_service_pb2.PrintTicketResponse:
         """The candidate's ticket; its bytes are made again rather than kept for a repetition."""
+        with self._parts.prints.only(UUID(current_actor().subject)):
+            return await self._print(request)
+
+    async def _print(
+        self, request: ticket_service_pb2.PrintTicketRequest
+    ) -> ticket_service_pb2.PrintTicketResponse:
         now = self._parts.clock.now()
         session = await self._session(request.session_code)
         printed = await self._printed(session, now)

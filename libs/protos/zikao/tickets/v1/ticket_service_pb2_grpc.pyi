@@ -49,6 +49,7 @@ class TicketServiceStub:
     have changed (they do so for the next session); every print is logged once a
     request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
+    A candidate's second print is OVERLOADED while the first is in progress.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
     NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
@@ -86,6 +87,7 @@ class TicketServiceAsyncStub(TicketServiceStub):
     have changed (they do so for the next session); every print is logged once a
     request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
+    A candidate's second print is OVERLOADED while the first is in progress.
 
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
     NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
@@ -138,6 +140,7 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         have changed (they do so for the next session); every print is logged once a
         request_id. When the ticket was replaced by a new version, the request_id
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
+        A candidate's second print is OVERLOADED while the first is in progress.
 
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
         NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
