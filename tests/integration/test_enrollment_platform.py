@@ -39,9 +39,9 @@ CROWD = MAX_AT_ONCE + MAX_WAITING + 6
 @pytest.fixture
 async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
     """A session with seats for all, and a crowd of candidates."""
-    session = small_session(seats=CROWD)
+    session = small_session(seats=CROWD + 2)
     async with open_enrollment(
-        make_database, tmp_path, session=session, candidates=CROWD + 1
+        make_database, tmp_path, session=session, candidates=CROWD + 2
     ) as found:
         yield found
 
@@ -93,6 +93,9 @@ async def test_a_slow_platform_takes_no_places_of_others(
     assert {task.result() for task in paying if task.done()} == {"OVERLOADED"}
     refused = await people[0].refused(submission())
     assert refused.reason == "ALREADY_ENROLLED"
+    late = await hold(running, CROWD + 2)
+    assert await outcome(await running.candidate(CROWD + 2), late) == "OVERLOADED"
+    assert await state_of(running, CROWD + 2) == "HELD"
     platform.answers_now.set()
     outcomes = Counter(await asyncio.gather(*paying))
     assert outcomes[platform.code] == MAX_AT_ONCE + MAX_WAITING

@@ -25,18 +25,22 @@ class PaymentGate:
         self._calls: Counter[UUID] = Counter()
         self._openings: dict[UUID, asyncio.Task[str]] = {}
 
-    async def open_order(self, order: Order) -> str:
-        """Open an order at the platform; who comes meanwhile for the same one gets its answer.
-
-        Raises what PlatformClient.open_order does, and OVERLOADED when too many are there.
-        """
-        order_id = order.order_id
+    def require_room(self, order_id: UUID) -> None:
+        """Raise OVERLOADED when `open_order` would, without waiting: before anything is stored."""
         # Both are bounded: an opening outlives callers that have gone.
         if (
             max(self._calls.total(), len(self._openings)) >= MAX_AT_ONCE + MAX_WAITING
             or self._calls[order_id] >= MAX_CALLS_OF_AN_ORDER
         ):
             raise overloaded()
+
+    async def open_order(self, order: Order) -> str:
+        """Open an order at the platform; who comes meanwhile for the same one gets its answer.
+
+        Raises what PlatformClient.open_order does, and OVERLOADED when too many are there.
+        """
+        order_id = order.order_id
+        self.require_room(order_id)
         self._calls[order_id] += 1
         try:
             return await asyncio.shield(self._opening(order))

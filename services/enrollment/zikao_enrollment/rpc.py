@@ -148,6 +148,8 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
             if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
                 return response_type.FromString(stored)
             order = await begin_payment(Store(tx), order_id, candidate_id, self._parts.clock.now())
+            if not order.payment_code:  # the platform will not hear of it: it is not `paying` then
+                self._parts.payment_gate.require_room(order_id)
         code = order.payment_code or await self._parts.payment_gate.open_order(order)
 
         async def work(tx: Transaction) -> enrollment_service_pb2.CreatePaymentResponse:
