@@ -90,6 +90,16 @@ async def test_a_session_code_that_no_ticket_can_carry_is_refused(
     assert await service.apply(replace(SESSION, code="2022-04!~abcdefg"))
 
 
+async def test_a_course_that_comes_twice_is_refused(service: Installation) -> None:
+    """Of two names under one code none is taken: the file is sent back, and nothing applied."""
+    message = session_message(SESSION)
+    message.courses.add(code=ENGLISH[1], name="大学英语")
+    request = session_service_pb2.ApplySessionRequest(request_id=new_id(), session=message)
+    call = service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
+    assert await reason(call) == "INVALID_REQUEST"
+    assert await service.apply() == ["新增考次22.1：考点1个、考场1个"]
+
+
 async def test_a_session_request_is_idempotent_and_the_operators(service: Installation) -> None:
     """The same id gets the first answer, another body is refused, and so is another caller."""
     session = session_message(SESSION)

@@ -67,7 +67,14 @@ async def apply(
 ) -> list[str]:
     """Apply a session; what changed."""
     async with db.transaction() as tx:
-        return await apply_session(SessionStore(tx), session, sites, dry_run=dry, now=CLOSED)
+        return await apply_session(
+            SessionStore(tx),
+            session,
+            sites,
+            course_codes=list(session.courses),
+            dry_run=dry,
+            now=CLOSED,
+        )
 
 
 async def enroll(

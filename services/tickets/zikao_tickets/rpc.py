@@ -66,6 +66,7 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
                 SessionStore(tx),
                 session_from_pb(request.session),
                 sites_from_pb(request.session),
+                course_codes=[course.code for course in request.session.courses],
                 dry_run=request.dry_run,
                 now=self._parts.clock.now(),
             )

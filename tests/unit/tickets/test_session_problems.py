@@ -10,7 +10,8 @@ from zikao_tickets.domain.session_problems import session_problems
 
 def problems(session: Session, *sites: Site) -> list[str]:
     """The sentences about a session."""
-    return [problem.description for problem in session_problems(session, sites)]
+    found = session_problems(session, sites, list(session.courses))
+    return [problem.description for problem in found]
 
 
 def test_a_right_session_passes() -> None:
@@ -44,3 +45,9 @@ def test_every_problem_is_named_at_once() -> None:
 def test_what_is_no_time_zone_is_refused(name: str) -> None:
     """Neither paths nor directories of the zone data are zones."""
     assert problems(replace(SESSION, time_zone=name), SITE) == [f"时区{name}不存在"]
+
+
+def test_a_repeated_course_is_named() -> None:
+    """A code that comes twice is named once, also where the names agree."""
+    (problem,) = session_problems(SESSION, [SITE], ["00015", "00018", "00015"])
+    assert (problem.field, problem.description) == ("session.courses", "课程00015重复")

@@ -12,14 +12,21 @@ from zikao_tickets.session_store import SessionStore
 
 
 async def apply_session(
-    store: SessionStore, session: Session, sites: Sequence[Site], *, dry_run: bool, now: datetime
+    store: SessionStore,
+    session: Session,
+    sites: Sequence[Site],
+    *,
+    course_codes: Sequence[str],
+    dry_run: bool,
+    now: datetime,
 ) -> list[str]:
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
-    Raises DomainError INVALID_REQUEST with everything that contradicts itself, and
-    SESSION_CHANGE_REFUSED naming what candidates would lose.
+    `course_codes` are those of the file, repetitions included. Raises DomainError
+    INVALID_REQUEST with everything that contradicts itself, and SESSION_CHANGE_REFUSED naming
+    what candidates would lose.
     """
-    if problems := session_problems(session, sites):
+    if problems := session_problems(session, sites, course_codes):
         raise DomainError(INVALID_REQUEST, fields=problems)
     before = await store.lock(session.code)
     sites_before = await store.sites(session.code)

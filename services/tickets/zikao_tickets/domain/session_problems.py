@@ -9,9 +9,18 @@ from zikao_kit.errors import FieldProblem
 from zikao_tickets.domain.session import Session, Site
 
 
-def session_problems(session: Session, sites: Sequence[Site]) -> list[FieldProblem]:
-    """Everything that is wrong with a session; empty when nothing is."""
-    return [*_setting_problems(session), *_site_problems(sites)]
+def session_problems(
+    session: Session, sites: Sequence[Site], course_codes: Sequence[str]
+) -> list[FieldProblem]:
+    """Everything that is wrong with a session; empty when nothing is.
+
+    `course_codes` are those of the file: the session's mapping would hide a repetition.
+    """
+    return [
+        *_setting_problems(session),
+        *_course_problems(course_codes),
+        *_site_problems(sites),
+    ]
 
 
 def _setting_problems(session: Session) -> Iterable[FieldProblem]:
@@ -24,6 +33,11 @@ def _setting_problems(session: Session) -> Iterable[FieldProblem]:
             yield FieldProblem("session.slots", f"第{slot.number}场结束时间须晚于开始时间")
     for number in _repeated(slot.number for slot in session.slots):
         yield FieldProblem("session.slots", f"第{number}场重复")
+
+
+def _course_problems(codes: Sequence[str]) -> Iterable[FieldProblem]:
+    for code in _repeated(codes):
+        yield FieldProblem("session.courses", f"课程{code}重复")
 
 
 def _site_problems(sites: Sequence[Site]) -> Iterable[FieldProblem]:

@@ -37,8 +37,8 @@ class SessionServiceStub:
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
-    naming what candidates would lose: a room with seats, a course or slot that
+    zone, order of times, repeated slots, courses, sites and rooms);
+    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
     somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
     """
 
@@ -51,8 +51,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
-    naming what candidates would lose: a room with seats, a course or slot that
+    zone, order of times, repeated slots, courses, sites and rooms);
+    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
     somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
     """
 
@@ -68,8 +68,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a session what the file says. Applying the same twice changes nothing.
 
         Errors: INVALID_REQUEST with every field that no session may have so (time
-        zone, order of times, repeated slots, sites and rooms); SESSION_CHANGE_REFUSED
-        naming what candidates would lose: a room with seats, a course or slot that
+        zone, order of times, repeated slots, courses, sites and rooms);
+        SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
         somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
         """
 
