@@ -10,10 +10,13 @@ those who are let in are then answered quickly instead of all of them late.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import TypeVar
 
 from zikao_kit.errors import OVERLOADED, DomainError
 from zikao_kit.metrics import QUEUE_DEPTH, QUEUE_SECONDS
@@ -22,6 +25,7 @@ from zikao_kit.policy import Priority
 STANDING_PATIENCE_SHARE = 0.1
 RETRY_AFTER_SECONDS = 2.0
 
+T = TypeVar("T")
 _Waiter = asyncio.Future[bool]
 
 
@@ -113,6 +117,38 @@ class Admission:
                 self._resolve(queue, queue.last(), admitted=False)
                 return True
         return False
+
+
+class Slot:
+    """The slot of one call: held while it works, left while it waits for its caller.
+
+    A caller that does not read would hold it else until its own deadline.
+    """
+
+    def __init__(self, admission: Admission, priority: Priority) -> None:
+        self._admission = admission
+        self._priority = priority
+        self._held = False
+
+    async def take(self, patience_seconds: float) -> None:
+        """Take the slot as `Admission.enter` does."""
+        await self._admission.enter(self._priority, patience_seconds)
+        if self._held:  # by a sibling of this task
+            self._admission.leave()
+        self._held = True
+
+    def leave(self) -> None:
+        """Give the slot back, when it is held."""
+        if self._held:
+            self._held = False
+            self._admission.leave()
+
+    async def without(self, waited: Awaitable[T]) -> T:
+        """Await what the caller has to do, and take the slot again; raises OVERLOADED."""
+        self.leave()
+        result = await waited
+        await self.take(math.inf)
+        return result
 
 
 class _Queue:

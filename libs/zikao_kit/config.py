@@ -36,7 +36,19 @@ MAX_CONNECTION_AGE_SECONDS = 45.0
 MAX_CONCURRENT_CALLS = 256
 MAX_QUEUE_DEPTH = 1000
 MAX_QUEUE_SECONDS = 1.0
+# What is open for long, in one process, and of one caller: a service's processes share a name.
 MAX_SUBSCRIPTIONS = 1000
+MAX_SUBSCRIPTIONS_PER_CALLER = 100
+MAX_WATCHERS = 1000
+MAX_WATCHERS_PER_CALLER = 100
+# Of one caller on behalf of one person: an office prints a county or two at once.
+MAX_STREAMS = 256
+MAX_STREAMS_PER_ACTOR = 8
+MAX_CALLS_PER_CONNECTION = 100
+# However long a caller would wait; nothing that we do takes longer.
+MAX_CALL_SECONDS = 60.0
+MAX_STREAM_SECONDS = 900.0
+MAX_WRITE_SECONDS = 30.0
 # A role's own settings are the same (zikao_kit.roles): they hold behind PgBouncer.
 STATEMENT_TIMEOUT_SECONDS = 15.0
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -69,6 +81,15 @@ class ServerConfig:
     max_queue_depth: int = MAX_QUEUE_DEPTH
     max_queue_seconds: float = MAX_QUEUE_SECONDS
     max_subscriptions: int = MAX_SUBSCRIPTIONS
+    max_subscriptions_per_caller: int = MAX_SUBSCRIPTIONS_PER_CALLER
+    max_watchers: int = MAX_WATCHERS
+    max_watchers_per_caller: int = MAX_WATCHERS_PER_CALLER
+    max_streams: int = MAX_STREAMS
+    max_streams_per_actor: int = MAX_STREAMS_PER_ACTOR
+    max_calls_per_connection: int = MAX_CALLS_PER_CONNECTION
+    max_call_seconds: float = MAX_CALL_SECONDS
+    max_stream_seconds: float = MAX_STREAM_SECONDS
+    max_write_seconds: float = MAX_WRITE_SECONDS
     drain_wait_seconds: float = DRAIN_WAIT_SECONDS
     drain_grace_seconds: float = DRAIN_GRACE_SECONDS
     reuse_port: bool = False

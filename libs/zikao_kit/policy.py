@@ -41,6 +41,7 @@ class MethodPolicy:
     scope_of: Callable[[Any], str] | None = None
     priority: Priority = Priority.READ
     long_lived: bool = False
+    streams: bool = False
     max_request_kib: int = DEFAULT_REQUEST_KIB
 
     @classmethod
@@ -63,6 +64,7 @@ class MethodPolicy:
             scope_of=operator.attrgetter(access.scope_field) if access.scope_field else None,
             priority=Priority(access.priority or Priority.READ),
             long_lived=access.long_lived,
+            streams=method.client_streaming or method.server_streaming,
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
         )
 

@@ -16,7 +16,8 @@ from grpc_reflection.v1alpha import _async as reflection_aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from zikao_kit.errors import UNAVAILABLE, DomainError
-from zikao_kit.interceptors.subscriptions import Subscriptions
+from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.tls import peer_name
 
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 
@@ -57,12 +58,12 @@ class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in it
 class Health:
     """grpc.health.v1 for the whole server; NOT_SERVING until told otherwise."""
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self, watchers: OpenCalls) -> None:
         self._servicer = health_aio.HealthServicer()
-        self._subscriptions = subscriptions
+        self._watchers = watchers
 
     def add_to(self, routes: Routes) -> None:
-        """Answer health checks; watchers count as subscriptions, or they would hold up a stop."""
+        """Answer health checks; watchers are counted, and told to go, or a stop waited for them."""
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, routes)
         watch = routes.handlers[HEALTH_WATCH]
         routes.add(
@@ -79,7 +80,7 @@ class Health:
 
     async def _watch(self, request: Any, context: Any) -> None:
         try:
-            with self._subscriptions.open():
+            with self._watchers.open(peer_name(context.auth_context())):
                 await self._servicer.Watch(request, context)
         except DomainError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, error.reason)

@@ -33,7 +33,7 @@ from zikao_kit.error_table import ErrorTable
 from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.guard import Gate, Guard
 from zikao_kit.interceptors.method import guarded
-from zikao_kit.interceptors.subscriptions import Subscriptions
+from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.policy import policies_of
 from zikao_kit.routing import Health, Routes, add_reflection
@@ -89,9 +89,14 @@ class GrpcServer:
                 max_queue_depth=config.max_queue_depth,
                 max_queue_seconds=config.max_queue_seconds,
             ),
-            subscriptions=Subscriptions(config.max_subscriptions),
+            subscriptions=OpenCalls(config.max_subscriptions, config.max_subscriptions_per_caller),
+            streams=OpenCalls(config.max_streams, config.max_streams_per_actor),
+            max_call_seconds=config.max_call_seconds,
+            max_stream_seconds=config.max_stream_seconds,
+            max_write_seconds=config.max_write_seconds,
         )
-        self._health = Health(self._gate.subscriptions)
+        self._watchers = OpenCalls(config.max_watchers, config.max_watchers_per_caller)
+        self._health = Health(self._watchers)
         self._routes = Routes()
         self._health.add_to(self._routes)
         self._server: grpc.aio.Server | None = None
@@ -155,6 +160,7 @@ class GrpcServer:
         await self._health.set_serving(False)
         await asyncio.sleep(self._config.drain_wait_seconds)
         self._gate.subscriptions.end_all()
+        self._watchers.end_all()
         await server.stop(self._config.drain_grace_seconds)
         if self._stop_metrics is not None:
             self._stop_metrics()
@@ -231,6 +237,10 @@ def _options(config: ServerConfig) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_connection_age_ms", round(config.max_connection_age_seconds * 1000)),
+        # What is not read by then is lost: a reader that does not read keeps no memory longer.
+        # Subscriptions end with their connection too, and begin again where they were.
+        ("grpc.max_connection_age_grace_ms", round(config.max_stream_seconds * 1000)),
+        ("grpc.max_concurrent_streams", config.max_calls_per_connection),
         ("grpc.so_reuseport", int(config.reuse_port)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),

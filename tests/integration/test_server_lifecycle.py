@@ -148,7 +148,9 @@ async def test_slots_come_back_however_calls_end(tmp_path: Path) -> None:
         abandoned = stub.Exchange(timeout=5)
         await abandoned.write(probe_pb2.ExchangeRequest(text="a"))
         await abandoned.read()
-        assert probe.server.admission.free_slots < 2
+        waiting = asyncio.ensure_future(stub.Open(WAIT, timeout=5))
+        await until(lambda: probe.server.admission.free_slots < 2)
+        waiting.cancel()
         abandoned.cancel()
         await until(lambda: probe.server.admission.free_slots == 2)
 

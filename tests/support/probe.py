@@ -106,6 +106,17 @@ class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
         finally:
             self.entered.append("Subscribe ended")
 
+    async def Pour(
+        self, request: probe_pb2.PourRequest, context: object
+    ) -> AsyncIterator[probe_pb2.PourResponse]:
+        """Send large parts."""
+        self.entered.append("Pour")
+        try:
+            for _ in range(request.parts):
+                yield probe_pb2.PourResponse(part=bytes(request.part_kib * 1024))
+        finally:
+            self.entered.append("Pour ended")
+
     async def Exchange(
         self, request_iterator: AsyncIterator[probe_pb2.ExchangeRequest], context: object
     ) -> AsyncIterator[probe_pb2.ExchangeResponse]:

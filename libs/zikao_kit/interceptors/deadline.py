@@ -1,12 +1,17 @@
 """Every call says how long it will wait; a subscription alone has no end.
 
 Without deadlines a slow dependency fills the server with calls that nobody waits
-for any more. A call with too little time left is refused before it costs anything.
+for any more. A call with too little time left is refused before it costs anything, and
+one with hours left does not get them.
 """
 
 from __future__ import annotations
 
-from zikao_kit.errors import DEADLINE_REQUIRED, DEADLINE_TOO_SHORT, DomainError
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from zikao_kit.errors import DEADLINE_REQUIRED, DEADLINE_TOO_SHORT, UNAVAILABLE, DomainError
 
 MIN_REMAINING_SECONDS = 0.020
 
@@ -22,3 +27,15 @@ def patience_of(remaining_seconds: float | None) -> float:
     if patience <= 0:
         raise DomainError(DEADLINE_TOO_SHORT)
     return patience
+
+
+@asynccontextmanager
+async def ended_after(seconds: float) -> AsyncIterator[None]:
+    """End what is not done after `seconds`, with UNAVAILABLE: the caller may come again."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise DomainError(UNAVAILABLE) from None
+        raise

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -13,14 +14,14 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from zikao_kit.admission import Admission
+from zikao_kit.admission import Admission, Slot
 from zikao_kit.context import REQUEST_ID_KEY, Call, set_current_call
 from zikao_kit.error_table import ErrorTable, metadata_of
 from zikao_kit.errors import INTERNAL, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
-from zikao_kit.interceptors.deadline import patience_of
+from zikao_kit.interceptors.deadline import ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
-from zikao_kit.interceptors.subscriptions import Subscriptions
+from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.metrics import MethodMetrics
 from zikao_kit.policy import MethodPolicy
 from zikao_kit.tls import peer_name
@@ -30,6 +31,8 @@ AUTHORIZATION_KEY = "authorization"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
+# A status waits behind the parts of a stream that are not read: it is not waited for.
+ABORT_SECONDS = 1.0
 log = structlog.get_logger()
 # What callers send ends up in logs and metadata: only what an id looks like is taken.
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
@@ -43,7 +46,16 @@ class Gate:
     errors: ErrorTable
     verifier: TokenVerifier
     admission: Admission
-    subscriptions: Subscriptions
+    subscriptions: OpenCalls
+    streams: OpenCalls
+    max_call_seconds: float
+    max_stream_seconds: float
+    max_write_seconds: float
+
+
+# What a method does with the incoming bytes, the call's context and its slot.
+Work = Callable[[Any, Context, Slot | None], Awaitable[T]]
+_UNCOUNTED = nullcontext()
 
 
 class Guard:
@@ -54,11 +66,18 @@ class Guard:
         self._gate = gate
         self._access_log = access_log
         self._metrics = MethodMetrics(policy.full_name)
+        self._max_seconds = gate.max_stream_seconds if policy.streams else gate.max_call_seconds
 
-    async def run(
-        self, context: Context, work: Callable[[Any, Context], Awaitable[T]], incoming: Any
-    ) -> T:
-        """Run `work(incoming, context)` for a call that may come in; abort it otherwise."""
+    @property
+    def max_write_seconds(self) -> float:
+        """How long a part of a stream waits for its reader."""
+        return self._gate.max_write_seconds
+
+    async def run(self, context: Context, work: Work[T], incoming: Any) -> T:
+        """Run `work(incoming, context, slot)` for a call that may come in; abort it otherwise.
+
+        A subscription has no slot.
+        """
         begun = time.perf_counter()
         call = Call(self.policy.full_name, request_id="")
         set_current_call(call)
@@ -67,17 +86,11 @@ class Guard:
             authorization = _read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
             if self.policy.long_lived:
-                with self._gate.subscriptions.open():
+                with self._gate.subscriptions.open(call.caller):
                     self._identify(call, authorization)
-                    answer = await work(incoming, context)
+                    answer = await work(incoming, context, None)
             else:
-                patience_seconds = patience_of(context.time_remaining())
-                await self._gate.admission.enter(self.policy.priority, patience_seconds)
-                try:
-                    self._identify(call, authorization)
-                    answer = await work(incoming, context)
-                finally:
-                    self._gate.admission.leave()
+                answer = await self._run_in_time(call, authorization, context, work, incoming)
         except (asyncio.CancelledError, grpc.aio.InternalError):
             # The caller has gone, or its deadline has passed: nobody hears an answer.
             self._close(_code_of_cancelled(context), None, begun)
@@ -88,11 +101,36 @@ class Guard:
         self._close(grpc.StatusCode.OK, None, begun)
         return answer
 
+    async def _run_in_time(
+        self, call: Call, authorization: str | None, context: Context, work: Work[T], incoming: Any
+    ) -> T:
+        patience_seconds = patience_of(context.time_remaining())
+
+        async def run_admitted() -> T:
+            slot = Slot(self._gate.admission, self.policy.priority)
+            await slot.take(patience_seconds)
+            try:
+                self._identify(call, authorization)
+                with self._counted(call):
+                    return await work(incoming, context, slot)
+            finally:
+                slot.leave()
+
+        if patience_seconds < self._max_seconds:  # nearly always; the other way costs more
+            return await run_admitted()
+        async with ended_after(self._max_seconds):
+            return await run_admitted()
+
+    def _counted(self, call: Call) -> AbstractContextManager[None]:
+        if not self.policy.streams:
+            return _UNCOUNTED
+        return self._gate.streams.open((call.caller, call.actor.role, call.actor.subject))
+
     def _identify(self, call: Call, authorization: str | None) -> None:
         call.actor = identify(self.policy, self._gate.verifier, authorization, call.caller)
 
     async def _fail(self, call: Call, context: Context, begun: float, error: Exception) -> None:
-        """End the call with the status of `error`; raises AbortError."""
+        """End the call with the status of `error`; raises AbortError or CancelledError."""
         if not isinstance(error, DomainError):
             log.error("unexpected error", exc_info=error)
             error = DomainError(INTERNAL)
@@ -100,7 +138,12 @@ class Guard:
         self._close(code, error.reason, begun)
         status = self._gate.errors.status(error, call.request_id, self._gate.domain)
         trailing = ((REQUEST_ID_KEY, call.request_id), *metadata_of(status))
-        await context.abort(code, status.message, trailing)
+        try:
+            async with asyncio.timeout(ABORT_SECONDS):
+                await context.abort(code, status.message, trailing)
+        except TimeoutError:
+            # It is on its way, behind what the reader has not read.
+            raise asyncio.CancelledError from None
 
     def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
         seconds = time.perf_counter() - begun

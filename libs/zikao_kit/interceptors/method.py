@@ -8,18 +8,22 @@ and one that is not let in is not parsed at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from zikao_kit.admission import Slot
 from zikao_kit.context import current_actor
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.interceptors.deadline import ended_after
 from zikao_kit.interceptors.guard import Context, Guard
 from zikao_kit.message_values import path_of_nul
 from zikao_kit.validation import require_valid
+
+T = TypeVar("T")
 
 
 def guarded(guard: Guard, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
@@ -56,19 +60,26 @@ class _GuardedMethod:
         """Handle a call with a stream of responses."""
         await self._guard.run(context, self._work_stream, incoming)
 
-    async def _work_answer(self, incoming: Any, context: Context) -> bytes:
-        response = await self._behaviour(self._request_of(incoming), context)
+    async def _work_answer(self, incoming: Any, context: Context, slot: Slot | None) -> bytes:
+        response = await self._behaviour(self._request_of(incoming, slot), context)
         serialized: bytes = self._serialize(response)
         return serialized
 
-    async def _work_stream(self, incoming: Any, context: Context) -> None:
-        async with aclosing(self._behaviour(self._request_of(incoming), context)) as responses:
+    async def _work_stream(self, incoming: Any, context: Context, slot: Slot | None) -> None:
+        requests = self._request_of(incoming, slot)
+        async with aclosing(self._behaviour(requests, context)) as responses:
             async for response in responses:
-                await context.write(self._serialize(response))
+                await _apart(slot, self._write(context, self._serialize(response)))
 
-    async def _read_each(self, incoming: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def _write(self, context: Context, part: bytes) -> None:
+        async with ended_after(self._guard.max_write_seconds):
+            await context.write(part)
+
+    async def _read_each(
+        self, incoming: AsyncIterator[bytes], slot: Slot | None
+    ) -> AsyncIterator[Any]:
         index = 0
-        async for raw in incoming:
+        while (raw := await _apart(slot, anext(incoming, None))) is not None:
             try:
                 request = self._read(raw)
             except DomainError as error:
@@ -77,7 +88,7 @@ class _GuardedMethod:
             yield request
             index += 1
 
-    def _read(self, raw: bytes) -> Any:
+    def _read(self, raw: bytes, _: Slot | None = None) -> Any:
         if len(raw) > self._max_request_kib * 1024:
             raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:
@@ -90,6 +101,11 @@ class _GuardedMethod:
         if b"\0" in raw:
             _require_no_nul(request)
         return request
+
+
+async def _apart(slot: Slot | None, waited: Awaitable[T]) -> T:
+    """Await what the caller has to do, not holding a slot meanwhile."""
+    return await (waited if slot is None else slot.without(waited))
 
 
 def _require_no_nul(request: Any) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from zikao_kit.admission import Admission, overloaded
+from zikao_kit.admission import Admission, Slot, overloaded
 from zikao_kit.errors import DomainError
 from zikao_kit.policy import Priority
 
@@ -184,3 +184,32 @@ def test_retries_are_spread() -> None:
     delays = {overloaded().retry_after for _ in range(50)}
     assert len(delays) > 40
     assert all(d and timedelta(seconds=1) <= d <= timedelta(seconds=3) for d in delays)
+
+
+async def test_a_slot_is_free_while_its_call_waits_for_its_caller() -> None:
+    """Another call runs meanwhile; the first goes on when it is done, and leaves no trace."""
+    gate = admission()
+    slot, other = Slot(gate, Priority.READ), Slot(gate, Priority.READ)
+    await slot.take(0.0)
+    read = asyncio.Event()
+    waiting = asyncio.create_task(slot.without(read.wait()))
+    await asyncio.sleep(0)
+    await other.take(0.0)
+    read.set()
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    other.leave()
+    assert await waiting
+    assert gate.free_slots == 0
+    slot.leave()
+    slot.leave()
+    assert gate.free_slots == 1
+
+
+async def test_a_slot_is_held_once_however_often_it_is_taken() -> None:
+    """Two tasks of one call that come back from waiting hold one slot between them."""
+    gate = admission(concurrent=2)
+    slot = Slot(gate, Priority.READ)
+    await slot.take(0.0)
+    await slot.take(0.0)
+    assert gate.free_slots == 1

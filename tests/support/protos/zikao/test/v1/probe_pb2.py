@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19zikao/test/v1/probe.proto\x12\rzikao.test.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ezikao/options/v1/options.proto\",\n\x0bOpenRequest\x12\x0c\n\x04\x64\x65\x65\x64\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"Q\n\x0cOpenResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x12\n\x10\x43\x61ndidateRequest\"B\n\x11\x43\x61ndidateResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\"%\n\x0eOfficerRequest\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\"1\n\x0fOfficerResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"\x10\n\x0eServiceRequest\"0\n\x0fServiceResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"\x12\n\x10\x46orgottenRequest\"\x13\n\x11\x46orgottenResponse\"\xc8\x02\n\x12\x43onstrainedRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0f\x64ocument_number\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x98\x01\x12\xd0\xf3\x18\x01\x12\x1a\n\x07\x63ourses\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x01\x12\x32\n\x07\x63hoices\x18\x04 \x03(\x0b\x32\x15.zikao.test.v1.ChoiceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x03\x12g\n\x06mobile\x18\x05 \x01(\tBW\xbaHP\xba\x01J\n\tmobile.cn\x12\x1b\xe6\x89\x8b\xe6\x9c\xba\xe5\x8f\xb7\xe7\xa0\x81\xe6\xa0\xbc\xe5\xbc\x8f\xe4\xb8\x8d\xe6\xad\xa3\xe7\xa1\xae\x1a this.matches(\'^1[3-9][0-9]{9}$\')\xc8\x01\x01\xd0\xf3\x18\x01\x12\x34\n\x05pause\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xbaH\x07\xaa\x01\x04\"\x02\x08Z\"0\n\x06\x43hoice\x12&\n\x0b\x63ounty_code\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"\x15\n\x13\x43onstrainedResponse\"\x12\n\x10SubscribeRequest\"#\n\x11SubscribeResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\"(\n\x0f\x45xchangeRequest\x12\x15\n\x04text\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x05\" \n\x10\x45xchangeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"%\n\x0e\x43ollectRequest\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\" \n\x0f\x43ollectResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05*j\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12=\n\x1a\x45RROR_REASON_PROBE_REFUSED\x10\x01\x1a\x1d\xda\xf3\x18\x19\x08\t\x12\x15\xe6\x8e\xa2\xe6\xb5\x8b{what}\xe8\xa2\xab\xe6\x8b\x92\xe7\xbb\x9d\x32\xb7\x06\n\x0cProbeService\x12G\n\x04Open\x12\x1a.zikao.test.v1.OpenRequest\x1a\x1b.zikao.test.v1.OpenResponse\"\x06\xca\xf3\x18\x02\x18\x01\x12Y\n\tCandidate\x12\x1f.zikao.test.v1.CandidateRequest\x1a .zikao.test.v1.CandidateResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12`\n\x07Officer\x12\x1d.zikao.test.v1.OfficerRequest\x1a\x1e.zikao.test.v1.OfficerResponse\"\x16\xca\xf3\x18\x12\n\x03\x02\x03\x04\"\x0b\x63ounty_code\x12\\\n\x07Service\x12\x1d.zikao.test.v1.ServiceRequest\x1a\x1e.zikao.test.v1.ServiceResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12N\n\tForgotten\x12\x1f.zikao.test.v1.ForgottenRequest\x1a .zikao.test.v1.ForgottenResponse\x12\\\n\x0b\x43onstrained\x12!.zikao.test.v1.ConstrainedRequest\x1a\".zikao.test.v1.ConstrainedResponse\"\x06\xca\xf3\x18\x02\x18\x01\x12Z\n\tSubscribe\x12\x1f.zikao.test.v1.SubscribeRequest\x1a .zikao.test.v1.SubscribeResponse\"\x08\xca\xf3\x18\x04\x18\x01\x30\x01\x30\x01\x12W\n\x08\x45xchange\x12\x1e.zikao.test.v1.ExchangeRequest\x1a\x1f.zikao.test.v1.ExchangeResponse\"\x06\xca\xf3\x18\x02\x18\x01(\x01\x30\x01\x12`\n\x07\x43ollect\x12\x1d.zikao.test.v1.CollectRequest\x1a\x1e.zikao.test.v1.CollectResponse\"\x14\xca\xf3\x18\x10\n\x01\x02\"\x0b\x63ounty_code(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19zikao/test/v1/probe.proto\x12\rzikao.test.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ezikao/options/v1/options.proto\",\n\x0bOpenRequest\x12\x0c\n\x04\x64\x65\x65\x64\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"Q\n\x0cOpenResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x12\n\x10\x43\x61ndidateRequest\"B\n\x11\x43\x61ndidateResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\"%\n\x0eOfficerRequest\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\"1\n\x0fOfficerResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"\x10\n\x0eServiceRequest\"0\n\x0fServiceResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"\x12\n\x10\x46orgottenRequest\"\x13\n\x11\x46orgottenResponse\"\xc8\x02\n\x12\x43onstrainedRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0f\x64ocument_number\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x98\x01\x12\xd0\xf3\x18\x01\x12\x1a\n\x07\x63ourses\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x01\x12\x32\n\x07\x63hoices\x18\x04 \x03(\x0b\x32\x15.zikao.test.v1.ChoiceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x03\x12g\n\x06mobile\x18\x05 \x01(\tBW\xbaHP\xba\x01J\n\tmobile.cn\x12\x1b\xe6\x89\x8b\xe6\x9c\xba\xe5\x8f\xb7\xe7\xa0\x81\xe6\xa0\xbc\xe5\xbc\x8f\xe4\xb8\x8d\xe6\xad\xa3\xe7\xa1\xae\x1a this.matches(\'^1[3-9][0-9]{9}$\')\xc8\x01\x01\xd0\xf3\x18\x01\x12\x34\n\x05pause\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xbaH\x07\xaa\x01\x04\"\x02\x08Z\"0\n\x06\x43hoice\x12&\n\x0b\x63ounty_code\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"\x15\n\x13\x43onstrainedResponse\"\x12\n\x10SubscribeRequest\"#\n\x11SubscribeResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\".\n\x0bPourRequest\x12\r\n\x05parts\x18\x01 \x01(\x05\x12\x10\n\x08part_kib\x18\x02 \x01(\x05\"\x1c\n\x0cPourResponse\x12\x0c\n\x04part\x18\x01 \x01(\x0c\"(\n\x0f\x45xchangeRequest\x12\x15\n\x04text\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x05\" \n\x10\x45xchangeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"%\n\x0e\x43ollectRequest\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\" \n\x0f\x43ollectResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05*j\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12=\n\x1a\x45RROR_REASON_PROBE_REFUSED\x10\x01\x1a\x1d\xda\xf3\x18\x19\x08\t\x12\x15\xe6\x8e\xa2\xe6\xb5\x8b{what}\xe8\xa2\xab\xe6\x8b\x92\xe7\xbb\x9d\x32\x82\x07\n\x0cProbeService\x12G\n\x04Open\x12\x1a.zikao.test.v1.OpenRequest\x1a\x1b.zikao.test.v1.OpenResponse\"\x06\xca\xf3\x18\x02\x18\x01\x12Y\n\tCandidate\x12\x1f.zikao.test.v1.CandidateRequest\x1a .zikao.test.v1.CandidateResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12`\n\x07Officer\x12\x1d.zikao.test.v1.OfficerRequest\x1a\x1e.zikao.test.v1.OfficerResponse\"\x16\xca\xf3\x18\x12\n\x03\x02\x03\x04\"\x0b\x63ounty_code\x12\\\n\x07Service\x12\x1d.zikao.test.v1.ServiceRequest\x1a\x1e.zikao.test.v1.ServiceResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12N\n\tForgotten\x12\x1f.zikao.test.v1.ForgottenRequest\x1a .zikao.test.v1.ForgottenResponse\x12\\\n\x0b\x43onstrained\x12!.zikao.test.v1.ConstrainedRequest\x1a\".zikao.test.v1.ConstrainedResponse\"\x06\xca\xf3\x18\x02\x18\x01\x12Z\n\tSubscribe\x12\x1f.zikao.test.v1.SubscribeRequest\x1a .zikao.test.v1.SubscribeResponse\"\x08\xca\xf3\x18\x04\x18\x01\x30\x01\x30\x01\x12I\n\x04Pour\x12\x1a.zikao.test.v1.PourRequest\x1a\x1b.zikao.test.v1.PourResponse\"\x06\xca\xf3\x18\x02\x18\x01\x30\x01\x12W\n\x08\x45xchange\x12\x1e.zikao.test.v1.ExchangeRequest\x1a\x1f.zikao.test.v1.ExchangeResponse\"\x06\xca\xf3\x18\x02\x18\x01(\x01\x30\x01\x12`\n\x07\x43ollect\x12\x1d.zikao.test.v1.CollectRequest\x1a\x1e.zikao.test.v1.CollectResponse\"\x14\xca\xf3\x18\x10\n\x01\x02\"\x0b\x63ounty_code(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,12 +64,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBESERVICE'].methods_by_name['Constrained']._serialized_options = b'\312\363\030\002\030\001'
   _globals['_PROBESERVICE'].methods_by_name['Subscribe']._loaded_options = None
   _globals['_PROBESERVICE'].methods_by_name['Subscribe']._serialized_options = b'\312\363\030\004\030\0010\001'
+  _globals['_PROBESERVICE'].methods_by_name['Pour']._loaded_options = None
+  _globals['_PROBESERVICE'].methods_by_name['Pour']._serialized_options = b'\312\363\030\002\030\001'
   _globals['_PROBESERVICE'].methods_by_name['Exchange']._loaded_options = None
   _globals['_PROBESERVICE'].methods_by_name['Exchange']._serialized_options = b'\312\363\030\002\030\001'
   _globals['_PROBESERVICE'].methods_by_name['Collect']._loaded_options = None
   _globals['_PROBESERVICE'].methods_by_name['Collect']._serialized_options = b'\312\363\030\020\n\001\002\"\013county_code'
-  _globals['_ERRORREASON']._serialized_start=1163
-  _globals['_ERRORREASON']._serialized_end=1269
+  _globals['_ERRORREASON']._serialized_start=1241
+  _globals['_ERRORREASON']._serialized_end=1347
   _globals['_OPENREQUEST']._serialized_start=137
   _globals['_OPENREQUEST']._serialized_end=181
   _globals['_OPENRESPONSE']._serialized_start=183
@@ -100,14 +102,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBEREQUEST']._serialized_end=975
   _globals['_SUBSCRIBERESPONSE']._serialized_start=977
   _globals['_SUBSCRIBERESPONSE']._serialized_end=1012
-  _globals['_EXCHANGEREQUEST']._serialized_start=1014
-  _globals['_EXCHANGEREQUEST']._serialized_end=1054
-  _globals['_EXCHANGERESPONSE']._serialized_start=1056
-  _globals['_EXCHANGERESPONSE']._serialized_end=1088
-  _globals['_COLLECTREQUEST']._serialized_start=1090
-  _globals['_COLLECTREQUEST']._serialized_end=1127
-  _globals['_COLLECTRESPONSE']._serialized_start=1129
-  _globals['_COLLECTRESPONSE']._serialized_end=1161
-  _globals['_PROBESERVICE']._serialized_start=1272
-  _globals['_PROBESERVICE']._serialized_end=2095
+  _globals['_POURREQUEST']._serialized_start=1014
+  _globals['_POURREQUEST']._serialized_end=1060
+  _globals['_POURRESPONSE']._serialized_start=1062
+  _globals['_POURRESPONSE']._serialized_end=1090
+  _globals['_EXCHANGEREQUEST']._serialized_start=1092
+  _globals['_EXCHANGEREQUEST']._serialized_end=1132
+  _globals['_EXCHANGERESPONSE']._serialized_start=1134
+  _globals['_EXCHANGERESPONSE']._serialized_end=1166
+  _globals['_COLLECTREQUEST']._serialized_start=1168
+  _globals['_COLLECTREQUEST']._serialized_end=1205
+  _globals['_COLLECTRESPONSE']._serialized_start=1207
+  _globals['_COLLECTRESPONSE']._serialized_end=1239
+  _globals['_PROBESERVICE']._serialized_start=1350
+  _globals['_PROBESERVICE']._serialized_end=2248
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,11 @@ class ProbeServiceStub:
                 request_serializer=zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeRequest.SerializeToString,
                 response_deserializer=zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeResponse.FromString,
                 _registered_method=True)
+        self.Pour = channel.unary_stream(
+                '/zikao.test.v1.ProbeService/Pour',
+                request_serializer=zikao_dot_test_dot_v1_dot_probe__pb2.PourRequest.SerializeToString,
+                response_deserializer=zikao_dot_test_dot_v1_dot_probe__pb2.PourResponse.FromString,
+                _registered_method=True)
         self.Exchange = channel.stream_stream(
                 '/zikao.test.v1.ProbeService/Exchange',
                 request_serializer=zikao_dot_test_dot_v1_dot_probe__pb2.ExchangeRequest.SerializeToString,
@@ -135,6 +140,13 @@ class ProbeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pour(self, request, context):
+        """Many large parts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Exchange(self, request_iterator, context):
         """Many messages in, many out, each validated.
         """
@@ -186,6 +198,11 @@ def add_ProbeServiceServicer_to_server(servicer, server):
                     servicer.Subscribe,
                     request_deserializer=zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeRequest.FromString,
                     response_serializer=zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'Pour': grpc.unary_stream_rpc_method_handler(
+                    servicer.Pour,
+                    request_deserializer=zikao_dot_test_dot_v1_dot_probe__pb2.PourRequest.FromString,
+                    response_serializer=zikao_dot_test_dot_v1_dot_probe__pb2.PourResponse.SerializeToString,
             ),
             'Exchange': grpc.stream_stream_rpc_method_handler(
                     servicer.Exchange,
@@ -388,6 +405,33 @@ class ProbeService:
             '/zikao.test.v1.ProbeService/Subscribe',
             zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeRequest.SerializeToString,
             zikao_dot_test_dot_v1_dot_probe__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pour(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/zikao.test.v1.ProbeService/Pour',
+            zikao_dot_test_dot_v1_dot_probe__pb2.PourRequest.SerializeToString,
+            zikao_dot_test_dot_v1_dot_probe__pb2.PourResponse.FromString,
             options,
             channel_credentials,
             insecure,

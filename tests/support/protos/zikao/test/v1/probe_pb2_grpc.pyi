@@ -49,6 +49,8 @@ class ProbeServiceStub:
     """Five constrained fields."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_probe_pb2.SubscribeRequest, _probe_pb2.SubscribeResponse]
     """A subscription without an end."""
+    Pour: _grpc.UnaryStreamMultiCallable[_probe_pb2.PourRequest, _probe_pb2.PourResponse]
+    """Many large parts."""
     Exchange: _grpc.StreamStreamMultiCallable[_probe_pb2.ExchangeRequest, _probe_pb2.ExchangeResponse]
     """Many messages in, many out, each validated."""
     Collect: _grpc.StreamUnaryMultiCallable[_probe_pb2.CollectRequest, _probe_pb2.CollectResponse]
@@ -73,6 +75,8 @@ class ProbeServiceAsyncStub(ProbeServiceStub):
     """Five constrained fields."""
     Subscribe: _aio.UnaryStreamMultiCallable[_probe_pb2.SubscribeRequest, _probe_pb2.SubscribeResponse]  # type: ignore[assignment]
     """A subscription without an end."""
+    Pour: _aio.UnaryStreamMultiCallable[_probe_pb2.PourRequest, _probe_pb2.PourResponse]  # type: ignore[assignment]
+    """Many large parts."""
     Exchange: _aio.StreamStreamMultiCallable[_probe_pb2.ExchangeRequest, _probe_pb2.ExchangeResponse]  # type: ignore[assignment]
     """Many messages in, many out, each validated."""
     Collect: _aio.StreamUnaryMultiCallable[_probe_pb2.CollectRequest, _probe_pb2.CollectResponse]  # type: ignore[assignment]
@@ -136,6 +140,14 @@ class ProbeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_probe_pb2.SubscribeResponse], _abc.AsyncIterator[_probe_pb2.SubscribeResponse]]:
         """A subscription without an end."""
+
+    @_abc_1.abstractmethod
+    def Pour(
+        self,
+        request: _probe_pb2.PourRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_probe_pb2.PourResponse], _abc.AsyncIterator[_probe_pb2.PourResponse]]:
+        """Many large parts."""
 
     @_abc_1.abstractmethod
     def Exchange(
