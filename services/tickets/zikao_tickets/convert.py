@@ -1,9 +1,12 @@
 """Protobuf to domain and back: `x_to_pb`, `x_from_pb`."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.json_format import MessageToJson, Parse
 from zikao.enrollment.v1 import enrollment_feed_service_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2, types_pb2
@@ -18,6 +21,7 @@ from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.proof import TicketProof
 
 _SEXES = {types_pb2.SEX_MALE: "男", types_pb2.SEX_FEMALE: "女"}
+SESSIONS_KEPT = 8
 _STATE = "ARRANGEMENT_STATE_"
 
 
@@ -71,8 +75,13 @@ def session_to_json(session: Session) -> str:
     return MessageToJson(session_to_pb(session), indent=None, ensure_ascii=False)
 
 
+@lru_cache(maxsize=SESSIONS_KEPT)
 def session_from_json(body: str) -> Session:
-    """A session as it was stored; what a newer version has added is passed over."""
+    """A session as it was stored; what a newer version has added is passed over.
+
+    Almost every call needs one, and thousands of courses take 30 ms to parse: each text is
+    parsed once.
+    """
     message = session_service_pb2.TicketsSession()
     return session_from_pb(Parse(body, message, ignore_unknown_fields=True))
 
@@ -133,6 +142,23 @@ def printed_to_pb(ticket: Ticket, pdf: bytes = b"") -> ticket_service_pb2.PrintT
     """One printed ticket; what is stored as the answer is without its bytes."""
     return ticket_service_pb2.PrintTicketResponse(
         pdf=pdf, version=ticket.version, serial=ticket.serial, proof=ticket.proof or ""
+    )
+
+
+def verification_data_to_pb(
+    keys: Mapping[str, Ed25519PublicKey], revoked: Sequence[tuple[str, int]], as_of: datetime
+) -> ticket_service_pb2.GetVerificationDataResponse:
+    """What scanners carry; `revoked` are ticket numbers and versions."""
+    return ticket_service_pb2.GetVerificationDataResponse(
+        keys=[
+            ticket_service_pb2.VerificationKey(key_id=key_id, public_key=key.public_bytes_raw())
+            for key_id, key in keys.items()
+        ],
+        revoked=[
+            ticket_service_pb2.RevokedTicket(ticket_number=number, version=version)
+            for number, version in revoked
+        ],
+        as_of=time_to_pb(as_of),
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -103,10 +103,13 @@ class TicketStore:
         people = [ticket.candidate_id for ticket in tickets]
         await self._tx.execute("clear_unprintable", session_code, people)
 
-    async def revoked(self, session_code: str) -> list[tuple[str, int]]:
-        """Ticket number and version of every ticket that is not valid any more."""
+    async def revoked(self, session_code: str) -> Sequence[tuple[str, int]]:
+        """Ticket number and version of every ticket that is not valid any more.
+
+        Rows as they come: there may be a hundred thousand.
+        """
         rows = await self._tx.fetch("list_revoked_tickets", session_code)
-        return [(row["ticket_number"], row["version"]) for row in rows]
+        return cast(Sequence[tuple[str, int]], rows)
 
     async def bearer(self, session_code: str, ticket_number: str, version: int) -> Bearer | None:
         """Who holds this version; None when it was never issued, or revoked."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from support.tickets_database import MORNING, SESSION, SITE
 from zikao_kit.errors import DomainError
+from zikao_tickets.convert import session_from_json, session_to_json
 from zikao_tickets.domain.session import Notice, RoomKey, RoomPlan, Session, Site, Slot
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
 
@@ -145,3 +146,11 @@ def test_a_harmless_change_passes() -> None:
         courses_in_use={(1, "00015")},
         seats_in_use={("A", "001"): 30},
     )
+
+
+def test_a_stored_session_is_parsed_once() -> None:
+    """The same text read again, as every call does, gives the very same session."""
+    body = session_to_json(SESSION)
+    again = "".join(body)
+    assert session_from_json(body) is session_from_json(again)
+    assert session_from_json(body) == SESSION

@@ -281,7 +281,7 @@ class VerificationServiceServicer:
 
     def GetVerificationData(self, request, context):
         """The public keys that scanners carry, and the revoked tickets of a session (none
-        of a session that is not known).
+        of a session that is not known), as they were a second ago at most.
 
         Errors: none of its own.
         """

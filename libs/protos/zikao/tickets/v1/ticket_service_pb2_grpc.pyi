@@ -174,7 +174,7 @@ class VerificationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
     GetVerificationData: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]
     """The public keys that scanners carry, and the revoked tickets of a session (none
-    of a session that is not known).
+    of a session that is not known), as they were a second ago at most.
 
     Errors: none of its own.
     """
@@ -194,7 +194,7 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVerificationData: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetVerificationDataRequest, _ticket_service_pb2.GetVerificationDataResponse]  # type: ignore[assignment]
     """The public keys that scanners carry, and the revoked tickets of a session (none
-    of a session that is not known).
+    of a session that is not known), as they were a second ago at most.
 
     Errors: none of its own.
     """
@@ -217,7 +217,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.GetVerificationDataResponse, _abc.Awaitable[_ticket_service_pb2.GetVerificationDataResponse]]:
         """The public keys that scanners carry, and the revoked tickets of a session (none
-        of a session that is not known).
+        of a session that is not known), as they were a second ago at most.
 
         Errors: none of its own.
         """
