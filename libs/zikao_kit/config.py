@@ -93,7 +93,7 @@ class ServerConfig:
     drain_wait_seconds: float = DRAIN_WAIT_SECONDS
     drain_grace_seconds: float = DRAIN_GRACE_SECONDS
     reuse_port: bool = False
-    # Full method name -> one access log line for every n calls that went well; 0 for none.
+    # Full method name -> one access log line for every n calls; 0 for none. Faults have theirs.
     access_log_every: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

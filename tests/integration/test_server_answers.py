@@ -175,15 +175,16 @@ async def test_every_call_is_logged_without_its_content(probe: Probe) -> None:
 
 
 async def test_access_log_can_be_thinned(tmp_path: Path) -> None:
-    """A hot method logs every n-th call that went well, and every failure."""
+    """A hot method logs every n-th call, also of those it refuses, and every fault of ours."""
     settings = {"access_log_every": {SERVICE + "Open": 3}}
     async with running_probe(tmp_path, **settings) as probe, probe.stub() as stub:
         with capture_logs() as logs:
-            for _ in range(6):
+            for _ in range(4):
                 await stub.Open(probe_pb2.OpenRequest(), timeout=5)
-            await refusal(stub.Open(probe_pb2.OpenRequest(deed="refuse"), timeout=5))
+            for deed in ("refuse", "refuse", "crash", "refuse", "crash"):
+                await refusal(stub.Open(probe_pb2.OpenRequest(deed=deed), timeout=5))
     codes = [entry["grpc_code"] for entry in logs if entry["event"] == "rpc"]
-    assert codes == ["OK", "OK", "FAILED_PRECONDITION"]
+    assert codes == ["OK", "FAILED_PRECONDITION", "INTERNAL", "INTERNAL"]
 
 
 async def test_unknown_method_does_not_exist(probe: Probe) -> None:

@@ -71,7 +71,7 @@ async def test_a_stream_that_is_read_arrives_whole(tmp_path: Path) -> None:
             return sum([len(part.part) async for part in stub.Pour(POUR, timeout=30)])
 
         sizes = await asyncio.gather(pour(), pour())
-        assert sizes == [100 * 256 * 1024] * 2
+        assert list(sizes) == [100 * 256 * 1024] * 2
         assert all_free(probe, 2)
 
 
