@@ -167,9 +167,9 @@ def test_big_photos_are_decoded_small(orientation: int, monkeypatch: pytest.Monk
 
 
 def test_more_pixels_than_cameras_need_are_refused() -> None:
-    """24 million pixels are the limit, seen in the header alone."""
-    with pytest.raises(DomainError, match="2400万"):
-        encode_photo(jpeg(Image.new("RGB", (4300, 5733), LIGHT_BLUE), quality=20))
+    """51 million pixels are the limit, seen in the header alone."""
+    with pytest.raises(DomainError, match="5100万"):
+        encode_photo(jpeg(Image.new("RGB", (6200, 8267), LIGHT_BLUE), quality=20))
 
 
 def test_material_is_reduced() -> None:

@@ -12,8 +12,9 @@ PHOTO_MIN_BYTES = 15 * KIBIBYTE
 PHOTO_MAX_BYTES = 200 * KIBIBYTE
 PHOTO_MIN_WIDTH_PIXELS = 240
 PHOTO_MIN_HEIGHT_PIXELS = 320
-# A decoder needs 3 bytes a pixel: a small file may be a bomb of gigabytes.
-IMAGE_MAX_PIXELS = 24_000_000
+# Telephones take 50 million; a small file of more may be a bomb. Big ones are reduced while
+# they are decoded.
+IMAGE_MAX_PIXELS = 51_000_000
 PHOTO_SHAPE = 3 / 4
 PHOTO_SHAPE_TOLERANCE = 0.02
 # Share of light-blue pixels beside and above the head. Shadows and hair take the rest.
