@@ -75,7 +75,8 @@ class ServerConfig:
     reflection: bool = False
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
-    max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_receive_bytes: int = MAX_MESSAGE_BYTES
+    max_send_bytes: int = MAX_MESSAGE_BYTES
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
     max_queue_depth: int = MAX_QUEUE_DEPTH

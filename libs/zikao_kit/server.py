@@ -234,8 +234,8 @@ def _handlers_of(definitions: Sequence[ServiceDefinition]) -> dict[str, Any]:
 
 def _options(config: ServerConfig) -> list[tuple[str, Any]]:
     return [
-        ("grpc.max_receive_message_length", config.max_message_bytes),
-        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.max_receive_message_length", config.max_receive_bytes),
+        ("grpc.max_send_message_length", config.max_send_bytes),
         ("grpc.max_connection_age_ms", round(config.max_connection_age_seconds * 1000)),
         # What is not read by then is lost: a reader that does not read keeps no memory longer.
         # Subscriptions end with their connection too, and begin again where they were.

@@ -91,10 +91,15 @@ async def test_surrogate_in_a_text_is_refused(probe: Probe) -> None:
 
 
 async def test_too_large_request_is_refused(tmp_path: Path) -> None:
-    """The size limit is a setting."""
-    async with running_probe(tmp_path, max_message_bytes=1000) as probe:
-        error = await refused(probe, "Open", probe_pb2.OpenRequest(deed="x" * 1001))
-    assert error.code() == Code.RESOURCE_EXHAUSTED
+    """What a server takes at all is a setting; what it sends is another."""
+    long = probe_pb2.OpenRequest(deed="x" * 1001)
+    async with running_probe(tmp_path, max_receive_bytes=1000) as probe, probe.stub() as stub:
+        assert (await refusal(stub.Open(long, timeout=5))).code() == Code.RESOURCE_EXHAUSTED
+    async with running_probe(tmp_path, max_send_bytes=1000) as probe, probe.stub() as stub:
+        await stub.Open(long, timeout=5)
+        await stub.Pour(probe_pb2.PourRequest(parts=1), timeout=5).read()
+        large = stub.Pour(probe_pb2.PourRequest(parts=1, part_kib=1), timeout=5)
+        assert (await refusal(large.read())).code() == Code.RESOURCE_EXHAUSTED
 
 
 async def test_call_without_deadline_is_refused(probe: Probe) -> None:

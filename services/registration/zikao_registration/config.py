@@ -6,7 +6,8 @@ from pathlib import Path
 from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
-MIN_MESSAGE_BYTES = 12 * MEBIBYTE
+MIN_RECEIVE_BYTES = 6 * MEBIBYTE
+MIN_SEND_BYTES = 12 * MEBIBYTE
 # Longer than choosing, submitting and paying take, and than registration may be away.
 CANDIDATE_TOKEN_MINUTES = 120.0
 STAFF_TOKEN_MINUTES = 15.0
@@ -78,6 +79,7 @@ class RegistrationConfig:
 
     @property
     def server_with_room(self) -> ServerConfig:
-        """The server's settings, with messages of MIN_MESSAGE_BYTES at least."""
-        size = max(self.server.max_message_bytes, MIN_MESSAGE_BYTES)
-        return replace(self.server, max_message_bytes=size)
+        """The server's settings, with room for what this service's messages hold at least."""
+        receive = max(self.server.max_receive_bytes, MIN_RECEIVE_BYTES)
+        send = max(self.server.max_send_bytes, MIN_SEND_BYTES)
+        return replace(self.server, max_receive_bytes=receive, max_send_bytes=send)

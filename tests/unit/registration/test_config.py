@@ -21,9 +21,12 @@ def config(**changes: Any) -> RegistrationConfig:
 
 
 def test_messages_have_room_for_photos() -> None:
-    """The kit's limit is raised to what 50 photos need, a higher one is kept."""
-    assert config().server_with_room.max_message_bytes == 12 * MEBIBYTE
-    roomy = ServerConfig("127.0.0.1:0", TLS, max_message_bytes=20 * MEBIBYTE)
+    """The kit's limits are raised to one file in and 50 photos out, higher ones are kept."""
+    server = config().server_with_room
+    assert server.max_receive_bytes == 6 * MEBIBYTE
+    assert server.max_send_bytes == 12 * MEBIBYTE
+    size = 20 * MEBIBYTE
+    roomy = ServerConfig("127.0.0.1:0", TLS, max_receive_bytes=size, max_send_bytes=size)
     assert config(server=roomy).server_with_room == roomy
 
 
