@@ -6,20 +6,19 @@ separately, which costs every call more the more methods a service has.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
-from grpc_health.v1 import _async as health_aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import _async as reflection_aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from zikao_kit.errors import UNAVAILABLE, DomainError
+from zikao_kit.interceptors.deadline import abort, ended_after
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.tls import peer_name
-
-HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 
 
 class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stub only
@@ -56,34 +55,56 @@ class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in it
 
 
 class Health:
-    """grpc.health.v1 for the whole server; NOT_SERVING until told otherwise."""
+    """grpc.health.v1 for the whole server; NOT_SERVING until told otherwise.
 
-    def __init__(self, watchers: OpenCalls) -> None:
-        self._servicer = health_aio.HealthServicer()
+    gRPC's own servicer writes to a watcher under the lock that a change of the status
+    needs: one that does not read would keep the server from stopping.
+    """
+
+    def __init__(self, watchers: OpenCalls, max_write_seconds: float) -> None:
+        self._status = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._changed = asyncio.Condition()
         self._watchers = watchers
-
-    def add_to(self, routes: Routes) -> None:
-        """Answer health checks; watchers are counted, and told to go, or a stop waited for them."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, routes)
-        watch = routes.handlers[HEALTH_WATCH]
-        routes.add(
-            HEALTH_WATCH,
-            grpc.unary_stream_rpc_method_handler(
-                self._watch, watch.request_deserializer, watch.response_serializer
-            ),
-        )
+        self._max_write_seconds = max_write_seconds
 
     async def set_serving(self, serving: bool) -> None:
         """Answer SERVING or NOT_SERVING from now on, and tell the watchers."""
-        status = health_pb2.HealthCheckResponse
-        await self._servicer.set("", status.SERVING if serving else status.NOT_SERVING)
+        known = health_pb2.HealthCheckResponse
+        async with self._changed:
+            self._status = known.SERVING if serving else known.NOT_SERVING
+            self._changed.notify_all()
 
-    async def _watch(self, request: Any, context: Any) -> None:
+    async def Check(  # noqa: N802 - its name in the contract
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> health_pb2.HealthCheckResponse:
+        """Answer for the server as a whole (an empty name); there is nothing else to ask for."""
+        if request.service:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse(status=self._status)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        """Say the status now and whenever it changes.
+
+        Watchers are counted, and told to go, or a stop would wait for them.
+        """
         try:
             with self._watchers.open(peer_name(context.auth_context())):
-                await self._servicer.Watch(request, context)
+                await self._tell(request.service, context)
         except DomainError as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, error.reason)
+            await abort(context, grpc.StatusCode.UNAVAILABLE, error.reason)
+
+    async def _tell(self, service: str, context: Any) -> None:
+        told = None
+        while True:
+            async with self._changed:
+                while self._status_of(service) == told:
+                    await self._changed.wait()
+            told = self._status_of(service)
+            async with ended_after(self._max_write_seconds):
+                await context.write(health_pb2.HealthCheckResponse(status=told))
+
+    def _status_of(self, service: str) -> Any:
+        return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN if service else self._status
 
 
 def add_reflection(routes: Routes, service_names: Sequence[str]) -> None:

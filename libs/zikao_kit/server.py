@@ -25,6 +25,7 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
+from grpc_health.v1 import health_pb2_grpc
 from prometheus_client import start_http_server
 
 from zikao_kit.admission import Admission
@@ -96,9 +97,9 @@ class GrpcServer:
             max_write_seconds=config.max_write_seconds,
         )
         self._watchers = OpenCalls(config.max_watchers, config.max_watchers_per_caller)
-        self._health = Health(self._watchers)
+        self._health = Health(self._watchers, config.max_write_seconds)
         self._routes = Routes()
-        self._health.add_to(self._routes)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
         self._server: grpc.aio.Server | None = None
         self._stop_metrics: Callable[[], None] | None = None
         self.port = 0

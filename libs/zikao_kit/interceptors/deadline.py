@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
 
 from zikao_kit.errors import DEADLINE_REQUIRED, DEADLINE_TOO_SHORT, UNAVAILABLE, DomainError
 
 MIN_REMAINING_SECONDS = 0.020
+ABORT_SECONDS = 1.0
 
 
 def patience_of(remaining_seconds: float | None) -> float:
@@ -39,3 +43,16 @@ async def ended_after(seconds: float) -> AsyncIterator[None]:
         if limit.expired():
             raise DomainError(UNAVAILABLE) from None
         raise
+
+
+async def abort(context: Any, code: grpc.StatusCode, text: str, trailing: Any = ()) -> None:
+    """End a call with a status; raises AbortError, CancelledError when nobody reads it.
+
+    A status waits behind the parts of a stream that are not read. It is on its way then,
+    and nothing is left to do here.
+    """
+    try:
+        async with asyncio.timeout(ABORT_SECONDS):
+            await context.abort(code, text, trailing)
+    except TimeoutError:
+        raise asyncio.CancelledError from None

@@ -19,7 +19,7 @@ from zikao_kit.context import REQUEST_ID_KEY, Call, set_current_call
 from zikao_kit.error_table import ErrorTable, metadata_of
 from zikao_kit.errors import INTERNAL, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
-from zikao_kit.interceptors.deadline import ended_after, patience_of
+from zikao_kit.interceptors.deadline import abort, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.metrics import MethodMetrics
@@ -31,8 +31,6 @@ AUTHORIZATION_KEY = "authorization"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
-# A status waits behind the parts of a stream that are not read: it is not waited for.
-ABORT_SECONDS = 1.0
 log = structlog.get_logger()
 # What callers send ends up in logs and metadata: only what an id looks like is taken.
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
@@ -138,12 +136,7 @@ class Guard:
         self._close(code, error.reason, begun)
         status = self._gate.errors.status(error, call.request_id, self._gate.domain)
         trailing = ((REQUEST_ID_KEY, call.request_id), *metadata_of(status))
-        try:
-            async with asyncio.timeout(ABORT_SECONDS):
-                await context.abort(code, status.message, trailing)
-        except TimeoutError:
-            # It is on its way, behind what the reader has not read.
-            raise asyncio.CancelledError from None
+        await abort(context, code, status.message, trailing)
 
     def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
         seconds = time.perf_counter() - begun
