@@ -82,6 +82,11 @@ class Health:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return health_pb2.HealthCheckResponse(status=self._status)
 
+    async def List(self, _: Any, __: Any) -> health_pb2.HealthListResponse:  # noqa: N802
+        """Answer for the server as a whole: it is all there is."""
+        whole = health_pb2.HealthCheckResponse(status=self._status)
+        return health_pb2.HealthListResponse(statuses={"": whole})
+
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
         """Say the status now and whenever it changes.
 

@@ -54,6 +54,13 @@ async def test_server_answers_when_its_services_are_there(tmp_path: Path) -> Non
         assert await health_of(probe) == NOT_SERVING
         await probe.server.set_serving(True)
         assert await health_of(probe) == SERVING
+        async with probe.channel() as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            listed = await health.List(health_pb2.HealthListRequest(), timeout=5)
+            assert {name: each.status for name, each in listed.statuses.items()} == {"": SERVING}
+            by_name = health_pb2.HealthCheckRequest(service="no.such.Service")
+            error = await refusal(health.Check(by_name, timeout=5))
+            assert error.code() == Code.NOT_FOUND
     finally:
         await probe.server.stop()
 
