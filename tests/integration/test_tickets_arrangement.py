@@ -30,6 +30,7 @@ from support.tickets_database import (
 )
 from zikao_kit.db import ConstraintViolated, Database
 from zikao_kit.errors import DomainError
+from zikao_tickets import arrangement_store
 from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.domain.person import seed_context
@@ -162,6 +163,15 @@ async def test_a_county_gets_its_tickets(county: Database) -> None:
     assert await tickets(county) == [(person.int, 1, True) for person in PEOPLE]
     seed = KEYS.decrypt(published.seed_enc, seed_context(published.arrangement_id))
     assert hashlib.sha256(seed).digest() == published.seed_sha256
+
+
+async def test_many_seats_are_stored_in_several_steps(
+    county: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 seats in steps of 7 are 20 seats, and the checker finds nothing missing."""
+    monkeypatch.setattr(arrangement_store, "SEATS_PER_INSERT", 7)
+    assert (await publish(county, await arranged(county))).sittings == 20
+    assert len(await tickets(county)) == 20
 
 
 async def test_a_late_change_ends_only_tickets_whose_seat_changed(county: Database) -> None:

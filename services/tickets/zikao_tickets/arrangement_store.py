@@ -1,5 +1,6 @@
 """Arrangements, their seats and the tickets they make; bound to the running transaction."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +13,15 @@ from zikao_tickets.domain.arrangement import Room, Seat, Sitting
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.domain.violations import Violation
 
+# So many are encoded in some milliseconds; the event loop waits for it.
+SEATS_PER_INSERT = 5000
+
 
 class ArrangementStore:
-    """One method a named query; seats are replaced by a delete and an insert."""
+    """One method a named query; seats are replaced by a delete and inserts.
+
+    A big county has a hundred thousand seats: what goes over all of them is done in a thread.
+    """
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -64,12 +71,12 @@ class ArrangementStore:
     async def seats(self, arrangement_id: UUID) -> list[Seat]:
         """The seats of an arrangement."""
         rows = await self._tx.fetch("list_seats", arrangement_id)
-        return [Seat(**{**dict(row), "candidate_id": str(row["candidate_id"])}) for row in rows]
+        return await asyncio.to_thread(_seats, rows)
 
     async def sittings(self, session_code: str, county_code: str) -> list[Sitting]:
         """Every sitting of the county."""
         rows = await self._tx.fetch("list_county_sittings", session_code, county_code)
-        return [Sitting(str(r["candidate_id"]), r["slot"], r["course_code"]) for r in rows]
+        return await asyncio.to_thread(_sittings, rows)
 
     async def rooms(self, session_code: str, county_code: str) -> list[Room]:
         """The county's rooms in the order in which they are filled."""
@@ -81,14 +88,15 @@ class ArrangementStore:
     ) -> None:
         """Make these the seats of the arrangement."""
         await self._tx.execute("delete_seats", arrangement_id)
-        await self._tx.execute("insert_seats", arrangement_id, session_code, *columns(seats, 6))
+        for at in range(0, len(seats), SEATS_PER_INSERT):
+            some = seats[at : at + SEATS_PER_INSERT]
+            await self._tx.execute("insert_seats", arrangement_id, session_code, *columns(some, 6))
 
     async def finish(
         self, arrangement_id: UUID, seats: Sequence[Seat], based_on: UUID | None
     ) -> None:
         """Every sitting has its seat, found with those of `based_on` in mind."""
-        candidates = len({seat.candidate_id for seat in seats})
-        rooms = len({(seat.slot, seat.site_code, seat.room_code) for seat in seats})
+        candidates, rooms = await asyncio.to_thread(_counts, seats)
         await self._tx.execute(
             "finish_arrangement", arrangement_id, candidates, len(seats), rooms, based_on
         )
@@ -125,6 +133,20 @@ class ArrangementStore:
     async def put_in_force(self, arrangement_id: UUID, now: datetime, actor: str) -> None:
         """Make it the county's arrangement; no other may be in force."""
         await self._tx.execute("publish_arrangement", arrangement_id, now, actor)
+
+
+def _sittings(rows: Sequence[Any]) -> list[Sitting]:
+    return [Sitting(str(row["candidate_id"]), row["slot"], row["course_code"]) for row in rows]
+
+
+def _seats(rows: Sequence[Any]) -> list[Seat]:
+    return [Seat(**{**dict(row), "candidate_id": str(row["candidate_id"])}) for row in rows]
+
+
+def _counts(seats: Sequence[Seat]) -> tuple[int, int]:
+    """Candidates, and rooms in use over all slots."""
+    candidates = {seat.candidate_id for seat in seats}
+    return len(candidates), len({(seat.slot, seat.site_code, seat.room_code) for seat in seats})
 
 
 def _arrangement(row: Any) -> Arrangement | None:

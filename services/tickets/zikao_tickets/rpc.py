@@ -62,12 +62,15 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
         self, request: session_service_pb2.ApplySessionRequest, context: Any
     ) -> session_service_pb2.ApplySessionResponse:
         """Make a session what the file says."""
+        session = session_from_pb(request.session)
+        # A province's rooms: not on the event loop.
+        sites = await asyncio.to_thread(sites_from_pb, request.session)
 
         async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
             changes = await apply_session(
                 SessionStore(tx),
-                session_from_pb(request.session),
-                sites_from_pb(request.session),
+                session,
+                sites,
                 course_codes=[course.code for course in request.session.courses],
                 dry_run=request.dry_run,
                 now=self._parts.clock.now(),

@@ -1,8 +1,10 @@
 """Sessions with their sites and rooms; bound to the running transaction."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
@@ -12,7 +14,10 @@ from zikao_tickets.domain.session import RoomKey, RoomPlan, Session, Site
 
 
 class SessionStore:
-    """One method a named query; sites are read and replaced together with their rooms."""
+    """One method a named query; sites are read and replaced together with their rooms.
+
+    A province has tens of thousands of rooms: what goes over all of them is done in a thread.
+    """
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -33,21 +38,9 @@ class SessionStore:
 
     async def sites(self, session_code: str) -> list[Site]:
         """All sites in their order, each with its rooms."""
-        rooms: defaultdict[str, list[RoomPlan]] = defaultdict(list)
-        for row in await self._tx.fetch("list_rooms", session_code):
-            rooms[row["site_code"]].append(RoomPlan(row["room_code"], row["columns"], row["rows"]))
-        rows = await self._tx.fetch("list_sites", session_code)
-        return [
-            Site(
-                code=row["site_code"],
-                county_code=row["county_code"],
-                county_name=row["county_name"],
-                name=row["name"],
-                address=row["address"],
-                rooms=tuple(rooms[row["site_code"]]),
-            )
-            for row in rows
-        ]
+        rooms = await self._tx.fetch("list_rooms", session_code)
+        sites = await self._tx.fetch("list_sites", session_code)
+        return await asyncio.to_thread(_sites, sites, rooms)
 
     async def seats_in_use(self, session_code: str) -> dict[RoomKey, int]:
         """The highest seat number given in each room."""
@@ -72,5 +65,27 @@ class SessionStore:
         await self._tx.execute("delete_sites", session_code, unused)
         sites = [(s.code, s.county_code, s.county_name, s.name, s.address) for s in after]
         await self._tx.execute("save_sites", session_code, *columns(sites, 5))
-        rooms = [(s.code, room.code, room.columns, room.rows) for s in after for room in s.rooms]
-        await self._tx.execute("save_rooms", session_code, *columns(rooms, 4))
+        rooms = await asyncio.to_thread(_room_columns, after)
+        await self._tx.execute("save_rooms", session_code, *rooms)
+
+
+def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:
+    plans: defaultdict[str, list[RoomPlan]] = defaultdict(list)
+    for row in rooms:
+        plans[row["site_code"]].append(RoomPlan(row["room_code"], row["columns"], row["rows"]))
+    return [
+        Site(
+            code=row["site_code"],
+            county_code=row["county_code"],
+            county_name=row["county_name"],
+            name=row["name"],
+            address=row["address"],
+            rooms=tuple(plans[row["site_code"]]),
+        )
+        for row in sites
+    ]
+
+
+def _room_columns(sites: Sequence[Site]) -> list[list[Any]]:
+    rooms = ((s.code, room.code, room.columns, room.rows) for s in sites for room in s.rooms)
+    return columns(rooms, 4)

@@ -44,10 +44,12 @@ WHERE arrangement_id = (
 )
 RETURNING arrangement_id;
 
+-- In the order in which they are arranged: sorting a hundred thousand holds the interpreter.
 -- name: list_county_sittings
 SELECT candidate_id, slot, course_code
 FROM tickets.sitting
-WHERE session_code = $1 AND county_code = $2;
+WHERE session_code = $1 AND county_code = $2
+ORDER BY candidate_id, slot;
 
 -- name: delete_seats
 DELETE FROM tickets.seat WHERE arrangement_id = $1;
