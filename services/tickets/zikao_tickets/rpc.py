@@ -201,21 +201,34 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
     async def StreamCountyTickets(
         self, request: ticket_service_pb2.StreamCountyTicketsRequest, context: Any
     ) -> AsyncIterator[ticket_service_pb2.StreamCountyTicketsResponse]:
-        """All tickets of a county, part by part, by ticket number."""
+        """All tickets of a county, part by part, by ticket number.
+
+        While a reader takes its time with a part, nothing is held but that part.
+        """
         session = await self._session(request.session_code)
-        key = (request.session_code, request.county_code)
         after = request.after_ticket_number
         while True:
-            async with self._parts.db.read() as tx:
-                tickets = await next_tickets(self._parts.tickets(tx), *key, after)
-            if not tickets:
+            part, after = await self._county_part(session, request.county_code, after)
+            if part is None:
                 return
-            printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
-            after = tickets[-1].ticket_number
-            async with self._parts.db.transaction() as tx:
-                await self._record(tx, session, printed, self._parts.clock.now())
-                done, total = await self._parts.tickets(tx).county_progress(*key, after)
-            yield county_part_to_pb(printed, done=done, total=total)
+            yield part
+            del part
+
+    async def _county_part(
+        self, session: Session, county_code: str, after: str
+    ) -> tuple[ticket_service_pb2.StreamCountyTicketsResponse | None, str]:
+        """The part after a ticket number and its last number; None at the end."""
+        key = (session.code, county_code)
+        async with self._parts.db.read() as tx:
+            tickets = await next_tickets(self._parts.tickets(tx), *key, after)
+        if not tickets:
+            return None, after
+        printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
+        last = tickets[-1].ticket_number
+        async with self._parts.db.transaction() as tx:
+            await self._record(tx, session, printed, self._parts.clock.now())
+            done, total = await self._parts.tickets(tx).county_progress(*key, last)
+        return county_part_to_pb(printed, done=done, total=total), last
 
     async def _printed(self, session: Session, now: datetime) -> PrintedTickets:
         """The calling candidate's ticket; a refusal is on the office's list before it is said."""

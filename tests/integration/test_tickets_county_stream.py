@@ -1,0 +1,80 @@
+"""What a county's stream holds while its reader takes its time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from support.clocks import FixedClock
+from support.service_databases import MakeDatabase
+from support.tickets_database import (
+    COUNTY,
+    KEYS,
+    OFFICER,
+    SESSION,
+    apply,
+    arranged,
+    bring_photo,
+    enroll,
+    number_of,
+    publish,
+)
+from zikao.tickets.v1.ticket_service_pb2 import StreamCountyTicketsRequest
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.context import acting_as
+from zikao_kit.db import Database
+from zikao_kit.migrate import open_database
+from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.commands import print_county
+from zikao_tickets.commands.open_signer import open_signer
+from zikao_tickets.names import PACKAGE
+from zikao_tickets.parts import Parts
+from zikao_tickets.rendering import RenderPool
+from zikao_tickets.rpc import TicketRpc
+from zikao_tickets.ticket_store import TicketStore
+
+OPEN = SESSION.printing_opens_at
+PEOPLE = [UUID(int=number) for number in range(1, 6)]
+PATIENCE_SECONDS = 2.0
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
+    """Five published tickets, and one connection to the database for all."""
+    config = DatabaseConfig(dsn=await make_database("tickets"), pool_min=1, pool_max=1)
+    async with open_database(config, PACKAGE) as database:
+        await apply(database)
+        for person in PEOPLE:
+            jpeg = portrait_jpeg(person.int, "男")
+            await enroll(database, person, jpeg=jpeg)
+            await bring_photo(database, person, jpeg)
+        await publish(database, await arranged(database))
+        yield database
+
+
+@pytest.fixture
+async def rpc(db: Database) -> AsyncIterator[TicketRpc]:
+    """The methods on that database, with a rendering process."""
+    async with db.transaction() as tx:
+        signer = await open_signer(TicketStore(tx, KEYS), OPEN)
+    pool = RenderPool(1)
+    yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer))
+    pool.close()
+
+
+async def test_a_slow_reader_holds_no_connection(
+    db: Database, rpc: TicketRpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two parts the only connection is free for others, and the stream goes on after."""
+    monkeypatch.setattr(print_county, "MAX_SHEETS_PER_PART", 2)
+    request = StreamCountyTicketsRequest(session_code=SESSION.code, county_code=COUNTY)
+    numbers: list[str] = []
+    with acting_as(OFFICER):
+        async for part in rpc.StreamCountyTickets(request, None):
+            numbers += part.ticket_numbers
+            async with asyncio.timeout(PATIENCE_SECONDS), db.transaction() as tx:
+                progress = await TicketStore(tx, KEYS).county_progress(
+                    SESSION.code, COUNTY, numbers[-1]
+                )
+            assert progress == (part.done, part.total)
+    assert numbers == [number_of(person) for person in PEOPLE]
