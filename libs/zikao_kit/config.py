@@ -99,10 +99,17 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what would keep the server from answering at all."""
-        if self.max_concurrent_calls < 1:
-            raise ValueError("max_concurrent_calls must be at least 1")
-        if min(self.max_queue_depth, self.max_subscriptions) < 0:
-            raise ValueError("max_queue_depth and max_subscriptions must not be negative")
+        if min(self.max_concurrent_calls, self.max_calls_per_connection) < 1:
+            raise ValueError("max_concurrent_calls and _per_connection must be at least 1")
+        open_for_long = (
+            *(self.max_subscriptions, self.max_subscriptions_per_caller),
+            *(self.max_watchers, self.max_watchers_per_caller),
+            *(self.max_streams, self.max_streams_per_actor),
+        )
+        if min(self.max_queue_depth, *open_for_long) < 0:
+            raise ValueError("no limit of calls (max_*) may be negative")
+        if min(self.max_call_seconds, self.max_stream_seconds, self.max_write_seconds) <= 0:
+            raise ValueError("max_call_seconds, _stream_ and _write_ must be above 0")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 1. recovery: an unexpected exception becomes an opaque INTERNAL (`guard`)
 2. request id, log context, access log, metrics (`guard`, `access_log`)
-3. deadline (`deadline`)
-4. admission by priority (`zikao_kit.admission`)
+3. deadline: one is needed, and counts up to the server's own (`deadline`)
+4. admission by priority, and its slot left while a stream waits for its caller
+   (`zikao_kit.admission`); what is open for long is counted (`open_calls`)
 5. identity and permission from the contract (`identity`)
-6. parsing, scope and validation of each request message (`method`)
+6. size, parsing, scope and validation of each request message (`method`)
 7. errors to `google.rpc.Status` (`guard`, `zikao_kit.error_table`)
 
 These are no `grpc.aio.ServerInterceptor`s: those are looked up anew for every

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from zikao_kit.config import (
+    CertFiles,
     ClockConfig,
     ConfigError,
     DatabaseConfig,
@@ -167,3 +168,24 @@ def test_missing_or_empty_secret_is_refused(tmp_path: Path, content: str | None)
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match="key"):
         read_secret(path)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"max_concurrent_calls": 0},
+        {"max_calls_per_connection": 0},
+        {"max_queue_depth": -1},
+        {"max_subscriptions_per_caller": -1},
+        {"max_streams_per_actor": -1},
+        {"max_watchers": -1},
+        {"max_call_seconds": 0},
+        {"max_stream_seconds": -1},
+        {"max_write_seconds": 0},
+    ],
+)
+def test_limits_under_which_nobody_is_answered_are_refused(limit: dict[str, Any]) -> None:
+    """A server that could never answer does not start."""
+    tls = CertFiles(Path("/a.pem"), Path("/b.pem"), Path("/c.pem"))
+    with pytest.raises(ValueError, match="max_"):
+        ServerConfig("127.0.0.1:0", tls, **limit)
