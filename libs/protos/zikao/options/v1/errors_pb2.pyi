@@ -24,7 +24,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
-    """The request breaks a rule of the contract; BadRequest lists every field."""
+    """The request breaks a rule of the contract; BadRequest lists every field,
+    of a request with more than 100 values the first only.
+    """
     ERROR_REASON_DEADLINE_REQUIRED: _ErrorReason.ValueType  # 2
     """The call came without a deadline; every call except a subscription needs one."""
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 3
@@ -46,7 +48,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 11
     """An unexpected fault; quote the request id to the operator."""
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 12
-    """A part this call needs cannot be reached now; safe to retry."""
+    """A part this call needs cannot be reached now, or the call took longer than a server
+    gives any, or its stream was not read; safe to retry.
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 13
     """What the request names does not exist, or the caller may not know of it."""
     ERROR_REASON_SESSION_UNKNOWN: _ErrorReason.ValueType  # 14
@@ -61,7 +65,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
-"""The request breaks a rule of the contract; BadRequest lists every field."""
+"""The request breaks a rule of the contract; BadRequest lists every field,
+of a request with more than 100 values the first only.
+"""
 ERROR_REASON_DEADLINE_REQUIRED: ErrorReason.ValueType  # 2
 """The call came without a deadline; every call except a subscription needs one."""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 3
@@ -83,7 +89,9 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 10
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 11
 """An unexpected fault; quote the request id to the operator."""
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 12
-"""A part this call needs cannot be reached now; safe to retry."""
+"""A part this call needs cannot be reached now, or the call took longer than a server
+gives any, or its stream was not read; safe to retry.
+"""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 13
 """What the request names does not exist, or the caller may not know of it."""
 ERROR_REASON_SESSION_UNKNOWN: ErrorReason.ValueType  # 14

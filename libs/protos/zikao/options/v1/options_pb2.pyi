@@ -121,7 +121,9 @@ class Access(_message.Message):
     priority: Global___Priority.ValueType
     """Class for load shedding. Unspecified counts as PRIORITY_READ."""
     long_lived: _builtins.bool
-    """A subscription without an end: exempt from the deadline that all others need."""
+    """A subscription without an end: exempt from the deadline that all others need. It
+    ends with its connection, after minutes, and is begun again where it was.
+    """
     max_request_kib: _builtins.int
     """Most KiB that one request message may have, before it is parsed: INVALID_REQUEST
     beyond. 0: 16, which is room enough for all but files and settings.
