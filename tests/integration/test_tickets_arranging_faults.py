@@ -19,6 +19,7 @@ from support.tickets_database import (
     enroll,
     everything_has_come,
     found,
+    lease,
     sql,
     start,
     tickets_database,
@@ -26,7 +27,7 @@ from support.tickets_database import (
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.session_store import SessionStore
-from zikao_tickets.workers.arranging import ArrangementWorker
+from zikao_tickets.workers.arranging import MAX_ATTEMPTS, ArrangementWorker
 
 LEASE = timedelta(milliseconds=50)
 
@@ -94,3 +95,15 @@ async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement
     await asyncio.sleep(2 * LEASE.total_seconds())
     assert await worker.work()
     assert (await found(db, waiting.arrangement_id)).state is ArrangementState.DONE
+
+
+async def test_work_that_is_never_ended_is_given_up(db: Database, waiting: Arrangement) -> None:
+    """Five processes die over it: the sixth look fails it, and another may start."""
+    for _ in range(MAX_ATTEMPTS):
+        assert await lease(db) == waiting.arrangement_id
+        await sql(db, "UPDATE tickets.arrangement SET leased_until = requested_at")
+    assert not await ArrangementWorker(db, KEYS, LEASE).work()
+    ended = await found(db, waiting.arrangement_id)
+    assert ended.state is ArrangementState.FAILED
+    assert ended.failure == f"编排多次中断，请联系技术人员（编号{ended.arrangement_id}）"
+    assert (await arranged(db)).state is ArrangementState.DONE

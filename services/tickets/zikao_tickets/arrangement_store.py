@@ -57,6 +57,11 @@ class ArrangementStore:
         found: UUID | None = await self._tx.fetchval("lease_arrangement", source, lease)
         return found
 
+    async def give_up(self, max_attempts: int) -> list[UUID]:
+        """Fail the arrangements that were left that often without an end; return which."""
+        rows = await self._tx.fetch("give_up_arrangements", max_attempts)
+        return [row["arrangement_id"] for row in rows]
+
     async def hold_rooms(self, session_code: str) -> None:
         """Let no session file change the rooms until the transaction ends."""
         await self._tx.execute("hold_session", session_code)

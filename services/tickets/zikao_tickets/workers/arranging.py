@@ -15,6 +15,7 @@ from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.names import ENROLLMENTS, SCHEMA
 
 WORK = "arrangement"
+MAX_ATTEMPTS = 5
 
 log = structlog.get_logger()
 
@@ -22,8 +23,9 @@ log = structlog.get_logger()
 class ArrangementWorker:
     """A process that dies leaves its lease, which another takes over when it has passed.
 
-    So does one that loses the database. Any other fault would be the same again: it ends the
-    arrangement, and the office may start another one.
+    So does one that loses the database: MAX_ATTEMPTS times, since what kills processes or
+    takes the database too long would do so for ever. Any other fault would be the same again:
+    it ends the arrangement at once. The office may then start another one.
     """
 
     def __init__(self, db: Database, keys: KeyRing, lease: timedelta) -> None:
@@ -34,7 +36,10 @@ class ArrangementWorker:
     async def work(self) -> bool:
         """Do one arrangement; False when none waits."""
         async with self._db.transaction() as tx:
+            given_up = await ArrangementStore(tx).give_up(MAX_ATTEMPTS)
             arrangement_id = await ArrangementStore(tx).lease(ENROLLMENTS, self._lease)
+        for each in given_up:
+            log.error("arrangement given up", work=WORK, arrangement_id=str(each))
         if arrangement_id is None:
             return False
         with acting_as(Actor(subject=SCHEMA, role=SERVICE_ROLE, caller=SCHEMA)):

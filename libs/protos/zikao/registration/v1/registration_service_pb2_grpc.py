@@ -93,7 +93,7 @@ class RegistrationServiceServicer:
 
     def UploadPhoto(self, request, context):
         """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-        JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+        JPEG, at most 5 MB, 240x320 pixels to 51 million, 3:4, on plain light blue. When:
         as UpdateRegistration; looked at before the picture is. A candidate's pictures are
         taken one at a time, others' 10 at once: OVERLOADED beyond.
 
@@ -105,7 +105,7 @@ class RegistrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UploadIdentityMaterial(self, request, context):
-        """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+        """Stores front and back of the document as one JPEG, at most 5 MB and 51 million
         pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
         registration is pending; for a rejected one until reviews end. An officer who is
         looking at the last material loses the lease. In work one at a time, as photos.

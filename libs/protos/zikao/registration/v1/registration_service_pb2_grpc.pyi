@@ -51,7 +51,7 @@ class RegistrationServiceStub:
     """
     UploadPhoto: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]
     """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-    JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+    JPEG, at most 5 MB, 240x320 pixels to 51 million, 3:4, on plain light blue. When:
     as UpdateRegistration; looked at before the picture is. A candidate's pictures are
     taken one at a time, others' 10 at once: OVERLOADED beyond.
 
@@ -59,7 +59,7 @@ class RegistrationServiceStub:
     REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _grpc.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]
-    """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+    """Stores front and back of the document as one JPEG, at most 5 MB and 51 million
     pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
     registration is pending; for a rejected one until reviews end. An officer who is
     looking at the last material loses the lease. In work one at a time, as photos.
@@ -99,7 +99,7 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     """
     UploadPhoto: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadPhotoRequest, _registration_service_pb2.UploadPhotoResponse]  # type: ignore[assignment]
     """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-    JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+    JPEG, at most 5 MB, 240x320 pixels to 51 million, 3:4, on plain light blue. When:
     as UpdateRegistration; looked at before the picture is. A candidate's pictures are
     taken one at a time, others' 10 at once: OVERLOADED beyond.
 
@@ -107,7 +107,7 @@ class RegistrationServiceAsyncStub(RegistrationServiceStub):
     REGISTRATION_CLOSED, CORRECTION_CLOSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     UploadIdentityMaterial: _aio.UnaryUnaryMultiCallable[_registration_service_pb2.UploadIdentityMaterialRequest, _registration_service_pb2.UploadIdentityMaterialResponse]  # type: ignore[assignment]
-    """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+    """Stores front and back of the document as one JPEG, at most 5 MB and 51 million
     pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
     registration is pending; for a rejected one until reviews end. An officer who is
     looking at the last material loses the lease. In work one at a time, as photos.
@@ -162,7 +162,7 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadPhotoResponse, _abc.Awaitable[_registration_service_pb2.UploadPhotoResponse]]:
         """Stores the photo, re-encoded as 480x640 without metadata, in place of the last.
-        JPEG, at most 5 MB, 240x320 pixels to 24 million, 3:4, on plain light blue. When:
+        JPEG, at most 5 MB, 240x320 pixels to 51 million, 3:4, on plain light blue. When:
         as UpdateRegistration; looked at before the picture is. A candidate's pictures are
         taken one at a time, others' 10 at once: OVERLOADED beyond.
 
@@ -176,7 +176,7 @@ class RegistrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_service_pb2.UploadIdentityMaterialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_service_pb2.UploadIdentityMaterialResponse, _abc.Awaitable[_registration_service_pb2.UploadIdentityMaterialResponse]]:
-        """Stores front and back of the document as one JPEG, at most 5 MB and 24 million
+        """Stores front and back of the document as one JPEG, at most 5 MB and 51 million
         pixels, re-encoded with at most 2400 a side. Allowed until the material deadline, also while the
         registration is pending; for a rejected one until reviews end. An officer who is
         looking at the last material loses the lease. In work one at a time, as photos.

@@ -85,6 +85,7 @@ CREATE TABLE tickets.arrangement (
     started_by text NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     leased_until timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
     based_on uuid REFERENCES tickets.arrangement (arrangement_id),
     published_at timestamptz,
     published_by text,
@@ -97,6 +98,7 @@ CREATE TABLE tickets.arrangement (
 );
 COMMENT ON TABLE tickets.arrangement IS
     'Arrangements of counties; requested_at and leased_until go by the database''s clock,
+    attempts counts the leases that were taken,
     based_on is the arrangement that was in force when it was made';
 CREATE UNIQUE INDEX arrangement_in_progress ON tickets.arrangement (session_code, county_code)
     WHERE state IN ('pending', 'running');

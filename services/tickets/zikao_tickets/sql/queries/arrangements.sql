@@ -25,7 +25,7 @@ FOR UPDATE;
 -- committed before the move would count as having come.
 -- name: lease_arrangement
 UPDATE tickets.arrangement
-SET state = 'running', leased_until = clock_timestamp() + $2::interval
+SET state = 'running', leased_until = clock_timestamp() + $2::interval, attempts = attempts + 1
 WHERE arrangement_id = (
     SELECT waiting.arrangement_id
     FROM tickets.arrangement AS waiting
@@ -42,6 +42,14 @@ WHERE arrangement_id = (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
+RETURNING arrangement_id;
+
+-- Ends what whoever took it has left without an end again and again.
+-- name: give_up_arrangements
+UPDATE tickets.arrangement
+SET state = 'failed', leased_until = NULL,
+    failure = '编排多次中断，请联系技术人员（编号' || arrangement_id || '）'
+WHERE state = 'running' AND leased_until < clock_timestamp() AND attempts >= $1
 RETURNING arrangement_id;
 
 -- In the order in which they are arranged: sorting a hundred thousand holds the interpreter.
