@@ -25,6 +25,7 @@ from support.tickets_database import (
     tickets_database,
 )
 from zikao_kit.db import Database, DatabaseUnavailable
+from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.session_store import SessionStore
 from zikao_tickets.workers.arranging import MAX_ATTEMPTS, ArrangementWorker
@@ -98,11 +99,16 @@ async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement
 
 
 async def test_work_that_is_never_ended_is_given_up(db: Database, waiting: Arrangement) -> None:
-    """Five processes die over it: the sixth look fails it, and another may start."""
+    """Five processes died over it, and none is at it: it is failed, and another may start."""
     for _ in range(MAX_ATTEMPTS):
         assert await lease(db) == waiting.arrangement_id
         await sql(db, "UPDATE tickets.arrangement SET leased_until = requested_at")
-    assert not await ArrangementWorker(db, KEYS, LEASE).work()
+    worker = ArrangementWorker(db, KEYS, LEASE)
+    async with db.transaction() as tx:
+        await ArrangementStore(tx).lock(waiting.arrangement_id)  # one lives and is at work
+        assert not await worker.work()
+    assert (await found(db, waiting.arrangement_id)).state is ArrangementState.RUNNING
+    assert not await worker.work()
     ended = await found(db, waiting.arrangement_id)
     assert ended.state is ArrangementState.FAILED
     assert ended.failure == f"编排多次中断，请联系技术人员（编号{ended.arrangement_id}）"

@@ -36,8 +36,9 @@ class ArrangementWorker:
     async def work(self) -> bool:
         """Do one arrangement; False when none waits."""
         async with self._db.transaction() as tx:
-            given_up = await ArrangementStore(tx).give_up(MAX_ATTEMPTS)
-            arrangement_id = await ArrangementStore(tx).lease(ENROLLMENTS, self._lease)
+            store = ArrangementStore(tx)
+            given_up = await store.give_up(MAX_ATTEMPTS)
+            arrangement_id = await store.lease(ENROLLMENTS, self._lease)
         for each in given_up:
             log.error("arrangement given up", work=WORK, arrangement_id=str(each))
         if arrangement_id is None:

@@ -92,7 +92,7 @@ class Arrangement(_message.Message):
     rooms: _builtins.int
     """Rooms in use over all slots."""
     failure: _builtins.str
-    """Why it failed, in Chinese; of a fault, the request id under which it is logged."""
+    """Why it failed, in Chinese; of a fault, the id under which it is logged."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""

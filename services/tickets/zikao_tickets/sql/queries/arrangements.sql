@@ -44,12 +44,18 @@ WHERE arrangement_id = (
 )
 RETURNING arrangement_id;
 
--- Ends what whoever took it has left without an end again and again.
+-- Ends what whoever took it has left without an end again and again; whoever is still at it,
+-- beyond the lease, has the row locked.
 -- name: give_up_arrangements
 UPDATE tickets.arrangement
 SET state = 'failed', leased_until = NULL,
     failure = '编排多次中断，请联系技术人员（编号' || arrangement_id || '）'
-WHERE state = 'running' AND leased_until < clock_timestamp() AND attempts >= $1
+WHERE arrangement_id IN (
+    SELECT arrangement_id
+    FROM tickets.arrangement
+    WHERE state = 'running' AND leased_until < clock_timestamp() AND attempts >= $1
+    FOR UPDATE SKIP LOCKED
+)
 RETURNING arrangement_id;
 
 -- In the order in which they are arranged: sorting a hundred thousand holds the interpreter.
