@@ -15,9 +15,9 @@ PARTS = ("options", "registration", "enrollment", "tickets")
 HEAD = """# Errors
 
 Every error is a `google.rpc.Status`. `ErrorInfo.reason` holds one of the reasons below and
-`ErrorInfo.metadata` the values in braces; `BadRequest` lists every bad field (of a
-request with more than 100 values only the first), `RetryInfo` says when to come again,
-`LocalizedMessage` (zh-CN) is for people. Clients decide by reason, never by text.
+`ErrorInfo.metadata` the values in braces; `BadRequest` lists every bad field (of a request with
+more than 100 values only the first, unless it is an operator's), `RetryInfo` says when to come
+again, `LocalizedMessage` (zh-CN) is for people. Clients decide by reason, never by text.
 
 This page is made from the protos by `make protos`."""
 TABLE_HEAD = "| reason | code | 说明 |\n| --- | --- | --- |"

@@ -44,6 +44,11 @@ class MethodPolicy:
     streams: bool = False
     max_request_kib: int = DEFAULT_REQUEST_KIB
 
+    @property
+    def for_services_only(self) -> bool:
+        """Whether nobody calls but systems of the installation, known by their certificates."""
+        return bool(self.services) and not (self.anyone or self.roles)
+
     @classmethod
     def of(cls, method: MethodDescriptor) -> MethodPolicy:
         """Read the option `access`; raises ValueError when it contradicts the request."""

@@ -70,23 +70,24 @@ _ORDERED_TYPES = frozenset(
 _validator = protovalidate.Validator()
 
 
-def problems_in(message: Message) -> list[FieldProblem]:
-    """Return everything that is wrong with `message`, in the order of its contract.
+def problems_in(message: Message, *, of_any_size: bool = False) -> list[FieldProblem]:
+    """Return what is wrong with `message`, in the order of its contract; at most MAX_PROBLEMS.
 
-    Of one with more than MAX_VALUES values only the first, and a word that it is not all.
+    Of one with more than MAX_VALUES values only the first, and a word that it is not all:
+    looking for the others takes the time of everybody else. `of_any_size`: look all the same.
     """
     first = _validator.collect_violations(message, fail_fast=True)
     if not first:
         return []
-    if holds_more_than(message, MAX_VALUES):
+    if not of_any_size and holds_more_than(message, MAX_VALUES):
         return [_problem_of(first[0]), _MORE_MAY_FOLLOW]
     violations = _validator.collect_violations(message)
     return [_problem_of(violation) for violation in violations[:MAX_PROBLEMS]]
 
 
-def require_valid(message: Message) -> None:
+def require_valid(message: Message, *, of_any_size: bool = False) -> None:
     """Raise INVALID_REQUEST with its bad fields when `message` breaks its contract."""
-    problems = problems_in(message)
+    problems = problems_in(message, of_any_size=of_any_size)
     if problems:
         raise DomainError(INVALID_REQUEST, fields=problems)
 

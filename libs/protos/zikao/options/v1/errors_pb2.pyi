@@ -25,7 +25,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
     """The request breaks a rule of the contract; BadRequest lists every field,
-    of a request with more than 100 values the first only.
+    of a request with more than 100 values the first only, except where none but services call.
     """
     ERROR_REASON_DEADLINE_REQUIRED: _ErrorReason.ValueType  # 2
     """The call came without a deadline; every call except a subscription needs one."""
@@ -66,7 +66,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
 """The request breaks a rule of the contract; BadRequest lists every field,
-of a request with more than 100 values the first only.
+of a request with more than 100 values the first only, except where none but services call.
 """
 ERROR_REASON_DEADLINE_REQUIRED: ErrorReason.ValueType  # 2
 """The call came without a deadline; every call except a subscription needs one."""
