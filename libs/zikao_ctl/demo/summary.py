@@ -58,8 +58,9 @@ def write_summary(
 
 def show(console: Console, counts: Mapping[str, int], violations: Mapping[str, int]) -> None:
     """Two tables for people."""
-    totals = Table(*counts.keys(), title="What happened")
-    totals.add_row(*map(str, counts.values()))
+    totals = Table("what happened", "candidates", title="The session")
+    for name, count in counts.items():
+        totals.add_row(name, str(count))
     table = Table("invariant", "violations", title="What must hold, checked by SQL")
     for name, count in sorted(violations.items()):
         colour = "red" if count else "green"
