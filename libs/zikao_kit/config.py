@@ -44,7 +44,8 @@ MAX_WATCHERS_PER_CALLER = 100
 # Of one caller on behalf of one person: an office prints a county or two at once.
 MAX_STREAMS = 256
 MAX_STREAMS_PER_ACTOR = 8
-MAX_CALLS_PER_CONNECTION = 100
+# More than a portal has in flight: what goes beyond is refused by the transport, as UNAVAILABLE.
+MAX_CALLS_PER_CONNECTION = 1000
 # However long a caller would wait; nothing that we do takes longer.
 MAX_CALL_SECONDS = 60.0
 MAX_STREAM_SECONDS = 900.0

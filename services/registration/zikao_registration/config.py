@@ -8,6 +8,8 @@ from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, S
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
 MIN_RECEIVE_BYTES = 6 * MEBIBYTE
 MIN_SEND_BYTES = 12 * MEBIBYTE
+# Each may bring a picture: together they must fit into memory.
+MAX_CALLS_PER_CONNECTION = 300
 # Longer than choosing, submitting and paying take, and than registration may be away.
 CANDIDATE_TOKEN_MINUTES = 120.0
 STAFF_TOKEN_MINUTES = 15.0
@@ -79,7 +81,13 @@ class RegistrationConfig:
 
     @property
     def server_with_room(self) -> ServerConfig:
-        """The server's settings, with room for what this service's messages hold at least."""
+        """The server's settings, with room for this service's messages, and not for too many."""
         receive = max(self.server.max_receive_bytes, MIN_RECEIVE_BYTES)
         send = max(self.server.max_send_bytes, MIN_SEND_BYTES)
-        return replace(self.server, max_receive_bytes=receive, max_send_bytes=send)
+        calls = min(self.server.max_calls_per_connection, MAX_CALLS_PER_CONNECTION)
+        return replace(
+            self.server,
+            max_receive_bytes=receive,
+            max_send_bytes=send,
+            max_calls_per_connection=calls,
+        )

@@ -25,8 +25,15 @@ def test_messages_have_room_for_photos() -> None:
     server = config().server_with_room
     assert server.max_receive_bytes == 6 * MEBIBYTE
     assert server.max_send_bytes == 12 * MEBIBYTE
+    assert server.max_calls_per_connection == 300
     size = 20 * MEBIBYTE
-    roomy = ServerConfig("127.0.0.1:0", TLS, max_receive_bytes=size, max_send_bytes=size)
+    roomy = ServerConfig(
+        "127.0.0.1:0",
+        TLS,
+        max_receive_bytes=size,
+        max_send_bytes=size,
+        max_calls_per_connection=200,
+    )
     assert config(server=roomy).server_with_room == roomy
 
 
