@@ -14,7 +14,8 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -176,6 +177,24 @@ class _Queue:
 
     def last(self) -> _Waiter:
         return next(reversed(self.waiters))
+
+
+class OneAtATime:
+    """Who has something slow in progress here: who asks in a loop fills no line of others."""
+
+    def __init__(self) -> None:
+        self._busy: set[Hashable] = set()
+
+    @contextmanager
+    def only(self, who: Hashable) -> Iterator[None]:
+        """Be the one of `who` inside the block; raises OVERLOADED for a second one."""
+        if who in self._busy:
+            raise overloaded()
+        self._busy.add(who)
+        try:
+            yield
+        finally:
+            self._busy.remove(who)
 
 
 def overloaded() -> DomainError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ Apply = Callable[[Transaction, Sequence[FeedEvent]], Awaitable[None]]
 
 
 def subscription(
-    watch: Callable[[Any], AsyncIterable[Any]],
+    watch: Callable[[Any], Any],
     request_type: Callable[..., Any],
     payload_of: Callable[[Any], Any],
 ) -> Subscribe:
@@ -69,9 +69,14 @@ def subscription(
     """
 
     async def subscribe(cursor: str) -> AsyncGenerator[FeedMessage, None]:
-        async for answer in watch(request_type(cursor=cursor)):
-            events = [FeedEvent(event.cursor, payload_of(event)) for event in answer.events]
-            yield FeedMessage(events, answer.as_of.ToDatetime(UTC))
+        call = watch(request_type(cursor=cursor))
+        try:
+            async for answer in call:
+                events = [FeedEvent(event.cursor, payload_of(event)) for event in answer.events]
+                yield FeedMessage(events, answer.as_of.ToDatetime(UTC))
+        finally:
+            # gRPC goes on with a call that nobody reads any more.
+            call.cancel()
 
     return subscribe
 

@@ -138,10 +138,9 @@ async def test_who_is_not_there_yet_is_asked_for_once(
         await approved_candidate(server, 1)
         await pending_candidate(server, 2)
         approved, waiting = [await person(running, server, number) for number in (1, 2)]
-    refused = [
-        each.refused(asked) for each in (approved, waiting) for asked in (submission(), plan())
-    ]
-    assert {error.reason for error in await asyncio.gather(*refused)} == {"UNAVAILABLE"}
+    for asked in (submission(), plan()):
+        refused = await asyncio.gather(*(each.refused(asked) for each in (approved, waiting)))
+        assert {error.reason for error in refused} == {"UNAVAILABLE"}
     async with registration(running, registration_dsn):
         before = questions()
         await until_not_away(approved)
@@ -181,6 +180,17 @@ async def test_a_crowd_of_strangers_delays_nobody(running: Installation) -> None
         reasons = Counter(error.reason for error in await asyncio.gather(*asking))
         assert set(reasons) == {"UNAVAILABLE", "OVERLOADED"}
         assert reasons["UNAVAILABLE"] == MAX_WAITING
+
+
+async def test_one_stranger_takes_one_place(running: Installation) -> None:
+    """Who asks again and again waits once: another unknown candidate is still asked about."""
+    async with silent_listener(running.registration_port):
+        pushy, other = await running.candidate(500), await running.candidate(501)
+        asking = [asyncio.create_task(pushy.refused(submission())) for _ in range(MAX_WAITING + 5)]
+        await until(lambda: any(task.done() for task in asking))
+        assert (await other.refused(submission())).reason == "UNAVAILABLE"
+        reasons = Counter(error.reason for error in await asyncio.gather(*asking))
+        assert reasons == {"UNAVAILABLE": 1, "OVERLOADED": MAX_WAITING + 4}
 
 
 @asynccontextmanager

@@ -46,6 +46,7 @@ class Peers:
     signing_keys: dict[str, bytes] = field(default_factory=dict)
     photos_asked: list[str] = field(default_factory=list)
     enrollment_is_silent: bool = False
+    candidate_watchers: int = 0
     registration: PeerConfig = field(init=False)
     enrollment: PeerConfig = field(init=False)
 
@@ -158,16 +159,20 @@ class _CandidateFeedRpc(candidate_feed_grpc.CandidateFeedServiceServicer):
         self, request: candidate_feed.WatchCandidatesRequest, context: Any
     ) -> AsyncIterator[candidate_feed.WatchCandidatesResponse]:
         position = int(request.cursor or 0)
-        while True:
-            as_of = time_to_pb(datetime.now(UTC))
-            new = self._peers.candidates[position:]
-            events = [
-                candidate_feed.CandidateEvent(cursor=str(number), candidate=candidate)
-                for number, candidate in enumerate(new, start=position + 1)
-            ]
-            position += len(new)
-            yield candidate_feed.WatchCandidatesResponse(events=events, as_of=as_of)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        self._peers.candidate_watchers += 1
+        try:
+            while True:
+                as_of = time_to_pb(datetime.now(UTC))
+                new = self._peers.candidates[position:]
+                events = [
+                    candidate_feed.CandidateEvent(cursor=str(number), candidate=candidate)
+                    for number, candidate in enumerate(new, start=position + 1)
+                ]
+                position += len(new)
+                yield candidate_feed.WatchCandidatesResponse(events=events, as_of=as_of)
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+        finally:
+            self._peers.candidate_watchers -= 1
 
     async def GetCandidate(
         self, request: candidate_feed.GetCandidateRequest, context: Any

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from zikao_kit.admission import overloaded
+from zikao_kit.admission import OneAtATime, overloaded
 from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
@@ -30,12 +30,13 @@ class Newcomers:
         self._registration = registration
         self._questions = asyncio.Semaphore(MAX_QUESTIONS_AT_ONCE)
         self._waiting = 0
+        self._asking = OneAtATime()
 
     async def with_candidate(self, candidate_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
         """Do `work`.
 
         Raises what it raises, UNAVAILABLE when registration does not answer, and OVERLOADED
-        when many wait for that already.
+        when many, or the candidate's own call, wait for that already.
         """
         try:
             return await work()
@@ -45,7 +46,8 @@ class Newcomers:
         return await work()
 
     async def _learn(self, candidate_id: UUID) -> bool:
-        candidate = await self._ask(candidate_id)
+        with self._asking.only(candidate_id):
+            candidate = await self._ask(candidate_id)
         if candidate is None:
             return False
         async with self._db.transaction() as tx:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from zikao_kit.admission import OneAtATime
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.states import Arrangement
-from zikao_tickets.prints_in_flight import PrintsInFlight
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.ticket_store import TicketStore
@@ -23,7 +23,7 @@ class Parts:
     clock: Clock
     pool: RenderPool
     signer: ProofSigner
-    prints: PrintsInFlight = field(default_factory=PrintsInFlight)
+    prints: OneAtATime = field(default_factory=OneAtATime)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""
