@@ -39,8 +39,8 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
     async def QueryPaymentOrder(
         self, request: pb.QueryPaymentOrderRequest, context: Any
     ) -> pb.QueryPaymentOrderResponse:
-        """Nobody asks this yet."""
-        raise NotImplementedError
+        """Answer that it is open."""
+        return pb.QueryPaymentOrderResponse(state=pb.PAYMENT_ORDER_STATE_OPEN)
 
     async def ClosePaymentOrder(
         self, request: pb.ClosePaymentOrderRequest, context: Any
