@@ -8,13 +8,14 @@ line is other candidates, and a single part of a county.
 import asyncio
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from zikao_kit.admission import overloaded
@@ -41,6 +42,8 @@ ATTEMPTS = 2
 RETRY_AFTER = timedelta(seconds=2)
 # A page takes 10 to 30 ms: whoever comes later than this would wait for seconds.
 MAX_PAGES_WAITING_PER_PROCESS = 64
+
+WRITERS_ARE_LET_GO = (3, 11, 5)
 
 log = structlog.get_logger()
 
@@ -116,6 +119,7 @@ class RenderPool:
         # Every call that was waiting comes here: the first one replaces it for all.
         if self._executor is broken:
             self._executor = self._new_executor()
+            _give_up_writing(broken)
             broken.shutdown(wait=False)
 
     def _new_executor(self) -> ProcessPoolExecutor:
@@ -124,6 +128,18 @@ class RenderPool:
         return ProcessPoolExecutor(
             self._processes, mp_context=context, initializer=_end_with_parent
         )
+
+
+def _give_up_writing(broken: ProcessPoolExecutor) -> None:
+    """Let what was on its way to a dead process go.
+
+    Before CPython 3.11.5 (gh-94777) the executor waits for ever for the thread that writes to the
+    process's pipe, and so does this process at its end. Without a reader the write fails. Later
+    ones close it themselves: a second time would close whatever has got its number since.
+    """
+    queue: Any = getattr(broken, "_call_queue", None)
+    if queue is not None and sys.version_info < WRITERS_ARE_LET_GO:
+        queue._reader.close()
 
 
 def _end_with_parent() -> None:
