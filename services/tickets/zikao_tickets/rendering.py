@@ -44,6 +44,7 @@ RETRY_AFTER = timedelta(seconds=2)
 MAX_PAGES_WAITING_PER_PROCESS = 64
 
 WRITERS_ARE_LET_GO = (3, 11, 5)
+STUCK_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -119,8 +120,7 @@ class RenderPool:
         # Every call that was waiting comes here: the first one replaces it for all.
         if self._executor is broken:
             self._executor = self._new_executor()
-            _give_up_writing(broken)
-            broken.shutdown(wait=False)
+            _let_go(broken)
 
     def _new_executor(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the parent has gRPC's threads, which do not survive a fork.
@@ -130,15 +130,23 @@ class RenderPool:
         )
 
 
-def _give_up_writing(broken: ProcessPoolExecutor) -> None:
-    """Let what was on its way to a dead process go.
+def _let_go(broken: ProcessPoolExecutor) -> None:
+    """Give up what was on its way to a dead process.
 
-    Before CPython 3.11.5 (gh-94777) the executor waits for ever for the thread that writes to the
-    process's pipe, and so does this process at its end. Without a reader the write fails. Later
-    ones close it themselves: a second time would close whatever has got its number since.
+    Before CPython 3.11.5 (gh-94777) the executor's thread waits for ever for the one that writes
+    to the process's pipe, and this process at its end for both. Without a reader the write fails.
+    Only once they are stuck: until then they close the pipe themselves.
     """
-    queue: Any = getattr(broken, "_call_queue", None)
-    if queue is not None and sys.version_info < WRITERS_ARE_LET_GO:
+    parts: Any = broken
+    manager, queue = parts._executor_manager_thread, parts._call_queue
+    broken.shutdown(wait=False)
+    if manager is not None and sys.version_info < WRITERS_ARE_LET_GO:
+        threading.Thread(target=_unblock, args=(manager, queue), daemon=True).start()
+
+
+def _unblock(manager: threading.Thread, queue: Any) -> None:
+    manager.join(STUCK_SECONDS)
+    if manager.is_alive():
         queue._reader.close()
 
 
