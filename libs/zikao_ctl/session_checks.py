@@ -33,6 +33,9 @@ def _check_calendar(session: SessionFile, problems: Problems) -> None:
     calendar = session.calendar
     windows = {"registration": calendar.registration, "printing": calendar.printing}
     windows |= {f"enrollment.{track}": window for track, window in calendar.enrollment.items()}
+    windows |= {"activation": calendar.activation}
+    if calendar.profile_change:
+        windows |= {"profile_change": calendar.profile_change}
     for key, window in windows.items():
         _check_window(f"calendar.{key}", window, problems)
     _check_order(

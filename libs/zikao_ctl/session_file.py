@@ -7,6 +7,7 @@ FILE found from the session file's folder. Times are local times of `time_zone`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -69,6 +70,7 @@ def _read_session(top: Section) -> SessionFile:
         fee_fen=top.integer("fee_fen", 1, 1_000_000),
         max_courses=top.integer("max_courses", 1, _MAX_COURSES),
         hold=timedelta(minutes=top.integer("hold_minutes", 1, 24 * 60)),
+        four_eyes_percent=top.integer("four_eyes_percent", 0, 100, absent=0),
         notice=_read_notice(top.section("notice")),
     )
     slots = len(session.slots)
@@ -95,17 +97,32 @@ def _read_ticket_number(section: Section) -> TicketNumberRule:
 
 
 def _read_calendar(section: Section, zone: ZoneInfo) -> Calendar:
-    enrollment = section.section("enrollment")
+    by_track = section.section("enrollment")
+    enrollment = {track: _read_window(by_track.section(track), zone) for track in TRACKS}
     calendar = Calendar(
         registration=_read_window(section.section("registration"), zone),
         material_closes_at=section.moment("material_closes", zone),
         review_closes_at=section.moment("review_closes", zone),
-        enrollment={track: _read_window(enrollment.section(track), zone) for track in TRACKS},
+        enrollment=enrollment,
         printing=_read_window(section.section("printing"), zone),
+        activation=_read_optional_window(section, "activation", zone) or _all_of(enrollment),
+        profile_change=_read_optional_window(section, "profile_change", zone),
     )
-    enrollment.finish()
+    by_track.finish()
     section.finish()
     return calendar
+
+
+def _all_of(windows: Mapping[str, Window]) -> Window:
+    """From the first opening to the last closing."""
+    return Window(
+        min(window.opens_at for window in windows.values()),
+        max(window.closes_at for window in windows.values()),
+    )
+
+
+def _read_optional_window(section: Section, key: str, zone: ZoneInfo) -> Window | None:
+    return _read_window(section.section(key), zone) if section.has(key) else None
 
 
 def _read_window(section: Section, zone: ZoneInfo) -> Window:

@@ -19,13 +19,19 @@ class Window:
 
 @dataclass(frozen=True)
 class Calendar:
-    """When what may be done (DOMAIN section 8). `enrollment` is by track."""
+    """When what may be done (DOMAIN section 8). `enrollment` is by track.
+
+    Older numbers are activated while anybody enrolls, unless `activation` says otherwise;
+    without `profile_change` there are no profile changes.
+    """
 
     registration: Window
     material_closes_at: datetime
     review_closes_at: datetime
     enrollment: dict[str, Window]
     printing: Window
+    activation: Window
+    profile_change: Window | None
 
 
 @dataclass(frozen=True)
@@ -112,4 +118,5 @@ class SessionFile:
     fee_fen: int
     max_courses: int
     hold: timedelta
+    four_eyes_percent: int
     notice: Notice

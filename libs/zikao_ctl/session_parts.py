@@ -8,9 +8,9 @@ from zikao.enrollment.v1 import session_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import session_service_pb2 as registration
 from zikao.tickets.v1 import session_service_pb2 as tickets
-from zikao_kit.convert import time_to_pb
+from zikao_kit.convert import optional, time_to_pb
 
-from zikao_ctl.session_model import Course, SessionFile, Site
+from zikao_ctl.session_model import Course, SessionFile, Site, Window
 
 _TRACK_TO_PB = {
     "social": enrollment_types.TRACK_SOCIAL,
@@ -19,7 +19,10 @@ _TRACK_TO_PB = {
 
 
 def registration_to_pb(session: SessionFile) -> registration.RegistrationSession:
-    """Registration's part: calendar, ticket numbers, counties."""
+    """Registration's part: calendar, ticket numbers, counties, review.
+
+    Profile changes take effect when the last sitting has ended.
+    """
     calendar = session.calendar
     return registration.RegistrationSession(
         code=session.code,
@@ -34,6 +37,20 @@ def registration_to_pb(session: SessionFile) -> registration.RegistrationSession
             registration.RegistrationCounty(code=county.code, name=county.name)
             for county in session.counties
         ],
+        activation=_window_to_pb(calendar.activation),
+        profile_change=optional(calendar.profile_change, _window_to_pb),
+        profile_changes_effective_at=optional(
+            calendar.profile_change,
+            lambda window: time_to_pb(max(window.closes_at, session.slots[-1].ends_at)),
+        ),
+        enrollment=[_window_to_pb(window) for window in calendar.enrollment.values()],
+        four_eyes_percent=session.four_eyes_percent,
+    )
+
+
+def _window_to_pb(window: Window) -> registration.SessionWindow:
+    return registration.SessionWindow(
+        opens_at=time_to_pb(window.opens_at), closes_at=time_to_pb(window.closes_at)
     )
 
 

@@ -97,8 +97,15 @@ class Section:
             return self._refuse(key, f"must be {form}, not {value!r}", "")
         return value
 
-    def integer(self, key: str, low: int, high: int) -> int:
-        """A whole number from `low` to `high`."""
+    def has(self, key: str) -> bool:
+        """Say whether a key that need not be there is."""
+        self._known.add(key)
+        return self._content.get(key) is not None
+
+    def integer(self, key: str, low: int, high: int, *, absent: int | None = None) -> int:
+        """A whole number from `low` to `high`; `absent` where the key need not be there."""
+        if absent is not None and not self.has(key):
+            return absent
         value = self._take(key)
         if value is None:
             return 0

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def optional(value: T | None, convert: Callable[[T], R]) -> R | None:
+    """Convert what is there; None stays None, which a message field is not set by."""
+    return None if value is None else convert(value)
 
 
 def time_to_pb(time: datetime) -> Timestamp:

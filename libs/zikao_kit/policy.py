@@ -43,6 +43,7 @@ class MethodPolicy:
     long_lived: bool = False
     streams: bool = False
     max_request_kib: int = DEFAULT_REQUEST_KIB
+    restricted_too: bool = False
 
     @property
     def for_services_only(self) -> bool:
@@ -71,6 +72,7 @@ class MethodPolicy:
             long_lived=access.long_lived,
             streams=method.client_streaming or method.server_streaming,
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
+            restricted_too=access.restricted_too,
         )
 
     def admit(self, caller: str, token_actor: Actor | None) -> Actor:
@@ -80,7 +82,7 @@ class MethodPolicy:
         token speaks for. A token that is there always counts: a portal whose
         candidate may not do something cannot do it with its own certificate instead.
         A restricted token (first login with the initial password, DOMAIN section 3)
-        opens nothing but methods for anyone.
+        opens nothing but methods for anyone and those that say `restricted_too`.
         """
         if not self.stated:
             raise DomainError(METHOD_NOT_PERMITTED)
@@ -93,7 +95,8 @@ class MethodPolicy:
         raise DomainError(TOKEN_INVALID if self.roles else PERMISSION_DENIED)
 
     def _admit_token(self, actor: Actor) -> Actor:
-        if self.anyone or (actor.role in self.roles and not actor.restricted):
+        may = actor.role in self.roles and (self.restricted_too or not actor.restricted)
+        if self.anyone or may:
             return actor
         raise DomainError(PERMISSION_DENIED)
 

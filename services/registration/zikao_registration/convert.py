@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToJson, Parse
+from google.protobuf.message import Message
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed_pb2
 from zikao.registration.v1 import review_service_pb2, session_service_pb2, types_pb2
-from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
+from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_from_pb, time_to_pb
 from zikao_kit.feed import FeedRow
 
 from zikao_registration.domain.documents import DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Decision, Registration, RejectionReason
-from zikao_registration.domain.session import Session
+from zikao_registration.domain.session import Session, Window
 
 SESSIONS_KEPT = 16
+T = TypeVar("T")
 
 
 def document_type_from_pb(number: int) -> DocumentType:
@@ -149,6 +152,13 @@ def session_from_pb(message: session_service_pb2.RegistrationSession) -> Session
         ticket_number_format=message.ticket_number_format,
         ticket_number_session=message.ticket_number_session,
         counties={county.code: county.name for county in message.counties},
+        activation=_if_there(message, "activation", _window_from_pb),
+        profile_change=_if_there(message, "profile_change", _window_from_pb),
+        profile_changes_effective_at=_if_there(
+            message, "profile_changes_effective_at", time_from_pb
+        ),
+        enrollment=tuple(_window_from_pb(window) for window in message.enrollment),
+        four_eyes_percent=message.four_eyes_percent,
     )
 
 
@@ -167,6 +177,25 @@ def session_to_pb(session: Session) -> session_service_pb2.RegistrationSession:
             session_service_pb2.RegistrationCounty(code=code, name=name)
             for code, name in session.counties.items()
         ],
+        activation=optional(session.activation, _window_to_pb),
+        profile_change=optional(session.profile_change, _window_to_pb),
+        profile_changes_effective_at=optional(session.profile_changes_effective_at, time_to_pb),
+        enrollment=[_window_to_pb(window) for window in session.enrollment],
+        four_eyes_percent=session.four_eyes_percent,
+    )
+
+
+def _if_there(message: Message, field: str, convert: Callable[[Any], T]) -> T | None:
+    return convert(getattr(message, field)) if message.HasField(field) else None
+
+
+def _window_from_pb(message: session_service_pb2.SessionWindow) -> Window:
+    return Window(time_from_pb(message.opens_at), time_from_pb(message.closes_at))
+
+
+def _window_to_pb(window: Window) -> session_service_pb2.SessionWindow:
+    return session_service_pb2.SessionWindow(
+        opens_at=time_to_pb(window.opens_at), closes_at=time_to_pb(window.closes_at)
     )
 
 

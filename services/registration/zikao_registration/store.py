@@ -116,6 +116,14 @@ class Store:
         """The county's next serial; its row is held until the transaction ends."""
         return int(await self._tx.fetchval("take_serial", session_code, county_code))
 
+    async def insert_ticket_numbers(
+        self, numbers: Mapping[str, UUID], assigned_at: datetime
+    ) -> None:
+        """Enter new numbers, each its candidate's current one."""
+        await self._tx.execute(
+            "insert_ticket_numbers", list(numbers), list(numbers.values()), assigned_at
+        )
+
     async def lease(
         self, officer_id: UUID, until: datetime, code_prefix: str, now: datetime, max_count: int
     ) -> list[UUID]:

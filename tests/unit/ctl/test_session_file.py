@@ -71,6 +71,39 @@ def problems_of(folder: Path, content: dict[str, Any]) -> list[str]:
     return refused.value.problems
 
 
+def test_activation_is_open_while_anybody_enrolls_unless_the_file_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    """From the first opening to the last closing by default; a window of its own counts."""
+    content = small_session()
+    calendar = content["calendar"]
+    calendar["enrollment"] = {
+        "social": {"opens": "2022-02-28 09:00", "closes": "2022-03-02 17:00"},
+        "applied": {"opens": "2022-03-01 09:00", "closes": "2022-03-03 17:00"},
+    }
+    part = registration_to_pb(load_session_file(write(tmp_path, content)))
+    assert part.activation.opens_at.ToDatetime(UTC) == datetime(2022, 2, 28, 1, tzinfo=UTC)
+    assert part.activation.closes_at.ToDatetime(UTC) == datetime(2022, 3, 3, 9, tzinfo=UTC)
+    calendar["activation"] = {"opens": "2022-03-01 09:00", "closes": "2022-03-02 09:00"}
+    part = registration_to_pb(load_session_file(write(tmp_path, content)))
+    assert part.activation.opens_at.ToDatetime(UTC) == datetime(2022, 3, 1, 1, tzinfo=UTC)
+
+
+def test_profile_changes_take_effect_after_the_last_sitting(tmp_path: Path) -> None:
+    """No profile change without its window; with one, nothing changes before the examination."""
+    content = small_session()
+    part = registration_to_pb(load_session_file(write(tmp_path, content)))
+    assert not part.HasField("profile_change")
+    assert not part.HasField("profile_changes_effective_at")
+    window = {"opens": "2022-03-07 09:00", "closes": "2022-03-11 17:00"}
+    content["calendar"]["profile_change"] = window
+    content["four_eyes_percent"] = 5
+    part = registration_to_pb(load_session_file(write(tmp_path, content)))
+    ends = datetime(2022, 4, 16, 3, 30, tzinfo=UTC)
+    assert part.profile_changes_effective_at.ToDatetime(UTC) == ends
+    assert part.four_eyes_percent == 5
+
+
 def test_example_says_what_the_domain_says() -> None:
     """The example has Sichuan's counties, courses, calendar, fee and hold of session 22.1."""
     session = load_session_file(EXAMPLE)

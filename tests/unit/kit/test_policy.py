@@ -1,5 +1,7 @@
 """Who may call, as the contracts say."""
 
+from dataclasses import replace
+
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from zikao.options.v1 import options_pb2
@@ -50,6 +52,17 @@ def test_refusals(method: str, caller: str, role: str | None, reason: str) -> No
     actor = Actor("x", role, scope="510104") if role else None
     with pytest.raises(DomainError, match=reason):
         policy(method).admit(caller, actor)
+
+
+def test_restricted_token_opens_only_what_says_so() -> None:
+    """Who must first choose a password gets through where the contract says so, in that role."""
+    restricted = Actor("c", "candidate", restricted=True)
+    with pytest.raises(DomainError, match="PERMISSION_DENIED"):
+        policy("Candidate").admit("portal", restricted)
+    first_steps = replace(policy("Candidate"), restricted_too=True)
+    assert first_steps.admit("portal", restricted) is restricted
+    with pytest.raises(DomainError, match="PERMISSION_DENIED"):
+        first_steps.admit("portal", Actor("o", "county_officer", "510104", restricted=True))
 
 
 def test_scope_concerns_officers_only() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from zikao_kit.errors import DomainError
-from zikao_registration.domain.session import Session, session_problems
+from zikao_registration.domain.session import Session, Window, session_problems
 from zikao_registration.domain.session_changes import changes_between, require_harmless
 from zikao_registration.domain.states import State
 
@@ -45,6 +45,38 @@ def test_material_deadline_is_later_for_the_rejected() -> None:
     with pytest.raises(DomainError, match="CORRECTION_CLOSED"):
         SESSION.require_material_open(State.PENDING_REVIEW, SESSION.material_closes_at)
     SESSION.require_material_open(State.REJECTED, SESSION.material_closes_at)
+
+
+def test_windows_and_what_follows_them_must_agree() -> None:
+    """A window that never opens, and changes that take effect before they end, are refused."""
+    turned, window = Window(OPENS, OPENS), Window(OPENS, OPENS + timedelta(days=1))
+    wrong = replace(
+        SESSION,
+        activation=turned,
+        enrollment=(window, turned),
+        profile_change=window,
+        profile_changes_effective_at=window.closes_at - INSTANT,
+    )
+    assert {problem.field for problem in session_problems(wrong)} == {
+        "session.activation",
+        "session.enrollment[1]",
+        "session.profile_changes_effective_at",
+    }
+    right = replace(wrong, activation=window, enrollment=(window,))
+    right = replace(right, profile_changes_effective_at=window.closes_at)
+    assert session_problems(right) == []
+
+
+def test_changed_windows_are_said_in_chinese_time() -> None:
+    """What appears, changes and disappears is one sentence each."""
+    window = Window(OPENS, OPENS + timedelta(days=1))
+    after = replace(SESSION, activation=window, enrollment=(window, window))
+    times = "2022年2月21日09:00至2022年2月22日09:00"
+    assert changes_between(SESSION, after) == [
+        f"激活准考证号时间由无改为{times}",
+        f"课程报考时间由无改为{times}、{times}",
+    ]
+    assert changes_between(after, replace(after, four_eyes_percent=5)) == ["复核比例（%）由0改为5"]
 
 
 def test_deadlines_end_states_one_after_the_other() -> None:

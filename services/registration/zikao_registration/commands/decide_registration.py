@@ -47,5 +47,6 @@ async def _admit(store: Store, session: Session, approved: Registration) -> Regi
     serial = await store.take_serial(session.code, county_code)
     ticket_number = session.make_ticket_number(county_code, serial)
     admitted = await store.update_registration(replace(approved, ticket_number=ticket_number))
+    await store.insert_ticket_numbers({ticket_number: approved.candidate_id}, approved.updated_at)
     await store.publish(admitted)
     return admitted

@@ -13,6 +13,18 @@ from zikao_registration.domain.ticket_numbers import FormatInvalid, TicketNumber
 
 
 @dataclass(frozen=True)
+class Window:
+    """From `opens_at`, inclusive, to `closes_at`, exclusive."""
+
+    opens_at: datetime
+    closes_at: datetime
+
+    def contains(self, now: datetime) -> bool:
+        """Say whether it is open."""
+        return self.opens_at <= now < self.closes_at
+
+
+@dataclass(frozen=True)
 class Session:
     """Settings of one session. Times are aware; windows include the start, not the end."""
 
@@ -25,6 +37,11 @@ class Session:
     ticket_number_format: str
     ticket_number_session: str
     counties: Mapping[str, str]  # 6-digit code -> name
+    activation: Window | None = None
+    profile_change: Window | None = None
+    profile_changes_effective_at: datetime | None = None
+    enrollment: tuple[Window, ...] = ()
+    four_eyes_percent: int = 0
 
     def require_registration_open(self, now: datetime) -> None:
         """Raise REGISTRATION_CLOSED, with the window, outside of it."""
@@ -79,16 +96,27 @@ def session_problems(session: Session) -> list[FieldProblem]:
 
     What one field alone can get wrong is ruled by the contract.
     """
-    return [*_window_problems(session), *_number_problems(session)]
+    return [*_deadline_problems(session), *_window_problems(session), *_number_problems(session)]
 
 
-def _window_problems(session: Session) -> Iterator[FieldProblem]:
+def _deadline_problems(session: Session) -> Iterator[FieldProblem]:
     if session.registration_opens_at >= session.registration_closes_at:
         yield _problem("registration_closes_at", "注册结束时间应晚于开始时间")
     if session.material_closes_at < session.registration_closes_at:
         yield _problem("material_closes_at", "材料截止时间不能早于注册结束时间")
     if session.review_closes_at < session.material_closes_at:
         yield _problem("review_closes_at", "审核截止时间不能早于材料截止时间")
+
+
+def _window_problems(session: Session) -> Iterator[FieldProblem]:
+    windows = {"activation": session.activation, "profile_change": session.profile_change}
+    windows |= {f"enrollment[{index}]": window for index, window in enumerate(session.enrollment)}
+    for field, window in windows.items():
+        if window and window.opens_at >= window.closes_at:
+            yield _problem(field, "结束时间应晚于开始时间")
+    changes, effective_at = session.profile_change, session.profile_changes_effective_at
+    if changes and (effective_at is None or effective_at < changes.closes_at):
+        yield _problem("profile_changes_effective_at", "考籍更改生效时间不能早于其申请结束时间")
 
 
 def _number_problems(session: Session) -> Iterator[FieldProblem]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
 
-from zikao_registration.domain.session import Session
+from zikao_registration.domain.session import Session, Window
 
 # All of China reads one clock, without summer time.
 _CHINA = timezone(timedelta(hours=8))
@@ -19,6 +19,11 @@ _LABELS_ZH = {
     "review_closes_at": "审核与补正截止时间",
     "ticket_number_format": "准考证号格式",
     "ticket_number_session": "准考证号考次段",
+    "activation": "激活准考证号时间",
+    "profile_change": "考籍更改申请时间",
+    "profile_changes_effective_at": "考籍更改生效时间",
+    "enrollment": "课程报考时间",
+    "four_eyes_percent": "复核比例（%）",
 }
 
 
@@ -76,6 +81,12 @@ def _refused(detail: str) -> DomainError:
 
 
 def _text(value: object) -> str:
+    if value is None or value == ():
+        return "无"
+    if isinstance(value, tuple):
+        return "、".join(map(_text, value))
+    if isinstance(value, Window):
+        return f"{_text(value.opens_at)}至{_text(value.closes_at)}"
     if isinstance(value, datetime):
         return f"{value.astimezone(_CHINA):%Y年%-m月%-d日%H:%M}"
     return str(value)

@@ -112,6 +112,7 @@ class Access(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     LONG_LIVED_FIELD_NUMBER: _builtins.int
     MAX_REQUEST_KIB_FIELD_NUMBER: _builtins.int
+    RESTRICTED_TOO_FIELD_NUMBER: _builtins.int
     anyone: _builtins.bool
     """Callable by every peer with a certificate of the installation, without a token."""
     scope_field: _builtins.str
@@ -127,6 +128,10 @@ class Access(_message.Message):
     max_request_kib: _builtins.int
     """Most KiB that one request message may have, before it is parsed: INVALID_REQUEST
     beyond. 0: 16, which is room enough for all but files and settings.
+    """
+    restricted_too: _builtins.bool
+    """Also for tokens of one who must first choose a password, or set up a second factor;
+    they open nothing else.
     """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
@@ -148,10 +153,11 @@ class Access(_message.Message):
         priority: Global___Priority.ValueType = ...,
         long_lived: _builtins.bool = ...,
         max_request_kib: _builtins.int = ...,
+        restricted_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "long_lived", b"long_lived", "max_request_kib", b"max_request_kib", "priority", b"priority", "roles", b"roles", "scope_field", b"scope_field", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "long_lived", b"long_lived", "max_request_kib", b"max_request_kib", "priority", b"priority", "restricted_too", b"restricted_too", "roles", b"roles", "scope_field", b"scope_field", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

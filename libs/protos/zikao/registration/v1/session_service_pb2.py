@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/session_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x89\x01\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x43\n\x07session\x18\x02 \x01(\x0b\x32*.zikao.registration.v1.RegistrationSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\xf3\x04\n\x13RegistrationSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x41\n\x15registration_opens_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\x16registration_closes_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12material_closes_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x10review_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\x14ticket_number_format\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x15ticket_number_session\x18\x08 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,4}$\x12\xbc\x01\n\x08\x63ounties\x18\t \x03(\x0b\x32).zikao.registration.v1.RegistrationCountyB\x7f\xbaH|\x92\x01\x05\x08\x01\x10\xe8\x07\xba\x01q\n\x17session.counties_unique\x12\x18\xe5\x8c\xba\xe5\x8e\xbf\xe4\xbb\xa3\xe7\xa0\x81\xe4\xb8\x8d\xe8\x83\xbd\xe9\x87\x8d\xe5\xa4\x8d\x1a<this.size() > 1000 || this.map(county, county.code).unique()\"N\n\x12RegistrationCounty\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x32\x8e\x01\n\x0eSessionService\x12|\n\x0c\x41pplySession\x12*.zikao.registration.v1.ApplySessionRequest\x1a+.zikao.registration.v1.ApplySessionResponse\"\x13\xca\xf3\x18\x0f\x12\x08operator(\x03\x38\xa0\x1f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/session_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x89\x01\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x43\n\x07session\x18\x02 \x01(\x0b\x32*.zikao.registration.v1.RegistrationSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x97\x07\n\x13RegistrationSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x41\n\x15registration_opens_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\x16registration_closes_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12material_closes_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x10review_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\x14ticket_number_format\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x15ticket_number_session\x18\x08 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,4}$\x12\xbc\x01\n\x08\x63ounties\x18\t \x03(\x0b\x32).zikao.registration.v1.RegistrationCountyB\x7f\xbaH|\x92\x01\x05\x08\x01\x10\xe8\x07\xba\x01q\n\x17session.counties_unique\x12\x18\xe5\x8c\xba\xe5\x8e\xbf\xe4\xbb\xa3\xe7\xa0\x81\xe4\xb8\x8d\xe8\x83\xbd\xe9\x87\x8d\xe5\xa4\x8d\x1a<this.size() > 1000 || this.map(county, county.code).unique()\x12\x38\n\nactivation\x18\n \x01(\x0b\x32$.zikao.registration.v1.SessionWindow\x12<\n\x0eprofile_change\x18\x0b \x01(\x0b\x32$.zikao.registration.v1.SessionWindow\x12@\n\x1cprofile_changes_effective_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x42\n\nenrollment\x18\r \x03(\x0b\x32$.zikao.registration.v1.SessionWindowB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12$\n\x11\x66our_eyes_percent\x18\x0e \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"|\n\rSessionWindow\x12\x34\n\x08opens_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tcloses_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"N\n\x12RegistrationCounty\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x32\x8e\x01\n\x0eSessionService\x12|\n\x0c\x41pplySession\x12*.zikao.registration.v1.ApplySessionRequest\x1a+.zikao.registration.v1.ApplySessionResponse\"\x13\xca\xf3\x18\x0f\x12\x08operator(\x03\x38\xa0\x1f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +56,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRATIONSESSION'].fields_by_name['ticket_number_session']._serialized_options = b'\272H\020r\0162\014^[0-9]{1,4}$'
   _globals['_REGISTRATIONSESSION'].fields_by_name['counties']._loaded_options = None
   _globals['_REGISTRATIONSESSION'].fields_by_name['counties']._serialized_options = b'\272H|\222\001\005\010\001\020\350\007\272\001q\n\027session.counties_unique\022\030\345\214\272\345\216\277\344\273\243\347\240\201\344\270\215\350\203\275\351\207\215\345\244\215\032<this.size() > 1000 || this.map(county, county.code).unique()'
+  _globals['_REGISTRATIONSESSION'].fields_by_name['enrollment']._loaded_options = None
+  _globals['_REGISTRATIONSESSION'].fields_by_name['enrollment']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_REGISTRATIONSESSION'].fields_by_name['four_eyes_percent']._loaded_options = None
+  _globals['_REGISTRATIONSESSION'].fields_by_name['four_eyes_percent']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_SESSIONWINDOW'].fields_by_name['opens_at']._loaded_options = None
+  _globals['_SESSIONWINDOW'].fields_by_name['opens_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SESSIONWINDOW'].fields_by_name['closes_at']._loaded_options = None
+  _globals['_SESSIONWINDOW'].fields_by_name['closes_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_REGISTRATIONCOUNTY'].fields_by_name['code']._loaded_options = None
   _globals['_REGISTRATIONCOUNTY'].fields_by_name['code']._serialized_options = b'\272H\016r\0142\n^[0-9]{6}$'
   _globals['_REGISTRATIONCOUNTY'].fields_by_name['name']._loaded_options = None
@@ -67,9 +75,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYSESSIONRESPONSE']._serialized_start=304
   _globals['_APPLYSESSIONRESPONSE']._serialized_end=343
   _globals['_REGISTRATIONSESSION']._serialized_start=346
-  _globals['_REGISTRATIONSESSION']._serialized_end=973
-  _globals['_REGISTRATIONCOUNTY']._serialized_start=975
-  _globals['_REGISTRATIONCOUNTY']._serialized_end=1053
-  _globals['_SESSIONSERVICE']._serialized_start=1056
-  _globals['_SESSIONSERVICE']._serialized_end=1198
+  _globals['_REGISTRATIONSESSION']._serialized_end=1265
+  _globals['_SESSIONWINDOW']._serialized_start=1267
+  _globals['_SESSIONWINDOW']._serialized_end=1391
+  _globals['_REGISTRATIONCOUNTY']._serialized_start=1393
+  _globals['_REGISTRATIONCOUNTY']._serialized_end=1471
+  _globals['_SESSIONSERVICE']._serialized_start=1474
+  _globals['_SESSIONSERVICE']._serialized_end=1616
 # @@protoc_insertion_point(module_scope)

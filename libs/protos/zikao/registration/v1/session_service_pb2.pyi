@@ -90,6 +90,11 @@ class RegistrationSession(_message.Message):
     TICKET_NUMBER_FORMAT_FIELD_NUMBER: _builtins.int
     TICKET_NUMBER_SESSION_FIELD_NUMBER: _builtins.int
     COUNTIES_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
+    PROFILE_CHANGE_FIELD_NUMBER: _builtins.int
+    PROFILE_CHANGES_EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    ENROLLMENT_FIELD_NUMBER: _builtins.int
+    FOUR_EYES_PERCENT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """E.g. "22.1"; 1-16 characters of ASCII without blanks, for it is in the ticket's QR code."""
     name: _builtins.str
@@ -101,6 +106,8 @@ class RegistrationSession(_message.Message):
     """
     ticket_number_session: _builtins.str
     """Digits of the session inside a ticket number, e.g. "221"."""
+    four_eyes_percent: _builtins.int
+    """Share of approvals, in percent, that a second officer must confirm."""
     @_builtins.property
     def registration_opens_at(self) -> _timestamp_pb2.Timestamp:
         """When accounts and drafts are taken, start inclusive."""
@@ -121,6 +128,24 @@ class RegistrationSession(_message.Message):
     def counties(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegistrationCounty]:
         """Counties whose offices take registrations, each once."""
 
+    @_builtins.property
+    def activation(self) -> Global___SessionWindow:
+        """When older ticket numbers may be activated; never without it."""
+
+    @_builtins.property
+    def profile_change(self) -> Global___SessionWindow:
+        """When profile changes are asked for; never without it."""
+
+    @_builtins.property
+    def profile_changes_effective_at(self) -> _timestamp_pb2.Timestamp:
+        """When approved profile changes take effect: after the session's last sitting. Needed
+        with `profile_change`.
+        """
+
+    @_builtins.property
+    def enrollment(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionWindow]:
+        """When candidates enroll, by track in any order: study records are not asked for then."""
+
     def __init__(
         self,
         *,
@@ -133,14 +158,49 @@ class RegistrationSession(_message.Message):
         ticket_number_format: _builtins.str = ...,
         ticket_number_session: _builtins.str = ...,
         counties: _abc.Iterable[Global___RegistrationCounty] | None = ...,
+        activation: Global___SessionWindow | None = ...,
+        profile_change: Global___SessionWindow | None = ...,
+        profile_changes_effective_at: _timestamp_pb2.Timestamp | None = ...,
+        enrollment: _abc.Iterable[Global___SessionWindow] | None = ...,
+        four_eyes_percent: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["material_closes_at", b"material_closes_at", "registration_closes_at", b"registration_closes_at", "registration_opens_at", b"registration_opens_at", "review_closes_at", b"review_closes_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "material_closes_at", b"material_closes_at", "profile_change", b"profile_change", "profile_changes_effective_at", b"profile_changes_effective_at", "registration_closes_at", b"registration_closes_at", "registration_opens_at", b"registration_opens_at", "review_closes_at", b"review_closes_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "counties", b"counties", "material_closes_at", b"material_closes_at", "name", b"name", "registration_closes_at", b"registration_closes_at", "registration_opens_at", b"registration_opens_at", "review_closes_at", b"review_closes_at", "ticket_number_format", b"ticket_number_format", "ticket_number_session", b"ticket_number_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "code", b"code", "counties", b"counties", "enrollment", b"enrollment", "four_eyes_percent", b"four_eyes_percent", "material_closes_at", b"material_closes_at", "name", b"name", "profile_change", b"profile_change", "profile_changes_effective_at", b"profile_changes_effective_at", "registration_closes_at", b"registration_closes_at", "registration_opens_at", b"registration_opens_at", "review_closes_at", b"review_closes_at", "ticket_number_format", b"ticket_number_format", "ticket_number_session", b"ticket_number_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegistrationSession: _TypeAlias = RegistrationSession  # noqa: Y015
+
+@_typing.final
+class SessionWindow(_message.Message):
+    """From a start, inclusive, to an end, exclusive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENS_AT_FIELD_NUMBER: _builtins.int
+    CLOSES_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opens_at(self) -> _timestamp_pb2.Timestamp:
+        """Start."""
+
+    @_builtins.property
+    def closes_at(self) -> _timestamp_pb2.Timestamp:
+        """End."""
+
+    def __init__(
+        self,
+        *,
+        opens_at: _timestamp_pb2.Timestamp | None = ...,
+        closes_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionWindow: _TypeAlias = SessionWindow  # noqa: Y015
 
 @_typing.final
 class RegistrationCounty(_message.Message):

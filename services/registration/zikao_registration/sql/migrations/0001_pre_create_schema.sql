@@ -141,6 +141,33 @@ CREATE TABLE registration.ticket_serial (
 COMMENT ON TABLE registration.ticket_serial IS
     'Last serial given out; taken near the end of an approval, so that the row is held briefly';
 
+CREATE TABLE registration.ticket_number (
+    ticket_number text NOT NULL,
+    candidate_id uuid,
+    status text NOT NULL,
+    reason text NOT NULL,
+    assigned_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT ticket_number_pkey PRIMARY KEY (ticket_number),
+    CONSTRAINT ticket_number_candidate_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
+    CONSTRAINT ticket_number_status_check CHECK (
+        status IN ('older', 'current', 'ended', 'cancelled')
+    ),
+    -- An older number is somebody's once it is activated.
+    CONSTRAINT ticket_number_owner_check CHECK (
+        status IN ('older', 'cancelled') OR candidate_id IS NOT NULL
+    ),
+    CONSTRAINT ticket_number_ended_check CHECK (
+        (status IN ('ended', 'cancelled')) = (ended_at IS NOT NULL)
+    )
+);
+COMMENT ON TABLE registration.ticket_number IS
+    'Every number there ever was, issued or of older candidates: none is used twice';
+-- One person, one number.
+CREATE UNIQUE INDEX ticket_number_current_key ON registration.ticket_number (candidate_id)
+    WHERE status = 'current';
+
 CREATE TABLE registration.decision (
     decision_id bigint GENERATED ALWAYS AS IDENTITY,
     candidate_id uuid NOT NULL,

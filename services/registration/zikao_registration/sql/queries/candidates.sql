@@ -56,6 +56,12 @@ VALUES ($1, $2, 1)
 ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial + 1
 RETURNING last_serial;
 
+-- name: insert_ticket_numbers
+INSERT INTO registration.ticket_number
+    (ticket_number, candidate_id, status, reason, assigned_at)
+SELECT assigned.ticket_number, assigned.candidate_id, 'current', '', $3
+FROM unnest($1::text[], $2::uuid[]) AS assigned (ticket_number, candidate_id);
+
 -- Of the states $2; those of the states $3 only without identity material. The list of states
 -- is the index's. Some at once: what a candidate or an officer holds now comes with the next.
 -- name: lock_expired
