@@ -103,11 +103,15 @@ class Installation:
         """Options of a call by an officer of a county."""
         return self._calling(OFFICER, "county_officer", county)
 
-    def _calling(self, subject: UUID, role: str, scope: str = "") -> dict[str, Any]:
+    def token(self, subject: UUID, role: str, scope: str = "") -> str:
+        """An access token."""
         clock = OffsetClock(self.clock_file)
         issuer = TokenIssuer(TOKEN_KEY_ID, TOKEN_KEY, clock, TOKEN_LIFETIME)
-        token = issuer.issue(str(subject), role, scope).token
-        return {"metadata": (("authorization", f"Bearer {token}"),), "timeout": TIMEOUT_SECONDS}
+        return issuer.issue(str(subject), role, scope).token
+
+    def _calling(self, subject: UUID, role: str, scope: str = "") -> dict[str, Any]:
+        bearer = ("authorization", f"Bearer {self.token(subject, role, scope)}")
+        return {"metadata": (bearer,), "timeout": TIMEOUT_SECONDS}
 
     async def move_to(self, moment: datetime) -> None:
         """Move the clock of the rules."""

@@ -1,0 +1,116 @@
+"""Who may call what of enrollment: every method by everybody, own orders and another's."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from google.protobuf.descriptor import MethodDescriptor
+from support.authorisation import (
+    Entry,
+    Named,
+    NobodysData,
+    OwnOnly,
+    Someone,
+    methods_of,
+    require_admitted,
+    require_entries,
+    require_fitting,
+    require_own,
+    short_name,
+)
+from support.enrollment_people import hold, open_enrollment
+from support.enrollment_service import Installation
+from support.service import new_id
+from support.service_databases import ServiceDatabases
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+METHODS = methods_of("zikao.enrollment.v1")
+CERTIFICATES = ("operator", "payment-platform", "portal", "registration", "scanner", "tickets")
+STAFF = ("county_officer", "city_officer", "province_officer", "auditor")
+
+
+@dataclass
+class World:
+    """Two candidates with an order each, and everybody who may try."""
+
+    everybody: list[Someone]
+    orders: dict[str, str]
+
+    @property
+    def candidate(self) -> Someone:
+        """Whose order is the "own" one."""
+        return next(who for who in self.everybody if who.role == "candidate")
+
+
+ENTRIES: dict[str, Entry] = {
+    "EnrollmentFeedService.WatchEnrollments": NobodysData("everybody's, to services alone"),
+    "EnrollmentService.GetTimetable": NobodysData("the timetable is everybody's"),
+    "EnrollmentService.GetAvailability": NobodysData("remaining seats are everybody's"),
+    "EnrollmentService.SavePlan": OwnOnly(),
+    "EnrollmentService.SubmitPlan": OwnOnly(),
+    "EnrollmentService.SubmitEnrollment": OwnOnly(),
+    "EnrollmentService.ListOrders": OwnOnly(),
+    "EnrollmentService.CreatePayment": Named(
+        lambda world, owner: enrollment.CreatePaymentRequest(
+            request_id=new_id(), order_id=world.orders[owner]
+        )
+    ),
+    "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(
+    service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A running service in whose only session two candidates hold seats."""
+    folder = tmp_path_factory.mktemp("authorisation")
+    async with open_enrollment(service_databases.clone, folder, candidates=2) as running:
+        orders = {
+            "own": (await hold(running, 1)).order_id,
+            "other": (await hold(running, 2)).order_id,
+        }
+        yield World(await _everybody(running), orders)
+        dsn = running.dsn
+    await service_databases.drop(dsn)
+
+
+async def _everybody(running: Installation) -> list[Someone]:
+    services = [
+        Someone(f"service {name}", await running.caller(name), name) for name in CERTIFICATES
+    ]
+    candidate = Someone("candidate", await running.candidate(1), "portal", "candidate")
+    staff = [
+        Someone(
+            role, await running.caller("portal", token=running.token(new_id(), role)), role=role
+        )
+        for role in STAFF
+    ]
+    return [*services, candidate, *staff]
+
+
+async def test_every_method_has_an_entry() -> None:
+    """A new method says whose data it may be asked about, or this fails."""
+    require_entries(METHODS, ENTRIES)
+    for method in METHODS:
+        require_fitting(method, ENTRIES[short_name(method)])
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short_name)
+async def test_the_contract_says_who_is_let_in(world: World, method: MethodDescriptor) -> None:
+    """Every role and every certificate is let in or kept out as the method's option says."""
+    await require_admitted(method, world.everybody)
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS if isinstance(ENTRIES.get(short_name(m)), Named)], ids=short_name
+)
+async def test_nobody_reaches_what_is_anothers(world: World, method: MethodDescriptor) -> None:
+    """A candidate gets to the own order; another's is not there."""
+    entry = ENTRIES[short_name(method)]
+    assert isinstance(entry, Named)
+    own, anothers = entry.build(world, "own"), entry.build(world, "other")
+    await require_own(method, world.candidate, own, anothers)

@@ -1,0 +1,149 @@
+"""Who may call what of tickets: every method by everybody, in and out of scope, own and not."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from google.protobuf.descriptor import MethodDescriptor
+from support.authorisation import (
+    Entry,
+    NobodysData,
+    OwnOnly,
+    Scoped,
+    Someone,
+    methods_of,
+    require_admitted,
+    require_entries,
+    require_fitting,
+    require_scope,
+    short_name,
+)
+from support.service import Caller, new_id
+from support.service_databases import ServiceDatabases
+from support.tickets_database import SESSION
+from support.tickets_peers import COUNTY
+from support.tickets_service import Installation, tickets_installation
+from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
+from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao_sandbox.portraits import portrait_jpeg
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+METHODS = methods_of("zikao.tickets.v1")
+CERTIFICATES = ("enrollment", "operator", "portal", "registration", "scanner")
+CANDIDATE = UUID(int=1)
+# Role and scope; the county is 510104.
+STAFF = {
+    "officer of the county": ("county_officer", COUNTY),
+    "officer of another county": ("county_officer", "510105"),
+    "officer of the city": ("city_officer", "5101"),
+    "officer of another city": ("city_officer", "5102"),
+    "officer of the province": ("province_officer", "51"),
+    "officer of another province": ("province_officer", "52"),
+    "auditor": ("auditor", "51"),
+}
+
+
+@dataclass
+class World:
+    """A county with a published arrangement, and everybody who may try."""
+
+    installation: Installation
+    arrangement_id: str = ""
+    proof: str = ""
+    everybody: list[Someone] = field(default_factory=list)
+
+
+ENTRIES: dict[str, Entry] = {
+    "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
+    "ArrangementService.StartArrangement": Scoped(
+        lambda _: arrangements.StartArrangementRequest(
+            request_id=new_id(), session_code="22.1", county_code=COUNTY
+        )
+    ),
+    "ArrangementService.GetArrangement": Scoped(
+        lambda world: arrangements.GetArrangementRequest(arrangement_id=world.arrangement_id)
+    ),
+    "ArrangementService.PublishArrangement": Scoped(
+        lambda world: arrangements.PublishArrangementRequest(
+            request_id=new_id(), arrangement_id=world.arrangement_id
+        )
+    ),
+    "TicketService.GetNotice": NobodysData("the notice is everybody's"),
+    "TicketService.AcknowledgeNotice": OwnOnly(),
+    "TicketService.PrintTicket": OwnOnly(),
+    "TicketService.StreamCountyTickets": Scoped(
+        lambda _: tickets.StreamCountyTicketsRequest(session_code="22.1", county_code=COUNTY)
+    ),
+    "VerificationService.GetVerificationData": NobodysData("public keys and revoked serials"),
+    "VerificationService.VerifyTicket": Scoped(
+        lambda world: tickets.VerifyTicketRequest(proof=world.proof)
+    ),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(
+    service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A running service whose county is arranged and published."""
+    dsn = await service_databases.clone("tickets")
+    async with tickets_installation(tmp_path_factory.mktemp("authorisation"), dsn) as running:
+        jpeg = portrait_jpeg(1, "女")
+        running.peers.register(CANDIDATE, "张三", jpeg)
+        running.peers.photos[str(CANDIDATE)] = jpeg
+        running.peers.enroll(CANDIDATE, (1, "00015"))
+        arrangement = await running.published_county()
+        await running.move_to(SESSION.printing_opens_at)
+        proof = await _print(running)
+        yield World(running, arrangement.arrangement_id, proof, _everybody(running))
+    await service_databases.drop(dsn)
+
+
+async def _print(running: Installation) -> str:
+    candidate, seen = running.candidate(CANDIDATE), {"session_code": "22.1"}
+    notice = tickets.AcknowledgeNoticeRequest(request_id=new_id(), version=1, **seen)
+    await running.tickets.AcknowledgeNotice(notice, **candidate)
+    request = tickets.PrintTicketRequest(request_id=new_id(), **seen)
+    printed = await running.tickets.PrintTicket(request, **candidate)
+    return str(printed.proof)
+
+
+def _everybody(running: Installation) -> list[Someone]:
+    services = [
+        Someone(f"service {name}", Caller(running.channel(name)), name) for name in CERTIFICATES
+    ]
+    portal = running.channel("portal")
+    candidate = Caller(portal, running.token(CANDIDATE, "candidate"))
+    staff = [
+        Someone(
+            name, Caller(portal, running.token(UUID(int=9), role, scope)), "portal", role, scope
+        )
+        for name, (role, scope) in STAFF.items()
+    ]
+    return [*services, Someone("candidate", candidate, "portal", "candidate"), *staff]
+
+
+async def test_every_method_has_an_entry() -> None:
+    """A new method says whose data it may be asked about, or this fails."""
+    require_entries(METHODS, ENTRIES)
+    for method in METHODS:
+        require_fitting(method, ENTRIES[short_name(method)])
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short_name)
+async def test_the_contract_says_who_is_let_in(world: World, method: MethodDescriptor) -> None:
+    """Every role and every certificate is let in or kept out as the method's option says."""
+    await require_admitted(method, world.everybody)
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS if isinstance(ENTRIES.get(short_name(m)), Scoped)], ids=short_name
+)
+async def test_officers_keep_to_their_scope(world: World, method: MethodDescriptor) -> None:
+    """The county's, its city's and its province's officers reach it; nobody else's do."""
+    entry = ENTRIES[short_name(method)]
+    assert isinstance(entry, Scoped)
+    await require_scope(method, lambda: entry.build(world), COUNTY, world.everybody)
