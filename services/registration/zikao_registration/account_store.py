@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
-from zikao_kit.db import ConstraintViolated, Transaction
-from zikao_kit.errors import DomainError
+from zikao_kit.db import ConstraintViolated, Record, Transaction
+from zikao_kit.errors import NOT_FOUND, DomainError
 
 from zikao_registration.domain.documents import Document, canonical
 from zikao_registration.domain.logins import CallerAttempts, Tried
@@ -23,9 +23,12 @@ class Account:
     """Who logs in: a candidate's id is the account's."""
 
     account_id: UUID
-    password_hash: str
+    # None: the initial password, which opens nothing but the choice of a new one.
+    password_hash: str | None
     role: str
     scope: str
+    must_change_password: bool = False
+    disabled_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,19 @@ class AccountStore:
         self, account: Account, login_name: str, document: Document | None, now: datetime
     ) -> None:
         """Store a new account; raises LOGIN_NAME_TAKEN, also when the person has one already."""
-        document_index = document and self._keys.blind_index(
-            document.person_key, "registration.document"
-        )
+        # Of staff it is shown in lists; a candidate's document number is kept once.
+        context = _login_name_context(account.account_id)
+        name_enc = None if document else self._keys.encrypt(login_name.encode(), context)
         try:
             await self._tx.execute(
                 "insert_account",
                 account.account_id,
                 "candidate" if document else "staff",
                 self._login_index(login_name),
-                document_index,
+                name_enc,
+                document and self._document_index(document),
                 account.password_hash,
+                account.must_change_password,
                 account.role,
                 account.scope,
                 now,
@@ -70,8 +75,37 @@ class AccountStore:
 
     async def find_account(self, login_name: str) -> Account | None:
         """The account of a login name in any spelling."""
-        row = await self._tx.fetchrow("find_account_by_login", self._login_index(login_name))
-        return Account(**row) if row else None
+        row = await self._tx.fetchrow("find_account", self._login_index(login_name), [])
+        return _account(row) if row else None
+
+    async def find_account_of(self, document: Document) -> Account | None:
+        """The account of the person whose document it is."""
+        row = await self._tx.fetchrow("find_account", b"", [self._document_index(document)])
+        return _account(row) if row else None
+
+    async def get_account(self, account_id: UUID, *, for_update: bool = False) -> Account:
+        """An account; raises NOT_FOUND. Lock it before its logins, and after its candidate."""
+        if for_update:
+            await self._tx.execute("lock_account", account_id)
+        row = await self._tx.fetchrow("get_account", account_id)
+        if row is None:
+            raise DomainError(NOT_FOUND)
+        return _account(row)
+
+    async def set_password(
+        self, account_id: UUID, password_hash: str | None, *, must_change: bool = False
+    ) -> None:
+        """Set a password; None: the initial one, which must be changed in any case."""
+        await self._tx.execute("set_password", account_id, password_hash, must_change)
+
+    async def revoke_logins(
+        self, account_id: UUID, now: datetime, *, but_for: UUID | None = None
+    ) -> None:
+        """End every login of an account, or all but one: their tokens are refused at once.
+
+        Whoever holds a lock on the account excludes a login that is just beginning.
+        """
+        await self._tx.execute("revoke_logins", account_id, now, but_for)
 
     async def count_attempt(
         self, login_name: str, now: datetime, lapsed_at: datetime
@@ -139,11 +173,29 @@ class AccountStore:
             for row in await self._tx.fetch("list_signing_keys")
         ]
 
+    def _document_index(self, document: Document) -> bytes:
+        return self._keys.blind_index(document.person_key, "registration.document")
+
     def _caller_index(self, tried: Tried, caller: str) -> bytes:
         return self._keys.blind_index(caller, f"registration.{tried}_caller")
 
     def _login_index(self, login_name: str) -> bytes:
         return self._keys.blind_index(canonical(login_name), "registration.login")
+
+
+def _account(row: Record) -> Account:
+    return Account(
+        account_id=row["account_id"],
+        password_hash=row["password_hash"],
+        role=row["role"],
+        scope=row["scope"],
+        must_change_password=row["must_change_password"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _login_name_context(account_id: UUID) -> str:
+    return f"registration.account.login_name:{account_id}"
 
 
 def _key_context(key_id: str) -> str:

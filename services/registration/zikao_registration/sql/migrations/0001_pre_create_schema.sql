@@ -28,21 +28,61 @@ CREATE TABLE registration.account (
     account_id uuid NOT NULL,
     kind text NOT NULL,
     login_index bytea NOT NULL,
+    login_name_enc bytea,
     document_index bytea,
-    password_hash text NOT NULL,
+    -- NULL: the initial password, which is derived when it is tried and stored nowhere.
+    password_hash text,
+    must_change_password boolean NOT NULL,
+    second_factor_enc bytea,
+    second_factor_step bigint,
     role text NOT NULL,
     scope text NOT NULL,
     created_at timestamptz NOT NULL,
+    disabled_at timestamptz,
     CONSTRAINT account_pkey PRIMARY KEY (account_id),
     CONSTRAINT account_login_index_key UNIQUE (login_index),
     -- One person, one account, however the document number was written.
     CONSTRAINT account_document_index_key UNIQUE (document_index),
     CONSTRAINT account_kind_check CHECK (
         (kind = 'candidate' AND document_index IS NOT NULL AND role = 'candidate')
-        OR (kind = 'staff' AND document_index IS NULL AND role <> 'candidate')
+        OR (
+            kind = 'staff' AND document_index IS NULL AND role <> 'candidate'
+            AND password_hash IS NOT NULL AND login_name_enc IS NOT NULL
+        )
+    ),
+    CONSTRAINT account_second_factor_check CHECK (
+        second_factor_step IS NULL OR second_factor_enc IS NOT NULL
     )
 );
-COMMENT ON TABLE registration.account IS 'Logins of candidates and staff';
+COMMENT ON TABLE registration.account IS 'Who may log in: candidates and staff';
+COMMENT ON COLUMN registration.account.second_factor_step IS
+    'The last time step whose code was taken, none is taken twice; NULL: not confirmed yet';
+CREATE INDEX account_staff_idx ON registration.account (account_id) WHERE kind = 'staff';
+
+CREATE TABLE registration.login (
+    login_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    caller text NOT NULL,
+    restricted boolean NOT NULL,
+    refresh_sha256 bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    revoked_xid xid8,
+    CONSTRAINT login_pkey PRIMARY KEY (login_id),
+    CONSTRAINT login_account_fkey
+        FOREIGN KEY (account_id) REFERENCES registration.account (account_id),
+    CONSTRAINT login_refresh_sha256_check CHECK (octet_length(refresh_sha256) = 32),
+    CONSTRAINT login_revoked_check CHECK ((revoked_at IS NULL) = (revoked_xid IS NULL))
+);
+COMMENT ON TABLE registration.login IS
+    'Who is logged in through which caller, until it lapses or is revoked';
+COMMENT ON COLUMN registration.login.revoked_xid IS
+    'The transaction that revoked it: other processes ask for those they have not seen';
+CREATE INDEX login_account_idx ON registration.login (account_id);
+CREATE INDEX login_expires_at_idx ON registration.login (expires_at);
+CREATE INDEX login_revoked_idx ON registration.login (revoked_xid) WHERE revoked_xid IS NOT NULL;
 
 CREATE TABLE registration.login_attempt (
     subject_index bytea NOT NULL,

@@ -1,12 +1,31 @@
 -- name: insert_account
-INSERT INTO registration.account
-    (account_id, kind, login_index, document_index, password_hash, role, scope, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO registration.account (
+    account_id, kind, login_index, login_name_enc, document_index, password_hash,
+    must_change_password, role, scope, created_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
--- name: find_account_by_login
-SELECT account_id, password_hash, role, scope
+-- Under the own login name, else by the document: nobody's name is another's document number.
+-- name: find_account
+SELECT account_id, password_hash, must_change_password, role, scope, disabled_at,
+    second_factor_enc, second_factor_step, login_index
 FROM registration.account
-WHERE login_index = $1;
+WHERE login_index = $1 OR document_index = ANY ($2::bytea[])
+ORDER BY login_index = $1 DESC
+LIMIT 1;
+
+-- name: get_account
+SELECT account_id, password_hash, must_change_password, role, scope, disabled_at,
+    second_factor_enc, second_factor_step, login_index
+FROM registration.account
+WHERE account_id = $1;
+
+-- name: lock_account
+SELECT account_id FROM registration.account WHERE account_id = $1 FOR NO KEY UPDATE;
+
+-- name: set_password
+UPDATE registration.account SET password_hash = $2, must_change_password = $3
+WHERE account_id = $1;
 
 -- Counted before the password is looked at, so that parallel guesses are not free.
 -- An attempt at or before $3 has lapsed and the count begins anew.
