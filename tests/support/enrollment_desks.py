@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
 from zikao.enrollment.v1 import enrollment_service_pb2, types_pb2
-from zikao_enrollment.batcher import Batcher
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.submit_batch import Submission
-from zikao_enrollment.desk import Desk, Entry
+from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.names import PACKAGE
 from zikao_kit.background import repeat, running
+from zikao_kit.batcher import Batcher
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.idempotency import RequestKey
@@ -48,7 +48,8 @@ async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
         await boards.refresh()
         desk = Desk(db, boards, clock)
         async with running(repeat("board", boards.work, BOARD_SECONDS)):
-            yield Instance(db, boards, desk, Batcher(desk.decide, max_batch=max_batch, in_flight=2))
+            batcher = Batcher(desk.decide, SUBMISSIONS, max_batch=max_batch, in_flight=2)
+            yield Instance(db, boards, desk, batcher)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from zikao.payment.v1 import payment_platform_service_pb2_grpc as payment_grpc
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates
 from zikao_kit.background import repeat, running
+from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import Clock, clock_of
 from zikao_kit.db import Database
@@ -28,11 +29,10 @@ from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
-from zikao_enrollment.batcher import Batcher
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient, RegistrationClient
 from zikao_enrollment.config import EnrollmentConfig
-from zikao_enrollment.desk import Desk, Entry
+from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.parts import Parts
@@ -106,7 +106,7 @@ def _parts(
     boards = Boards(db, clock)
     decide = Desk(db, boards, clock).decide
     batcher: Batcher[Entry] = Batcher(
-        decide, max_batch=config.max_batch, in_flight=config.batches_in_flight
+        decide, SUBMISSIONS, max_batch=config.max_batch, in_flight=config.batches_in_flight
     )
     return Parts(
         db=db,

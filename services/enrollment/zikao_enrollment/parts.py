@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 
-from zikao_enrollment.batcher import Batcher
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.desk import Entry

@@ -155,12 +155,17 @@ class Store:
         *candidate_ids: UUID,
         before: Mapping[str, object] | None = None,
         after: Mapping[str, object] | None = None,
+        county_code: str = "",
     ) -> None:
-        """Append who did what, to each candidate; `before` and `after` hold no personal data."""
+        """Append who did what, to each candidate; `before` and `after` hold no personal data.
+
+        `county_code`, of 2 to 6 digits, is for what is no candidate's: theirs is known.
+        """
         texts = [json.dumps(part or {}, ensure_ascii=False) for part in (before, after)]
         subjects: Sequence[UUID | None] = candidate_ids or [None]
+        name = actor.subject or actor.caller
         await self._tx.execute(
-            "insert_audit", now, actor.subject or actor.caller, actor.role, action, subjects, *texts
+            "insert_audit", now, name, actor.role, action, subjects, *texts, county_code
         )
 
     async def publish(self, registration: Registration) -> None:

@@ -233,14 +233,18 @@ CREATE TABLE registration.audit (
     role text NOT NULL,
     action text NOT NULL,
     candidate_id uuid,
+    county_code text COLLATE "C" NOT NULL,
     before jsonb NOT NULL,
     after jsonb NOT NULL,
     CONSTRAINT audit_pkey PRIMARY KEY (audit_id)
 );
 COMMENT ON TABLE registration.audit IS
-    'Who did what when, before and after, without personal data in clear; append-only';
-CREATE INDEX audit_candidate_idx ON registration.audit (candidate_id, audit_id);
-CREATE INDEX audit_actor_idx ON registration.audit (actor, audit_id);
+    'Who did what when, before and after, without personal data in clear; append-only.
+    The county (or the code prefix that was looked at) is that of the moment, empty without one';
+CREATE INDEX audit_at_idx ON registration.audit (at, audit_id);
+CREATE INDEX audit_candidate_idx ON registration.audit (candidate_id, at, audit_id);
+CREATE INDEX audit_actor_idx ON registration.audit (actor, at, audit_id);
+CREATE INDEX audit_county_idx ON registration.audit (county_code, at, audit_id);
 
 CREATE FUNCTION registration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -33,6 +33,9 @@ ORDER BY candidate_id, decision_id DESC;
 
 -- One row a candidate; one without candidate for the array {NULL}.
 -- name: insert_audit
-INSERT INTO registration.audit (at, actor, role, action, candidate_id, before, after)
-SELECT $1, $2, $3, $4, subject.candidate_id, $6::jsonb, $7::jsonb
-FROM unnest($5::uuid[]) AS subject (candidate_id);
+INSERT INTO registration.audit
+    (at, actor, role, action, candidate_id, county_code, before, after)
+SELECT $1, $2, $3, $4, subject.candidate_id, coalesce(candidate.county_code, $8), $6::jsonb,
+    $7::jsonb
+FROM unnest($5::uuid[]) AS subject (candidate_id)
+LEFT JOIN registration.candidate ON candidate.candidate_id = subject.candidate_id;

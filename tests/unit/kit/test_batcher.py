@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import pytest
-from zikao_enrollment.batcher import Batcher
+from zikao_kit.batcher import Batcher, BatchMetrics
 from zikao_kit.context import acting_as, current_call
 from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import RequestKey
 from zikao_kit.tokens import Actor
 
 MAX_BATCH = 4
+METRICS = BatchMetrics("test", "entries")
 
 
 @dataclass
@@ -51,7 +52,7 @@ def counter() -> Counter:
 @pytest.fixture
 def batcher(counter: Counter) -> Batcher[str]:
     """A batcher of at most four a batch, two in flight."""
-    return Batcher(counter.decide, max_batch=MAX_BATCH, in_flight=2)
+    return Batcher(counter.decide, METRICS, max_batch=MAX_BATCH, in_flight=2)
 
 
 def key(number: int, body: bytes = b"") -> RequestKey:
@@ -181,7 +182,7 @@ async def test_a_missing_answer_is_a_failure_of_the_batch() -> None:
     async def forgetful(entries: Sequence[str]) -> list[bytes | DomainError]:
         return [entry.encode() for entry in entries[1:]]
 
-    batcher = Batcher(forgetful, max_batch=MAX_BATCH, in_flight=1)
+    batcher = Batcher(forgetful, METRICS, max_batch=MAX_BATCH, in_flight=1)
     tasks = [submit(batcher, 1), submit(batcher, 2)]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert ValueError in {type(answer) for answer in answers}
@@ -196,5 +197,5 @@ async def test_a_batch_flies_in_nobodys_name() -> None:
         return [b""] * len(entries)
 
     with acting_as(Actor("somebody", "candidate")):
-        await Batcher(look, max_batch=MAX_BATCH, in_flight=1).submit(key(1), "x")
+        await Batcher(look, METRICS, max_batch=MAX_BATCH, in_flight=1).submit(key(1), "x")
     assert calls == [None]

@@ -13,18 +13,32 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from prometheus_client import Gauge, Histogram
+
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
 
-WAITING = Gauge("zikao_enrollment_waiting_submissions", "Submissions that wait for a batch")
-BATCH_SIZE = Histogram(
-    "zikao_enrollment_batch_size",
-    "Submissions decided in one transaction",
-    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-)
+_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 T = TypeVar("T")
 Decide = Callable[[Sequence[T]], Awaitable[Sequence[bytes | DomainError]]]
+
+
+class BatchMetrics:
+    """What operators see of one batcher; made once a process, for names are unique.
+
+    `zikao_<service>_waiting_<entries>` and `zikao_<service>_batch_size`.
+    """
+
+    def __init__(self, service: str, entries: str) -> None:
+        """`entries` is what is batched, in the plural: `submissions`."""
+        self.waiting = Gauge(
+            f"zikao_{service}_waiting_{entries}", f"{entries.capitalize()} that wait for a batch"
+        )
+        self.size = Histogram(
+            f"zikao_{service}_batch_size",
+            f"{entries.capitalize()} decided in one transaction",
+            buckets=_SIZE_BUCKETS,
+        )
 
 
 @dataclass(eq=False)
@@ -46,8 +60,11 @@ class Batcher(Generic[T]):
     the answer to the whole batch.
     """
 
-    def __init__(self, decide: Decide[T], *, max_batch: int, in_flight: int) -> None:
+    def __init__(
+        self, decide: Decide[T], metrics: BatchMetrics, *, max_batch: int, in_flight: int
+    ) -> None:
         self._decide = decide
+        self._metrics = metrics
         self._max_batch = max_batch
         self._free_flights = in_flight
         self._queue: deque[_Waiting[T]] = deque()
@@ -76,7 +93,7 @@ class Batcher(Generic[T]):
         waiting = _Waiting(key, entry)
         self._by_id[key.actor, key.request_id] = waiting
         self._queue.append(waiting)
-        WAITING.inc()
+        self._metrics.waiting.inc()
         self._take_off()
         return waiting
 
@@ -93,7 +110,7 @@ class Batcher(Generic[T]):
         try:
             batch = self._next_batch()
             if batch:
-                BATCH_SIZE.observe(len(batch))
+                self._metrics.size.observe(len(batch))
                 await self._answer(batch)
         finally:
             self._free_flights += 1
@@ -103,7 +120,7 @@ class Batcher(Generic[T]):
         batch: list[_Waiting[T]] = []
         while self._queue and len(batch) < self._max_batch:
             waiting = self._queue.popleft()
-            WAITING.dec()
+            self._metrics.waiting.dec()
             if waiting.callers:
                 batch.append(waiting)
             else:
