@@ -16,6 +16,8 @@ from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import review_service_pb2_grpc as review_grpc
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import session_service_pb2_grpc as session_grpc
+from zikao.registration.v1 import study_record_service_pb2 as study_record
+from zikao.registration.v1 import study_record_service_pb2_grpc as study_record_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
@@ -35,6 +37,7 @@ from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
+from zikao_registration.rpc.study_records import StudyRecordRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
@@ -117,4 +120,5 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
+        definition(study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc(parts)),
     ]

@@ -21,6 +21,7 @@ from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
 from zikao_registration.signing import TokenKeys
 from zikao_registration.store import Store
+from zikao_registration.study_record_store import StudyRecordStore
 
 R = TypeVar("R", bound=Message)
 
@@ -45,6 +46,10 @@ class Parts:
     def accounts(self, tx: Transaction) -> AccountStore:
         """The account store of a transaction."""
         return AccountStore(tx, self.keys)
+
+    def study_records(self, tx: Transaction) -> StudyRecordStore:
+        """The store of standings of a transaction."""
+        return StudyRecordStore(tx)
 
     @asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:

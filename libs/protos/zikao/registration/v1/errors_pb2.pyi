@@ -51,6 +51,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The county is not one of the session's."""
     ERROR_REASON_SERIALS_EXHAUSTED: _ErrorReason.ValueType  # 14
     """All serials of the county and session are used."""
+    ERROR_REASON_STUDY_RECORD_CLOSED: _ErrorReason.ValueType  # 60
+    """Study records are not asked for while candidates enroll."""
+    ERROR_REASON_STANDING_NOT_ALLOWED: _ErrorReason.ValueType  # 61
+    """The standing does not become another one this way."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the registration service answers with, beside
@@ -86,4 +90,8 @@ ERROR_REASON_COUNTY_UNKNOWN: ErrorReason.ValueType  # 13
 """The county is not one of the session's."""
 ERROR_REASON_SERIALS_EXHAUSTED: ErrorReason.ValueType  # 14
 """All serials of the county and session are used."""
+ERROR_REASON_STUDY_RECORD_CLOSED: ErrorReason.ValueType  # 60
+"""Study records are not asked for while candidates enroll."""
+ERROR_REASON_STANDING_NOT_ALLOWED: ErrorReason.ValueType  # 61
+"""The standing does not become another one this way."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -137,6 +137,13 @@ CREATE TABLE registration.candidate (
     CONSTRAINT candidate_standing_check CHECK (
         standing IN ('active', 'graduated', 'transfer_requested', 'transferred_out', 'blocked')
     ),
+    -- An ended standing stays while its person registers anew; the others are of a number.
+    CONSTRAINT candidate_standing_number_check CHECK (
+        standing NOT IN ('transfer_requested', 'blocked') OR ticket_number IS NOT NULL
+    ),
+    CONSTRAINT candidate_standing_reason_check CHECK (
+        standing <> 'blocked' OR standing_reason <> ''
+    ),
     CONSTRAINT candidate_lease_check CHECK ((leased_by IS NULL) = (leased_until IS NULL))
 );
 COMMENT ON TABLE registration.candidate IS 'A person and their registration, for life';

@@ -1,0 +1,32 @@
+-- name: find_candidate_by_number
+SELECT candidate_id
+FROM registration.candidate
+WHERE ticket_number = $1;
+
+-- name: set_standing
+UPDATE registration.candidate
+SET standing = $2, standing_reason = $3, updated_at = $4
+WHERE candidate_id = $1;
+
+-- name: end_ticket_number
+UPDATE registration.ticket_number
+SET status = 'ended', reason = $2, ended_at = $3
+WHERE ticket_number = $1 AND status = 'current';
+
+-- name: list_ticket_numbers
+SELECT ticket_number AS number, status, assigned_at, ended_at
+FROM registration.ticket_number
+WHERE candidate_id = $1
+ORDER BY assigned_at, ticket_number;
+
+-- The last ones, the oldest of them first.
+-- name: list_decisions
+SELECT last.approved, last.reasons, last.comment, last.decided_at
+FROM (
+    SELECT decision_id, approved, reasons, comment, decided_at
+    FROM registration.decision
+    WHERE candidate_id = $1
+    ORDER BY decision_id DESC
+    LIMIT $2
+) AS last
+ORDER BY last.decision_id;

@@ -1,0 +1,60 @@
+"""Standings, ticket numbers and decisions of one candidate in the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.db import Transaction
+from zikao_kit.errors import NOT_FOUND, DomainError
+
+from zikao_registration.domain.registration import Decision, Registration, RejectionReason
+from zikao_registration.domain.study_records import TicketNumber
+
+DECISIONS_SHOWN = 100
+
+
+class StudyRecordStore:
+    """One method a query, bound to the running transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._tx = transaction
+
+    async def find_by_ticket_number(self, ticket_number: str) -> UUID:
+        """Whose registration has the number; raises NOT_FOUND."""
+        found: UUID | None = await self._tx.fetchval("find_candidate_by_number", ticket_number)
+        if found is None:
+            raise DomainError(NOT_FOUND)
+        return found
+
+    async def set_standing(self, registration: Registration) -> None:
+        """Store the registration's standing and its reason, and nothing else of it."""
+        await self._tx.execute(
+            "set_standing",
+            registration.candidate_id,
+            registration.standing,
+            registration.standing_reason,
+            registration.updated_at,
+        )
+
+    async def end_ticket_number(self, ticket_number: str, reason: str, now: datetime) -> None:
+        """The number can do nothing any more, and is never given out again."""
+        await self._tx.execute("end_ticket_number", ticket_number, reason, now)
+
+    async def list_ticket_numbers(self, candidate_id: UUID) -> list[TicketNumber]:
+        """Every number the candidate ever had, the first one first."""
+        rows = await self._tx.fetch("list_ticket_numbers", candidate_id)
+        return [TicketNumber(**row) for row in rows]
+
+    async def list_decisions(self, candidate_id: UUID) -> list[Decision]:
+        """What offices decided, the last DECISIONS_SHOWN, the oldest first."""
+        rows = await self._tx.fetch("list_decisions", candidate_id, DECISIONS_SHOWN)
+        return [
+            Decision(
+                row["approved"],
+                tuple(RejectionReason(reason) for reason in row["reasons"]),
+                row["comment"],
+                row["decided_at"],
+            )
+            for row in rows
+        ]
