@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import grpc
@@ -71,8 +72,12 @@ async def registration_server(
     at: datetime = NOON,
     login: LoginConfig | None = None,
     port: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[RegistrationServer]:
-    """Serve until the block ends, on a free port where none is given."""
+    """Serve until the block ends, on a free port where none is given.
+
+    `settings` are fields of the configuration.
+    """
     ca = DevelopmentCa(folder / "certs")
     key_ring = folder / "keys.yaml"
     if not key_ring.exists():
@@ -82,7 +87,7 @@ async def registration_server(
         server = RegistrationServer(dsn, port or free_port(), ca, clock_file, stack)
         await server.move_clock(at)
         config = _config(server, ca.issue("registration"), key_ring, login or LoginConfig())
-        task = asyncio.create_task(serve_registration(config))
+        task = asyncio.create_task(serve_registration(replace(config, **settings)))
         stack.push_async_callback(_stop, task)
         await until_serving((await server.caller("operator")).channel, task)
         yield server

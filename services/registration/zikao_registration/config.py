@@ -5,6 +5,9 @@ from pathlib import Path
 
 from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 
+from zikao_registration.mail_client import MailConfig
+from zikao_registration.sms_client import SmsConfig
+
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
 MIN_RECEIVE_BYTES = 6 * MEBIBYTE
 MIN_SEND_BYTES = 12 * MEBIBYTE
@@ -21,6 +24,10 @@ LOGIN_ATTEMPTS = 5
 LOGIN_ATTEMPTS_PER_CALLER = 5000
 LOGIN_CALLER_FAILURE_SHARE = 0.5
 LOGIN_WINDOW_MINUTES = 15.0
+# DOMAIN section 3, Recovery; a caller is a portal: some 5 of 100 candidates in one day.
+RECOVERY_ATTEMPTS = 3
+RECOVERY_ATTEMPTS_PER_CALLER = 20_000
+RECOVERY_WINDOW_HOURS = 24.0
 # OWASP's second choice for Argon2id: the memory of a login storm stays small.
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19456
@@ -59,6 +66,20 @@ class Argon2Config:
 
 
 @dataclass(frozen=True)
+class RecoveryConfig:
+    """How often one may try to recover, of one document and of one caller, within a window."""
+
+    attempts: int = RECOVERY_ATTEMPTS
+    attempts_per_caller: int = RECOVERY_ATTEMPTS_PER_CALLER
+    window_hours: float = RECOVERY_WINDOW_HOURS
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would keep everybody out, or nobody."""
+        if min(self.attempts, self.attempts_per_caller) < 1 or self.window_hours <= 0:
+            raise ValueError("attempts must be at least 1 and window_hours above 0")
+
+
+@dataclass(frozen=True)
 class RegistrationConfig:
     """Settings of one process; `key_ring_file` holds the keys of personal data."""
 
@@ -71,6 +92,10 @@ class RegistrationConfig:
     poll_seconds: float = POLL_SECONDS
     login: LoginConfig = field(default_factory=LoginConfig)
     argon2: Argon2Config = field(default_factory=Argon2Config)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    # What is not configured cannot be chosen: CHANNEL_NOT_CONFIGURED.
+    mail: MailConfig | None = None
+    sms: SmsConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 

@@ -52,6 +52,7 @@ def personal_from_pb(message: types_pb2.PersonalData) -> PersonalData:
         track=Track(track) if track else None,
         major_code=message.major_code,
         mobile=message.mobile,
+        email=message.email,
     )
 
 
@@ -66,6 +67,7 @@ def personal_to_pb(personal: PersonalData) -> types_pb2.PersonalData:
         track=enum_to_pb(types_pb2.Track, "TRACK_", personal.track),
         major_code=personal.major_code,
         mobile=personal.mobile,
+        email=personal.email,
     )
 
 

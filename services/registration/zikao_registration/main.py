@@ -10,6 +10,8 @@ from zikao.registration.v1 import account_service_pb2_grpc as account_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
 from zikao.registration.v1 import errors_pb2
+from zikao.registration.v1 import recovery_service_pb2 as recovery
+from zikao.registration.v1 import recovery_service_pb2_grpc as recovery_grpc
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import registration_service_pb2_grpc as registration_grpc
 from zikao.registration.v1 import review_service_pb2 as review
@@ -26,20 +28,24 @@ from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
-from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
+from zikao_registration.config import Argon2Config, LoginConfig, RecoveryConfig, RegistrationConfig
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.messenger import open_messenger
 from zikao_registration.names import PACKAGE, SCHEMA
 from zikao_registration.parts import Parts
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
+from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
 from zikao_registration.rpc.study_records import StudyRecordRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
+from zikao_registration.workers.messages import MessageWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 
@@ -58,6 +64,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
             stack.callback(hashing.close)
             pictures = Pictures()
             stack.callback(pictures.close)
+            messenger = await stack.enter_async_context(open_messenger(config.mail, config.sms))
             parts = Parts(
                 db=db,
                 keys=keys,
@@ -66,6 +73,8 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 pictures=pictures,
                 tokens=tokens,
                 login_limit=_login_limit(config.login),
+                recovery_limit=_recovery_limit(config.recovery),
+                messenger=messenger,
                 lease=timedelta(minutes=config.lease_minutes),
             )
             signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
@@ -74,6 +83,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 running(
                     repeat("signing keys", signing_keys.work, config.poll_seconds),
                     repeat("deadlines", deadlines.work, config.poll_seconds),
+                    repeat("messages", MessageWorker(parts).work, config.poll_seconds),
                     repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
                 )
             )
@@ -112,12 +122,21 @@ def _login_limit(config: LoginConfig) -> LoginLimit:
     )
 
 
+def _recovery_limit(config: RecoveryConfig) -> RecoveryLimit:
+    return RecoveryLimit(
+        attempts=config.attempts,
+        attempts_per_caller=config.attempts_per_caller,
+        window=timedelta(hours=config.window_hours),
+    )
+
+
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
         definition(account_grpc, account, "AccountService", AccountRpc(parts)),
         definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
         definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
+        definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
         definition(study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc(parts)),

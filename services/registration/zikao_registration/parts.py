@@ -16,6 +16,9 @@ from zikao_kit.idempotency import key_of, recall, run_once, sha256
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.message_store import MessageStore
+from zikao_registration.messenger import Messenger
 from zikao_registration.names import SCHEMA
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
@@ -37,6 +40,8 @@ class Parts:
     pictures: Pictures
     tokens: TokenKeys
     login_limit: LoginLimit
+    recovery_limit: RecoveryLimit
+    messenger: Messenger
     lease: timedelta
 
     def store(self, tx: Transaction) -> Store:
@@ -56,6 +61,16 @@ class Parts:
         """Both stores in a transaction of their own."""
         async with self.db.transaction() as tx:
             yield self.accounts(tx), self.store(tx)
+
+    def messages(self, tx: Transaction) -> MessageStore:
+        """The store of outgoing messages of a transaction."""
+        return MessageStore(tx, self.keys)
+
+    @asynccontextmanager
+    async def open_messages(self) -> AsyncIterator[MessageStore]:
+        """The store of outgoing messages in a transaction of its own."""
+        async with self.db.transaction() as tx:
+            yield self.messages(tx)
 
     async def answered_before(
         self,

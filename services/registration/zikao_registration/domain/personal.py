@@ -39,6 +39,7 @@ class PersonalData:
     track: Track | None = None
     major_code: str = ""
     mobile: str = ""
+    email: str = ""
 
 
 _REQUIRED_ZH = {

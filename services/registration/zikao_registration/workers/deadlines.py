@@ -2,6 +2,7 @@
 
 from zikao_registration.commands.expire_registrations import EXPIRED_AT_ONCE, expire_registrations
 from zikao_registration.parts import Parts
+from zikao_registration.recovery_store import RecoveryStore
 
 
 class DeadlineWorker:
@@ -17,6 +18,9 @@ class DeadlineWorker:
             await self._parts.accounts(tx).delete_lapsed_attempts(
                 self._parts.login_limit.lapsed_at(now)
             )
+        async with self._parts.db.transaction() as tx:
+            lapsed_at = self._parts.recovery_limit.lapsed_at(now)
+            await RecoveryStore(tx, self._parts.keys).delete_lapsed(lapsed_at, now)
         async with self._parts.db.read() as tx:
             sessions = await self._parts.store(tx).sessions.load_all()
         more = False

@@ -55,6 +55,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Study records are not asked for while candidates enroll."""
     ERROR_REASON_STANDING_NOT_ALLOWED: _ErrorReason.ValueType  # 61
     """The standing does not become another one this way."""
+    ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
+    """E-mail or SMS is not offered by this installation."""
+    ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
+    """Too many attempts to recover, of this document number or of this caller, registered
+    or not; RetryInfo says when the next may be made.
+    """
+    ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
+    """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the registration service answers with, beside
@@ -94,4 +102,12 @@ ERROR_REASON_STUDY_RECORD_CLOSED: ErrorReason.ValueType  # 60
 """Study records are not asked for while candidates enroll."""
 ERROR_REASON_STANDING_NOT_ALLOWED: ErrorReason.ValueType  # 61
 """The standing does not become another one this way."""
+ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
+"""E-mail or SMS is not offered by this installation."""
+ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81
+"""Too many attempts to recover, of this document number or of this caller, registered
+or not; RetryInfo says when the next may be made.
+"""
+ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
+"""Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -217,6 +217,7 @@ class PersonalData(_message.Message):
     TRACK_FIELD_NUMBER: _builtins.int
     MAJOR_CODE_FIELD_NUMBER: _builtins.int
     MOBILE_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1-64 characters; stored and returned exactly, rare characters included."""
     sex: Global___Sex.ValueType
@@ -233,6 +234,8 @@ class PersonalData(_message.Message):
     """Code of the major."""
     mobile: _builtins.str
     """Mobile number, 11 digits."""
+    email: _builtins.str
+    """E-mail address, or empty. A way to recover the password, not needed to submit."""
     def __init__(
         self,
         *,
@@ -244,10 +247,11 @@ class PersonalData(_message.Message):
         track: Global___Track.ValueType = ...,
         major_code: _builtins.str = ...,
         mobile: _builtins.str = ...,
+        email: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "county_code", b"county_code", "ethnicity_code", b"ethnicity_code", "major_code", b"major_code", "mobile", b"mobile", "name", b"name", "sex", b"sex", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "county_code", b"county_code", "email", b"email", "ethnicity_code", b"ethnicity_code", "major_code", b"major_code", "mobile", b"mobile", "name", b"name", "sex", b"sex", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

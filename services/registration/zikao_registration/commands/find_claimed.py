@@ -1,0 +1,25 @@
+"""Whom a document, with a number or a name, belongs to (DOMAIN section 3, Recovery)."""
+
+from zikao_registration.domain.documents import Document
+from zikao_registration.domain.recovery import Claim, is_same_name
+from zikao_registration.domain.registration import Registration
+from zikao_registration.recovery_stores import RecoveryStores
+
+
+async def find_claimed(stores: RecoveryStores, claim: Claim) -> Registration | None:
+    """The registration of the person with this document, if the ticket number is theirs."""
+    found = await find_registration(stores, claim.document)
+    return found if found and found.ticket_number == claim.ticket_number else None
+
+
+async def find_ticket_number(stores: RecoveryStores, document: Document, name: str) -> str:
+    """The ticket number of the person with this document and name; empty without a match."""
+    found = await find_registration(stores, document)
+    return found.ticket_number if found and is_same_name(found.personal.name, name) else ""
+
+
+async def find_registration(stores: RecoveryStores, document: Document) -> Registration | None:
+    """The registration of the person with this document."""
+    account = await stores.accounts.find_account_of(document)
+    found = await stores.candidates.get_registrations([account.account_id]) if account else []
+    return found[0] if found else None

@@ -1,0 +1,71 @@
+"""The security question, and whose answer is right (DOMAIN section 3, Recovery)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.commands.find_claimed import find_claimed
+from zikao_registration.domain.recovery import (
+    Claim,
+    SecurityQuestion,
+    plain_answer,
+    plausible_question,
+)
+from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.recovery_store import RecoveryStore, StoredAnswer
+from zikao_registration.recovery_stores import RecoveryStores
+
+
+@dataclass(frozen=True)
+class ClaimedAnswer:
+    """Whose answer is asked for, and what is stored of it."""
+
+    candidate_id: UUID
+    stored: StoredAnswer
+
+
+async def find_claimed_answer(stores: RecoveryStores, claim: Claim) -> ClaimedAnswer | None:
+    """What the claimed person has set; None for nobody, and for who has set nothing."""
+    claimed = await find_claimed(stores, claim)
+    stored = await stores.recoveries.find_answer(claimed.candidate_id) if claimed else None
+    return ClaimedAnswer(claimed.candidate_id, stored) if claimed and stored else None
+
+
+def question_of(
+    recoveries: RecoveryStore, claim: Claim, found: ClaimedAnswer | None
+) -> SecurityQuestion:
+    """The question that was set, or one that might have been."""
+    plausible = plausible_question(recoveries.claim_digest(claim))
+    return found.stored.question if found else plausible
+
+
+async def require_answer(
+    hashing: PasswordHashing, found: ClaimedAnswer | None, answer: str
+) -> UUID:
+    """The candidate whose answer it is; takes the same time without one.
+
+    Raises DomainError RECOVERY_FAILED, OVERLOADED.
+    """
+    answer_hash = found.stored.answer_hash if found else None
+    is_right = await hashing.verify(answer_hash, plain_answer(answer))
+    if found is None or not is_right:
+        raise DomainError("RECOVERY_FAILED")
+    return found.candidate_id
+
+
+async def set_security_question(
+    stores: RecoveryStores,
+    question: SecurityQuestion,
+    answer_hash: str,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Keep the actor's question, in place of the last; raises NOT_FOUND."""
+    candidate_id = UUID(actor.subject)
+    await stores.candidates.get_registration(candidate_id, for_update=True)
+    await stores.recoveries.save_answer(candidate_id, StoredAnswer(question, answer_hash), now)
+    await stores.candidates.audit(actor, "set_security_question", now, candidate_id)

@@ -1,0 +1,67 @@
+"""Give an account another password, for one who could not show the last one."""
+
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.commands.find_claimed import find_registration
+from zikao_registration.domain.documents import Document
+from zikao_registration.domain.messages import Channel, password_changed_message
+from zikao_registration.domain.recovery import NOTICE_LIFETIME, contact
+from zikao_registration.domain.registration import Registration
+from zikao_registration.recovery_stores import RecoveryStores
+
+PROVINCE_SCOPE_DIGITS = 2
+
+
+async def reset_password(
+    stores: RecoveryStores,
+    candidate_id: UUID,
+    password_hash: str | None,
+    *,
+    by: str,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Set it, end every login, void every code, and tell the candidate.
+
+    `by` is the way it was proven, for the audit trail. None is the initial password. Who has
+    proven to be this person need not wait for what others have tried to log in with.
+    """
+    candidate = await stores.candidates.get_registration(candidate_id, for_update=True)
+    await stores.accounts.get_account(candidate_id, for_update=True)
+    await stores.accounts.set_password(candidate_id, password_hash)
+    await stores.accounts.revoke_logins(candidate_id, now)
+    await stores.accounts.forget_attempts(candidate.document.number)
+    await stores.recoveries.void_recoveries(candidate_id)
+    for channel in Channel:
+        if recipient := contact(candidate.personal, channel):
+            notice = password_changed_message(channel, recipient, now + NOTICE_LIFETIME)
+            await stores.messages.insert(notice)
+    await stores.candidates.audit(actor, "reset_password", now, candidate_id, after={"by": by})
+
+
+async def reset_candidate_password(
+    stores: RecoveryStores, document: Document, reason: str, *, actor: Actor, now: datetime
+) -> UUID:
+    """Reset to the initial password at the office; return the candidate's id.
+
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE.
+    """
+    found = await find_registration(stores, document)
+    if found is None:
+        raise DomainError(NOT_FOUND)
+    _require_scope(actor, found)
+    by = f"office: {reason}"
+    await reset_password(stores, found.candidate_id, None, by=by, actor=actor, now=now)
+    await stores.recoveries.forget_document(document.person_key)
+    return found.candidate_id
+
+
+def _require_scope(actor: Actor, registration: Registration) -> None:
+    """Who has named no county yet is the province's."""
+    county_code = registration.personal.county_code
+    if county_code or len(actor.scope) > PROVINCE_SCOPE_DIGITS:
+        actor.require_scope(county_code)

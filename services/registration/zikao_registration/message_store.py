@@ -1,0 +1,62 @@
+"""Outgoing messages in the database; whom they are for and what they say is encrypted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Record, Transaction
+
+from zikao_registration.domain.messages import Channel, OutgoingMessage
+
+
+@dataclass(frozen=True)
+class LeasedMessage:
+    """A message that this process sends now, for the `tries`-th time."""
+
+    message: OutgoingMessage
+    tries: int
+
+
+class MessageStore:
+    """One method a query, bound to a running transaction."""
+
+    def __init__(self, transaction: Transaction, keys: KeyRing) -> None:
+        self._tx = transaction
+        self._keys = keys
+
+    async def insert(self, message: OutgoingMessage) -> None:
+        """Have it sent once this transaction is committed."""
+        content = [message.recipient, message.subject, message.text]
+        sealed = self._keys.encrypt(
+            json.dumps(content, ensure_ascii=False).encode(), _context(message.message_id)
+        )
+        await self._tx.execute(
+            "insert_message", message.message_id, message.channel, sealed, message.expires_at
+        )
+
+    async def lease(self, max_count: int, lease_seconds: float) -> list[LeasedMessage]:
+        """Take some that are due; nobody else gets them before the lease ends."""
+        rows = await self._tx.fetch("lease_messages", max_count, lease_seconds)
+        return [LeasedMessage(self._message(row), row["tries"]) for row in rows]
+
+    async def postpone(self, message_id: UUID, seconds: float) -> None:
+        """Have it tried again after a while."""
+        await self._tx.execute("postpone_message", message_id, seconds)
+
+    async def delete(self, message_id: UUID) -> None:
+        """It was handed over, or never will be."""
+        await self._tx.execute("delete_message", message_id)
+
+    def _message(self, row: Record) -> OutgoingMessage:
+        message_id = row["message_id"]
+        opened = self._keys.decrypt(row["content_enc"], _context(message_id))
+        recipient, subject, text = json.loads(opened)
+        channel, expires_at = Channel(row["channel"]), row["expires_at"]
+        return OutgoingMessage(message_id, channel, recipient, subject, text, expires_at)
+
+
+def _context(message_id: UUID) -> str:
+    return f"registration.message:{message_id}"

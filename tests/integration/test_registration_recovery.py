@@ -1,0 +1,370 @@
+"""Lost ticket numbers and passwords, recovered over mutual TLS, real SMTP and real HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.registration_outside import Outside, code_in, outside
+from support.registration_people import (
+    JINJIANG,
+    MOBILE,
+    NAME,
+    PASSWORD,
+    WUHOU,
+    account_request,
+    apply_session,
+    approval,
+    complete,
+    document_number,
+    lease_request,
+    log_in,
+    new_candidate,
+    new_officer,
+    submit_request,
+)
+from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service import Caller, new_id, until
+from support.service_databases import MakeDatabase
+from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import recovery_service_pb2 as pb
+from zikao.registration.v1 import types_pb2 as types
+from zikao_registration.config import RecoveryConfig
+
+NEW_PASSWORD = "an entirely new password"
+EMAIL = "ayi@example.com"
+RESIDENT_ID = types.DOCUMENT_TYPE_RESIDENT_ID
+SMS, MAIL = pb.RECOVERY_CHANNEL_SMS, pb.RECOVERY_CHANNEL_EMAIL
+NOBODY = 400
+
+
+@pytest.fixture
+async def peers(tmp_path: Path) -> AsyncIterator[Outside]:
+    """Mail server and SMS gateway."""
+    async with outside(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def server(
+    make_database: MakeDatabase, tmp_path: Path, peers: Outside
+) -> AsyncIterator[RegistrationServer]:
+    """A running service with the session applied, that reaches candidates."""
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path, **peers.settings) as running:
+        await apply_session(running)
+        yield running
+
+
+async def approved(server: RegistrationServer, number: int = 1, **changes: Any) -> str:
+    """A candidate with a ticket number; return that."""
+    candidate = await new_candidate(server, number)
+    await complete(candidate, email=EMAIL, **changes)
+    candidate_id = (await candidate.call(submit_request())).registration.candidate_id
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    return str((await officer.call(approval(candidate_id))).ticket_number)
+
+
+def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
+    """Ask for a ticket number."""
+    return pb.FindTicketNumberRequest(
+        document_type=RESIDENT_ID, document_number=document_number(number), name=name
+    )
+
+
+def start(
+    number: int, ticket_number: str = "", channel: Any = SMS
+) -> pb.StartPasswordRecoveryRequest:
+    """Ask for a code."""
+    return pb.StartPasswordRecoveryRequest(
+        request_id=new_id(),
+        document_type=RESIDENT_ID,
+        document_number=document_number(number),
+        ticket_number=ticket_number,
+        channel=channel,
+    )
+
+
+def finish(recovery_id: str, code: str, **changes: Any) -> pb.CompletePasswordRecoveryRequest:
+    """Use a code."""
+    fields = {"request_id": new_id(), "new_password": NEW_PASSWORD} | changes
+    return pb.CompletePasswordRecoveryRequest(recovery_id=recovery_id, code=code, **fields)
+
+
+def reset(number: int) -> pb.ResetCandidatePasswordRequest:
+    """Somebody stands at the counter."""
+    return pb.ResetCandidatePasswordRequest(
+        request_id=new_id(),
+        document_type=RESIDENT_ID,
+        document_number=document_number(number),
+        reason=pb.RESET_REASON_FORGOTTEN,
+    )
+
+
+def another(code: str) -> str:
+    """A wrong code."""
+    return f"{(int(code) + 1) % 10**6:06}"
+
+
+async def portal_of(server: RegistrationServer) -> Caller:
+    """Who has no token."""
+    return await server.caller("portal")
+
+
+async def until_nothing_waits(server: RegistrationServer) -> None:
+    """Wait until every message has been handed over or given up."""
+    none_left = "SELECT 1 WHERE NOT EXISTS (TABLE registration.message)"
+    await until(lambda: server.rows(none_left))
+
+
+async def test_ticket_number_is_found(server: RegistrationServer) -> None:
+    """Document in any form and name as typed give the number; anything else an empty answer."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    dotted = find(1, name=" " + NAME.replace("·", "•"))
+    assert (await portal.call(dotted)).ticket_number == ticket_number
+    assert (await portal.call(find(1, name="别人"))).ticket_number == ""
+    assert (await portal.call(find(NOBODY))).ticket_number == ""
+
+
+async def test_attempts_are_limited_for_known_and_unknown(server: RegistrationServer) -> None:
+    """The fourth attempt of a day is refused alike, until a day after the first."""
+    await approved(server)
+    portal = await portal_of(server)
+    for number in (1, NOBODY):
+        for _ in range(3):
+            await portal.call(find(number))
+        refused = await portal.refused(find(number))
+        assert refused.reason == "RECOVERY_LOCKED"
+        assert refused.retry_after is not None
+        assert timedelta(hours=23) < refused.retry_after <= timedelta(hours=24)
+    await server.move_clock(NOON + timedelta(days=1, minutes=1))
+    assert (await portal.call(find(1))).ticket_number != ""
+
+
+async def test_limits_hold_across_replicas(
+    make_database: MakeDatabase, tmp_path: Path, peers: Outside
+) -> None:
+    """Two processes count as one, and so does one that was started again."""
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path) as one, registration_server(dsn, tmp_path) as two:
+        first, second = await portal_of(one), await portal_of(two)
+        asked = await asyncio.gather(
+            *(each.start(find(NOBODY), 20) for each in (first, second) * 4), return_exceptions=True
+        )
+        assert len([each for each in asked if not isinstance(each, BaseException)]) == 3
+    async with registration_server(dsn, tmp_path) as three:
+        assert (await (await portal_of(three)).refused(find(NOBODY))).reason == "RECOVERY_LOCKED"
+
+
+async def test_callers_are_limited(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """One caller does not ask for one document after the other; another caller still may."""
+    limit = RecoveryConfig(attempts_per_caller=4)
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path, recovery=limit) as server:
+        portal = await portal_of(server)
+        for number in range(4):
+            await portal.call(find(number))
+        assert (await portal.refused(find(5))).reason == "RECOVERY_LOCKED"
+        assert (await (await server.caller("other-portal")).call(find(5))).ticket_number == ""
+
+
+async def test_password_by_sms(server: RegistrationServer, peers: Outside) -> None:
+    """The code that arrives sets a new password, once, and ends all logins."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    code = await peers.sms_code(MOBILE)
+    assert document_number(1) not in peers.sms.arrived[0].text
+    used = finish(begun.recovery_id, code)
+    assert await portal.call(used) == await portal.call(used)
+    again = finish(begun.recovery_id, code)
+    assert (await portal.refused(again)).reason == "RECOVERY_FAILED"
+    old = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+    assert (await portal.refused(old)).reason == "LOGIN_FAILED"
+    assert (await log_in(server, document_number(1), NEW_PASSWORD)).token
+    await peers.until_sms(2)
+    assert "已重置" in peers.sms.arrived[1].text
+    assert await until(
+        lambda: server.rows("SELECT 1 WHERE NOT EXISTS (TABLE registration.message)")
+    )
+    (audited,) = await server.rows(
+        "SELECT actor, after::text FROM registration.audit WHERE action = 'reset_password'"
+    )
+    assert (audited["actor"], audited["after"]) == ("portal", '{"by": "code: sms"}')
+
+
+async def test_password_by_mail(server: RegistrationServer, peers: Outside) -> None:
+    """The code arrives over STARTTLS with the server's password; a busy server is asked again."""
+    ticket_number = await approved(server)
+    peers.mail.answers.append("451 4.3.0 try again later")
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number, MAIL))
+    await peers.until_mail()
+    mail = peers.mail.mails[0]
+    assert (mail["To"], mail["From"]) == (EMAIL, "no-reply@zikao.example")
+    await portal.call(finish(begun.recovery_id, code_in(mail.get_content())))
+    assert (await log_in(server, document_number(1), NEW_PASSWORD)).token
+
+
+async def test_a_draft_is_recovered_without_number(
+    server: RegistrationServer, peers: Outside
+) -> None:
+    """Who has no ticket number yet names none; who has one must name it."""
+    candidate = await new_candidate(server, 2)
+    await complete(candidate)
+    portal = await portal_of(server)
+    begun = await portal.call(start(2))
+    await peers.until_sms()
+    await portal.call(finish(begun.recovery_id, await peers.sms_code(MOBILE)))
+    await approved(server, 3)
+    await portal.call(start(3))
+    await portal.call(start(2, "510104220001"))
+    await asyncio.sleep(0.5)
+    assert len([sms for sms in peers.sms.arrived if "验证码为" in sms.text]) == 1
+
+
+async def test_codes_are_tried_five_times(server: RegistrationServer, peers: Outside) -> None:
+    """After five wrong codes the right one is worth nothing, and guesses in parallel count."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    code = await peers.sms_code(MOBILE)
+    guesses = (portal.refused(finish(begun.recovery_id, another(code))) for _ in range(5))
+    assert {refused.reason for refused in await asyncio.gather(*guesses)} == {"RECOVERY_FAILED"}
+    assert (await portal.refused(finish(begun.recovery_id, code))).reason == "RECOVERY_FAILED"
+
+
+async def test_codes_lapse(server: RegistrationServer, peers: Outside) -> None:
+    """After ten minutes a code is worth nothing."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    await server.move_clock(NOON + timedelta(minutes=10, seconds=1))
+    used = finish(begun.recovery_id, await peers.sms_code(MOBILE))
+    assert (await portal.refused(used)).reason == "RECOVERY_FAILED"
+
+
+async def test_two_with_the_right_code(server: RegistrationServer, peers: Outside) -> None:
+    """Of two that use a code at once, one sets the password."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    code = await peers.sms_code(MOBILE)
+    both = [portal.start(finish(begun.recovery_id, code), 20) for _ in range(2)]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert len([each for each in done if not isinstance(each, BaseException)]) == 1
+
+
+async def test_another_code_is_void_after_one_was_used(
+    server: RegistrationServer, peers: Outside
+) -> None:
+    """A code that is still under way opens nothing once the password was set with another."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    one = await portal.call(start(1, ticket_number))
+    await peers.until_sms(1)
+    first = await peers.sms_code(MOBILE)
+    two = await portal.call(start(1, ticket_number))
+    await peers.until_sms(2)
+    await portal.call(finish(two.recovery_id, await peers.sms_code(MOBILE)))
+    assert (await portal.refused(finish(one.recovery_id, first))).reason == "RECOVERY_FAILED"
+
+
+async def test_weak_passwords_are_refused(server: RegistrationServer, peers: Outside) -> None:
+    """A common password is refused to everybody, one's own document number with the code."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    code = await peers.sms_code(MOBILE)
+    for weak in ("12345678", document_number(1)):
+        refused = await portal.refused(finish(begun.recovery_id, code, new_password=weak))
+        assert refused.reason == "PASSWORD_REFUSED"
+    await portal.call(finish(begun.recovery_id, code))
+
+
+async def test_strangers_are_answered_alike(server: RegistrationServer, peers: Outside) -> None:
+    """For nobody, and for a wrong number, answers and rows are as for somebody; nothing is sent."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    known = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    wrong = await portal.call(start(1, "510104229999"))
+    unknown = await portal.call(start(NOBODY, ticket_number))
+    assert known.ByteSize() == wrong.ByteSize() == unknown.ByteSize()
+    await until_nothing_waits(server)
+    assert len(peers.sms.arrived) == 1
+    for begun in (known, wrong, unknown):
+        refused = await portal.refused(finish(begun.recovery_id, "000000"))
+        assert (refused.reason, refused.metadata) == ("RECOVERY_FAILED", {})
+    rows = await server.rows("SELECT count(*) FROM registration.password_recovery")
+    assert rows[0]["count"] == 3
+
+
+async def test_repeated_start_sends_nothing_again(
+    server: RegistrationServer, peers: Outside
+) -> None:
+    """The same request id gets the first answer, counts once and sends once."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    asked = start(1, ticket_number)
+    answers = [await portal.call(asked) for _ in range(5)]
+    assert all(answer == answers[0] for answer in answers)
+    await until_nothing_waits(server)
+    assert len(peers.sms.arrived) == 1
+
+
+async def test_channels_that_are_not_there(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """An installation without mail and SMS says so to everybody, and serves."""
+    async with registration_server(await make_database("registration"), tmp_path) as server:
+        portal = await portal_of(server)
+        for channel in (SMS, MAIL):
+            refused = await portal.refused(start(NOBODY, channel=channel))
+            assert refused.reason == "CHANNEL_NOT_CONFIGURED"
+
+
+async def test_officer_resets_in_person(server: RegistrationServer, peers: Outside) -> None:
+    """Only an officer in scope resets; the old password is gone, locks are lifted, all audited."""
+    await approved(server)
+    portal, stranger = await portal_of(server), await new_officer(server, WUHOU)
+    for _ in range(3):
+        await portal.call(find(1))
+    wrong = accounts.LogInRequest(login_name=document_number(1), password="not the password")
+    for _ in range(5):
+        await portal.refused(wrong)
+    assert (await portal.refused(wrong)).reason == "LOGIN_LOCKED"
+    assert (await stranger.refused(reset(1))).reason == "OUT_OF_SCOPE"
+    officer = await new_officer(server, name="at-the-counter")
+    assert (await officer.refused(reset(NOBODY))).reason == "NOT_FOUND"
+    answer = await officer.call(reset(1))
+    (account,) = await server.rows(
+        "SELECT password_hash FROM registration.account WHERE account_id = $1::text::uuid",
+        answer.candidate_id,
+    )
+    assert account["password_hash"] is None
+    old = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+    assert (await portal.refused(old)).reason == "LOGIN_FAILED"
+    await portal.call(find(1))
+    rows = await server.rows(
+        "SELECT after::text FROM registration.audit WHERE action = 'reset_password'"
+    )
+    assert [row["after"] for row in rows] == ['{"by": "office: forgotten"}']
+
+
+async def test_drafts_without_county_are_the_provinces(server: RegistrationServer) -> None:
+    """Who has named no county is reset by the province and by nobody else."""
+    await (await portal_of(server)).call(account_request(7))
+    officer = await new_officer(server, JINJIANG)
+    assert (await officer.refused(reset(7))).reason == "OUT_OF_SCOPE"
+    province = await new_officer(server, "51", role=4)
+    assert (await province.call(reset(7))).candidate_id
