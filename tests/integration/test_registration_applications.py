@@ -135,13 +135,21 @@ async def test_other_counties_are_refused(server: RegistrationServer) -> None:
     assert (refused.reason, refused.metadata["county_code"]) == ("COUNTY_UNKNOWN", "110101")
 
 
-@pytest.mark.parametrize("name", ["𰻝𬭎", "甲\ue864", "阿依古丽·买买提"])
+@pytest.mark.parametrize("name", ["𰻝𬭎", "𬱖\U0002cc56\U00031350\U000323af", "阿依古丽·买买提"])
 async def test_names_are_kept_exactly(server: RegistrationServer, name: str) -> None:
-    """Rare characters, private ones too, come back as they were written."""
+    """Rare characters of every extension come back as they were written."""
     candidate = await new_candidate(server)
     answer = await candidate.call(update_request(personal_data(name=name)))
     assert answer.registration.personal.name == name
     assert (await candidate.call(GET)).registration == answer.registration
+
+
+async def test_private_characters_are_refused(server: RegistrationServer) -> None:
+    """A character that no font has is named before a ticket has to be printed with it."""
+    candidate = await new_candidate(server)
+    refused = await candidate.refused(update_request(personal_data(name="甲\ue864")))
+    assert refused.reason == "INVALID_REQUEST"
+    assert "U+E864" in refused.fields[0].description
 
 
 async def test_missing_fields_are_all_listed(server: RegistrationServer) -> None:

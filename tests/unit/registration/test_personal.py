@@ -77,11 +77,9 @@ def test_other_documents_have_nothing_to_compare() -> None:
     assert find_problems(COMPLETE, permit, has_photo=True, counties=COUNTIES) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["王一", "𬱖𫖯", "\U00031350\U000323af", "\ue816", "José Díaz", "字" * 64]
-)
+@pytest.mark.parametrize("name", ["王一", "𬱖𫖯", "\U00031350\U000323af", "José Díaz", "字" * 64])
 def test_real_names_are_allowed(name: str) -> None:
-    """Rare characters, the newest and private-use ones included, are names like any other."""
+    """Rare characters, the newest ones included, are names like any other."""
     assert name_problem(name) is None
 
 

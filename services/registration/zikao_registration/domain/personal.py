@@ -11,12 +11,13 @@ from enum import StrEnum
 from zikao_kit.errors import FieldProblem
 
 from zikao_registration.domain.documents import Document, Sex
+from zikao_registration.domain.rare_characters import private_in
 
 NAME_MAX_CHARACTERS = 64
 # GB/T 3304: 56 ethnicities, 97 others, 98 foreign descent.
 ETHNICITY_CODES = frozenset(f"{code:02}" for code in (*range(1, 57), 97, 98))
-# What no name holds. Unassigned and private code points are allowed: the newest rare
-# characters of GB 18030-2022 level 3 are younger than the tables of the interpreter.
+# What no name holds. Unassigned code points are allowed: the newest rare characters of
+# GB 18030-2022 level 3 are younger than the tables of the interpreter.
 _NO_NAME_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Nd", "Sc", "Sm", "So"})
 
 
@@ -81,6 +82,10 @@ def name_problem(name: str) -> str | None:
         return f"姓名不能超过{NAME_MAX_CHARACTERS}个字"
     if name != name.strip():
         return "姓名首尾不能有空格"
+    # No font draws them, so no ticket could be printed; the same sign is another one elsewhere.
+    private = list(private_in(name))
+    if private:
+        return f"姓名含有自造字（{'、'.join(private)}），请改用标准汉字"
     if any(unicodedata.category(character) in _NO_NAME_CATEGORIES for character in name):
         return "姓名中有不允许的字符"
     return None
