@@ -12,6 +12,8 @@ ROOT = Path(__file__).parent.parent
 SUFFIXES = (".py", ".sql", ".proto", ".typ")
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
 GENERATED = ("libs/protos/", "protos/buf/")
+# What all migrations make together, which a test compares: it is as long as they are.
+SUM_OF_OTHERS = "sql/schema.sql"
 
 
 def main() -> int:
@@ -44,7 +46,8 @@ def sources() -> Iterator[Path]:
 def problems_in(file: Path) -> Iterator[str]:
     """One line a file or function that is too long."""
     text, name = file.read_text(encoding="utf-8"), file.relative_to(ROOT)
-    if (lines := len(text.splitlines())) > MAX_FILE_LINES:
+    lines = len(text.splitlines())
+    if lines > MAX_FILE_LINES and not str(name).endswith(SUM_OF_OTHERS):
         yield f"{name}: {lines} lines"
     if file.suffix == ".py":
         for node in ast.walk(ast.parse(text)):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -83,6 +83,11 @@ class Outbox:
     async def append(self, tx: Transaction, key: str, payload: bytes) -> None:
         """Append the state of `key` after a change."""
         await tx.using(self._queries).execute("append_event", key, payload)
+
+    async def append_all(self, tx: Transaction, events: Mapping[str, bytes]) -> None:
+        """Append the states of many keys after one change, in one statement."""
+        keys, payloads = list(events), list(events.values())
+        await tx.using(self._queries).execute("append_events", keys, payloads)
 
 
 async def read_feed(db: Database, schema: str, after: Cursor, limit: int) -> FeedPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -72,6 +73,21 @@ class AccountStore:
             if error.constraint in _TAKEN:
                 raise DomainError("LOGIN_NAME_TAKEN") from error
             raise
+
+    async def insert_candidates(
+        self, documents: Mapping[UUID, Document], password_hash: str | None, now: datetime
+    ) -> set[UUID]:
+        """Make accounts named by their documents; return those of people who had none."""
+        numbers = documents.values()
+        rows = await self._tx.fetch(
+            "insert_candidate_accounts",
+            list(documents),
+            [self._login_index(document.number) for document in numbers],
+            [self._document_index(document) for document in numbers],
+            password_hash,
+            now,
+        )
+        return {row["account_id"] for row in rows}
 
     async def find_account(self, login_name: str) -> Account | None:
         """The account of a login name in any spelling."""

@@ -81,7 +81,11 @@ class RecoveryConfig:
 
 @dataclass(frozen=True)
 class RegistrationConfig:
-    """Settings of one process; `key_ring_file` holds the keys of personal data."""
+    """Settings of one process.
+
+    `key_ring_file` holds the keys of personal data, `rare_characters_file` what the private
+    characters of the province's old systems were.
+    """
 
     server: ServerConfig
     database: DatabaseConfig
@@ -98,6 +102,7 @@ class RegistrationConfig:
     sms: SmsConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
+    rare_characters_file: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse tokens and leases that have ended before anybody can use them."""

@@ -10,6 +10,8 @@ from zikao.registration.v1 import account_service_pb2_grpc as account_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
 from zikao.registration.v1 import errors_pb2
+from zikao.registration.v1 import older_candidate_service_pb2 as older
+from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
 from zikao.registration.v1 import recovery_service_pb2 as recovery
 from zikao.registration.v1 import recovery_service_pb2_grpc as recovery_grpc
 from zikao.registration.v1 import registration_service_pb2 as registration
@@ -36,8 +38,10 @@ from zikao_registration.names import PACKAGE, SCHEMA
 from zikao_registration.parts import Parts
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
+from zikao_registration.rare_character_file import load_rare_characters
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
+from zikao_registration.rpc.older_candidates import OlderCandidateRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
@@ -53,6 +57,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
     """Serve until cancelled."""
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
+    rare_characters = load_rare_characters(config.rare_characters_file)
     trusted = TrustedKeys()
     tokens = TokenKeys(clock, _token_lifetimes(config), trusted)
 
@@ -76,6 +81,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 recovery_limit=_recovery_limit(config.recovery),
                 messenger=messenger,
                 lease=timedelta(minutes=config.lease_minutes),
+                rare_characters=rare_characters,
             )
             signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
             await signing_keys.work()
@@ -138,6 +144,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
         definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
+        definition(older_grpc, older, "OlderCandidateService", OlderCandidateRpc(parts)),
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
         definition(study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc(parts)),
     ]

@@ -16,10 +16,12 @@ from zikao_kit.idempotency import key_of, recall, run_once, sha256
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import RecoveryLimit
 from zikao_registration.message_store import MessageStore
 from zikao_registration.messenger import Messenger
 from zikao_registration.names import SCHEMA
+from zikao_registration.older_store import OlderStore
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
 from zikao_registration.signing import TokenKeys
@@ -43,6 +45,7 @@ class Parts:
     recovery_limit: RecoveryLimit
     messenger: Messenger
     lease: timedelta
+    rare_characters: RareCharacters
 
     def store(self, tx: Transaction) -> Store:
         """The store of a transaction."""
@@ -51,6 +54,10 @@ class Parts:
     def accounts(self, tx: Transaction) -> AccountStore:
         """The account store of a transaction."""
         return AccountStore(tx, self.keys)
+
+    def older(self, tx: Transaction) -> OlderStore:
+        """The store of older candidates and ticket numbers of a transaction."""
+        return OlderStore(tx, self.keys)
 
     def study_records(self, tx: Transaction) -> StudyRecordStore:
         """The store of standings of a transaction."""

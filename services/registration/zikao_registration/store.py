@@ -51,6 +51,21 @@ class Store:
             registration.updated_at,
         )
 
+    async def insert_admitted(self, registrations: Sequence[Registration]) -> None:
+        """Store approved registrations of older candidates, all of them at one time."""
+        personal = [each.personal for each in registrations]
+        await self._tx.execute(
+            "insert_admitted",
+            [each.candidate_id for each in registrations],
+            [each.document.type for each in registrations],
+            [each.county_code for each in personal],
+            [each.track for each in personal],
+            [each.major_code for each in personal],
+            [self._sealed(each) for each in registrations],
+            [each.ticket_number for each in registrations],
+            registrations[0].updated_at,
+        )
+
     async def get_registrations(self, candidate_ids: Sequence[UUID]) -> list[Registration]:
         """Registrations that exist, the longest waiting first."""
         rows = await self._tx.fetch("get_candidates", candidate_ids)
@@ -168,11 +183,9 @@ class Store:
             "insert_audit", now, name, actor.role, action, subjects, *texts, county_code
         )
 
-    async def publish(self, registration: Registration) -> None:
-        """Tell other services the candidate's state, with this transaction."""
-        key = str(registration.candidate_id)
-        payload = convert.candidate_to_pb(registration).SerializeToString()
-        await _OUTBOX.append(self._tx, key, self._keys.encrypt(payload, _outbox_context(key)))
+    async def publish(self, *registrations: Registration) -> None:
+        """Tell other services the candidates' states, with this transaction."""
+        await _OUTBOX.append_all(self._tx, dict(map(self._event, registrations)))
 
     async def lock_expired(
         self, session_code: str, states: Collection[State], limit: int
@@ -191,6 +204,11 @@ class Store:
             "expire_candidates", candidate_ids, state, list(KEPT_BY_MATERIAL), now
         )
         return [row["candidate_id"] for row in rows]
+
+    def _event(self, registration: Registration) -> tuple[str, bytes]:
+        key = str(registration.candidate_id)
+        payload = convert.candidate_to_pb(registration).SerializeToString()
+        return key, self._keys.encrypt(payload, _outbox_context(key))
 
     def _open_photos(self, rows: Sequence[Record]) -> dict[UUID, bytes]:
         return {
@@ -211,7 +229,7 @@ class Store:
         number = content.pop("document_number")
         return Registration(
             candidate_id=row["candidate_id"],
-            session_code=row["session_code"],
+            session_code=row["session_code"] or "",
             state=State(row["state"]),
             document=Document(DocumentType(row["document_type"]), number),
             personal=_personal(content),

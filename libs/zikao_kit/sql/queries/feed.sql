@@ -1,6 +1,11 @@
 -- name: append_event
 INSERT INTO {schema}.outbox (event_key, payload) VALUES ($1, $2);
 
+-- name: append_events
+INSERT INTO {schema}.outbox (event_key, payload)
+SELECT event.event_key, event.payload
+FROM unnest($1::text[], $2::bytea[]) AS event (event_key, payload);
+
 -- One row at least, for as_of. Below xmin every transaction has ended, so nothing
 -- can appear there any more. A transaction may have begun (and got its xid) before
 -- another and still have changed a key after it: a state that is older than one

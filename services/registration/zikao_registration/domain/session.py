@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,11 @@ class Session:
         """Raise COUNTY_UNKNOWN unless the county takes registrations; empty is not yet chosen."""
         if county_code and county_code not in self.counties:
             raise DomainError("COUNTY_UNKNOWN", county_code=county_code)
+
+    @property
+    def ticket_number_pattern(self) -> re.Pattern[str]:
+        """What all ticket numbers of the session look like, and none of another."""
+        return TicketNumberFormat(self.ticket_number_format).pattern(self.ticket_number_session)
 
     def make_ticket_number(self, county_code: str, serial: int) -> str:
         """Return the ticket number of a serial; raises SERIALS_EXHAUSTED beyond the last."""

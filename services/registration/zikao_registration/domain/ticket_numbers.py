@@ -58,6 +58,12 @@ class TicketNumberFormat:
         }
         return "".join(values[field] if field else literal for field, literal in self._tokens)
 
+    def pattern(self, session_digits: str) -> re.Pattern[str]:
+        """What the numbers of a session look like."""
+        parts = {field: f"[0-9]{{{digits}}}" for field, digits in self._widths.items()}
+        parts["session"] = session_digits
+        return re.compile("".join(parts[f] if f else text for f, text in self._tokens), re.ASCII)
+
     @property
     def _digits(self) -> int:
         return sum(self._widths.values()) + sum(len(literal) for _, literal in self._tokens)

@@ -107,7 +107,8 @@ COMMENT ON TABLE registration.caller_attempt IS
 
 CREATE TABLE registration.candidate (
     candidate_id uuid NOT NULL,
-    session_code text NOT NULL,
+    -- NULL for older candidates: no session of this system has approved them.
+    session_code text,
     state text NOT NULL,
     document_type text NOT NULL,
     county_code text COLLATE "C" NOT NULL,
@@ -130,6 +131,7 @@ CREATE TABLE registration.candidate (
     CONSTRAINT candidate_state_check CHECK (
         state IN ('draft', 'pending_review', 'approved', 'rejected', 'abandoned')
     ),
+    CONSTRAINT candidate_session_check CHECK (session_code IS NOT NULL OR state = 'approved'),
     CONSTRAINT candidate_approved_check CHECK ((state = 'approved') = (ticket_number IS NOT NULL)),
     CONSTRAINT candidate_pending_check CHECK (
         state <> 'pending_review' OR (submitted_at IS NOT NULL AND county_code <> '')

@@ -90,3 +90,17 @@ ORDER BY created_at DESC, key_id;
 -- Services that start together make one key, not one each.
 -- name: lock_signing_keys
 SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('registration.signing_key'));
+
+-- Those of people who have none. In one order: two that make the same wait at most once.
+-- name: insert_candidate_accounts
+INSERT INTO registration.account (
+    account_id, kind, login_index, document_index, password_hash, must_change_password, role,
+    scope, created_at
+)
+SELECT wanted.account_id, 'candidate', wanted.login_index, wanted.document_index, $4, false,
+    'candidate', '', $5
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[])
+    AS wanted (account_id, login_index, document_index)
+ORDER BY wanted.document_index
+ON CONFLICT DO NOTHING
+RETURNING account_id;

@@ -91,3 +91,17 @@ WHERE candidate_id = ANY ($1::uuid[])
         )
     )
 RETURNING candidate_id;
+
+-- Older candidates: approved before there was a session here.
+-- name: insert_admitted
+INSERT INTO registration.candidate
+    (candidate_id, session_code, state, document_type, county_code, track, major_code,
+    personal_enc, ticket_number, standing, standing_reason, updated_at)
+SELECT admitted.candidate_id, NULL, 'approved', admitted.document_type, admitted.county_code,
+    admitted.track, admitted.major_code, admitted.personal_enc, admitted.ticket_number, 'active',
+    '', $8
+FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[]
+) AS admitted (
+    candidate_id, document_type, county_code, track, major_code, personal_enc, ticket_number
+);

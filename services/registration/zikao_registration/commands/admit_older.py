@@ -1,0 +1,70 @@
+"""Make older candidates candidates of this system: account, approved registration, feed.
+
+Activation does it for one person with the password that was chosen; an import for those who had
+an account in the old system, with the initial password (DOMAIN section 3, Account).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from zikao_kit.tokens import Actor
+
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.documents import Document
+from zikao_registration.domain.older_records import OlderRecord, Photo
+from zikao_registration.domain.registration import Registration
+from zikao_registration.domain.states import State
+from zikao_registration.older_store import OlderStore
+from zikao_registration.store import Store
+
+
+async def admit_older(
+    accounts: AccountStore,
+    store: Store,
+    older: OlderStore,
+    records: Sequence[OlderRecord],
+    password_hash: str | None,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> dict[str, UUID]:
+    """Ids of new candidates by ticket number; each has its number, and is in the feed.
+
+    Of the records, whose numbers the transaction has locked, those without a document and those
+    of people who have an account already are left as they are. `password_hash` None is the
+    initial password.
+    """
+    drafts = [_registration(record, record.document, now) for record in records if record.document]
+    documents = {draft.candidate_id: draft.document for draft in drafts}
+    made = await accounts.insert_candidates(documents, password_hash, now)
+    admitted = [draft for draft in drafts if draft.candidate_id in made]
+    if not admitted:
+        return {}
+    activated = {each.ticket_number: each.candidate_id for each in admitted}
+    photos = await older.get_photos(activated)
+    await store.insert_admitted(admitted)
+    for number, photo in photos.items():
+        await store.save_photo(activated[number], photo.sha256, photo.jpeg, now)
+    await older.activate(activated, now)
+    after = {"state": State.APPROVED}
+    await store.audit(actor, "admit_older_candidate", now, *activated.values(), after=after)
+    await store.publish(*(_with_photo(each, photos.get(each.ticket_number)) for each in admitted))
+    return activated
+
+
+def _with_photo(registration: Registration, photo: Photo | None) -> Registration:
+    return replace(registration, photo_sha256=photo.sha256) if photo else registration
+
+
+def _registration(record: OlderRecord, document: Document, now: datetime) -> Registration:
+    return Registration(
+        candidate_id=uuid4(),
+        session_code="",
+        state=State.APPROVED,
+        document=document,
+        personal=record.personal,
+        updated_at=now,
+        ticket_number=record.ticket_number,
+    )

@@ -1,0 +1,263 @@
+"""Older candidates as offices enter them (DOMAIN section 3, Activation)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from zikao_kit.errors import DomainError
+
+from zikao_registration.domain.documents import Document, DocumentType, Sex, parse_document
+from zikao_registration.domain.documents import normalise as normalised
+from zikao_registration.domain.jpeg_segments import NotJpeg, strip_metadata
+from zikao_registration.domain.personal import PersonalData, Track, name_problem
+from zikao_registration.domain.photos import KIBIBYTE, PHOTO_MAX_BYTES, PHOTO_SHAPE
+from zikao_registration.domain.photos import PHOTO_SHAPE_TOLERANCE as TOLERANCE
+from zikao_registration.domain.rare_characters import RareCharacters, private_in
+from zikao_registration.domain.session import Session
+from zikao_registration.domain.ticket_numbers import TICKET_NUMBER_DIGITS
+
+# Enough to be recognised on a ticket; and what a printer can take without trouble.
+OLDER_PHOTO_MIN_WIDTH_PIXELS = 90
+OLDER_PHOTO_MAX_PIXELS = 8_000_000
+MAJOR_CODE_MAX_CHARACTERS = 16
+
+_TICKET_NUMBER = re.compile(rf"[0-9]{{{TICKET_NUMBER_DIGITS}}}", re.ASCII)
+_COUNTY_CODE = re.compile(r"[0-9]{6}", re.ASCII)
+_MAJOR_CODE = re.compile(r"[A-Z0-9]+", re.ASCII)
+_MOBILE = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class OlderRow:
+    """One line of an import, as it came; None where an enum was missing or not understood."""
+
+    line: int
+    ticket_number: str
+    document_type: DocumentType | None
+    document_number: str
+    name: str
+    sex: Sex | None
+    county_code: str
+    track: Track | None
+    major_code: str
+    mobile: str
+    photo_jpeg: bytes
+    has_account: bool
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A JPEG without metadata, and its SHA-256."""
+
+    jpeg: bytes
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class OlderRecord:
+    """One older candidate, in order. Document and photo may be missing: an office completes it."""
+
+    ticket_number: str
+    document: Document | None
+    name: str
+    sex: Sex
+    county_code: str
+    track: Track
+    major_code: str
+    mobile: str
+    has_account: bool
+    photo: Photo | None = None
+
+    @property
+    def personal(self) -> PersonalData:
+        """As a candidate's application has it; the ethnicity is not known."""
+        born = self.document.birth_date if self.document else None
+        return PersonalData(
+            name=self.name,
+            sex=self.sex,
+            birth_date=born.isoformat() if born else "",
+            county_code=self.county_code,
+            track=self.track,
+            major_code=self.major_code,
+            mobile=self.mobile,
+        )
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A line with everything that is wrong with it, in Chinese and without what it held."""
+
+    line: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """What rows are held against, the same for all of a message."""
+
+    today: date
+    sessions: Sequence[Session]
+    rare_characters: RareCharacters
+    covers: Callable[[str], bool]
+
+    @property
+    def provinces(self) -> Collection[str]:
+        """The first two digits of every county there is: abolished ones begin with them too."""
+        return {code[:2] for session in self.sessions for code in session.counties}
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """Records by line, and the rows that are none."""
+
+    records: Mapping[int, OlderRecord]
+    refused: Sequence[RefusedRow]
+
+    @property
+    def lines(self) -> list[int]:
+        """All of them, in no certain order."""
+        return [*self.records, *(row.line for row in self.refused)]
+
+    def after(self, last_line: int) -> CheckedRows:
+        """Those that come after a line."""
+        return CheckedRows(
+            {line: record for line, record in self.records.items() if line > last_line},
+            [row for row in self.refused if row.line > last_line],
+        )
+
+
+def check_rows(rows: Sequence[OlderRow], rules: RowRules) -> CheckedRows:
+    """Look at each row by itself; photos take a core for a while."""
+    checker = _Checker(rules)
+    checked = [(row.line, checker.check(row)) for row in rows]
+    return CheckedRows(
+        {line: each for line, each in checked if isinstance(each, OlderRecord)},
+        [each for _, each in checked if isinstance(each, RefusedRow)],
+    )
+
+
+def read_photo(original: bytes) -> Photo:
+    """The photo of an older candidate without metadata; raises PHOTO_REFUSED.
+
+    Kept as it is: encoding it once more would only blur it. Its background is not judged, for
+    it was taken by the rules of its time.
+    """
+    problem, photo = _read_photo(original)
+    if photo is None:
+        raise DomainError("PHOTO_REFUSED", detail=problem)
+    return photo
+
+
+class _Checker:
+    def __init__(self, rules: RowRules) -> None:
+        self._rules = rules
+        self._provinces = rules.provinces
+        self._own_numbers = [(s.code, s.ticket_number_pattern) for s in rules.sessions]
+
+    def check(self, row: OlderRow) -> OlderRecord | RefusedRow:
+        number, county = normalised(row.ticket_number), normalised(row.county_code)
+        name = self._rules.rare_characters.mapped(row.name.strip())
+        document, wrong_document = self._document(row)
+        wrong_photo, photo = _read_photo(row.photo_jpeg) if row.photo_jpeg else ("", None)
+        problems = [
+            *self._wrong_number(number),
+            *wrong_document,
+            *_wrong_name(name),
+            *_wrong_sex(row.sex, document),
+            *self._wrong_county(county),
+            *_wrong_major(row),
+            *_wrong_mobile(normalised(row.mobile)),
+            *([f"照片不符合要求：{wrong_photo}"] if wrong_photo else []),
+        ]
+        if problems or row.sex is None or row.track is None:
+            return RefusedRow(row.line, tuple(problems))
+        return OlderRecord(
+            ticket_number=number,
+            document=document,
+            name=name,
+            sex=row.sex,
+            county_code=county,
+            track=row.track,
+            major_code=normalised(row.major_code),
+            mobile=normalised(row.mobile),
+            has_account=row.has_account,
+            photo=photo,
+        )
+
+    def _wrong_number(self, number: str) -> Iterator[str]:
+        if not _TICKET_NUMBER.fullmatch(number):
+            yield f"准考证号应为{TICKET_NUMBER_DIGITS}位数字"
+        for code, pattern in self._own_numbers:
+            if pattern.fullmatch(number):
+                yield f"准考证号属于本系统考次{code}的号段"
+
+    def _document(self, row: OlderRow) -> tuple[Document | None, list[str]]:
+        if not row.document_number.strip():
+            return None, []
+        if row.document_type is None:
+            return None, ["证件类型缺少或无法识别"]
+        try:
+            today = self._rules.today
+            return parse_document(row.document_type, row.document_number, today=today), []
+        except DomainError as error:
+            return None, [f"证件号码有误：{error.metadata['detail']}"]
+
+    def _wrong_county(self, code: str) -> Iterator[str]:
+        if not _COUNTY_CODE.fullmatch(code):
+            yield "区县代码应为6位数字"
+        elif code[:2] not in self._provinces:
+            yield "区县不属于本省"
+        elif not self._rules.covers(code):
+            yield "区县不属于本单位管辖"
+
+
+def _wrong_name(name: str) -> Iterator[str]:
+    unknown = list(private_in(name))
+    if not name:
+        yield "缺少姓名"
+    elif unknown:
+        yield f"姓名含有对照表中没有的自造字（{'、'.join(unknown)}）"
+    elif wrong := name_problem(name):
+        yield wrong
+
+
+def _wrong_sex(sex: Sex | None, document: Document | None) -> Iterator[str]:
+    if sex is None:
+        yield "性别缺少或无法识别"
+    elif document and document.sex and document.sex != sex:
+        yield "性别与证件号码不一致"
+
+
+def _wrong_major(row: OlderRow) -> Iterator[str]:
+    if row.track is None:
+        yield "专业类别缺少或无法识别"
+    code = normalised(row.major_code)
+    if not _MAJOR_CODE.fullmatch(code) or len(code) > MAJOR_CODE_MAX_CHARACTERS:
+        yield f"专业代码应为1至{MAJOR_CODE_MAX_CHARACTERS}位字母或数字"
+
+
+def _wrong_mobile(mobile: str) -> Iterator[str]:
+    if mobile and not _MOBILE.fullmatch(mobile):
+        yield "手机号码应为11位"
+
+
+def _read_photo(original: bytes) -> tuple[str, Photo | None]:
+    """What is wrong with a photo, or the photo."""
+    if len(original) > PHOTO_MAX_BYTES:
+        return f"文件不能超过{PHOTO_MAX_BYTES // KIBIBYTE}KB", None
+    try:
+        stripped = strip_metadata(original)
+    except NotJpeg as error:
+        return str(error), None
+    width, height = stripped.width_pixels, stripped.height_pixels
+    if width * height > OLDER_PHOTO_MAX_PIXELS:
+        return f"像素过多，最多{OLDER_PHOTO_MAX_PIXELS // 10_000}万", None
+    if width < OLDER_PHOTO_MIN_WIDTH_PIXELS:
+        return f"宽度至少{OLDER_PHOTO_MIN_WIDTH_PIXELS}像素", None
+    if abs(width / height - PHOTO_SHAPE) > TOLERANCE:
+        return "宽高比应为3:4", None
+    return "", Photo(stripped.jpeg, hashlib.sha256(stripped.jpeg).digest())

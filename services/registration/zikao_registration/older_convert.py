@@ -1,0 +1,71 @@
+"""Older candidates between protobuf messages and the domain; no rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from zikao.registration.v1 import older_candidate_service_pb2, types_pb2
+from zikao_kit.convert import enum_from_pb, time_to_pb
+
+from zikao_registration.convert import document_type_from_pb
+from zikao_registration.domain.documents import Sex
+from zikao_registration.domain.older_imports import OlderImport
+from zikao_registration.domain.older_records import OlderRow, RefusedRow
+from zikao_registration.domain.personal import Track
+
+
+def import_from_pb(
+    message: older_candidate_service_pb2.StartImportRequest, scope: str, now: datetime
+) -> OlderImport:
+    """A new import of an office; `scope` is empty for the operator's."""
+    return OlderImport(
+        import_id=UUID(message.request_id),
+        scope=scope,
+        source_name=message.source_name,
+        total_rows=message.total_rows,
+        replaces=message.replace,
+        dry_run=message.dry_run,
+        started_at=now,
+        updated_at=now,
+    )
+
+
+def import_to_pb(imported: OlderImport) -> older_candidate_service_pb2.OlderImport:
+    """An import."""
+    return older_candidate_service_pb2.OlderImport(
+        import_id=str(imported.import_id),
+        source_name=imported.source_name,
+        total_rows=imported.total_rows,
+        replace=imported.replaces,
+        dry_run=imported.dry_run,
+        started_at=time_to_pb(imported.started_at),
+        updated_at=time_to_pb(imported.updated_at),
+        **imported.counts,
+    )
+
+
+def problem_to_pb(refused: RefusedRow) -> older_candidate_service_pb2.ImportProblem:
+    """A row that was refused."""
+    return older_candidate_service_pb2.ImportProblem(line=refused.line, problems=refused.problems)
+
+
+def row_from_pb(message: older_candidate_service_pb2.OlderCandidateRow) -> OlderRow:
+    """A row as it came, unspecified enums as None."""
+    sex = Sex(enum_from_pb(types_pb2.Sex, "SEX_", message.sex)) if message.sex else None
+    track = enum_from_pb(types_pb2.Track, "TRACK_", message.track) if message.track else None
+    kind = document_type_from_pb(message.document_type) if message.document_type else None
+    return OlderRow(
+        line=message.line,
+        ticket_number=message.ticket_number,
+        document_type=kind,
+        document_number=message.document_number,
+        name=message.name,
+        sex=sex,
+        county_code=message.county_code,
+        track=Track(track) if track else None,
+        major_code=message.major_code,
+        mobile=message.mobile,
+        photo_jpeg=message.photo_jpeg,
+        has_account=message.has_account,
+    )
