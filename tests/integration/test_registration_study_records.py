@@ -21,11 +21,10 @@ from support.registration_people import (
     new_candidate,
     new_officer,
 )
-from support.registration_records import approved_candidate
+from support.registration_records import approved_candidate, published
 from support.registration_server import NOON, RegistrationServer, registration_server
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
-from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import session_service_pb2 as sessions
 from zikao.registration.v1 import study_record_service_pb2 as records
 from zikao.registration.v1 import types_pb2 as types
@@ -61,20 +60,6 @@ def transfer() -> records.RequestTransferRequest:
 def withdrawal() -> records.WithdrawTransferRequest:
     """Stay."""
     return records.WithdrawTransferRequest(request_id=new_id())
-
-
-async def published(server: RegistrationServer, candidate_id: str) -> feed.Candidate:
-    """The candidate as other services are told."""
-    enrollment = await server.caller("enrollment")
-    cursor = feed.WatchCandidatesRequest()
-    last = feed.Candidate()
-    async for page in enrollment.start(cursor, timeout=10):
-        for event in page.events:
-            if event.candidate.candidate_id == candidate_id:
-                last = event.candidate
-        if not page.events:
-            break
-    return last
 
 
 async def test_a_block_and_its_end(server: RegistrationServer) -> None:

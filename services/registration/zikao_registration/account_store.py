@@ -114,6 +114,20 @@ class AccountStore:
         """Set a password; None: the initial one, which must be changed in any case."""
         await self._tx.execute("set_password", account_id, password_hash, must_change)
 
+    async def set_document(self, account_id: UUID, before: Document, after: Document) -> None:
+        """The person has another document; whoever logs in by its number does so from now on.
+
+        Raises DOCUMENT_TAKEN for another person's; the transaction is lost then.
+        """
+        logins = self._login_index(before.number), self._login_index(after.number)
+        index = self._document_index(after)
+        try:
+            await self._tx.execute("set_document", account_id, index, *logins)
+        except ConstraintViolated as error:
+            if error.constraint in _TAKEN:
+                raise DomainError("DOCUMENT_TAKEN") from error
+            raise
+
     async def revoke_logins(
         self, account_id: UUID, now: datetime, *, but_for: UUID | None = None
     ) -> None:

@@ -12,6 +12,8 @@ from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
 from zikao.registration.v1 import errors_pb2
 from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
+from zikao.registration.v1 import profile_change_service_pb2 as profile_change
+from zikao.registration.v1 import profile_change_service_pb2_grpc as profile_change_grpc
 from zikao.registration.v1 import recovery_service_pb2 as recovery
 from zikao.registration.v1 import recovery_service_pb2_grpc as recovery_grpc
 from zikao.registration.v1 import registration_service_pb2 as registration
@@ -42,6 +44,7 @@ from zikao_registration.rare_character_file import load_rare_characters
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
+from zikao_registration.rpc.profile_changes import ProfileChangeRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
@@ -50,6 +53,7 @@ from zikao_registration.rpc.study_records import StudyRecordRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.messages import MessageWorker
+from zikao_registration.workers.profile_changes import ProfileChangeWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 
@@ -90,6 +94,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                     repeat("signing keys", signing_keys.work, config.poll_seconds),
                     repeat("deadlines", deadlines.work, config.poll_seconds),
                     repeat("messages", MessageWorker(parts).work, config.poll_seconds),
+                    repeat("profile changes", ProfileChangeWorker(parts).work, config.poll_seconds),
                     repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
                 )
             )
@@ -141,6 +146,9 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
     return [
         definition(account_grpc, account, "AccountService", AccountRpc(parts)),
         definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
+        definition(
+            profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc(parts)
+        ),
         definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
         definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.idempotency import key_of, recall, run_once, sha256
+from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
+from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import RecoveryLimit
@@ -24,6 +26,7 @@ from zikao_registration.names import SCHEMA
 from zikao_registration.older_store import OlderStore
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
+from zikao_registration.profile_change_store import ProfileChangeStore
 from zikao_registration.signing import TokenKeys
 from zikao_registration.store import Store
 from zikao_registration.study_record_store import StudyRecordStore
@@ -62,6 +65,10 @@ class Parts:
     def study_records(self, tx: Transaction) -> StudyRecordStore:
         """The store of standings of a transaction."""
         return StudyRecordStore(tx)
+
+    def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> Desk:
+        """What profile changes are worked on with, in a transaction."""
+        return Desk(self.store(tx), ProfileChangeStore(tx, self.keys), actor, now)
 
     @asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:

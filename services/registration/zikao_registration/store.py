@@ -103,6 +103,16 @@ class Store:
         )
         return replace(registration, leased_by=None, leased_until=None)
 
+    async def update_identity(self, registration: Registration) -> None:
+        """Store another document and personal data of an approved registration."""
+        await self._tx.execute(
+            "update_identity",
+            registration.candidate_id,
+            registration.document.type,
+            self._sealed(registration),
+            registration.updated_at,
+        )
+
     async def save_photo(
         self, candidate_id: UUID, sha256: bytes, jpeg: bytes, now: datetime
     ) -> None:

@@ -72,7 +72,7 @@ def find_problems(
     problems += wrong_fields(personal)
     if personal.county_code and personal.county_code not in counties:
         problems.append(FieldProblem("personal.county_code", "报考区县不在本考次范围内"))
-    problems += _disagreements(personal, document)
+    problems += disagreements(personal, document)
     return problems
 
 
@@ -110,7 +110,8 @@ def wrong_fields(personal: PersonalData) -> Iterator[FieldProblem]:
         yield FieldProblem("personal.birth_date", "出生日期不存在")
 
 
-def _disagreements(personal: PersonalData, document: Document) -> Iterator[FieldProblem]:
+def disagreements(personal: PersonalData, document: Document) -> Iterator[FieldProblem]:
+    """Every field that says something else than the number of the document."""
     born = read_birth_date(personal.birth_date)
     if born and document.birth_date and born != document.birth_date:
         yield FieldProblem("personal.birth_date", "出生日期与证件号码不一致")

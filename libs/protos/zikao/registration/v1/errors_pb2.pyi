@@ -55,6 +55,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Study records are not asked for while candidates enroll."""
     ERROR_REASON_STANDING_NOT_ALLOWED: _ErrorReason.ValueType  # 61
     """The standing does not become another one this way."""
+    ERROR_REASON_PROFILE_CHANGE_CLOSED: _ErrorReason.ValueType  # 62
+    """No session's window of profile changes is open; metadata `detail` says when one is."""
+    ERROR_REASON_PROFILE_CHANGE_OPEN: _ErrorReason.ValueType  # 63
+    """An earlier request is still open."""
+    ERROR_REASON_PROFILE_CHANGE_STATE: _ErrorReason.ValueType  # 64
+    """The state of the profile change does not allow this action."""
+    ERROR_REASON_DOCUMENT_TAKEN: _ErrorReason.ValueType  # 65
+    """The document number is another candidate's."""
     ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
     """E-mail or SMS is not offered by this installation."""
     ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
@@ -102,6 +110,14 @@ ERROR_REASON_STUDY_RECORD_CLOSED: ErrorReason.ValueType  # 60
 """Study records are not asked for while candidates enroll."""
 ERROR_REASON_STANDING_NOT_ALLOWED: ErrorReason.ValueType  # 61
 """The standing does not become another one this way."""
+ERROR_REASON_PROFILE_CHANGE_CLOSED: ErrorReason.ValueType  # 62
+"""No session's window of profile changes is open; metadata `detail` says when one is."""
+ERROR_REASON_PROFILE_CHANGE_OPEN: ErrorReason.ValueType  # 63
+"""An earlier request is still open."""
+ERROR_REASON_PROFILE_CHANGE_STATE: ErrorReason.ValueType  # 64
+"""The state of the profile change does not allow this action."""
+ERROR_REASON_DOCUMENT_TAKEN: ErrorReason.ValueType  # 65
+"""The document number is another candidate's."""
 ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
 """E-mail or SMS is not offered by this installation."""
 ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81

@@ -104,3 +104,9 @@ FROM unnest($1::uuid[], $2::bytea[], $3::bytea[])
 ORDER BY wanted.document_index
 ON CONFLICT DO NOTHING
 RETURNING account_id;
+-- A chosen login name stays.
+-- name: set_document
+UPDATE registration.account
+SET document_index = $2,
+    login_index = CASE WHEN login_index = $3 THEN $4 ELSE login_index END
+WHERE account_id = $1;

@@ -1,0 +1,116 @@
+"""A candidate asks for other data on record (DOMAIN section 3, Profile change)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.domain.profile_changes import (
+    ChangeAction,
+    ChangeState,
+    ProfileChange,
+    ProfileValues,
+    next_change_state,
+    only_new,
+    require_sound,
+    require_window,
+)
+from zikao_registration.domain.states import STATE_NAMES_ZH, State
+from zikao_registration.profile_change_store import ProfileChangeStore
+from zikao_registration.store import Store
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Both stores of a running transaction, who acts and when."""
+
+    store: Store
+    changes: ProfileChangeStore
+    actor: Actor
+    now: datetime
+
+    async def move(
+        self, change: ProfileChange, state: ChangeState, action: str, **more: object
+    ) -> ProfileChange:
+        """Audit a request's move to `state`; return it there."""
+        ids = {"change_id": str(change.change_id)}
+        before = ids | {"state": change.state}
+        after = ids | {"state": state, **more}
+        await self.store.audit(
+            self.actor, action, self.now, change.candidate_id, before=before, after=after
+        )
+        return replace(change, state=state)
+
+
+async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileChange:
+    """The actor's new request, which waits for its evidence.
+
+    Raises DomainError PROFILE_CHANGE_CLOSED, NOT_FOUND, STATE_NOT_ALLOWED without an
+    approved registration, INVALID_REQUEST with every bad field, PROFILE_CHANGE_OPEN.
+    """
+    session = require_window(await desk.store.sessions.load_all(), desk.now)
+    registration = await desk.store.get_registration(UUID(desk.actor.subject), for_update=True)
+    if registration.state is not State.APPROVED:
+        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[registration.state])
+    new_values = only_new(values, registration)
+    require_sound(new_values, registration)
+    change = ProfileChange(
+        change_id=uuid4(),
+        candidate_id=registration.candidate_id,
+        session_code=session.code,
+        county_code=registration.personal.county_code,
+        state=ChangeState.AWAITING_EVIDENCE,
+        values=new_values,
+        requested_at=desk.now,
+    )
+    await desk.changes.insert(change)
+    after = {"change_id": str(change.change_id), "fields": new_values.fields}
+    await desk.store.audit(
+        desk.actor, "request_profile_change", desk.now, change.candidate_id, after=after
+    )
+    return change
+
+
+async def withdraw_profile_change(desk: Desk) -> ProfileChange:
+    """The actor's last request, taken back.
+
+    Raises DomainError NOT_FOUND, PROFILE_CHANGE_STATE once it is decided against or applied.
+    """
+    change = await lock_own_change(desk)
+    state = next_change_state(change.state, ChangeAction.WITHDRAW)
+    await desk.changes.set_state(change.change_id, state)
+    return await desk.move(change, state, "withdraw_profile_change")
+
+
+async def require_evidence_open(desk: Desk) -> None:
+    """Refuse evidence before it is decoded; raises what `upload_evidence` would raise now."""
+    change = await desk.changes.get_last(UUID(desk.actor.subject))
+    await _state_with_evidence(desk, change)
+
+
+async def upload_evidence(desk: Desk, jpeg: bytes) -> ProfileChange:
+    """Store cleaned evidence; the request then waits for an office.
+
+    Raises DomainError NOT_FOUND, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_STATE.
+    """
+    change = await lock_own_change(desk)
+    state = await _state_with_evidence(desk, change)
+    await desk.changes.set_evidence(change.change_id, state, jpeg)
+    return await desk.move(change, state, "upload_change_evidence")
+
+
+async def lock_own_change(desk: Desk) -> ProfileChange:
+    """The actor's last request; its candidate, and so all of theirs, are locked."""
+    candidate_id = UUID(desk.actor.subject)
+    await desk.store.get_registration(candidate_id, for_update=True)
+    return await desk.changes.get_last(candidate_id)
+
+
+async def _state_with_evidence(desk: Desk, change: ProfileChange) -> ChangeState:
+    state = next_change_state(change.state, ChangeAction.ADD_EVIDENCE)
+    session = require_window(await desk.store.sessions.load_all(), desk.now)
+    if session.code != change.session_code:
+        raise DomainError(NOT_FOUND)
+    return state

@@ -1,0 +1,329 @@
+"""Profile changes over mutual TLS: asked for, decided, and in effect after the session."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.registration_people import (
+    JINJIANG,
+    NAME,
+    PASSWORD,
+    WUHOU,
+    account_request,
+    apply_session,
+    document_number,
+    log_in,
+    material,
+    new_candidate,
+    new_officer,
+    photo,
+)
+from support.registration_records import approved_candidate, published
+from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service import Caller, new_id, until
+from support.service_databases import MakeDatabase
+from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import profile_change_service_pb2 as changes
+from zikao.registration.v1 import registration_service_pb2 as registration
+from zikao.registration.v1 import session_service_pb2 as session
+from zikao.registration.v1 import types_pb2 as types
+from zikao_kit.convert import time_to_pb
+
+HOUR = timedelta(hours=1)
+WINDOW_CLOSES, EFFECTIVE_AT = NOON + 6 * HOUR, NOON + timedelta(days=10)
+NEW_NAME, OTHER_NUMBER = "阿依古丽·买买提江", document_number(77)
+APPLIED, FAILED = changes.PROFILE_CHANGE_STATE_APPLIED, changes.PROFILE_CHANGE_STATE_FAILED
+RESIDENT_ID = types.DOCUMENT_TYPE_RESIDENT_ID
+
+
+async def open_changes(server: RegistrationServer) -> None:
+    """Apply the session with a window of profile changes that is open now."""
+    await apply_session(
+        server,
+        profile_change=session.SessionWindow(
+            opens_at=time_to_pb(NOON - HOUR), closes_at=time_to_pb(WINDOW_CLOSES)
+        ),
+        profile_changes_effective_at=time_to_pb(EFFECTIVE_AT),
+    )
+
+
+@pytest.fixture
+async def dsn(make_database: MakeDatabase) -> str:
+    """Registration's database."""
+    return await make_database("registration")
+
+
+@pytest.fixture
+async def server(dsn: str, tmp_path: Path) -> AsyncIterator[RegistrationServer]:
+    """Registration, which takes profile changes."""
+    async with registration_server(dsn, tmp_path) as running:
+        await open_changes(running)
+        yield running
+
+
+def wanted(**values: Any) -> changes.RequestProfileChangeRequest:
+    """Ask for other values; another name where none are given."""
+    values = values or {"name": NEW_NAME}
+    return changes.RequestProfileChangeRequest(
+        request_id=new_id(), changes=changes.ProfileValues(**values)
+    )
+
+
+def other_document(number: str = OTHER_NUMBER) -> changes.RequestProfileChangeRequest:
+    """Ask for another document."""
+    return wanted(document_type=RESIDENT_ID, document_number=number)
+
+
+def evidence(jpeg: bytes | None = None) -> changes.UploadChangeEvidenceRequest:
+    """Hand in evidence."""
+    return changes.UploadChangeEvidenceRequest(request_id=new_id(), jpeg=jpeg or material())
+
+
+def withdrawal() -> changes.WithdrawProfileChangeRequest:
+    """Take it back."""
+    return changes.WithdrawProfileChangeRequest(request_id=new_id())
+
+
+def decision(change_id: str, *, approve: bool = True) -> changes.DecideProfileChangeRequest:
+    """Approve, or reject for the material."""
+    reasons = [] if approve else [types.REJECTION_REASON_MATERIAL]
+    return changes.DecideProfileChangeRequest(
+        request_id=new_id(), change_id=change_id, approve=approve, reasons=reasons
+    )
+
+
+async def approved_change(candidate: Caller, officer: Caller, request: Any) -> str:
+    """Ask, prove and be approved; return the change's id."""
+    await candidate.call(request)
+    change_id: str = (await candidate.call(evidence())).change.change_id
+    await officer.call(decision(change_id))
+    return change_id
+
+
+async def state_of(candidate: Caller) -> Any:
+    """Where the last request stands."""
+    return (await candidate.call(changes.GetProfileChangeRequest())).change.state
+
+
+async def test_the_whole_way(server: RegistrationServer) -> None:
+    """Asked, proven, seen in full and approved; in effect after the session and not before."""
+    officer = await new_officer(server)
+    candidate, who = await approved_candidate(server, officer)
+    request = wanted(name=NEW_NAME, document_type=RESIDENT_ID, document_number=OTHER_NUMBER)
+    asked = (await candidate.call(request)).change
+    assert asked.state == changes.PROFILE_CHANGE_STATE_AWAITING_EVIDENCE
+    assert (await candidate.call(evidence())).change.state == changes.PROFILE_CHANGE_STATE_PENDING
+    seen = await officer.call(changes.GetProfileChangeForReviewRequest(change_id=asked.change_id))
+    assert (seen.current.name, seen.current.document_number) == (NAME, document_number(1))
+    assert (seen.change.changes.name, seen.document_taken) == (NEW_NAME, False)
+    assert seen.evidence_jpeg[:3] == b"\xff\xd8\xff"
+    await officer.call(decision(asked.change_id))
+    before = await published(server, who)
+    await server.move_clock(EFFECTIVE_AT - HOUR)
+    candidate = await log_in(server, document_number(1))
+    assert await state_of(candidate) == changes.PROFILE_CHANGE_STATE_APPROVED
+    assert await published(server, who) == before
+    assert (before.name, before.document_number) == (NAME, document_number(1))
+    await server.move_clock(EFFECTIVE_AT)
+    candidate = await until(lambda: logged_in(server, OTHER_NUMBER))
+    assert await is_in(candidate, APPLIED)
+    after = await published(server, who)
+    assert (after.name, after.document_number) == (NEW_NAME, OTHER_NUMBER)
+    assert (after.ticket_number, after.standing) == (before.ticket_number, before.standing)
+    own = (await candidate.call(registration.GetRegistrationRequest())).registration
+    assert (own.personal.name, own.document_number) == (NEW_NAME, OTHER_NUMBER)
+
+
+async def is_in(candidate: Caller, state: Any) -> bool:
+    """Whether the candidate's last request stands there."""
+    return bool(await state_of(candidate) == state)
+
+
+async def test_the_new_number_logs_in(server: RegistrationServer) -> None:
+    """In effect, the old number is nobody's login name, and free for its true owner."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await approved_change(candidate, officer, other_document())
+    await server.move_clock(EFFECTIVE_AT)
+    portal = await server.caller("portal")
+    await until(lambda: logged_in(server, OTHER_NUMBER))
+    old = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+    assert (await portal.refused(old)).reason == "LOGIN_FAILED"
+    await server.move_clock(NOON)
+    await portal.call(account_request(1))
+    taken = await portal.refused(account_request(77))
+    assert taken.reason == "LOGIN_NAME_TAKEN"
+
+
+async def logged_in(server: RegistrationServer, number: str) -> Caller | None:
+    """A caller with the token of a document's owner, once there is one."""
+    rows = await server.rows("SELECT 1 FROM registration.profile_change WHERE state = 'applied'")
+    return await log_in(server, number) if rows else None
+
+
+async def test_one_request_is_open_at_a_time(server: RegistrationServer) -> None:
+    """A second one is refused until the first is withdrawn or decided against."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    request = wanted()
+    first = await candidate.call(request)
+    assert await candidate.call(request) == first
+    assert (await candidate.refused(wanted())).reason == "PROFILE_CHANGE_OPEN"
+    await candidate.call(withdrawal())
+    assert (await candidate.refused(withdrawal())).reason == "PROFILE_CHANGE_STATE"
+    await candidate.call(wanted())
+    change_id = (await candidate.call(evidence())).change.change_id
+    assert (await candidate.refused(evidence())).reason == "PROFILE_CHANGE_STATE"
+    await officer.call(decision(change_id, approve=False))
+    rejected = (await candidate.call(changes.GetProfileChangeRequest())).change
+    assert list(rejected.decision.reasons) == [types.REJECTION_REASON_MATERIAL]
+    assert (await officer.refused(decision(change_id))).reason == "PROFILE_CHANGE_STATE"
+    await candidate.call(wanted())
+
+
+async def test_what_cannot_be_asked_for(server: RegistrationServer) -> None:
+    """No approved registration, nothing new, fields that disagree, a number that is none."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    draft = await new_candidate(server, 2)
+    assert (await draft.refused(wanted())).reason == "STATE_NOT_ALLOWED"
+    same = await candidate.refused(wanted(name=NAME))
+    assert [problem.field for problem in same.fields] == ["changes"]
+    wrong = await candidate.refused(wanted(sex=types.SEX_FEMALE, birth_date="1991-02-30"))
+    assert {problem.field for problem in wrong.fields} == {"changes.sex", "changes.birth_date"}
+    invalid = await candidate.refused(other_document("510104199112310000"))
+    assert invalid.reason == "DOCUMENT_INVALID"
+    half = await candidate.refused(wanted(document_number=OTHER_NUMBER))
+    assert half.reason == "INVALID_REQUEST"
+    assert (await candidate.refused(evidence())).reason == "NOT_FOUND"
+
+
+async def test_only_in_its_window(server: RegistrationServer) -> None:
+    """After it nothing is asked for, and what has no evidence lapses."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await candidate.call(wanted())
+    await server.move_clock(WINDOW_CLOSES)
+    candidate = await log_in(server, document_number(1))
+    await until(lambda: is_in(candidate, changes.PROFILE_CHANGE_STATE_LAPSED))
+    closed = await candidate.refused(wanted())
+    assert closed.reason == "PROFILE_CHANGE_CLOSED"
+    await server.move_clock(NOON - 2 * HOUR)
+    early = await (await log_in(server, document_number(1))).refused(wanted())
+    assert WINDOW_CLOSES.isoformat() in early.metadata["detail"]
+
+
+async def test_another_candidates_number(server: RegistrationServer) -> None:
+    """The candidate is not told whose it is; the office sees it and cannot approve."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await new_candidate(server, 77)
+    asked = (await candidate.call(other_document())).change
+    await candidate.call(evidence())
+    seen = await officer.call(changes.GetProfileChangeForReviewRequest(change_id=asked.change_id))
+    assert seen.document_taken
+    assert (await officer.refused(decision(asked.change_id))).reason == "DOCUMENT_TAKEN"
+    await officer.call(decision(asked.change_id, approve=False))
+
+
+async def test_a_number_that_is_taken_meanwhile(server: RegistrationServer) -> None:
+    """Approved, then registered by its owner: the change fails, says why, and nothing changed."""
+    officer = await new_officer(server)
+    candidate, who = await approved_candidate(server, officer)
+    await approved_change(candidate, officer, other_document())
+    await new_candidate(server, 77)
+    before = await published(server, who)
+    await server.move_clock(EFFECTIVE_AT)
+    candidate = await log_in(server, document_number(1))
+    await until(lambda: is_in(candidate, FAILED))
+    change = (await candidate.call(changes.GetProfileChangeRequest())).change
+    assert change.failure == changes.PROFILE_CHANGE_FAILURE_DOCUMENT_TAKEN
+    assert await published(server, who) == before
+
+
+async def test_two_processes_apply_each_once(dsn: str, tmp_path: Path) -> None:
+    """Whatever two replicas do at once, a change is applied, audited and published once."""
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(registration_server(dsn, tmp_path)) for _ in range(2)
+        ]
+        await open_changes(first)
+        officer = await new_officer(first)
+        people = [await approved_candidate(first, officer, number) for number in range(1, 9)]
+        for candidate, _ in people:
+            await approved_change(candidate, officer, wanted())
+        await second.move_clock(EFFECTIVE_AT)
+
+        async def all_applied() -> bool:
+            rows = await first.rows("SELECT DISTINCT state FROM registration.profile_change")
+            return [row["state"] for row in rows] == ["applied"]
+
+        await until(all_applied)
+        audited = await first.rows(
+            "SELECT candidate_id::text FROM registration.audit "
+            "WHERE action = 'apply_profile_change'"
+        )
+        assert sorted(row["candidate_id"] for row in audited) == sorted(who for _, who in people)
+        (events,) = await first.rows("SELECT count(*) FROM registration.outbox")
+        assert events["count"] == 2 * len(people)
+
+
+async def test_offices_see_their_own_masked(server: RegistrationServer) -> None:
+    """Lists are masked, paged in order and of the scope; full views are of the scope, audited."""
+    officer, other = await new_officer(server), await new_officer(server, WUHOU)
+    asked = []
+    for number in (1, 2, 3):
+        candidate, _ = await approved_candidate(server, officer, number)
+        asked.append((await candidate.call(wanted())).change.change_id)
+    listing = changes.ListProfileChangesRequest(county_code=JINJIANG, page_size=2)
+    first = await officer.call(listing)
+    listing.page_token = first.next_page_token
+    second = await officer.call(listing)
+    found = [*first.changes, *second.changes]
+    assert [summary.change_id for summary in found] == asked
+    assert second.next_page_token == ""
+    assert (found[0].masked_name, found[0].masked_document_number) == (
+        "阿****",
+        document_number(1)[:6] + "*" * 8 + document_number(1)[-4:],
+    )
+    assert list(found[0].changed_fields) == ["name"]
+    none = changes.ListProfileChangesRequest(
+        county_code=JINJIANG, state=changes.PROFILE_CHANGE_STATE_APPROVED
+    )
+    assert not (await officer.call(none)).changes
+    assert (await other.refused(listing)).reason == "OUT_OF_SCOPE"
+    view = changes.GetProfileChangeForReviewRequest(change_id=asked[0])
+    assert (await other.refused(view)).reason == "OUT_OF_SCOPE"
+    assert (await other.refused(decision(asked[0]))).reason == "OUT_OF_SCOPE"
+    await officer.call(view)
+    rows = await server.rows(
+        "SELECT role FROM registration.audit WHERE action = 'view_profile_change'"
+    )
+    assert [row["role"] for row in rows] == ["county_officer"]
+
+
+async def test_nothing_of_it_is_kept_in_clear(server: RegistrationServer) -> None:
+    """Neither the request's row nor the audit holds a name, a number or a picture."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await approved_change(candidate, officer, other_document())
+    rows = await server.rows(
+        "SELECT change::text FROM registration.profile_change AS change "
+        "UNION ALL SELECT audit::text FROM registration.audit AS audit"
+    )
+    text = "\n".join(row[0] for row in rows)
+    for secret in (OTHER_NUMBER, OTHER_NUMBER.encode().hex(), "ffd8ffe000104a464946"):
+        assert secret not in text
+
+
+async def test_evidence_must_be_a_picture(server: RegistrationServer) -> None:
+    """What is no JPEG is refused, and the request still waits for its evidence."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await candidate.call(wanted())
+    error = await candidate.refused(evidence(photo()[:1000]))
+    assert error.reason == "MATERIAL_REFUSED"
+    assert await state_of(candidate) == changes.PROFILE_CHANGE_STATE_AWAITING_EVIDENCE
