@@ -95,6 +95,11 @@ class ErrorTable:
         meaning = self._meanings.get(reason)
         return meaning.code if meaning else grpc.StatusCode.INTERNAL
 
+    def sentence(self, error: DomainError, request_id: str) -> str:
+        """Return what people are told of an error whose reason is in the table, in Chinese."""
+        fillings = _Fillings(error.metadata, request_id=request_id, error_reason=error.reason)
+        return self._meanings[error.reason].sentence.format_map(fillings)
+
     def status(self, error: DomainError, request_id: str, domain: str) -> status_pb2.Status:
         """Build the status of `error`; `domain` is the service's name (`enrollment`).
 
@@ -103,9 +108,7 @@ class ErrorTable:
         if error.reason not in self._meanings:
             log.error("error reason is not in the contract", error_reason=error.reason)
             error = DomainError(INTERNAL)
-        meaning = self._meanings[error.reason]
-        fillings = _Fillings(error.metadata, request_id=request_id, error_reason=error.reason)
-        sentence = meaning.sentence.format_map(fillings)
+        meaning, sentence = self._meanings[error.reason], self.sentence(error, request_id)
         status = status_pb2.Status(code=meaning.code.value[0], message=_developer_text(error))
         status.details.add().Pack(
             error_details_pb2.ErrorInfo(

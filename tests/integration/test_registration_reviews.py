@@ -25,6 +25,7 @@ from support.registration_server import (
     RegistrationServer,
     registration_server,
 )
+from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
@@ -156,14 +157,25 @@ async def test_one_decision_of_two_at_once(server: RegistrationServer) -> None:
     assert len(await server.rows("SELECT 1 FROM registration.decision")) == 1
 
 
-async def test_reviews_end(server: RegistrationServer) -> None:
-    """After the end nothing is decided."""
-    _, candidate_id = await pending_candidate(server)
-    await server.move_clock(REVIEW_CLOSES - timedelta(minutes=1))
+async def test_late_reviews(server: RegistrationServer) -> None:
+    """What was handed in by its deadline is decided also after the end: the office was late.
+
+    A rejection is the last word then, for corrections have ended; an approval is as any other.
+    """
+    ids = [(await pending_candidate(server, number))[1] for number in (1, 2)]
+    await server.move_clock(REVIEW_CLOSES + timedelta(days=1))
     officer = await new_officer(server)
-    await officer.call(lease_request())
-    await server.move_clock(REVIEW_CLOSES)
-    assert (await officer.refused(approval(candidate_id))).reason == "CORRECTION_CLOSED"
+    late = (await officer.call(lease_request())).registrations
+    assert [each.candidate_id for each in late] == ids
+    assert (await officer.call(approval(ids[0]))).ticket_number == "010422100001"
+    answer = await officer.call(rejection(ids[1]))
+    assert answer.state == types.REGISTRATION_STATE_REJECTED
+
+    async def abandoned() -> bool:
+        states = await server.rows("SELECT state FROM registration.candidate ORDER BY state")
+        return [row["state"] for row in states] == ["abandoned", "approved"]
+
+    assert await until(abandoned)
 
 
 async def test_decision_has_reasons_or_approves(server: RegistrationServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 from google.protobuf.message import Message
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed_pb2
-from zikao.registration.v1 import review_service_pb2, session_service_pb2, types_pb2
+from zikao.registration.v1 import session_service_pb2, types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_from_pb, time_to_pb
 from zikao_kit.feed import FeedRow
 
@@ -19,6 +18,7 @@ from zikao_registration.domain.documents import DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Decision, Registration, RejectionReason
 from zikao_registration.domain.session import Session, Window
+from zikao_registration.domain.states import State
 
 SESSIONS_KEPT = 16
 T = TypeVar("T")
@@ -84,17 +84,15 @@ def decision_to_pb(decision: Decision) -> types_pb2.Decision:
     )
 
 
-def decision_from_pb(
-    message: review_service_pb2.DecideRegistrationRequest, decided_at: datetime
-) -> Decision:
-    """A decision, made now."""
-    reasons = tuple(reason_from_pb(reason) for reason in message.reasons)
-    return Decision(message.approve, reasons, message.comment, decided_at)
+def state_from_pb(number: int) -> State:
+    """The state that the contract's enum names."""
+    return State(enum_from_pb(types_pb2.RegistrationState, "REGISTRATION_STATE_", number))
 
 
-def state_to_pb(state: str) -> Any:
-    """A state's number."""
-    return enum_to_pb(types_pb2.RegistrationState, "REGISTRATION_STATE_", state)
+def state_to_pb(state: State) -> Any:
+    """A state's number: what a second officer is to confirm is pending review like the rest."""
+    shown = State.PENDING_REVIEW if state is State.PENDING_CONFIRMATION else state
+    return enum_to_pb(types_pb2.RegistrationState, "REGISTRATION_STATE_", shown)
 
 
 def registration_to_pb(registration: Registration) -> types_pb2.Registration:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from argon2 import PasswordHasher
 from zikao.registration.v1 import account_service_pb2 as account
 from zikao.registration.v1 import account_service_pb2_grpc as account_grpc
+from zikao.registration.v1 import audit_service_pb2 as audit
+from zikao.registration.v1 import audit_service_pb2_grpc as audit_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
 from zikao.registration.v1 import errors_pb2
@@ -24,6 +26,8 @@ from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import session_service_pb2_grpc as session_grpc
 from zikao.registration.v1 import study_record_service_pb2 as study_record
 from zikao.registration.v1 import study_record_service_pb2_grpc as study_record_grpc
+from zikao.registration.v1 import work_list_service_pb2 as work_list
+from zikao.registration.v1 import work_list_service_pb2_grpc as work_list_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
@@ -33,6 +37,7 @@ from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_registration.config import Argon2Config, LoginConfig, RecoveryConfig, RegistrationConfig
+from zikao_registration.decision_desk import decision_batcher
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.recovery import RecoveryLimit
 from zikao_registration.messenger import open_messenger
@@ -42,6 +47,7 @@ from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
 from zikao_registration.rare_character_file import load_rare_characters
 from zikao_registration.rpc.accounts import AccountRpc
+from zikao_registration.rpc.audits import AuditRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
 from zikao_registration.rpc.profile_changes import ProfileChangeRpc
@@ -50,6 +56,7 @@ from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
 from zikao_registration.rpc.study_records import StudyRecordRpc
+from zikao_registration.rpc.work_lists import WorkListRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.messages import MessageWorker
@@ -86,6 +93,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 messenger=messenger,
                 lease=timedelta(minutes=config.lease_minutes),
                 rare_characters=rare_characters,
+                decisions=decision_batcher(db, keys),
             )
             signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
             await signing_keys.work()
@@ -150,6 +158,8 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc(parts)
         ),
         definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
+        definition(work_list_grpc, work_list, "WorkListService", WorkListRpc(parts)),
+        definition(audit_grpc, audit, "AuditService", AuditRpc(parts)),
         definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
         definition(older_grpc, older, "OlderCandidateService", OlderCandidateRpc(parts)),

@@ -9,14 +9,18 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue
+from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
-from zikao_kit.idempotency import key_of, recall, run_once, sha256
+from zikao_kit.idempotency import recall, run_once
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
+from zikao_registration.answers import SealedAnswers
+from zikao_registration.audit_store import AuditStore
 from zikao_registration.commands.request_profile_change import Desk
+from zikao_registration.decision_desk import Entry
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import RecoveryLimit
@@ -27,9 +31,11 @@ from zikao_registration.older_store import OlderStore
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
 from zikao_registration.profile_change_store import ProfileChangeStore
+from zikao_registration.review_store import ReviewStore
 from zikao_registration.signing import TokenKeys
 from zikao_registration.store import Store
 from zikao_registration.study_record_store import StudyRecordStore
+from zikao_registration.work_list_store import WorkListStore
 
 R = TypeVar("R", bound=Message)
 
@@ -49,6 +55,12 @@ class Parts:
     messenger: Messenger
     lease: timedelta
     rare_characters: RareCharacters
+    decisions: Batcher[Entry]
+
+    @property
+    def answers(self) -> SealedAnswers:
+        """How answers are kept."""
+        return SealedAnswers(self.keys)
 
     def store(self, tx: Transaction) -> Store:
         """The store of a transaction."""
@@ -69,6 +81,18 @@ class Parts:
     def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> Desk:
         """What profile changes are worked on with, in a transaction."""
         return Desk(self.store(tx), ProfileChangeStore(tx, self.keys), actor, now)
+
+    def reviews(self, tx: Transaction) -> ReviewStore:
+        """The store of leases and decisions of a transaction."""
+        return ReviewStore(tx, self.keys)
+
+    def work_lists(self, tx: Transaction) -> WorkListStore:
+        """The store of lists and counts of a transaction."""
+        return WorkListStore(tx, self.keys)
+
+    def audits(self, tx: Transaction) -> AuditStore:
+        """The audit trail of a transaction."""
+        return AuditStore(tx)
 
     @asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:
@@ -97,37 +121,25 @@ class Parts:
         For requests whose work costs much before its transaction begins: those that would be
         refused there must not get that far.
         """
+        key = self.answers.key_of(request)
         async with self.db.read() as tx:
-            stored = await recall(tx, SCHEMA, key_of(request, self._keyed_digest))
+            stored = await recall(tx, SCHEMA, key)
             if stored is None:
                 await check(tx)
                 return None
-        return self._opened(request, response_type, BytesValue.FromString(stored))
+        opened = self.answers.open(key.request_id, BytesValue.FromString(stored))
+        return response_type.FromString(opened)
 
     async def run_once(
         self, request: Message, response_type: type[R], work: Callable[[Transaction], Awaitable[R]]
     ) -> R:
-        """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted, the digest keyed.
-
-        Answers hold whole registrations; a document number could be guessed from a plain hash.
-        """
-        context = _answer_context(request)
+        """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted, the digest keyed."""
+        answers, request_id = self.answers, UUID(cast(Any, request).request_id)
 
         async def sealing(tx: Transaction) -> BytesValue:
-            answer = await work(tx)
-            return BytesValue(value=self.keys.encrypt(answer.SerializeToString(), context))
+            return answers.seal(request_id, (await work(tx)).SerializeToString())
 
         sealed = await run_once(
-            self.db, request, BytesValue, sealing, schema=SCHEMA, digest=self._keyed_digest
+            self.db, request, BytesValue, sealing, schema=SCHEMA, digest=answers.digest
         )
-        return self._opened(request, response_type, sealed)
-
-    def _opened(self, request: Message, response_type: type[R], sealed: BytesValue) -> R:
-        return response_type.FromString(self.keys.decrypt(sealed.value, _answer_context(request)))
-
-    def _keyed_digest(self, body: bytes) -> bytes:
-        return self.keys.blind_index(sha256(body).hex(), "registration.request")
-
-
-def _answer_context(request: Message) -> str:
-    return f"registration.answer:{UUID(cast(Any, request).request_id)}"
+        return response_type.FromString(answers.open(request_id, sealed))

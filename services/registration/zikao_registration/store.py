@@ -70,7 +70,7 @@ class Store:
         """Registrations that exist, the longest waiting first."""
         rows = await self._tx.fetch("get_candidates", candidate_ids)
         decisions = {
-            row["candidate_id"]: _decision(row)
+            row["candidate_id"]: decision_from_row(row)
             for row in await self._tx.fetch("list_last_decisions", candidate_ids)
         }
         return [self._registration(row, decisions.get(row["candidate_id"])) for row in rows]
@@ -87,7 +87,7 @@ class Store:
         return found[0]
 
     async def update_registration(self, registration: Registration) -> Registration:
-        """Store a changed registration; every change ends a lease."""
+        """Store a changed registration; every change ends a lease and a first approval."""
         personal = registration.personal
         await self._tx.execute(
             "update_candidate",
@@ -101,7 +101,7 @@ class Store:
             registration.updated_at,
             registration.submitted_at,
         )
-        return replace(registration, leased_by=None, leased_until=None)
+        return replace(registration, leased_by=None, leased_until=None, first_approved_by=None)
 
     async def update_identity(self, registration: Registration) -> None:
         """Store another document and personal data of an approved registration."""
@@ -135,41 +135,6 @@ class Store:
         sealed = await self._tx.fetchval("get_material", candidate_id)
         return (
             self._keys.decrypt(sealed, f"registration.material:{candidate_id}") if sealed else b""
-        )
-
-    async def take_serial(self, session_code: str, county_code: str) -> int:
-        """The county's next serial; its row is held until the transaction ends."""
-        return int(await self._tx.fetchval("take_serial", session_code, county_code))
-
-    async def insert_ticket_numbers(
-        self, numbers: Mapping[str, UUID], assigned_at: datetime
-    ) -> None:
-        """Enter new numbers, each its candidate's current one."""
-        await self._tx.execute(
-            "insert_ticket_numbers", list(numbers), list(numbers.values()), assigned_at
-        )
-
-    async def lease(
-        self, officer_id: UUID, until: datetime, code_prefix: str, now: datetime, max_count: int
-    ) -> list[UUID]:
-        """Lease pending registrations of the area to an officer; never those of another."""
-        rows = await self._tx.fetch(
-            "lease_candidates", officer_id, until, code_prefix, now, max_count
-        )
-        return [row["candidate_id"] for row in rows]
-
-    async def insert_decision(
-        self, candidate_id: UUID, officer_id: UUID, decision: Decision
-    ) -> None:
-        """Append a decision."""
-        await self._tx.execute(
-            "insert_decision",
-            candidate_id,
-            officer_id,
-            decision.approved,
-            list(decision.reasons),
-            decision.comment,
-            decision.decided_at,
         )
 
     async def audit(
@@ -253,6 +218,7 @@ class Store:
             leased_by=row["leased_by"],
             leased_until=row["leased_until"],
             last_decision=decision,
+            first_approved_by=row["first_approved_by"],
         )
 
 
@@ -276,6 +242,7 @@ def _personal(content: dict[str, Any]) -> PersonalData:
     )
 
 
-def _decision(row: Record) -> Decision:
+def decision_from_row(row: Record) -> Decision:
+    """A row of `decision`."""
     reasons = tuple(RejectionReason(reason) for reason in row["reasons"])
     return Decision(row["approved"], reasons, row["comment"], row["decided_at"])

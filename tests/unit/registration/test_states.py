@@ -6,6 +6,7 @@ import pytest
 from zikao_kit.errors import DomainError
 from zikao_registration.domain.states import (
     KEPT_BY_MATERIAL,
+    PENDING,
     STATE_NAMES_ZH,
     TRANSITIONS,
     Action,
@@ -44,7 +45,23 @@ def test_every_state_is_reached_from_a_draft() -> None:
 def test_only_a_pending_registration_is_decided() -> None:
     """Approval and rejection need a registration that was handed in."""
     decided = {state for state, action in TRANSITIONS if action in {Action.APPROVE, Action.REJECT}}
-    assert decided == {State.PENDING_REVIEW}
+    assert decided == PENDING
+
+
+def test_a_first_approval_is_given_once() -> None:
+    """A second officer approves or rejects for good; nothing else keeps a first approval."""
+    first = {key: after for key, after in TRANSITIONS.items() if key[1] is Action.APPROVE_FIRST}
+    assert first == {(State.PENDING_REVIEW, Action.APPROVE_FIRST): State.PENDING_CONFIRMATION}
+    confirming = {
+        action: next_state(State.PENDING_CONFIRMATION, action)
+        for action in (Action.APPROVE, Action.REJECT, Action.EXPIRE, Action.ADD_MATERIAL)
+    }
+    assert list(confirming.values()) == [
+        State.APPROVED,
+        State.REJECTED,
+        State.ABANDONED,
+        State.PENDING_REVIEW,
+    ]
 
 
 def test_only_a_pending_registration_is_kept_by_material() -> None:

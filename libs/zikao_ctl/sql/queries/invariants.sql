@@ -13,18 +13,51 @@ FROM (
     HAVING ticket_number IS NULL OR count(*) > 1
 ) AS wrong;
 
--- A serial that was given out and that nobody has, or the reverse.
+-- An approved candidate whose number the list of all numbers does not have as theirs, ended
+-- exactly when their standing has ended it; or a number in force that is not its candidate's.
+-- name: registration_numbers_are_their_candidates
+SELECT count(*)
+FROM (
+    SELECT candidate_id, ticket_number,
+        CASE WHEN standing IN ('graduated', 'transferred_out') THEN 'ended' ELSE 'current' END
+            AS status
+    FROM registration.candidate
+    WHERE state = 'approved'
+) AS approved
+FULL JOIN registration.ticket_number AS listed
+    ON listed.ticket_number = approved.ticket_number
+    AND listed.candidate_id = approved.candidate_id
+    AND listed.status = approved.status
+WHERE listed.ticket_number IS NULL
+    OR (approved.ticket_number IS NULL AND listed.status = 'current');
+
+-- A serial that was given out and that no number was made of, or the reverse.
 -- name: registration_serials_are_dense
 SELECT count(*)
 FROM (
-    SELECT candidate.session_code, candidate.county_code, count(*) AS numbers
-    FROM registration.candidate
-    WHERE candidate.ticket_number IS NOT NULL
-    GROUP BY candidate.session_code, candidate.county_code
+    SELECT session_code, county_code, count(DISTINCT serial) AS numbers, min(serial) AS first_one,
+        max(serial) AS last_one
+    FROM registration.ticket_number
+    WHERE serial IS NOT NULL
+    GROUP BY session_code, county_code
 ) AS given
 FULL JOIN registration.ticket_serial AS serial
     ON serial.session_code = given.session_code AND serial.county_code = given.county_code
-WHERE given.numbers IS DISTINCT FROM serial.last_serial;
+WHERE given.numbers IS DISTINCT FROM serial.last_serial
+    OR given.last_one IS DISTINCT FROM serial.last_serial
+    OR given.first_one <> 1;
+
+-- A second approval by the officer who gave the first.
+-- name: registration_two_officers_where_two_are_needed
+SELECT count(*)
+FROM (
+    SELECT candidate_id, officer_id, approved, needs_confirmation,
+        lag(officer_id) OVER history AS officer_before,
+        lag(needs_confirmation) OVER history AS needed_before
+    FROM registration.decision
+    WINDOW history AS (PARTITION BY candidate_id ORDER BY decision_id)
+) AS decided
+WHERE approved AND NOT needs_confirmation AND needed_before AND officer_before = officer_id;
 
 -- One person with two accounts.
 -- name: registration_one_account_a_person
@@ -37,15 +70,19 @@ FROM (
     HAVING count(*) > 1
 ) AS twice;
 
--- An approval that no officer has decided, or that left no trace.
+-- An approval with a number issued here that no officer has decided, or that left no trace.
 -- name: registration_approvals_are_decided_and_audited
 SELECT count(*)
 FROM registration.candidate
+JOIN registration.ticket_number ON ticket_number.ticket_number = candidate.ticket_number
 WHERE candidate.state = 'approved'
+    AND ticket_number.serial IS NOT NULL
     AND (
         NOT EXISTS (
             SELECT FROM registration.decision
-            WHERE decision.candidate_id = candidate.candidate_id AND decision.approved
+            WHERE decision.candidate_id = candidate.candidate_id
+                AND decision.approved
+                AND NOT decision.needs_confirmation
         )
         OR NOT EXISTS (
             SELECT FROM registration.audit

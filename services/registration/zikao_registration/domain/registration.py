@@ -63,14 +63,22 @@ class Registration:
     leased_by: UUID | None = None
     leased_until: datetime | None = None
     last_decision: Decision | None = None
+    first_approved_by: UUID | None = None
 
     @property
     def material_file_name(self) -> str:
         """The name the system gives to the identity material."""
         return f"{self.personal.name}+{self.document.number}+新生审核{self.session_code}次"
 
+    def leased_now(self, now: datetime) -> datetime | None:
+        """Until when it is somebody's work; None when it is nobody's."""
+        return self.leased_until if self.leased_until and now < self.leased_until else None
+
+    def is_leased_to(self, officer_id: UUID, now: datetime) -> bool:
+        """Say whether the officer holds it now."""
+        return self.leased_by == officer_id and self.leased_now(now) is not None
+
     def require_lease(self, officer_id: UUID, now: datetime) -> None:
         """Raise LEASE_LOST unless the officer holds the registration now."""
-        held = self.leased_by == officer_id and self.leased_until and now < self.leased_until
-        if not held:
+        if not self.is_leased_to(officer_id, now):
             raise DomainError("LEASE_LOST")

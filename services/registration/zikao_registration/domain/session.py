@@ -77,6 +77,7 @@ class Session:
         deadlines = {
             State.DRAFT: self.registration_closes_at,
             State.PENDING_REVIEW: self.material_closes_at,
+            State.PENDING_CONFIRMATION: self.material_closes_at,
             State.REJECTED: self.review_closes_at,
         }
         return [state for state, deadline in deadlines.items() if now >= deadline]

@@ -12,6 +12,9 @@ class State(StrEnum):
 
     DRAFT = "draft"
     PENDING_REVIEW = "pending_review"
+    # Approved by one officer, to be confirmed by another. Contracts call it pending review:
+    # candidates are not told of a decision that may still change.
+    PENDING_CONFIRMATION = "pending_confirmation"
     APPROVED = "approved"
     REJECTED = "rejected"
     ABANDONED = "abandoned"
@@ -23,6 +26,8 @@ class Action(StrEnum):
     EDIT = "edit"
     ADD_MATERIAL = "add_material"
     SUBMIT = "submit"
+    # The first of two approvals, where one is not enough (domain.four_eyes).
+    APPROVE_FIRST = "approve_first"
     APPROVE = "approve"
     REJECT = "reject"
     # A deadline has passed (`Session.expired_states`).
@@ -35,21 +40,30 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.DRAFT, Action.SUBMIT): State.PENDING_REVIEW,
     (State.DRAFT, Action.EXPIRE): State.ABANDONED,
     (State.PENDING_REVIEW, Action.ADD_MATERIAL): State.PENDING_REVIEW,
+    (State.PENDING_REVIEW, Action.APPROVE_FIRST): State.PENDING_CONFIRMATION,
     (State.PENDING_REVIEW, Action.APPROVE): State.APPROVED,
     (State.PENDING_REVIEW, Action.REJECT): State.REJECTED,
     (State.PENDING_REVIEW, Action.EXPIRE): State.ABANDONED,
+    # The first officer has not seen it: both look again.
+    (State.PENDING_CONFIRMATION, Action.ADD_MATERIAL): State.PENDING_REVIEW,
+    (State.PENDING_CONFIRMATION, Action.APPROVE): State.APPROVED,
+    (State.PENDING_CONFIRMATION, Action.REJECT): State.REJECTED,
+    (State.PENDING_CONFIRMATION, Action.EXPIRE): State.ABANDONED,
     (State.REJECTED, Action.EDIT): State.REJECTED,
     (State.REJECTED, Action.ADD_MATERIAL): State.REJECTED,
     (State.REJECTED, Action.SUBMIT): State.PENDING_REVIEW,
     (State.REJECTED, Action.EXPIRE): State.ABANDONED,
 }
 
+# Handed in: what offices decide.
+PENDING = frozenset({State.PENDING_REVIEW, State.PENDING_CONFIRMATION})
 # Identity material in time keeps these alive; without it they end at the material deadline.
-KEPT_BY_MATERIAL = frozenset({State.PENDING_REVIEW})
+KEPT_BY_MATERIAL = PENDING
 
 STATE_NAMES_ZH = {
     State.DRAFT: "草稿",
     State.PENDING_REVIEW: "待审核",
+    State.PENDING_CONFIRMATION: "待审核",
     State.APPROVED: "审核通过",
     State.REJECTED: "审核未通过",
     State.ABANDONED: "已失效",

@@ -8,15 +8,22 @@ from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 
-from zikao_registration.commands.decide_registration import decide_registration
-from zikao_registration.commands.lease_registrations import lease_registrations
+from zikao_registration.commands.approve_registrations import approve_registrations
+from zikao_registration.commands.decide_registrations import Proposal
+from zikao_registration.commands.lease_registrations import (
+    audit_repeated_lease,
+    lease_registrations,
+    release_leases,
+)
 from zikao_registration.commands.view_material import view_material
-from zikao_registration.convert import decision_from_pb, registration_to_pb, state_to_pb
+from zikao_registration.convert import registration_to_pb
+from zikao_registration.decision_desk import Entry
 from zikao_registration.parts import Parts
+from zikao_registration.review_convert import approval_to_pb, decision_from_pb
 
 
 class ReviewRpc(review_service_pb2_grpc.ReviewServiceServicer):
-    """The office's work list and decisions."""
+    """The office's work and decisions."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -25,20 +32,27 @@ class ReviewRpc(review_service_pb2_grpc.ReviewServiceServicer):
         self, request: review_service_pb2.LeaseRegistrationsRequest, context: Any
     ) -> review_service_pb2.LeaseRegistrationsResponse:
         """Take pending registrations from the list."""
+        response_type = review_service_pb2.LeaseRegistrationsResponse
+        leased_now = False
 
         async def work(tx: Transaction) -> review_service_pb2.LeaseRegistrationsResponse:
-            now, count = self._parts.clock.now(), request.max_count
-            store, until, actor = self._parts.store(tx), now + self._parts.lease, current_actor()
+            nonlocal leased_now
+            leased_now, now, count = True, self._parts.clock.now(), request.max_count
+            reviews, until, actor = (
+                self._parts.reviews(tx),
+                now + self._parts.lease,
+                current_actor(),
+            )
             leased = await lease_registrations(
-                store, request.county_code, count, until=until, actor=actor, now=now
+                reviews, request.county_code, count, until=until, actor=actor, now=now
             )
-            return review_service_pb2.LeaseRegistrationsResponse(
-                registrations=[registration_to_pb(each) for each in leased],
-                leased_until=time_to_pb(until),
-            )
+            registrations = [registration_to_pb(each) for each in leased]
+            return response_type(registrations=registrations, leased_until=time_to_pb(until))
 
-        response_type = review_service_pb2.LeaseRegistrationsResponse
-        return await self._parts.run_once(request, response_type, work)
+        answer = await self._parts.run_once(request, response_type, work)
+        if not leased_now:
+            await self._audit_again(answer)
+        return answer
 
     async def GetReviewMaterial(
         self, request: review_service_pb2.GetReviewMaterialRequest, context: Any
@@ -60,17 +74,47 @@ class ReviewRpc(review_service_pb2_grpc.ReviewServiceServicer):
     async def DecideRegistration(
         self, request: review_service_pb2.DecideRegistrationRequest, context: Any
     ) -> review_service_pb2.DecideRegistrationResponse:
-        """Approve or reject."""
+        """Approve or reject, together with what others decide now."""
+        decision = decision_from_pb(request, self._parts.clock.now())
+        proposal = Proposal(UUID(request.candidate_id), decision, current_actor())
+        key = self._parts.answers.key_of(request)
+        answer = await self._parts.decisions.submit(key, Entry(key, proposal))
+        return review_service_pb2.DecideRegistrationResponse.FromString(answer)
 
-        async def work(tx: Transaction) -> review_service_pb2.DecideRegistrationResponse:
-            decision = decision_from_pb(request, self._parts.clock.now())
-            candidate_id = UUID(request.candidate_id)
-            decided = await decide_registration(
-                self._parts.store(tx), candidate_id, decision, actor=current_actor()
-            )
-            return review_service_pb2.DecideRegistrationResponse(
-                state=state_to_pb(decided.state), ticket_number=decided.ticket_number
-            )
+    async def ApproveRegistrations(
+        self, request: review_service_pb2.ApproveRegistrationsRequest, context: Any
+    ) -> review_service_pb2.ApproveRegistrationsResponse:
+        """Approve many."""
+        response_type = review_service_pb2.ApproveRegistrationsResponse
+        candidate_ids = [UUID(candidate_id) for candidate_id in request.candidate_ids]
 
-        response_type = review_service_pb2.DecideRegistrationResponse
+        async def work(tx: Transaction) -> review_service_pb2.ApproveRegistrationsResponse:
+            reviews, now = self._parts.reviews(tx), self._parts.clock.now()
+            outcomes = await approve_registrations(
+                reviews, candidate_ids, actor=current_actor(), now=now
+            )
+            pairs = zip(candidate_ids, outcomes, strict=True)
+            return response_type(results=[approval_to_pb(*pair) for pair in pairs])
+
         return await self._parts.run_once(request, response_type, work)
+
+    async def ReleaseLeases(
+        self, request: review_service_pb2.ReleaseLeasesRequest, context: Any
+    ) -> review_service_pb2.ReleaseLeasesResponse:
+        """Give work back."""
+        response_type = review_service_pb2.ReleaseLeasesResponse
+        candidate_ids = [UUID(candidate_id) for candidate_id in request.candidate_ids]
+
+        async def work(tx: Transaction) -> review_service_pb2.ReleaseLeasesResponse:
+            reviews, now = self._parts.reviews(tx), self._parts.clock.now()
+            released = await release_leases(reviews, candidate_ids, actor=current_actor(), now=now)
+            return response_type(candidate_ids=map(str, released))
+
+        return await self._parts.run_once(request, response_type, work)
+
+    async def _audit_again(self, answer: review_service_pb2.LeaseRegistrationsResponse) -> None:
+        """A stored answer shows the registrations in full once more."""
+        shown = [UUID(each.candidate_id) for each in answer.registrations]
+        async with self._parts.db.transaction() as tx:
+            store, now = self._parts.store(tx), self._parts.clock.now()
+            await audit_repeated_lease(store, shown, actor=current_actor(), now=now)

@@ -120,8 +120,11 @@ CREATE TABLE registration.candidate (
     standing_reason text NOT NULL,
     updated_at timestamptz NOT NULL,
     submitted_at timestamptz,
+    -- Where it stands in lists; only ever grows.
+    queued_at timestamptz NOT NULL GENERATED ALWAYS AS (coalesce(submitted_at, updated_at)) STORED,
     leased_by uuid,
     leased_until timestamptz,
+    first_approved_by uuid,
     CONSTRAINT candidate_pkey PRIMARY KEY (candidate_id),
     CONSTRAINT candidate_account_fkey
         FOREIGN KEY (candidate_id) REFERENCES registration.account (account_id),
@@ -129,12 +132,20 @@ CREATE TABLE registration.candidate (
         FOREIGN KEY (session_code) REFERENCES registration.session (code),
     CONSTRAINT candidate_ticket_number_key UNIQUE (ticket_number),
     CONSTRAINT candidate_state_check CHECK (
-        state IN ('draft', 'pending_review', 'approved', 'rejected', 'abandoned')
+        state IN (
+            'draft', 'pending_review', 'pending_confirmation', 'approved', 'rejected', 'abandoned'
+        )
     ),
     CONSTRAINT candidate_session_check CHECK (session_code IS NOT NULL OR state = 'approved'),
     CONSTRAINT candidate_approved_check CHECK ((state = 'approved') = (ticket_number IS NOT NULL)),
     CONSTRAINT candidate_pending_check CHECK (
-        state <> 'pending_review' OR (submitted_at IS NOT NULL AND county_code <> '')
+        state NOT IN ('pending_review', 'pending_confirmation')
+        OR (submitted_at IS NOT NULL AND county_code <> '')
+    ),
+    CONSTRAINT candidate_first_approved_by_fkey
+        FOREIGN KEY (first_approved_by) REFERENCES registration.account (account_id),
+    CONSTRAINT candidate_confirmation_check CHECK (
+        (state = 'pending_confirmation') = (first_approved_by IS NOT NULL)
     ),
     CONSTRAINT candidate_standing_check CHECK (
         standing IN ('active', 'graduated', 'transfer_requested', 'transferred_out', 'blocked')
@@ -149,13 +160,22 @@ CREATE TABLE registration.candidate (
     CONSTRAINT candidate_lease_check CHECK ((leased_by IS NULL) = (leased_until IS NULL))
 );
 COMMENT ON TABLE registration.candidate IS 'A person and their registration, for life';
-CREATE INDEX candidate_pending_idx ON registration.candidate (submitted_at, candidate_id)
-    INCLUDE (county_code) WHERE state = 'pending_review';
+-- Work lists: of a county, and of what lies above it.
+CREATE INDEX candidate_pending_county_idx
+    ON registration.candidate (county_code, queued_at, candidate_id)
+    WHERE state IN ('pending_review', 'pending_confirmation');
+CREATE INDEX candidate_pending_idx ON registration.candidate (queued_at, candidate_id)
+    WHERE state IN ('pending_review', 'pending_confirmation');
+CREATE INDEX candidate_leased_by_idx ON registration.candidate (leased_by)
+    WHERE leased_by IS NOT NULL;
+CREATE INDEX candidate_county_idx
+    ON registration.candidate (county_code, queued_at, candidate_id);
+CREATE INDEX candidate_queue_idx ON registration.candidate (queued_at, candidate_id);
 -- What deadlines may still end.
 CREATE INDEX candidate_open_idx ON registration.candidate (session_code, state)
-    WHERE state IN ('draft', 'pending_review', 'rejected');
+    WHERE state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected');
 CREATE INDEX candidate_session_county_idx
-    ON registration.candidate (session_code, county_code, state);
+    ON registration.candidate (session_code, county_code, state) INCLUDE (submitted_at);
 
 CREATE TABLE registration.photo (
     candidate_id uuid NOT NULL,
@@ -188,7 +208,7 @@ CREATE TABLE registration.ticket_serial (
         FOREIGN KEY (session_code) REFERENCES registration.session (code)
 );
 COMMENT ON TABLE registration.ticket_serial IS
-    'Last serial given out; taken near the end of an approval, so that the row is held briefly';
+    'Last serial given out; taken for all approvals of a transaction at once, near its end';
 
 CREATE TABLE registration.ticket_number (
     ticket_number text NOT NULL,
@@ -197,7 +217,13 @@ CREATE TABLE registration.ticket_number (
     reason text NOT NULL,
     assigned_at timestamptz NOT NULL,
     ended_at timestamptz,
+    session_code text,
+    county_code text,
+    serial integer,
     CONSTRAINT ticket_number_pkey PRIMARY KEY (ticket_number),
+    -- Of numbers issued here; an older one has none of the three.
+    CONSTRAINT ticket_number_serial_key UNIQUE (session_code, county_code, serial),
+    CONSTRAINT ticket_number_serial_check CHECK (num_nulls(session_code, county_code, serial) IN (0, 3)),
     CONSTRAINT ticket_number_candidate_fkey
         FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
     CONSTRAINT ticket_number_status_check CHECK (
@@ -343,8 +369,12 @@ CREATE INDEX profile_change_list_idx
 CREATE TABLE registration.decision (
     decision_id bigint GENERATED ALWAYS AS IDENTITY,
     candidate_id uuid NOT NULL,
+    session_code text NOT NULL,
+    county_code text COLLATE "C" NOT NULL,
+    submitted_at timestamptz NOT NULL,
     officer_id uuid NOT NULL,
     approved boolean NOT NULL,
+    needs_confirmation boolean NOT NULL,
     reasons text[] NOT NULL,
     comment text NOT NULL,
     decided_at timestamptz NOT NULL,
@@ -353,10 +383,15 @@ CREATE TABLE registration.decision (
         FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
     CONSTRAINT decision_officer_fkey
         FOREIGN KEY (officer_id) REFERENCES registration.account (account_id),
-    CONSTRAINT decision_reasons_check CHECK (approved = (cardinality(reasons) = 0))
+    CONSTRAINT decision_reasons_check CHECK (approved = (cardinality(reasons) = 0)),
+    CONSTRAINT decision_confirmation_check CHECK (approved OR NOT needs_confirmation)
 );
-COMMENT ON TABLE registration.decision IS 'What offices decided; append-only';
+COMMENT ON TABLE registration.decision IS
+    'What offices decided, in which county, on what was handed in when; append-only';
 CREATE INDEX decision_candidate_idx ON registration.decision (candidate_id, decision_id DESC);
+CREATE INDEX decision_county_idx
+    ON registration.decision (session_code, county_code, decided_at)
+    INCLUDE (approved, needs_confirmation, submitted_at);
 
 CREATE TABLE registration.audit (
     audit_id bigint GENERATED ALWAYS AS IDENTITY,

@@ -51,6 +51,16 @@ class ReviewServiceStub:
                 request_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationRequest.SerializeToString,
                 response_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationResponse.FromString,
                 _registered_method=True)
+        self.ApproveRegistrations = channel.unary_unary(
+                '/zikao.registration.v1.ReviewService/ApproveRegistrations',
+                request_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsRequest.SerializeToString,
+                response_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsResponse.FromString,
+                _registered_method=True)
+        self.ReleaseLeases = channel.unary_unary(
+                '/zikao.registration.v1.ReviewService/ReleaseLeases',
+                request_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesRequest.SerializeToString,
+                response_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesResponse.FromString,
+                _registered_method=True)
 
 
 class ReviewServiceServicer:
@@ -62,7 +72,8 @@ class ReviewServiceServicer:
         """Leases pending registrations of the officer's scope to the caller, the
         longest waiting first. Nobody else gets them until the lease ends, after 15
         minutes by default. What the caller holds already comes again, its lease renewed.
-        The whole answer is an audited full view of each registration.
+        A registration that waits for a second approval never comes to its first officer.
+        The whole answer is an audited full view of each registration, given again too.
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
@@ -80,12 +91,38 @@ class ReviewServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideRegistration(self, request, context):
-        """Approves or rejects a leased registration. An approval assigns the ticket
-        number and publishes the candidate in the same transaction; refused, it uses
-        no serial.
+        """Approves or rejects a leased registration, handed in by its deadline; also after
+        reviews were to end, for an office's delay takes nothing from who did all in time.
+        A rejection then is the last word: corrections have ended. An approval assigns the
+        ticket number and publishes the candidate in the same transaction; refused, it uses
+        no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+        that nobody knows) needs a second officer, who leases it like other work: the first
+        leaves the registration pending review. Decided in batches: one that fails fails alone.
 
         Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-        SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveRegistrations(self, request, context):
+        """Approves up to 500 leased registrations in one transaction. Each is judged as by
+        DecideRegistration; those that are refused stop no other and are answered with
+        their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
+        SERIALS_EXHAUSTED.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLeases(self, request, context):
+        """Gives leased work back, so that others need not wait for its lease to end. Atomic;
+        what the caller does not hold is passed over.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +145,16 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.DecideRegistration,
                     request_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationRequest.FromString,
                     response_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationResponse.SerializeToString,
+            ),
+            'ApproveRegistrations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveRegistrations,
+                    request_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsRequest.FromString,
+                    response_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsResponse.SerializeToString,
+            ),
+            'ReleaseLeases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLeases,
+                    request_deserializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesRequest.FromString,
+                    response_serializer=zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -193,6 +240,60 @@ class ReviewService:
             '/zikao.registration.v1.ReviewService/DecideRegistration',
             zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationRequest.SerializeToString,
             zikao_dot_registration_dot_v1_dot_review__service__pb2.DecideRegistrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveRegistrations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.registration.v1.ReviewService/ApproveRegistrations',
+            zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsRequest.SerializeToString,
+            zikao_dot_registration_dot_v1_dot_review__service__pb2.ApproveRegistrationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.registration.v1.ReviewService/ReleaseLeases',
+            zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesRequest.SerializeToString,
+            zikao_dot_registration_dot_v1_dot_review__service__pb2.ReleaseLeasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,7 +39,8 @@ class ReviewServiceStub:
     """Leases pending registrations of the officer's scope to the caller, the
     longest waiting first. Nobody else gets them until the lease ends, after 15
     minutes by default. What the caller holds already comes again, its lease renewed.
-    The whole answer is an audited full view of each registration.
+    A registration that waits for a second approval never comes to its first officer.
+    The whole answer is an audited full view of each registration, given again too.
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
@@ -49,12 +50,30 @@ class ReviewServiceStub:
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
     """
     DecideRegistration: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]
-    """Approves or rejects a leased registration. An approval assigns the ticket
-    number and publishes the candidate in the same transaction; refused, it uses
-    no serial.
+    """Approves or rejects a leased registration, handed in by its deadline; also after
+    reviews were to end, for an office's delay takes nothing from who did all in time.
+    A rejection then is the last word: corrections have ended. An approval assigns the
+    ticket number and publishes the candidate in the same transaction; refused, it uses
+    no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+    that nobody knows) needs a second officer, who leases it like other work: the first
+    leaves the registration pending review. Decided in batches: one that fails fails alone.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-    SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+    """
+    ApproveRegistrations: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ApproveRegistrationsRequest, _review_service_pb2.ApproveRegistrationsResponse]
+    """Approves up to 500 leased registrations in one transaction. Each is judged as by
+    DecideRegistration; those that are refused stop no other and are answered with
+    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
+    SERIALS_EXHAUSTED.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
+    ReleaseLeases: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ReleaseLeasesRequest, _review_service_pb2.ReleaseLeasesResponse]
+    """Gives leased work back, so that others need not wait for its lease to end. Atomic;
+    what the caller does not hold is passed over.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -68,7 +87,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Leases pending registrations of the officer's scope to the caller, the
     longest waiting first. Nobody else gets them until the lease ends, after 15
     minutes by default. What the caller holds already comes again, its lease renewed.
-    The whole answer is an audited full view of each registration.
+    A registration that waits for a second approval never comes to its first officer.
+    The whole answer is an audited full view of each registration, given again too.
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
@@ -78,12 +98,30 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, LEASE_LOST.
     """
     DecideRegistration: _aio.UnaryUnaryMultiCallable[_review_service_pb2.DecideRegistrationRequest, _review_service_pb2.DecideRegistrationResponse]  # type: ignore[assignment]
-    """Approves or rejects a leased registration. An approval assigns the ticket
-    number and publishes the candidate in the same transaction; refused, it uses
-    no serial.
+    """Approves or rejects a leased registration, handed in by its deadline; also after
+    reviews were to end, for an office's delay takes nothing from who did all in time.
+    A rejection then is the last word: corrections have ended. An approval assigns the
+    ticket number and publishes the candidate in the same transaction; refused, it uses
+    no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+    that nobody knows) needs a second officer, who leases it like other work: the first
+    leaves the registration pending review. Decided in batches: one that fails fails alone.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-    SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+    SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+    """
+    ApproveRegistrations: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ApproveRegistrationsRequest, _review_service_pb2.ApproveRegistrationsResponse]  # type: ignore[assignment]
+    """Approves up to 500 leased registrations in one transaction. Each is judged as by
+    DecideRegistration; those that are refused stop no other and are answered with
+    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
+    SERIALS_EXHAUSTED.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
+    ReleaseLeases: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ReleaseLeasesRequest, _review_service_pb2.ReleaseLeasesResponse]  # type: ignore[assignment]
+    """Gives leased work back, so that others need not wait for its lease to end. Atomic;
+    what the caller does not hold is passed over.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -100,7 +138,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         """Leases pending registrations of the officer's scope to the caller, the
         longest waiting first. Nobody else gets them until the lease ends, after 15
         minutes by default. What the caller holds already comes again, its lease renewed.
-        The whole answer is an audited full view of each registration.
+        A registration that waits for a second approval never comes to its first officer.
+        The whole answer is an audited full view of each registration, given again too.
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
@@ -122,12 +161,42 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.DecideRegistrationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.DecideRegistrationResponse, _abc.Awaitable[_review_service_pb2.DecideRegistrationResponse]]:
-        """Approves or rejects a leased registration. An approval assigns the ticket
-        number and publishes the candidate in the same transaction; refused, it uses
-        no serial.
+        """Approves or rejects a leased registration, handed in by its deadline; also after
+        reviews were to end, for an office's delay takes nothing from who did all in time.
+        A rejection then is the last word: corrections have ended. An approval assigns the
+        ticket number and publishes the candidate in the same transaction; refused, it uses
+        no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+        that nobody knows) needs a second officer, who leases it like other work: the first
+        leaves the registration pending review. Decided in batches: one that fails fails alone.
 
         Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-        SERIALS_EXHAUSTED, CORRECTION_CLOSED, REQUEST_ID_REUSED.
+        SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveRegistrations(
+        self,
+        request: _review_service_pb2.ApproveRegistrationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ApproveRegistrationsResponse, _abc.Awaitable[_review_service_pb2.ApproveRegistrationsResponse]]:
+        """Approves up to 500 leased registrations in one transaction. Each is judged as by
+        DecideRegistration; those that are refused stop no other and are answered with
+        their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
+        SERIALS_EXHAUSTED.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseLeases(
+        self,
+        request: _review_service_pb2.ReleaseLeasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_service_pb2.ReleaseLeasesResponse, _abc.Awaitable[_review_service_pb2.ReleaseLeasesResponse]]:
+        """Gives leased work back, so that others need not wait for its lease to end. Atomic;
+        what the caller does not hold is passed over.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

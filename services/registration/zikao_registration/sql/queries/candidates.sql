@@ -8,7 +8,7 @@ VALUES ($1, $2, 'draft', $3, '', NULL, '', $4, 'active', '', $5);
 SELECT candidate.candidate_id, candidate.session_code, candidate.state, candidate.document_type,
     candidate.personal_enc, candidate.ticket_number, candidate.standing,
     candidate.standing_reason, candidate.updated_at, candidate.submitted_at,
-    candidate.leased_by, candidate.leased_until,
+    candidate.leased_by, candidate.leased_until, candidate.first_approved_by,
     photo.sha256 AS photo_sha256, identity_material.candidate_id IS NOT NULL AS has_material
 FROM registration.candidate
 LEFT JOIN registration.photo ON photo.candidate_id = candidate.candidate_id
@@ -25,7 +25,8 @@ FOR UPDATE;
 -- name: update_candidate
 UPDATE registration.candidate
 SET state = $2, county_code = $3, track = $4, major_code = $5, personal_enc = $6,
-    ticket_number = $7, updated_at = $8, submitted_at = $9, leased_by = NULL, leased_until = NULL
+    ticket_number = $7, updated_at = $8, submitted_at = $9, leased_by = NULL, leased_until = NULL,
+    first_approved_by = NULL
 WHERE candidate_id = $1;
 
 -- name: save_photo
@@ -50,25 +51,13 @@ SELECT jpeg_enc
 FROM registration.identity_material
 WHERE candidate_id = $1;
 
--- name: take_serial
-INSERT INTO registration.ticket_serial AS serial (session_code, county_code, last_serial)
-VALUES ($1, $2, 1)
-ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial + 1
-RETURNING last_serial;
-
--- name: insert_ticket_numbers
-INSERT INTO registration.ticket_number
-    (ticket_number, candidate_id, status, reason, assigned_at)
-SELECT assigned.ticket_number, assigned.candidate_id, 'current', '', $3
-FROM unnest($1::text[], $2::uuid[]) AS assigned (ticket_number, candidate_id);
-
 -- Of the states $2; those of the states $3 only without identity material. The list of states
 -- is the index's. Some at once: what a candidate or an officer holds now comes with the next.
 -- name: lock_expired
 SELECT candidate.candidate_id, candidate.state
 FROM registration.candidate
 WHERE candidate.session_code = $1
-    AND candidate.state IN ('draft', 'pending_review', 'rejected')
+    AND candidate.state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected')
     AND candidate.state = ANY ($2::text[])
     AND (
         candidate.state <> ALL ($3::text[]) OR NOT EXISTS (
@@ -82,7 +71,7 @@ FOR UPDATE OF candidate SKIP LOCKED;
 -- Looks for the material again: it may have been committed while the row was being locked.
 -- name: expire_candidates
 UPDATE registration.candidate
-SET state = $2, updated_at = $4, leased_by = NULL, leased_until = NULL
+SET state = $2, updated_at = $4, leased_by = NULL, leased_until = NULL, first_approved_by = NULL
 WHERE candidate_id = ANY ($1::uuid[])
     AND (
         state <> ALL ($3::text[]) OR NOT EXISTS (

@@ -25,7 +25,7 @@ SELECT last.approved, last.reasons, last.comment, last.decided_at
 FROM (
     SELECT decision_id, approved, reasons, comment, decided_at
     FROM registration.decision
-    WHERE candidate_id = $1
+    WHERE candidate_id = $1 AND NOT needs_confirmation
     ORDER BY decision_id DESC
     LIMIT $2
 ) AS last

@@ -1,0 +1,145 @@
+"""Approve or reject, many at once (DOMAIN section 3, Review and Ticket number)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+from uuid import UUID
+
+from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.domain.four_eyes import is_drawn
+from zikao_registration.domain.registration import Decision, Registration
+from zikao_registration.domain.reviewing import judge
+from zikao_registration.domain.session import Session
+from zikao_registration.domain.states import State
+from zikao_registration.review_store import AssignedNumber, Decided, ReviewStore, SerialKey
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What an officer wants to be decided."""
+
+    candidate_id: UUID
+    decision: Decision
+    actor: Actor
+
+
+Outcome = Registration | DomainError
+
+
+async def decide_registrations(
+    reviews: ReviewStore, proposals: Sequence[Proposal], locked: Mapping[UUID, Registration]
+) -> list[Outcome]:
+    """Decide each, the first come first; the outcomes are in their order.
+
+    An outcome is the registration after the decision, an approved one with its number and in
+    the feed, or the reason of the refusal: NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED,
+    LEASE_LOST, SERIALS_EXHAUSTED. A decision ends the lease, so none but the first on a
+    registration counts. The caller has locked `locked`, those of the proposals that exist.
+    """
+    sessions = await _sessions(reviews, locked.values())
+    registrations = dict(locked)
+    outcomes: list[Decided | DomainError] = []
+    for proposal in proposals:
+        outcome = _judged(reviews, registrations, sessions, proposal)
+        if isinstance(outcome, Decided):
+            registrations[proposal.candidate_id] = outcome.after
+        outcomes.append(outcome)
+    numbered = await _with_numbers(reviews, sessions, outcomes)
+    await _store(reviews, [each for each in numbered if isinstance(each, Decided)])
+    return [each.after if isinstance(each, Decided) else each for each in numbered]
+
+
+async def _sessions(
+    reviews: ReviewStore, registrations: Iterable[Registration]
+) -> dict[str, Session]:
+    codes = {each.session_code for each in registrations}
+    return {code: await reviews.registrations.sessions.load(code) for code in sorted(codes)}
+
+
+def _judged(
+    reviews: ReviewStore,
+    registrations: Mapping[UUID, Registration],
+    sessions: Mapping[str, Session],
+    proposal: Proposal,
+) -> Decided | DomainError:
+    before = registrations.get(proposal.candidate_id)
+    if before is None:
+        return DomainError(NOT_FOUND)
+    actor, decision = proposal.actor, proposal.decision
+    drawn = is_drawn(reviews.draw_of(before), sessions[before.session_code].four_eyes_percent)
+    try:
+        actor.require_scope(before.personal.county_code)
+        after = judge(before, decision, UUID(actor.subject), is_drawn=drawn)
+    except DomainError as refusal:
+        return refusal
+    return Decided(actor, decision, before, after)
+
+
+async def _with_numbers(
+    reviews: ReviewStore,
+    sessions: Mapping[str, Session],
+    outcomes: Sequence[Decided | DomainError],
+) -> list[Decided | DomainError]:
+    """Number the approved in their order; whoever finds no serial left is refused and takes none.
+
+    The counties' serials stay locked to the end of the transaction: nothing but writing follows.
+    """
+    approved = [each for each in outcomes if _is_approved(each)]
+    if not approved:
+        return list(outcomes)
+    serials = await reviews.lock_serials(sorted({_serial_key(each.after) for each in approved}))
+    numbers: dict[UUID, AssignedNumber | DomainError] = {
+        each.after.candidate_id: _next_number(sessions, serials, each.after) for each in approved
+    }
+    assigned = [each for each in numbers.values() if isinstance(each, AssignedNumber)]
+    await reviews.save_serials(serials)
+    await reviews.insert_ticket_numbers(assigned)
+    return [_numbered(each, numbers) if _is_approved(each) else each for each in outcomes]
+
+
+def _next_number(
+    sessions: Mapping[str, Session], serials: dict[SerialKey, int], approved: Registration
+) -> AssignedNumber | DomainError:
+    """Take the next serial out of `serials`, if the format has one left."""
+    key = session_code, county_code = _serial_key(approved)
+    serial = serials[key] + 1
+    try:
+        ticket_number = sessions[session_code].make_ticket_number(county_code, serial)
+    except DomainError as exhausted:
+        return exhausted
+    serials[key] = serial
+    return AssignedNumber(
+        ticket_number, approved.candidate_id, approved.updated_at, session_code, county_code, serial
+    )
+
+
+def _numbered(
+    approved: Decided, numbers: Mapping[UUID, AssignedNumber | DomainError]
+) -> Decided | DomainError:
+    number = numbers[approved.after.candidate_id]
+    if isinstance(number, DomainError):
+        return number
+    return replace(approved, after=replace(approved.after, ticket_number=number.ticket_number))
+
+
+async def _store(reviews: ReviewStore, decided: Sequence[Decided]) -> None:
+    if not decided:
+        return
+    await reviews.update_decided(each.after for each in decided)
+    await reviews.insert_decisions(decided)
+    await reviews.audit_decisions(decided)
+    admitted = [each.after for each in decided if _is_approved(each)]
+    if admitted:
+        await reviews.registrations.publish(*admitted)
+
+
+def _is_approved(outcome: Decided | DomainError) -> TypeGuard[Decided]:
+    return isinstance(outcome, Decided) and outcome.after.state is State.APPROVED
+
+
+def _serial_key(registration: Registration) -> SerialKey:
+    return registration.session_code, registration.personal.county_code
