@@ -1,12 +1,15 @@
-"""`zikao-registration serve` and `zikao-registration migrate`."""
+"""`zikao-registration`: serve, migrate, and rotate keys."""
 
 from zikao_kit.cli import service_cli
+from zikao_kit.key_commands import add_key_commands
 
 from zikao_registration.config import RegistrationConfig
 from zikao_registration.main import serve_registration
 from zikao_registration.names import PACKAGE
+from zikao_registration.sealed_columns import SEALED
 
 main = service_cli(PACKAGE, RegistrationConfig, serve_registration)
+add_key_commands(main, PACKAGE, RegistrationConfig, SEALED)
 
 if __name__ == "__main__":
     main()

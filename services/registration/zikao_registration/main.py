@@ -32,6 +32,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
+from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
@@ -103,6 +104,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                     repeat("deadlines", deadlines.work, config.poll_seconds),
                     repeat("messages", MessageWorker(parts).work, config.poll_seconds),
                     repeat("profile changes", ProfileChangeWorker(parts).work, config.poll_seconds),
+                    repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
                     repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
                 )
             )

@@ -19,6 +19,7 @@ from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
+from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
@@ -97,6 +98,7 @@ async def _open_background(
             follow_candidates(db, keys, registration).run(),
             follow_enrollments(db, keys, enrollment).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
+            repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),
