@@ -36,6 +36,7 @@ OF_MANY_PARTS = {
     "ApplySession": 4000,
     "ImportOlderCandidates": 5200,
     "ApproveRegistrations": 32,
+    "ReleaseLeases": 32,
 }
 
 

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.registration.v1 import types_pb2 as zikao_dot_registration_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/registration/v1/review_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x86\x01\n\x19LeaseRegistrationsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12-\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x1c\n\tmax_count\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01\"\x8a\x01\n\x1aLeaseRegistrationsResponse\x12:\n\rregistrations\x18\x01 \x03(\x0b\x32#.zikao.registration.v1.Registration\x12\x30\n\x0cleased_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x18GetReviewMaterialRequest\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x81\x01\n\x19GetReviewMaterialResponse\x12\x18\n\nphoto_jpeg\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12$\n\x16identity_material_jpeg\x18\x02 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12$\n\x16identity_material_name\x18\x03 \x01(\tB\x04\xd0\xf3\x18\x01\"\xde\x02\n\x19\x44\x65\x63ideRegistrationRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x0f\n\x07\x61pprove\x18\x03 \x01(\x08\x12L\n\x07reasons\x18\x04 \x03(\x0e\x32&.zikao.registration.v1.RejectionReasonB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x07\x63omment\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n\x10\x64\x65\x63ision.reasons\x12\x42\xe4\xb8\x8d\xe9\x80\x9a\xe8\xbf\x87\xe6\x97\xb6\xe8\x87\xb3\xe5\xb0\x91\xe9\x80\x89\xe6\x8b\xa9\xe4\xb8\x80\xe9\xa1\xb9\xe5\x8e\x9f\xe5\x9b\xa0\xef\xbc\x8c\xe9\x80\x9a\xe8\xbf\x87\xe6\x97\xb6\xe4\xb8\x8d\xe8\x83\xbd\xe5\xa1\xab\xe5\x86\x99\xe5\x8e\x9f\xe5\x9b\xa0\x1a)this.approve == (size(this.reasons) == 0)\"\x88\x01\n\x1a\x44\x65\x63ideRegistrationResponse\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32(.zikao.registration.v1.RegistrationState\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x1a\n\x12needs_confirmation\x18\x03 \x01(\x08\"h\n\x1b\x41pproveRegistrationsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\rcandidate_ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xf4\x03\x18\x01\"\x05r\x03\xb0\x01\x01\"V\n\x1c\x41pproveRegistrationsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.ApprovalResult\"\x86\x01\n\x0e\x41pprovalResult\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x1a\n\x12needs_confirmation\x18\x03 \x01(\x08\x12\x14\n\x0c\x65rror_reason\x18\x04 \x01(\t\x12\x15\n\rerror_message\x18\x05 \x01(\t\"^\n\x14ReleaseLeasesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12(\n\rcandidate_ids\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\x18\x01\"\x05r\x03\xb0\x01\x01\".\n\x15ReleaseLeasesResponse\x12\x15\n\rcandidate_ids\x18\x01 \x03(\t2\xbe\x05\n\rReviewService\x12\x93\x01\n\x12LeaseRegistrations\x12\x30.zikao.registration.v1.LeaseRegistrationsRequest\x1a\x31.zikao.registration.v1.LeaseRegistrationsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x12\x83\x01\n\x11GetReviewMaterial\x12/.zikao.registration.v1.GetReviewMaterialRequest\x1a\x30.zikao.registration.v1.GetReviewMaterialResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x86\x01\n\x12\x44\x65\x63ideRegistration\x12\x30.zikao.registration.v1.DecideRegistrationRequest\x1a\x31.zikao.registration.v1.DecideRegistrationResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x8e\x01\n\x14\x41pproveRegistrations\x12\x32.zikao.registration.v1.ApproveRegistrationsRequest\x1a\x33.zikao.registration.v1.ApproveRegistrationsResponse\"\r\xca\xf3\x18\t\n\x03\x02\x03\x04(\x03\x38 \x12w\n\rReleaseLeases\x12+.zikao.registration.v1.ReleaseLeasesRequest\x1a,.zikao.registration.v1.ReleaseLeasesResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/registration/v1/review_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x87\x01\n\x19LeaseRegistrationsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12-\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x1d\n\tmax_count\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\"\x8a\x01\n\x1aLeaseRegistrationsResponse\x12:\n\rregistrations\x18\x01 \x03(\x0b\x32#.zikao.registration.v1.Registration\x12\x30\n\x0cleased_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x18GetReviewMaterialRequest\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x81\x01\n\x19GetReviewMaterialResponse\x12\x18\n\nphoto_jpeg\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12$\n\x16identity_material_jpeg\x18\x02 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12$\n\x16identity_material_name\x18\x03 \x01(\tB\x04\xd0\xf3\x18\x01\"\xde\x02\n\x19\x44\x65\x63ideRegistrationRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x0f\n\x07\x61pprove\x18\x03 \x01(\x08\x12L\n\x07reasons\x18\x04 \x03(\x0e\x32&.zikao.registration.v1.RejectionReasonB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x07\x63omment\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n\x10\x64\x65\x63ision.reasons\x12\x42\xe4\xb8\x8d\xe9\x80\x9a\xe8\xbf\x87\xe6\x97\xb6\xe8\x87\xb3\xe5\xb0\x91\xe9\x80\x89\xe6\x8b\xa9\xe4\xb8\x80\xe9\xa1\xb9\xe5\x8e\x9f\xe5\x9b\xa0\xef\xbc\x8c\xe9\x80\x9a\xe8\xbf\x87\xe6\x97\xb6\xe4\xb8\x8d\xe8\x83\xbd\xe5\xa1\xab\xe5\x86\x99\xe5\x8e\x9f\xe5\x9b\xa0\x1a)this.approve == (size(this.reasons) == 0)\"\x88\x01\n\x1a\x44\x65\x63ideRegistrationResponse\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32(.zikao.registration.v1.RegistrationState\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x1a\n\x12needs_confirmation\x18\x03 \x01(\x08\"h\n\x1b\x41pproveRegistrationsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\rcandidate_ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xf4\x03\x18\x01\"\x05r\x03\xb0\x01\x01\"V\n\x1c\x41pproveRegistrationsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.ApprovalResult\"\x86\x01\n\x0e\x41pprovalResult\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x1a\n\x12needs_confirmation\x18\x03 \x01(\x08\x12\x14\n\x0c\x65rror_reason\x18\x04 \x01(\t\x12\x15\n\rerror_message\x18\x05 \x01(\t\"_\n\x14ReleaseLeasesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12)\n\rcandidate_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xf4\x03\x18\x01\"\x05r\x03\xb0\x01\x01\".\n\x15ReleaseLeasesResponse\x12\x15\n\rcandidate_ids\x18\x01 \x03(\t2\xc0\x05\n\rReviewService\x12\x93\x01\n\x12LeaseRegistrations\x12\x30.zikao.registration.v1.LeaseRegistrationsRequest\x1a\x31.zikao.registration.v1.LeaseRegistrationsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x12\x83\x01\n\x11GetReviewMaterial\x12/.zikao.registration.v1.GetReviewMaterialRequest\x1a\x30.zikao.registration.v1.GetReviewMaterialResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x86\x01\n\x12\x44\x65\x63ideRegistration\x12\x30.zikao.registration.v1.DecideRegistrationRequest\x1a\x31.zikao.registration.v1.DecideRegistrationResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x8e\x01\n\x14\x41pproveRegistrations\x12\x32.zikao.registration.v1.ApproveRegistrationsRequest\x1a\x33.zikao.registration.v1.ApproveRegistrationsResponse\"\r\xca\xf3\x18\t\n\x03\x02\x03\x04(\x03\x38 \x12y\n\rReleaseLeases\x12+.zikao.registration.v1.ReleaseLeasesRequest\x1a,.zikao.registration.v1.ReleaseLeasesResponse\"\r\xca\xf3\x18\t\n\x03\x02\x03\x04(\x03\x38 b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEASEREGISTRATIONSREQUEST'].fields_by_name['county_code']._loaded_options = None
   _globals['_LEASEREGISTRATIONSREQUEST'].fields_by_name['county_code']._serialized_options = b'\272H\025r\0232\021^([0-9]{2}){1,3}$'
   _globals['_LEASEREGISTRATIONSREQUEST'].fields_by_name['max_count']._loaded_options = None
-  _globals['_LEASEREGISTRATIONSREQUEST'].fields_by_name['max_count']._serialized_options = b'\272H\006\032\004\030d(\001'
+  _globals['_LEASEREGISTRATIONSREQUEST'].fields_by_name['max_count']._serialized_options = b'\272H\007\032\005\030\364\003(\001'
   _globals['_GETREVIEWMATERIALREQUEST'].fields_by_name['candidate_id']._loaded_options = None
   _globals['_GETREVIEWMATERIALREQUEST'].fields_by_name['candidate_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETREVIEWMATERIALRESPONSE'].fields_by_name['photo_jpeg']._loaded_options = None
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELEASELEASESREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RELEASELEASESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RELEASELEASESREQUEST'].fields_by_name['candidate_ids']._loaded_options = None
-  _globals['_RELEASELEASESREQUEST'].fields_by_name['candidate_ids']._serialized_options = b'\272H\016\222\001\013\020d\030\001\"\005r\003\260\001\001'
+  _globals['_RELEASELEASESREQUEST'].fields_by_name['candidate_ids']._serialized_options = b'\272H\017\222\001\014\020\364\003\030\001\"\005r\003\260\001\001'
   _globals['_REVIEWSERVICE'].methods_by_name['LeaseRegistrations']._loaded_options = None
   _globals['_REVIEWSERVICE'].methods_by_name['LeaseRegistrations']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\003'
   _globals['_REVIEWSERVICE'].methods_by_name['GetReviewMaterial']._loaded_options = None
@@ -76,29 +76,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEWSERVICE'].methods_by_name['ApproveRegistrations']._loaded_options = None
   _globals['_REVIEWSERVICE'].methods_by_name['ApproveRegistrations']._serialized_options = b'\312\363\030\t\n\003\002\003\004(\0038 '
   _globals['_REVIEWSERVICE'].methods_by_name['ReleaseLeases']._loaded_options = None
-  _globals['_REVIEWSERVICE'].methods_by_name['ReleaseLeases']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
+  _globals['_REVIEWSERVICE'].methods_by_name['ReleaseLeases']._serialized_options = b'\312\363\030\t\n\003\002\003\004(\0038 '
   _globals['_LEASEREGISTRATIONSREQUEST']._serialized_start=199
-  _globals['_LEASEREGISTRATIONSREQUEST']._serialized_end=333
-  _globals['_LEASEREGISTRATIONSRESPONSE']._serialized_start=336
-  _globals['_LEASEREGISTRATIONSRESPONSE']._serialized_end=474
-  _globals['_GETREVIEWMATERIALREQUEST']._serialized_start=476
-  _globals['_GETREVIEWMATERIALREQUEST']._serialized_end=534
-  _globals['_GETREVIEWMATERIALRESPONSE']._serialized_start=537
-  _globals['_GETREVIEWMATERIALRESPONSE']._serialized_end=666
-  _globals['_DECIDEREGISTRATIONREQUEST']._serialized_start=669
-  _globals['_DECIDEREGISTRATIONREQUEST']._serialized_end=1019
-  _globals['_DECIDEREGISTRATIONRESPONSE']._serialized_start=1022
-  _globals['_DECIDEREGISTRATIONRESPONSE']._serialized_end=1158
-  _globals['_APPROVEREGISTRATIONSREQUEST']._serialized_start=1160
-  _globals['_APPROVEREGISTRATIONSREQUEST']._serialized_end=1264
-  _globals['_APPROVEREGISTRATIONSRESPONSE']._serialized_start=1266
-  _globals['_APPROVEREGISTRATIONSRESPONSE']._serialized_end=1352
-  _globals['_APPROVALRESULT']._serialized_start=1355
-  _globals['_APPROVALRESULT']._serialized_end=1489
-  _globals['_RELEASELEASESREQUEST']._serialized_start=1491
-  _globals['_RELEASELEASESREQUEST']._serialized_end=1585
-  _globals['_RELEASELEASESRESPONSE']._serialized_start=1587
-  _globals['_RELEASELEASESRESPONSE']._serialized_end=1633
-  _globals['_REVIEWSERVICE']._serialized_start=1636
-  _globals['_REVIEWSERVICE']._serialized_end=2338
+  _globals['_LEASEREGISTRATIONSREQUEST']._serialized_end=334
+  _globals['_LEASEREGISTRATIONSRESPONSE']._serialized_start=337
+  _globals['_LEASEREGISTRATIONSRESPONSE']._serialized_end=475
+  _globals['_GETREVIEWMATERIALREQUEST']._serialized_start=477
+  _globals['_GETREVIEWMATERIALREQUEST']._serialized_end=535
+  _globals['_GETREVIEWMATERIALRESPONSE']._serialized_start=538
+  _globals['_GETREVIEWMATERIALRESPONSE']._serialized_end=667
+  _globals['_DECIDEREGISTRATIONREQUEST']._serialized_start=670
+  _globals['_DECIDEREGISTRATIONREQUEST']._serialized_end=1020
+  _globals['_DECIDEREGISTRATIONRESPONSE']._serialized_start=1023
+  _globals['_DECIDEREGISTRATIONRESPONSE']._serialized_end=1159
+  _globals['_APPROVEREGISTRATIONSREQUEST']._serialized_start=1161
+  _globals['_APPROVEREGISTRATIONSREQUEST']._serialized_end=1265
+  _globals['_APPROVEREGISTRATIONSRESPONSE']._serialized_start=1267
+  _globals['_APPROVEREGISTRATIONSRESPONSE']._serialized_end=1353
+  _globals['_APPROVALRESULT']._serialized_start=1356
+  _globals['_APPROVALRESULT']._serialized_end=1490
+  _globals['_RELEASELEASESREQUEST']._serialized_start=1492
+  _globals['_RELEASELEASESREQUEST']._serialized_end=1587
+  _globals['_RELEASELEASESRESPONSE']._serialized_start=1589
+  _globals['_RELEASELEASESRESPONSE']._serialized_end=1635
+  _globals['_REVIEWSERVICE']._serialized_start=1638
+  _globals['_REVIEWSERVICE']._serialized_end=2342
 # @@protoc_insertion_point(module_scope)

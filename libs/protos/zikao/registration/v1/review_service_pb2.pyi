@@ -34,7 +34,7 @@ class LeaseRegistrationsRequest(_message.Message):
     county_code: _builtins.str
     """Code prefix to take from, 2, 4 or 6 digits, inside the officer's scope."""
     max_count: _builtins.int
-    """How many, 1-100."""
+    """How many, 1-500, those included that the caller holds already."""
     def __init__(
         self,
         *,
@@ -304,7 +304,7 @@ class ReleaseLeasesRequest(_message.Message):
     """The same id with the same body returns the first answer."""
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The candidates, at most 100, each once; none: all that the caller holds."""
+        """The candidates, at most 500, each once; none: all that the caller holds."""
 
     def __init__(
         self,
