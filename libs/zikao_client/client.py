@@ -13,6 +13,8 @@ from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_g
 from zikao.registration.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
+    login_service_pb2,
+    login_service_pb2_grpc,
     registration_service_pb2,
     registration_service_pb2_grpc,
     review_service_pb2,
@@ -50,6 +52,7 @@ class ZikaoClient:
             files,
             "registration",
             account_service_pb2.DESCRIPTOR,
+            login_service_pb2.DESCRIPTOR,
             registration_service_pb2.DESCRIPTOR,
             review_service_pb2.DESCRIPTOR,
         )
@@ -66,6 +69,7 @@ class ZikaoClient:
         self._channels = (registration, enrollment, tickets)
         self._stack = AsyncExitStack()
         self.accounts = account_service_pb2_grpc.AccountServiceStub(registration)
+        self.logins = login_service_pb2_grpc.LoginServiceStub(registration)
         self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
         self.reviews = review_service_pb2_grpc.ReviewServiceStub(registration)
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)

@@ -61,8 +61,8 @@ class RequestKey:
             raise DomainError(REQUEST_ID_REUSED)
 
 
-def key_of(request: Message, digest: Digest = sha256) -> RequestKey:
-    """Return the key of a mutation's request, in the name of the current actor.
+def key_of(request: Message, digest: Digest = sha256, *, asker: str = "") -> RequestKey:
+    """Return the key of a mutation's request, in the name of the current actor or of `asker`.
 
     The method is the request's message: every RPC has its own. Passwords stay out
     of the digest: with it, a thief of the table could try them a billion times a second.
@@ -70,7 +70,7 @@ def key_of(request: Message, digest: Digest = sha256) -> RequestKey:
     """
     actor = current_actor()
     return RequestKey(
-        actor=actor.subject or actor.caller,
+        actor=asker or actor.subject or actor.caller,
         request_id=UUID(cast(Any, request).request_id),
         method=request.DESCRIPTOR.full_name,
         body_sha256=digest(_body(request)),
@@ -85,6 +85,7 @@ async def run_once(
     *,
     schema: str,
     digest: Digest = sha256,
+    asker: str = "",
 ) -> R:
     """Run `work` and store its answer in one transaction; give that answer to every repetition.
 
@@ -94,7 +95,7 @@ async def run_once(
     body, UNAVAILABLE when it did not happen or cannot be known now: then the
     caller repeats it with the same id.
     """
-    key = key_of(request, digest)
+    key = key_of(request, digest, asker=asker)
 
     async def once(tx: Transaction) -> R:
         stored = await claim(tx, schema, key)

@@ -2,7 +2,7 @@
 
 Registration issues them; every other service verifies them with the published
 keys alone. Verifying costs about as much as a whole empty RPC, so verified
-tokens are remembered: never beyond their own end, nor beyond their key's.
+tokens are remembered: never beyond their own end, nor beyond their key's or their login's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from zikao_kit.clock import Clock
 from zikao_kit.errors import OUT_OF_SCOPE, TOKEN_EXPIRED, TOKEN_INVALID, UNAVAILABLE, DomainError
+from zikao_kit.revoked_logins import RevokedLogins
 
 ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "zikao"
@@ -35,7 +36,7 @@ TOKEN_ROLES = frozenset(
     {"candidate", "county_officer", "city_officer", "province_officer", "auditor"}
 )
 
-_TEXT_CLAIMS = ("sub", "role", "scope", "jti")
+_TEXT_CLAIMS = ("sub", "role", "scope", "jti", "sid")
 _TIME_CLAIMS = ("iat", "nbf", "exp")
 
 
@@ -45,8 +46,9 @@ class Actor:
 
     `subject` is the account's or candidate's UUID, for role `service` the caller's
     name. `scope` is an office's code prefix (2, 4 or 6 digits), `caller` the name in
-    the peer's certificate. A `restricted` actor still has the initial password and
-    may do nothing but change it (DOMAIN section 3).
+    the peer's certificate. A `restricted` actor must first choose a password or set up a
+    second factor, and may do nothing else (DOMAIN sections 3 and 7). `login_id` is the login
+    that the token came from; it may be revoked.
     """
 
     subject: str
@@ -54,6 +56,7 @@ class Actor:
     scope: str = ""
     caller: str = ""
     restricted: bool = False
+    login_id: str = ""
 
     def covers(self, county_code: str) -> bool:
         """Say whether `county_code` (2 to 6 digits) lies in the scope.
@@ -96,12 +99,20 @@ class TokenIssuer:
         role: str,
         scope: str = "",
         restricted: bool = False,
+        *,
+        login_id: str = "",
+        not_after: datetime | None = None,
     ) -> AccessToken:
-        """Sign a token for `subject`; ValueError for a role that no token may give."""
+        """Sign a token for `subject`; ValueError for a role that no token may give.
+
+        It ends at `not_after` at the latest, when the login it is of does.
+        """
         if role not in TOKEN_ROLES or not subject:
             raise ValueError(f"no token for role {role!r}, subject {subject!r}")
         issued_at = self._clock.now().replace(microsecond=0)
         expires_at = issued_at + self._lifetime
+        if not_after is not None:
+            expires_at = min(expires_at, not_after.replace(microsecond=0))
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -113,6 +124,7 @@ class TokenIssuer:
             "nbf": int(issued_at.timestamp()) - NOT_BEFORE_MARGIN_SECONDS,
             "exp": int(expires_at.timestamp()),
             "jti": uuid4().hex,
+            "sid": login_id,
         }
         token = jwt.encode(claims, self._private_key, algorithm=ALGORITHM, headers=self._headers)
         return AccessToken(token, expires_at)
@@ -154,17 +166,19 @@ class TokenVerifier:
     """Verifies access tokens against the keys that `keys` returns by key id.
 
     Remembers up to `cache_size` verified tokens, the least recently used go first.
-    What is remembered is only the signature: life and key are checked at every call.
+    What is remembered is only the signature: life, key and login are checked at every call.
     """
 
     def __init__(
         self,
         keys: Callable[[str], Ed25519PublicKey | None],
         clock: Clock,
+        revoked: RevokedLogins | None = None,
         cache_size: int = VERIFIED_TOKENS_KEPT,
     ) -> None:
         self._keys = keys
         self._clock = clock
+        self._revoked = RevokedLogins(clock) if revoked is None else revoked
         self._cache_size = cache_size
         self._cache: OrderedDict[str, _Verified] = OrderedDict()
 
@@ -178,6 +192,8 @@ class TokenVerifier:
         if verified is None:
             verified = self._check(token)
             self._remember(token, verified)
+        if verified.actor.login_id in self._revoked:
+            raise DomainError(TOKEN_INVALID)
         return verified.actor
 
     def _recall(self, token: str) -> _Verified | None:
@@ -248,5 +264,6 @@ def _verified_from_claims(claims: dict[str, Any], key_id: str, key: Ed25519Publi
         role=claims["role"],
         scope=claims["scope"],
         restricted=claims["restricted"],
+        login_id=claims["sid"],
     )
     return _Verified(actor, key_id, key, not_before=claims["nbf"], expires=claims["exp"])

@@ -108,6 +108,12 @@ NAMES_OF_PERSONAL_FIELDS = {
     "jpeg": None,
     "photo_jpeg": None,
     "access_token": None,
+    "refresh_token": None,
+    "old_password": None,
+    "new_password": None,
+    "one_time_code": None,
+    "secret": None,
+    "uri": None,
 }
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pyotp
 import pytest
 import pytest_asyncio
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
-from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc
+from zikao.registration.v1 import login_service_pb2 as logins
 from zikao.registration.v1 import registration_service_pb2 as registrations
 from zikao.registration.v1 import review_service_pb2 as reviews
+from zikao.registration.v1 import staff_service_pb2 as staff
+from zikao.registration.v1 import staff_service_pb2_grpc as staff_grpc
 from zikao.registration.v1 import types_pb2 as types
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
@@ -79,20 +82,22 @@ async def world(installation: Installation) -> AsyncIterator[World]:
     ):
         number = resident_number(HOME, SESSION.slots[0].starts_at.date().replace(year=1990), 101)
         await patiently(lambda: zikao.accounts.CreateAccount(account(number)))
-        hiring = accounts.CreateStaffAccountRequest(
+        hiring = staff.CreateStaffAccountRequest(
             request_id=new_request_id(),
             login_name=f"officer-of-wrong-calls-{HOME}",
             password=PASSWORD,
             role=options_pb2.ROLE_COUNTY_OFFICER,
             scope=HOME,
+            keep_password=True,
         )
-        staff = accounts_grpc.AccountServiceStub(channel)
-        await patiently(lambda: staff.CreateStaffAccount(hiring))
+        stub = staff_grpc.StaffServiceStub(channel)
+        await patiently(lambda: stub.CreateStaffAccount(hiring))
+        officer = await log_in(zikao, hiring.login_name)
         yield World(
             installation,
             zikao,
             candidate=await log_in(zikao, number),
-            officer=await log_in(zikao, hiring.login_name),
+            officer=await set_up_second_factor(zikao, officer),
         )
 
 
@@ -110,7 +115,18 @@ def account(document_number: str) -> accounts.CreateAccountRequest:
 async def log_in(zikao: ZikaoClient, name: str) -> Metadata:
     """Call metadata in the name of somebody."""
     request = accounts.LogInRequest(login_name=name, password=PASSWORD)
-    return bearer((await patiently(lambda: zikao.accounts.LogIn(request))).access_token)
+    return bearer((await patiently(lambda: zikao.accounts.LogIn(request))).tokens.access_token)
+
+
+async def set_up_second_factor(zikao: ZikaoClient, officer: Metadata) -> Metadata:
+    """What is asked of an officer at the first login."""
+    begin = logins.BeginSecondFactorRequest(request_id=new_request_id())
+    begun = await patiently(lambda: zikao.logins.BeginSecondFactor(begin, metadata=officer))
+    confirm = logins.ConfirmSecondFactorRequest(
+        request_id=new_request_id(), one_time_code=pyotp.TOTP(begun.secret).at(NOON)
+    )
+    call = lambda: zikao.logins.ConfirmSecondFactor(confirm, metadata=officer)  # noqa: E731
+    return bearer((await patiently(call)).tokens.access_token)
 
 
 async def test_an_expired_token(world: World) -> None:

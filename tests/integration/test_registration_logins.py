@@ -28,10 +28,12 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
-from zikao_registration.account_store import Account, AccountStore
+from zikao_registration.account_store import AccountStore
+from zikao_registration.commands.log_in import Credentials
 from zikao_registration.commands.log_in import log_in as log_in_command
 from zikao_registration.config import LoginConfig
 from zikao_registration.domain.logins import LoginLimit, Tried
+from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.store import Store
 
@@ -62,7 +64,7 @@ async def test_wrong_passwords_lock(server: RegistrationServer) -> None:
     assert locked.retry_after is not None
     assert timedelta(minutes=14) < locked.retry_after <= timedelta(minutes=15)
     await server.move_clock(NOON + timedelta(minutes=16))
-    assert (await portal.call(right)).access_token
+    assert (await portal.call(right)).tokens.access_token
 
 
 async def test_success_forgets_failures(server: RegistrationServer) -> None:
@@ -113,7 +115,7 @@ async def test_callers_that_fail_are_limited(make_database: MakeDatabase, tmp_pa
         assert (await portal.refused(right)).reason == "LOGIN_LOCKED"
         assert (await other.refused(wrong("name9"))).reason == "LOGIN_FAILED"
         await server.move_clock(NOON + timedelta(minutes=16))
-        assert (await portal.call(right)).access_token
+        assert (await portal.call(right)).tokens.access_token
 
 
 async def test_callers_do_not_ask_who_has_an_account(
@@ -163,6 +165,14 @@ async def test_typing_errors_lock_nobody_out(make_database: MakeDatabase, tmp_pa
 LIMIT = LoginLimit(
     attempts=2, attempts_per_caller=2, caller_failure_share=0.5, window=timedelta(minutes=15)
 )
+RULES = LoginRules(
+    limit=LIMIT,
+    candidate_lifetime=timedelta(hours=12),
+    staff_lifetime=timedelta(hours=8),
+    staff_idle=timedelta(minutes=30),
+    second_factor_required=True,
+    longest_token=timedelta(hours=2),
+)
 
 
 class Logins:
@@ -179,10 +189,11 @@ class Logins:
         async with self._db.transaction() as tx:
             yield AccountStore(tx, self._keys), Store(tx, self._keys)
 
-    async def log_in(self, hashing: PasswordHashing) -> Account:
+    async def log_in(self, hashing: PasswordHashing) -> StartedLogin:
         """Somebody tries."""
+        shown = Credentials("name", "password")
         return await log_in_command(
-            self.open_accounts, hashing, LIMIT, "name", "password", caller="portal", now=NOON
+            self.open_accounts, hashing, RULES, shown, caller="portal", now=NOON
         )
 
     async def counted(self) -> tuple[int, int]:

@@ -217,6 +217,8 @@ async def test_every_act_is_audited(server: RegistrationServer) -> None:
         ("operator", "apply_session"),
         ("operator", "create_staff_account"),
         (str(staff[0]), "log_in"),
+        (str(staff[0]), "begin_second_factor"),
+        (str(staff[0]), "confirm_second_factor"),
     ]
     for statement in (
         "UPDATE registration.audit SET actor = ''",

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from PIL import Image
+from support.one_time_codes import CodeGenerator
 from support.registration_server import (
     CLOSES,
     MATERIAL_CLOSES,
@@ -15,9 +16,11 @@ from support.registration_server import (
 from support.service import Caller, new_id
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import login_service_pb2 as logins
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import session_service_pb2 as session
+from zikao.registration.v1 import staff_service_pb2 as staff
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.convert import time_to_pb
 from zikao_registration.domain.documents import check_character
@@ -97,15 +100,19 @@ def account_request(number: int = 1, **changes: Any) -> accounts.CreateAccountRe
     return accounts.CreateAccountRequest(**fields | changes)
 
 
-def staff_request(login_name: str, role: Any, scope: str) -> accounts.CreateStaffAccountRequest:
-    """A new staff account."""
-    return accounts.CreateStaffAccountRequest(
-        request_id=new_id(),
-        login_name=login_name,
-        password=STAFF_PASSWORD,
-        role=role,
-        scope=scope,
-    )
+def staff_request(
+    login_name: str, role: Any, scope: str, **changes: Any
+) -> staff.CreateStaffAccountRequest:
+    """A new staff account, whose password need not be changed."""
+    fields: dict[str, Any] = {
+        "request_id": new_id(),
+        "login_name": login_name,
+        "password": STAFF_PASSWORD,
+        "role": role,
+        "scope": scope,
+        "keep_password": True,
+    }
+    return staff.CreateStaffAccountRequest(**fields | changes)
 
 
 def photo_request(jpeg: bytes) -> registration.UploadPhotoRequest:
@@ -156,10 +163,32 @@ async def apply_session(server: RegistrationServer, **changes: Any) -> list[str]
 
 
 async def log_in(server: RegistrationServer, login_name: str, password: str = PASSWORD) -> Caller:
-    """A portal with somebody's token."""
+    """A portal with somebody's token; a second factor that the tests know of is used."""
     portal = await server.caller("portal")
-    answer = await portal.call(accounts.LogInRequest(login_name=login_name, password=password))
-    return portal.with_token(answer.access_token)
+    tokens = await log_in_through(portal, login_name, password, server.next_code(login_name))
+    return portal.with_token(tokens.access_token)
+
+
+async def log_in_through(
+    portal: Caller, login_name: str, password: str = PASSWORD, code: str = ""
+) -> types.LoginTokens:
+    """A login's first tokens."""
+    answer: accounts.LogInResponse = await portal.call(
+        accounts.LogInRequest(login_name=login_name, password=password, one_time_code=code)
+    )
+    return answer.tokens
+
+
+async def set_up_second_factor(
+    server: RegistrationServer, officer: Caller, login_name: str
+) -> types.LoginTokens:
+    """Do what is asked of staff at their first login; the tokens are good for everything."""
+    begun = await officer.call(logins.BeginSecondFactorRequest(request_id=new_id()))
+    server.second_factors[login_name] = CodeGenerator(begun.secret)
+    code = server.next_code(login_name)
+    confirm = logins.ConfirmSecondFactorRequest(request_id=new_id(), one_time_code=code)
+    answer: logins.ConfirmSecondFactorResponse = await officer.call(confirm)
+    return answer.tokens
 
 
 async def new_candidate(server: RegistrationServer, number: int = 1) -> Caller:
@@ -171,11 +200,13 @@ async def new_candidate(server: RegistrationServer, number: int = 1) -> Caller:
 async def new_officer(
     server: RegistrationServer, scope: str = JINJIANG, role: Any = COUNTY_OFFICER, name: str = ""
 ) -> Caller:
-    """An officer, logged in; the login name is the scope where none is given."""
+    """An officer with a second factor, logged in; named after the scope where no name is given."""
     login_name = name or f"officer-{scope}"
     operator = await server.caller("operator")
     await operator.call(staff_request(login_name, role, scope))
-    return await log_in(server, login_name, STAFF_PASSWORD)
+    officer = await log_in(server, login_name, STAFF_PASSWORD)
+    tokens = await set_up_second_factor(server, officer, login_name)
+    return officer.with_token(tokens.access_token)
 
 
 async def complete(candidate: Caller, **changes: Any) -> None:

@@ -11,7 +11,8 @@ from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_registration.account_store import Account, AccountStore
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.documents import Document, DocumentType, Sex, check_character
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Registration

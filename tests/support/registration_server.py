@@ -10,7 +10,9 @@ from typing import Any
 
 import asyncpg
 import grpc
+from support.one_time_codes import CodeGenerator
 from support.service import Caller, free_port, move_clock, until_serving
+from zikao_kit.clock import OffsetClock
 from zikao_kit.config import CertFiles, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.tls import DevelopmentCa, channel_credentials
@@ -36,6 +38,8 @@ class RegistrationServer:
     clock_file: Path
     _stack: AsyncExitStack
     _callers: dict[str, Caller] = field(default_factory=dict)
+    # Of staff, by login name.
+    second_factors: dict[str, CodeGenerator] = field(default_factory=dict)
 
     async def caller(self, name: str) -> Caller:
         """Who has the certificate of `name`."""
@@ -48,6 +52,11 @@ class RegistrationServer:
     async def move_clock(self, at: datetime) -> None:
         """Move the service's clock and wait until it has been seen."""
         await move_clock(self.clock_file, at)
+
+    def next_code(self, login_name: str) -> str:
+        """A code that was not used yet; empty for who has no second factor."""
+        generator = self.second_factors.get(login_name)
+        return generator.next_code(OffsetClock(self.clock_file).now()) if generator else ""
 
     async def rows(self, sql: str, *args: object) -> list[asyncpg.Record]:
         """What is in the database, as the service's own role."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,7 @@ class Peers:
     enrollments: list[enrollment_feed.EnrollmentEvent] = field(default_factory=list)
     photos: dict[str, bytes] = field(default_factory=dict)
     signing_keys: dict[str, bytes] = field(default_factory=dict)
+    revoked_logins: set[str] = field(default_factory=set)
     photos_asked: list[str] = field(default_factory=list)
     enrollment_is_silent: bool = False
     candidate_watchers: int = 0
@@ -144,11 +145,22 @@ class _AccountRpc(accounts_grpc.AccountServiceServicer):
             ]
         )
 
+    async def ListRevokedLogins(
+        self, request: accounts.ListRevokedLoginsRequest, context: Any
+    ) -> accounts.ListRevokedLoginsResponse:
+        ends_at = time_to_pb(datetime.now(UTC) + timedelta(hours=2))
+        return accounts.ListRevokedLoginsResponse(
+            logins=[
+                accounts.RevokedLogin(login_id=login_id, ends_at=ends_at)
+                for login_id in self._peers.revoked_logins
+            ]
+        )
+
     async def _refuse(self, request: Any, context: Any) -> Any:
         raise DomainError(METHOD_NOT_PERMITTED)
 
     # Nothing else is asked for by the tickets service.
-    CreateAccount = CreateStaffAccount = LogIn = _refuse
+    CreateAccount = LogIn = _refuse
 
 
 class _CandidateFeedRpc(candidate_feed_grpc.CandidateFeedServiceServicer):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao_client import new_request_id, patiently
 
-from zikao_ctl.demo.reviewing import officer_metadata
+from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.stage import Stage, StoryBroken
 
 ARRANGING_SECONDS = 60.0

@@ -15,8 +15,8 @@ from google.protobuf.json_format import MessageToJson
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_client import CallFailed, new_request_id, patiently
 
+from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.people import Role
-from zikao_ctl.demo.reviewing import officer_metadata
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
 from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
 

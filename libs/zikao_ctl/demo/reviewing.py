@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from zikao.options.v1 import options_pb2
-from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import registration_service_pb2 as registrations
 from zikao.registration.v1 import review_service_pb2 as reviews
 from zikao.registration.v1 import types_pb2 as types
-from zikao_client import CallFailed, bearer, new_request_id, patiently
+from zikao_client import CallFailed, new_request_id, patiently
 
+from zikao_ctl.demo.officers import hire_officer, officer_metadata
 from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.registering import fill_in, hand_in
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
@@ -39,34 +38,6 @@ async def review(stage: Stage) -> None:
     approved[home] += await empty_work_list(stage, home)
     await stage.each("collect ticket numbers", stage.players, lambda p: collect_number(stage, p))
     stage.count("approved", approved.total())
-
-
-async def hire_officer(stage: Stage, county_code: str) -> None:
-    """An account of a county officer, made by the operator."""
-    request = accounts.CreateStaffAccountRequest(
-        request_id=new_request_id(),
-        login_name=officer_name(county_code),
-        password=officer_password(county_code),
-        role=options_pb2.ROLE_COUNTY_OFFICER,
-        scope=county_code,
-    )
-    await patiently(lambda: stage.staff.CreateStaffAccount(request))
-
-
-async def officer_metadata(stage: Stage, county_code: str) -> tuple[tuple[str, str], ...]:
-    """Of a call in the name of the county's officer, who logs in for it."""
-    name, password = officer_name(county_code), officer_password(county_code)
-    return bearer((await stage.log_in_as(name, password)).access_token)
-
-
-def officer_name(county_code: str) -> str:
-    """Login name."""
-    return f"officer-{county_code}"
-
-
-def officer_password(county_code: str) -> str:
-    """Test data."""
-    return f"rehearsal-office-{county_code}"
 
 
 async def refuse_stranger(stage: Stage, counties: Sequence[str]) -> None:

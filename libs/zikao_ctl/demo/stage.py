@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import account_service_pb2 as accounts
-from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc
+from zikao.registration.v1 import staff_service_pb2_grpc as staff_grpc
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
 from zikao_client import Endpoints, ZikaoClient, bearer, patiently
 from zikao_kit.clock import OffsetClock, write_offset
@@ -21,6 +22,9 @@ from zikao_kit.clock import OffsetClock, write_offset
 from zikao_ctl.demo.people import Person
 from zikao_ctl.installation import OPERATOR, Installation, open_operator_channel
 from zikao_ctl.session_model import SessionFile
+
+if TYPE_CHECKING:
+    from zikao_ctl.demo.officers import Officer
 
 PLAYERS_AT_ONCE = 16
 PROGRESS_SECONDS = 2.0
@@ -70,12 +74,14 @@ class Stage:
     session: SessionFile
     zikao: ZikaoClient
     scanner: ZikaoClient
-    staff: accounts_grpc.AccountServiceAsyncStub
+    staff: staff_grpc.StaffServiceAsyncStub
     sandbox: sandbox_grpc.SandboxServiceAsyncStub
     players: Sequence[Player]
     say: Say
     on_progress: OnProgress
     counts: dict[str, int] = field(default_factory=dict)
+    # By county, once they have been hired.
+    officers: dict[str, Officer] = field(default_factory=dict)
 
     def now(self) -> datetime:
         """The rehearsal's time."""
@@ -116,7 +122,7 @@ class Stage:
     async def log_in(self, player: Player) -> None:
         """Get a token that lasts for the next act; the clock has moved since the last."""
         number, password = player.person.document_number, player.person.password
-        player.token = (await self.log_in_as(number, password)).access_token
+        player.token = (await self.log_in_as(number, password)).tokens.access_token
 
     async def log_in_as(self, login_name: str, password: str) -> accounts.LogInResponse:
         """A token for anybody."""
@@ -165,7 +171,7 @@ async def open_stage(
             session=session,
             zikao=zikao,
             scanner=scanner,
-            staff=accounts_grpc.AccountServiceStub(staff),
+            staff=staff_grpc.StaffServiceStub(staff),
             sandbox=sandbox_grpc.SandboxServiceStub(platform),
             players=[Player(person) for person in people],
             say=say,

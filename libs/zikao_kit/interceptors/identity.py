@@ -26,7 +26,7 @@ def identify(
             raise
         return policy.admit(caller, None)
     # dataclasses.replace() would cost as much as all the rest of this.
-    bearer = Actor(actor.subject, actor.role, actor.scope, caller, actor.restricted)
+    bearer = Actor(actor.subject, actor.role, actor.scope, caller, actor.restricted, actor.login_id)
     return policy.admit(caller, bearer)
 
 

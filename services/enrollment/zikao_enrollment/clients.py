@@ -23,6 +23,7 @@ from zikao.registration.v1 import (
 from zikao_kit.channel import answered
 from zikao_kit.convert import time_from_pb, time_to_pb
 from zikao_kit.errors import NOT_FOUND, UNAVAILABLE, DomainError
+from zikao_kit.revoked_logins import RevokedPage
 from zikao_kit.validation import problems_in
 
 from zikao_enrollment.convert import candidate_from_pb, payment_from_pb
@@ -49,6 +50,13 @@ class RegistrationClient:
         request = account_service_pb2.ListSigningKeysRequest()
         answer = await answered(self._accounts.ListSigningKeys(request))
         return {key.key_id: key.public_key for key in answer.keys}
+
+    async def revoked_logins(self, cursor: str) -> RevokedPage:
+        """Logins whose access tokens are refused, after a cursor."""
+        request = account_service_pb2.ListRevokedLoginsRequest(cursor=cursor)
+        answer = await answered(self._accounts.ListRevokedLogins(request))
+        ends_at = {each.login_id: time_from_pb(each.ends_at) for each in answer.logins}
+        return RevokedPage(ends_at, answer.cursor, answer.more)
 
     async def candidate(self, candidate_id: UUID) -> Candidate | None:
         """An approved candidate's state now; None for somebody who is not one."""

@@ -25,6 +25,7 @@ from zikao_kit.clock import Clock, clock_of
 from zikao_kit.db import Database
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.migrate import open_database
+from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
@@ -48,7 +49,7 @@ from zikao_enrollment.workers.refunds import RefundWorker
 async def serve_enrollment(config: EnrollmentConfig) -> None:
     """Serve until cancelled."""
     clock = clock_of(config.clock)
-    trusted = TrustedKeys()
+    trusted, revoked = TrustedKeys(), RevokedLogins(clock)
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
@@ -59,12 +60,14 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
             registration = RegistrationClient(to_registration)
             keys = TokenKeyKeeper(db, SCHEMA, registration.signing_keys, trusted)
             await keys.recall()
+            revocations = RevocationKeeper(registration.revoked_logins, revoked)
             parts = _parts(config, db, clock, registration, PlatformClient(to_platform))
             await parts.boards.refresh()
             await stack.enter_async_context(
                 running(
                     follow_candidates(db, to_registration).run(),
                     repeat("token keys", keys.work, config.poll_seconds),
+                    repeat("revoked logins", revocations.work, config.poll_seconds),
                     *_work(config, parts),
                 )
             )
@@ -75,7 +78,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
         config=config.server,
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
-        verifier=TokenVerifier(trusted.get, clock),
+        verifier=TokenVerifier(trusted.get, clock, revoked),
     )
 
 

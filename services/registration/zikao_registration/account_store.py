@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import ConstraintViolated, Record, Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_registration.domain.documents import Document, canonical
+from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.documents import Document, canonical, possible_documents
 from zikao_registration.domain.logins import CallerAttempts, Tried
+from zikao_registration.domain.second_factors import SecondFactor
+from zikao_registration.login_store import LoginStore
 
 # Rows of one caller: at the opening of a window everybody logs in through the same portal.
 CALLER_SHARDS = 16
 _TAKEN = {"account_login_index_key", "account_document_index_key"}
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who logs in: a candidate's id is the account's."""
-
-    account_id: UUID
-    # None: the initial password, which opens nothing but the choice of a new one.
-    password_hash: str | None
-    role: str
-    scope: str
-    must_change_password: bool = False
-    disabled_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +32,12 @@ class StoredSigningKey:
 
 
 class AccountStore:
-    """One method a query, bound to a running transaction."""
+    """One method a query, bound to a running transaction, with the logins beside."""
 
     def __init__(self, transaction: Transaction, keys: KeyRing) -> None:
         self._tx = transaction
         self._keys = keys
+        self.logins = LoginStore(transaction)
 
     async def insert_account(
         self, account: Account, login_name: str, document: Document | None, now: datetime
@@ -89,15 +80,22 @@ class AccountStore:
         )
         return {row["account_id"] for row in rows}
 
-    async def find_account(self, login_name: str) -> Account | None:
-        """The account of a login name in any spelling."""
-        row = await self._tx.fetchrow("find_account", self._login_index(login_name), [])
-        return _account(row) if row else None
+    async def find_account(self, login_name: str, today: date) -> Account | None:
+        """The account of a login name in any spelling, or of a document number.
+
+        Who has chosen a name, and forgotten it, still has the number. Attempts are counted by
+        what was typed: a common count would tell which name goes with which number.
+        """
+        documents = [
+            self._document_index(each) for each in possible_documents(login_name, today=today)
+        ]
+        row = await self._tx.fetchrow("find_account", self._login_index(login_name), documents)
+        return self._account(row) if row else None
 
     async def find_account_of(self, document: Document) -> Account | None:
         """The account of the person whose document it is."""
         row = await self._tx.fetchrow("find_account", b"", [self._document_index(document)])
-        return _account(row) if row else None
+        return self._account(row) if row else None
 
     async def get_account(self, account_id: UUID, *, for_update: bool = False) -> Account:
         """An account; raises NOT_FOUND. Lock it before its logins, and after its candidate."""
@@ -106,7 +104,22 @@ class AccountStore:
         row = await self._tx.fetchrow("get_account", account_id)
         if row is None:
             raise DomainError(NOT_FOUND)
-        return _account(row)
+        return self._account(row)
+
+    async def list_staff(self, after: UUID, limit: int) -> list[Account]:
+        """Up to `limit` staff accounts after an id."""
+        return [self._account(row) for row in await self._tx.fetch("list_staff", after, limit)]
+
+    async def set_second_factor(self, account_id: UUID, factor: SecondFactor | None) -> None:
+        """Store a second factor, its secret encrypted; None removes it."""
+        context = _second_factor_context(account_id)
+        sealed = factor and self._keys.encrypt(factor.secret.encode(), context)
+        step = factor and factor.last_step
+        await self._tx.execute("set_second_factor", account_id, sealed, step)
+
+    async def set_disabled(self, account_id: UUID, at: datetime | None) -> None:
+        """Disable an account, or enable it."""
+        await self._tx.execute("set_disabled", account_id, at)
 
     async def set_password(
         self, account_id: UUID, password_hash: str | None, *, must_change: bool = False
@@ -206,6 +219,28 @@ class AccountStore:
     def _document_index(self, document: Document) -> bytes:
         return self._keys.blind_index(document.person_key, "registration.document")
 
+    def _account(self, row: Record) -> Account:
+        account_id = row["account_id"]
+        name, secret = row["login_name_enc"], row["second_factor_enc"]
+        return Account(
+            account_id=account_id,
+            password_hash=row["password_hash"],
+            role=row["role"],
+            scope=row["scope"],
+            must_change_password=row["must_change_password"],
+            login_name=self._text(name, _login_name_context(account_id)) if name else "",
+            second_factor=SecondFactor(
+                self._text(secret, _second_factor_context(account_id)), row["second_factor_step"]
+            )
+            if secret
+            else None,
+            created_at=row["created_at"],
+            disabled_at=row["disabled_at"],
+        )
+
+    def _text(self, sealed: bytes, context: str) -> str:
+        return self._keys.decrypt(sealed, context).decode()
+
     def _caller_index(self, tried: Tried, caller: str) -> bytes:
         return self._keys.blind_index(caller, f"registration.{tried}_caller")
 
@@ -213,19 +248,12 @@ class AccountStore:
         return self._keys.blind_index(canonical(login_name), "registration.login")
 
 
-def _account(row: Record) -> Account:
-    return Account(
-        account_id=row["account_id"],
-        password_hash=row["password_hash"],
-        role=row["role"],
-        scope=row["scope"],
-        must_change_password=row["must_change_password"],
-        disabled_at=row["disabled_at"],
-    )
-
-
 def _login_name_context(account_id: UUID) -> str:
     return f"registration.account.login_name:{account_id}"
+
+
+def _second_factor_context(account_id: UUID) -> str:
+    return f"registration.account.second_factor:{account_id}"
 
 
 def _key_context(key_id: str) -> str:

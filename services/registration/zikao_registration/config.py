@@ -28,6 +28,10 @@ LOGIN_WINDOW_MINUTES = 15.0
 RECOVERY_ATTEMPTS = 3
 RECOVERY_ATTEMPTS_PER_CALLER = 20_000
 RECOVERY_WINDOW_HOURS = 24.0
+# A day of choosing and paying; an office's day.
+CANDIDATE_LOGIN_HOURS = 12.0
+STAFF_LOGIN_HOURS = 8.0
+STAFF_IDLE_MINUTES = 30.0
 # OWASP's second choice for Argon2id: the memory of a login storm stays small.
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19456
@@ -36,12 +40,19 @@ ARGON2_PARALLELISM = 1
 
 @dataclass(frozen=True)
 class LoginConfig:
-    """How many wrong passwords are taken within a window, of one login name and of one caller."""
+    """How many wrong passwords are taken within a window, of one login name and of one caller.
+
+    Logins end after `*_hours`, of staff also when nothing was refreshed for `staff_idle_minutes`.
+    """
 
     attempts: int = LOGIN_ATTEMPTS
     attempts_per_caller: int = LOGIN_ATTEMPTS_PER_CALLER
     caller_failure_share: float = LOGIN_CALLER_FAILURE_SHARE
     window_minutes: float = LOGIN_WINDOW_MINUTES
+    candidate_hours: float = CANDIDATE_LOGIN_HOURS
+    staff_hours: float = STAFF_LOGIN_HOURS
+    staff_idle_minutes: float = STAFF_IDLE_MINUTES
+    second_factor_required: bool = True
 
     def __post_init__(self) -> None:
         """Refuse limits that would keep everybody out, or nobody."""
@@ -49,6 +60,8 @@ class LoginConfig:
             raise ValueError("attempts must be at least 1 and window_minutes above 0")
         if not 0 <= self.caller_failure_share <= 1:
             raise ValueError("caller_failure_share must be from 0 to 1")
+        if min(self.candidate_hours * 60, self.staff_hours * 60, self.staff_idle_minutes) < 1:
+            raise ValueError("logins (*_hours, staff_idle_minutes) must last a minute at least")
 
 
 @dataclass(frozen=True)

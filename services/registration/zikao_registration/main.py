@@ -12,6 +12,8 @@ from zikao.registration.v1 import audit_service_pb2_grpc as audit_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
 from zikao.registration.v1 import errors_pb2
+from zikao.registration.v1 import login_service_pb2 as login
+from zikao.registration.v1 import login_service_pb2_grpc as login_grpc
 from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
 from zikao.registration.v1 import profile_change_service_pb2 as profile_change
@@ -24,6 +26,8 @@ from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import review_service_pb2_grpc as review_grpc
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import session_service_pb2_grpc as session_grpc
+from zikao.registration.v1 import staff_service_pb2 as staff
+from zikao.registration.v1 import staff_service_pb2_grpc as staff_grpc
 from zikao.registration.v1 import study_record_service_pb2 as study_record
 from zikao.registration.v1 import study_record_service_pb2_grpc as study_record_grpc
 from zikao.registration.v1 import work_list_service_pb2 as work_list
@@ -34,12 +38,14 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
+from zikao_kit.revoked_logins import RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_registration.config import Argon2Config, LoginConfig, RecoveryConfig, RegistrationConfig
 from zikao_registration.decision_desk import decision_batcher
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.domain.recovery import RecoveryLimit
 from zikao_registration.messenger import open_messenger
 from zikao_registration.names import PACKAGE, SCHEMA
@@ -50,16 +56,19 @@ from zikao_registration.rare_character_file import load_rare_characters
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.audits import AuditRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
+from zikao_registration.rpc.logins import LoginRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
 from zikao_registration.rpc.profile_changes import ProfileChangeRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
+from zikao_registration.rpc.staff import StaffRpc
 from zikao_registration.rpc.study_records import StudyRecordRpc
 from zikao_registration.rpc.work_lists import WorkListRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
+from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
@@ -71,6 +80,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
     keys = KeyRing.from_file(config.key_ring_file)
     rare_characters = load_rare_characters(config.rare_characters_file)
     trusted = TrustedKeys()
+    revoked = RevokedLogins(clock)
     tokens = TokenKeys(clock, _token_lifetimes(config), trusted)
 
     @asynccontextmanager
@@ -89,22 +99,27 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 hashing=hashing,
                 pictures=pictures,
                 tokens=tokens,
-                login_limit=_login_limit(config.login),
                 recovery_limit=_recovery_limit(config.recovery),
                 messenger=messenger,
+                revoked=revoked,
+                login_rules=_login_rules(config),
                 lease=timedelta(minutes=config.lease_minutes),
                 rare_characters=rare_characters,
                 decisions=decision_batcher(db, keys),
             )
             signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
             await signing_keys.work()
+            while await parts.revocations.work():
+                pass
             await stack.enter_async_context(
                 running(
                     repeat("signing keys", signing_keys.work, config.poll_seconds),
+                    repeat("revoked logins", parts.revocations.work, config.poll_seconds),
                     repeat("deadlines", deadlines.work, config.poll_seconds),
                     repeat("messages", MessageWorker(parts).work, config.poll_seconds),
                     repeat("profile changes", ProfileChangeWorker(parts).work, config.poll_seconds),
                     repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
+                    repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
                     repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
                 )
             )
@@ -115,7 +130,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
         config=config.server_with_room,
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
-        verifier=TokenVerifier(trusted.get, clock),
+        verifier=TokenVerifier(trusted.get, clock, revoked),
     )
 
 
@@ -151,10 +166,24 @@ def _recovery_limit(config: RecoveryConfig) -> RecoveryLimit:
     )
 
 
+def _login_rules(config: RegistrationConfig) -> LoginRules:
+    login = config.login
+    return LoginRules(
+        limit=_login_limit(login),
+        candidate_lifetime=timedelta(hours=login.candidate_hours),
+        staff_lifetime=timedelta(hours=login.staff_hours),
+        staff_idle=timedelta(minutes=login.staff_idle_minutes),
+        second_factor_required=login.second_factor_required,
+        longest_token=_token_lifetimes(config).longest,
+    )
+
+
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
         definition(account_grpc, account, "AccountService", AccountRpc(parts)),
+        definition(login_grpc, login, "LoginService", LoginRpc(parts)),
+        definition(staff_grpc, staff, "StaffService", StaffRpc(parts)),
         definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
         definition(
             profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc(parts)

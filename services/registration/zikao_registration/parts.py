@@ -4,26 +4,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue
+from zikao.registration.v1 import types_pb2
 from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.idempotency import recall, run_once
+from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins, RevokedPage
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.answers import SealedAnswers
 from zikao_registration.audit_store import AuditStore
+from zikao_registration.commands.list_revoked_logins import list_revoked_logins
 from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.decision_desk import Entry
 from zikao_registration.domain.logins import LoginLimit
+from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.login_convert import login_tokens_to_pb
 from zikao_registration.message_store import MessageStore
 from zikao_registration.messenger import Messenger
 from zikao_registration.names import SCHEMA
@@ -50,9 +56,10 @@ class Parts:
     hashing: PasswordHashing
     pictures: Pictures
     tokens: TokenKeys
-    login_limit: LoginLimit
     recovery_limit: RecoveryLimit
     messenger: Messenger
+    revoked: RevokedLogins
+    login_rules: LoginRules
     lease: timedelta
     rare_characters: RareCharacters
     decisions: Batcher[Entry]
@@ -61,6 +68,16 @@ class Parts:
     def answers(self) -> SealedAnswers:
         """How answers are kept."""
         return SealedAnswers(self.keys)
+
+    @property
+    def login_limit(self) -> LoginLimit:
+        """How often one may try."""
+        return self.login_rules.limit
+
+    @cached_property
+    def revocations(self) -> RevocationKeeper:
+        """Keeps `revoked`, by which the own server refuses tokens, what it is in the database."""
+        return RevocationKeeper(self.revoked_logins, self.revoked)
 
     def store(self, tx: Transaction) -> Store:
         """The store of a transaction."""
@@ -110,6 +127,24 @@ class Parts:
         async with self.db.transaction() as tx:
             yield self.messages(tx)
 
+    async def revoked_logins(self, cursor: str) -> RevokedPage:
+        """Logins that were revoked after a cursor; raises INVALID_REQUEST for none."""
+        async with self.db.read() as tx:
+            logins = self.accounts(tx).logins
+            return await list_revoked_logins(logins, self.login_rules, cursor, self.clock.now())
+
+    @asynccontextmanager
+    async def spreading_revocations(self) -> AsyncIterator[None]:
+        """What the block revokes is refused here when it ends, elsewhere within a poll."""
+        try:
+            yield
+        finally:
+            await self.revocations.work()
+
+    def login_tokens(self, started: StartedLogin) -> types_pb2.LoginTokens:
+        """The tokens of a login that has begun or goes on."""
+        return login_tokens_to_pb(started, self.tokens.issue(started))
+
     async def answered_before(
         self,
         request: Message,
@@ -131,7 +166,12 @@ class Parts:
         return response_type.FromString(opened)
 
     async def run_once(
-        self, request: Message, response_type: type[R], work: Callable[[Transaction], Awaitable[R]]
+        self,
+        request: Message,
+        response_type: type[R],
+        work: Callable[[Transaction], Awaitable[R]],
+        *,
+        asker: str = "",
     ) -> R:
         """As `zikao_kit.idempotency.run_once`; the answer is kept encrypted, the digest keyed."""
         answers, request_id = self.answers, UUID(cast(Any, request).request_id)
@@ -140,6 +180,12 @@ class Parts:
             return answers.seal(request_id, (await work(tx)).SerializeToString())
 
         sealed = await run_once(
-            self.db, request, BytesValue, sealing, schema=SCHEMA, digest=answers.digest
+            self.db,
+            request,
+            BytesValue,
+            sealing,
+            schema=SCHEMA,
+            digest=answers.digest,
+            asker=asker,
         )
         return response_type.FromString(answers.open(request_id, sealed))

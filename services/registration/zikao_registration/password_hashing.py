@@ -8,9 +8,13 @@ logins the rest: accounts that are made by the thousand keep nobody from logging
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -18,10 +22,26 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zikao_kit.admission import overloaded
 
 HASHING_THREADS = 2
+# 0 to 19; the event loop and the database have 0.
+HASHING_NICENESS = 15
 MAX_WAITING_HASHES = 64
 NEW_PASSWORDS_SHARE = 4
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one password is looked at."""
+
+    _verify: Callable[[str | None, str], Awaitable[bool]]
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Say whether the password is right.
+
+        Without a hash (no such account) it takes the same time and says no.
+        """
+        return await self._verify(password_hash, password)
 
 
 class PasswordHashing:
@@ -31,7 +51,9 @@ class PasswordHashing:
         self, hasher: PasswordHasher | None = None, *, max_waiting: int = MAX_WAITING_HASHES
     ) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(
+            HASHING_THREADS, thread_name_prefix="argon2", initializer=_give_way
+        )
         self._new = _Places(max_waiting // NEW_PASSWORDS_SHARE)
         self._logins = _Places(max_waiting - max_waiting // NEW_PASSWORDS_SHARE)
         self._nobody = self._hasher.hash("no account has this password")
@@ -41,14 +63,20 @@ class PasswordHashing:
         with self._new.take():
             return await self._run(lambda: self._hasher.hash(password))
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Say whether the password is right.
-
-        Without a hash (no such account) it takes the same time and says no.
-        """
-        stored = password_hash or self._nobody
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """A place to verify a password in; it costs nothing before there is one."""
         with self._logins.take():
-            matches = await self._run(lambda: self._matches(stored, password))
+            yield Place(self._verify)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Take a place, and do as `Place.verify`."""
+        with self.place() as place:
+            return await place.verify(password_hash, password)
+
+    async def _verify(self, password_hash: str | None, password: str) -> bool:
+        stored = password_hash or self._nobody
+        matches = await self._run(lambda: self._matches(stored, password))
         return matches and password_hash is not None
 
     def close(self) -> None:
@@ -63,6 +91,15 @@ class PasswordHashing:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def _give_way() -> None:
+    """Give this thread the machine's leftovers: a login may wait, an ordinary call should not.
+
+    Linux has priorities of threads; elsewhere it would be the process's.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class _Places:

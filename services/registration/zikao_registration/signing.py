@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from zikao_kit.clock import Clock
 from zikao_kit.tokens import AccessToken, TokenIssuer, TrustedKeys
 
-from zikao_registration.account_store import Account, StoredSigningKey
+from zikao_registration.account_store import StoredSigningKey
+from zikao_registration.domain.open_logins import StartedLogin
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class TokenLifetimes:
 
     candidate: timedelta
     staff: timedelta
+
+    @property
+    def longest(self) -> timedelta:
+        """How long a revoked login must be remembered."""
+        return max(self.candidate, self.staff)
 
 
 class TokenKeys:
@@ -53,13 +59,20 @@ class TokenKeys:
             }
         )
 
-    def issue(self, account: Account) -> AccessToken:
-        """Sign a token for the account's next minutes, or hours."""
-        is_candidate = account.role == "candidate"
-        issuer = self._candidate_issuer if is_candidate else self._staff_issuer
+    def issue(self, started: StartedLogin) -> AccessToken:
+        """Sign a token for the login's next minutes, or hours."""
+        account, login = started.account, started.login
+        issuer = self._staff_issuer if account.is_staff else self._candidate_issuer
         if issuer is None:
             raise RuntimeError("no signing key is in use yet")
-        return issuer.issue(str(account.account_id), account.role, account.scope)
+        return issuer.issue(
+            str(account.account_id),
+            account.role,
+            account.scope,
+            restricted=login.restricted,
+            login_id=str(login.login_id),
+            not_after=login.expires_at,
+        )
 
     def _issuer_with(self, key: StoredSigningKey, lifetime: timedelta) -> TokenIssuer:
         private_key = Ed25519PrivateKey.from_private_bytes(key.private_key)

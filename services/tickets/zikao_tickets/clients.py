@@ -1,4 +1,4 @@
-"""What the tickets service asks registration: photos and token keys."""
+"""What the tickets service asks registration: photos, token keys, revoked logins."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -11,6 +11,8 @@ from zikao.registration.v1 import (
     candidate_feed_service_pb2_grpc,
 )
 from zikao_kit.channel import answered
+from zikao_kit.convert import time_from_pb
+from zikao_kit.revoked_logins import RevokedPage
 
 from zikao_tickets.convert import photos_from_pb
 from zikao_tickets.domain.projections import Photo
@@ -37,3 +39,10 @@ class RegistrationClient:
         """The public keys with which access tokens are verified, by id."""
         call = self._accounts.ListSigningKeys(account_service_pb2.ListSigningKeysRequest())
         return {key.key_id: key.public_key for key in (await answered(call)).keys}
+
+    async def revoked_logins(self, cursor: str) -> RevokedPage:
+        """Logins whose access tokens are refused, after a cursor."""
+        request = account_service_pb2.ListRevokedLoginsRequest(cursor=cursor)
+        answer = await answered(self._accounts.ListRevokedLogins(request))
+        ends_at = {each.login_id: time_from_pb(each.ends_at) for each in answer.logins}
+        return RevokedPage(ends_at, answer.cursor, answer.more)

@@ -21,6 +21,7 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
+from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
@@ -42,7 +43,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
     """Serve until cancelled."""
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
-    trusted = TrustedKeys()
+    trusted, revoked = TrustedKeys(), RevokedLogins(clock)
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
@@ -53,7 +54,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
             async with db.transaction() as tx:
                 signer = await open_signer(TicketStore(tx, keys), clock.now())
             parts = Parts(db, keys, clock, pool, signer)
-            await _open_background(stack, config, parts, trusted)
+            await _open_background(stack, config, parts, trusted, revoked)
             yield _services(parts)
 
     await serve(
@@ -61,12 +62,16 @@ async def serve_tickets(config: TicketsConfig) -> None:
         config=config.server,
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
-        verifier=TokenVerifier(trusted.get, clock),
+        verifier=TokenVerifier(trusted.get, clock, revoked),
     )
 
 
 async def _open_background(
-    stack: AsyncExitStack, config: TicketsConfig, parts: Parts, trusted: TrustedKeys
+    stack: AsyncExitStack,
+    config: TicketsConfig,
+    parts: Parts,
+    trusted: TrustedKeys,
+    revoked: RevokedLogins,
 ) -> None:
     """Start what goes on beside the calls; it ends with the stack."""
     tls = config.server.tls
@@ -89,6 +94,7 @@ async def _open_background(
     db, keys, clock = parts.db, parts.keys, parts.clock
     token_keys = TokenKeyKeeper(db, SCHEMA, client.signing_keys, trusted)
     await token_keys.recall()
+    revocations = RevocationKeeper(client.revoked_logins, revoked)
     lease = timedelta(seconds=config.arrangement_lease_seconds)
     arranging = ArrangementWorker(db, keys, lease)
     again_after = timedelta(seconds=config.photo_again_seconds)
@@ -99,6 +105,7 @@ async def _open_background(
             follow_enrollments(db, keys, enrollment).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
+            repeat("revoked logins", revocations.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),

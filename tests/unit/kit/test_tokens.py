@@ -91,12 +91,12 @@ def forge(
         "sub": SUBJECT,
         "role": "candidate",
         "scope": "",
-        "sid": "",
         "restricted": False,
         "iat": now,
         "nbf": now,
         "exp": now + 900,
         "jti": "1",
+        "sid": "",
     } | (changes or {})
     present = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(
@@ -139,7 +139,7 @@ def test_a_forged_token_with_the_right_claims_is_accepted(verifier: TokenVerifie
         {"iat": True},
         {"nbf": int(OPENING.timestamp()) + 60},
         *({name: None} for name in ("iss", "aud", "sub", "role", "scope", "restricted")),
-        *({name: None} for name in ("iat", "nbf", "exp", "jti")),
+        *({name: None} for name in ("iat", "nbf", "exp", "jti", "sid")),
     ],
     ids=str,
 )
@@ -341,5 +341,5 @@ def test_a_token_says_nothing_personal(issuer: TokenIssuer) -> None:
     claims = jwt.decode(
         issuer.issue(SUBJECT, "candidate").token, options={"verify_signature": False}
     )
-    ids_and_codes = {"iss", "aud", "sub", "role", "scope", "restricted", "jti"}
+    ids_and_codes = {"iss", "aud", "sub", "role", "scope", "restricted", "jti", "sid"}
     assert set(claims) == ids_and_codes | {"iat", "nbf", "exp"}

@@ -51,8 +51,10 @@ def test_costs_and_limits_are_checked() -> None:
     """Argon2 gets what it accepts, and somebody can log in."""
     with pytest.raises(ValueError, match="memory_kib"):
         Argon2Config(memory_kib=4)
-    for wrong in ({"attempts": 0}, {"attempts_per_caller": 0}, {"window_minutes": 0}):
+    wrong: list[dict[str, Any]]
+    wrong = [{"attempts": 0}, {"attempts_per_caller": 0}, {"window_minutes": 0}]
+    for changes in wrong:
         with pytest.raises(ValueError, match="attempts"):
-            LoginConfig(**wrong)
+            LoginConfig(**changes)
     with pytest.raises(ValueError, match="caller_failure_share"):
         LoginConfig(caller_failure_share=50)

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import Account, AccountStore
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.accounts import CANDIDATE, Account
 from zikao_registration.domain.documents import Document, DocumentType, parse_document
 from zikao_registration.domain.logins import choose_login_name
 from zikao_registration.domain.passwords import check_password
@@ -67,7 +68,7 @@ async def create_account(
     """
     session = await require_registration_open(store, session_code, now)
     candidate_id = uuid4()
-    account = Account(candidate_id, password_hash, role="candidate", scope="")
+    account = Account(candidate_id, password_hash, role=CANDIDATE, scope="")
     await accounts.insert_account(account, application.login_name, application.document, now)
     draft = Registration(
         candidate_id=candidate_id,

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import Account, AccountStore
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import choose_login_name
 from zikao_registration.domain.passwords import STAFF_PASSWORD_MIN_CHARACTERS, check_password
 from zikao_registration.store import Store
@@ -28,11 +29,12 @@ async def create_staff_account(
     *,
     role: str,
     scope: str,
+    must_change_password: bool,
     actor: Actor,
     now: datetime,
 ) -> UUID:
     """Create it; return its id. Raises DomainError LOGIN_NAME_TAKEN."""
-    account = Account(uuid4(), password_hash, role, scope)
+    account = Account(uuid4(), password_hash, role, scope, must_change_password)
     await accounts.insert_account(account, login_name, None, now)
     after = {"staff_id": str(account.account_id), "role": role, "scope": scope}
     await store.audit(actor, "create_staff_account", now, after=after)

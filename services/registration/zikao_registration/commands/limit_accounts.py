@@ -11,7 +11,7 @@ from datetime import datetime
 from zikao_kit.errors import DomainError
 
 from zikao_registration.account_store import AccountStore
-from zikao_registration.commands.log_in import OpenAccounts
+from zikao_registration.commands.check_password import OpenAccounts
 from zikao_registration.domain.logins import LoginLimit, Tried
 
 

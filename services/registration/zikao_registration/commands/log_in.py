@@ -1,104 +1,123 @@
-"""Prove a password (DOMAIN section 3, Account).
+"""Prove a password, of staff also a second factor, and begin a login (DOMAIN sections 3 and 7)."""
 
-The attempt is counted, and that committed, before the password is looked at: guesses in
-parallel are not free, and neither a restart nor another process forgets them. No connection
-is held while the password is hashed. The caller's count, which many share, is read before and
-written once, when the attempt has been judged.
-"""
+from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import Account, AccountStore
-from zikao_registration.domain.logins import LoginLimit, Tried
+from zikao_registration.account_store import AccountStore
+from zikao_registration.commands.check_password import OpenAccounts, check_password
+from zikao_registration.commands.count_attempts import Attempt, Verdict
+from zikao_registration.commands.start_login import start_login
+from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.store import Store
 
-OpenAccounts = Callable[[], AbstractAsyncContextManager[tuple[AccountStore, Store]]]
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody shows: a login name in any spelling, a password, perhaps a code."""
+
+    login_name: str
+    password: str = field(repr=False)
+    one_time_code: str = field(default="", repr=False)
 
 
 async def log_in(
     open_accounts: OpenAccounts,
     hashing: PasswordHashing,
-    limit: LoginLimit,
-    login_name: str,
-    password: str,
+    rules: LoginRules,
+    credentials: Credentials,
     *,
     caller: str,
     now: datetime,
-) -> Account:
-    """The account whose password it is.
+) -> StartedLogin:
+    """A login of the account whose password it is.
 
-    Raises DomainError LOGIN_FAILED, LOGIN_LOCKED with the time to come again, OVERLOADED. An
-    attempt that ends without a verdict (overloaded, cancelled) does not count. Takes the same
-    time whether or not the account exists.
+    Raises DomainError LOGIN_FAILED, LOGIN_LOCKED with the time to come again, OVERLOADED; to
+    who knows the password also SECOND_FACTOR_REQUIRED, ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED.
     """
-    attempt = _Attempt(limit, login_name, caller, now)
-    async with open_accounts() as (accounts, _):
-        account = await attempt.count(accounts)
-    is_right: bool | None = None
-    try:
-        is_right = await hashing.verify(account.password_hash if account else None, password)
-    finally:
-        # Shielded: who gives up takes no verdict along, and leaves no attempt behind.
-        await asyncio.shield(_settle(open_accounts, attempt, account, is_right))
-    if account is None or not is_right:
-        raise DomainError("LOGIN_FAILED")
-    return account
+    attempt = Attempt(rules.limit, credentials.login_name, caller, now)
+
+    async def find(accounts: AccountStore) -> Account | None:
+        return await accounts.find_account(credentials.login_name, now.date())
+
+    account, is_right = await check_password(
+        open_accounts, hashing, attempt, find, credentials.password
+    )
+    proof = _Proof(rules, attempt, account if is_right else None, credentials.one_time_code)
+    # Shielded: who gives up takes no verdict along.
+    outcome = await asyncio.shield(proof.settle(open_accounts))
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """Somebody tries a login name through a caller."""
+class _Proof:
+    """An attempt whose password was looked at: right if it has an account."""
 
-    limit: LoginLimit
-    login_name: str
-    caller: str
-    now: datetime
+    rules: LoginRules
+    attempt: Attempt
+    account: Account | None
+    code: str
 
-    async def count(self, accounts: AccountStore) -> Account | None:
-        """Count it for the name, and find whose name it is; raises LOGIN_LOCKED."""
-        lapsed_at = self.limit.lapsed_at(self.now)
-        attempts, first_at = await accounts.count_attempt(self.login_name, self.now, lapsed_at)
-        self.limit.require_name(attempts, first_at, self.now)
-        counted = await accounts.sum_caller_attempts(Tried.LOGIN, self.caller, lapsed_at)
-        self.limit.require_caller(counted, self.now)
-        return await accounts.find_account(self.login_name)
+    async def settle(self, open_accounts: OpenAccounts) -> StartedLogin | DomainError:
+        """Judge it and begin the login, in one transaction; return what is refused, not raise it.
 
-    async def judge(self, accounts: AccountStore, *, is_right: bool) -> None:
-        """Count it for the caller; a right one clears the name."""
-        if is_right:
-            await accounts.forget_attempts(self.login_name)
-        await accounts.count_caller_attempt(
-            Tried.LOGIN,
-            self.caller,
-            self.login_name,
-            failed=not is_right,
-            now=self.now,
-            lapsed_at=self.limit.lapsed_at(self.now),
-        )
+        A refusal that was raised would undo what it counts.
+        """
+        async with open_accounts() as (accounts, store):
+            outcome = await self._outcome(accounts)
+            if isinstance(outcome, StartedLogin) and outcome.account.is_staff:
+                await self._audit(store, outcome.account)
+            # Last: other logins of the caller wait for this row.
+            await self.attempt.judge(accounts, _verdict_on(outcome))
+        return outcome
 
+    async def _outcome(self, accounts: AccountStore) -> StartedLogin | DomainError:
+        if self.account is None:
+            return DomainError("LOGIN_FAILED")
+        account = await accounts.get_account(self.account.account_id, for_update=True)
+        if account.password_hash != self.account.password_hash:  # changed meanwhile
+            return DomainError("LOGIN_FAILED")
+        if account.disabled_at is not None:
+            return DomainError("ACCOUNT_DISABLED")
+        refused = await _use_second_factor(accounts, account, self.code, self.attempt.now)
+        if refused:
+            return DomainError(refused)
+        caller, now = self.attempt.caller, self.attempt.now
+        return await start_login(accounts, account, self.rules, caller=caller, now=now)
 
-async def _settle(
-    open_accounts: OpenAccounts, attempt: _Attempt, account: Account | None, is_right: bool | None
-) -> None:
-    async with open_accounts() as (accounts, store):
-        if is_right is None:
-            await accounts.return_attempt(attempt.login_name)
-            return
-        if account and is_right:
-            await _audit_staff(store, account, attempt)
-        # Last: other logins of the caller wait for this row.
-        await attempt.judge(accounts, is_right=is_right)
+    async def _audit(self, store: Store, account: Account) -> None:
+        caller = self.attempt.caller
+        actor = Actor(str(account.account_id), account.role, account.scope, caller)
+        await store.audit(actor, "log_in", self.attempt.now, after={"caller": caller})
 
 
-async def _audit_staff(store: Store, account: Account, attempt: _Attempt) -> None:
-    if account.role != "candidate":
-        actor = Actor(str(account.account_id), account.role, account.scope, attempt.caller)
-        await store.audit(actor, "log_in", attempt.now, after={"caller": attempt.caller})
+async def _use_second_factor(
+    accounts: AccountStore, account: Account, code: str, now: datetime
+) -> str | None:
+    """Use the code up; return the reason of a refusal."""
+    factor = account.second_factor
+    if factor is None or not factor.is_confirmed:
+        return None
+    if not code:
+        return "SECOND_FACTOR_REQUIRED"
+    taken = factor.taken(code, now)
+    if taken is None:
+        return "ONE_TIME_CODE_WRONG"
+    await accounts.set_second_factor(account.account_id, taken)
+    return None
+
+
+def _verdict_on(outcome: StartedLogin | DomainError) -> Verdict:
+    if isinstance(outcome, StartedLogin):
+        return Verdict.RIGHT
+    wrong = outcome.reason in ("LOGIN_FAILED", "ONE_TIME_CODE_WRONG")
+    return Verdict.WRONG if wrong else Verdict.HALF

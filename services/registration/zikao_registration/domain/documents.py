@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -96,15 +97,18 @@ def canonical(text: str) -> str:
     return permit[1] if permit else name
 
 
+def possible_documents(text: str, *, today: date) -> list[Document]:
+    """The documents that `text` may be the number of, one a kind."""
+    found = []
+    for kind in DocumentType:
+        with suppress(DomainError):
+            found.append(parse_document(kind, text, today=today))
+    return found
+
+
 def looks_like_document(text: str, *, today: date) -> bool:
     """Say whether `text` is a number of any kind: nobody may choose another's as a name."""
-    for kind in DocumentType:
-        try:
-            parse_document(kind, text, today=today)
-        except DomainError:
-            continue
-        return True
-    return False
+    return bool(possible_documents(text, today=today))
 
 
 def check_character(first_seventeen: str) -> str:

@@ -12,13 +12,9 @@ from zikao_registration.commands.create_account import (
     create_account,
     require_registration_open,
 )
-from zikao_registration.commands.create_staff_account import (
-    check_staff_login,
-    create_staff_account,
-)
 from zikao_registration.commands.limit_accounts import Creation
-from zikao_registration.commands.log_in import log_in
-from zikao_registration.convert import document_type_from_pb, role_from_pb
+from zikao_registration.commands.log_in import Credentials, log_in
+from zikao_registration.convert import document_type_from_pb
 from zikao_registration.parts import Parts
 
 
@@ -65,46 +61,12 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
         self, request: account_service_pb2.LogInRequest, context: Any
     ) -> account_service_pb2.LogInResponse:
         """Prove a password and get a token."""
-        parts = self._parts
-        account = await log_in(
-            parts.open_accounts,
-            parts.hashing,
-            parts.login_limit,
-            request.login_name,
-            request.password,
-            caller=current_actor().caller,
-            now=parts.clock.now(),
+        parts, caller, now = self._parts, current_actor().caller, self._parts.clock.now()
+        shown = Credentials(request.login_name, request.password, request.one_time_code)
+        started = await log_in(
+            parts.open_accounts, parts.hashing, parts.login_rules, shown, caller=caller, now=now
         )
-        issued = parts.tokens.issue(account)
-        return account_service_pb2.LogInResponse(
-            access_token=issued.token,
-            expires_at=time_to_pb(issued.expires_at),
-            subject=str(account.account_id),
-        )
-
-    async def CreateStaffAccount(
-        self, request: account_service_pb2.CreateStaffAccountRequest, context: Any
-    ) -> account_service_pb2.CreateStaffAccountResponse:
-        """Create an officer's or auditor's account."""
-        now = self._parts.clock.now()
-        login_name = check_staff_login(request.login_name, request.password, now)
-        password_hash = await self._parts.hashing.hash(request.password)
-
-        async def work(tx: Transaction) -> account_service_pb2.CreateStaffAccountResponse:
-            staff_id = await create_staff_account(
-                self._parts.accounts(tx),
-                self._parts.store(tx),
-                login_name,
-                password_hash,
-                role=role_from_pb(request.role),
-                scope=request.scope,
-                actor=current_actor(),
-                now=now,
-            )
-            return account_service_pb2.CreateStaffAccountResponse(staff_id=str(staff_id))
-
-        response_type = account_service_pb2.CreateStaffAccountResponse
-        return await self._parts.run_once(request, response_type, work)
+        return account_service_pb2.LogInResponse(tokens=parts.login_tokens(started))
 
     async def ListSigningKeys(
         self, request: account_service_pb2.ListSigningKeysRequest, context: Any
@@ -115,4 +77,18 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
                 account_service_pb2.SigningKey(key_id=key_id, public_key=public_key)
                 for key_id, public_key in self._parts.tokens.public_keys.items()
             ]
+        )
+
+    async def ListRevokedLogins(
+        self, request: account_service_pb2.ListRevokedLoginsRequest, context: Any
+    ) -> account_service_pb2.ListRevokedLoginsResponse:
+        """Logins whose tokens must be refused."""
+        page = await self._parts.revoked_logins(request.cursor)
+        return account_service_pb2.ListRevokedLoginsResponse(
+            logins=[
+                account_service_pb2.RevokedLogin(login_id=login_id, ends_at=time_to_pb(ends_at))
+                for login_id, ends_at in page.ends_at.items()
+            ],
+            cursor=page.cursor,
+            more=page.more,
         )

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.registration.v1 import types_pb2 as zikao_dot_registration_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/account_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x88\x02\n\x14\x43reateAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x46\n\rdocument_type\x18\x03 \x01(\x0e\x32#.zikao.registration.v1.DocumentTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x0f\x64ocument_number\x18\x04 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xd0\xf3\x18\x01\x12\x1f\n\nlogin_name\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x06 \x01(\tB\x0e\xbaH\x07r\x05\x10\x08\x18\x80\x01\xd0\xf3\x18\x01\"-\n\x15\x43reateAccountResponse\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\"S\n\x0cLogInRequest\x12!\n\nlogin_name\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\"l\n\rLogInResponse\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x04\xd0\xf3\x18\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07subject\x18\x03 \x01(\t\"\x92\x03\n\x19\x43reateStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\nlogin_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x03\x18@\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x0c\x18\x80\x01\xd0\xf3\x18\x01\x12\x34\n\x04role\x18\x04 \x01(\x0e\x32\x16.zikao.options.v1.RoleB\x0e\xbaH\x0b\x82\x01\x08\x18\x02\x18\x03\x18\x04\x18\x05\x12\'\n\x05scope\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$:\xb6\x01\xbaH\xb2\x01\x1a\xaf\x01\n\x0bstaff.scope\x12]\xe5\x8c\xba\xe5\x8e\xbf\xe4\xba\xba\xe5\x91\x98\xe7\x9a\x84\xe7\xae\xa1\xe8\xbe\x96\xe4\xbb\xa3\xe7\xa0\x81\xe4\xb8\xba\x36\xe4\xbd\x8d\xef\xbc\x8c\xe5\x9c\xb0\xe5\xb8\x82\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x34\xe4\xbd\x8d\xef\xbc\x8c\xe7\x9c\x81\xe7\xba\xa7\xe4\xba\xba\xe5\x91\x98\xe5\x92\x8c\xe5\xae\xa1\xe8\xae\xa1\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x32\xe4\xbd\x8d\x1a\x41size(this.scope) == (this.role == 2 ? 6 : this.role == 3 ? 4 : 2)\".\n\x1a\x43reateStaffAccountResponse\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"\x18\n\x16ListSigningKeysRequest\"J\n\x17ListSigningKeysResponse\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.zikao.registration.v1.SigningKey\"0\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x32\xee\x03\n\x0e\x41\x63\x63ountService\x12t\n\rCreateAccount\x12+.zikao.registration.v1.CreateAccountRequest\x1a,.zikao.registration.v1.CreateAccountResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12\\\n\x05LogIn\x12#.zikao.registration.v1.LogInRequest\x1a$.zikao.registration.v1.LogInResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12\x8b\x01\n\x12\x43reateStaffAccount\x12\x30.zikao.registration.v1.CreateStaffAccountRequest\x1a\x31.zikao.registration.v1.CreateStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x12z\n\x0fListSigningKeys\x12-.zikao.registration.v1.ListSigningKeysRequest\x1a..zikao.registration.v1.ListSigningKeysResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/account_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x88\x02\n\x14\x43reateAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x46\n\rdocument_type\x18\x03 \x01(\x0e\x32#.zikao.registration.v1.DocumentTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x0f\x64ocument_number\x18\x04 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xd0\xf3\x18\x01\x12\x1f\n\nlogin_name\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x06 \x01(\tB\x0e\xbaH\x07r\x05\x10\x08\x18\x80\x01\xd0\xf3\x18\x01\"-\n\x15\x43reateAccountResponse\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\"\x84\x01\n\x0cLogInRequest\x12!\n\nlogin_name\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\x12/\n\rone_time_code\x18\x03 \x01(\tB\x18\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\xd0\xf3\x18\x01\"C\n\rLogInResponse\x12\x32\n\x06tokens\x18\x01 \x01(\x0b\x32\".zikao.registration.v1.LoginTokens\"\x18\n\x16ListSigningKeysRequest\"J\n\x17ListSigningKeysResponse\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.zikao.registration.v1.SigningKey\"0\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"4\n\x18ListRevokedLoginsRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80@\"n\n\x19ListRevokedLoginsResponse\x12\x33\n\x06logins\x18\x01 \x03(\x0b\x32#.zikao.registration.v1.RevokedLogin\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0c\n\x04more\x18\x03 \x01(\x08\"M\n\x0cRevokedLogin\x12\x10\n\x08login_id\x18\x01 \x01(\t\x12+\n\x07\x65nds_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf6\x03\n\x0e\x41\x63\x63ountService\x12t\n\rCreateAccount\x12+.zikao.registration.v1.CreateAccountRequest\x1a,.zikao.registration.v1.CreateAccountResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12\\\n\x05LogIn\x12#.zikao.registration.v1.LogInRequest\x1a$.zikao.registration.v1.LogInResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12z\n\x0fListSigningKeys\x12-.zikao.registration.v1.ListSigningKeysRequest\x1a..zikao.registration.v1.ListSigningKeysResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x02\x12\x93\x01\n\x11ListRevokedLogins\x12/.zikao.registration.v1.ListRevokedLoginsRequest\x1a\x30.zikao.registration.v1.ListRevokedLoginsResponse\"\x1b\xca\xf3\x18\x17\x12\nenrollment\x12\x07tickets(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,46 +51,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST'].fields_by_name['login_name']._serialized_options = b'\272H\006r\004\020\001\030@\320\363\030\001'
   _globals['_LOGINREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\001\030\200\001\320\363\030\001'
-  _globals['_LOGINRESPONSE'].fields_by_name['access_token']._loaded_options = None
-  _globals['_LOGINRESPONSE'].fields_by_name['access_token']._serialized_options = b'\320\363\030\001'
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['login_name']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['login_name']._serialized_options = b'\272H\006r\004\020\003\030@'
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\014\030\200\001\320\363\030\001'
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['role']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['role']._serialized_options = b'\272H\013\202\001\010\030\002\030\003\030\004\030\005'
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['scope']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\025r\0232\021^([0-9]{2}){1,3}$'
-  _globals['_CREATESTAFFACCOUNTREQUEST']._loaded_options = None
-  _globals['_CREATESTAFFACCOUNTREQUEST']._serialized_options = b'\272H\262\001\032\257\001\n\013staff.scope\022]\345\214\272\345\216\277\344\272\272\345\221\230\347\232\204\347\256\241\350\276\226\344\273\243\347\240\201\344\270\2726\344\275\215\357\274\214\345\234\260\345\270\202\344\272\272\345\221\230\344\270\2724\344\275\215\357\274\214\347\234\201\347\272\247\344\272\272\345\221\230\345\222\214\345\256\241\350\256\241\344\272\272\345\221\230\344\270\2722\344\275\215\032Asize(this.scope) == (this.role == 2 ? 6 : this.role == 3 ? 4 : 2)'
+  _globals['_LOGINREQUEST'].fields_by_name['one_time_code']._loaded_options = None
+  _globals['_LOGINREQUEST'].fields_by_name['one_time_code']._serialized_options = b'\272H\021r\0172\r^([0-9]{6})?$\320\363\030\001'
+  _globals['_LISTREVOKEDLOGINSREQUEST'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LISTREVOKEDLOGINSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200@'
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateAccount']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\312\363\030\004\030\001(\003'
   _globals['_ACCOUNTSERVICE'].methods_by_name['LogIn']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['LogIn']._serialized_options = b'\312\363\030\004\030\001(\003'
-  _globals['_ACCOUNTSERVICE'].methods_by_name['CreateStaffAccount']._loaded_options = None
-  _globals['_ACCOUNTSERVICE'].methods_by_name['CreateStaffAccount']._serialized_options = b'\312\363\030\014\022\010operator(\003'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListSigningKeys']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListSigningKeys']._serialized_options = b'\312\363\030\004\030\001(\002'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListRevokedLogins']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListRevokedLogins']._serialized_options = b'\312\363\030\027\022\nenrollment\022\007tickets(\002'
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=200
   _globals['_CREATEACCOUNTREQUEST']._serialized_end=464
   _globals['_CREATEACCOUNTRESPONSE']._serialized_start=466
   _globals['_CREATEACCOUNTRESPONSE']._serialized_end=511
-  _globals['_LOGINREQUEST']._serialized_start=513
-  _globals['_LOGINREQUEST']._serialized_end=596
-  _globals['_LOGINRESPONSE']._serialized_start=598
-  _globals['_LOGINRESPONSE']._serialized_end=706
-  _globals['_CREATESTAFFACCOUNTREQUEST']._serialized_start=709
-  _globals['_CREATESTAFFACCOUNTREQUEST']._serialized_end=1111
-  _globals['_CREATESTAFFACCOUNTRESPONSE']._serialized_start=1113
-  _globals['_CREATESTAFFACCOUNTRESPONSE']._serialized_end=1159
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=1161
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=1185
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=1187
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=1261
-  _globals['_SIGNINGKEY']._serialized_start=1263
-  _globals['_SIGNINGKEY']._serialized_end=1311
-  _globals['_ACCOUNTSERVICE']._serialized_start=1314
-  _globals['_ACCOUNTSERVICE']._serialized_end=1808
+  _globals['_LOGINREQUEST']._serialized_start=514
+  _globals['_LOGINREQUEST']._serialized_end=646
+  _globals['_LOGINRESPONSE']._serialized_start=648
+  _globals['_LOGINRESPONSE']._serialized_end=715
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=717
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=741
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=743
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=817
+  _globals['_SIGNINGKEY']._serialized_start=819
+  _globals['_SIGNINGKEY']._serialized_end=867
+  _globals['_LISTREVOKEDLOGINSREQUEST']._serialized_start=869
+  _globals['_LISTREVOKEDLOGINSREQUEST']._serialized_end=921
+  _globals['_LISTREVOKEDLOGINSRESPONSE']._serialized_start=923
+  _globals['_LISTREVOKEDLOGINSRESPONSE']._serialized_end=1033
+  _globals['_REVOKEDLOGIN']._serialized_start=1035
+  _globals['_REVOKEDLOGIN']._serialized_end=1112
+  _globals['_ACCOUNTSERVICE']._serialized_start=1115
+  _globals['_ACCOUNTSERVICE']._serialized_end=1617
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from zikao.options.v1 import options_pb2 as _options_pb2
 from zikao.registration.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -95,19 +94,23 @@ class LogInRequest(_message.Message):
 
     LOGIN_NAME_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    ONE_TIME_CODE_FIELD_NUMBER: _builtins.int
     login_name: _builtins.str
     """Login name: the document number or a chosen name."""
     password: _builtins.str
     """Password."""
+    one_time_code: _builtins.str
+    """The code that the second factor shows now, 6 digits; staff only."""
     def __init__(
         self,
         *,
         login_name: _builtins.str = ...,
         password: _builtins.str = ...,
+        one_time_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name", "one_time_code", b"one_time_code", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,97 +118,27 @@ Global___LogInRequest: _TypeAlias = LogInRequest  # noqa: Y015
 
 @_typing.final
 class LogInResponse(_message.Message):
-    """A proof of who is calling, short-lived."""
+    """A login has begun."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
-    EXPIRES_AT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    access_token: _builtins.str
-    """Signed token (JWT, EdDSA), sent as `authorization: Bearer <token>`."""
-    subject: _builtins.str
-    """Candidate id, or the staff account's id."""
+    TOKENS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the token ends: after 2 hours, of staff after 15 minutes, by default. Log in
-        again then.
-        """
+    def tokens(self) -> _types_pb2.LoginTokens:
+        """What it may do, and for how long."""
 
     def __init__(
         self,
         *,
-        access_token: _builtins.str = ...,
-        expires_at: _timestamp_pb2.Timestamp | None = ...,
-        subject: _builtins.str = ...,
+        tokens: _types_pb2.LoginTokens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "expires_at", b"expires_at", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogInResponse: _TypeAlias = LogInResponse  # noqa: Y015
-
-@_typing.final
-class CreateStaffAccountRequest(_message.Message):
-    """A new staff account."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    LOGIN_NAME_FIELD_NUMBER: _builtins.int
-    PASSWORD_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    SCOPE_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """The same id with the same body returns the first answer."""
-    login_name: _builtins.str
-    """Login name."""
-    password: _builtins.str
-    """At least 12 characters."""
-    role: _options_pb2.Role.ValueType
-    """An office role, or auditor."""
-    scope: _builtins.str
-    """Code prefix: 6 digits for a county, 4 for a city, 2 for the province and auditors."""
-    def __init__(
-        self,
-        *,
-        request_id: _builtins.str = ...,
-        login_name: _builtins.str = ...,
-        password: _builtins.str = ...,
-        role: _options_pb2.Role.ValueType = ...,
-        scope: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name", "password", b"password", "request_id", b"request_id", "role", b"role", "scope", b"scope"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateStaffAccountRequest: _TypeAlias = CreateStaffAccountRequest  # noqa: Y015
-
-@_typing.final
-class CreateStaffAccountResponse(_message.Message):
-    """The staff account that was created."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    STAFF_ID_FIELD_NUMBER: _builtins.int
-    staff_id: _builtins.str
-    """Id of the account."""
-    def __init__(
-        self,
-        *,
-        staff_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["staff_id", b"staff_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateStaffAccountResponse: _TypeAlias = CreateStaffAccountResponse  # noqa: Y015
 
 @_typing.final
 class ListSigningKeysRequest(_message.Message):
@@ -273,3 +206,85 @@ class SigningKey(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SigningKey: _TypeAlias = SigningKey  # noqa: Y015
+
+@_typing.final
+class ListRevokedLoginsRequest(_message.Message):
+    """Asks for logins that have been revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Opaque: the last answer's; empty for all whose tokens can still be alive."""
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevokedLoginsRequest: _TypeAlias = ListRevokedLoginsRequest  # noqa: Y015
+
+@_typing.final
+class ListRevokedLoginsResponse(_message.Message):
+    """Some logins that have been revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGINS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Position after these; give it back to go on from here."""
+    more: _builtins.bool
+    """Whether there are more now: ask again at once."""
+    @_builtins.property
+    def logins(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevokedLogin]:
+        """In no order."""
+
+    def __init__(
+        self,
+        *,
+        logins: _abc.Iterable[Global___RevokedLogin] | None = ...,
+        cursor: _builtins.str = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "logins", b"logins", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevokedLoginsResponse: _TypeAlias = ListRevokedLoginsResponse  # noqa: Y015
+
+@_typing.final
+class RevokedLogin(_message.Message):
+    """A login that has been revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_ID_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    login_id: _builtins.str
+    """Its id, the tokens' `sid`."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last of its access tokens has ended; it need not be remembered then."""
+
+    def __init__(
+        self,
+        *,
+        login_id: _builtins.str = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "login_id", b"login_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokedLogin: _TypeAlias = RevokedLogin  # noqa: Y015

@@ -45,15 +45,15 @@ class AccountServiceStub:
                 request_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.LogInRequest.SerializeToString,
                 response_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.LogInResponse.FromString,
                 _registered_method=True)
-        self.CreateStaffAccount = channel.unary_unary(
-                '/zikao.registration.v1.AccountService/CreateStaffAccount',
-                request_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountRequest.SerializeToString,
-                response_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountResponse.FromString,
-                _registered_method=True)
         self.ListSigningKeys = channel.unary_unary(
                 '/zikao.registration.v1.AccountService/ListSigningKeys',
                 request_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysRequest.SerializeToString,
                 response_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysResponse.FromString,
+                _registered_method=True)
+        self.ListRevokedLogins = channel.unary_unary(
+                '/zikao.registration.v1.AccountService/ListRevokedLogins',
+                request_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsRequest.SerializeToString,
+                response_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsResponse.FromString,
                 _registered_method=True)
 
 
@@ -84,28 +84,30 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LogIn(self, request, context):
-        """Proves a candidate's or officer's password and returns an access token.
+        """Proves a candidate's or officer's password and begins a login.
 
-        The answer does not tell whether the account exists. Each attempt counts before
-        the password is looked at; by default 5 wrong ones lock a login name until 15
+        A candidate who has chosen a login name may use the document number as well.
+
+        Neither the answer nor its time tells whether the account exists. Each attempt counts
+        before the password is looked at; by default 5 wrong ones lock a login name until 15
         minutes after the first, and a right one clears it. A caller (the client
         certificate) is locked likewise while 5,000 of its attempts, and at least half of
         them, are wrong. What ends without a verdict (OVERLOADED, the caller's deadline)
         does not count. A client does not retry LOGIN_FAILED by itself.
 
-        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        The initial password (the last 6 characters of the document number, where an office
+        has reset it) opens nothing but ChangePassword: the tokens are restricted, and say what
+        is to be done.
 
-    def CreateStaffAccount(self, request, context):
-        """Creates an officer's or auditor's account. Only the operator's certificate may.
+        Staff: with a second factor the right password alone is answered
+        SECOND_FACTOR_REQUIRED, and still counts as an attempt; a wrong code, or one that has
+        been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
+        one, where it is required (the default), the tokens are restricted to setting it up.
 
-        Atomic and audited.
+        An account has 20 logins at a time; the one used least recently ends for a new one.
 
-        Errors: INVALID_REQUEST (also for a login name that is a document number),
-        LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
+        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +118,19 @@ class AccountServiceServicer:
         ask again when a token names a key they do not have.
 
         Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevokedLogins(self, request, context):
+        """Logins that ended before their access tokens did: whoever verifies tokens asks every
+        second, and refuses those of these logins (claim `sid`).
+
+        Each login comes once after the cursor at which it was not there yet; none is left
+        out, whatever else the database has in progress. Pages of up to 5,000.
+
+        Errors: INVALID_REQUEST for a cursor that is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,15 +149,15 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.LogInRequest.FromString,
                     response_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.LogInResponse.SerializeToString,
             ),
-            'CreateStaffAccount': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateStaffAccount,
-                    request_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountRequest.FromString,
-                    response_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountResponse.SerializeToString,
-            ),
             'ListSigningKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSigningKeys,
                     request_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysRequest.FromString,
                     response_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysResponse.SerializeToString,
+            ),
+            'ListRevokedLogins': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevokedLogins,
+                    request_deserializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsRequest.FromString,
+                    response_serializer=zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -211,33 +226,6 @@ class AccountService:
             _registered_method=True)
 
     @staticmethod
-    def CreateStaffAccount(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/zikao.registration.v1.AccountService/CreateStaffAccount',
-            zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountRequest.SerializeToString,
-            zikao_dot_registration_dot_v1_dot_account__service__pb2.CreateStaffAccountResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def ListSigningKeys(request,
             target,
             options=(),
@@ -254,6 +242,33 @@ class AccountService:
             '/zikao.registration.v1.AccountService/ListSigningKeys',
             zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysRequest.SerializeToString,
             zikao_dot_registration_dot_v1_dot_account__service__pb2.ListSigningKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevokedLogins(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.registration.v1.AccountService/ListRevokedLogins',
+            zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsRequest.SerializeToString,
+            zikao_dot_registration_dot_v1_dot_account__service__pb2.ListRevokedLoginsResponse.FromString,
             options,
             channel_credentials,
             insecure,

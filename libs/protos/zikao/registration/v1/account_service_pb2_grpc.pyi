@@ -52,30 +52,45 @@ class AccountServiceStub:
     REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     LogIn: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.LogInRequest, _account_service_pb2.LogInResponse]
-    """Proves a candidate's or officer's password and returns an access token.
+    """Proves a candidate's or officer's password and begins a login.
 
-    The answer does not tell whether the account exists. Each attempt counts before
-    the password is looked at; by default 5 wrong ones lock a login name until 15
+    A candidate who has chosen a login name may use the document number as well.
+
+    Neither the answer nor its time tells whether the account exists. Each attempt counts
+    before the password is looked at; by default 5 wrong ones lock a login name until 15
     minutes after the first, and a right one clears it. A caller (the client
     certificate) is locked likewise while 5,000 of its attempts, and at least half of
     them, are wrong. What ends without a verdict (OVERLOADED, the caller's deadline)
     does not count. A client does not retry LOGIN_FAILED by itself.
 
-    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
-    """
-    CreateStaffAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]
-    """Creates an officer's or auditor's account. Only the operator's certificate may.
+    The initial password (the last 6 characters of the document number, where an office
+    has reset it) opens nothing but ChangePassword: the tokens are restricted, and say what
+    is to be done.
 
-    Atomic and audited.
+    Staff: with a second factor the right password alone is answered
+    SECOND_FACTOR_REQUIRED, and still counts as an attempt; a wrong code, or one that has
+    been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
+    one, where it is required (the default), the tokens are restricted to setting it up.
 
-    Errors: INVALID_REQUEST (also for a login name that is a document number),
-    LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    An account has 20 logins at a time; the one used least recently ends for a new one.
+
+    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
+    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
     """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]
     """The public keys with which access tokens are verified. Callers keep them and
     ask again when a token names a key they do not have.
 
     Errors: none of its own.
+    """
+    ListRevokedLogins: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListRevokedLoginsRequest, _account_service_pb2.ListRevokedLoginsResponse]
+    """Logins that ended before their access tokens did: whoever verifies tokens asks every
+    second, and refuses those of these logins (claim `sid`).
+
+    Each login comes once after the cursor at which it was not there yet; none is left
+    out, whatever else the database has in progress. Pages of up to 5,000.
+
+    Errors: INVALID_REQUEST for a cursor that is none.
     """
 
 @_typing.type_check_only
@@ -102,30 +117,45 @@ class AccountServiceAsyncStub(AccountServiceStub):
     REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     LogIn: _aio.UnaryUnaryMultiCallable[_account_service_pb2.LogInRequest, _account_service_pb2.LogInResponse]  # type: ignore[assignment]
-    """Proves a candidate's or officer's password and returns an access token.
+    """Proves a candidate's or officer's password and begins a login.
 
-    The answer does not tell whether the account exists. Each attempt counts before
-    the password is looked at; by default 5 wrong ones lock a login name until 15
+    A candidate who has chosen a login name may use the document number as well.
+
+    Neither the answer nor its time tells whether the account exists. Each attempt counts
+    before the password is looked at; by default 5 wrong ones lock a login name until 15
     minutes after the first, and a right one clears it. A caller (the client
     certificate) is locked likewise while 5,000 of its attempts, and at least half of
     them, are wrong. What ends without a verdict (OVERLOADED, the caller's deadline)
     does not count. A client does not retry LOGIN_FAILED by itself.
 
-    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
-    """
-    CreateStaffAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateStaffAccountRequest, _account_service_pb2.CreateStaffAccountResponse]  # type: ignore[assignment]
-    """Creates an officer's or auditor's account. Only the operator's certificate may.
+    The initial password (the last 6 characters of the document number, where an office
+    has reset it) opens nothing but ChangePassword: the tokens are restricted, and say what
+    is to be done.
 
-    Atomic and audited.
+    Staff: with a second factor the right password alone is answered
+    SECOND_FACTOR_REQUIRED, and still counts as an attempt; a wrong code, or one that has
+    been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
+    one, where it is required (the default), the tokens are restricted to setting it up.
 
-    Errors: INVALID_REQUEST (also for a login name that is a document number),
-    LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    An account has 20 logins at a time; the one used least recently ends for a new one.
+
+    Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
+    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
     """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """The public keys with which access tokens are verified. Callers keep them and
     ask again when a token names a key they do not have.
 
     Errors: none of its own.
+    """
+    ListRevokedLogins: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListRevokedLoginsRequest, _account_service_pb2.ListRevokedLoginsResponse]  # type: ignore[assignment]
+    """Logins that ended before their access tokens did: whoever verifies tokens asks every
+    second, and refuses those of these logins (claim `sid`).
+
+    Each login comes once after the cursor at which it was not there yet; none is left
+    out, whatever else the database has in progress. Pages of up to 5,000.
+
+    Errors: INVALID_REQUEST for a cursor that is none.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -161,30 +191,30 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_service_pb2.LogInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_service_pb2.LogInResponse, _abc.Awaitable[_account_service_pb2.LogInResponse]]:
-        """Proves a candidate's or officer's password and returns an access token.
+        """Proves a candidate's or officer's password and begins a login.
 
-        The answer does not tell whether the account exists. Each attempt counts before
-        the password is looked at; by default 5 wrong ones lock a login name until 15
+        A candidate who has chosen a login name may use the document number as well.
+
+        Neither the answer nor its time tells whether the account exists. Each attempt counts
+        before the password is looked at; by default 5 wrong ones lock a login name until 15
         minutes after the first, and a right one clears it. A caller (the client
         certificate) is locked likewise while 5,000 of its attempts, and at least half of
         them, are wrong. What ends without a verdict (OVERLOADED, the caller's deadline)
         does not count. A client does not retry LOGIN_FAILED by itself.
 
-        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
-        """
+        The initial password (the last 6 characters of the document number, where an office
+        has reset it) opens nothing but ChangePassword: the tokens are restricted, and say what
+        is to be done.
 
-    @_abc_1.abstractmethod
-    def CreateStaffAccount(
-        self,
-        request: _account_service_pb2.CreateStaffAccountRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_account_service_pb2.CreateStaffAccountResponse, _abc.Awaitable[_account_service_pb2.CreateStaffAccountResponse]]:
-        """Creates an officer's or auditor's account. Only the operator's certificate may.
+        Staff: with a second factor the right password alone is answered
+        SECOND_FACTOR_REQUIRED, and still counts as an attempt; a wrong code, or one that has
+        been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
+        one, where it is required (the default), the tokens are restricted to setting it up.
 
-        Atomic and audited.
+        An account has 20 logins at a time; the one used least recently ends for a new one.
 
-        Errors: INVALID_REQUEST (also for a login name that is a document number),
-        LOGIN_NAME_TAKEN, PASSWORD_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
+        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
         """
 
     @_abc_1.abstractmethod
@@ -197,6 +227,21 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         ask again when a token names a key they do not have.
 
         Errors: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRevokedLogins(
+        self,
+        request: _account_service_pb2.ListRevokedLoginsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.ListRevokedLoginsResponse, _abc.Awaitable[_account_service_pb2.ListRevokedLoginsResponse]]:
+        """Logins that ended before their access tokens did: whoever verifies tokens asks every
+        second, and refuses those of these logins (claim `sid`).
+
+        Each login comes once after the cursor at which it was not there yet; none is left
+        out, whatever else the database has in progress. Pages of up to 5,000.
+
+        Errors: INVALID_REQUEST for a cursor that is none.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

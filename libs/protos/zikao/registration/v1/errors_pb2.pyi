@@ -71,6 +71,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
     """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
+    ERROR_REASON_LOGIN_ENDED: _ErrorReason.ValueType  # 40
+    """The login has ended: logged out, lapsed, revoked, or its refresh token was used twice."""
+    ERROR_REASON_SECOND_FACTOR_REQUIRED: _ErrorReason.ValueType  # 41
+    """The password is right; the code of the second factor is missing."""
+    ERROR_REASON_ONE_TIME_CODE_WRONG: _ErrorReason.ValueType  # 42
+    """The code is wrong, of another time, or has been used before."""
+    ERROR_REASON_SECOND_FACTOR_EXISTS: _ErrorReason.ValueType  # 43
+    """The account has a confirmed second factor; the operator can remove it."""
+    ERROR_REASON_SECOND_FACTOR_MISSING: _ErrorReason.ValueType  # 44
+    """No second factor has been begun for the account."""
+    ERROR_REASON_ACCOUNT_DISABLED: _ErrorReason.ValueType  # 45
+    """The staff account has been disabled; told only to who knows its password."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the registration service answers with, beside
@@ -126,4 +138,16 @@ or not; RetryInfo says when the next may be made.
 """
 ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
 """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
+ERROR_REASON_LOGIN_ENDED: ErrorReason.ValueType  # 40
+"""The login has ended: logged out, lapsed, revoked, or its refresh token was used twice."""
+ERROR_REASON_SECOND_FACTOR_REQUIRED: ErrorReason.ValueType  # 41
+"""The password is right; the code of the second factor is missing."""
+ERROR_REASON_ONE_TIME_CODE_WRONG: ErrorReason.ValueType  # 42
+"""The code is wrong, of another time, or has been used before."""
+ERROR_REASON_SECOND_FACTOR_EXISTS: ErrorReason.ValueType  # 43
+"""The account has a confirmed second factor; the operator can remove it."""
+ERROR_REASON_SECOND_FACTOR_MISSING: ErrorReason.ValueType  # 44
+"""No second factor has been begun for the account."""
+ERROR_REASON_ACCOUNT_DISABLED: ErrorReason.ValueType  # 45
+"""The staff account has been disabled; told only to who knows its password."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

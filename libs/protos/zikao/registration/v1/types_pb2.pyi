@@ -362,3 +362,59 @@ class Registration(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Registration: _TypeAlias = Registration  # noqa: Y015
+
+@_typing.final
+class LoginTokens(_message.Message):
+    """What proves who is calling: an access token, short-lived, and what gets the next one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    REFRESH_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    MUST_CHANGE_PASSWORD_FIELD_NUMBER: _builtins.int
+    MUST_SET_UP_SECOND_FACTOR_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """Signed token (JWT, EdDSA), sent as `authorization: Bearer <token>`."""
+    subject: _builtins.str
+    """Candidate id, or the staff account's id."""
+    refresh_token: _builtins.str
+    """Opaque; good for one RefreshToken through the same caller."""
+    must_change_password: _builtins.bool
+    """The tokens open nothing but ChangePassword, until it has been called."""
+    must_set_up_second_factor: _builtins.bool
+    """The tokens open nothing but BeginSecondFactor and ConfirmSecondFactor, until the
+    second factor is set up (and ChangePassword, where that is to be done as well).
+    """
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the access token ends: after 2 hours, of staff after 15 minutes, by default.
+        RefreshToken gets another.
+        """
+
+    @_builtins.property
+    def refresh_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the login ends, whatever is refreshed: after 12 hours, of staff after 8, by
+        default. Of staff also 30 minutes after the last refresh.
+        """
+
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        subject: _builtins.str = ...,
+        refresh_token: _builtins.str = ...,
+        refresh_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        must_change_password: _builtins.bool = ...,
+        must_set_up_second_factor: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refresh_expires_at", b"refresh_expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "expires_at", b"expires_at", "must_change_password", b"must_change_password", "must_set_up_second_factor", b"must_set_up_second_factor", "refresh_expires_at", b"refresh_expires_at", "refresh_token", b"refresh_token", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoginTokens: _TypeAlias = LoginTokens  # noqa: Y015

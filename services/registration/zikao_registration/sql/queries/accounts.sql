@@ -7,18 +7,26 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- Under the own login name, else by the document: nobody's name is another's document number.
 -- name: find_account
-SELECT account_id, password_hash, must_change_password, role, scope, disabled_at,
-    second_factor_enc, second_factor_step, login_index
+SELECT account_id, password_hash, must_change_password, role, scope, login_name_enc,
+    second_factor_enc, second_factor_step, created_at, disabled_at
 FROM registration.account
 WHERE login_index = $1 OR document_index = ANY ($2::bytea[])
 ORDER BY login_index = $1 DESC
 LIMIT 1;
 
 -- name: get_account
-SELECT account_id, password_hash, must_change_password, role, scope, disabled_at,
-    second_factor_enc, second_factor_step, login_index
+SELECT account_id, password_hash, must_change_password, role, scope, login_name_enc,
+    second_factor_enc, second_factor_step, created_at, disabled_at
 FROM registration.account
 WHERE account_id = $1;
+
+-- name: list_staff
+SELECT account_id, password_hash, must_change_password, role, scope, login_name_enc,
+    second_factor_enc, second_factor_step, created_at, disabled_at
+FROM registration.account
+WHERE kind = 'staff' AND account_id > $1
+ORDER BY account_id
+LIMIT $2;
 
 -- name: lock_account
 SELECT account_id FROM registration.account WHERE account_id = $1 FOR NO KEY UPDATE;
@@ -26,6 +34,13 @@ SELECT account_id FROM registration.account WHERE account_id = $1 FOR NO KEY UPD
 -- name: set_password
 UPDATE registration.account SET password_hash = $2, must_change_password = $3
 WHERE account_id = $1;
+
+-- name: set_second_factor
+UPDATE registration.account SET second_factor_enc = $2, second_factor_step = $3
+WHERE account_id = $1;
+
+-- name: set_disabled
+UPDATE registration.account SET disabled_at = $2 WHERE account_id = $1;
 
 -- Counted before the password is looked at, so that parallel guesses are not free.
 -- An attempt at or before $3 has lapsed and the count begins anew.

@@ -1,0 +1,124 @@
+"""Choose a new password (DOMAIN section 3, Account); the initial one is good for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.account_store import AccountStore
+from zikao_registration.commands import check_password as checking
+from zikao_registration.commands.count_attempts import Attempt, Verdict
+from zikao_registration.commands.start_login import go_on_with
+from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.open_logins import LoginRules, StartedLogin
+from zikao_registration.domain.passwords import (
+    PASSWORD_MIN_CHARACTERS,
+    STAFF_PASSWORD_MIN_CHARACTERS,
+    check_password,
+)
+from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.store import Store
+
+
+@dataclass(frozen=True)
+class PasswordChange:
+    """Somebody who has logged in wants another password."""
+
+    actor: Actor
+    old_password: str = field(repr=False)
+    new_password: str = field(repr=False)
+
+    @property
+    def account_id(self) -> UUID:
+        """Whose password it is."""
+        return UUID(self.actor.subject)
+
+    async def require_allowed(self, accounts: AccountStore, store: Store) -> None:
+        """Judge the new password before anything is hashed; raises PASSWORD_REFUSED, NOT_FOUND."""
+        account = await accounts.get_account(self.account_id)
+        number = ""
+        if not account.is_staff:
+            number = (await store.get_registration(self.account_id)).document.number
+        least = STAFF_PASSWORD_MIN_CHARACTERS if account.is_staff else PASSWORD_MIN_CHARACTERS
+        check_password(self.new_password, document_number=number, min_characters=least)
+        if self.new_password == self.old_password:
+            raise DomainError("PASSWORD_REFUSED", detail="不能与原密码相同")
+
+    async def prove_old(
+        self,
+        open_accounts: checking.OpenAccounts,
+        hashing: PasswordHashing,
+        rules: LoginRules,
+        now: datetime,
+    ) -> str | None:
+        """Return the hash of the old password, if it is right (None: it is the initial one).
+
+        Raises DomainError LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED. Attempts are counted apart
+        from those of LogIn: who has stolen a token locks nobody out.
+        """
+        attempt = Attempt(rules.limit, f"account:{self.account_id}", self.actor.caller, now)
+
+        async def find(accounts: AccountStore) -> Account:
+            return await accounts.get_account(self.account_id)
+
+        account, is_right = await checking.check_password(
+            open_accounts, hashing, attempt, find, self.old_password
+        )
+        verdict = Verdict.RIGHT if is_right else Verdict.WRONG
+        # Shielded: who gives up takes no verdict along.
+        await asyncio.shield(_judge(open_accounts, attempt, verdict))
+        if account is None or not is_right:
+            raise DomainError("LOGIN_FAILED")
+        return account.password_hash
+
+    async def apply(
+        self,
+        accounts: AccountStore,
+        store: Store,
+        rules: LoginRules,
+        *,
+        old_hash: str | None,
+        new_hash: str,
+        now: datetime,
+    ) -> StartedLogin:
+        """Set it, end all other logins, go on with this one; raises LOGIN_ENDED."""
+        before = await accounts.get_account(self.account_id, for_update=True)
+        if before.password_hash != old_hash:  # changed meanwhile
+            raise DomainError("LOGIN_ENDED")
+        await accounts.set_password(self.account_id, new_hash)
+        return await go_on_alone(
+            accounts, store, rules, actor=self.actor, action="change_password", now=now
+        )
+
+
+async def go_on_alone(
+    accounts: AccountStore,
+    store: Store,
+    rules: LoginRules,
+    *,
+    actor: Actor,
+    action: str,
+    now: datetime,
+) -> StartedLogin:
+    """End all logins of the actor's account but this one, which may do what is allowed now.
+
+    The account is locked, and was changed by what the audit calls `action`. Raises LOGIN_ENDED.
+    """
+    account = await accounts.get_account(UUID(actor.subject))
+    login = await accounts.logins.lock(UUID(actor.login_id)) if actor.login_id else None
+    if login is None or not login.is_open(now):
+        raise DomainError("LOGIN_ENDED")
+    await accounts.revoke_logins(account.account_id, now, but_for=login.login_id)
+    await store.audit(actor, action, now, *account.candidate_ids)
+    restricted = rules.is_restricted(account)
+    return await go_on_with(accounts, account, rules, login, restricted=restricted, now=now)
+
+
+async def _judge(open_accounts: checking.OpenAccounts, attempt: Attempt, verdict: Verdict) -> None:
+    async with open_accounts() as (accounts, _):
+        await attempt.judge(accounts, verdict)

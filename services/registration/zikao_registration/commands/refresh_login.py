@@ -1,0 +1,68 @@
+"""A refresh token is used up by the next pair; one that comes twice ends the login."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.account_store import AccountStore
+from zikao_registration.commands.check_password import OpenAccounts
+from zikao_registration.commands.start_login import go_on_with
+from zikao_registration.domain.open_logins import LoginRules, RefreshToken, StartedLogin
+from zikao_registration.store import Store
+
+
+@dataclass(frozen=True)
+class Refreshing:
+    """Somebody shows a refresh token through a caller."""
+
+    rules: LoginRules
+    token: str
+    caller: str
+    now: datetime
+
+    async def refresh(self, accounts: AccountStore) -> StartedLogin:
+        """The login with its next refresh token. Raises DomainError LOGIN_ENDED."""
+        token = RefreshToken.parse(self.token)
+        login = await accounts.logins.lock(token.login_id) if token else None
+        if token is None or login is None or not login.is_open(self.now):
+            raise DomainError("LOGIN_ENDED")
+        # Not locked: who changes the account ends this login before or after it.
+        account = await accounts.get_account(login.account_id)
+        if not token.is_current(login, self.caller) or login.is_idle(account, self.rules, self.now):
+            raise DomainError("LOGIN_ENDED")
+        restricted = login.restricted or self.rules.is_restricted(account)
+        return await go_on_with(
+            accounts, account, self.rules, login, restricted=restricted, now=self.now
+        )
+
+    @asynccontextmanager
+    async def ending_reused(self, open_accounts: OpenAccounts) -> AsyncIterator[None]:
+        """End the login of a token that was refused as used up; its own transaction is undone."""
+        try:
+            yield
+        except DomainError as error:
+            if error.reason == "LOGIN_ENDED":
+                async with open_accounts() as (accounts, store):
+                    await self._end_if_reused(accounts, store)
+            raise
+
+    async def _end_if_reused(self, accounts: AccountStore, store: Store) -> None:
+        token = RefreshToken.parse(self.token)
+        login = await accounts.logins.lock(token.login_id) if token else None
+        if token is None or login is None or not login.is_open(self.now):
+            return
+        if token.is_current(login, self.caller):  # idle
+            return
+        await accounts.logins.revoke(login.login_id, login.account_id, self.now)
+        account = await accounts.get_account(login.account_id)
+        actor = Actor(str(account.account_id), account.role, account.scope, self.caller)
+        after = {"caller": self.caller, "begun_through": login.caller}
+        await store.audit(
+            actor, "refresh_token_reused", self.now, *account.candidate_ids, after=after
+        )

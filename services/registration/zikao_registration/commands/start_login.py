@@ -1,0 +1,62 @@
+"""Begin a login for somebody who has proved who they are."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from zikao_registration.account_store import AccountStore
+from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.open_logins import (
+    MAX_OPEN_LOGINS,
+    Login,
+    LoginRules,
+    RefreshToken,
+    StartedLogin,
+)
+
+
+async def start_login(
+    accounts: AccountStore, account: Account, rules: LoginRules, *, caller: str, now: datetime
+) -> StartedLogin:
+    """A new login through `caller` (the name in its certificate).
+
+    The account's row is locked, and `account` is what is in it: whoever changes a password,
+    disables the account or revokes its logins comes before or after, never between.
+    """
+    token = _new_token(uuid4())
+    login = Login(
+        login_id=token.login_id,
+        account_id=account.account_id,
+        caller=caller,
+        restricted=rules.is_restricted(account),
+        refresh_sha256=token.sha256,
+        created_at=now,
+        used_at=now,
+        expires_at=now + rules.lifetime(account),
+    )
+    await accounts.logins.insert(login)
+    await accounts.logins.revoke_surplus(account.account_id, now, MAX_OPEN_LOGINS)
+    return StartedLogin(account, login, token, rules.needs_second_factor(account))
+
+
+async def go_on_with(
+    accounts: AccountStore,
+    account: Account,
+    rules: LoginRules,
+    login: Login,
+    *,
+    restricted: bool,
+    now: datetime,
+) -> StartedLogin:
+    """The same login with a new refresh token; its row is locked."""
+    token = _new_token(login.login_id)
+    login = replace(login, refresh_sha256=token.sha256, restricted=restricted, used_at=now)
+    await accounts.logins.rotate(login)
+    return StartedLogin(account, login, token, rules.needs_second_factor(account))
+
+
+def _new_token(login_id: UUID) -> RefreshToken:
+    return RefreshToken(login_id, secrets.token_urlsafe(32))

@@ -1,0 +1,103 @@
+"""A login: what refreshes it, how long it lasts, when its tokens end."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.logins import LoginLimit
+
+MAX_OPEN_LOGINS = 20
+_REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class LoginRules:
+    """How often one may try, and how long a login and its access tokens last."""
+
+    limit: LoginLimit
+    candidate_lifetime: timedelta
+    staff_lifetime: timedelta
+    staff_idle: timedelta
+    second_factor_required: bool
+    longest_token: timedelta
+
+    def lifetime(self, account: Account) -> timedelta:
+        """How long a login of the account lasts, whatever is refreshed."""
+        return self.staff_lifetime if account.is_staff else self.candidate_lifetime
+
+    def needs_second_factor(self, account: Account) -> bool:
+        """Whether one must be set up before anything else."""
+        return self.second_factor_required and account.is_staff and not account.has_second_factor
+
+    def is_restricted(self, account: Account) -> bool:
+        """Whether something must be done before anything else."""
+        return account.needs_password or self.needs_second_factor(account)
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody is logged in through a caller; `restricted` until what was due at its begin is done.
+
+    An account that has everything by now does not lift it: perhaps another login did that.
+    """
+
+    login_id: UUID
+    account_id: UUID
+    caller: str
+    restricted: bool
+    refresh_sha256: bytes = field(repr=False)
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether it has neither lapsed nor been revoked."""
+        return self.revoked_at is None and now < self.expires_at
+
+    def is_idle(self, account: Account, rules: LoginRules, now: datetime) -> bool:
+        """Whether nobody has refreshed it for too long; candidates may take their time."""
+        return account.is_staff and now >= self.used_at + rules.staff_idle
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """The login it is of, and a secret of 256 bits: so much randomness needs no slow hash."""
+
+    login_id: UUID
+    secret: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> RefreshToken | None:
+        """Read one; None for what is none."""
+        found = _REFRESH_TOKEN.fullmatch(text)
+        return cls(UUID(found[1]), found[2]) if found else None
+
+    def __str__(self) -> str:
+        """The text that its owner keeps."""
+        return f"{self.login_id.hex}.{self.secret}"
+
+    @property
+    def sha256(self) -> bytes:
+        """What is stored of it."""
+        return hashlib.sha256(self.secret.encode()).digest()
+
+    def is_current(self, login: Login, caller: str) -> bool:
+        """Whether it is the login's last one, from the caller the login began through."""
+        return login.caller == caller and hmac.compare_digest(login.refresh_sha256, self.sha256)
+
+
+@dataclass(frozen=True)
+class StartedLogin:
+    """A login with the only copy of its refresh token, and whose it is."""
+
+    account: Account
+    login: Login
+    refresh_token: RefreshToken
+    needs_second_factor: bool
