@@ -7,10 +7,12 @@ from typing import Any
 
 import grpc
 from PIL import Image
-from support.registration_people import JINJIANG, document_number
+from support.registration_people import JINJIANG, MOBILE, PASSWORD, document_number
 from support.service import TIMEOUT_SECONDS, Caller, new_id
 from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
+from zikao.registration.v1 import older_record_service_pb2 as records
+from zikao.registration.v1 import ticket_number_service_pb2 as tickets
 from zikao.registration.v1 import types_pb2 as types
 
 OLDER_NAME = "王一"
@@ -81,3 +83,35 @@ async def import_rows(
     begun = await office.call(start_request(len(rows), **settings))
     (answer,) = await send_rows(office, begun.progress.import_id, rows)
     return answer
+
+
+def activation_request(number: int = 1, **changes: Any) -> tickets.ActivateTicketNumberRequest:
+    """The activation of `older_row`."""
+    fields: dict[str, Any] = {
+        "request_id": new_id(),
+        "ticket_number": older_number(number),
+        "document_type": types.DOCUMENT_TYPE_RESIDENT_ID,
+        "document_number": document_number(number),
+        "name": OLDER_NAME,
+        "new_password": PASSWORD,
+        "mobile": MOBILE,
+    }
+    return tickets.ActivateTicketNumberRequest(**fields | changes)
+
+
+def merge_request(keep: int, *cancel: int) -> tickets.MergeTicketNumbersRequest:
+    """Numbers of one person."""
+    return tickets.MergeTicketNumbersRequest(
+        request_id=new_id(),
+        keep=older_number(keep),
+        cancel=map(older_number, cancel),
+        reason="重复档案",
+    )
+
+
+def completion_request(number: int, **changes: Any) -> records.CompleteOlderRecordRequest:
+    """What an office fills in."""
+    fields: dict[str, Any] = {"request_id": new_id(), "ticket_number": older_number(number)}
+    if "document_number" in changes:
+        fields["document_type"] = types.DOCUMENT_TYPE_RESIDENT_ID
+    return records.CompleteOlderRecordRequest(**fields | changes)

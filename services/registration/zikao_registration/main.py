@@ -16,6 +16,8 @@ from zikao.registration.v1 import login_service_pb2 as login
 from zikao.registration.v1 import login_service_pb2_grpc as login_grpc
 from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
+from zikao.registration.v1 import older_record_service_pb2 as record
+from zikao.registration.v1 import older_record_service_pb2_grpc as record_grpc
 from zikao.registration.v1 import profile_change_service_pb2 as profile_change
 from zikao.registration.v1 import profile_change_service_pb2_grpc as profile_change_grpc
 from zikao.registration.v1 import recovery_service_pb2 as recovery
@@ -30,6 +32,8 @@ from zikao.registration.v1 import staff_service_pb2 as staff
 from zikao.registration.v1 import staff_service_pb2_grpc as staff_grpc
 from zikao.registration.v1 import study_record_service_pb2 as study_record
 from zikao.registration.v1 import study_record_service_pb2_grpc as study_record_grpc
+from zikao.registration.v1 import ticket_number_service_pb2 as number
+from zikao.registration.v1 import ticket_number_service_pb2_grpc as number_grpc
 from zikao.registration.v1 import work_list_service_pb2 as work_list
 from zikao.registration.v1 import work_list_service_pb2_grpc as work_list_grpc
 from zikao_kit.background import repeat, running
@@ -58,6 +62,7 @@ from zikao_registration.rpc.audits import AuditRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.logins import LoginRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
+from zikao_registration.rpc.older_records import OlderRecordRpc
 from zikao_registration.rpc.profile_changes import ProfileChangeRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
@@ -65,6 +70,7 @@ from zikao_registration.rpc.reviews import ReviewRpc
 from zikao_registration.rpc.sessions import SessionRpc
 from zikao_registration.rpc.staff import StaffRpc
 from zikao_registration.rpc.study_records import StudyRecordRpc
+from zikao_registration.rpc.ticket_numbers import TicketNumberRpc
 from zikao_registration.rpc.work_lists import WorkListRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
@@ -194,6 +200,8 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
         definition(older_grpc, older, "OlderCandidateService", OlderCandidateRpc(parts)),
+        definition(record_grpc, record, "OlderRecordService", OlderRecordRpc(parts)),
+        definition(number_grpc, number, "TicketNumberService", TicketNumberRpc(parts)),
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
         definition(study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc(parts)),
     ]

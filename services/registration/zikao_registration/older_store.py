@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,28 +14,10 @@ from zikao_kit.db import Record, Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 
 from zikao_registration.domain.documents import Document, DocumentType, Sex
-from zikao_registration.domain.older_imports import NumberStatus, OlderImport
+from zikao_registration.domain.held_numbers import StoredNumber
+from zikao_registration.domain.older_imports import NumberStatus, OlderImport, RecordFilter
 from zikao_registration.domain.older_records import OlderRecord, Photo, RefusedRow
 from zikao_registration.domain.personal import Track
-
-
-@dataclass(frozen=True)
-class StoredNumber:
-    """A ticket number, and what was imported with it: `record` until it is activated."""
-
-    ticket_number: str
-    status: NumberStatus
-    reason: str
-    assigned_at: datetime
-    ended_at: datetime | None
-    candidate_id: UUID | None
-    is_imported: bool
-    is_activated: bool
-    county_code: str
-    content_index: bytes
-    document_index: bytes | None
-    record: OlderRecord | None
-    photo_sha256: bytes
 
 
 class OlderStore:
@@ -130,6 +111,13 @@ class OlderStore:
         if photos[0]:
             await self._tx.execute("save_older_photos", *photos)
 
+    async def list_records(
+        self, code_prefix: str, filter_by: RecordFilter, after: str, limit: int
+    ) -> list[str]:
+        """Numbers in an area (2 to 6 digits) whose records wait for something, after another."""
+        rows = await self._tx.fetch(f"list_{filter_by}_records", code_prefix, after, limit)
+        return [row["ticket_number"] for row in rows]
+
     async def get_photos(self, numbers: Collection[str]) -> dict[str, Photo]:
         """The photos of older candidates, by ticket number."""
         rows = await self._tx.fetch("get_older_photos", list(numbers))
@@ -142,11 +130,16 @@ class OlderStore:
         return [row["ticket_number"] for row in rows]
 
     async def list_numbers_of_person(
-        self, candidate_id: UUID | None, document_index: bytes | None, after: str, limit: int
+        self, known: StoredNumber, after: str, limit: int
     ) -> list[StoredNumber]:
-        """Every number of a person, by number, those after one."""
+        """Every number of the person who has one, by number, those after another."""
         rows = await self._tx.fetch(
-            "list_numbers_of_person", candidate_id, document_index, after, limit
+            "list_numbers_of_person",
+            known.candidate_id,
+            known.document_index,
+            known.ticket_number,
+            after,
+            limit,
         )
         return list((await self.get_numbers([row["ticket_number"] for row in rows])).values())
 
@@ -154,18 +147,24 @@ class OlderStore:
         """Make older numbers the current ones of candidates, whose rows have the data by now."""
         numbers, candidates = list(activated), list(activated.values())
         await self._tx.execute("activate_numbers", numbers, candidates)
-        await self._tx.execute("activate_older_records", numbers, candidates, now)
+        await self.bind(activated, now)
+
+    async def bind(self, owned: Mapping[str, UUID], now: datetime) -> None:
+        """Make numbers candidates', who have the data: records and photos keep none."""
+        numbers = list(owned)
+        await self._tx.execute("bind_numbers", numbers, list(owned.values()))
+        await self._tx.execute("bind_older_records", numbers, list(owned.values()), now)
         await self._tx.execute("delete_older_photos", numbers)
 
-    async def cancel(
-        self, numbers: Collection[str], reason: str, now: datetime, owner: UUID | None
-    ) -> None:
-        """Cancel numbers, for ever; `owner` is the candidate whose other number stays."""
-        await self._tx.execute("cancel_numbers", list(numbers), reason, now, owner)
+    async def adopt_cancelled(self, people: Mapping[UUID, Document], now: datetime) -> None:
+        """Bind the cancelled numbers of people who have become candidates."""
+        indexes = [self.document_index(document) for document in people.values()]
+        rows = await self._tx.fetch("find_cancelled_numbers", list(people), indexes)
+        await self.bind({row["ticket_number"]: row["candidate_id"] for row in rows}, now)
 
-    async def has_numbers_like(self, pattern: str) -> bool:
-        """Say whether an older number has a form."""
-        return bool(await self._tx.fetchval("has_older_numbers_like", pattern))
+    async def cancel(self, numbers: Collection[str], reason: str, now: datetime) -> None:
+        """Cancel numbers, for ever."""
+        await self._tx.execute("cancel_numbers", list(numbers), reason, now)
 
     def document_index(self, document: Document | None) -> bytes | None:
         """What a person is found by."""
@@ -216,7 +215,7 @@ class OlderStore:
             ended_at=row["ended_at"],
             candidate_id=row["candidate_id"],
             is_imported=row["content_index"] is not None,
-            is_activated=row["activated_at"] is not None,
+            activated_at=row["activated_at"],
             county_code=row["county_code"] or "",
             content_index=row["content_index"] or b"",
             document_index=row["document_index"],

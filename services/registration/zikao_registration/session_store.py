@@ -49,6 +49,11 @@ class SessionStore:
         digits = session.ticket_number_session
         return bool(await self._tx.fetchval("shares_digits", digits, session.code))
 
+    async def shares_older_numbers(self, session: Session) -> bool:
+        """Say whether an older candidate's ticket number looks like the session's."""
+        pattern = f"^{session.ticket_number_pattern.pattern}$"
+        return bool(await self._tx.fetchval("has_older_numbers_like", pattern))
+
     async def used_counties(self, session_code: str) -> set[str]:
         """Counties with registrations in a session."""
         rows = await self._tx.fetch("list_used_counties", session_code)

@@ -113,6 +113,12 @@ class Store:
             registration.updated_at,
         )
 
+    async def begin_anew(self, draft: Registration) -> None:
+        """Store a registration that begins again in another session, without its material."""
+        await self._tx.execute("move_to_session", draft.candidate_id, draft.session_code)
+        await self._tx.execute("delete_material", draft.candidate_id)
+        await self.update_registration(draft)
+
     async def save_photo(
         self, candidate_id: UUID, sha256: bytes, jpeg: bytes, now: datetime
     ) -> None:

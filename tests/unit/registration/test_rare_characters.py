@@ -9,7 +9,6 @@ from zikao_registration.domain.personal import name_problem
 from zikao_registration.domain.rare_characters import (
     RareCharacters,
     is_private,
-    name_key,
     private_in,
     standard_mapping,
 )
@@ -85,11 +84,3 @@ def test_unknown_characters_are_told_by_code_point() -> None:
     """Who must find out what a character was hears which it is."""
     assert list(private_in("王\ue000一\U000f0001")) == ["U+E000", "U+F0001"]
     assert name_problem("王\ue000") == "姓名含有自造字（U+E000），请改用标准汉字"
-
-
-@pytest.mark.parametrize(
-    "typed", ["阿依古丽·买买提", "阿依古丽•买买提", " 阿依古丽．买买提 ", "阿依古丽 · 买买提"]
-)
-def test_a_name_is_the_same_however_its_dot_is_typed(typed: str) -> None:
-    """Keyboards have many dots; the person has one name."""
-    assert name_key(typed) == name_key("阿依古丽·买买提")

@@ -29,9 +29,10 @@ def test_every_pair_is_decided(state: State, action: Action) -> None:
     assert refused.value.metadata["state"] == STATE_NAMES_ZH[state]
 
 
-def test_final_states_have_no_way_out() -> None:
-    """Nothing happens any more to an approved or an abandoned registration."""
-    assert not [key for key in TRANSITIONS if key[0] in FINAL]
+def test_final_states_have_one_way_out() -> None:
+    """An approved or an abandoned registration only begins anew, as a draft."""
+    ways = {key: after for key, after in TRANSITIONS.items() if key[0] in FINAL}
+    assert ways == {(state, Action.REGISTER_ANEW): State.DRAFT for state in FINAL}
 
 
 def test_every_state_is_reached_from_a_draft() -> None:

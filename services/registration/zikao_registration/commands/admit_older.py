@@ -45,17 +45,25 @@ async def admit_older(
     activated = {each.ticket_number: each.candidate_id for each in admitted}
     photos = await older.get_photos(activated)
     await store.insert_admitted(admitted)
-    for number, photo in photos.items():
-        await store.save_photo(activated[number], photo.sha256, photo.jpeg, now)
     await older.activate(activated, now)
+    await older.adopt_cancelled({each.candidate_id: each.document for each in admitted}, now)
     after = {"state": State.APPROVED}
     await store.audit(actor, "admit_older_candidate", now, *activated.values(), after=after)
-    await store.publish(*(_with_photo(each, photos.get(each.ticket_number)) for each in admitted))
+    published = [
+        await take_photo(store, each, photos[each.ticket_number])
+        if each.ticket_number in photos
+        else each
+        for each in admitted
+    ]
+    await store.publish(*published)
     return activated
 
 
-def _with_photo(registration: Registration, photo: Photo | None) -> Registration:
-    return replace(registration, photo_sha256=photo.sha256) if photo else registration
+async def take_photo(store: Store, registration: Registration, photo: Photo) -> Registration:
+    """Store an older candidate's photo as the candidate's; the caller publishes."""
+    now = registration.updated_at
+    await store.save_photo(registration.candidate_id, photo.sha256, photo.jpeg, now)
+    return replace(registration, photo_sha256=photo.sha256)
 
 
 def _registration(record: OlderRecord, document: Document, now: datetime) -> Registration:

@@ -8,6 +8,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.domain.session import Session, session_problems
 from zikao_registration.domain.session_changes import (
     changes_between,
+    refuse_older_digits,
     refuse_shared_digits,
     require_harmless,
 )
@@ -38,6 +39,8 @@ async def apply_session(
 async def _refuse_harm(sessions: SessionStore, before: Session | None, after: Session) -> None:
     if await sessions.shares_digits(after):
         raise refuse_shared_digits(after)
+    if await sessions.shares_older_numbers(after):
+        raise refuse_older_digits(after)
     if before is not None:
         require_harmless(
             before,

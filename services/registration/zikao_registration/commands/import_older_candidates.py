@@ -17,6 +17,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.admit_older import admit_older
 from zikao_registration.commands.start_import import find_import
+from zikao_registration.domain.held_numbers import StoredNumber
 from zikao_registration.domain.older_imports import (
     Entered,
     NumberStatus,
@@ -25,7 +26,7 @@ from zikao_registration.domain.older_imports import (
     outcome_of,
 )
 from zikao_registration.domain.older_records import CheckedRows, OlderRecord, RefusedRow
-from zikao_registration.older_store import OlderStore, StoredNumber
+from zikao_registration.older_store import OlderStore
 from zikao_registration.store import Store
 
 
@@ -105,6 +106,5 @@ async def _judge(
 
 
 def _entered(known: StoredNumber) -> Entered:
-    return Entered(
-        known.status, known.content_index, known.county_code, is_activated=known.is_activated
-    )
+    is_activated = known.activated_at is not None
+    return Entered(known.status, known.content_index, known.county_code, is_activated=is_activated)

@@ -20,6 +20,14 @@ class NumberStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RecordFilter(StrEnum):
+    """What records of older candidates wait for."""
+
+    WAITING = "waiting"
+    INCOMPLETE = "incomplete"
+    TO_MERGE = "to_merge"
+
+
 class Outcome(StrEnum):
     """What becomes of a row that is taken."""
 

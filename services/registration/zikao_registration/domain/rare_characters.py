@@ -25,8 +25,6 @@ E815: 2E81 20087 20089 200CC 2E84 3473 3447 2E88 2E8B 9FB4 359E 361A 360E 2E8C 2
       4729 477C 478D 2ECA 4947 497A 497D 4982 4983 4985 4986 499F 499B 49B7 49B6 9FBA
       241FE 4CA3 4C9F 4CA0 4CA1 4C77 4CA2 4D13 4D14 4D15 4D16 4D17 4D18 4D19 4DAE 9FBB
 """
-# What people type for the dot in names such as 阿依古丽·买买提.
-_DOTS = dict.fromkeys(map(ord, "•・‧∙⋅．﹒｡.●"), "·")
 
 
 def standard_mapping() -> dict[str, str]:
@@ -67,8 +65,3 @@ def private_in(text: str) -> Iterator[str]:
 def code_point(text: str) -> str:
     """The code points of a text, for people: `U+E863`."""
     return " ".join(f"U+{ord(character):04X}" for character in text)
-
-
-def name_key(name: str) -> str:
-    """Equal for two ways of typing one name: width, blanks, dots and case do not count."""
-    return "".join(name.translate(_DOTS).split()).casefold()

@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     USE_CODE = "use_code"
     QUESTION = "question"
     ANSWER = "answer"
+    ACTIVATION = "activation"
 
 
 class SecurityQuestion(StrEnum):

@@ -54,6 +54,11 @@ def refuse_shared_digits(session: Session) -> DomainError:
     return _refused(f"考次段{session.ticket_number_session}已由其他考次使用")
 
 
+def refuse_older_digits(session: Session) -> DomainError:
+    """The refusal of digits that ticket numbers of older candidates have."""
+    return _refused(f"考次段{session.ticket_number_session}已有往届考生使用")
+
+
 def _settings(before: Session, after: Session) -> Iterator[str]:
     for field, label in _LABELS_ZH.items():
         old, new = getattr(before, field), getattr(after, field)

@@ -32,6 +32,8 @@ class Action(StrEnum):
     REJECT = "reject"
     # A deadline has passed (`Session.expired_states`).
     EXPIRE = "expire"
+    # In another session; of an approved one only when its ticket number has ended.
+    REGISTER_ANEW = "register_anew"
 
 
 TRANSITIONS: dict[tuple[State, Action], State] = {
@@ -53,6 +55,8 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     (State.REJECTED, Action.ADD_MATERIAL): State.REJECTED,
     (State.REJECTED, Action.SUBMIT): State.PENDING_REVIEW,
     (State.REJECTED, Action.EXPIRE): State.ABANDONED,
+    (State.APPROVED, Action.REGISTER_ANEW): State.DRAFT,
+    (State.ABANDONED, Action.REGISTER_ANEW): State.DRAFT,
 }
 
 # Handed in: what offices decide.

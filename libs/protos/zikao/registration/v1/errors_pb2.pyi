@@ -83,6 +83,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No second factor has been begun for the account."""
     ERROR_REASON_ACCOUNT_DISABLED: _ErrorReason.ValueType  # 45
     """The staff account has been disabled; told only to who knows its password."""
+    ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: _ErrorReason.ValueType  # 100
+    """The office has not entered the ticket number."""
+    ERROR_REASON_ACTIVATION_DATA_MISMATCH: _ErrorReason.ValueType  # 101
+    """Document number or name are not those on record."""
+    ERROR_REASON_ALREADY_ACTIVATED: _ErrorReason.ValueType  # 102
+    """The ticket number is activated already."""
+    ERROR_REASON_ACTIVATION_CLOSED: _ErrorReason.ValueType  # 103
+    """The activation window is not open."""
+    ERROR_REASON_RECORD_INCOMPLETE: _ErrorReason.ValueType  # 104
+    """Document number or photo are missing on record."""
+    ERROR_REASON_ACCOUNT_EXISTS: _ErrorReason.ValueType  # 105
+    """The person has an account."""
+    ERROR_REASON_TICKET_NUMBERS_TO_MERGE: _ErrorReason.ValueType  # 106
+    """The person has several older ticket numbers."""
+    ERROR_REASON_TICKET_NUMBER_ENDED: _ErrorReason.ValueType  # 107
+    """The ticket number was cancelled or has ended."""
+    ERROR_REASON_TICKET_NUMBER_IN_USE: _ErrorReason.ValueType  # 108
+    """The ticket number is somebody's and has not ended."""
+    ERROR_REASON_DIFFERENT_PERSONS: _ErrorReason.ValueType  # 109
+    """Ticket numbers of different document numbers or names are not one person's."""
+    ERROR_REASON_DOCUMENT_OF_ANOTHER: _ErrorReason.ValueType  # 110
+    """The document number is on record with another ticket number or account."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the registration service answers with, beside
@@ -150,4 +172,26 @@ ERROR_REASON_SECOND_FACTOR_MISSING: ErrorReason.ValueType  # 44
 """No second factor has been begun for the account."""
 ERROR_REASON_ACCOUNT_DISABLED: ErrorReason.ValueType  # 45
 """The staff account has been disabled; told only to who knows its password."""
+ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: ErrorReason.ValueType  # 100
+"""The office has not entered the ticket number."""
+ERROR_REASON_ACTIVATION_DATA_MISMATCH: ErrorReason.ValueType  # 101
+"""Document number or name are not those on record."""
+ERROR_REASON_ALREADY_ACTIVATED: ErrorReason.ValueType  # 102
+"""The ticket number is activated already."""
+ERROR_REASON_ACTIVATION_CLOSED: ErrorReason.ValueType  # 103
+"""The activation window is not open."""
+ERROR_REASON_RECORD_INCOMPLETE: ErrorReason.ValueType  # 104
+"""Document number or photo are missing on record."""
+ERROR_REASON_ACCOUNT_EXISTS: ErrorReason.ValueType  # 105
+"""The person has an account."""
+ERROR_REASON_TICKET_NUMBERS_TO_MERGE: ErrorReason.ValueType  # 106
+"""The person has several older ticket numbers."""
+ERROR_REASON_TICKET_NUMBER_ENDED: ErrorReason.ValueType  # 107
+"""The ticket number was cancelled or has ended."""
+ERROR_REASON_TICKET_NUMBER_IN_USE: ErrorReason.ValueType  # 108
+"""The ticket number is somebody's and has not ended."""
+ERROR_REASON_DIFFERENT_PERSONS: ErrorReason.ValueType  # 109
+"""Ticket numbers of different document numbers or names are not one person's."""
+ERROR_REASON_DOCUMENT_OF_ANOTHER: ErrorReason.ValueType  # 110
+"""The document number is on record with another ticket number or account."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -94,3 +94,12 @@ FROM unnest(
 ) AS admitted (
     candidate_id, document_type, county_code, track, major_code, personal_enc, ticket_number
 );
+
+-- Who begins anew has no standing yet but that of everybody.
+-- name: move_to_session
+UPDATE registration.candidate
+SET session_code = $2, standing = 'active', standing_reason = ''
+WHERE candidate_id = $1;
+
+-- name: delete_material
+DELETE FROM registration.identity_material WHERE candidate_id = $1;

@@ -103,14 +103,74 @@ WHERE older_record.document_index = $1 AND ticket_number.status = 'older'
     AND ticket_number.ticket_number <> ALL ($2::text[])
 ORDER BY ticket_number.ticket_number;
 
+-- By one of them, which may be of somebody without a document on record.
 -- name: list_numbers_of_person
 SELECT ticket_number.ticket_number
 FROM registration.ticket_number
 LEFT JOIN registration.older_record USING (ticket_number)
-WHERE (ticket_number.candidate_id = $1 OR older_record.document_index = $2)
-    AND ticket_number.ticket_number > $3
+WHERE (
+        ticket_number.candidate_id = $1
+        OR older_record.document_index = $2
+        OR ticket_number.ticket_number = $3
+    )
+    AND ticket_number.ticket_number > $4
 ORDER BY ticket_number.ticket_number
-LIMIT $4;
+LIMIT $5;
+
+-- Codes are digits: ':' comes after '9'.
+-- name: list_waiting_records
+SELECT ticket_number.ticket_number
+FROM registration.older_record
+INNER JOIN registration.ticket_number USING (ticket_number)
+WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
+    AND older_record.activated_at IS NULL AND ticket_number.status = 'older'
+    AND ticket_number.ticket_number > $2
+ORDER BY ticket_number.ticket_number
+LIMIT $3;
+
+-- name: list_incomplete_records
+SELECT ticket_number.ticket_number
+FROM registration.older_record
+INNER JOIN registration.ticket_number USING (ticket_number)
+WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
+    AND ticket_number.ticket_number > $2
+    AND (
+        ticket_number.status = 'older' AND (
+            older_record.document_index IS NULL OR NOT EXISTS (
+                SELECT 1 FROM registration.older_photo
+                WHERE older_photo.ticket_number = older_record.ticket_number
+            )
+        )
+        OR ticket_number.status = 'current' AND NOT EXISTS (
+            SELECT 1 FROM registration.photo
+            WHERE photo.candidate_id = older_record.candidate_id
+        )
+    )
+ORDER BY ticket_number.ticket_number
+LIMIT $3;
+
+-- name: list_to_merge_records
+SELECT ticket_number.ticket_number
+FROM registration.older_record
+INNER JOIN registration.ticket_number USING (ticket_number)
+WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
+    AND ticket_number.status = 'older' AND ticket_number.ticket_number > $2
+    AND (
+        EXISTS (
+            SELECT 1
+            FROM registration.older_record AS other
+            INNER JOIN registration.ticket_number AS number USING (ticket_number)
+            WHERE other.document_index = older_record.document_index
+                AND other.ticket_number <> older_record.ticket_number
+                AND number.status = 'older'
+        )
+        OR EXISTS (
+            SELECT 1 FROM registration.account
+            WHERE account.document_index = older_record.document_index
+        )
+    )
+ORDER BY ticket_number.ticket_number
+LIMIT $3;
 
 -- name: activate_numbers
 UPDATE registration.ticket_number
@@ -118,20 +178,30 @@ SET status = 'current', candidate_id = activated.candidate_id
 FROM unnest($1::text[], $2::uuid[]) AS activated (ticket_number, candidate_id)
 WHERE ticket_number.ticket_number = activated.ticket_number;
 
--- name: activate_older_records
+-- name: bind_numbers
+UPDATE registration.ticket_number
+SET candidate_id = owned.candidate_id
+FROM unnest($1::text[], $2::uuid[]) AS owned (ticket_number, candidate_id)
+WHERE ticket_number.ticket_number = owned.ticket_number
+    AND ticket_number.candidate_id IS DISTINCT FROM owned.candidate_id;
+
+-- name: bind_older_records
 UPDATE registration.older_record
-SET candidate_id = activated.candidate_id, activated_at = $3, document_index = NULL,
-    record_enc = NULL
-FROM unnest($1::text[], $2::uuid[]) AS activated (ticket_number, candidate_id)
-WHERE older_record.ticket_number = activated.ticket_number;
+SET candidate_id = owned.candidate_id, activated_at = $3, document_index = NULL, record_enc = NULL
+FROM unnest($1::text[], $2::uuid[]) AS owned (ticket_number, candidate_id)
+WHERE older_record.ticket_number = owned.ticket_number AND older_record.candidate_id IS NULL;
 
 -- name: delete_older_photos
 DELETE FROM registration.older_photo WHERE ticket_number = ANY ($1::text[]);
 
+-- name: find_cancelled_numbers
+SELECT ticket_number.ticket_number, person.candidate_id
+FROM unnest($1::uuid[], $2::bytea[]) AS person (candidate_id, document_index)
+INNER JOIN registration.older_record USING (document_index)
+INNER JOIN registration.ticket_number USING (ticket_number)
+WHERE ticket_number.status = 'cancelled';
+
 -- name: cancel_numbers
 UPDATE registration.ticket_number
-SET status = 'cancelled', reason = $2, ended_at = $3, candidate_id = coalesce(candidate_id, $4)
+SET status = 'cancelled', reason = $2, ended_at = $3
 WHERE ticket_number = ANY ($1::text[]);
-
--- name: has_older_numbers_like
-SELECT EXISTS (SELECT 1 FROM registration.older_record WHERE ticket_number ~ $1);
