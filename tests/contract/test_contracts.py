@@ -53,7 +53,7 @@ def test_files_and_settings_have_room(method: MethodDescriptor) -> None:
         assert kib * 1024 > files
 
 
-READING = ("Get", "List", "Watch", "BatchGet", "Stream", "Query", "Verify")
+READING = ("Get", "List", "Export", "Watch", "BatchGet", "Stream", "Query", "Verify")
 # These need no request id: logging in changes nothing that is kept, finding counts
 # an attempt each time, and the
 # platform's calls are named by the order, refund or payment they are about.

@@ -1,6 +1,7 @@
 """What the registration service is told: its own settings beside the kit's sections."""
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
@@ -18,6 +19,8 @@ CANDIDATE_TOKEN_MINUTES = 120.0
 STAFF_TOKEN_MINUTES = 15.0
 LEASE_MINUTES = 15.0
 POLL_SECONDS = 1.0
+# Registrations that came to nothing are kept for half a year: no law needs them longer.
+ABANDONED_RETENTION_DAYS = 180
 LOGIN_ATTEMPTS = 5
 # A portal calls for all of its candidates, of whom some mistype: only one that fails by the
 # thousand, and at least as often as not, is trying names.
@@ -107,6 +110,7 @@ class RegistrationConfig:
     staff_token_minutes: float = STAFF_TOKEN_MINUTES
     lease_minutes: float = LEASE_MINUTES
     poll_seconds: float = POLL_SECONDS
+    abandoned_retention_days: int = ABANDONED_RETENTION_DAYS  # 0: for ever
     login: LoginConfig = field(default_factory=LoginConfig)
     argon2: Argon2Config = field(default_factory=Argon2Config)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
@@ -121,6 +125,11 @@ class RegistrationConfig:
         """Refuse tokens and leases that have ended before anybody can use them."""
         if min(self.candidate_token_minutes, self.staff_token_minutes, self.lease_minutes) * 60 < 1:
             raise ValueError("tokens (*_token_minutes) and leases must last a second at least")
+
+    @property
+    def abandoned_retention(self) -> timedelta:
+        """How long an abandoned registration is kept; none: for ever."""
+        return timedelta(days=self.abandoned_retention_days)
 
     @property
     def server_with_room(self) -> ServerConfig:

@@ -18,6 +18,8 @@ from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
 from zikao.registration.v1 import older_record_service_pb2 as record
 from zikao.registration.v1 import older_record_service_pb2_grpc as record_grpc
+from zikao.registration.v1 import privacy_service_pb2 as privacy
+from zikao.registration.v1 import privacy_service_pb2_grpc as privacy_grpc
 from zikao.registration.v1 import profile_change_service_pb2 as profile_change
 from zikao.registration.v1 import profile_change_service_pb2_grpc as profile_change_grpc
 from zikao.registration.v1 import recovery_service_pb2 as recovery
@@ -63,6 +65,7 @@ from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.logins import LoginRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
 from zikao_registration.rpc.older_records import OlderRecordRpc
+from zikao_registration.rpc.privacy import PrivacyRpc
 from zikao_registration.rpc.profile_changes import ProfileChangeRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
@@ -77,6 +80,7 @@ from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
+from zikao_registration.workers.retention import RetentionWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 
@@ -114,6 +118,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 decisions=decision_batcher(db, keys),
             )
             signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
+            retention = RetentionWorker(parts, config.abandoned_retention)
             await signing_keys.work()
             while await parts.revocations.work():
                 pass
@@ -124,6 +129,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                     repeat("deadlines", deadlines.work, config.poll_seconds),
                     repeat("messages", MessageWorker(parts).work, config.poll_seconds),
                     repeat("profile changes", ProfileChangeWorker(parts).work, config.poll_seconds),
+                    repeat("retention", retention.work, config.poll_seconds),
                     repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
                     repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
                     repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
@@ -191,6 +197,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(login_grpc, login, "LoginService", LoginRpc(parts)),
         definition(staff_grpc, staff, "StaffService", StaffRpc(parts)),
         definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
+        definition(privacy_grpc, privacy, "PrivacyService", PrivacyRpc(parts)),
         definition(
             profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc(parts)
         ),

@@ -36,6 +36,7 @@ from zikao_registration.names import SCHEMA
 from zikao_registration.older_store import OlderStore
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
+from zikao_registration.privacy_store import PrivacyStore
 from zikao_registration.profile_change_store import ProfileChangeStore
 from zikao_registration.review_store import ReviewStore
 from zikao_registration.signing import TokenKeys
@@ -94,6 +95,10 @@ class Parts:
     def study_records(self, tx: Transaction) -> StudyRecordStore:
         """The store of standings of a transaction."""
         return StudyRecordStore(tx)
+
+    def privacy(self, tx: Transaction) -> PrivacyStore:
+        """The store of copies and erasures of a transaction."""
+        return PrivacyStore(tx)
 
     def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> Desk:
         """What profile changes are worked on with, in a transaction."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -11,10 +10,9 @@ from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
-from zikao_registration.commands import check_password as checking
-from zikao_registration.commands.count_attempts import Attempt, Verdict
+from zikao_registration.commands.check_password import OpenAccounts
+from zikao_registration.commands.prove_password import prove_password
 from zikao_registration.commands.start_login import go_on_with
-from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.passwords import (
     PASSWORD_MIN_CHARACTERS,
@@ -51,29 +49,18 @@ class PasswordChange:
 
     async def prove_old(
         self,
-        open_accounts: checking.OpenAccounts,
+        open_accounts: OpenAccounts,
         hashing: PasswordHashing,
         rules: LoginRules,
         now: datetime,
     ) -> str | None:
         """Return the hash of the old password, if it is right (None: it is the initial one).
 
-        Raises DomainError LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED. Attempts are counted apart
-        from those of LogIn: who has stolen a token locks nobody out.
+        Raises DomainError LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED.
         """
-        attempt = Attempt(rules.limit, f"account:{self.account_id}", self.actor.caller, now)
-
-        async def find(accounts: AccountStore) -> Account:
-            return await accounts.get_account(self.account_id)
-
-        account, is_right = await checking.check_password(
-            open_accounts, hashing, attempt, find, self.old_password
+        account = await prove_password(
+            open_accounts, hashing, rules, self.old_password, actor=self.actor, now=now
         )
-        verdict = Verdict.RIGHT if is_right else Verdict.WRONG
-        # Shielded: who gives up takes no verdict along.
-        await asyncio.shield(_judge(open_accounts, attempt, verdict))
-        if account is None or not is_right:
-            raise DomainError("LOGIN_FAILED")
         return account.password_hash
 
     async def apply(
@@ -117,8 +104,3 @@ async def go_on_alone(
     await store.audit(actor, action, now, *account.candidate_ids)
     restricted = rules.is_restricted(account)
     return await go_on_with(accounts, account, rules, login, restricted=restricted, now=now)
-
-
-async def _judge(open_accounts: checking.OpenAccounts, attempt: Attempt, verdict: Verdict) -> None:
-    async with open_accounts() as (accounts, _):
-        await attempt.judge(accounts, verdict)

@@ -51,26 +51,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The county is not one of the session's."""
     ERROR_REASON_SERIALS_EXHAUSTED: _ErrorReason.ValueType  # 14
     """All serials of the county and session are used."""
-    ERROR_REASON_STUDY_RECORD_CLOSED: _ErrorReason.ValueType  # 60
-    """Study records are not asked for while candidates enroll."""
-    ERROR_REASON_STANDING_NOT_ALLOWED: _ErrorReason.ValueType  # 61
-    """The standing does not become another one this way."""
-    ERROR_REASON_PROFILE_CHANGE_CLOSED: _ErrorReason.ValueType  # 62
-    """No session's window of profile changes is open; metadata `detail` says when one is."""
-    ERROR_REASON_PROFILE_CHANGE_OPEN: _ErrorReason.ValueType  # 63
-    """An earlier request is still open."""
-    ERROR_REASON_PROFILE_CHANGE_STATE: _ErrorReason.ValueType  # 64
-    """The state of the profile change does not allow this action."""
-    ERROR_REASON_DOCUMENT_TAKEN: _ErrorReason.ValueType  # 65
-    """The document number is another candidate's."""
-    ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
-    """E-mail or SMS is not offered by this installation."""
-    ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
-    """Too many attempts to recover, of this document number or of this caller, registered
-    or not; RetryInfo says when the next may be made.
-    """
-    ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
-    """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
     ERROR_REASON_LOGIN_ENDED: _ErrorReason.ValueType  # 40
     """The login has ended: logged out, lapsed, revoked, or its refresh token was used twice."""
     ERROR_REASON_SECOND_FACTOR_REQUIRED: _ErrorReason.ValueType  # 41
@@ -83,6 +63,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No second factor has been begun for the account."""
     ERROR_REASON_ACCOUNT_DISABLED: _ErrorReason.ValueType  # 45
     """The staff account has been disabled; told only to who knows its password."""
+    ERROR_REASON_STUDY_RECORD_CLOSED: _ErrorReason.ValueType  # 60
+    """Study records are not asked for while candidates enroll."""
+    ERROR_REASON_STANDING_NOT_ALLOWED: _ErrorReason.ValueType  # 61
+    """The standing does not become another one this way."""
+    ERROR_REASON_PROFILE_CHANGE_CLOSED: _ErrorReason.ValueType  # 62
+    """No session's window of profile changes is open; metadata `detail` says when one is."""
+    ERROR_REASON_PROFILE_CHANGE_OPEN: _ErrorReason.ValueType  # 63
+    """An earlier request is still open."""
+    ERROR_REASON_PROFILE_CHANGE_STATE: _ErrorReason.ValueType  # 64
+    """The state of the profile change does not allow this action."""
+    ERROR_REASON_DOCUMENT_TAKEN: _ErrorReason.ValueType  # 65
+    """The document number is another candidate's."""
+    ERROR_REASON_ERASURE_NOT_ALLOWED: _ErrorReason.ValueType  # 66
+    """Personal data must be kept; metadata `detail` says why."""
+    ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
+    """E-mail or SMS is not offered by this installation."""
+    ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
+    """Too many attempts to recover, of this document number or of this caller, registered
+    or not; RetryInfo says when the next may be made.
+    """
+    ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
+    """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
     ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: _ErrorReason.ValueType  # 100
     """The office has not entered the ticket number."""
     ERROR_REASON_ACTIVATION_DATA_MISMATCH: _ErrorReason.ValueType  # 101
@@ -140,26 +142,6 @@ ERROR_REASON_COUNTY_UNKNOWN: ErrorReason.ValueType  # 13
 """The county is not one of the session's."""
 ERROR_REASON_SERIALS_EXHAUSTED: ErrorReason.ValueType  # 14
 """All serials of the county and session are used."""
-ERROR_REASON_STUDY_RECORD_CLOSED: ErrorReason.ValueType  # 60
-"""Study records are not asked for while candidates enroll."""
-ERROR_REASON_STANDING_NOT_ALLOWED: ErrorReason.ValueType  # 61
-"""The standing does not become another one this way."""
-ERROR_REASON_PROFILE_CHANGE_CLOSED: ErrorReason.ValueType  # 62
-"""No session's window of profile changes is open; metadata `detail` says when one is."""
-ERROR_REASON_PROFILE_CHANGE_OPEN: ErrorReason.ValueType  # 63
-"""An earlier request is still open."""
-ERROR_REASON_PROFILE_CHANGE_STATE: ErrorReason.ValueType  # 64
-"""The state of the profile change does not allow this action."""
-ERROR_REASON_DOCUMENT_TAKEN: ErrorReason.ValueType  # 65
-"""The document number is another candidate's."""
-ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
-"""E-mail or SMS is not offered by this installation."""
-ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81
-"""Too many attempts to recover, of this document number or of this caller, registered
-or not; RetryInfo says when the next may be made.
-"""
-ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
-"""Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
 ERROR_REASON_LOGIN_ENDED: ErrorReason.ValueType  # 40
 """The login has ended: logged out, lapsed, revoked, or its refresh token was used twice."""
 ERROR_REASON_SECOND_FACTOR_REQUIRED: ErrorReason.ValueType  # 41
@@ -172,6 +154,28 @@ ERROR_REASON_SECOND_FACTOR_MISSING: ErrorReason.ValueType  # 44
 """No second factor has been begun for the account."""
 ERROR_REASON_ACCOUNT_DISABLED: ErrorReason.ValueType  # 45
 """The staff account has been disabled; told only to who knows its password."""
+ERROR_REASON_STUDY_RECORD_CLOSED: ErrorReason.ValueType  # 60
+"""Study records are not asked for while candidates enroll."""
+ERROR_REASON_STANDING_NOT_ALLOWED: ErrorReason.ValueType  # 61
+"""The standing does not become another one this way."""
+ERROR_REASON_PROFILE_CHANGE_CLOSED: ErrorReason.ValueType  # 62
+"""No session's window of profile changes is open; metadata `detail` says when one is."""
+ERROR_REASON_PROFILE_CHANGE_OPEN: ErrorReason.ValueType  # 63
+"""An earlier request is still open."""
+ERROR_REASON_PROFILE_CHANGE_STATE: ErrorReason.ValueType  # 64
+"""The state of the profile change does not allow this action."""
+ERROR_REASON_DOCUMENT_TAKEN: ErrorReason.ValueType  # 65
+"""The document number is another candidate's."""
+ERROR_REASON_ERASURE_NOT_ALLOWED: ErrorReason.ValueType  # 66
+"""Personal data must be kept; metadata `detail` says why."""
+ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
+"""E-mail or SMS is not offered by this installation."""
+ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81
+"""Too many attempts to recover, of this document number or of this caller, registered
+or not; RetryInfo says when the next may be made.
+"""
+ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
+"""Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
 ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: ErrorReason.ValueType  # 100
 """The office has not entered the ticket number."""
 ERROR_REASON_ACTIVATION_DATA_MISMATCH: ErrorReason.ValueType  # 101

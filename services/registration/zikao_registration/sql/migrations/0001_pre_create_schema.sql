@@ -61,6 +61,7 @@ CREATE INDEX account_staff_idx ON registration.account (account_id) WHERE kind =
 
 CREATE TABLE registration.login (
     login_id uuid NOT NULL,
+    -- May be erased by now, while word of the revocation spreads.
     account_id uuid NOT NULL,
     caller text NOT NULL,
     restricted boolean NOT NULL,
@@ -71,8 +72,6 @@ CREATE TABLE registration.login (
     revoked_at timestamptz,
     revoked_xid xid8,
     CONSTRAINT login_pkey PRIMARY KEY (login_id),
-    CONSTRAINT login_account_fkey
-        FOREIGN KEY (account_id) REFERENCES registration.account (account_id),
     CONSTRAINT login_refresh_sha256_check CHECK (octet_length(refresh_sha256) = 32),
     CONSTRAINT login_revoked_check CHECK ((revoked_at IS NULL) = (revoked_xid IS NULL))
 );
@@ -171,6 +170,9 @@ CREATE INDEX candidate_leased_by_idx ON registration.candidate (leased_by)
 CREATE INDEX candidate_county_idx
     ON registration.candidate (county_code, queued_at, candidate_id);
 CREATE INDEX candidate_queue_idx ON registration.candidate (queued_at, candidate_id);
+-- What is kept for a while only.
+CREATE INDEX candidate_abandoned_idx ON registration.candidate (updated_at)
+    WHERE state = 'abandoned';
 -- What deadlines may still end.
 CREATE INDEX candidate_open_idx ON registration.candidate (session_code, state)
     WHERE state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected');
@@ -292,11 +294,17 @@ CREATE INDEX audit_county_idx ON registration.audit (county_code, at, audit_id);
 
 CREATE FUNCTION registration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'decision'
+        AND current_setting('registration.erasing', true) = 'on'
+    THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END
 $$;
-COMMENT ON FUNCTION registration.refuse_change() IS 'Keeps append-only tables append-only';
+COMMENT ON FUNCTION registration.refuse_change() IS
+    'Keeps append-only tables append-only; decisions go with a person whose data is erased';
 CREATE TRIGGER decision_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.decision
     FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.audit
