@@ -1,4 +1,4 @@
-"""An installation on one machine: database, services and payment platform as processes.
+"""An installation on one machine: database, services and what they reach out to, as processes.
 
 async with run_installation(Layout(Path("out/zikao")), port_base=7100, say=print) as installation:
     async with open_operator_channel(installation.targets.enrollment,
@@ -51,6 +51,7 @@ class Targets:
     enrollment: str = _target("enrollment")
     tickets: str = _target("tickets")
     payment: str = _target("payment")
+    outside: str = _target("outside")
 
 
 def certificate_of(folder: Path, name: str) -> CertFiles:

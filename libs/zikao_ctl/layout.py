@@ -53,6 +53,7 @@ class Layout:
         self.config = self.data / "config"
         self.logs = self.data / "logs"
         self.payment = self.data / "payment"
+        self.mails = self.data / "mails"
         self.clock_file = self.data / "clock.json"
         self._mark = self.data / "installation.json"
         self._lock = self.data / "lock"

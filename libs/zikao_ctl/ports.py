@@ -18,10 +18,15 @@ OFFSETS: Mapping[str, int] = {
     "tickets": 3,
     "payment": 4,
     POSTGRES: 5,
+    "outside": 6,
     "registration-metrics": 11,
     "enrollment-metrics": 12,
     "tickets-metrics": 13,
     "payment-metrics": 14,
+    "outside-metrics": 16,
+    "sms": 21,
+    "mail": 22,
+    "identity": 23,
 }
 MAX_PORT_BASE = 65535 - max(OFFSETS.values())
 # Below the ports that systems give to outgoing connections: one of those could take the port

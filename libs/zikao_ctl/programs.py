@@ -27,6 +27,10 @@ from zikao_ctl.supervisor import Program
 DRAIN_WAIT_SECONDS = 0.2
 DRAIN_GRACE_SECONDS = 5.0
 
+OUTSIDE = "outside"
+# There is no portal: one who tries takes code and state from the browser's address.
+REDIRECT_URI = "https://portal.localhost/login"
+
 Settings = dict[str, Any]
 
 
@@ -64,7 +68,46 @@ class Part:
 
 
 def _registration(at: Surroundings) -> Settings:
-    return _database(at, "registration") | _key_ring(at, "registration")
+    return _database(at, "registration") | _key_ring(at, "registration") | _reaching_out(at)
+
+
+def _reaching_out(at: Surroundings) -> Settings:
+    """How registration reaches candidates, and the government: what the part `outside` plays."""
+    secret = str(at.secrets.password_file(OUTSIDE))
+    ca_file = str(at.ca.issue(OUTSIDE).ca_file)
+    return {
+        "mail": {
+            "host": HOST,
+            "port": at.ports["mail"],
+            "sender": "no-reply@zikao.example",
+            "ca_file": ca_file,
+            "user": "registration",
+            "password_file": secret,
+        },
+        "sms": {
+            "url": f"https://{at.target('sms')}/v1/messages",
+            "key_file": secret,
+            "ca_file": ca_file,
+        },
+        "identity_provider": {
+            "issuer": f"https://{at.target('identity')}",
+            "client_id": "registration",
+            "client_secret_file": secret,
+            "redirect_uri": REDIRECT_URI,
+            "ca_file": ca_file,
+        },
+    }
+
+
+def _outside(at: Surroundings) -> Settings:
+    return {
+        "secret_file": str(at.secrets.password_file(OUTSIDE)),
+        "sms_listen": at.target("sms"),
+        "mail_listen": at.target("mail"),
+        "mail_folder": str(at.layout.mails),
+        "identity_listen": at.target("identity"),
+        "redirect_uri": REDIRECT_URI,
+    }
 
 
 def _enrollment(at: Surroundings) -> Settings:
@@ -94,6 +137,7 @@ PARTS = (
     Part("enrollment", ("zikao_enrollment", "serve"), _enrollment),
     Part("tickets", ("zikao_tickets", "serve"), _tickets),
     Part("payment", ("zikao_sandbox",), _payment, certificate="payment-platform"),
+    Part(OUTSIDE, ("zikao_sandbox.outside",), _outside),
 )
 
 

@@ -38,10 +38,14 @@ class SecretFiles:
 
     def password(self, service: str) -> str:
         """The password of the service's database role."""
-        path = self._folder / f"{service}.password"
+        return read_secret(self.password_file(service))
+
+    def password_file(self, name: str) -> Path:
+        """The file with a password, made when it is first asked for."""
+        path = self._folder / f"{name}.password"
         if not path.exists():
             write_whole(path, secrets.token_urlsafe(PASSWORD_BYTES), 0o600)
-        return read_secret(path)
+        return path
 
     def dsn_file(self, service: str, dsn: str) -> Path:
         """A file with the service's connection string."""

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import jwt
-from aiohttp import BasicAuth, web
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from zikao_kit.clock import Clock
@@ -191,7 +191,8 @@ class IdentityProvider:
         return web.json_response(token | {"id_token": self._id_token(grant)})
 
     def _basic(self) -> str:
-        return BasicAuth(self.client.client_id, self.client.secret).encode()
+        pair = f"{quote_plus(self.client.client_id)}:{quote_plus(self.client.secret)}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     def _id_token(self, grant: _Grant) -> str:
         now = int(self._clock.now().timestamp())

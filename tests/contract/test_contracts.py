@@ -61,6 +61,7 @@ NAMED_OTHERWISE = {
     "LogIn": None,
     "FindTicketNumber": None,
     "ImportOlderCandidates": "import_id",
+    "CompleteProviderLogin": "state",
     "CreatePaymentOrder": "order_id",
     "ClosePaymentOrder": "order_id",
     "RefundPayment": "refund_id",

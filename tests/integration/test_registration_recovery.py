@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.registration_older import OLDER_NAME, import_rows, older_number, older_row
 from support.registration_outside import Outside, code_in, outside
 from support.registration_people import (
     JINJIANG,
@@ -18,28 +18,30 @@ from support.registration_people import (
     WUHOU,
     account_request,
     apply_session,
-    approval,
     complete,
     document_number,
-    lease_request,
     log_in,
     new_candidate,
     new_officer,
-    submit_request,
+)
+from support.registration_recoveries import (
+    EMAIL,
+    MAIL,
+    NEW_PASSWORD,
+    NOBODY,
+    RESIDENT_ID,
+    SMS,
+    approved_candidate,
+    finish,
+    start,
+    until_nothing_waits,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import recovery_service_pb2 as pb
-from zikao.registration.v1 import types_pb2 as types
 from zikao_registration.config import RecoveryConfig
-
-NEW_PASSWORD = "an entirely new password"
-EMAIL = "ayi@example.com"
-RESIDENT_ID = types.DOCUMENT_TYPE_RESIDENT_ID
-SMS, MAIL = pb.RECOVERY_CHANNEL_SMS, pb.RECOVERY_CHANNEL_EMAIL
-NOBODY = 400
 
 
 @pytest.fixture
@@ -60,14 +62,9 @@ async def server(
         yield running
 
 
-async def approved(server: RegistrationServer, number: int = 1, **changes: Any) -> str:
+async def approved(server: RegistrationServer, number: int = 1) -> str:
     """A candidate with a ticket number; return that."""
-    candidate = await new_candidate(server, number)
-    await complete(candidate, email=EMAIL, **changes)
-    candidate_id = (await candidate.call(submit_request())).registration.candidate_id
-    officer = await new_officer(server)
-    await officer.call(lease_request())
-    return str((await officer.call(approval(candidate_id))).ticket_number)
+    return (await approved_candidate(server, number))[1]
 
 
 def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
@@ -75,25 +72,6 @@ def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
     return pb.FindTicketNumberRequest(
         document_type=RESIDENT_ID, document_number=document_number(number), name=name
     )
-
-
-def start(
-    number: int, ticket_number: str = "", channel: Any = SMS
-) -> pb.StartPasswordRecoveryRequest:
-    """Ask for a code."""
-    return pb.StartPasswordRecoveryRequest(
-        request_id=new_id(),
-        document_type=RESIDENT_ID,
-        document_number=document_number(number),
-        ticket_number=ticket_number,
-        channel=channel,
-    )
-
-
-def finish(recovery_id: str, code: str, **changes: Any) -> pb.CompletePasswordRecoveryRequest:
-    """Use a code."""
-    fields = {"request_id": new_id(), "new_password": NEW_PASSWORD} | changes
-    return pb.CompletePasswordRecoveryRequest(recovery_id=recovery_id, code=code, **fields)
 
 
 def reset(number: int) -> pb.ResetCandidatePasswordRequest:
@@ -116,12 +94,6 @@ async def portal_of(server: RegistrationServer) -> Caller:
     return await server.caller("portal")
 
 
-async def until_nothing_waits(server: RegistrationServer) -> None:
-    """Wait until every message has been handed over or given up."""
-    none_left = "SELECT 1 WHERE NOT EXISTS (TABLE registration.message)"
-    await until(lambda: server.rows(none_left))
-
-
 async def test_ticket_number_is_found(server: RegistrationServer) -> None:
     """Document in any form and name as typed give the number; anything else an empty answer."""
     ticket_number = await approved(server)
@@ -130,6 +102,15 @@ async def test_ticket_number_is_found(server: RegistrationServer) -> None:
     assert (await portal.call(dotted)).ticket_number == ticket_number
     assert (await portal.call(find(1, name="别人"))).ticket_number == ""
     assert (await portal.call(find(NOBODY))).ticket_number == ""
+
+
+async def test_older_numbers_are_found(server: RegistrationServer) -> None:
+    """A number that waits to be activated is found with its document and name."""
+    office = await server.caller("operator")
+    await import_rows(office, older_row(3))
+    portal = await portal_of(server)
+    assert (await portal.call(find(3, OLDER_NAME))).ticket_number == older_number(3)
+    assert (await portal.call(find(3, "别人"))).ticket_number == ""
 
 
 async def test_attempts_are_limited_for_known_and_unknown(server: RegistrationServer) -> None:
@@ -180,7 +161,7 @@ async def test_password_by_sms(server: RegistrationServer, peers: Outside) -> No
     portal = await portal_of(server)
     begun = await portal.call(start(1, ticket_number))
     await peers.until_sms()
-    code = await peers.sms_code(MOBILE)
+    code = peers.sms_code(MOBILE)
     assert document_number(1) not in peers.sms.arrived[0].text
     used = finish(begun.recovery_id, code)
     assert await portal.call(used) == await portal.call(used)
@@ -222,7 +203,7 @@ async def test_a_draft_is_recovered_without_number(
     portal = await portal_of(server)
     begun = await portal.call(start(2))
     await peers.until_sms()
-    await portal.call(finish(begun.recovery_id, await peers.sms_code(MOBILE)))
+    await portal.call(finish(begun.recovery_id, peers.sms_code(MOBILE)))
     await approved(server, 3)
     await portal.call(start(3))
     await portal.call(start(2, "510104220001"))
@@ -236,7 +217,7 @@ async def test_codes_are_tried_five_times(server: RegistrationServer, peers: Out
     portal = await portal_of(server)
     begun = await portal.call(start(1, ticket_number))
     await peers.until_sms()
-    code = await peers.sms_code(MOBILE)
+    code = peers.sms_code(MOBILE)
     guesses = (portal.refused(finish(begun.recovery_id, another(code))) for _ in range(5))
     assert {refused.reason for refused in await asyncio.gather(*guesses)} == {"RECOVERY_FAILED"}
     assert (await portal.refused(finish(begun.recovery_id, code))).reason == "RECOVERY_FAILED"
@@ -249,7 +230,7 @@ async def test_codes_lapse(server: RegistrationServer, peers: Outside) -> None:
     begun = await portal.call(start(1, ticket_number))
     await peers.until_sms()
     await server.move_clock(NOON + timedelta(minutes=10, seconds=1))
-    used = finish(begun.recovery_id, await peers.sms_code(MOBILE))
+    used = finish(begun.recovery_id, peers.sms_code(MOBILE))
     assert (await portal.refused(used)).reason == "RECOVERY_FAILED"
 
 
@@ -259,7 +240,7 @@ async def test_two_with_the_right_code(server: RegistrationServer, peers: Outsid
     portal = await portal_of(server)
     begun = await portal.call(start(1, ticket_number))
     await peers.until_sms()
-    code = await peers.sms_code(MOBILE)
+    code = peers.sms_code(MOBILE)
     both = [portal.start(finish(begun.recovery_id, code), 20) for _ in range(2)]
     done = await asyncio.gather(*both, return_exceptions=True)
     assert len([each for each in done if not isinstance(each, BaseException)]) == 1
@@ -273,10 +254,10 @@ async def test_another_code_is_void_after_one_was_used(
     portal = await portal_of(server)
     one = await portal.call(start(1, ticket_number))
     await peers.until_sms(1)
-    first = await peers.sms_code(MOBILE)
+    first = peers.sms_code(MOBILE)
     two = await portal.call(start(1, ticket_number))
     await peers.until_sms(2)
-    await portal.call(finish(two.recovery_id, await peers.sms_code(MOBILE)))
+    await portal.call(finish(two.recovery_id, peers.sms_code(MOBILE)))
     assert (await portal.refused(finish(one.recovery_id, first))).reason == "RECOVERY_FAILED"
 
 
@@ -286,7 +267,7 @@ async def test_weak_passwords_are_refused(server: RegistrationServer, peers: Out
     portal = await portal_of(server)
     begun = await portal.call(start(1, ticket_number))
     await peers.until_sms()
-    code = await peers.sms_code(MOBILE)
+    code = peers.sms_code(MOBILE)
     for weak in ("12345678", document_number(1)):
         refused = await portal.refused(finish(begun.recovery_id, code, new_password=weak))
         assert refused.reason == "PASSWORD_REFUSED"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 
+from zikao_registration.identity_tokens import IdentityProviderConfig
 from zikao_registration.mail_client import MailConfig
 from zikao_registration.sms_client import SmsConfig
 
@@ -117,6 +118,7 @@ class RegistrationConfig:
     # What is not configured cannot be chosen: CHANNEL_NOT_CONFIGURED.
     mail: MailConfig | None = None
     sms: SmsConfig | None = None
+    identity_provider: IdentityProviderConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
     rare_characters_file: Path | None = None

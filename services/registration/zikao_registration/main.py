@@ -1,8 +1,9 @@
 """How the parts of the registration service fit together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from zikao.registration.v1 import account_service_pb2 as account
@@ -11,7 +12,11 @@ from zikao.registration.v1 import audit_service_pb2 as audit
 from zikao.registration.v1 import audit_service_pb2_grpc as audit_grpc
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import candidate_feed_service_pb2_grpc as feed_grpc
+from zikao.registration.v1 import contact_service_pb2 as contact
+from zikao.registration.v1 import contact_service_pb2_grpc as contact_grpc
 from zikao.registration.v1 import errors_pb2
+from zikao.registration.v1 import identity_provider_service_pb2 as provider
+from zikao.registration.v1 import identity_provider_service_pb2_grpc as provider_grpc
 from zikao.registration.v1 import login_service_pb2 as login
 from zikao.registration.v1 import login_service_pb2_grpc as login_grpc
 from zikao.registration.v1 import older_candidate_service_pb2 as older
@@ -53,6 +58,7 @@ from zikao_registration.decision_desk import decision_batcher
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.identity_client import open_identity_client
 from zikao_registration.messenger import open_messenger
 from zikao_registration.names import PACKAGE, SCHEMA
 from zikao_registration.parts import Parts
@@ -61,12 +67,14 @@ from zikao_registration.pictures import Pictures
 from zikao_registration.rare_character_file import load_rare_characters
 from zikao_registration.rpc.accounts import AccountRpc
 from zikao_registration.rpc.audits import AuditRpc
+from zikao_registration.rpc.contacts import ContactRpc
 from zikao_registration.rpc.feed import CandidateFeedRpc
 from zikao_registration.rpc.logins import LoginRpc
 from zikao_registration.rpc.older_candidates import OlderCandidateRpc
 from zikao_registration.rpc.older_records import OlderRecordRpc
 from zikao_registration.rpc.privacy import PrivacyRpc
 from zikao_registration.rpc.profile_changes import ProfileChangeRpc
+from zikao_registration.rpc.provider_logins import IdentityProviderRpc
 from zikao_registration.rpc.recoveries import RecoveryRpc
 from zikao_registration.rpc.registrations import RegistrationRpc
 from zikao_registration.rpc.reviews import ReviewRpc
@@ -102,6 +110,9 @@ async def serve_registration(config: RegistrationConfig) -> None:
             pictures = Pictures()
             stack.callback(pictures.close)
             messenger = await stack.enter_async_context(open_messenger(config.mail, config.sms))
+            identity_provider = await stack.enter_async_context(
+                open_identity_client(config.identity_provider)
+            )
             parts = Parts(
                 db=db,
                 keys=keys,
@@ -113,28 +124,15 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 messenger=messenger,
                 revoked=revoked,
                 login_rules=_login_rules(config),
+                identity_provider=identity_provider,
                 lease=timedelta(minutes=config.lease_minutes),
                 rare_characters=rare_characters,
                 decisions=decision_batcher(db, keys),
             )
-            signing_keys, deadlines = SigningKeyWorker(parts), DeadlineWorker(parts)
-            retention = RetentionWorker(parts, config.abandoned_retention)
-            await signing_keys.work()
+            await SigningKeyWorker(parts).work()
             while await parts.revocations.work():
                 pass
-            await stack.enter_async_context(
-                running(
-                    repeat("signing keys", signing_keys.work, config.poll_seconds),
-                    repeat("revoked logins", parts.revocations.work, config.poll_seconds),
-                    repeat("deadlines", deadlines.work, config.poll_seconds),
-                    repeat("messages", MessageWorker(parts).work, config.poll_seconds),
-                    repeat("profile changes", ProfileChangeWorker(parts).work, config.poll_seconds),
-                    repeat("retention", retention.work, config.poll_seconds),
-                    repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
-                    repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
-                    repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
-                )
-            )
+            await stack.enter_async_context(running(*_beside(parts, config)))
             yield _services(parts)
 
     await serve(
@@ -144,6 +142,23 @@ async def serve_registration(config: RegistrationConfig) -> None:
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(trusted.get, clock, revoked),
     )
+
+
+def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside the calls."""
+    poll_seconds = config.poll_seconds
+    retention = RetentionWorker(parts, config.abandoned_retention)
+    return [
+        repeat("signing keys", SigningKeyWorker(parts).work, poll_seconds),
+        repeat("revoked logins", parts.revocations.work, poll_seconds),
+        repeat("deadlines", DeadlineWorker(parts).work, poll_seconds),
+        repeat("messages", MessageWorker(parts).work, poll_seconds),
+        repeat("profile changes", ProfileChangeWorker(parts).work, poll_seconds),
+        repeat("retention", retention.work, poll_seconds),
+        repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),
+        repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
+        repeat("old answers", Forgetting(parts.db, SCHEMA).work, FORGET_PAUSE_SECONDS),
+    ]
 
 
 def _hasher(config: Argon2Config) -> PasswordHasher:
@@ -205,6 +220,8 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(work_list_grpc, work_list, "WorkListService", WorkListRpc(parts)),
         definition(audit_grpc, audit, "AuditService", AuditRpc(parts)),
         definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
+        definition(provider_grpc, provider, "IdentityProviderService", IdentityProviderRpc(parts)),
+        definition(contact_grpc, contact, "ContactService", ContactRpc(parts)),
         definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
         definition(older_grpc, older, "OlderCandidateService", OlderCandidateRpc(parts)),
         definition(record_grpc, record, "OlderRecordService", OlderRecordRpc(parts)),

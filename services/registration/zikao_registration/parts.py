@@ -29,6 +29,7 @@ from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.identity_client import IdentityClient
 from zikao_registration.login_convert import login_tokens_to_pb
 from zikao_registration.message_store import MessageStore
 from zikao_registration.messenger import Messenger
@@ -61,6 +62,7 @@ class Parts:
     messenger: Messenger
     revoked: RevokedLogins
     login_rules: LoginRules
+    identity_provider: IdentityClient | None
     lease: timedelta
     rare_characters: RareCharacters
     decisions: Batcher[Entry]

@@ -7,6 +7,7 @@ from zikao_kit.db import Transaction
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.message_store import MessageStore
+from zikao_registration.older_store import OlderStore
 from zikao_registration.recovery_store import RecoveryStore
 from zikao_registration.store import Store
 
@@ -19,6 +20,7 @@ class RecoveryStores:
     candidates: Store
     recoveries: RecoveryStore
     messages: MessageStore
+    older: OlderStore
 
     @classmethod
     def of(cls, tx: Transaction, keys: KeyRing) -> "RecoveryStores":
@@ -28,4 +30,5 @@ class RecoveryStores:
             Store(tx, keys),
             RecoveryStore(tx, keys),
             MessageStore(tx, keys),
+            OlderStore(tx, keys),
         )

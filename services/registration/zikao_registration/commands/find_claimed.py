@@ -13,9 +13,16 @@ async def find_claimed(stores: RecoveryStores, claim: Claim) -> Registration | N
 
 
 async def find_ticket_number(stores: RecoveryStores, document: Document, name: str) -> str:
-    """The ticket number of the person with this document and name; empty without a match."""
+    """The ticket number of the person with this document and name; empty without a match.
+
+    Also one that waits to be activated; of several the first: activation says that they must
+    be merged. The same is asked of the database for everybody.
+    """
     found = await find_registration(stores, document)
-    return found.ticket_number if found and is_same_name(found.personal.name, name) else ""
+    waiting = await stores.older.get_numbers(await stores.older.other_numbers(document, []))
+    numbers = {found.ticket_number: found.personal.name} if found and found.ticket_number else {}
+    numbers |= {number: each.record.name for number, each in waiting.items() if each.record}
+    return next((number for number in numbers if is_same_name(numbers[number], name)), "")
 
 
 async def find_registration(stores: RecoveryStores, document: Document) -> Registration | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.find_claimed import find_claimed
@@ -17,6 +17,8 @@ from zikao_registration.domain.recovery import (
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.recovery_store import RecoveryStore, StoredAnswer
 from zikao_registration.recovery_stores import RecoveryStores
+
+ANSWER_MIN_CHARACTERS = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ async def require_answer(
     if found is None or not is_right:
         raise DomainError("RECOVERY_FAILED")
     return found.candidate_id
+
+
+def require_some_answer(answer: str) -> str:
+    """The answer in its plain form; raises INVALID_REQUEST when little is left of it."""
+    plain = plain_answer(answer)
+    if len(plain) < ANSWER_MIN_CHARACTERS:
+        problem = FieldProblem("answer", f"答案至少包含{ANSWER_MIN_CHARACTERS}个文字或数字")
+        raise DomainError(INVALID_REQUEST, fields=[problem])
+    return plain
 
 
 async def set_security_question(

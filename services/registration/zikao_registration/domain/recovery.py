@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     QUESTION = "question"
     ANSWER = "answer"
     ACTIVATION = "activation"
+    PROVIDER_LOGIN = "provider_login"
 
 
 class SecurityQuestion(StrEnum):
@@ -89,8 +90,9 @@ def is_same_name(one: str, other: str) -> bool:
 
 def plain_answer(answer: str) -> str:
     """What counts of an answer: letters, digits and characters, in one width and case."""
-    folded = unicodedata.normalize("NFKC", answer).casefold()
-    return "".join(character for character in folded if unicodedata.category(character)[0] in "LMN")
+    taken_apart = unicodedata.normalize("NFKD", answer)
+    counting = (each for each in taken_apart if unicodedata.category(each)[0] in "LMN")
+    return unicodedata.normalize("NFKD", "".join(counting).casefold())
 
 
 def plausible_question(digest: bytes) -> SecurityQuestion:

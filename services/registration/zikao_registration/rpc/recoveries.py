@@ -116,7 +116,8 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             )
             return pb.ResetCandidatePasswordResponse(candidate_id=str(candidate_id))
 
-        return await self._parts.run_once(request, pb.ResetCandidatePasswordResponse, work)
+        async with self._parts.spreading_revocations():
+            return await self._parts.run_once(request, pb.ResetCandidatePasswordResponse, work)
 
     async def _start(
         self, request: pb.StartPasswordRecoveryRequest
@@ -166,7 +167,8 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             )
             return pb.CompletePasswordRecoveryResponse()
 
-        return await self._parts.run_once(request, response_type, work)
+        async with self._parts.spreading_revocations():
+            return await self._parts.run_once(request, response_type, work)
 
     async def _recover_with_answer(
         self, request: pb.RecoverWithSecurityAnswerRequest
@@ -191,7 +193,8 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             )
             return pb.RecoverWithSecurityAnswerResponse()
 
-        return await self._parts.run_once(request, pb.RecoverWithSecurityAnswerResponse, work)
+        async with self._parts.spreading_revocations():
+            return await self._parts.run_once(request, pb.RecoverWithSecurityAnswerResponse, work)
 
     def _attempt(self, purpose: Purpose) -> RecoveryAttempt:
         now, caller = self._parts.clock.now(), current_actor().caller

@@ -2,6 +2,7 @@
 
 from zikao_registration.commands.expire_registrations import EXPIRED_AT_ONCE, expire_registrations
 from zikao_registration.parts import Parts
+from zikao_registration.provider_login_store import ProviderLoginStore
 from zikao_registration.recovery_store import RecoveryStore
 
 
@@ -21,6 +22,7 @@ class DeadlineWorker:
         async with self._parts.db.transaction() as tx:
             lapsed_at = self._parts.recovery_limit.lapsed_at(now)
             await RecoveryStore(tx, self._parts.keys).delete_lapsed(lapsed_at, now)
+            await ProviderLoginStore(tx, self._parts.keys).delete_expired(now)
         async with self._parts.db.read() as tx:
             sessions = await self._parts.store(tx).sessions.load_all()
         more = False

@@ -107,6 +107,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Ticket numbers of different document numbers or names are not one person's."""
     ERROR_REASON_DOCUMENT_OF_ANOTHER: _ErrorReason.ValueType  # 110
     """The document number is on record with another ticket number or account."""
+    ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 83
+    """Login by an identity provider is not offered by this installation."""
+    ERROR_REASON_PROVIDER_LOGIN_FAILED: _ErrorReason.ValueType  # 84
+    """The state is unknown, used or has lapsed, or the provider's answer proves nothing."""
+    ERROR_REASON_ASSURANCE_TOO_LOW: _ErrorReason.ValueType  # 85
+    """The provider does not know the person well enough."""
+    ERROR_REASON_PROVIDER_ACCOUNT_UNKNOWN: _ErrorReason.ValueType  # 86
+    """The person has no account."""
+    ERROR_REASON_PROVIDER_NAME_DIFFERS: _ErrorReason.ValueType  # 87
+    """The account of the document has another name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the registration service answers with, beside
@@ -198,4 +208,14 @@ ERROR_REASON_DIFFERENT_PERSONS: ErrorReason.ValueType  # 109
 """Ticket numbers of different document numbers or names are not one person's."""
 ERROR_REASON_DOCUMENT_OF_ANOTHER: ErrorReason.ValueType  # 110
 """The document number is on record with another ticket number or account."""
+ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 83
+"""Login by an identity provider is not offered by this installation."""
+ERROR_REASON_PROVIDER_LOGIN_FAILED: ErrorReason.ValueType  # 84
+"""The state is unknown, used or has lapsed, or the provider's answer proves nothing."""
+ERROR_REASON_ASSURANCE_TOO_LOW: ErrorReason.ValueType  # 85
+"""The provider does not know the person well enough."""
+ERROR_REASON_PROVIDER_ACCOUNT_UNKNOWN: ErrorReason.ValueType  # 86
+"""The person has no account."""
+ERROR_REASON_PROVIDER_NAME_DIFFERS: ErrorReason.ValueType  # 87
+"""The account of the document has another name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

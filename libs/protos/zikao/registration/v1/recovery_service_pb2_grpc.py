@@ -84,8 +84,8 @@ class RecoveryServiceServicer:
     """
 
     def FindTicketNumber(self, request, context):
-        """The ticket number of the person with this document and name; empty when there is
-        none, or the name is another.
+        """The ticket number of the person with this document and name, also one that waits
+        to be activated; empty when there is none, or the name is another.
 
         Errors: INVALID_REQUEST, DOCUMENT_INVALID, RECOVERY_LOCKED.
         """

@@ -41,8 +41,8 @@ class RecoveryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecoveryServiceAsyncStub: ...
     FindTicketNumber: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.FindTicketNumberRequest, _recovery_service_pb2.FindTicketNumberResponse]
-    """The ticket number of the person with this document and name; empty when there is
-    none, or the name is another.
+    """The ticket number of the person with this document and name, also one that waits
+    to be activated; empty when there is none, or the name is another.
 
     Errors: INVALID_REQUEST, DOCUMENT_INVALID, RECOVERY_LOCKED.
     """
@@ -101,8 +101,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FindTicketNumber: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.FindTicketNumberRequest, _recovery_service_pb2.FindTicketNumberResponse]  # type: ignore[assignment]
-    """The ticket number of the person with this document and name; empty when there is
-    none, or the name is another.
+    """The ticket number of the person with this document and name, also one that waits
+    to be activated; empty when there is none, or the name is another.
 
     Errors: INVALID_REQUEST, DOCUMENT_INVALID, RECOVERY_LOCKED.
     """
@@ -164,8 +164,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recovery_service_pb2.FindTicketNumberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recovery_service_pb2.FindTicketNumberResponse, _abc.Awaitable[_recovery_service_pb2.FindTicketNumberResponse]]:
-        """The ticket number of the person with this document and name; empty when there is
-        none, or the name is another.
+        """The ticket number of the person with this document and name, also one that waits
+        to be activated; empty when there is none, or the name is another.
 
         Errors: INVALID_REQUEST, DOCUMENT_INVALID, RECOVERY_LOCKED.
         """

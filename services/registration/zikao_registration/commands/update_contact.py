@@ -1,0 +1,39 @@
+"""Where a candidate is reached (DOMAIN section 3, Recovery)."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_registration.domain.messages import Channel, contact_changed_message
+from zikao_registration.domain.recovery import NOTICE_LIFETIME, contact
+from zikao_registration.domain.states import STATE_NAMES_ZH, State
+from zikao_registration.recovery_stores import RecoveryStores
+
+
+async def update_contact(
+    stores: RecoveryStores, mobile: str, email: str, *, actor: Actor, now: datetime
+) -> None:
+    """Replace the actor's contacts, and tell the replaced ones.
+
+    Codes on their way to the old ones are void. Raises DomainError NOT_FOUND, and
+    STATE_NOT_ALLOWED before approval: an application is edited as a whole.
+    """
+    before = await stores.candidates.get_registration(UUID(actor.subject), for_update=True)
+    if before.state is not State.APPROVED:
+        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[before.state])
+    personal = replace(before.personal, mobile=mobile, email=email)
+    old, new = ({each: contact(of, each) for each in Channel} for of in (before.personal, personal))
+    changed = [channel for channel in Channel if old[channel] != new[channel]]
+    if not changed:
+        return
+    await stores.candidates.update_registration(replace(before, personal=personal, updated_at=now))
+    await stores.recoveries.void_recoveries(before.candidate_id)
+    for channel in changed:
+        if old[channel]:
+            notice = contact_changed_message(channel, old[channel], now + NOTICE_LIFETIME)
+            await stores.messages.insert(notice)
+    names = {"changed": [str(channel) for channel in changed]}
+    await stores.candidates.audit(actor, "update_contact", now, before.candidate_id, after=names)

@@ -1,0 +1,174 @@
+"""Messages to candidates: handed over at least once, whatever gateway and processes do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from support.registration_outside import SECRET, Outside, outside
+from support.registration_people import MOBILE
+from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service import until
+from support.service_databases import MakeDatabase
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database
+from zikao_kit.queries import Queries
+from zikao_registration.domain.messages import Channel, OutgoingMessage
+from zikao_registration.message_store import MessageStore
+from zikao_sandbox.sms_gateway import SmsBehaviour
+
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+async def peers(tmp_path: Path) -> AsyncIterator[Outside]:
+    """Mail server and SMS gateway."""
+    async with outside(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def server(
+    make_database: MakeDatabase, tmp_path: Path, peers: Outside
+) -> AsyncIterator[RegistrationServer]:
+    """A running service that reaches candidates."""
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path, **peers.settings) as running:
+        yield running
+
+
+def sms(recipient: str = MOBILE) -> OutgoingMessage:
+    """A message that lasts an hour."""
+    return OutgoingMessage(uuid4(), Channel.SMS, recipient, "主题", "内容", LATER)
+
+
+@asynccontextmanager
+async def store_of(server: RegistrationServer, folder: Path) -> AsyncIterator[MessageStore]:
+    """The messages, in a transaction."""
+    keys = KeyRing.from_file(folder / "keys.yaml")
+    queries = Queries.load("zikao_registration")
+    config = DatabaseConfig(dsn=server.dsn)
+    async with await Database.connect(config, queries) as db, db.transaction() as tx:
+        yield MessageStore(tx, keys)
+
+
+async def put(server: RegistrationServer, folder: Path, *messages: OutgoingMessage) -> None:
+    """Have messages sent, as a command does."""
+    async with store_of(server, folder) as store:
+        for message in messages:
+            await store.insert(message)
+
+
+async def until_gone(server: RegistrationServer) -> None:
+    """Wait until every message is through."""
+    await until(lambda: server.rows("SELECT 1 WHERE NOT EXISTS (TABLE registration.message)"))
+
+
+async def make_due(server: RegistrationServer) -> None:
+    """Let the pause before the next try pass."""
+    await server.rows("UPDATE registration.message SET next_try_at = now()")
+
+
+async def test_a_gateway_that_fails_is_asked_again(
+    server: RegistrationServer, tmp_path: Path, peers: Outside
+) -> None:
+    """What the gateway could not do it is asked again for; the row goes once it could."""
+    peers.sms.behaviour = SmsBehaviour(status=503)
+    await put(server, tmp_path, sms())
+    await until(lambda: peers.sms.asked == 1)
+    assert await until(lambda: server.rows("SELECT 1 FROM registration.message WHERE tries = 1"))
+    peers.sms.behaviour = SmsBehaviour()
+    await make_due(server)
+    await until_gone(server)
+    assert [each.mobile for each in peers.sms.arrived] == [MOBILE]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_refusal_is_final(
+    server: RegistrationServer, tmp_path: Path, peers: Outside, status: int
+) -> None:
+    """A message that the gateway refuses is not sent again."""
+    peers.sms.behaviour = SmsBehaviour(status=status)
+    await put(server, tmp_path, sms())
+    await until_gone(server)
+    assert (peers.sms.asked, peers.sms.arrived) == (1, [])
+
+
+async def test_a_recipient_without_mailbox_is_final(
+    server: RegistrationServer, tmp_path: Path, peers: Outside
+) -> None:
+    """A mailbox that there is not is not written to again, and its address is in no log."""
+    peers.mail.answers.append("550 5.1.1 <gone@example.com> no such mailbox")
+    mail = OutgoingMessage(uuid4(), Channel.EMAIL, "gone@example.com", "主题", "内容", LATER)
+    await put(server, tmp_path, mail)
+    await until_gone(server)
+    assert peers.mail.mails == []
+
+
+async def test_nothing_personal_is_logged_or_readable(
+    server: RegistrationServer,
+    tmp_path: Path,
+    peers: Outside,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Neither logs nor the table show whom a message is for or what it says."""
+    peers.sms.behaviour = SmsBehaviour(status=503)
+    peers.mail.answers.append("550 5.1.1 <gone@example.com> no such mailbox")
+    mail = OutgoingMessage(uuid4(), Channel.EMAIL, "gone@example.com", "主题", "内容", LATER)
+    await put(server, tmp_path, sms(), mail)
+    rows = await until(lambda: server.rows("SELECT * FROM registration.message WHERE tries = 1"))
+    dumped = "".join(str(dict(row)) for row in rows)
+    await until(lambda: peers.sms.asked == 1 and not peers.mail.answers)
+    await asyncio.sleep(0.2)
+    logged = "".join(capfd.readouterr())
+    assert "message not sent" in logged
+    for secret in (MOBILE, "gone@example.com", "内容", SECRET):
+        assert secret not in logged
+        assert secret.encode().hex() not in dumped
+
+
+async def test_messages_expire(make_database: MakeDatabase, tmp_path: Path, peers: Outside) -> None:
+    """What has expired is dropped without being sent."""
+    dsn = await make_database("registration")
+    after = LATER + timedelta(seconds=1)
+    async with registration_server(dsn, tmp_path, at=after, **peers.settings) as server:
+        await put(server, tmp_path, sms())
+        await until_gone(server)
+    assert peers.sms.asked == 0
+
+
+async def test_several_processes_send_each_message_once(
+    make_database: MakeDatabase, tmp_path: Path, peers: Outside
+) -> None:
+    """A lease keeps one process from sending what another is sending now."""
+    dsn = await make_database("registration")
+    peers.sms.behaviour = SmsBehaviour(delay_seconds=0.3)
+    async with (
+        registration_server(dsn, tmp_path, **peers.settings) as server,
+        registration_server(dsn, tmp_path, **peers.settings),
+    ):
+        await put(server, tmp_path, *(sms(f"1380000{number:04}") for number in range(60)))
+        await until_gone(server)
+    assert peers.sms.asked == 60
+    assert len({each.mobile for each in peers.sms.arrived}) == 60
+
+
+async def test_who_dies_while_sending_loses_nothing(
+    server: RegistrationServer, tmp_path: Path, peers: Outside
+) -> None:
+    """When the lease of a process that is gone ends, another sends the message."""
+    async with store_of(server, tmp_path) as store:
+        await store.insert(sms())
+        leased = await store.lease(10, 60.0)
+    assert len(leased) == 1
+    await asyncio.sleep(0.5)
+    assert peers.sms.arrived == []
+    await make_due(server)
+    await until_gone(server)
+    assert len(peers.sms.arrived) == 1
