@@ -12,11 +12,12 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from support.service import TIMEOUT_SECONDS, new_id, until
+from support.service import TIMEOUT_SECONDS, Caller, new_id, until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED, SESSION, SITE
 from support.tickets_peers import COUNTY
 from support.tickets_service import (
+    OFFICER,
     Installation,
     reason,
     running_service,
@@ -233,3 +234,21 @@ async def test_two_processes_share_the_work(service: Installation, tmp_path: Pat
     rows = await connection.fetch("SELECT version, revoked_at FROM tickets.ticket")
     await connection.close()
     assert [tuple(row) for row in rows] == [(1, None)] * 6
+
+
+async def test_tokens_of_revoked_logins_are_refused(service: Installation) -> None:
+    """Registration says which logins have ended: their tokens open nothing any more."""
+    channel = service.channel("portal")
+    officers = {
+        login_id: Caller(channel, service.token(OFFICER, "county_officer", COUNTY, login_id))
+        for login_id in ("one", "another")
+    }
+    before = (await officers["one"].refused(start_request())).reason
+    assert before == "SESSION_UNKNOWN"
+    service.peers.revoked_logins.add("one")
+
+    async def refused() -> bool:
+        return (await officers["one"].refused(start_request())).reason == "TOKEN_INVALID"
+
+    await until(refused)
+    assert (await officers["another"].refused(start_request())).reason == before

@@ -103,11 +103,11 @@ class Installation:
         """Options of a call by an officer of a county."""
         return self._calling(OFFICER, "county_officer", county)
 
-    def token(self, subject: UUID, role: str, scope: str = "") -> str:
+    def token(self, subject: UUID, role: str, scope: str = "", login_id: str = "") -> str:
         """An access token."""
         clock = OffsetClock(self.clock_file)
         issuer = TokenIssuer(TOKEN_KEY_ID, TOKEN_KEY, clock, TOKEN_LIFETIME)
-        return issuer.issue(str(subject), role, scope).token
+        return issuer.issue(str(subject), role, scope, login_id=login_id).token
 
     def _calling(self, subject: UUID, role: str, scope: str = "") -> dict[str, Any]:
         bearer = ("authorization", f"Bearer {self.token(subject, role, scope)}")
