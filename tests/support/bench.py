@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.service import Caller, free_port, until
 from zikao_ctl.embedded_postgres import EmbeddedPostgres
 from zikao_kit.config import CertFiles
@@ -98,7 +99,7 @@ async def registration_process(
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
     service = BenchService(dsn, port, process.pid, ca, keys)
     try:
-        await _until_listening(port, process)
+        await _until_serving(service, process)
         yield service
     finally:
         await _end(process)
@@ -134,18 +135,20 @@ def _paths(files: CertFiles) -> dict[str, str]:
     return {key: str(path) for key, path in asdict(files).items()}
 
 
-async def _until_listening(port: int, process: asyncio.subprocess.Process) -> None:
-    async def listening() -> bool:
-        if process.returncode is not None:
-            raise RuntimeError(f"the service has ended with {process.returncode}")
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+async def _until_serving(service: BenchService, process: asyncio.subprocess.Process) -> None:
+    async with service.caller("operator") as caller:
+        health = health_pb2_grpc.HealthStub(caller.channel)
 
-    await until(listening, START_SECONDS)
+        async def serving() -> bool:
+            if process.returncode is not None:
+                raise RuntimeError(f"the service has ended with {process.returncode}")
+            try:
+                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+            except grpc.aio.AioRpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+        await until(serving, START_SECONDS)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -31,8 +31,8 @@ from zikao_registration.review_store import ReviewStore
 
 DECISIONS = BatchMetrics("registration", "decisions")
 MAX_BATCH = 200
-# One decides while the other commits; more would only wait for the same counties' serials.
-BATCHES_IN_FLIGHT = 2
+# What flew beside it would only wait for the same county's serials, and make both batches small.
+BATCHES_IN_FLIGHT = 1
 
 
 @dataclass(frozen=True)
