@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test bench-registration lint format protos lock clean
+.PHONY: help setup demo up test bench-registration bench-import lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ up: setup ## run everything on this machine until Ctrl-C (UP_ARGS="--reset")
 
 bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio to an empty call
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_registration.py
+
+bench-import: setup ## 100,000 older candidates from a file, with and without photos
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py
 
 lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from zikao_client import CallFailed
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.candidates_file import CandidatesFileError, read_candidates
 from zikao_ctl.demo.command import (
     DEFAULT_OTHERS,
     DEFAULT_OUT,
@@ -23,6 +24,13 @@ from zikao_ctl.demo.command import (
     demo,
 )
 from zikao_ctl.demo.stage import StoryBroken
+from zikao_ctl.import_candidates import (
+    CandidateImport,
+    ImportFailed,
+    ImportSettings,
+    import_bar,
+    write_report,
+)
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
@@ -38,6 +46,7 @@ from zikao_ctl.verify_ticket import (
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+ROWS_REFUSED = 3
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -49,6 +58,15 @@ def _target_option(service: str, default: str) -> Callable[[F], F]:
         show_default=True,
         help=f"Where {service} listens.",
     )
+
+
+_certs_option = click.option(
+    "--certs",
+    type=FOLDER,
+    default=DEFAULT_DATA / "certs",
+    show_default=True,
+    help="Folder with operator.pem, operator.key and ca.pem.",
+)
 
 
 @click.group()
@@ -143,13 +161,7 @@ def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> No
 @_target_option("registration", Targets.registration)
 @_target_option("enrollment", Targets.enrollment)
 @_target_option("tickets", Targets.tickets)
-@click.option(
-    "--certs",
-    type=FOLDER,
-    default=DEFAULT_DATA / "certs",
-    show_default=True,
-    help="Folder with operator.pem, operator.key and ca.pem.",
-)
+@_certs_option
 def apply(
     *,
     file: Path,
@@ -175,6 +187,53 @@ def apply(
         click.echo(f"{service}: {'nothing changes' if not sentences else ''}".rstrip())
         for sentence in sentences:
             click.echo(f"  - {sentence}")
+
+
+@main.command("import-candidates", short_help="Enter older candidates from a CSV FILE.")
+@click.argument("file", type=FILE)
+@click.option("--photos", type=FOLDER, help="Folder of the photos that FILE names.")
+@click.option("--replace", is_flag=True, help="Replace what is there with other content.")
+@click.option("--dry-run", is_flag=True, help="Check everything, and enter nothing.")
+@click.option("--again", is_flag=True, help="Look at every row anew, also at those that are done.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where refused rows are written as CSV.  [default: FILE with .problems.csv]",
+)
+@_target_option("registration", Targets.registration)
+@_certs_option
+def import_candidates_command(
+    *,
+    file: Path,
+    photos: Path | None,
+    replace: bool,
+    dry_run: bool,
+    again: bool,
+    report: Path | None,
+    registration: str,
+    certs: Path,
+) -> None:
+    """Enter older candidates from a CSV FILE (UTF-8 or GB 18030) with a header.
+
+    Columns, also by their Chinese names: ticket_number, document_type, document_number, name,
+    sex, county_code, track, major_code; and, if wanted, mobile, photo (a file's name) and
+    has_account. The same command again goes on where the last one ended. Exit 0 when every row is
+    there, 3 when some were refused: they are in the report, with all their problems.
+    """
+    try:
+        candidates = read_candidates(file, photos)
+        with import_bar(len(candidates.lines)) as show:
+            wanted = CandidateImport(candidates, ImportSettings(replace, dry_run, again), show)
+            imported = asyncio.run(wanted.run(registration, certificate_of(certs, OPERATOR)))
+        report = report or file.with_suffix(".problems.csv")
+        write_report(imported, report)
+    except (CandidatesFileError, ImportFailed, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    done = imported.progress
+    click.echo(f"entered {done.entered}, replaced {done.replaced}, unchanged {done.unchanged}")
+    if imported.problems:
+        click.echo(f"refused {len(imported.problems)}: {report}")
+        sys.exit(ROWS_REFUSED)
 
 
 @main.command("verify-ticket", short_help="Verify a ticket's QR code offline.")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from support.registration_older import import_rows, older_row
 from support.registration_outside import REDIRECT_URI, Outside, outside
 from support.registration_people import (
     NAME,
@@ -105,6 +106,15 @@ async def test_the_known_get_in(server: RegistrationServer, peers: Outside) -> N
         "SELECT after::text FROM registration.audit WHERE action = 'log_in'"
     )
     assert audited["after"] == '{"by": "identity_provider"}'
+
+
+async def test_an_incomplete_record_lets_nobody_in(
+    server: RegistrationServer, peers: Outside
+) -> None:
+    """An older candidate without a photo goes to the office first, recognised or not."""
+    row = older_row(2, name=NAME, photo_jpeg=b"", has_account=True)
+    await import_rows(await server.caller("operator"), row)
+    assert (await refusal(server, peers, "unknown")).reason == "RECORD_INCOMPLETE"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from support.registration_server import (
 from support.service import Caller, new_id
 from support.service_databases import MakeDatabase
 from zikao.options.v1 import options_pb2
+from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import older_record_service_pb2 as records
 from zikao.registration.v1 import registration_service_pb2 as registration
@@ -140,10 +141,17 @@ async def test_who_had_an_account_has_it_once_complete(server: RegistrationServe
     rows = await server.rows("SELECT candidate_id FROM registration.candidate")
     candidate_id = str(rows[0]["candidate_id"])
     assert (await known_elsewhere(server, candidate_id)).photo_sha256 == b""
+    portal, number = await server.caller("portal"), document_number(1)
+    right = accounts.LogInRequest(login_name=number, password=number[-6:])
+    assert (await portal.refused(right)).reason == "RECORD_INCOMPLETE"
+    wrong = accounts.LogInRequest(login_name=number, password="123456")
+    assert (await portal.refused(wrong)).reason == "LOGIN_FAILED"
     incomplete = records.OLDER_RECORD_FILTER_INCOMPLETE
     assert await listed(officer, incomplete) == [older_number(1)]
     await officer.call(completion_request(1, photo_jpeg=older_photo()))
     assert (await known_elsewhere(server, candidate_id)).photo_sha256 != b""
+    logged_in = await portal.call(right)
+    assert logged_in.tokens.subject == candidate_id
     assert await listed(officer, incomplete) == []
 
 

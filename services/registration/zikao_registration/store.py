@@ -126,6 +126,10 @@ class Store:
         sealed = self._keys.encrypt(jpeg, f"registration.photo:{candidate_id}")
         await self._tx.execute("save_photo", candidate_id, sha256, sealed, now)
 
+    async def lacks_photo(self, candidate_id: UUID) -> bool:
+        """Say whether somebody is an approved candidate without a photo: an older one."""
+        return bool(await self._tx.fetchval("lacks_photo", candidate_id))
+
     async def get_photos(self, candidate_ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """The JPEG of every candidate that has one; fifty are 10 MB, decrypted beside the loop."""
         rows = await self._tx.fetch("get_photos", candidate_ids)

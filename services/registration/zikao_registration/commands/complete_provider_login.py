@@ -40,6 +40,7 @@ async def complete_provider_login(
 
     Raises DomainError PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS: the account was made for
     another person with a mistyped number, or the name has changed: the office's matter.
+    RECORD_INCOMPLETE for an older candidate without a photo.
     Who has written no name yet is known by the document alone.
     """
     found = await accounts.find_account_of(document_of(identity, now))
@@ -49,6 +50,8 @@ async def complete_provider_login(
     name = candidate.personal.name
     if name and not is_same_name(name, identity.name):
         raise DomainError("PROVIDER_NAME_DIFFERS")
+    if await store.lacks_photo(found.account_id):
+        raise DomainError("RECORD_INCOMPLETE")
     account = await accounts.get_account(found.account_id, for_update=True)
     actor = Actor(str(account.account_id), account.role, account.scope, caller)
     await store.audit(actor, "log_in", now, account.account_id, after={"by": "identity_provider"})

@@ -40,7 +40,8 @@ async def log_in(
     """A login of the account whose password it is.
 
     Raises DomainError LOGIN_FAILED, LOGIN_LOCKED with the time to come again, OVERLOADED; to
-    who knows the password also SECOND_FACTOR_REQUIRED, ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED.
+    who knows the password also SECOND_FACTOR_REQUIRED, ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED,
+    RECORD_INCOMPLETE.
     """
     attempt = Attempt(rules.limit, credentials.login_name, caller, now)
 
@@ -73,14 +74,14 @@ class _Proof:
         A refusal that was raised would undo what it counts.
         """
         async with open_accounts() as (accounts, store):
-            outcome = await self._outcome(accounts)
+            outcome = await self._outcome(accounts, store)
             if isinstance(outcome, StartedLogin) and outcome.account.is_staff:
                 await self._audit(store, outcome.account)
             # Last: other logins of the caller wait for this row.
             await self.attempt.judge(accounts, _verdict_on(outcome))
         return outcome
 
-    async def _outcome(self, accounts: AccountStore) -> StartedLogin | DomainError:
+    async def _outcome(self, accounts: AccountStore, store: Store) -> StartedLogin | DomainError:
         if self.account is None:
             return DomainError("LOGIN_FAILED")
         account = await accounts.get_account(self.account.account_id, for_update=True)
@@ -88,6 +89,8 @@ class _Proof:
             return DomainError("LOGIN_FAILED")
         if account.disabled_at is not None:
             return DomainError("ACCOUNT_DISABLED")
+        if await store.lacks_photo(account.account_id):
+            return DomainError("RECORD_INCOMPLETE")
         refused = await _use_second_factor(accounts, account, self.code, self.attempt.now)
         if refused:
             return DomainError(refused)

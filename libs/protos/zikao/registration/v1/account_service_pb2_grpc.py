@@ -106,8 +106,12 @@ class AccountServiceServicer:
 
         An account has 20 logins at a time; the one used least recently ends for a new one.
 
+        An older candidate without a photo on record does not log in: an office completes the
+        record (OlderRecordService).
+
         Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
-        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
+        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED, RECORD_INCOMPLETE (these only to who knows the
+        password), OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

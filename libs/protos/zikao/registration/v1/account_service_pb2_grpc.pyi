@@ -74,8 +74,12 @@ class AccountServiceStub:
 
     An account has 20 logins at a time; the one used least recently ends for a new one.
 
+    An older candidate without a photo on record does not log in: an office completes the
+    record (OlderRecordService).
+
     Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
-    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
+    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED, RECORD_INCOMPLETE (these only to who knows the
+    password), OVERLOADED.
     """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]
     """The public keys with which access tokens are verified. Callers keep them and
@@ -139,8 +143,12 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     An account has 20 logins at a time; the one used least recently ends for a new one.
 
+    An older candidate without a photo on record does not log in: an office completes the
+    record (OlderRecordService).
+
     Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
-    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
+    ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED, RECORD_INCOMPLETE (these only to who knows the
+    password), OVERLOADED.
     """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListSigningKeysRequest, _account_service_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """The public keys with which access tokens are verified. Callers keep them and
@@ -213,8 +221,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         An account has 20 logins at a time; the one used least recently ends for a new one.
 
+        An older candidate without a photo on record does not log in: an office completes the
+        record (OlderRecordService).
+
         Errors: INVALID_REQUEST, LOGIN_FAILED, LOGIN_LOCKED, SECOND_FACTOR_REQUIRED,
-        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED (only to who knows the password), OVERLOADED.
+        ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED, RECORD_INCOMPLETE (these only to who knows the
+        password), OVERLOADED.
         """
 
     @_abc_1.abstractmethod

@@ -76,7 +76,8 @@ class IdentityProviderServiceServicer:
         Few are in progress at once: OVERLOADED beyond.
 
         Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
-        ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, OVERLOADED,
+        ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE (as
+        LogIn), OVERLOADED,
         UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -103,3 +103,12 @@ WHERE candidate_id = $1;
 
 -- name: delete_material
 DELETE FROM registration.identity_material WHERE candidate_id = $1;
+
+-- name: lacks_photo
+SELECT EXISTS (
+    SELECT 1
+    FROM registration.candidate
+    WHERE candidate.candidate_id = $1 AND candidate.state = 'approved' AND NOT EXISTS (
+        SELECT 1 FROM registration.photo WHERE photo.candidate_id = candidate.candidate_id
+    )
+);

@@ -1,0 +1,170 @@
+"""`zikao import-candidates`: older candidates from a CSV file (DOMAIN section 3, Activation).
+
+The import's id is made from the file and the settings: the same command again goes on where the
+last one ended, however that was, and says the same in the end. A dry run begins anew each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4, uuid5
+
+import grpc
+from rich.progress import MofNCompleteColumn, Progress
+from zikao.registration.v1 import older_candidate_service_pb2 as older
+from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
+from zikao_client import CallFailed
+from zikao_kit.config import CertFiles
+from zikao_kit.errors import NOT_NOW
+
+from zikao_ctl.candidates_file import CandidatesFile, UnsentRow
+from zikao_ctl.installation import open_operator_channel
+
+ROWS_PER_MESSAGE = 200
+# A message may have 5,200 KiB; the last row of one may bring another 1 MiB.
+BYTES_PER_MESSAGE = 4 * 1024 * 1024
+CALL_TIMEOUT_SECONDS = 30.0
+# The service ends longer streams; the import then goes on with another.
+STREAM_TIMEOUT_SECONDS = 14 * 60.0
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.5
+PROBLEMS_PER_PAGE = 1000
+_NAMESPACE = UUID("6f0f1c52-8a3e-5a8e-9d6b-2f6a3f9f1b70")
+
+OnProgress = Callable[[older.OlderImport], None]
+
+
+class ImportFailed(Exception):  # noqa: N818 - says what happened
+    """The service refused the import, or could not be reached for too long."""
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """How rows are taken: see StartImport. `again`: all of them, also those that are done."""
+
+    replace: bool = False
+    dry_run: bool = False
+    again: bool = False
+
+    def import_id(self, file: CandidatesFile) -> UUID:
+        """The same for the same file, unless its rows are to be looked at anew."""
+        if self.dry_run or self.again:
+            return uuid4()
+        return uuid5(_NAMESPACE, f"{file.digest}:{self.replace}")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """An import that is done, and the lines that were not entered, by line."""
+
+    progress: older.OlderImport
+    problems: dict[int, list[str]]
+
+
+class CandidateImport:
+    """One file on its way into one service."""
+
+    def __init__(
+        self, file: CandidatesFile, settings: ImportSettings, on_progress: OnProgress
+    ) -> None:
+        self._file = file
+        self._on_progress = on_progress
+        self._start = older.StartImportRequest(
+            request_id=str(settings.import_id(file)),
+            source_name=file.path.name[-200:],
+            total_rows=len(file.lines),
+            replace=settings.replace,
+            dry_run=settings.dry_run,
+        )
+        self._moved_at = time.monotonic()
+
+    async def run(self, target: str, files: CertFiles) -> Imported:
+        """Send what is not there yet, again while the service is away; raises ImportFailed."""
+        async with open_operator_channel(target, files) as channel:
+            stub = older_grpc.OlderCandidateServiceStub(channel)
+            while True:
+                try:
+                    return await self._try(stub)
+                except grpc.aio.AioRpcError as error:
+                    failed = CallFailed(error)
+                    waited = time.monotonic() - self._moved_at
+                    if failed.reason not in NOT_NOW or waited > PATIENCE_SECONDS:
+                        fields = "".join(f"\n  - {p.field}: {p.description}" for p in failed.fields)
+                        raise ImportFailed(f"{failed}{fields}") from error
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _try(self, stub: older_grpc.OlderCandidateServiceAsyncStub) -> Imported:
+        begun = await stub.StartImport(self._start, timeout=CALL_TIMEOUT_SECONDS)
+        progress = begun.progress
+        self._say(progress)
+        requests = self._requests(progress.last_line)
+        async for answer in stub.ImportOlderCandidates(requests, timeout=STREAM_TIMEOUT_SECONDS):
+            progress = answer.progress
+            self._say(progress)
+        problems = {row.line: list(row.problems) for row in self._unsent()}
+        async for problem in self._problems(stub):
+            problems[problem.line] = list(problem.problems)
+        return Imported(progress, dict(sorted(problems.items())))
+
+    def _say(self, progress: older.OlderImport) -> None:
+        self._moved_at = time.monotonic()
+        self._on_progress(progress)
+
+    async def _requests(self, last_line: int) -> AsyncIterator[older.ImportOlderCandidatesRequest]:
+        import_id = self._start.request_id
+        request = older.ImportOlderCandidatesRequest(import_id=import_id)
+        size = 0
+        for row in self._file.rows(last_line):
+            if isinstance(row, UnsentRow):
+                continue
+            request.rows.append(row)
+            size += row.ByteSize()
+            if len(request.rows) == ROWS_PER_MESSAGE or size >= BYTES_PER_MESSAGE:
+                yield request
+                request, size = older.ImportOlderCandidatesRequest(import_id=import_id), 0
+        if request.rows:
+            yield request
+
+    def _unsent(self) -> Iterator[UnsentRow]:
+        return (row for row in self._file.rows() if isinstance(row, UnsentRow))
+
+    async def _problems(
+        self, stub: older_grpc.OlderCandidateServiceAsyncStub
+    ) -> AsyncIterator[older.ImportProblem]:
+        request = older.ListImportProblemsRequest(
+            import_id=self._start.request_id, page_size=PROBLEMS_PER_PAGE
+        )
+        while True:
+            page = await stub.ListImportProblems(request, timeout=CALL_TIMEOUT_SECONDS)
+            for problem in page.problems:
+                yield problem
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+
+def write_report(imported: Imported, path: Path) -> None:
+    """The lines that were not entered, as CSV that spreadsheets read."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["行号", "问题"])
+        writer.writerows([line, "；".join(each)] for line, each in imported.problems.items())
+
+
+@contextmanager
+def import_bar(total_rows: int) -> Iterator[OnProgress]:
+    """Show on a terminal how many rows are done."""
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
+        task = bar.add_task("导入", total=total_rows)
+
+        def show(progress: older.OlderImport) -> None:
+            counts = (progress.entered, progress.unchanged, progress.replaced, progress.refused)
+            bar.update(task, completed=sum(counts))
+
+        yield show
