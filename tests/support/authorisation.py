@@ -18,6 +18,7 @@ from support.contracts import methods
 from support.service import Caller
 from zikao_kit.error_table import reason_of
 from zikao_kit.errors import (
+    INVALID_REQUEST,
     METHOD_NOT_PERMITTED,
     NOT_FOUND,
     OUT_OF_SCOPE,
@@ -33,7 +34,7 @@ HIDDEN = {NOT_FOUND, OUT_OF_SCOPE}
 TIMEOUT_SECONDS = 10.0
 # Endings of fields that could name somebody's data.
 _NAMING = ("_id", "_ids", "_number", "_numbers", "_code", "_codes", "login_name")
-_NAMES_NOBODY = ("request_id", "session_code", "course_code", "course_codes")
+_NAMES_NOBODY = ("province_code", "request_id", "session_code", "course_code", "course_codes")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def require_fitting(method: MethodDescriptor, entry: Entry) -> None:
     elif policy.roles:
         assert isinstance(entry, Named | OwnOnly | NobodysData)
     if isinstance(entry, OwnOnly):
-        assert _naming_fields(method) == []
+        assert _naming_fields(method) == [], short_name(method)
 
 
 async def require_admitted(method: MethodDescriptor, everybody: Sequence[Someone]) -> None:
@@ -121,16 +122,18 @@ async def require_scope(
     method: MethodDescriptor, make_request: Callable[[], Any], county_code: str, everybody: Any
 ) -> None:
     """Fail where an officer reaches a county outside of the scope, or not one inside."""
-    wrong, tried = {}, set()
+    wrong, tried, valid = {}, set(), False
     for who in everybody:
         if who.role in OFFICER_ROLES and _may_call(method, who):
             reason = await reason_from(who, method, make_request())
             covered = county_code.startswith(who.scope)
             tried.add(covered)
-            if reason in SHUT_OUT or covered == (reason in HIDDEN) or reason == "INVALID_REQUEST":
+            valid = valid or (covered and reason != INVALID_REQUEST)
+            if reason in SHUT_OUT or covered == (reason in HIDDEN):
                 wrong[who.name] = reason or "answered"
     assert wrong == {}
     assert tried == {True, False}
+    assert valid
 
 
 async def require_own(
@@ -138,7 +141,7 @@ async def require_own(
 ) -> None:
     """Fail where a candidate reaches what is another's, or not the candidate's own."""
     assert await reason_from(candidate, method, anothers) in HIDDEN
-    assert await reason_from(candidate, method, own) not in HIDDEN | SHUT_OUT | {"INVALID_REQUEST"}
+    assert await reason_from(candidate, method, own) not in HIDDEN | SHUT_OUT | {INVALID_REQUEST}
 
 
 async def reason_from(who: Someone, method: MethodDescriptor, request: Any) -> str:
