@@ -13,12 +13,16 @@ from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_g
 from zikao.registration.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     login_service_pb2,
     login_service_pb2_grpc,
     registration_service_pb2,
     registration_service_pb2_grpc,
     review_service_pb2,
     review_service_pb2_grpc,
+    work_list_service_pb2,
+    work_list_service_pb2_grpc,
 )
 from zikao.tickets.v1 import (
     arrangement_service_pb2,
@@ -55,6 +59,8 @@ class ZikaoClient:
             login_service_pb2.DESCRIPTOR,
             registration_service_pb2.DESCRIPTOR,
             review_service_pb2.DESCRIPTOR,
+            work_list_service_pb2.DESCRIPTOR,
+            audit_service_pb2.DESCRIPTOR,
         )
         enrollment = _open(
             endpoints.enrollment, files, "enrollment", enrollment_service_pb2.DESCRIPTOR
@@ -72,6 +78,8 @@ class ZikaoClient:
         self.logins = login_service_pb2_grpc.LoginServiceStub(registration)
         self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
         self.reviews = review_service_pb2_grpc.ReviewServiceStub(registration)
+        self.work_lists = work_list_service_pb2_grpc.WorkListServiceStub(registration)
+        self.audits = audit_service_pb2_grpc.AuditServiceStub(registration)
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)

@@ -144,15 +144,23 @@ async def test_500_in_one_call(server: RegistrationServer, tmp_path: Path) -> No
 
 
 async def test_bulk_and_single_at_once(server: RegistrationServer, tmp_path: Path) -> None:
-    """The same registrations in a bulk and one by one: each is approved once."""
-    ids = [str(each) for each in await seeded(server, tmp_path, 40)]
+    """The same registrations approved in bulk and rejected one by one: each is decided once."""
+    ids = [str(each) for each in await seeded(server, tmp_path, 200)]
     officer = await new_officer(server)
-    await officer.call(lease_request(count=40))
-    bulk = review.ApproveRegistrationsRequest(request_id=new_id(), candidate_ids=ids)
-    singles = (officer.call(approval(each)) for each in reversed(ids))
-    await asyncio.gather(officer.call(bulk), *singles, return_exceptions=True)
-    await require_dense(server, 40)
-    assert len(await server.rows("SELECT 1 FROM registration.decision")) == 40
+    await officer.call(lease_request(count=200))
+    bulks = [
+        review.ApproveRegistrationsRequest(request_id=new_id(), candidate_ids=ids[at : at + 50])
+        for at in range(0, 200, 50)
+    ]
+    singles = [officer.call(rejection(each)) for each in reversed(ids)]
+    await asyncio.gather(*map(officer.call, bulks), *singles, return_exceptions=True)
+    decided = await server.rows(
+        """SELECT candidate_id, approved, state FROM registration.decision
+        JOIN registration.candidate USING (candidate_id)"""
+    )
+    assert len(decided) == 200
+    assert all((row["state"] == "approved") == row["approved"] for row in decided)
+    await require_dense(server, sum(row["approved"] for row in decided))
 
 
 async def test_counties_have_their_own_serials(server: RegistrationServer, tmp_path: Path) -> None:
@@ -208,6 +216,40 @@ async def test_a_lost_commit_is_looked_up(
         if moment is not Moment.BEFORE:
             assert list(first) == [again]
         await require_dense(server, 1)
+
+
+async def test_poison_fails_alone(server: RegistrationServer, tmp_path: Path) -> None:
+    """A registration that cannot be read keeps none that come with it from being approved."""
+    ids = [str(each) for each in await seeded(server, tmp_path, 5)]
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    damage = "UPDATE registration.candidate SET personal_enc = $2 WHERE candidate_id = $1"
+    await server.rows(damage, ids[2], b"damaged")
+    answers = await asyncio.gather(
+        *(officer.call(approval(each)) for each in ids), return_exceptions=True
+    )
+    refused = [n for n, each in enumerate(answers) if isinstance(each, BaseException)]
+    assert refused == [2]
+    await require_dense(server, 4)
+
+
+async def test_one_id_for_two_decisions(server: RegistrationServer, tmp_path: Path) -> None:
+    """The same request is answered once and for all; its id with another body is refused."""
+    ids = [str(each) for each in await seeded(server, tmp_path, 2)]
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    request = approval(ids[0])
+    first, again = await asyncio.gather(officer.call(request), officer.call(request))
+    assert first == again == await officer.call(request)
+    other = review.DecideRegistrationRequest(
+        request_id=request.request_id, candidate_id=ids[1], approve=True
+    )
+    assert (await officer.refused(other)).reason == "REQUEST_ID_REUSED"
+    await require_dense(server, 1)
+    stored = await server.rows(
+        "SELECT response FROM registration.idempotency WHERE request_id = $1", request.request_id
+    )
+    assert first.ticket_number.encode() not in stored[0]["response"]
 
 
 async def test_leases_are_given_back(server: RegistrationServer, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ LIMIT $2;
 -- name: export_decisions
 SELECT decided_at AS "审核时间", approved AS "是否通过", reasons AS "原因", comment AS "说明"
 FROM registration.decision
-WHERE candidate_id = $1
+WHERE candidate_id = $1 AND NOT needs_confirmation
 ORDER BY decision_id DESC
 LIMIT $2;
 
