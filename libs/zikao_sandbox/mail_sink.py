@@ -22,7 +22,7 @@ BUSY = "451 4.3.0 try again later"
 
 
 class MailSink:
-    """Takes mail from one user, over STARTTLS only."""
+    """Takes mail from one user, over TLS only."""
 
     def __init__(self, user: str, password: str, folder: Path | None = None) -> None:
         """`folder` gets a file a mail."""
@@ -59,27 +59,31 @@ class MailSink:
             and hmac.compare_digest(given.login, self._user)
             and hmac.compare_digest(given.password, self._password)
         )
-        return AuthResult(success=is_known)
+        return AuthResult(success=is_known, handled=False)
 
 
 @asynccontextmanager
-async def serving_mail(sink: MailSink, files: CertFiles, listen: str) -> AsyncIterator[None]:
-    """Serve while the block runs."""
+async def serving_mail(
+    sink: MailSink, files: CertFiles, listen: str, *, tls_at_once: bool = False
+) -> AsyncIterator[None]:
+    """Serve while the block runs; with STARTTLS, or with TLS from the first byte."""
     loop, tls = asyncio.get_running_loop(), server_tls(files)
 
     def protocol() -> SMTP:
         return SMTP(
             sink,
             hostname="localhost",
-            tls_context=tls,
-            require_starttls=True,
-            auth_required=True,
+            tls_context=None if tls_at_once else tls,
+            require_starttls=not tls_at_once,
+            # It knows only of TLS that it has begun itself.
+            auth_required=not tls_at_once,
+            auth_require_tls=not tls_at_once,
             authenticator=sink.authenticate,
             loop=loop,
         )
 
     host, port = split_address(listen)
-    server = await loop.create_server(protocol, host, port)
+    server = await loop.create_server(protocol, host, port, ssl=tls if tls_at_once else None)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
+import ssl
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import aiohttp
 import asyncpg
 import grpc
 import pytest
@@ -28,6 +30,8 @@ from support.service import until
 from support.service_databases import with_database
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc
+from zikao.registration.v1 import identity_provider_service_pb2 as provider
+from zikao.registration.v1 import identity_provider_service_pb2_grpc as provider_grpc
 from zikao.registration.v1.types_pb2 import DocumentType
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
@@ -131,6 +135,22 @@ async def test_every_process_answers_what_it_is_for(installed: Installation) -> 
         request = sandbox.SetBehaviourRequest(request_id=str(uuid4()), copies=1)
         request.max_delay.FromSeconds(0)
         await sandbox_grpc.SandboxServiceStub(channel).SetBehaviour(request)
+
+
+async def test_registration_reaches_the_outside(installed: Installation) -> None:
+    """The provider of the installation answers registration, and the gateway who has its key."""
+    async with channel_to(installed, "registration") as channel:
+        begun = await provider_grpc.IdentityProviderServiceStub(channel).StartProviderLogin(
+            provider.StartProviderLoginRequest(request_id=str(uuid4())), timeout=START_SECONDS
+        )
+    identity, sms = installed.ports["identity"], installed.ports["sms"]
+    assert begun.authorization_url.startswith(f"https://127.0.0.1:{identity}/authorize?")
+    tls = ssl.create_default_context(cafile=installed.certificate("portal").ca_file)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session:
+        async with session.get(begun.authorization_url) as page:
+            assert "阿依古丽·买买提" in await page.text()
+        async with session.get(f"https://127.0.0.1:{sms}/v1/messages") as phones:
+            assert await phones.json() == {"messages": []}
 
 
 async def test_a_refused_session_is_refused_in_words(installed: Installation) -> None:

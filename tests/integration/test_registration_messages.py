@@ -7,20 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from support.registration_outside import SECRET, Outside, outside
 from support.registration_people import MOBILE
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import until
+from support.service import free_port, until
 from support.service_databases import MakeDatabase
-from zikao_kit.config import DatabaseConfig
+from zikao_kit.config import CertFiles, DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_registration.domain.messages import Channel, OutgoingMessage
+from zikao_kit.tls import DevelopmentCa
+from zikao_registration.domain.messages import Channel, NotSent, OutgoingMessage
+from zikao_registration.mail_client import MailClient, MailConfig
 from zikao_registration.message_store import MessageStore
+from zikao_sandbox.mail_sink import MailSink, serving_mail
 from zikao_sandbox.sms_gateway import SmsBehaviour
 
 LATER = NOON + timedelta(hours=1)
@@ -172,3 +176,54 @@ async def test_who_dies_while_sending_loses_nothing(
     await make_due(server)
     await until_gone(server)
     assert len(peers.sms.arrived) == 1
+
+
+def mail_config(files: CertFiles, port: int, folder: Path, **changes: Any) -> MailConfig:
+    """A mail server on a port."""
+    password_file = folder / "mail.password"
+    password_file.write_text(SECRET)
+    fields: dict[str, Any] = {
+        "host": "localhost",
+        "port": port,
+        "sender": "no-reply@zikao.example",
+        "ca_file": files.ca_file,
+        "user": "registration",
+        "password_file": password_file,
+    }
+    return MailConfig(**fields | changes)
+
+
+MAIL = OutgoingMessage(uuid4(), Channel.EMAIL, "a@example.com", "主题", "内容", LATER)
+
+
+async def test_mail_over_tls_at_once(tmp_path: Path) -> None:
+    """A server that speaks TLS from the first byte is spoken to so."""
+    files, port = DevelopmentCa(tmp_path / "certs").issue("mail"), free_port()
+    sink = MailSink("registration", SECRET)
+    client = MailClient(mail_config(files, port, tmp_path, security="tls"))
+    async with serving_mail(sink, files, f"127.0.0.1:{port}", tls_at_once=True):
+        await client.send(MAIL)
+    assert [mail["Subject"] for mail in sink.mails] == ["主题"]
+    assert str(MAIL.message_id) in sink.mails[0]["Message-ID"]
+
+
+async def test_a_mail_server_of_another_authority_gets_nothing(tmp_path: Path) -> None:
+    """Neither password nor message is given to a server that only says to be ours."""
+    files, port = DevelopmentCa(tmp_path / "certs").issue("mail"), free_port()
+    other = DevelopmentCa(tmp_path / "others").issue("mail")
+    sink = MailSink("registration", SECRET)
+    client = MailClient(mail_config(files, port, tmp_path))
+    async with serving_mail(sink, other, f"127.0.0.1:{port}"):
+        with pytest.raises(NotSent) as caught:
+            await client.send(MAIL)
+    assert (caught.value.final, sink.mails) == (False, [])
+
+
+async def test_a_wrong_mail_password_is_no_verdict_on_the_message(tmp_path: Path) -> None:
+    """What is wrong with our configuration is tried again: it will be put right."""
+    files, port = DevelopmentCa(tmp_path / "certs").issue("mail"), free_port()
+    client = MailClient(mail_config(files, port, tmp_path))
+    async with serving_mail(MailSink("registration", "other"), files, f"127.0.0.1:{port}"):
+        with pytest.raises(NotSent) as caught:
+            await client.send(MAIL)
+    assert not caught.value.final
