@@ -44,6 +44,7 @@ from support.service import Caller, new_id, until
 from support.service_databases import with_database
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
+from zikao.registration.v1 import contact_service_pb2 as contact
 from zikao.registration.v1 import privacy_service_pb2 as privacy
 from zikao.registration.v1 import profile_change_service_pb2 as changes
 from zikao.registration.v1 import recovery_service_pb2 as recovery
@@ -63,6 +64,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBER, NEW_NUMBER = document_number(251), document_number(252)
 NAME, NEW_NAME = "欧阳金丝雀", "欧阳黄鹂鸟"
 MOBILE, EMAIL = "13987601234", "canary.qz7@jinsique.example"
+OTHER_MOBILE, OTHER_EMAIL = "15987601235", "canary.qz8@huangli.example"
+ANSWER = "金丝雀街十九号"
 PASSWORD, WRONG = "金丝雀 sings at 4 o'clock", "金丝雀 sings at 5 o'clock"
 SECRETS = [
     *document_canaries(NUMBER),
@@ -71,6 +74,9 @@ SECRETS = [
     Canary("new name", NEW_NAME),
     Canary("mobile", MOBILE),
     Canary("e-mail", EMAIL),
+    Canary("other mobile", OTHER_MOBILE),
+    Canary("other e-mail", OTHER_EMAIL),
+    Canary("security answer", ANSWER),
     Canary("password", PASSWORD),
     Canary("wrong password", WRONG),
 ]
@@ -176,7 +182,11 @@ async def fly(world: World) -> None:
     await officer.call(lease_request())
     await officer.call(review.GetReviewMaterialRequest(candidate_id=who))
     number = (await officer.call(approval(who))).ticket_number
+    await set_contacts(candidate)
     await recover(world, portal, number)
+    # Recovered: all logins from before have ended.
+    tokens = await log_in_through(portal, NUMBER, PASSWORD)
+    candidate = portal.with_token(tokens.access_token)
     await change(world, candidate, officer)
     for token in (portal, candidate, officer, await server.caller("enrollment")):
         for method in methods():
@@ -206,6 +216,23 @@ async def register(world: World, portal: Caller) -> tuple[Caller, str]:
     return candidate, submitted.registration.candidate_id
 
 
+async def set_contacts(candidate: Caller) -> None:
+    """Another mobile number and address, and a security question."""
+    await candidate.call(
+        contact.UpdateContactRequest(
+            request_id=new_id(), password=PASSWORD, mobile=OTHER_MOBILE, email=OTHER_EMAIL
+        )
+    )
+    await candidate.call(
+        contact.SetSecurityQuestionRequest(
+            request_id=new_id(),
+            password=PASSWORD,
+            question=recovery.SECURITY_QUESTION_CHILDHOOD_STREET,
+            answer=ANSWER,
+        )
+    )
+
+
 async def recover(world: World, portal: Caller, ticket_number: str) -> None:
     """Find the ticket number, with the right name and a wrong one, and begin to recover."""
     document: dict[str, Any] = {
@@ -224,6 +251,17 @@ async def recover(world: World, portal: Caller, ticket_number: str) -> None:
             **document,
         ),
     )
+    for answer in (NAME, ANSWER):
+        await world.refused(
+            portal,
+            recovery.RecoverWithSecurityAnswerRequest(
+                request_id=new_id(),
+                ticket_number=ticket_number,
+                answer=answer,
+                new_password=PASSWORD,
+                **document,
+            ),
+        )
 
 
 async def change(world: World, candidate: Caller, officer: Caller) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.registration_older import import_rows, older_row
 from support.registration_people import (
     JINJIANG,
     NAME,
@@ -227,6 +228,18 @@ async def test_another_candidates_number(server: RegistrationServer) -> None:
     assert seen.document_taken
     assert (await officer.refused(decision(asked.change_id))).reason == "DOCUMENT_TAKEN"
     await officer.call(decision(asked.change_id, approve=False))
+
+
+async def test_the_number_of_an_older_record(server: RegistrationServer) -> None:
+    """Who has an older number under the new document merges it first: the office cannot approve."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await import_rows(officer, older_row(77))
+    asked = (await candidate.call(other_document())).change
+    await candidate.call(evidence())
+    seen = await officer.call(changes.GetProfileChangeForReviewRequest(change_id=asked.change_id))
+    assert seen.document_taken
+    assert (await officer.refused(decision(asked.change_id))).reason == "DOCUMENT_TAKEN"
 
 
 async def test_a_number_that_is_taken_meanwhile(server: RegistrationServer) -> None:

@@ -104,7 +104,7 @@ class Parts:
 
     def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> Desk:
         """What profile changes are worked on with, in a transaction."""
-        return Desk(self.store(tx), ProfileChangeStore(tx, self.keys), actor, now)
+        return Desk(self.store(tx), ProfileChangeStore(tx, self.keys), self.older(tx), actor, now)
 
     def reviews(self, tx: Transaction) -> ReviewStore:
         """The store of leases and decisions of a transaction."""

@@ -18,7 +18,7 @@ EXPORTS = {
     "export_decisions": "审核记录",
     "export_logins": "登录记录",
     "export_recoveries": "找回密码记录",
-    "export_security_questions": "密保问题",
+    "export_security_questions": "密保问题设置记录",
     "export_answers": "近期请求",
     "export_audit": "操作记录",
 }

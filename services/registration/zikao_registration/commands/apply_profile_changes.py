@@ -60,7 +60,7 @@ async def apply_profile_change(desk: Desk, accounts: AccountStore, change_id: UU
     change = await desk.changes.get(change_id)
     if change.state is not ChangeState.APPROVED:
         return
-    failure = await _obstacle(accounts, change, before)
+    failure = await _obstacle(desk, accounts, change, before)
     if failure:
         await _fail(desk, change, failure)
         return
@@ -75,7 +75,7 @@ async def apply_profile_change(desk: Desk, accounts: AccountStore, change_id: UU
 
 
 async def _obstacle(
-    accounts: AccountStore, change: ProfileChange, registration: Registration
+    desk: Desk, accounts: AccountStore, change: ProfileChange, registration: Registration
 ) -> ChangeFailure | None:
     if registration.state is not State.APPROVED:
         return ChangeFailure.NOT_APPROVED
@@ -85,7 +85,7 @@ async def _obstacle(
         if error.reason != INVALID_REQUEST:
             raise
         return ChangeFailure.DISAGREES
-    return ChangeFailure.DOCUMENT_TAKEN if await is_document_taken(accounts, change) else None
+    return ChangeFailure.DOCUMENT_TAKEN if await is_document_taken(desk, accounts, change) else None
 
 
 async def _fail(desk: Desk, change: ProfileChange, failure: ChangeFailure) -> None:

@@ -63,7 +63,7 @@ async def view_profile_change(
         change,
         values_of(registration),
         await desk.changes.get_evidence(change_id),
-        await is_document_taken(accounts, change),
+        await is_document_taken(desk, accounts, change),
     )
 
 
@@ -80,16 +80,21 @@ async def decide_profile_change(
     desk.actor.require_scope(change.county_code)
     action = ChangeAction.APPROVE if decision.approved else ChangeAction.REJECT
     state = next_change_state(change.state, action)
-    if decision.approved and await is_document_taken(accounts, change):
+    if decision.approved and await is_document_taken(desk, accounts, change):
         raise DomainError("DOCUMENT_TAKEN")
     await desk.changes.decide(change_id, state, UUID(desk.actor.subject), decision)
     await desk.move(change, state, "decide_profile_change", reasons=decision.reasons)
     return state
 
 
-async def is_document_taken(accounts: AccountStore, change: ProfileChange) -> bool:
-    """Say whether the new document, if there is one, is another person's."""
-    if change.values.document is None:
+async def is_document_taken(desk: Desk, accounts: AccountStore, change: ProfileChange) -> bool:
+    """Say whether the new document, if there is one, is on record elsewhere.
+
+    An older number of the same document is to be merged first: one person, one number.
+    """
+    document = change.values.document
+    if document is None:
         return False
-    owner = await accounts.find_account_of(change.values.document)
-    return owner is not None and owner.account_id != change.candidate_id
+    owner = await accounts.find_account_of(document)
+    is_others = owner is not None and owner.account_id != change.candidate_id
+    return is_others or bool(await desk.older.other_numbers(document, []))

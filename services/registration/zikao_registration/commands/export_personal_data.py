@@ -9,10 +9,12 @@ from uuid import UUID
 from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.domain.profile_changes import STATE_NAMES_ZH as CHANGE_STATES_ZH
 from zikao_registration.domain.profile_changes import ProfileChange
+from zikao_registration.domain.recovery import SecurityQuestion
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.standings import STANDING_NAMES_ZH
 from zikao_registration.domain.states import STATE_NAMES_ZH
 from zikao_registration.privacy_store import PrivacyStore
+from zikao_registration.recovery_store import RecoveryStore
 
 DOCUMENT_NAME = "个人信息.json"
 PHOTO_NAME, MATERIAL_NAME = "照片.jpg", "证件材料.jpg"
@@ -26,6 +28,15 @@ _DOCUMENT_ZH = {
     "foreign_permanent_resident": "外国人永久居留身份证",
 }
 
+_QUESTIONS_ZH = {
+    SecurityQuestion.PRIMARY_SCHOOL_TEACHER: "小学班主任的姓名",
+    SecurityQuestion.MOTHERS_BIRTHPLACE: "母亲的出生地",
+    SecurityQuestion.CHILDHOOD_FRIEND: "童年好友的姓名",
+    SecurityQuestion.FIRST_EMPLOYER: "第一个工作单位",
+    SecurityQuestion.FAVOURITE_BOOK: "最喜欢的书",
+    SecurityQuestion.CHILDHOOD_STREET: "童年居住的街道",
+}
+
 
 @dataclass(frozen=True)
 class Export:
@@ -35,7 +46,9 @@ class Export:
     evidence: Mapping[str, UUID]
 
 
-async def export_personal_data(desk: Desk, privacy: PrivacyStore) -> Export:
+async def export_personal_data(
+    desk: Desk, privacy: PrivacyStore, recoveries: RecoveryStore
+) -> Export:
     """The actor's own; audited. Raises DomainError NOT_FOUND."""
     candidate_id = UUID(desk.actor.subject)
     registration = await desk.store.get_registration(candidate_id)
@@ -44,11 +57,13 @@ async def export_personal_data(desk: Desk, privacy: PrivacyStore) -> Export:
         await desk.changes.get(change_id)
         for change_id in await privacy.list_changes_of(candidate_id)
     ]
+    answer = await recoveries.find_answer(candidate_id)
     content = {
         "导出时间": desk.now,
         "账号": await privacy.export_account(candidate_id),
         "注册信息": _registration(registration),
         "考籍更改": [_change(change) for change in changes],
+        "密保问题": _QUESTIONS_ZH[answer.question] if answer else "未设置",
         **await privacy.export_rows(candidate_id),
     }
     document = json.dumps(content, ensure_ascii=False, indent=2, default=str).encode()

@@ -18,16 +18,18 @@ from zikao_registration.domain.profile_changes import (
     require_window,
 )
 from zikao_registration.domain.states import STATE_NAMES_ZH, State
+from zikao_registration.older_store import OlderStore
 from zikao_registration.profile_change_store import ProfileChangeStore
 from zikao_registration.store import Store
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Both stores of a running transaction, who acts and when."""
+    """The stores of a running transaction, who acts and when."""
 
     store: Store
     changes: ProfileChangeStore
+    older: OlderStore
     actor: Actor
     now: datetime
 

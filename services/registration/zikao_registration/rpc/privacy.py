@@ -20,6 +20,7 @@ from zikao_registration.commands.export_personal_data import (
 )
 from zikao_registration.commands.prove_password import prove_password
 from zikao_registration.parts import Parts
+from zikao_registration.recovery_store import RecoveryStore
 
 
 class PrivacyRpc(privacy_service_pb2_grpc.PrivacyServiceServicer):
@@ -36,7 +37,8 @@ class PrivacyRpc(privacy_service_pb2_grpc.PrivacyServiceServicer):
         actor, now = current_actor(), parts.clock.now()
         async with parts.db.transaction() as tx:
             desk = parts.change_desk(tx, actor, now)
-            export = await export_personal_data(desk, parts.privacy(tx))
+            recoveries = RecoveryStore(tx, parts.keys)
+            export = await export_personal_data(desk, parts.privacy(tx), recoveries)
         yield response_type(file_name=DOCUMENT_NAME, content=export.document)
         for name in (PHOTO_NAME, MATERIAL_NAME, *export.evidence):
             async with parts.db.read() as tx:

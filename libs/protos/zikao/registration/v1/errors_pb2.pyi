@@ -74,7 +74,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROFILE_CHANGE_STATE: _ErrorReason.ValueType  # 64
     """The state of the profile change does not allow this action."""
     ERROR_REASON_DOCUMENT_TAKEN: _ErrorReason.ValueType  # 65
-    """The document number is another candidate's."""
+    """The document number is another candidate's, or of an older ticket number."""
     ERROR_REASON_ERASURE_NOT_ALLOWED: _ErrorReason.ValueType  # 66
     """Personal data must be kept; metadata `detail` says why."""
     ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
@@ -175,7 +175,7 @@ ERROR_REASON_PROFILE_CHANGE_OPEN: ErrorReason.ValueType  # 63
 ERROR_REASON_PROFILE_CHANGE_STATE: ErrorReason.ValueType  # 64
 """The state of the profile change does not allow this action."""
 ERROR_REASON_DOCUMENT_TAKEN: ErrorReason.ValueType  # 65
-"""The document number is another candidate's."""
+"""The document number is another candidate's, or of an older ticket number."""
 ERROR_REASON_ERASURE_NOT_ALLOWED: ErrorReason.ValueType  # 66
 """Personal data must be kept; metadata `detail` says why."""
 ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80

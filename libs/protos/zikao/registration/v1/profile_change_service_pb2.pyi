@@ -475,7 +475,9 @@ class GetProfileChangeForReviewResponse(_message.Message):
     evidence_jpeg: _builtins.bytes
     """JPEG; empty while it is missing."""
     document_taken: _builtins.bool
-    """True: the new document number is another candidate's."""
+    """True: the new document number is another candidate's, or of an older ticket number,
+    which is to be merged first.
+    """
     @_builtins.property
     def change(self) -> Global___ProfileChange:
         """The request in full."""
