@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import hmac
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -19,6 +20,8 @@ from zikao_sandbox.https import server_tls, split_address
 
 REFUSED = "550 5.1.1 no such mailbox"
 BUSY = "451 4.3.0 try again later"
+# It logs who writes to whom.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
 class MailSink:
