@@ -17,10 +17,16 @@ from zikao.registration.v1 import (
     audit_service_pb2_grpc,
     login_service_pb2,
     login_service_pb2_grpc,
+    older_candidate_service_pb2,
+    older_candidate_service_pb2_grpc,
+    older_record_service_pb2,
+    older_record_service_pb2_grpc,
     registration_service_pb2,
     registration_service_pb2_grpc,
     review_service_pb2,
     review_service_pb2_grpc,
+    ticket_number_service_pb2,
+    ticket_number_service_pb2_grpc,
     work_list_service_pb2,
     work_list_service_pb2_grpc,
 )
@@ -57,7 +63,10 @@ class ZikaoClient:
             "registration",
             account_service_pb2.DESCRIPTOR,
             login_service_pb2.DESCRIPTOR,
+            older_candidate_service_pb2.DESCRIPTOR,
+            older_record_service_pb2.DESCRIPTOR,
             registration_service_pb2.DESCRIPTOR,
+            ticket_number_service_pb2.DESCRIPTOR,
             review_service_pb2.DESCRIPTOR,
             work_list_service_pb2.DESCRIPTOR,
             audit_service_pb2.DESCRIPTOR,
@@ -77,6 +86,11 @@ class ZikaoClient:
         self.accounts = account_service_pb2_grpc.AccountServiceStub(registration)
         self.logins = login_service_pb2_grpc.LoginServiceStub(registration)
         self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
+        self.older_candidates = older_candidate_service_pb2_grpc.OlderCandidateServiceStub(
+            registration
+        )
+        self.older_records = older_record_service_pb2_grpc.OlderRecordServiceStub(registration)
+        self.ticket_numbers = ticket_number_service_pb2_grpc.TicketNumberServiceStub(registration)
         self.reviews = review_service_pb2_grpc.ReviewServiceStub(registration)
         self.work_lists = work_list_service_pb2_grpc.WorkListServiceStub(registration)
         self.audits = audit_service_pb2_grpc.AuditServiceStub(registration)

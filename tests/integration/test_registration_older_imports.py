@@ -1,5 +1,6 @@
 """Older candidates are entered by offices: all of them once, whatever happens on the way."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -235,6 +236,33 @@ async def test_an_import_goes_on_where_it_was(server: RegistrationServer) -> Non
     assert (after.last_line, after.entered, after.refused) == (4, 3, 1)
     other = start_request(5, request_id=request.request_id)
     assert (await operator.refused(other)).reason == "REQUEST_ID_REUSED"
+
+
+async def test_two_streams_of_one_import_enter_once(server: RegistrationServer) -> None:
+    """An import that goes on twice at the same time counts and enters every row once."""
+    operator = await server.caller("operator")
+    import_id = (await operator.call(start_request(40))).progress.import_id
+    messages = [[older_row(2 * n - 1), older_row(2 * n, mobile="1")] for n in range(1, 21)]
+    await asyncio.gather(*(send_rows(operator, import_id, *messages) for _ in range(4)))
+    after = (await operator.call(older.GetImportRequest(import_id=import_id))).progress
+    assert (after.last_line, after.entered, after.refused) == (40, 20, 20)
+    assert (await counts(server))["older_record"] == 20
+
+
+async def test_two_imports_of_the_same_rows_wait_for_each_other(
+    server: RegistrationServer,
+) -> None:
+    """Rows that two offices' systems send at once, in any order, are entered once."""
+    operator = await server.caller("operator")
+    forth = [older_row(number, has_account=True) for number in range(1, 41)]
+    back = [older_row(41 - each.line, line=each.line, has_account=True) for each in forth]
+    answers = await asyncio.gather(
+        *(import_rows(operator, *rows) for rows in (forth, back, forth, back))
+    )
+    assert sum(answer.progress.entered for answer in answers) == 40
+    assert sum(answer.progress.unchanged for answer in answers) == 120
+    found = await counts(server)
+    assert (found["older_record"], found["candidate"], found["outbox"]) == (40, 40, 40)
 
 
 async def test_a_dry_run_enters_nothing(server: RegistrationServer) -> None:

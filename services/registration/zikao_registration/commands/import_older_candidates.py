@@ -64,8 +64,8 @@ async def import_older_candidates(
     await older.insert_problems(import_id, refused)
     after = before.after(judged.outcomes, len(refused), max(rows.lines), now)
     await older.update_import(after)
-    counts = {"import_id": str(import_id), **after.counts}
-    await store.audit(actor, "import_older_candidates", now, after=counts)
+    counts, scope = {"import_id": str(import_id), **after.counts}, after.scope
+    await store.audit(actor, "import_older_candidates", now, after=counts, county_code=scope)
     return after, refused
 
 

@@ -20,7 +20,7 @@ async def start_import(
         return known
     after = {"import_id": str(new.import_id), "total_rows": new.total_rows}
     after |= {"replaces": new.replaces, "dry_run": new.dry_run}
-    await store.audit(actor, "start_import", new.started_at, after=after)
+    await store.audit(actor, "start_import", new.started_at, after=after, county_code=new.scope)
     return new
 
 

@@ -47,7 +47,8 @@ class TicketNumberRpc(ticket_number_service_pb2_grpc.TicketNumberServiceServicer
         now, limit = self._parts.clock.now(), self._parts.recovery_limit
         document = document_from_pb(request, now.date())
         check_password(request.new_password, document_number=document.number)
-        claim = ActivationClaim(request.ticket_number, document, request.name, request.mobile)
+        name = self._parts.rare_characters.mapped(request.name)
+        claim = ActivationClaim(request.ticket_number, document, name, request.mobile)
         attempt = RecoveryAttempt(limit, Purpose.ACTIVATION, current_actor().caller, now)
 
         async def check(tx: Transaction) -> None:
