@@ -93,10 +93,9 @@ async def test_filters(server: RegistrationServer) -> None:
         found = await entries(auditor, action="lease_registration", county_code=code)
         assert [each.candidate_id for each in found] == expected
     middle = time_to_pb(NOON + timedelta(minutes=4))
-    later = audit.ListAuditEntriesRequest(action="lease_registration")
-    getattr(later, "from").CopyFrom(middle)
-    assert [each.candidate_id for each in (await auditor.call(later)).entries] == [there]
-    earlier = await entries(auditor, action="lease_registration", to=middle)
+    later = await entries(auditor, action="lease_registration", at_from=middle)
+    assert [each.candidate_id for each in later] == [there]
+    earlier = await entries(auditor, action="lease_registration", at_to=middle)
     assert [each.candidate_id for each in earlier] == [here]
     assert "apply_session" in {each.action for each in await entries(auditor)}
 

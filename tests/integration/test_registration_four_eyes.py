@@ -10,11 +10,22 @@ from support.registration_people import (
     lease_request,
     material,
     material_request,
+    new_candidate,
     new_officer,
     pending_candidate,
+    personal_data,
+    photo,
+    photo_request,
     rejection,
+    submit_request,
+    update_request,
 )
-from support.registration_server import RegistrationServer, registration_server
+from support.registration_server import (
+    MATERIAL_CLOSES,
+    RegistrationServer,
+    registration_server,
+)
+from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import types_pb2 as types
@@ -74,8 +85,7 @@ async def test_a_second_officer_rejects(server: RegistrationServer) -> None:
     assert answer.state == types.REGISTRATION_STATE_REJECTED
     seen = (await candidate.call(registration.GetRegistrationRequest())).registration
     assert seen.last_decision.comment == "照片不清楚"
-    again = registration.SubmitRegistrationRequest(request_id=approval(candidate_id).request_id)
-    await candidate.call(again)
+    await candidate.call(submit_request())
     await first.call(lease_request())
     assert (await first.call(approval(candidate_id))).needs_confirmation
 
@@ -89,6 +99,24 @@ async def test_new_material_ends_a_first_approval(server: RegistrationServer) ->
     await candidate.call(material_request(material()))
     assert len((await officer.call(lease_request())).registrations) == 1
     assert (await officer.call(approval(candidate_id))).needs_confirmation
+
+
+async def test_a_first_approval_does_not_replace_material(server: RegistrationServer) -> None:
+    """What still lacks its material at the deadline ends, half approved or not."""
+    candidate = await new_candidate(server)
+    await candidate.call(update_request(personal_data()))
+    await candidate.call(photo_request(photo()))
+    submitted = await candidate.call(submit_request())
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    await officer.call(approval(submitted.registration.candidate_id))
+    await server.move_clock(MATERIAL_CLOSES)
+
+    async def ended() -> bool:
+        rows = await server.rows("SELECT state FROM registration.candidate")
+        return [row["state"] for row in rows] == ["abandoned"]
+
+    assert await until(ended)
 
 
 async def test_nobody_is_drawn_without_the_setting(server: RegistrationServer) -> None:

@@ -196,8 +196,8 @@ def audit_filter_from_pb(message: audit_service_pb2.ListAuditEntriesRequest) -> 
         actor=message.actor or None,
         area=message.county_code or None,
         action=message.action or None,
-        begins_at=_time(message, "from"),
-        ends_at=_time(message, "to"),
+        begins_at=_time(message, "at_from"),
+        ends_at=_time(message, "at_to"),
     )
 
 

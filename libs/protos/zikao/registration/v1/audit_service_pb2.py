@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/registration/v1/audit_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xb9\x02\n\x17ListAuditEntriesRequest\x12!\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05\x61\x63tor\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\x06\x61\x63tion\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,64}$\x12(\n\x04\x66rom\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0b\x63ounty_code\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x1d\n\tpage_size\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"g\n\x18ListAuditEntriesResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.zikao.registration.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\nAuditEntry\x12\x10\n\x08\x61udit_id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x07 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x08 \x01(\t\x12\x12\n\nafter_json\x18\t \x01(\t2\x8e\x01\n\x0c\x41uditService\x12~\n\x10ListAuditEntries\x12..zikao.registration.v1.ListAuditEntriesRequest\x1a/.zikao.registration.v1.ListAuditEntriesResponse\"\t\xca\xf3\x18\x05\n\x01\x05(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/registration/v1/audit_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xbf\x02\n\x17ListAuditEntriesRequest\x12!\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05\x61\x63tor\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\x06\x61\x63tion\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,64}$\x12+\n\x07\x61t_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61t_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0b\x63ounty_code\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x1d\n\tpage_size\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"g\n\x18ListAuditEntriesResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.zikao.registration.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\nAuditEntry\x12\x10\n\x08\x61udit_id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x07 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x08 \x01(\t\x12\x12\n\nafter_json\x18\t \x01(\t2\x8e\x01\n\x0c\x41uditService\x12~\n\x10ListAuditEntries\x12..zikao.registration.v1.ListAuditEntriesRequest\x1a/.zikao.registration.v1.ListAuditEntriesResponse\"\t\xca\xf3\x18\x05\n\x01\x05(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,11 +49,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._serialized_options = b'\312\363\030\005\n\001\005(\003'
   _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=163
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=476
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=478
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=581
-  _globals['_AUDITENTRY']._serialized_start=584
-  _globals['_AUDITENTRY']._serialized_end=783
-  _globals['_AUDITSERVICE']._serialized_start=786
-  _globals['_AUDITSERVICE']._serialized_end=928
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=482
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=484
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=587
+  _globals['_AUDITENTRY']._serialized_start=590
+  _globals['_AUDITENTRY']._serialized_end=789
+  _globals['_AUDITSERVICE']._serialized_start=792
+  _globals['_AUDITSERVICE']._serialized_end=934
 # @@protoc_insertion_point(module_scope)

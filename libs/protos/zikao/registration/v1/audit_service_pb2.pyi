@@ -28,8 +28,8 @@ class ListAuditEntriesRequest(_message.Message):
     CANDIDATE_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    AT_FROM_FIELD_NUMBER: _builtins.int
+    AT_TO_FIELD_NUMBER: _builtins.int
     COUNTY_CODE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
@@ -48,7 +48,11 @@ class ListAuditEntriesRequest(_message.Message):
     page_token: _builtins.str
     """From the last answer; empty for the first page."""
     @_builtins.property
-    def to(self) -> _timestamp_pb2.Timestamp:
+    def at_from(self) -> _timestamp_pb2.Timestamp:
+        """From then, inclusive."""
+
+    @_builtins.property
+    def at_to(self) -> _timestamp_pb2.Timestamp:
         """Before then."""
 
     def __init__(
@@ -57,14 +61,15 @@ class ListAuditEntriesRequest(_message.Message):
         candidate_id: _builtins.str = ...,
         actor: _builtins.str = ...,
         action: _builtins.str = ...,
-        to: _timestamp_pb2.Timestamp | None = ...,
+        at_from: _timestamp_pb2.Timestamp | None = ...,
+        at_to: _timestamp_pb2.Timestamp | None = ...,
         county_code: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_from", b"at_from", "at_to", b"at_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "candidate_id", b"candidate_id", "county_code", b"county_code", "from", b"from", "page_size", b"page_size", "page_token", b"page_token", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "at_from", b"at_from", "at_to", b"at_to", "candidate_id", b"candidate_id", "county_code", b"county_code", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
