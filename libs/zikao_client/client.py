@@ -21,10 +21,16 @@ from zikao.registration.v1 import (
     older_candidate_service_pb2_grpc,
     older_record_service_pb2,
     older_record_service_pb2_grpc,
+    privacy_service_pb2,
+    privacy_service_pb2_grpc,
+    profile_change_service_pb2,
+    profile_change_service_pb2_grpc,
     registration_service_pb2,
     registration_service_pb2_grpc,
     review_service_pb2,
     review_service_pb2_grpc,
+    study_record_service_pb2,
+    study_record_service_pb2_grpc,
     ticket_number_service_pb2,
     ticket_number_service_pb2_grpc,
     work_list_service_pb2,
@@ -66,6 +72,9 @@ class ZikaoClient:
             older_candidate_service_pb2.DESCRIPTOR,
             older_record_service_pb2.DESCRIPTOR,
             registration_service_pb2.DESCRIPTOR,
+            study_record_service_pb2.DESCRIPTOR,
+            profile_change_service_pb2.DESCRIPTOR,
+            privacy_service_pb2.DESCRIPTOR,
             ticket_number_service_pb2.DESCRIPTOR,
             review_service_pb2.DESCRIPTOR,
             work_list_service_pb2.DESCRIPTOR,
@@ -86,6 +95,11 @@ class ZikaoClient:
         self.accounts = account_service_pb2_grpc.AccountServiceStub(registration)
         self.logins = login_service_pb2_grpc.LoginServiceStub(registration)
         self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
+        self.study_records = study_record_service_pb2_grpc.StudyRecordServiceStub(registration)
+        self.profile_changes = profile_change_service_pb2_grpc.ProfileChangeServiceStub(
+            registration
+        )
+        self.privacy = privacy_service_pb2_grpc.PrivacyServiceStub(registration)
         self.older_candidates = older_candidate_service_pb2_grpc.OlderCandidateServiceStub(
             registration
         )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from support.registration_older import import_rows, older_row
 from support.registration_people import (
@@ -258,30 +259,52 @@ async def test_a_number_that_is_taken_meanwhile(server: RegistrationServer) -> N
 
 
 async def test_two_processes_apply_each_once(dsn: str, tmp_path: Path) -> None:
-    """Whatever two replicas do at once, a change is applied, audited and published once."""
+    """Two replicas that take the same change at one moment apply, audit and publish it once.
+
+    Both are held up at the candidate's row: without its lock before they look, both would apply.
+    """
     async with AsyncExitStack() as stack:
         first, second = [
             await stack.enter_async_context(registration_server(dsn, tmp_path)) for _ in range(2)
         ]
         await open_changes(first)
         officer = await new_officer(first)
-        people = [await approved_candidate(first, officer, number) for number in range(1, 9)]
-        for candidate, _ in people:
-            await approved_change(candidate, officer, wanted())
-        await second.move_clock(EFFECTIVE_AT)
-
-        async def all_applied() -> bool:
-            rows = await first.rows("SELECT DISTINCT state FROM registration.profile_change")
-            return [row["state"] for row in rows] == ["applied"]
-
-        await until(all_applied)
+        candidate, who = await approved_candidate(first, officer)
+        await approved_change(candidate, officer, wanted())
+        holder = await asyncpg.connect(dsn)
+        async with holder.transaction():
+            await holder.execute("SELECT FROM registration.candidate FOR UPDATE")
+            await second.move_clock(EFFECTIVE_AT)
+            await until(lambda: both_wait(first))
+        await holder.close()
+        await until(lambda: logged_in(first, document_number(1)))
+        await until(lambda: nobody_waits(first))
         audited = await first.rows(
             "SELECT candidate_id::text FROM registration.audit "
             "WHERE action = 'apply_profile_change'"
         )
-        assert sorted(row["candidate_id"] for row in audited) == sorted(who for _, who in people)
+        assert [row["candidate_id"] for row in audited] == [who]
         (events,) = await first.rows("SELECT count(*) FROM registration.outbox")
-        assert events["count"] == 2 * len(people)
+        assert events["count"] == 2
+
+
+async def waiting(server: RegistrationServer) -> int:
+    """How many of the service's connections wait for a row."""
+    (row,) = await server.rows(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return int(row["count"])
+
+
+async def both_wait(server: RegistrationServer) -> bool:
+    """Whether two of them do."""
+    return await waiting(server) == 2
+
+
+async def nobody_waits(server: RegistrationServer) -> bool:
+    """Whether none does any more."""
+    return await waiting(server) == 0
 
 
 async def test_offices_see_their_own_masked(server: RegistrationServer) -> None:
