@@ -109,13 +109,18 @@ async def test_an_office_completes_a_record(server: RegistrationServer) -> None:
 async def test_a_completed_record_stays_when_the_file_comes_again(
     server: RegistrationServer,
 ) -> None:
-    """The same import leaves alone what an office has filled in since."""
-    row = older_row(1, document_number="")
+    """No import takes away what an office has filled in since, also one that replaces."""
+    row = older_row(1, document_number="", name="李二")
     await enter(server, row)
     officer = await new_officer(server)
     await officer.call(completion_request(1, document_number=document_number(1)))
-    again = await import_rows(await server.caller("operator"), row, replace=True)
+    operator = await server.caller("operator")
+    again = await import_rows(operator, row, replace=True)
     assert again.progress.unchanged == 1
+    renamed = older_row(1, document_number="", photo_jpeg=b"")
+    for outcome in ("replaced", "unchanged"):
+        answer = await import_rows(operator, renamed, replace=True)
+        assert getattr(answer.progress, outcome) == 1
     await activate(server)
 
 

@@ -90,11 +90,16 @@ class OlderStore:
         return found[number]
 
     async def save_records(
-        self, import_id: UUID, records: Mapping[str, OlderRecord], now: datetime
+        self, import_id: UUID, contents: Collection[tuple[OlderRecord, bytes]], now: datetime
     ) -> None:
-        """Store records of numbers that are entered, with their photos, in place of older ones."""
-        sealed, photos = await asyncio.to_thread(self._seal, list(records.values()))
-        await self._tx.execute("save_older_records", import_id, *sealed, now)
+        """Store records of numbers that are entered, with their photos, in place of older ones.
+
+        With each comes the `content_index` of the row it was made of.
+        """
+        records = [record for record, _ in contents]
+        indexes = [content_index for _, content_index in contents]
+        sealed, photos = await asyncio.to_thread(self._seal, records)
+        await self._tx.execute("save_older_records", import_id, indexes, *sealed, now)
         if photos[0]:
             await self._tx.execute("save_older_photos", *photos)
 
@@ -107,7 +112,7 @@ class OlderStore:
             self._sealed(record),
             now,
         )
-        _, photos = self._seal([record])
+        photos = self._seal_photos([record])
         if photos[0]:
             await self._tx.execute("save_older_photos", *photos)
 
@@ -180,15 +185,17 @@ class OlderStore:
 
     def _seal(self, records: Sequence[OlderRecord]) -> tuple[list[list[Any]], list[list[Any]]]:
         """The columns of records, and those of their photos."""
-        photos = [(record.ticket_number, record.photo) for record in records if record.photo]
         return [
             [record.ticket_number for record in records],
             [record.county_code for record in records],
-            [self.content_index(record) for record in records],
             [record.has_account for record in records],
             [self.document_index(record.document) for record in records],
             [self._sealed(record) for record in records],
-        ], [
+        ], self._seal_photos(records)
+
+    def _seal_photos(self, records: Sequence[OlderRecord]) -> list[list[Any]]:
+        photos = [(record.ticket_number, record.photo) for record in records if record.photo]
+        return [
             [number for number, _ in photos],
             [photo.sha256 for _, photo in photos],
             [self._keys.encrypt(photo.jpeg, photo_context(number)) for number, photo in photos],

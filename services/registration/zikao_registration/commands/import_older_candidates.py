@@ -57,8 +57,8 @@ async def import_older_candidates(
         return before, []
     judged = await _judge(older, before, rows.records, actor, now)
     if not before.dry_run:
-        await older.save_records(import_id, judged.kept, now)
-        had_accounts = [record for record in judged.kept.values() if record.has_account]
+        await older.save_records(import_id, judged.contents.values(), now)
+        had_accounts = [record for record in judged.kept if record.has_account]
         await admit_older(accounts, store, older, had_accounts, None, actor=actor, now=now)
     refused = sorted([*rows.refused, *judged.refused], key=lambda row: row.line)
     await older.insert_problems(import_id, refused)
@@ -71,11 +71,16 @@ async def import_older_candidates(
 
 @dataclass
 class _Judged:
-    """What becomes of rows; `kept` are records to store, by ticket number."""
+    """What becomes of rows; `contents` has what is to be stored, by ticket number."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     refused: list[RefusedRow] = field(default_factory=list)
-    kept: dict[str, OlderRecord] = field(default_factory=dict)
+    contents: dict[str, tuple[OlderRecord, bytes]] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[OlderRecord]:
+        """Records to store."""
+        return [record for record, _ in self.contents.values()]
 
 
 async def _judge(
@@ -100,7 +105,9 @@ async def _judge(
             continue
         judged.outcomes[outcome] += 1
         if outcome is not Outcome.UNCHANGED:
-            judged.kept[number] = record
+            before_it = stored[number].record if number in stored else None
+            kept = record.in_place_of(before_it) if before_it else record
+            judged.contents[number] = kept, content
             there[number] = Entered(NumberStatus.OLDER, content, record.county_code)
     return judged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from zikao_kit.errors import DomainError
@@ -71,6 +71,13 @@ class OlderRecord:
     mobile: str
     has_account: bool
     photo: Photo | None = None
+
+    def in_place_of(self, before: OlderRecord) -> OlderRecord:
+        """This one, with what only the one before has: an office has filled it in since."""
+        document = before.document if before.sex == self.sex else None
+        return replace(
+            self, document=self.document or document, mobile=self.mobile or before.mobile
+        )
 
     @property
     def personal(self) -> PersonalData:

@@ -85,8 +85,8 @@ class OlderCandidateServiceServicer:
 
         A row is entered, or is refused with all its problems, in Chinese; the others of its
         message are entered all the same. A ticket number that is there already with the same
-        content is left as it is, as are fields that an office has completed since; with other
-        content it is a problem, unless the import replaces and nobody has activated it.
+        content is left as it is; with other content it is a problem, unless the import replaces
+        and nobody has activated it. What an office has filled in since stays in any case.
         Private-use characters of old systems become the real ones; unknown ones are problems.
 
         Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,

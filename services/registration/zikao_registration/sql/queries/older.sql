@@ -66,9 +66,9 @@ INSERT INTO registration.older_record
     record_enc, updated_at)
 SELECT entered.ticket_number, entered.county_code, $1, entered.content_index,
     entered.has_account, entered.document_index, entered.record_enc, $8
-FROM unnest($2::text[], $3::text[], $4::bytea[], $5::boolean[], $6::bytea[], $7::bytea[])
+FROM unnest($2::bytea[], $3::text[], $4::text[], $5::boolean[], $6::bytea[], $7::bytea[])
     AS entered (
-        ticket_number, county_code, content_index, has_account, document_index, record_enc
+        content_index, ticket_number, county_code, has_account, document_index, record_enc
     )
 ON CONFLICT (ticket_number) DO UPDATE SET
     county_code = excluded.county_code, import_id = excluded.import_id,
