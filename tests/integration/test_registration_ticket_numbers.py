@@ -42,6 +42,7 @@ from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import study_record_service_pb2 as study
 from zikao.registration.v1 import ticket_number_service_pb2 as numbers
 from zikao_kit.convert import time_to_pb
+from zikao_registration.domain.older_records import read_photo
 
 WINDOW = session.SessionWindow(
     opens_at=time_to_pb(OPENS), closes_at=time_to_pb(OPENS + timedelta(days=400))
@@ -76,6 +77,11 @@ async def known_elsewhere(server: RegistrationServer, candidate_id: str) -> feed
     answer = await enrollment.call(feed.GetCandidateRequest(candidate_id=candidate_id))
     candidate: feed.Candidate = answer.candidate
     return candidate
+
+
+def photo_of(original: bytes) -> bytes:
+    """The SHA-256 of an older photo as it is kept."""
+    return read_photo(original).sha256
 
 
 async def statuses(server: RegistrationServer) -> dict[str, str]:
@@ -263,6 +269,27 @@ async def test_a_later_older_number_is_merged_into_the_current(server: Registrat
         older_number(2),
     )
     assert record["record_enc"] is None
+
+
+async def test_the_only_photo_stays_with_the_person(server: RegistrationServer) -> None:
+    """A photo is not lost with the number that it came with, activated or not."""
+    person = document_number(1)
+    await enter(server, older_row(1, photo_jpeg=b""), older_row(2, document_number=person))
+    officer = await new_officer(server)
+    await officer.call(merge_request(1, 2))
+    await activate(server)
+    await enter(
+        server,
+        older_row(3, photo_jpeg=b"", has_account=True),
+        older_row(4, document_number=document_number(3)),
+    )
+    await officer.call(merge_request(3, 4))
+    rows = await server.rows("SELECT photo.sha256 FROM registration.photo")
+    assert len(rows) == 2
+    rows = await server.rows("SELECT candidate_id FROM registration.candidate")
+    for row in rows:
+        known = await known_elsewhere(server, str(row["candidate_id"]))
+        assert known.photo_sha256 == photo_of(older_photo())
 
 
 async def test_only_one_persons_numbers_are_merged(server: RegistrationServer) -> None:

@@ -10,6 +10,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.admit_older import take_photo
 from zikao_registration.commands.find_held_numbers import find_held_numbers
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
+from zikao_registration.domain.older_records import Photo
 from zikao_registration.domain.registration import Registration
 from zikao_registration.older_store import OlderStore
 from zikao_registration.store import Store
@@ -36,11 +37,13 @@ async def merge_ticket_numbers(
     for number in held.values():
         actor.require_scope(number.county_code)
     owner = _owner_of(held)
+    photo = next(iter((await older.get_photos(wanted)).values()), None)
     await older.cancel(cancel, reason, now)
     if owner:
         await older.bind(dict.fromkeys(cancel, owner.candidate_id), now)
-        if owner.ticket_number != keep:
-            await _change_number(store, older, owner, keep, now)
+        await _change_candidate(store, older, owner, keep, photo=photo, now=now)
+    elif photo and not held[keep].has_photo:
+        await _keep_photo(older, held[keep].stored, photo, now)
     await store.audit(
         actor,
         "merge_ticket_numbers",
@@ -67,12 +70,27 @@ def _owner_of(held: Mapping[str, HeldNumber]) -> Registration | None:
     return next((each.owner for each in held.values() if each.owner), None)
 
 
-async def _change_number(
-    store: Store, older: OlderStore, owner: Registration, keep: str, now: datetime
+async def _change_candidate(
+    store: Store,
+    older: OlderStore,
+    owner: Registration,
+    keep: str,
+    *,
+    photo: Photo | None,
+    now: datetime,
 ) -> None:
-    photos = await older.get_photos([keep])
+    """Give the candidate the kept number, and a photo to who has none."""
     changed = replace(owner, ticket_number=keep, updated_at=now)
-    if not owner.photo_sha256 and keep in photos:
-        changed = await take_photo(store, changed, photos[keep])
-    await older.activate({keep: owner.candidate_id}, now)
+    if photo and not owner.photo_sha256:
+        changed = await take_photo(store, changed, photo)
+    if changed == replace(owner, updated_at=now):
+        return
+    if owner.ticket_number != keep:
+        await older.activate({keep: owner.candidate_id}, now)
     await store.publish(await store.update_registration(changed))
+
+
+async def _keep_photo(older: OlderStore, kept: StoredNumber, photo: Photo, now: datetime) -> None:
+    """The only photo of a person is not cancelled with its number."""
+    if kept.record:
+        await older.complete_record(replace(kept.record, photo=photo), now)
