@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test bench-registration bench-import lint format protos lock clean
+.PHONY: help setup demo up test bench-registration bench-import bench-timing lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio 
 
 bench-import: setup ## 100,000 older candidates from a file, with and without photos
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py
+
+bench-timing: setup ## whether the time of an answer tells who is registered
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_timing.py
 
 lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ from support.service_databases import MakeDatabase
 from zikao.registration.v1 import identity_provider_service_pb2 as pb
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao_kit.errors import DomainError
+from zikao_registration import identity_client
 from zikao_sandbox.identity_provider import Fault, Persona
 
 
@@ -262,6 +263,25 @@ async def test_slow_logins_hold_no_connection(
         await apply_session(server)
         assert not any(call.done() for call in calls)
         assert {(await call).reason for call in calls} == {"UNAVAILABLE"}
+
+
+async def test_too_many_who_wait_are_sent_away(
+    make_database: MakeDatabase,
+    tmp_path: Path,
+    peers: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond the places for those who wait for the provider the answer is OVERLOADED, at once."""
+    monkeypatch.setattr(identity_client, "MAX_AT_ONCE", 2)
+    async with registration_server(
+        await make_database("registration"), tmp_path, **peers.settings
+    ) as server:
+        portal = await server.caller("portal")
+        waiting = [await come_back(portal, peers, "known") for _ in range(5)]
+        peers.provider.fault = Fault.SLOW
+        refused = await asyncio.gather(*(portal.refused(each) for each in waiting))
+    reasons = sorted(each.reason for each in refused)
+    assert reasons == ["OVERLOADED"] * 3 + ["UNAVAILABLE"] * 2
 
 
 async def test_starts_are_limited(

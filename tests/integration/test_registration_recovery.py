@@ -349,3 +349,26 @@ async def test_drafts_without_county_are_the_provinces(server: RegistrationServe
     assert (await officer.refused(reset(7))).reason == "OUT_OF_SCOPE"
     province = await new_officer(server, "51", role=4)
     assert (await province.call(reset(7))).candidate_id
+
+
+async def test_nothing_of_a_recovery_is_logged(
+    server: RegistrationServer, peers: Outside, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No log line holds a document number, a name, a contact, a code or a password."""
+    ticket_number = await approved(server)
+    portal = await portal_of(server)
+    for number in (1, NOBODY):
+        await portal.call(find(number))
+        await portal.call(find(number, "别人"))
+        await portal.call(find(number))
+        await portal.refused(find(number))
+    begun = await portal.call(start(1, ticket_number))
+    await peers.until_sms()
+    code = peers.sms_code(MOBILE)
+    await portal.refused(finish(begun.recovery_id, another(code)))
+    await portal.call(finish(begun.recovery_id, code))
+    await until_nothing_waits(server)
+    logged = "".join(capfd.readouterr())
+    assert "reason=RECOVERY_LOCKED" in logged
+    secrets = [document_number(1), document_number(NOBODY), NAME, "别人", MOBILE, EMAIL]
+    assert not [each for each in [*secrets, code, NEW_PASSWORD, PASSWORD] if each in logged]

@@ -41,6 +41,7 @@ class IdentityProviderConfig:
     accepted_acr: tuple[str, ...] = ("L3",)
     algorithms: tuple[str, ...] = ("ES256", "RS256", "PS256", "EdDSA")
     name_claim: str = "name"
+    assurance_claim: str = "acr"
     document_type_claim: str = "document_type"
     document_number_claim: str = "document_number"
     document_types: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +98,7 @@ def read_id_token(
         raise login_failed() from error
     if not _is_of_this_login(claims, config, nonce, now.timestamp()):
         raise login_failed()
-    if claims.get("acr") not in config.accepted_acr:
+    if claims.get(config.assurance_claim) not in config.accepted_acr:
         raise DomainError("ASSURANCE_TOO_LOW", required="、".join(config.accepted_acr))
     return _identity(claims, config)
 

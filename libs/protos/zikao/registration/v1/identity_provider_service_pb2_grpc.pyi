@@ -49,14 +49,14 @@ class IdentityProviderServiceStub:
     """Begins a login for the person the provider has recognised: document and name are
     those of the registration, and the assurance is high enough (L3). A state is good for
     one call, whatever it ends with; after UNAVAILABLE begin anew. The person has proven
-    who they are, so the errors say what is wrong.
+    who they are, so the errors say what is wrong. An initial password must still be
+    changed: the tokens say so.
 
     Few are in progress at once: OVERLOADED beyond.
 
     Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
-    ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE (as
-    LogIn), OVERLOADED,
-    UNAVAILABLE.
+    ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
+    (as LogIn), OVERLOADED, UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -80,14 +80,14 @@ class IdentityProviderServiceAsyncStub(IdentityProviderServiceStub):
     """Begins a login for the person the provider has recognised: document and name are
     those of the registration, and the assurance is high enough (L3). A state is good for
     one call, whatever it ends with; after UNAVAILABLE begin anew. The person has proven
-    who they are, so the errors say what is wrong.
+    who they are, so the errors say what is wrong. An initial password must still be
+    changed: the tokens say so.
 
     Few are in progress at once: OVERLOADED beyond.
 
     Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
-    ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE (as
-    LogIn), OVERLOADED,
-    UNAVAILABLE.
+    ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
+    (as LogIn), OVERLOADED, UNAVAILABLE.
     """
 
 class IdentityProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -120,14 +120,14 @@ class IdentityProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins a login for the person the provider has recognised: document and name are
         those of the registration, and the assurance is high enough (L3). A state is good for
         one call, whatever it ends with; after UNAVAILABLE begin anew. The person has proven
-        who they are, so the errors say what is wrong.
+        who they are, so the errors say what is wrong. An initial password must still be
+        changed: the tokens say so.
 
         Few are in progress at once: OVERLOADED beyond.
 
         Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
-        ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE (as
-        LogIn), OVERLOADED,
-        UNAVAILABLE.
+        ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
+        (as LogIn), OVERLOADED, UNAVAILABLE.
         """
 
 def add_IdentityProviderServiceServicer_to_server(servicer: IdentityProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
