@@ -244,6 +244,8 @@ COMMENT ON TABLE registration.ticket_number IS
 -- One person, one number.
 CREATE UNIQUE INDEX ticket_number_current_key ON registration.ticket_number (candidate_id)
     WHERE status = 'current';
+CREATE INDEX ticket_number_candidate_idx ON registration.ticket_number (candidate_id)
+    WHERE candidate_id IS NOT NULL;
 
 CREATE TABLE registration.older_import (
     import_id uuid NOT NULL,
@@ -305,6 +307,8 @@ COMMENT ON TABLE registration.older_record IS
     'Older candidates as imported, until they activate their ticket numbers';
 CREATE INDEX older_record_document_idx ON registration.older_record (document_index)
     WHERE document_index IS NOT NULL;
+CREATE INDEX older_record_candidate_idx ON registration.older_record (candidate_id)
+    WHERE candidate_id IS NOT NULL;
 CREATE INDEX older_record_county_idx ON registration.older_record (county_code, ticket_number)
     WHERE activated_at IS NULL;
 

@@ -244,6 +244,8 @@ COMMENT ON TABLE registration.ticket_number IS
 -- One person, one number.
 CREATE UNIQUE INDEX ticket_number_current_key ON registration.ticket_number (candidate_id)
     WHERE status = 'current';
+CREATE INDEX ticket_number_candidate_idx ON registration.ticket_number (candidate_id)
+    WHERE candidate_id IS NOT NULL;
 
 CREATE TABLE registration.decision (
     decision_id bigint GENERATED ALWAYS AS IDENTITY,

@@ -59,6 +59,8 @@ COMMENT ON TABLE registration.older_record IS
     'Older candidates as imported, until they activate their ticket numbers';
 CREATE INDEX older_record_document_idx ON registration.older_record (document_index)
     WHERE document_index IS NOT NULL;
+CREATE INDEX older_record_candidate_idx ON registration.older_record (candidate_id)
+    WHERE candidate_id IS NOT NULL;
 CREATE INDEX older_record_county_idx ON registration.older_record (county_code, ticket_number)
     WHERE activated_at IS NULL;
 

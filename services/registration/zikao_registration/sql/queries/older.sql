@@ -103,18 +103,18 @@ WHERE older_record.document_index = $1 AND ticket_number.status = 'older'
     AND ticket_number.ticket_number <> ALL ($2::text[])
 ORDER BY ticket_number.ticket_number;
 
--- By one of them, which may be of somebody without a document on record.
+-- By one of them, $3, which may be of somebody without a document on record.
 -- name: list_numbers_of_person
-SELECT ticket_number.ticket_number
-FROM registration.ticket_number
-LEFT JOIN registration.older_record USING (ticket_number)
-WHERE (
-        ticket_number.candidate_id = $1
-        OR older_record.document_index = $2
-        OR ticket_number.ticket_number = $3
-    )
-    AND ticket_number.ticket_number > $4
-ORDER BY ticket_number.ticket_number
+SELECT of_person.ticket_number
+FROM (
+    SELECT ticket_number FROM registration.ticket_number WHERE candidate_id = $1
+    UNION
+    SELECT ticket_number FROM registration.older_record WHERE document_index = $2
+    UNION
+    SELECT $3::text
+) AS of_person (ticket_number)
+WHERE of_person.ticket_number > $4
+ORDER BY of_person.ticket_number
 LIMIT $5;
 
 -- Codes are digits: ':' comes after '9'.
