@@ -5,7 +5,7 @@
     zikao-registration reencrypt               # what older keys have encrypted
     zikao-registration retire-key k1           # refused while anything needs it
 
-A service reads its key file again within a minute, and at once for a key it does not know.
+A service reads its key file again within seconds, and at once for a key it does not know.
 Where all processes read one file, `--prepare` may be left out.
 """
 
@@ -28,7 +28,7 @@ from zikao_kit.config import load_config
 from zikao_kit.crypto import DecryptionFailed, KeyFileInvalid, KeyRing
 from zikao_kit.reencryption import SealedColumn, count_by_key, reencrypt
 
-KEY_RING_PAUSE_SECONDS = 30.0
+KEY_RING_PAUSE_SECONDS = 5.0
 # By then every process has read the key file again, and encrypts with no older key.
 RETIRE_AFTER_SECONDS = 120.0
 _EXPECTED = (
@@ -125,7 +125,7 @@ def _rotate(path: Path, *, prepare: bool) -> str:
     if prepare:
         return f"{newest} is added. Give the file to every machine, then run rotate-key again."
     return (
-        f"{newest} encrypts from now on; services see it within a minute. "
+        f"{newest} encrypts from now on; services see it within seconds. "
         "Then run reencrypt, and retire-key for each older key."
     )
 
