@@ -52,9 +52,9 @@ def standing(candidate_id: str, value: Any, reason: str = "") -> records.SetStan
     )
 
 
-def transfer() -> records.RequestTransferRequest:
+def transfer(province_code: str = "50") -> records.RequestTransferRequest:
     """Ask to go to another province."""
-    return records.RequestTransferRequest(request_id=new_id(), province_code="50")
+    return records.RequestTransferRequest(request_id=new_id(), province_code=province_code)
 
 
 def withdrawal() -> records.WithdrawTransferRequest:
@@ -107,6 +107,9 @@ async def test_a_transfer_is_asked_for_and_made(server: RegistrationServer) -> N
     officer = await new_officer(server)
     candidate, who = await approved_candidate(server, officer)
     assert (await candidate.refused(withdrawal())).reason == "STANDING_NOT_ALLOWED"
+    for no_other_province in ("51", "99"):
+        error = await candidate.refused(transfer(no_other_province))
+        assert [problem.field for problem in error.fields] == ["province_code"]
     assert (await candidate.call(transfer())).standing == REQUESTED
     assert (await published(server, who)).standing == REQUESTED
     assert (await candidate.call(withdrawal())).standing == ACTIVE
@@ -256,7 +259,7 @@ async def test_enrollment_hears_of_it(make_database: MakeDatabase, tmp_path: Pat
             await officer.call(standing(who, ACTIVE))
             await until_eligible(running, enrolling, who)
             await candidate.call(transfer())
-            assert await until_refused(enrolling) == "申请转往50"
+            assert await until_refused(enrolling) == "申请转往重庆市"
             await candidate.call(withdrawal())
             await until_eligible(running, enrolling, who)
             await officer.call(standing(who, GRADUATED))

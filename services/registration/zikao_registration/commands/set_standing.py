@@ -7,6 +7,7 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
+from zikao_registration.domain.provinces import other_province
 from zikao_registration.domain.registration import Registration, Standing
 from zikao_registration.domain.standings import ENDING, require_change, require_withdrawal
 from zikao_registration.store import Store
@@ -38,10 +39,11 @@ async def request_transfer(
 ) -> Registration:
     """The actor wants to go to another province, and enrolls here no more.
 
-    Raises DomainError NOT_FOUND, STANDING_NOT_ALLOWED.
+    Raises DomainError NOT_FOUND, INVALID_REQUEST for this province or none, STANDING_NOT_ALLOWED.
     """
     before = await _lock(store, UUID(actor.subject))
-    standing, reason = Standing.TRANSFER_REQUESTED, f"申请转往{province_code}"
+    province = other_province(province_code, before.personal.county_code)
+    standing, reason = Standing.TRANSFER_REQUESTED, f"申请转往{province}"
     return await _change(store, records, before, standing, reason, actor=actor, now=now)
 
 

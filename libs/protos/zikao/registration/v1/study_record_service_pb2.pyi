@@ -223,7 +223,7 @@ class RequestTransferRequest(_message.Message):
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     province_code: _builtins.str
-    """Where to: the 2-digit code of the province (GB/T 2260)."""
+    """Where to: the 2-digit code of another province (GB/T 2260)."""
     def __init__(
         self,
         *,
