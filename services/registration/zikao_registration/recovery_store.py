@@ -86,6 +86,11 @@ class RecoveryStore:
         row = await self._tx.fetchrow("try_recovery_code", recovery_id, index, now, max_tries)
         return _recovery(row) if row and row["is_right"] and row["account_id"] else None
 
+    async def find_owner(self, recovery_id: UUID) -> UUID | None:
+        """Whose recovery it is; None for nobody's, and for one that is used up."""
+        owner: UUID | None = await self._tx.fetchval("find_recovery_owner", recovery_id)
+        return owner
+
     async def take_recovery(self, recovery_id: UUID) -> Recovery | None:
         """Use a recovery up; None when somebody else has."""
         row = await self._tx.fetchrow("take_recovery", recovery_id)

@@ -14,8 +14,8 @@ from zikao_registration.recovery_stores import RecoveryStores
 
 async def require_code(
     stores: RecoveryStores, recovery_id: UUID, code: str, new_password: str, *, now: datetime
-) -> UUID:
-    """Whose code it is. Counts a try, then looks, before the password is worth hashing.
+) -> None:
+    """Count a try, then look at the code, before the password is worth hashing.
 
     Raises DomainError RECOVERY_FAILED, and PASSWORD_REFUSED to one whose code is right. The
     count is to be committed, whatever this raises.
@@ -25,23 +25,19 @@ async def require_code(
         raise DomainError("RECOVERY_FAILED")
     candidate = await stores.candidates.get_registration(recovery.account_id)
     check_password(new_password, document_number=candidate.document.number)
-    return candidate.candidate_id
 
 
 async def complete_password_recovery(
-    stores: RecoveryStores,
-    candidate_id: UUID,
-    recovery_id: UUID,
-    password_hash: str,
-    *,
-    actor: Actor,
-    now: datetime,
+    stores: RecoveryStores, recovery_id: UUID, password_hash: str, *, actor: Actor, now: datetime
 ) -> None:
-    """Use the code up and set the password. Raises DomainError RECOVERY_FAILED.
+    """Use up a recovery whose code was right, and set the password. Raises RECOVERY_FAILED.
 
     Of two that come with the right code at once, one is too late. The candidate is locked
     before the recovery, for another recovery of the same voids this one.
     """
+    candidate_id = await stores.recoveries.find_owner(recovery_id)
+    if candidate_id is None:
+        raise DomainError("RECOVERY_FAILED")
     await stores.candidates.get_registration(candidate_id, for_update=True)
     taken = await stores.recoveries.take_recovery(recovery_id)
     if taken is None:

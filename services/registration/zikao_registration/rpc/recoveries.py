@@ -147,12 +147,11 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
     ) -> pb.CompletePasswordRecoveryResponse:
         check_password(request.new_password)
         attempt, recovery_id = self._attempt(Purpose.USE_CODE), UUID(request.recovery_id)
-        owner: list[UUID] = []
 
         async def check(tx: Transaction) -> None:
             stores, code, password = self._stores(tx), request.code, request.new_password
             await attempt.count_caller(stores.recoveries, recovery_id)
-            owner.append(await require_code(stores, recovery_id, code, password, now=attempt.now))
+            await require_code(stores, recovery_id, code, password, now=attempt.now)
 
         response_type = pb.CompletePasswordRecoveryResponse
         first = await self._parts.answered_before(request, response_type, check)
@@ -163,7 +162,7 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
         async def work(tx: Transaction) -> pb.CompletePasswordRecoveryResponse:
             stores, actor = self._stores(tx), current_actor()
             await complete_password_recovery(
-                stores, owner[0], recovery_id, password_hash, actor=actor, now=attempt.now
+                stores, recovery_id, password_hash, actor=actor, now=attempt.now
             )
             return pb.CompletePasswordRecoveryResponse()
 

@@ -37,6 +37,9 @@ UPDATE registration.password_recovery SET tries = tries + 1
 WHERE recovery_id = $1 AND expires_at > $3 AND tries < $4
 RETURNING recovery_id, account_id, channel, expires_at, code_index = $2 AS is_right;
 
+-- name: find_recovery_owner
+SELECT account_id FROM registration.password_recovery WHERE recovery_id = $1;
+
 -- name: take_recovery
 DELETE FROM registration.password_recovery
 WHERE recovery_id = $1
