@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test bench-registration bench-import bench-timing lint format protos lock clean
+.PHONY: help setup demo up test bench-registration bench-import bench-logins bench-timing lint \
+  format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +26,9 @@ bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio 
 
 bench-import: setup ## 100,000 older candidates from a file, with and without photos
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py
+
+bench-logins: setup ## ordinary calls beside a storm of 200 clients that log in
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_login_storm.py
 
 bench-timing: setup ## whether the time of an answer tells who is registered
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_timing.py

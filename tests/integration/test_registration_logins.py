@@ -182,10 +182,12 @@ class Logins:
         self._dsn = dsn
         self._db = db
         self._keys = keys
+        self.transactions = 0
 
     @asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:
         """Both stores in a transaction."""
+        self.transactions += 1
         async with self._db.transaction() as tx:
             yield AccountStore(tx, self._keys), Store(tx, self._keys)
 
@@ -228,11 +230,12 @@ async def logins(make_database: MakeDatabase) -> AsyncIterator[Logins]:
 
 
 async def test_overload_is_no_failure(logins: Logins) -> None:
-    """An attempt whose password nobody looked at does not count, for name and caller."""
+    """An attempt whose password nobody looked at does not count, and costs the database nothing."""
     hashing = PasswordHashing(PasswordHasher(1, 64, 1), max_waiting=0)
     for _ in range(4):
         with pytest.raises(DomainError, match="OVERLOADED"):
             await logins.log_in(hashing)
+    assert logins.transactions == 0
     assert await logins.counted() == (0, 0)
     hashing.close()
 

@@ -30,6 +30,7 @@ async def seed_pending(
     county_code: str,
     submitted_at: datetime,
     state: State = State.PENDING_REVIEW,
+    password_hash: str = "no password",
 ) -> Sequence[UUID]:
     """Candidates whose registrations wait, a second after each other; their ids in that order.
 
@@ -42,7 +43,7 @@ async def seed_pending(
             _person(number, session_code, county_code, submitted_at) for number in range(count)
         ]
         for person in people:
-            account = Account(person.candidate_id, "no password", "candidate", "")
+            account = Account(person.candidate_id, password_hash, "candidate", "")
             number, at = person.document.number, person.updated_at
             await accounts.insert_account(account, number, person.document, at)
             await store.insert_draft(person)
@@ -51,17 +52,26 @@ async def seed_pending(
         return [person.candidate_id for person in people]
 
 
+def seeded_number(number: int, county_code: str) -> str:
+    """The document number of a candidate by the order of seeding."""
+    first = f"{county_code}{_born(number):%Y%m%d}{number % 500 * 2 + 1:03}"
+    return first + check_character(first)
+
+
+def _born(number: int) -> datetime:
+    return datetime(1980, 1, 1) + timedelta(days=number // 500)  # noqa: DTZ001 - a date
+
+
 def _person(
     number: int, session_code: str, county_code: str, submitted_at: datetime
 ) -> Registration:
     """Number 0 to 9,999,999: a birth date a day and a sequence number make them different."""
-    born = datetime(1980, 1, 1) + timedelta(days=number // 500)  # noqa: DTZ001 - a date
-    first = f"{county_code}{born:%Y%m%d}{number % 500 * 2 + 1:03}"
+    born = _born(number)
     return Registration(
         candidate_id=uuid4(),
         session_code=session_code,
         state=State.DRAFT,
-        document=Document(DocumentType.RESIDENT_ID, first + check_character(first)),
+        document=Document(DocumentType.RESIDENT_ID, seeded_number(number, county_code)),
         personal=PersonalData(
             name=f"考生{number}",
             sex=Sex.MALE,

@@ -1,5 +1,6 @@
 """What the methods of the service work with, put together by `main`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ from zikao_registration.signing import TokenKeys
 from zikao_registration.store import Store
 from zikao_registration.study_record_store import StudyRecordStore
 from zikao_registration.work_list_store import WorkListStore
+
+# Of the 10 connections of a process.
+ACCOUNT_TRANSACTIONS = 3
 
 R = TypeVar("R", bound=Message)
 
@@ -118,10 +122,17 @@ class Parts:
         """The audit trail of a transaction."""
         return AuditStore(tx)
 
+    @cached_property
+    def _account_turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(ACCOUNT_TRANSACTIONS)
+
     @asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[tuple[AccountStore, Store]]:
-        """Both stores in a transaction of their own."""
-        async with self.db.transaction() as tx:
+        """Both stores in a transaction of their own, few of which are open at once.
+
+        Those who log in by the hundred wait for each other, and leave connections to the rest.
+        """
+        async with self._account_turns, self.db.transaction() as tx:
             yield self.accounts(tx), self.store(tx)
 
     def messages(self, tx: Transaction) -> MessageStore:

@@ -1,8 +1,9 @@
 """Argon2id in its own small pool: a login storm must not touch anything else.
 
-Each hash takes a core for some 20 ms and 19 MiB by default; two at once and a bounded queue are
-what a process gives to passwords, whatever comes. New passwords have a quarter of the queue and
-logins the rest: accounts that are made by the thousand keep nobody from logging in.
+Each hash takes a core for some 20 ms and 19 MiB by default; half of the cores, at a low priority,
+and a bounded queue are what a process gives to passwords, whatever comes. New passwords have a
+quarter of the queue and logins the rest: accounts that are made by the thousand keep nobody from
+logging in.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zikao_kit.admission import overloaded
 
-HASHING_THREADS = 2
+MAX_HASHING_THREADS = 4
 # 0 to 19; the event loop and the database have 0.
 HASHING_NICENESS = 15
 MAX_WAITING_HASHES = 64
@@ -52,7 +53,7 @@ class PasswordHashing:
     ) -> None:
         self._hasher = hasher or PasswordHasher()
         self._pool = ThreadPoolExecutor(
-            HASHING_THREADS, thread_name_prefix="argon2", initializer=_give_way
+            hashing_threads(os.cpu_count() or 1), thread_name_prefix="argon2", initializer=_give_way
         )
         self._new = _Places(max_waiting // NEW_PASSWORDS_SHARE)
         self._logins = _Places(max_waiting - max_waiting // NEW_PASSWORDS_SHARE)
@@ -91,6 +92,11 @@ class PasswordHashing:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def hashing_threads(cores: int) -> int:
+    """Half of the cores, one at least: the others are the event loop's and the database's."""
+    return max(1, min(MAX_HASHING_THREADS, cores // 2))
 
 
 def _give_way() -> None:

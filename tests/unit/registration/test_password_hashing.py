@@ -1,10 +1,19 @@
 """Password hashing: off the loop, bounded, and silent about who exists."""
 
 import asyncio
+import os
+import sys
+import threading
+from typing import Any
 
+import pytest
 from argon2 import PasswordHasher
 from zikao_kit.errors import DomainError
-from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.password_hashing import (
+    HASHING_NICENESS,
+    PasswordHashing,
+    hashing_threads,
+)
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
@@ -47,3 +56,27 @@ async def test_new_accounts_leave_room_for_logins() -> None:
     assert sum(isinstance(answer, DomainError) for answer in answers[:20]) == 18
     assert answers[20:] == [False] * 6
     hashing.close()
+
+
+async def test_hashing_gives_way() -> None:
+    """Its threads have a lower priority than the one that answers calls, where threads have any."""
+    seen: list[int] = []
+
+    class Noting(PasswordHasher):
+        def hash(self, *args: Any, **options: Any) -> str:
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().hash(*args, **options)
+
+    hashing = PasswordHashing(Noting(1, 64, 1))
+    seen.clear()  # of the filler, which is made in this thread
+    await hashing.hash("p")
+    hashing.close()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    expected = max(own, HASHING_NICENESS) if sys.platform == "linux" else own
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 2), (64, 4)])
+def test_hashing_leaves_cores_to_others(cores: int, threads: int) -> None:
+    """Half of them at most, and where there is one, that one."""
+    assert hashing_threads(cores) == threads
