@@ -77,6 +77,9 @@ class OlderStore:
         self, numbers: Collection[str], *, for_update: bool = False
     ) -> dict[str, StoredNumber]:
         """Those of the numbers that there are. Lock candidates before them."""
+        # A plan that is made while the tables are empty would be kept until they are analysed.
+        if not numbers:
+            return {}
         if for_update:
             await self._tx.execute("lock_numbers", list(numbers))
         rows = await self._tx.fetch("get_numbers", list(numbers))
@@ -156,6 +159,8 @@ class OlderStore:
 
     async def bind(self, owned: Mapping[str, UUID], now: datetime) -> None:
         """Make numbers candidates', who have the data: records and photos keep none."""
+        if not owned:
+            return
         numbers = list(owned)
         await self._tx.execute("bind_numbers", numbers, list(owned.values()))
         await self._tx.execute("bind_older_records", numbers, list(owned.values()), now)
