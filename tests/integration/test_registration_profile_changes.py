@@ -1,5 +1,6 @@
 """Profile changes over mutual TLS: asked for, decided, and in effect after the session."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -38,6 +39,7 @@ HOUR = timedelta(hours=1)
 WINDOW_CLOSES, EFFECTIVE_AT = NOON + 6 * HOUR, NOON + timedelta(days=10)
 NEW_NAME, OTHER_NUMBER = "阿依古丽·买买提江", document_number(77)
 APPLIED, FAILED = changes.PROFILE_CHANGE_STATE_APPLIED, changes.PROFILE_CHANGE_STATE_FAILED
+POLL_SECONDS = 0.1  # of the server under test
 RESIDENT_ID = types.DOCUMENT_TYPE_RESIDENT_ID
 
 
@@ -216,6 +218,26 @@ async def test_only_in_its_window(server: RegistrationServer) -> None:
     await server.move_clock(NOON - 2 * HOUR)
     early = await (await log_in(server, document_number(1))).refused(wanted())
     assert WINDOW_CLOSES.isoformat() in early.metadata["detail"]
+
+
+async def test_evidence_at_the_last_moment(server: RegistrationServer) -> None:
+    """What a candidate is handing in as the window closes does not lapse under their hands."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await candidate.call(wanted())
+    holder = await asyncpg.connect(server.dsn)
+    async with holder.transaction():
+        await holder.execute("SELECT FROM registration.candidate FOR UPDATE")
+        await server.move_clock(WINDOW_CLOSES)
+        await asyncio.sleep(5 * POLL_SECONDS)
+        await holder.execute(
+            "UPDATE registration.profile_change SET state = 'pending', evidence_enc = 'x' "
+            "WHERE state = 'awaiting_evidence'"
+        )
+    await holder.close()
+    await asyncio.sleep(5 * POLL_SECONDS)
+    rows = await server.rows("SELECT state FROM registration.profile_change")
+    assert [row["state"] for row in rows] == ["pending"]
 
 
 async def test_another_candidates_number(server: RegistrationServer) -> None:

@@ -47,14 +47,17 @@ UPDATE registration.profile_change
 SET state = $2, decided_by = $3, reasons = $4, comment = $5, decided_at = $6
 WHERE change_id = $1;
 
+-- Leaves those whose candidate is at work on them: evidence may be coming in just now. Looks at
+-- the state again, which may have moved on while the candidate was being locked.
 -- name: lapse_changes
 UPDATE registration.profile_change
 SET state = $3
-WHERE change_id IN (
+WHERE state = $2 AND change_id IN (
     SELECT late.change_id
     FROM registration.profile_change AS late
+    JOIN registration.candidate ON candidate.candidate_id = late.candidate_id
     WHERE late.session_code = $1 AND late.state = $2
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF candidate SKIP LOCKED
 )
 RETURNING candidate_id;
 
