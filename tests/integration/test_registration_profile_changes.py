@@ -23,6 +23,7 @@ from support.registration_people import (
     new_candidate,
     new_officer,
     photo,
+    session_part,
 )
 from support.registration_records import approved_candidate, published
 from support.registration_server import NOON, RegistrationServer, registration_server
@@ -218,6 +219,21 @@ async def test_only_in_its_window(server: RegistrationServer) -> None:
     await server.move_clock(NOON - 2 * HOUR)
     early = await (await log_in(server, document_number(1))).refused(wanted())
     assert WINDOW_CLOSES.isoformat() in early.metadata["detail"]
+
+
+async def test_a_session_keeps_the_time_of_open_changes(server: RegistrationServer) -> None:
+    """While a change is open the operator may move the time of its effect, not take it away."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    await candidate.call(wanted())
+    operator = await server.caller("operator")
+    error = await operator.refused(
+        session.ApplySessionRequest(request_id=new_id(), session=session_part())
+    )
+    assert error.reason == "SESSION_CHANGE_REFUSED"
+    assert "考籍更改" in error.metadata["detail"]
+    await candidate.call(withdrawal())
+    assert await apply_session(server)
 
 
 async def test_evidence_at_the_last_moment(server: RegistrationServer) -> None:

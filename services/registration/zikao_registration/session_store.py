@@ -62,3 +62,7 @@ class SessionStore:
     async def has_ticket_numbers(self, session_code: str) -> bool:
         """Say whether any ticket number of the session is out."""
         return bool(await self._tx.fetchval("has_ticket_numbers", session_code))
+
+    async def has_open_changes(self, session_code: str) -> bool:
+        """Say whether profile changes asked for in the session are still to take effect."""
+        return bool(await self._tx.fetchval("has_open_changes", session_code))

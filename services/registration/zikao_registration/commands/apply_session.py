@@ -10,6 +10,7 @@ from zikao_registration.domain.session_changes import (
     changes_between,
     refuse_older_digits,
     refuse_shared_digits,
+    require_changes_effective,
     require_harmless,
 )
 from zikao_registration.session_store import SessionStore
@@ -48,3 +49,5 @@ async def _refuse_harm(sessions: SessionStore, before: Session | None, after: Se
             used_counties=await sessions.used_counties(after.code),
             numbers_assigned=await sessions.has_ticket_numbers(after.code),
         )
+    if await sessions.has_open_changes(after.code):
+        require_changes_effective(after)

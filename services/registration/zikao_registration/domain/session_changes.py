@@ -54,6 +54,12 @@ def refuse_shared_digits(session: Session) -> DomainError:
     return _refused(f"考次段{session.ticket_number_session}已由其他考次使用")
 
 
+def require_changes_effective(after: Session) -> None:
+    """Raise SESSION_CHANGE_REFUSED unless open profile changes will still take effect."""
+    if after.profile_changes_effective_at is None:
+        raise _refused("已有考籍更改申请，不能取消其生效时间")
+
+
 def refuse_older_digits(session: Session) -> DomainError:
     """The refusal of digits that ticket numbers of older candidates have."""
     return _refused(f"考次段{session.ticket_number_session}已有往届考生使用")

@@ -52,8 +52,8 @@ class SessionServiceServicer:
 
         Errors: INVALID_REQUEST naming every setting that contradicts another,
         SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
-        registrations, the form of ticket numbers that are out) or the ticket number
-        digits of another session, REQUEST_ID_REUSED.
+        registrations, the form of ticket numbers that are out, the effect of open profile
+        changes) or the ticket number digits of another session, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,8 +39,8 @@ class SessionServiceStub:
 
     Errors: INVALID_REQUEST naming every setting that contradicts another,
     SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
-    registrations, the form of ticket numbers that are out) or the ticket number
-    digits of another session, REQUEST_ID_REUSED.
+    registrations, the form of ticket numbers that are out, the effect of open profile
+    changes) or the ticket number digits of another session, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -54,8 +54,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     Errors: INVALID_REQUEST naming every setting that contradicts another,
     SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
-    registrations, the form of ticket numbers that are out) or the ticket number
-    digits of another session, REQUEST_ID_REUSED.
+    registrations, the form of ticket numbers that are out, the effect of open profile
+    changes) or the ticket number digits of another session, REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -72,8 +72,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST naming every setting that contradicts another,
         SESSION_CHANGE_REFUSED naming what candidates would lose (a county with
-        registrations, the form of ticket numbers that are out) or the ticket number
-        digits of another session, REQUEST_ID_REUSED.
+        registrations, the form of ticket numbers that are out, the effect of open profile
+        changes) or the ticket number digits of another session, REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,3 +72,10 @@ LIMIT $2;
 UPDATE registration.candidate
 SET document_type = $2, personal_enc = $3, updated_at = $4
 WHERE candidate_id = $1;
+
+-- name: has_open_changes
+SELECT EXISTS (
+    SELECT 1
+    FROM registration.profile_change
+    WHERE session_code = $1 AND state IN ('awaiting_evidence', 'pending', 'approved')
+);
