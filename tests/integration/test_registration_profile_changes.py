@@ -1,14 +1,29 @@
 """Profile changes over mutual TLS: asked for, decided, and in effect after the session."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
+from support.registration_changes import (
+    APPLIED,
+    EFFECTIVE_AT,
+    FAILED,
+    HOUR,
+    NEW_NAME,
+    OTHER_NUMBER,
+    RESIDENT_ID,
+    WINDOW_CLOSES,
+    approved_change,
+    decision,
+    evidence,
+    is_in,
+    logged_in,
+    open_changes,
+    other_document,
+    state_of,
+    wanted,
+    withdrawal,
+)
 from support.registration_older import import_rows, older_row
 from support.registration_people import (
     JINJIANG,
@@ -19,7 +34,6 @@ from support.registration_people import (
     apply_session,
     document_number,
     log_in,
-    material,
     new_candidate,
     new_officer,
     photo,
@@ -27,32 +41,13 @@ from support.registration_people import (
 )
 from support.registration_records import approved_candidate, published
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import Caller, new_id, until
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import profile_change_service_pb2 as changes
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import types_pb2 as types
-from zikao_kit.convert import time_to_pb
-
-HOUR = timedelta(hours=1)
-WINDOW_CLOSES, EFFECTIVE_AT = NOON + 6 * HOUR, NOON + timedelta(days=10)
-NEW_NAME, OTHER_NUMBER = "阿依古丽·买买提江", document_number(77)
-APPLIED, FAILED = changes.PROFILE_CHANGE_STATE_APPLIED, changes.PROFILE_CHANGE_STATE_FAILED
-POLL_SECONDS = 0.1  # of the server under test
-RESIDENT_ID = types.DOCUMENT_TYPE_RESIDENT_ID
-
-
-async def open_changes(server: RegistrationServer) -> None:
-    """Apply the session with a window of profile changes that is open now."""
-    await apply_session(
-        server,
-        profile_change=session.SessionWindow(
-            opens_at=time_to_pb(NOON - HOUR), closes_at=time_to_pb(WINDOW_CLOSES)
-        ),
-        profile_changes_effective_at=time_to_pb(EFFECTIVE_AT),
-    )
 
 
 @pytest.fixture
@@ -67,50 +62,6 @@ async def server(dsn: str, tmp_path: Path) -> AsyncIterator[RegistrationServer]:
     async with registration_server(dsn, tmp_path) as running:
         await open_changes(running)
         yield running
-
-
-def wanted(**values: Any) -> changes.RequestProfileChangeRequest:
-    """Ask for other values; another name where none are given."""
-    values = values or {"name": NEW_NAME}
-    return changes.RequestProfileChangeRequest(
-        request_id=new_id(), changes=changes.ProfileValues(**values)
-    )
-
-
-def other_document(number: str = OTHER_NUMBER) -> changes.RequestProfileChangeRequest:
-    """Ask for another document."""
-    return wanted(document_type=RESIDENT_ID, document_number=number)
-
-
-def evidence(jpeg: bytes | None = None) -> changes.UploadChangeEvidenceRequest:
-    """Hand in evidence."""
-    return changes.UploadChangeEvidenceRequest(request_id=new_id(), jpeg=jpeg or material())
-
-
-def withdrawal() -> changes.WithdrawProfileChangeRequest:
-    """Take it back."""
-    return changes.WithdrawProfileChangeRequest(request_id=new_id())
-
-
-def decision(change_id: str, *, approve: bool = True) -> changes.DecideProfileChangeRequest:
-    """Approve, or reject for the material."""
-    reasons = [] if approve else [types.REJECTION_REASON_MATERIAL]
-    return changes.DecideProfileChangeRequest(
-        request_id=new_id(), change_id=change_id, approve=approve, reasons=reasons
-    )
-
-
-async def approved_change(candidate: Caller, officer: Caller, request: Any) -> str:
-    """Ask, prove and be approved; return the change's id."""
-    await candidate.call(request)
-    change_id: str = (await candidate.call(evidence())).change.change_id
-    await officer.call(decision(change_id))
-    return change_id
-
-
-async def state_of(candidate: Caller) -> Any:
-    """Where the last request stands."""
-    return (await candidate.call(changes.GetProfileChangeRequest())).change.state
 
 
 async def test_the_whole_way(server: RegistrationServer) -> None:
@@ -142,11 +93,6 @@ async def test_the_whole_way(server: RegistrationServer) -> None:
     assert (own.personal.name, own.document_number) == (NEW_NAME, OTHER_NUMBER)
 
 
-async def is_in(candidate: Caller, state: Any) -> bool:
-    """Whether the candidate's last request stands there."""
-    return bool(await state_of(candidate) == state)
-
-
 async def test_the_new_number_logs_in(server: RegistrationServer) -> None:
     """In effect, the old number is nobody's login name, and free for its true owner."""
     officer = await new_officer(server)
@@ -161,12 +107,6 @@ async def test_the_new_number_logs_in(server: RegistrationServer) -> None:
     await portal.call(account_request(1))
     taken = await portal.refused(account_request(77))
     assert taken.reason == "LOGIN_NAME_TAKEN"
-
-
-async def logged_in(server: RegistrationServer, number: str) -> Caller | None:
-    """A caller with the token of a document's owner, once there is one."""
-    rows = await server.rows("SELECT 1 FROM registration.profile_change WHERE state = 'applied'")
-    return await log_in(server, number) if rows else None
 
 
 async def test_one_request_is_open_at_a_time(server: RegistrationServer) -> None:
@@ -236,26 +176,6 @@ async def test_a_session_keeps_the_time_of_open_changes(server: RegistrationServ
     assert await apply_session(server)
 
 
-async def test_evidence_at_the_last_moment(server: RegistrationServer) -> None:
-    """What a candidate is handing in as the window closes does not lapse under their hands."""
-    officer = await new_officer(server)
-    candidate, _ = await approved_candidate(server, officer)
-    await candidate.call(wanted())
-    holder = await asyncpg.connect(server.dsn)
-    async with holder.transaction():
-        await holder.execute("SELECT FROM registration.candidate FOR UPDATE")
-        await server.move_clock(WINDOW_CLOSES)
-        await asyncio.sleep(5 * POLL_SECONDS)
-        await holder.execute(
-            "UPDATE registration.profile_change SET state = 'pending', evidence_enc = 'x' "
-            "WHERE state = 'awaiting_evidence'"
-        )
-    await holder.close()
-    await asyncio.sleep(5 * POLL_SECONDS)
-    rows = await server.rows("SELECT state FROM registration.profile_change")
-    assert [row["state"] for row in rows] == ["pending"]
-
-
 async def test_another_candidates_number(server: RegistrationServer) -> None:
     """The candidate is not told whose it is; the office sees it and cannot approve."""
     officer = await new_officer(server)
@@ -294,55 +214,6 @@ async def test_a_number_that_is_taken_meanwhile(server: RegistrationServer) -> N
     change = (await candidate.call(changes.GetProfileChangeRequest())).change
     assert change.failure == changes.PROFILE_CHANGE_FAILURE_DOCUMENT_TAKEN
     assert await published(server, who) == before
-
-
-async def test_two_processes_apply_each_once(dsn: str, tmp_path: Path) -> None:
-    """Two replicas that take the same change at one moment apply, audit and publish it once.
-
-    Both are held up at the candidate's row: without its lock before they look, both would apply.
-    """
-    async with AsyncExitStack() as stack:
-        first, second = [
-            await stack.enter_async_context(registration_server(dsn, tmp_path)) for _ in range(2)
-        ]
-        await open_changes(first)
-        officer = await new_officer(first)
-        candidate, who = await approved_candidate(first, officer)
-        await approved_change(candidate, officer, wanted())
-        holder = await asyncpg.connect(dsn)
-        async with holder.transaction():
-            await holder.execute("SELECT FROM registration.candidate FOR UPDATE")
-            await second.move_clock(EFFECTIVE_AT)
-            await until(lambda: both_wait(first))
-        await holder.close()
-        await until(lambda: logged_in(first, document_number(1)))
-        await until(lambda: nobody_waits(first))
-        audited = await first.rows(
-            "SELECT candidate_id::text FROM registration.audit "
-            "WHERE action = 'apply_profile_change'"
-        )
-        assert [row["candidate_id"] for row in audited] == [who]
-        (events,) = await first.rows("SELECT count(*) FROM registration.outbox")
-        assert events["count"] == 2
-
-
-async def waiting(server: RegistrationServer) -> int:
-    """How many of the service's connections wait for a row."""
-    (row,) = await server.rows(
-        "SELECT count(*) FROM pg_catalog.pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return int(row["count"])
-
-
-async def both_wait(server: RegistrationServer) -> bool:
-    """Whether two of them do."""
-    return await waiting(server) == 2
-
-
-async def nobody_waits(server: RegistrationServer) -> bool:
-    """Whether none does any more."""
-    return await waiting(server) == 0
 
 
 async def test_offices_see_their_own_masked(server: RegistrationServer) -> None:
