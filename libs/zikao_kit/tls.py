@@ -119,6 +119,7 @@ class DevelopmentCa:
             _builder(name, name, key.public_key(), CA_LIFETIME_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
+            .add_extension(_key_identifier(key), critical=False)
             .sign(key, hashes.SHA256())
         )
         _write_pair(self._cert_path, self._key_path, certificate, key)
@@ -134,6 +135,8 @@ class DevelopmentCa:
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(_alternative_names(name), critical=False)
+            .add_extension(_key_identifier(key), critical=False)
+            .add_extension(_issuer_identifier(self._key), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         _write_pair(files.cert_file, files.key_file, certificate, key)
@@ -183,6 +186,15 @@ def _builder(
         .not_valid_before(now - timedelta(minutes=BACKDATE_MINUTES))
         .not_valid_after(now + timedelta(days=lifetime_days))
     )
+
+
+def _key_identifier(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+
+
+def _issuer_identifier(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    """Python's own TLS wants to see it, from 3.13 on."""
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
 def _common_name(name: str) -> x509.Name:

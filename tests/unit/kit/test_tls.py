@@ -1,9 +1,10 @@
 """Mutual TLS: certificates of the development CA, and handshakes over 127.0.0.1."""
 
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -225,3 +226,20 @@ def test_only_one_identity_of_the_installation_is_a_name(
 ) -> None:
     """Foreign, doubled, nested or malformed identities give no name."""
     assert peer_name({"peer_spiffe_id": identities}) == expected
+
+
+def test_strict_clients_accept_its_certificates(tmp_path: Path) -> None:
+    """Certificates have all that RFC 5280 asks for: Python looks for it from 3.13 on."""
+    files = DevelopmentCa(tmp_path).issue("sms")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(files.cert_file, files.key_file)
+    client = ssl.create_default_context(cafile=files.ca_file)
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    calling = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    serving = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):
+        for side in (calling, serving):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    assert calling.getpeercert()
