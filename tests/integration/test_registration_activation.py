@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import grpc
 import pytest
 from support.registration_older import (
     OLDER_NAME,
@@ -24,13 +26,17 @@ from support.registration_people import (
     new_officer,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
+from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import older_record_service_pb2 as records
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import session_service_pb2 as session
+from zikao.registration.v1 import ticket_number_service_pb2 as numbers
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.convert import time_to_pb
+from zikao_kit.error_table import problem_of
 
 CLOSES = NOON + timedelta(hours=1)
 WINDOW = session.SessionWindow(
@@ -172,6 +178,44 @@ async def test_two_activations_at_once_make_one_account(server: RegistrationServ
     assert sum(isinstance(answer, BaseException) for answer in answers) == 1
     accounts = await server.rows("SELECT * FROM registration.account WHERE kind = 'candidate'")
     assert len(accounts) == 1
+
+
+async def both_wait(server: RegistrationServer) -> bool:
+    """Whether two of the service's transactions wait for a lock."""
+    (row,) = await server.rows(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE usename = current_user AND wait_event_type = 'Lock'"
+    )
+    return bool(row[0] == 2)
+
+
+async def test_a_number_is_activated_or_cancelled(server: RegistrationServer) -> None:
+    """Of an activation and a cancellation at the same moment exactly one is refused."""
+    await enter(server, older_row(1))
+    portal = await server.caller("portal")
+    city = await new_officer(server, "5101", options_pb2.ROLE_CITY_OFFICER)
+    cancellation = numbers.CancelTicketNumberRequest(
+        request_id=new_id(), ticket_number=older_number(1), reason="误录"
+    )
+    holder = await asyncpg.connect(server.dsn)
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT * FROM registration.ticket_number FOR UPDATE")
+            calls = asyncio.gather(
+                portal.call(activation_request(1)), city.call(cancellation), return_exceptions=True
+            )
+            await until(lambda: both_wait(server))
+        answers = await calls
+    finally:
+        await holder.close()
+    (refused,) = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+    reason = problem_of(refused).reason
+    (number,) = await server.rows("SELECT status, ended_at FROM registration.ticket_number")
+    candidates = await server.rows("SELECT * FROM registration.candidate")
+    assert (number["status"], len(candidates), reason) in (
+        ("current", 1, "TICKET_NUMBER_IN_USE"),
+        ("cancelled", 0, "TICKET_NUMBER_ENDED"),
+    )
 
 
 async def test_an_activation_keeps_nothing_in_clear(server: RegistrationServer) -> None:
