@@ -23,6 +23,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message_factory import GetMessageClass
 from support.canary import Canary, Search, document_canaries
 from support.contracts import methods
+from support.registration_older import activation_request, import_rows, older_row
 from support.registration_people import (
     account_request,
     apply_session,
@@ -63,6 +64,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NUMBER, NEW_NUMBER = document_number(251), document_number(252)
 NAME, NEW_NAME = "欧阳金丝雀", "欧阳黄鹂鸟"
+OLDER_DOCUMENT, OLDER_NAME = document_number(253), "欧阳画眉鸟"
 MOBILE, EMAIL = "13987601234", "canary.qz7@jinsique.example"
 OTHER_MOBILE, OTHER_EMAIL = "15987601235", "canary.qz8@huangli.example"
 ANSWER = "金丝雀街十九号"
@@ -70,7 +72,9 @@ PASSWORD, WRONG = "金丝雀 sings at 4 o'clock", "金丝雀 sings at 5 o'clock"
 SECRETS = [
     *document_canaries(NUMBER),
     *document_canaries(NEW_NUMBER),
+    *document_canaries(OLDER_DOCUMENT),
     Canary("name", NAME),
+    Canary("older name", OLDER_NAME),
     Canary("new name", NEW_NAME),
     Canary("mobile", MOBILE),
     Canary("e-mail", EMAIL),
@@ -174,6 +178,9 @@ async def fly(world: World) -> None:
             opens_at=time_to_pb(NOON - HOUR), closes_at=time_to_pb(NOON + HOUR)
         ),
         profile_changes_effective_at=time_to_pb(NOON + HOUR),
+        activation=session.SessionWindow(
+            opens_at=time_to_pb(NOON - HOUR), closes_at=time_to_pb(NOON + HOUR)
+        ),
     )
     portal, officer = await server.caller("portal"), await new_officer(server)
     candidate, who = await register(world, portal)
@@ -182,6 +189,7 @@ async def fly(world: World) -> None:
     await officer.call(lease_request())
     await officer.call(review.GetReviewMaterialRequest(candidate_id=who))
     number = (await officer.call(approval(who))).ticket_number
+    await activate(world, portal, officer)
     await set_contacts(candidate)
     await recover(world, portal, number)
     # Recovered: all logins from before have ended.
@@ -214,6 +222,16 @@ async def register(world: World, portal: Caller) -> tuple[Caller, str]:
     submitted = await candidate.call(submit_request())
     await candidate.call(registration.GetRegistrationRequest())
     return candidate, submitted.registration.candidate_id
+
+
+async def activate(world: World, portal: Caller, officer: Caller) -> None:
+    """Import an older candidate, with a bad row beside, and activate the number."""
+    row = older_row(1, document_number=OLDER_DOCUMENT, name=OLDER_NAME)
+    bad = older_row(2, document_number=f"{OLDER_DOCUMENT[:-1]}?", name=OLDER_NAME)
+    await import_rows(officer, row, bad)
+    right = {"document_number": OLDER_DOCUMENT, "mobile": OTHER_MOBILE, "new_password": PASSWORD}
+    await world.refused(portal, activation_request(1, name=NAME, **right))
+    await portal.call(activation_request(1, name=OLDER_NAME, **right))
 
 
 async def set_contacts(candidate: Caller) -> None:
