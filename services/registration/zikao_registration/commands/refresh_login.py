@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +22,14 @@ class Refreshing:
     """Somebody shows a refresh token through a caller."""
 
     rules: LoginRules
-    token: str
+    token: RefreshToken
     caller: str
     now: datetime
 
     async def refresh(self, accounts: AccountStore) -> StartedLogin:
         """The login with its next refresh token. Raises DomainError LOGIN_ENDED."""
-        token = RefreshToken.parse(self.token)
-        login = await accounts.logins.lock(token.login_id) if token else None
-        if token is None or login is None or not login.is_open(self.now):
+        token, login = self.token, await accounts.logins.lock(self.token.login_id)
+        if login is None or not login.is_open(self.now):
             raise DomainError("LOGIN_ENDED")
         # Not locked: who changes the account ends this login before or after it.
         account = await accounts.get_account(login.account_id)
@@ -42,22 +41,27 @@ class Refreshing:
         )
 
     @asynccontextmanager
-    async def ending_reused(self, open_accounts: OpenAccounts) -> AsyncIterator[None]:
-        """End the login of a token that was refused as used up; its own transaction is undone."""
+    async def ending_reused(
+        self, open_accounts: OpenAccounts, spread: Callable[[], Awaitable[object]]
+    ) -> AsyncIterator[None]:
+        """End the login of a token that was refused as used up, and `spread` the word.
+
+        The refusal has undone its own transaction.
+        """
         try:
             yield
         except DomainError as error:
             if error.reason == "LOGIN_ENDED":
                 async with open_accounts() as (accounts, store):
                     await self._end_if_reused(accounts, store)
+                await spread()
             raise
 
     async def _end_if_reused(self, accounts: AccountStore, store: Store) -> None:
-        token = RefreshToken.parse(self.token)
-        login = await accounts.logins.lock(token.login_id) if token else None
-        if token is None or login is None or not login.is_open(self.now):
+        login = await accounts.logins.lock(self.token.login_id)
+        if login is None or not login.is_open(self.now):
             return
-        if token.is_current(login, self.caller):  # idle
+        if self.token.is_current(login, self.caller):  # idle
             return
         await accounts.logins.revoke(login.login_id, login.account_id, self.now)
         account = await accounts.get_account(login.account_id)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from zikao_kit.errors import DomainError
+
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import LoginLimit
 
@@ -91,6 +93,14 @@ class RefreshToken:
     def is_current(self, login: Login, caller: str) -> bool:
         """Whether it is the login's last one, from the caller the login began through."""
         return login.caller == caller and hmac.compare_digest(login.refresh_sha256, self.sha256)
+
+
+def require_refresh_token(text: str) -> RefreshToken:
+    """Read one; raises LOGIN_ENDED for what is none, and no database is asked about it."""
+    token = RefreshToken.parse(text)
+    if token is None:
+        raise DomainError("LOGIN_ENDED")
+    return token
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from zikao_registration.commands.set_up_second_factor import (
     begin_second_factor,
     confirm_second_factor,
 )
+from zikao_registration.domain.open_logins import require_refresh_token
 from zikao_registration.login_convert import login_to_pb
 from zikao_registration.parts import Parts
 
@@ -28,15 +29,16 @@ class LoginRpc(login_service_pb2_grpc.LoginServiceServicer):
         self, request: login_service_pb2.RefreshTokenRequest, context: Any
     ) -> login_service_pb2.RefreshTokenResponse:
         """The next pair of tokens; the caller asks, whether or not its access token has ended."""
-        parts, caller = self._parts, current_actor().caller
-        refreshing = Refreshing(parts.login_rules, request.refresh_token, caller, parts.clock.now())
+        parts, caller, now = self._parts, current_actor().caller, self._parts.clock.now()
+        token = require_refresh_token(request.refresh_token)
+        refreshing = Refreshing(parts.login_rules, token, caller, now)
 
         async def work(tx: Transaction) -> login_service_pb2.RefreshTokenResponse:
             started = await refreshing.refresh(parts.accounts(tx))
             return login_service_pb2.RefreshTokenResponse(tokens=parts.login_tokens(started))
 
         response_type = login_service_pb2.RefreshTokenResponse
-        async with parts.spreading_revocations(), refreshing.ending_reused(parts.open_accounts):
+        async with refreshing.ending_reused(parts.open_accounts, parts.revocations.work):
             return await parts.run_once(request, response_type, work, asker=caller)
 
     async def LogOut(
