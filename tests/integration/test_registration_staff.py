@@ -265,3 +265,5 @@ async def test_staff_accounts_are_listed(server: RegistrationServer) -> None:
     portal = await server.caller("portal")
     assert (await candidate.refused(LIST)).reason == "PERMISSION_DENIED"
     assert (await portal.refused(LIST)).reason == "TOKEN_INVALID"
+    made_up = staff.ListStaffAccountsRequest(page_token="the second page")
+    assert (await operator.refused(made_up)).reason == "INVALID_REQUEST"

@@ -18,6 +18,7 @@ from zikao_registration.commands.create_staff_account import (
 )
 from zikao_registration.convert import role_from_pb
 from zikao_registration.login_convert import staff_account_to_pb
+from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 
 DEFAULT_PAGE_SIZE = 50
@@ -59,13 +60,15 @@ class StaffRpc(staff_service_pb2_grpc.StaffServiceServicer):
     ) -> staff_service_pb2.ListStaffAccountsResponse:
         """All of them, a page at a time."""
         size = request.page_size or DEFAULT_PAGE_SIZE
-        after = UUID(request.page_token) if request.page_token else UUID(int=0)
+        pages = PageTokens(self._parts.keys, request)
+        place = pages.read()
+        after = UUID(place[0]) if place else UUID(int=0)
         async with self._parts.db.read() as tx:
             found = await self._parts.accounts(tx).list_staff(after, size + 1)
         shown = found[:size]
         return staff_service_pb2.ListStaffAccountsResponse(
             accounts=[staff_account_to_pb(account) for account in shown],
-            next_page_token=str(shown[-1].account_id) if len(found) > size else "",
+            next_page_token=pages.make([str(shown[-1].account_id)]) if len(found) > size else "",
         )
 
     async def DisableStaffAccount(

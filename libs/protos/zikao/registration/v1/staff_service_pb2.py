@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/registration/v1/staff_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xad\x03\n\x19\x43reateStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12!\n\nlogin_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x03\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x0c\x18\x80\x01\xd0\xf3\x18\x01\x12\x34\n\x04role\x18\x04 \x01(\x0e\x32\x16.zikao.options.v1.RoleB\x0e\xbaH\x0b\x82\x01\x08\x18\x02\x18\x03\x18\x04\x18\x05\x12\'\n\x05scope\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x15\n\rkeep_password\x18\x06 \x01(\x08:\xb6\x01\xbaH\xb2\x01\x1a\xaf\x01\n\x0bstaff.scope\x12]\xe5\x8c\xba\xe5\x8e\xbf\xe4\xba\xba\xe5\x91\x98\xe7\x9a\x84\xe7\xae\xa1\xe8\xbe\x96\xe4\xbb\xa3\xe7\xa0\x81\xe4\xb8\xba\x36\xe4\xbd\x8d\xef\xbc\x8c\xe5\x9c\xb0\xe5\xb8\x82\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x34\xe4\xbd\x8d\xef\xbc\x8c\xe7\x9c\x81\xe7\xba\xa7\xe4\xba\xba\xe5\x91\x98\xe5\x92\x8c\xe5\xae\xa1\xe8\xae\xa1\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x32\xe4\xbd\x8d\x1a\x41size(this.scope) == (this.role == 2 ? 6 : this.role == 3 ? 4 : 2)\".\n\x1a\x43reateStaffAccountResponse\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"Z\n\x18ListStaffAccountsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1f\n\npage_token\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"k\n\x19ListStaffAccountsResponse\x12\x35\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32#.zikao.registration.v1.StaffAccount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x02\n\x0cStaffAccount\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x18\n\nlogin_name\x18\x02 \x01(\tB\x04\xd0\xf3\x18\x01\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.zikao.options.v1.Role\x12\r\n\x05scope\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11has_second_factor\x18\x07 \x01(\x08\x12\x1c\n\x14must_change_password\x18\x08 \x01(\x08\"V\n\x1a\x44isableStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08staff_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x1d\n\x1b\x44isableStaffAccountResponse\"v\n\x18ResetStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08staff_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x0c\x18\x80\x01\xd0\xf3\x18\x01\"\x1b\n\x19ResetStaffAccountResponse2\xc6\x04\n\x0cStaffService\x12\x8b\x01\n\x12\x43reateStaffAccount\x12\x30.zikao.registration.v1.CreateStaffAccountRequest\x1a\x31.zikao.registration.v1.CreateStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x12\x8b\x01\n\x11ListStaffAccounts\x12/.zikao.registration.v1.ListStaffAccountsRequest\x1a\x30.zikao.registration.v1.ListStaffAccountsResponse\"\x13\xca\xf3\x18\x0f\n\x01\x04\x12\x08operator(\x03\x12\x8e\x01\n\x13\x44isableStaffAccount\x12\x31.zikao.registration.v1.DisableStaffAccountRequest\x1a\x32.zikao.registration.v1.DisableStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x12\x88\x01\n\x11ResetStaffAccount\x12/.zikao.registration.v1.ResetStaffAccountRequest\x1a\x30.zikao.registration.v1.ResetStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)zikao/registration/v1/staff_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xad\x03\n\x19\x43reateStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12!\n\nlogin_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x03\x18@\xd0\xf3\x18\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x0c\x18\x80\x01\xd0\xf3\x18\x01\x12\x34\n\x04role\x18\x04 \x01(\x0e\x32\x16.zikao.options.v1.RoleB\x0e\xbaH\x0b\x82\x01\x08\x18\x02\x18\x03\x18\x04\x18\x05\x12\'\n\x05scope\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x15\n\rkeep_password\x18\x06 \x01(\x08:\xb6\x01\xbaH\xb2\x01\x1a\xaf\x01\n\x0bstaff.scope\x12]\xe5\x8c\xba\xe5\x8e\xbf\xe4\xba\xba\xe5\x91\x98\xe7\x9a\x84\xe7\xae\xa1\xe8\xbe\x96\xe4\xbb\xa3\xe7\xa0\x81\xe4\xb8\xba\x36\xe4\xbd\x8d\xef\xbc\x8c\xe5\x9c\xb0\xe5\xb8\x82\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x34\xe4\xbd\x8d\xef\xbc\x8c\xe7\x9c\x81\xe7\xba\xa7\xe4\xba\xba\xe5\x91\x98\xe5\x92\x8c\xe5\xae\xa1\xe8\xae\xa1\xe4\xba\xba\xe5\x91\x98\xe4\xb8\xba\x32\xe4\xbd\x8d\x1a\x41size(this.scope) == (this.role == 2 ? 6 : this.role == 3 ? 4 : 2)\".\n\x1a\x43reateStaffAccountResponse\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"W\n\x18ListStaffAccountsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"k\n\x19ListStaffAccountsResponse\x12\x35\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32#.zikao.registration.v1.StaffAccount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x02\n\x0cStaffAccount\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x18\n\nlogin_name\x18\x02 \x01(\tB\x04\xd0\xf3\x18\x01\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.zikao.options.v1.Role\x12\r\n\x05scope\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11has_second_factor\x18\x07 \x01(\x08\x12\x1c\n\x14must_change_password\x18\x08 \x01(\x08\"V\n\x1a\x44isableStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08staff_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x1d\n\x1b\x44isableStaffAccountResponse\"v\n\x18ResetStaffAccountRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08staff_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x0c\x18\x80\x01\xd0\xf3\x18\x01\"\x1b\n\x19ResetStaffAccountResponse2\xc6\x04\n\x0cStaffService\x12\x8b\x01\n\x12\x43reateStaffAccount\x12\x30.zikao.registration.v1.CreateStaffAccountRequest\x1a\x31.zikao.registration.v1.CreateStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x12\x8b\x01\n\x11ListStaffAccounts\x12/.zikao.registration.v1.ListStaffAccountsRequest\x1a\x30.zikao.registration.v1.ListStaffAccountsResponse\"\x13\xca\xf3\x18\x0f\n\x01\x04\x12\x08operator(\x03\x12\x8e\x01\n\x13\x44isableStaffAccount\x12\x31.zikao.registration.v1.DisableStaffAccountRequest\x1a\x32.zikao.registration.v1.DisableStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x12\x88\x01\n\x11ResetStaffAccount\x12/.zikao.registration.v1.ResetStaffAccountRequest\x1a\x30.zikao.registration.v1.ResetStaffAccountResponse\"\x10\xca\xf3\x18\x0c\x12\x08operator(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,7 +49,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTAFFACCOUNTSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTSTAFFACCOUNTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
   _globals['_LISTSTAFFACCOUNTSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTSTAFFACCOUNTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTSTAFFACCOUNTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_STAFFACCOUNT'].fields_by_name['login_name']._loaded_options = None
   _globals['_STAFFACCOUNT'].fields_by_name['login_name']._serialized_options = b'\320\363\030\001'
   _globals['_DISABLESTAFFACCOUNTREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -75,19 +75,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESTAFFACCOUNTRESPONSE']._serialized_start=594
   _globals['_CREATESTAFFACCOUNTRESPONSE']._serialized_end=640
   _globals['_LISTSTAFFACCOUNTSREQUEST']._serialized_start=642
-  _globals['_LISTSTAFFACCOUNTSREQUEST']._serialized_end=732
-  _globals['_LISTSTAFFACCOUNTSRESPONSE']._serialized_start=734
-  _globals['_LISTSTAFFACCOUNTSRESPONSE']._serialized_end=841
-  _globals['_STAFFACCOUNT']._serialized_start=844
-  _globals['_STAFFACCOUNT']._serialized_end=1109
-  _globals['_DISABLESTAFFACCOUNTREQUEST']._serialized_start=1111
-  _globals['_DISABLESTAFFACCOUNTREQUEST']._serialized_end=1197
-  _globals['_DISABLESTAFFACCOUNTRESPONSE']._serialized_start=1199
-  _globals['_DISABLESTAFFACCOUNTRESPONSE']._serialized_end=1228
-  _globals['_RESETSTAFFACCOUNTREQUEST']._serialized_start=1230
-  _globals['_RESETSTAFFACCOUNTREQUEST']._serialized_end=1348
-  _globals['_RESETSTAFFACCOUNTRESPONSE']._serialized_start=1350
-  _globals['_RESETSTAFFACCOUNTRESPONSE']._serialized_end=1377
-  _globals['_STAFFSERVICE']._serialized_start=1380
-  _globals['_STAFFSERVICE']._serialized_end=1962
+  _globals['_LISTSTAFFACCOUNTSREQUEST']._serialized_end=729
+  _globals['_LISTSTAFFACCOUNTSRESPONSE']._serialized_start=731
+  _globals['_LISTSTAFFACCOUNTSRESPONSE']._serialized_end=838
+  _globals['_STAFFACCOUNT']._serialized_start=841
+  _globals['_STAFFACCOUNT']._serialized_end=1106
+  _globals['_DISABLESTAFFACCOUNTREQUEST']._serialized_start=1108
+  _globals['_DISABLESTAFFACCOUNTREQUEST']._serialized_end=1194
+  _globals['_DISABLESTAFFACCOUNTRESPONSE']._serialized_start=1196
+  _globals['_DISABLESTAFFACCOUNTRESPONSE']._serialized_end=1225
+  _globals['_RESETSTAFFACCOUNTREQUEST']._serialized_start=1227
+  _globals['_RESETSTAFFACCOUNTREQUEST']._serialized_end=1345
+  _globals['_RESETSTAFFACCOUNTRESPONSE']._serialized_start=1347
+  _globals['_RESETSTAFFACCOUNTRESPONSE']._serialized_end=1374
+  _globals['_STAFFSERVICE']._serialized_start=1377
+  _globals['_STAFFSERVICE']._serialized_end=1959
 # @@protoc_insertion_point(module_scope)

@@ -77,7 +77,7 @@ class StaffServiceServicer:
     def ListStaffAccounts(self, request, context):
         """Staff accounts, disabled ones too; for the operator and the province's officers.
 
-        Errors: INVALID_REQUEST.
+        Errors: INVALID_REQUEST (also for a page_token that is none).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

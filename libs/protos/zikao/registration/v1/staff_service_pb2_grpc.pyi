@@ -45,7 +45,7 @@ class StaffServiceStub:
     ListStaffAccounts: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.ListStaffAccountsRequest, _staff_service_pb2.ListStaffAccountsResponse]
     """Staff accounts, disabled ones too; for the operator and the province's officers.
 
-    Errors: INVALID_REQUEST.
+    Errors: INVALID_REQUEST (also for a page_token that is none).
     """
     DisableStaffAccount: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.DisableStaffAccountRequest, _staff_service_pb2.DisableStaffAccountResponse]
     """Keeps somebody out from now on; ResetStaffAccount lets them in again.
@@ -81,7 +81,7 @@ class StaffServiceAsyncStub(StaffServiceStub):
     ListStaffAccounts: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.ListStaffAccountsRequest, _staff_service_pb2.ListStaffAccountsResponse]  # type: ignore[assignment]
     """Staff accounts, disabled ones too; for the operator and the province's officers.
 
-    Errors: INVALID_REQUEST.
+    Errors: INVALID_REQUEST (also for a page_token that is none).
     """
     DisableStaffAccount: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.DisableStaffAccountRequest, _staff_service_pb2.DisableStaffAccountResponse]  # type: ignore[assignment]
     """Keeps somebody out from now on; ResetStaffAccount lets them in again.
@@ -126,7 +126,7 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_staff_service_pb2.ListStaffAccountsResponse, _abc.Awaitable[_staff_service_pb2.ListStaffAccountsResponse]]:
         """Staff accounts, disabled ones too; for the operator and the province's officers.
 
-        Errors: INVALID_REQUEST.
+        Errors: INVALID_REQUEST (also for a page_token that is none).
         """
 
     @_abc_1.abstractmethod
