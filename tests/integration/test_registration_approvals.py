@@ -129,6 +129,20 @@ async def test_bulk_approval(server: RegistrationServer, tmp_path: Path) -> None
     await require_dense(server, 9)
 
 
+async def test_bulk_keeps_to_the_scope(server: RegistrationServer, tmp_path: Path) -> None:
+    """Of many, those of another county are refused for that alone; the officer's own go on."""
+    (own,) = await seeded(server, tmp_path, 1, WUHOU)
+    elsewhere = await seeded(server, tmp_path, 2)
+    officer = await new_officer(server, WUHOU)
+    await officer.call(lease_request(WUHOU))
+    ids = [str(each) for each in (*elsewhere, own)]
+    request = review.ApproveRegistrationsRequest(request_id=new_id(), candidate_ids=ids)
+    results = (await officer.call(request)).results
+    assert [each.error_reason for each in results] == ["OUT_OF_SCOPE", "OUT_OF_SCOPE", ""]
+    await require_dense(server, 1, WUHOU)
+    await require_dense(server, 0)
+
+
 async def test_500_in_one_call(server: RegistrationServer, tmp_path: Path) -> None:
     """A whole list is approved at once; one more breaks the contract, and so does a repetition."""
     ids = [str(each) for each in await seeded(server, tmp_path, 500)]
