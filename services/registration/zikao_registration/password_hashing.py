@@ -23,7 +23,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zikao_kit.admission import overloaded
 
 MAX_HASHING_THREADS = 4
-# 0 to 19; the event loop and the database have 0.
+# 0 to 19; the event loop and the database have 0. No lower: a thread that is hardly run at all
+# holds the interpreter's lock for long after its hash.
 HASHING_NICENESS = 15
 MAX_WAITING_HASHES = 64
 NEW_PASSWORDS_SHARE = 4
