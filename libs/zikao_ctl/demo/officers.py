@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
 import pyotp
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
@@ -13,26 +10,9 @@ from zikao.registration.v1 import staff_service_pb2 as staff
 from zikao.registration.v1 import types_pb2 as types
 from zikao_client import bearer, new_request_id, patiently
 
-from zikao_ctl.demo.stage import Stage
-
-# What is asked for next may take so long.
-_TOKEN_MARGIN = timedelta(minutes=2)
+from zikao_ctl.demo.stage import Officer, Stage
 
 Metadata = tuple[tuple[str, str], ...]
-
-
-@dataclass
-class Officer:
-    """Who reviews in a county; the authenticator is here, as theirs is on a phone."""
-
-    login_name: str
-    password: str
-    authenticator: pyotp.TOTP
-    tokens: types.LoginTokens
-
-    def has_token_at(self, now: datetime) -> bool:
-        """Whether the access token lasts for what comes next."""
-        return now < self.tokens.expires_at.ToDatetime(now.tzinfo) - _TOKEN_MARGIN
 
 
 async def hire_officer(stage: Stage, county_code: str) -> None:

@@ -7,14 +7,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import pyotp
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import staff_service_pb2_grpc as staff_grpc
+from zikao.registration.v1 import types_pb2 as registration_types
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
 from zikao_client import Endpoints, ZikaoClient, bearer, patiently
 from zikao_kit.clock import OffsetClock, write_offset
@@ -23,14 +24,13 @@ from zikao_ctl.demo.people import Person
 from zikao_ctl.installation import OPERATOR, Installation, open_operator_channel
 from zikao_ctl.session_model import SessionFile
 
-if TYPE_CHECKING:
-    from zikao_ctl.demo.officers import Officer
-
 PLAYERS_AT_ONCE = 16
 PROGRESS_SECONDS = 2.0
 POLL_SECONDS = 0.1
 # Every process has seen a moved clock (zikao_kit.clock.OFFSET_RECHECK_SECONDS).
 CLOCK_SECONDS = 0.1
+# What is asked for next may take so long.
+TOKEN_MARGIN = timedelta(minutes=2)
 PORTAL, SCANNER = "portal", "scanner"
 
 Say = Callable[[str], None]
@@ -64,6 +64,20 @@ class Player:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Of a call in the person's name."""
         return bearer(self.token)
+
+
+@dataclass
+class Officer:
+    """Who reviews in a county; the authenticator is here, as theirs is on a phone."""
+
+    login_name: str
+    password: str
+    authenticator: pyotp.TOTP
+    tokens: registration_types.LoginTokens
+
+    def has_token_at(self, now: datetime) -> bool:
+        """Whether the access token lasts for what comes next."""
+        return now < self.tokens.expires_at.ToDatetime(now.tzinfo) - TOKEN_MARGIN
 
 
 @dataclass
