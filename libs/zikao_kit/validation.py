@@ -29,6 +29,7 @@ _SENTENCES = {
     "string.min_bytes": "长度不能少于{}字节",
     "string.max_bytes": "长度不能超过{}字节",
     "string.pattern": "格式不正确",
+    "string.not_contains": "格式不正确",
     "string.prefix": "必须以“{}”开头",
     "string.in": "不在允许的取值之内",
     "string.uuid": "必须是UUID",

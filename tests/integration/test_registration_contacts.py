@@ -138,7 +138,20 @@ async def test_contacts_before_approval_are_the_applications(server: Registratio
     assert (await candidate.refused(contact())).reason == "STATE_NOT_ALLOWED"
 
 
-@pytest.mark.parametrize("email", ["a@b@c", "a b@example.com", "a@example.com\r\nBcc: b@c.d", "a@"])
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@b@c",
+        "a b@example.com",
+        "a@example.com\r\nBcc: b@c.d",
+        "a@",
+        "=?utf-8?q?=0d=0aBcc?=@c.d",
+        "a@example.com,b@c.d",
+        ".a@c.d",
+        "a..b@c.d",
+        "a@c..d",
+    ],
+)
 async def test_addresses_have_a_form(server: RegistrationServer, email: str) -> None:
     """Nothing but an address is taken, so that no header of a mail can be written by it."""
     candidate = await new_candidate(server)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from support.registration_outside import SECRET, Outside, outside
 from support.registration_people import MOBILE
 from support.registration_server import NOON, RegistrationServer, registration_server
@@ -50,6 +52,11 @@ async def server(
 def sms(recipient: str = MOBILE) -> OutgoingMessage:
     """A message that lasts an hour."""
     return OutgoingMessage(uuid4(), Channel.SMS, recipient, "主题", "内容", LATER)
+
+
+def metric(name: str, **labels: str) -> float:
+    """What operators see."""
+    return REGISTRY.get_sample_value(f"zikao_registration_messages_{name}", labels) or 0.0
 
 
 @asynccontextmanager
@@ -102,6 +109,41 @@ async def test_a_refusal_is_final(
     await put(server, tmp_path, sms())
     await until_gone(server)
     assert (peers.sms.asked, peers.sms.arrived) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "address", ["=?utf-8?q?=0d=0aBcc?=@c.d", "a@example.com,b@c.d", "a..b@c.d"]
+)
+async def test_a_message_that_cannot_be_sent_stops_no_other(
+    server: RegistrationServer,
+    tmp_path: Path,
+    peers: Outside,
+    capfd: pytest.CaptureFixture[str],
+    address: str,
+) -> None:
+    """What is no address is given up at once and counted; neither it nor why is in the log."""
+    before = metric("ended_total", channel="email", outcome="failed")
+    bad = OutgoingMessage(uuid4(), Channel.EMAIL, address, "主题", "内容", LATER)
+    await put(server, tmp_path, *(replace(bad, message_id=uuid4()) for _ in range(40)), sms())
+    await until_gone(server)
+    assert (peers.mail.mails, [each.mobile for each in peers.sms.arrived]) == ([], [MOBILE])
+    assert metric("ended_total", channel="email", outcome="failed") - before == 40
+    logged = "".join(capfd.readouterr())
+    assert "message not sent" in logged
+    assert address not in logged
+    assert "background work failed" not in logged
+
+
+async def test_operators_see_what_waits(
+    server: RegistrationServer, tmp_path: Path, peers: Outside
+) -> None:
+    """Messages that the gateway does not take are seen waiting, and no more once it has."""
+    peers.sms.behaviour = SmsBehaviour(status=503)
+    await put(server, tmp_path, sms(), sms())
+    assert await until(lambda: metric("waiting", channel="sms") == 2)
+    peers.sms.behaviour = SmsBehaviour()
+    await make_due(server)
+    assert await until(lambda: metric("waiting", channel="sms") == 0)
 
 
 async def test_a_recipient_without_mailbox_is_final(

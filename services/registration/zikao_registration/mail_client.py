@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -49,11 +50,12 @@ class MailClient:
         self._password = read_secret(config.password_file) if config.password_file else None
 
     async def send(self, message: OutgoingMessage) -> None:
-        """Return once the server has taken it; raises NotSent."""
+        """Return once the server has taken it; raises NotSent, ValueError for no one address."""
         config = self._config
         try:
             await aiosmtplib.send(
                 self._mail(message),
+                recipients=[message.recipient],
                 hostname=config.host,
                 port=config.port,
                 use_tls=config.security == "tls",
@@ -74,7 +76,8 @@ class MailClient:
     def _mail(self, message: OutgoingMessage) -> EmailMessage:
         mail = EmailMessage()
         mail["From"] = self._config.sender
-        mail["To"] = message.recipient
+        # One address as it is: a text would be read for lists and encoded words.
+        mail["To"] = Address(addr_spec=message.recipient)
         mail["Subject"] = message.subject
         mail["Date"] = format_datetime(datetime.now(UTC))
         # The same at each try, so that a mailbox shows it once.

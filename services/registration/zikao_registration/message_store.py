@@ -42,6 +42,11 @@ class MessageStore:
         rows = await self._tx.fetch("lease_messages", max_count, lease_seconds)
         return [LeasedMessage(self._message(row), row["tries"]) for row in rows]
 
+    async def count_waiting(self) -> dict[Channel, int]:
+        """How many there are on each channel, due or not."""
+        rows = await self._tx.fetch("count_messages")
+        return {Channel(row["channel"]): row["waiting"] for row in rows}
+
     async def postpone(self, message_id: UUID, seconds: float) -> None:
         """Have it tried again after a while."""
         await self._tx.execute("postpone_message", message_id, seconds)

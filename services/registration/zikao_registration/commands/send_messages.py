@@ -1,7 +1,8 @@
 """Hand messages over, at least once each, until they expire (DOMAIN section 3, Recovery).
 
-Several processes may do so at once. Nothing of the database is held while a server is waited
-for: a lease keeps others away, and outlasts the longest try.
+A message that cannot be sent keeps no other from being sent. Several processes may work at once.
+Nothing of the database is held while a server is waited for: a lease keeps others away, and
+outlasts the longest try.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 import structlog
+from prometheus_client import Counter, Gauge
 
-from zikao_registration.domain.messages import NotSent
+from zikao_registration.domain.messages import Channel, NotSent
 from zikao_registration.message_store import LeasedMessage, MessageStore
 from zikao_registration.messenger import Messenger
 
@@ -23,6 +25,14 @@ LEASE_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 120.0
 
+# All processes see the same table.
+WAITING = Gauge("zikao_registration_messages_waiting", "Messages to hand over.", ["channel"])
+ENDED = Counter(
+    "zikao_registration_messages_ended_total",
+    "Messages that were sent, were given up (failed) or were dropped unsent.",
+    ["channel", "outcome"],
+)
+
 OpenMessages = Callable[[], AbstractAsyncContextManager[MessageStore]]
 log = structlog.get_logger()
 
@@ -31,7 +41,13 @@ async def send_messages(open_messages: OpenMessages, messenger: Messenger, now: 
     """Send some that are due; whether there may be more."""
     async with open_messages() as store:
         leased = await store.lease(MESSAGES_AT_ONCE, LEASE_SECONDS)
-    await asyncio.gather(*(_deliver(open_messages, messenger, each, now) for each in leased))
+        waiting = await store.count_waiting()
+    for channel in Channel:
+        WAITING.labels(channel).set(waiting.get(channel, 0))
+    deliveries = (_deliver(open_messages, messenger, each, now) for each in leased)
+    for outcome in await asyncio.gather(*deliveries, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
     return len(leased) == MESSAGES_AT_ONCE
 
 
@@ -39,31 +55,40 @@ async def _deliver(
     open_messages: OpenMessages, messenger: Messenger, leased: LeasedMessage, now: datetime
 ) -> None:
     message = leased.message
-    retry_seconds = None
+    outcome: str | float = "dropped"
     if message.recipient and now < message.expires_at and messenger.has(message.channel):
-        retry_seconds = await _try_to_send(messenger, leased)
+        outcome = await _try_to_send(messenger, leased)
     async with open_messages() as store:
-        if retry_seconds is None:
-            await store.delete(message.message_id)
-        else:
-            await store.postpone(message.message_id, retry_seconds)
+        if isinstance(outcome, float):
+            await store.postpone(message.message_id, outcome)
+            return
+        await store.delete(message.message_id)
+    ENDED.labels(message.channel, outcome).inc()
 
 
-async def _try_to_send(messenger: Messenger, leased: LeasedMessage) -> float | None:
-    """Seconds until the next try; None when there is to be none."""
+async def _try_to_send(messenger: Messenger, leased: LeasedMessage) -> str | float:
+    """What became of it: sent, failed, or seconds until the next try."""
     try:
         async with asyncio.timeout(SENDING_SECONDS):
             await messenger.send(leased.message)
     except (NotSent, TimeoutError) as error:
         final = isinstance(error, NotSent) and error.final
-        log.warning(
-            "message not sent",
-            message_id=str(leased.message.message_id),
-            channel=leased.message.channel,
-            tries=leased.tries,
-            cause=str(error) or type(error).__name__,
-            final=final,
-        )
+        _log_not_sent(leased, str(error) or type(error).__name__, final=final)
         wait = min(FIRST_RETRY_SECONDS * 2.0 ** (leased.tries - 1), MAX_RETRY_SECONDS)
-        return None if final else wait
-    return None
+        return "failed" if final else wait
+    except Exception as error:  # the message's own fault: it would be so the next time
+        # Without the text, which may quote the recipient.
+        _log_not_sent(leased, type(error).__name__, final=True)
+        return "failed"
+    return "sent"
+
+
+def _log_not_sent(leased: LeasedMessage, cause: str, *, final: bool) -> None:
+    log.warning(
+        "message not sent",
+        message_id=str(leased.message.message_id),
+        channel=leased.message.channel,
+        tries=leased.tries,
+        cause=cause,
+        final=final,
+    )

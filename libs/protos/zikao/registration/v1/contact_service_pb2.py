@@ -27,7 +27,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.registration.v1 import recovery_service_pb2 as zikao_dot_registration_dot_v1_dot_recovery__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/contact_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ezikao/options/v1/options.proto\x1a,zikao/registration/v1/recovery_service.proto\"\xf9\x01\n\x14UpdateContactRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\x12+\n\x06mobile\x18\x03 \x01(\tB\x1b\xbaH\x14r\x12\x32\x10^1[3-9][0-9]{9}$\xd0\xf3\x18\x01\x12t\n\x05\x65mail\x18\x04 \x01(\tBe\xbaH^r\\\x18\xfe\x01\x32W^([A-Za-z0-9.!#$%&\'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\xd0\xf3\x18\x01\"\x17\n\x15UpdateContactResponse\"\xc2\x01\n\x1aSetSecurityQuestionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\x12\x45\n\x08question\x18\x03 \x01(\x0e\x32\'.zikao.registration.v1.SecurityQuestionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x06\x61nswer\x18\x04 \x01(\tB\r\xbaH\x06r\x04\x10\x02\x18@\xd0\xf3\x18\x01\"\x1d\n\x1bSetSecurityQuestionResponse2\x91\x02\n\x0e\x43ontactService\x12u\n\rUpdateContact\x12+.zikao.registration.v1.UpdateContactRequest\x1a,.zikao.registration.v1.UpdateContactResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x87\x01\n\x13SetSecurityQuestion\x12\x31.zikao.registration.v1.SetSecurityQuestionRequest\x1a\x32.zikao.registration.v1.SetSecurityQuestionResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/registration/v1/contact_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ezikao/options/v1/options.proto\x1a,zikao/registration/v1/recovery_service.proto\"\xbd\x02\n\x14UpdateContactRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\x12+\n\x06mobile\x18\x03 \x01(\tB\x1b\xbaH\x14r\x12\x32\x10^1[3-9][0-9]{9}$\xd0\xf3\x18\x01\x12\xb7\x01\n\x05\x65mail\x18\x04 \x01(\tB\xa7\x01\xbaH\x9f\x01r\x9c\x01\x18\xfe\x01\x32\x91\x01^([A-Za-z0-9!#$%&\'*+/=^_{|}~-]([A-Za-z0-9!#$%&\'*+/=^_{|}~.-]{0,62}[A-Za-z0-9!#$%&\'*+/=^_{|}~-])?@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\xba\x01\x02..\xd0\xf3\x18\x01\"\x17\n\x15UpdateContactResponse\"\xc2\x01\n\x1aSetSecurityQuestionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xd0\xf3\x18\x01\x12\x45\n\x08question\x18\x03 \x01(\x0e\x32\'.zikao.registration.v1.SecurityQuestionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x06\x61nswer\x18\x04 \x01(\tB\r\xbaH\x06r\x04\x10\x02\x18@\xd0\xf3\x18\x01\"\x1d\n\x1bSetSecurityQuestionResponse2\x91\x02\n\x0e\x43ontactService\x12u\n\rUpdateContact\x12+.zikao.registration.v1.UpdateContactRequest\x1a,.zikao.registration.v1.UpdateContactResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x87\x01\n\x13SetSecurityQuestion\x12\x31.zikao.registration.v1.SetSecurityQuestionRequest\x1a\x32.zikao.registration.v1.SetSecurityQuestionResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONTACTREQUEST'].fields_by_name['mobile']._loaded_options = None
   _globals['_UPDATECONTACTREQUEST'].fields_by_name['mobile']._serialized_options = b'\272H\024r\0222\020^1[3-9][0-9]{9}$\320\363\030\001'
   _globals['_UPDATECONTACTREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_UPDATECONTACTREQUEST'].fields_by_name['email']._serialized_options = b'\272H^r\\\030\376\0012W^([A-Za-z0-9.!#$%&\'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\320\363\030\001'
+  _globals['_UPDATECONTACTREQUEST'].fields_by_name['email']._serialized_options = b'\272H\237\001r\234\001\030\376\0012\221\001^([A-Za-z0-9!#$%&\'*+/=^_{|}~-]([A-Za-z0-9!#$%&\'*+/=^_{|}~.-]{0,62}[A-Za-z0-9!#$%&\'*+/=^_{|}~-])?@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\272\001\002..\320\363\030\001'
   _globals['_SETSECURITYQUESTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SETSECURITYQUESTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETSECURITYQUESTIONREQUEST'].fields_by_name['password']._loaded_options = None
@@ -55,13 +55,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTACTSERVICE'].methods_by_name['SetSecurityQuestion']._loaded_options = None
   _globals['_CONTACTSERVICE'].methods_by_name['SetSecurityQuestion']._serialized_options = b'\312\363\030\005\n\001\001(\003'
   _globals['_UPDATECONTACTREQUEST']._serialized_start=178
-  _globals['_UPDATECONTACTREQUEST']._serialized_end=427
-  _globals['_UPDATECONTACTRESPONSE']._serialized_start=429
-  _globals['_UPDATECONTACTRESPONSE']._serialized_end=452
-  _globals['_SETSECURITYQUESTIONREQUEST']._serialized_start=455
-  _globals['_SETSECURITYQUESTIONREQUEST']._serialized_end=649
-  _globals['_SETSECURITYQUESTIONRESPONSE']._serialized_start=651
-  _globals['_SETSECURITYQUESTIONRESPONSE']._serialized_end=680
-  _globals['_CONTACTSERVICE']._serialized_start=683
-  _globals['_CONTACTSERVICE']._serialized_end=956
+  _globals['_UPDATECONTACTREQUEST']._serialized_end=495
+  _globals['_UPDATECONTACTRESPONSE']._serialized_start=497
+  _globals['_UPDATECONTACTRESPONSE']._serialized_end=520
+  _globals['_SETSECURITYQUESTIONREQUEST']._serialized_start=523
+  _globals['_SETSECURITYQUESTIONREQUEST']._serialized_end=717
+  _globals['_SETSECURITYQUESTIONRESPONSE']._serialized_start=719
+  _globals['_SETSECURITYQUESTIONRESPONSE']._serialized_end=748
+  _globals['_CONTACTSERVICE']._serialized_start=751
+  _globals['_CONTACTSERVICE']._serialized_end=1024
 # @@protoc_insertion_point(module_scope)

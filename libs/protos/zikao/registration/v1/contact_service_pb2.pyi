@@ -34,7 +34,7 @@ class UpdateContactRequest(_message.Message):
     mobile: _builtins.str
     """Mobile number, 11 digits."""
     email: _builtins.str
-    """E-mail address, or empty."""
+    """E-mail address, or empty; as PersonalData.email."""
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!zikao/registration/v1/types.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xef\x03\n\x0cPersonalData\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xd0\xf3\x18\x01\x12\x31\n\x03sex\x18\x02 \x01(\x0e\x32\x1a.zikao.registration.v1.SexB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x0e\x65thnicity_code\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{2})?$\x12>\n\nbirth_date\x18\x04 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12)\n\x0b\x63ounty_code\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\x12\x35\n\x05track\x18\x06 \x01(\x0e\x32\x1c.zikao.registration.v1.TrackB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\nmajor_code\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12.\n\x06mobile\x18\x08 \x01(\tB\x1e\xbaH\x17r\x15\x32\x13^(1[3-9][0-9]{9})?$\xd0\xf3\x18\x01\x12t\n\x05\x65mail\x18\t \x01(\tBe\xbaH^r\\\x18\xfe\x01\x32W^([A-Za-z0-9.!#$%&\'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\xd0\xf3\x18\x01\"\x96\x01\n\x08\x44\x65\x63ision\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x37\n\x07reasons\x18\x02 \x03(\x0e\x32&.zikao.registration.v1.RejectionReason\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12.\n\ndecided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x03\n\x0cRegistration\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32(.zikao.registration.v1.RegistrationState\x12:\n\rdocument_type\x18\x04 \x01(\x0e\x32#.zikao.registration.v1.DocumentType\x12\x1d\n\x0f\x64ocument_number\x18\x05 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x35\n\x08personal\x18\x06 \x01(\x0b\x32#.zikao.registration.v1.PersonalData\x12\x14\n\x0cphoto_sha256\x18\x07 \x01(\x0c\x12\x1d\n\x15has_identity_material\x18\x08 \x01(\x08\x12\x15\n\rticket_number\x18\t \x01(\t\x12\x36\n\rlast_decision\x18\n \x01(\x0b\x32\x1f.zikao.registration.v1.Decision\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x02\n\x0bLoginTokens\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x04\xd0\xf3\x18\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x1b\n\rrefresh_token\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14must_change_password\x18\x06 \x01(\x08\x12!\n\x19must_set_up_second_factor\x18\x07 \x01(\x08*\xee\x01\n\x0c\x44ocumentType\x12\x1d\n\x19\x44OCUMENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44OCUMENT_TYPE_RESIDENT_ID\x10\x01\x12&\n\"DOCUMENT_TYPE_HMT_RESIDENCE_PERMIT\x10\x02\x12\"\n\x1e\x44OCUMENT_TYPE_HM_TRAVEL_PERMIT\x10\x03\x12&\n\"DOCUMENT_TYPE_TAIWAN_TRAVEL_PERMIT\x10\x04\x12,\n(DOCUMENT_TYPE_FOREIGN_PERMANENT_RESIDENT\x10\x05*8\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0c\n\x08SEX_MALE\x10\x01\x12\x0e\n\nSEX_FEMALE\x10\x02*C\n\x05Track\x12\x15\n\x11TRACK_UNSPECIFIED\x10\x00\x12\x10\n\x0cTRACK_SOCIAL\x10\x01\x12\x11\n\rTRACK_APPLIED\x10\x02*\xe0\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REGISTRATION_STATE_DRAFT\x10\x01\x12%\n!REGISTRATION_STATE_PENDING_REVIEW\x10\x02\x12\x1f\n\x1bREGISTRATION_STATE_APPROVED\x10\x03\x12\x1f\n\x1bREGISTRATION_STATE_REJECTED\x10\x04\x12 \n\x1cREGISTRATION_STATE_ABANDONED\x10\x05*\xa6\x01\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_ACTIVE\x10\x01\x12\x16\n\x12STANDING_GRADUATED\x10\x02\x12\x1f\n\x1bSTANDING_TRANSFER_REQUESTED\x10\x03\x12\x1c\n\x18STANDING_TRANSFERRED_OUT\x10\x04\x12\x14\n\x10STANDING_BLOCKED\x10\x05*\xc4\x01\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REJECTION_REASON_PHOTO\x10\x01\x12\x19\n\x15REJECTION_REASON_NAME\x10\x02\x12\x1d\n\x19REJECTION_REASON_DOCUMENT\x10\x03\x12\x1d\n\x19REJECTION_REASON_MATERIAL\x10\x04\x12\x1a\n\x16REJECTION_REASON_OTHER\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!zikao/registration/v1/types.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xb3\x04\n\x0cPersonalData\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xd0\xf3\x18\x01\x12\x31\n\x03sex\x18\x02 \x01(\x0e\x32\x1a.zikao.registration.v1.SexB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x0e\x65thnicity_code\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{2})?$\x12>\n\nbirth_date\x18\x04 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12)\n\x0b\x63ounty_code\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{6})?$\x12\x35\n\x05track\x18\x06 \x01(\x0e\x32\x1c.zikao.registration.v1.TrackB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\nmajor_code\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12.\n\x06mobile\x18\x08 \x01(\tB\x1e\xbaH\x17r\x15\x32\x13^(1[3-9][0-9]{9})?$\xd0\xf3\x18\x01\x12\xb7\x01\n\x05\x65mail\x18\t \x01(\tB\xa7\x01\xbaH\x9f\x01r\x9c\x01\x18\xfe\x01\x32\x91\x01^([A-Za-z0-9!#$%&\'*+/=^_{|}~-]([A-Za-z0-9!#$%&\'*+/=^_{|}~.-]{0,62}[A-Za-z0-9!#$%&\'*+/=^_{|}~-])?@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\xba\x01\x02..\xd0\xf3\x18\x01\"\x96\x01\n\x08\x44\x65\x63ision\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x37\n\x07reasons\x18\x02 \x03(\x0e\x32&.zikao.registration.v1.RejectionReason\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12.\n\ndecided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x03\n\x0cRegistration\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32(.zikao.registration.v1.RegistrationState\x12:\n\rdocument_type\x18\x04 \x01(\x0e\x32#.zikao.registration.v1.DocumentType\x12\x1d\n\x0f\x64ocument_number\x18\x05 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x35\n\x08personal\x18\x06 \x01(\x0b\x32#.zikao.registration.v1.PersonalData\x12\x14\n\x0cphoto_sha256\x18\x07 \x01(\x0c\x12\x1d\n\x15has_identity_material\x18\x08 \x01(\x08\x12\x15\n\rticket_number\x18\t \x01(\t\x12\x36\n\rlast_decision\x18\n \x01(\x0b\x32\x1f.zikao.registration.v1.Decision\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x02\n\x0bLoginTokens\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x04\xd0\xf3\x18\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x1b\n\rrefresh_token\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14must_change_password\x18\x06 \x01(\x08\x12!\n\x19must_set_up_second_factor\x18\x07 \x01(\x08*\xee\x01\n\x0c\x44ocumentType\x12\x1d\n\x19\x44OCUMENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44OCUMENT_TYPE_RESIDENT_ID\x10\x01\x12&\n\"DOCUMENT_TYPE_HMT_RESIDENCE_PERMIT\x10\x02\x12\"\n\x1e\x44OCUMENT_TYPE_HM_TRAVEL_PERMIT\x10\x03\x12&\n\"DOCUMENT_TYPE_TAIWAN_TRAVEL_PERMIT\x10\x04\x12,\n(DOCUMENT_TYPE_FOREIGN_PERMANENT_RESIDENT\x10\x05*8\n\x03Sex\x12\x13\n\x0fSEX_UNSPECIFIED\x10\x00\x12\x0c\n\x08SEX_MALE\x10\x01\x12\x0e\n\nSEX_FEMALE\x10\x02*C\n\x05Track\x12\x15\n\x11TRACK_UNSPECIFIED\x10\x00\x12\x10\n\x0cTRACK_SOCIAL\x10\x01\x12\x11\n\rTRACK_APPLIED\x10\x02*\xe0\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18REGISTRATION_STATE_DRAFT\x10\x01\x12%\n!REGISTRATION_STATE_PENDING_REVIEW\x10\x02\x12\x1f\n\x1bREGISTRATION_STATE_APPROVED\x10\x03\x12\x1f\n\x1bREGISTRATION_STATE_REJECTED\x10\x04\x12 \n\x1cREGISTRATION_STATE_ABANDONED\x10\x05*\xa6\x01\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_ACTIVE\x10\x01\x12\x16\n\x12STANDING_GRADUATED\x10\x02\x12\x1f\n\x1bSTANDING_TRANSFER_REQUESTED\x10\x03\x12\x1c\n\x18STANDING_TRANSFERRED_OUT\x10\x04\x12\x14\n\x10STANDING_BLOCKED\x10\x05*\xc4\x01\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REJECTION_REASON_PHOTO\x10\x01\x12\x19\n\x15REJECTION_REASON_NAME\x10\x02\x12\x1d\n\x19REJECTION_REASON_DOCUMENT\x10\x03\x12\x1d\n\x19REJECTION_REASON_MATERIAL\x10\x04\x12\x1a\n\x16REJECTION_REASON_OTHER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,31 +51,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONALDATA'].fields_by_name['mobile']._loaded_options = None
   _globals['_PERSONALDATA'].fields_by_name['mobile']._serialized_options = b'\272H\027r\0252\023^(1[3-9][0-9]{9})?$\320\363\030\001'
   _globals['_PERSONALDATA'].fields_by_name['email']._loaded_options = None
-  _globals['_PERSONALDATA'].fields_by_name['email']._serialized_options = b'\272H^r\\\030\376\0012W^([A-Za-z0-9.!#$%&\'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\320\363\030\001'
+  _globals['_PERSONALDATA'].fields_by_name['email']._serialized_options = b'\272H\237\001r\234\001\030\376\0012\221\001^([A-Za-z0-9!#$%&\'*+/=^_{|}~-]([A-Za-z0-9!#$%&\'*+/=^_{|}~.-]{0,62}[A-Za-z0-9!#$%&\'*+/=^_{|}~-])?@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?)?$\272\001\002..\320\363\030\001'
   _globals['_REGISTRATION'].fields_by_name['document_number']._loaded_options = None
   _globals['_REGISTRATION'].fields_by_name['document_number']._serialized_options = b'\320\363\030\001'
   _globals['_LOGINTOKENS'].fields_by_name['access_token']._loaded_options = None
   _globals['_LOGINTOKENS'].fields_by_name['access_token']._serialized_options = b'\320\363\030\001'
   _globals['_LOGINTOKENS'].fields_by_name['refresh_token']._loaded_options = None
   _globals['_LOGINTOKENS'].fields_by_name['refresh_token']._serialized_options = b'\320\363\030\001'
-  _globals['_DOCUMENTTYPE']._serialized_start=1509
-  _globals['_DOCUMENTTYPE']._serialized_end=1747
-  _globals['_SEX']._serialized_start=1749
-  _globals['_SEX']._serialized_end=1805
-  _globals['_TRACK']._serialized_start=1807
-  _globals['_TRACK']._serialized_end=1874
-  _globals['_REGISTRATIONSTATE']._serialized_start=1877
-  _globals['_REGISTRATIONSTATE']._serialized_end=2101
-  _globals['_STANDING']._serialized_start=2104
-  _globals['_STANDING']._serialized_end=2270
-  _globals['_REJECTIONREASON']._serialized_start=2273
-  _globals['_REJECTIONREASON']._serialized_end=2469
+  _globals['_DOCUMENTTYPE']._serialized_start=1577
+  _globals['_DOCUMENTTYPE']._serialized_end=1815
+  _globals['_SEX']._serialized_start=1817
+  _globals['_SEX']._serialized_end=1873
+  _globals['_TRACK']._serialized_start=1875
+  _globals['_TRACK']._serialized_end=1942
+  _globals['_REGISTRATIONSTATE']._serialized_start=1945
+  _globals['_REGISTRATIONSTATE']._serialized_end=2169
+  _globals['_STANDING']._serialized_start=2172
+  _globals['_STANDING']._serialized_end=2338
+  _globals['_REJECTIONREASON']._serialized_start=2341
+  _globals['_REJECTIONREASON']._serialized_end=2537
   _globals['_PERSONALDATA']._serialized_start=155
-  _globals['_PERSONALDATA']._serialized_end=650
-  _globals['_DECISION']._serialized_start=653
-  _globals['_DECISION']._serialized_end=803
-  _globals['_REGISTRATION']._serialized_start=806
-  _globals['_REGISTRATION']._serialized_end=1247
-  _globals['_LOGINTOKENS']._serialized_start=1250
-  _globals['_LOGINTOKENS']._serialized_end=1506
+  _globals['_PERSONALDATA']._serialized_end=718
+  _globals['_DECISION']._serialized_start=721
+  _globals['_DECISION']._serialized_end=871
+  _globals['_REGISTRATION']._serialized_start=874
+  _globals['_REGISTRATION']._serialized_end=1315
+  _globals['_LOGINTOKENS']._serialized_start=1318
+  _globals['_LOGINTOKENS']._serialized_end=1574
 # @@protoc_insertion_point(module_scope)

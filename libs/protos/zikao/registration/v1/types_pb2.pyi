@@ -235,7 +235,9 @@ class PersonalData(_message.Message):
     mobile: _builtins.str
     """Mobile number, 11 digits."""
     email: _builtins.str
-    """E-mail address, or empty. A way to recover the password, not needed to submit."""
+    """E-mail address, or empty: dot-atoms in ASCII, and none with `?`, that no mail server
+    may read as an encoded word. A way to recover the password, not needed to submit.
+    """
     def __init__(
         self,
         *,

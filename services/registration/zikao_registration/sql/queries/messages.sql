@@ -17,6 +17,9 @@ WHERE message_id IN (
 )
 RETURNING message_id, channel, content_enc, tries, expires_at;
 
+-- name: count_messages
+SELECT channel, count(*)::integer AS waiting FROM registration.message GROUP BY channel;
+
 -- name: postpone_message
 UPDATE registration.message SET next_try_at = now() + make_interval(secs => $2)
 WHERE message_id = $1;
