@@ -6,13 +6,15 @@
     zikao-registration retire-key k1           # refused while anything needs it
 
 A service reads its key file again within seconds, and at once for a key it does not know.
-Where all processes read one file, `--prepare` may be left out.
+Where all processes read one file, `--prepare` may be left out. The file keeps its owner and mode;
+who may not give it to its owner is refused, and nothing has changed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,7 +85,9 @@ def add_key_commands(
     @click.option("--prepare", is_flag=True, help="Only add the key; the next call uses it.")
     def rotate_command(path: Path | None, *, prepare: bool) -> None:
         """Encrypt with a new key from now on; the old ones still decrypt."""
-        click.echo(_rotate(configured(path).key_ring_file, prepare=prepare))
+        config = configured(path)
+        with _refusing():
+            click.echo(_rotate(config.key_ring_file, prepare=prepare))
 
     @main.command("reencrypt")
     @config_option
@@ -146,10 +150,34 @@ def _require_settled(path: Path) -> None:
 
 def _replace(path: Path, keys: KeyRing) -> None:
     """All or nothing: whoever reads the file meanwhile sees the old keys or the new ones."""
-    unfinished = path.with_name(f"{path.name}.new")
+    # A link stays a link: to one file of all services, or to where secrets are mounted.
+    file = path.resolve(strict=True)
+    unfinished = file.with_name(f"{file.name}.new")
     unfinished.unlink(missing_ok=True)
     keys.write(unfinished)
-    unfinished.replace(path)
+    _give_to_readers_of(file, unfinished)
+    unfinished.replace(file)
+    _sync_folder(file.parent)
+
+
+def _give_to_readers_of(file: Path, unfinished: Path) -> None:
+    """Owner and mode of the one are the other's: the service can read no other file."""
+    before = file.stat()
+    try:
+        os.chown(unfinished, before.st_uid, before.st_gid)
+        unfinished.chmod(stat.S_IMODE(before.st_mode))
+    except OSError:
+        unfinished.unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Else a power cut may bring the old file back, without the key that has encrypted since."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _tell_counts(dsn: str, keys: KeyRing, columns: Sequence[SealedColumn]) -> None:

@@ -10,9 +10,13 @@ stays, and a walk that is killed is simply begun again.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeAlias
 
 import asyncpg
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -23,8 +27,16 @@ ROWS_AT_ONCE = 200
 BYTES_AT_ONCE = 4 * 1024 * 1024
 # A walk sees the rows of its beginning: others that an old key wrote meanwhile come next.
 MAX_WALKS = 5
+WRITE_ATTEMPTS = 20
+WRITE_PAUSE_SECONDS = 0.5
 # The header of a blob with room for the longest key id: larger blobs are not read whole.
 _HEAD_BYTES = 48
+_HELD_UP = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+_Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @dataclass(frozen=True)
@@ -95,15 +107,29 @@ async def count_by_key(
     connection = await asyncpg.connect(dsn)
     try:
         for column in columns:
-            rows = await connection.fetch(
+            query = (
                 f"SELECT {column.key_id} AS key_id, count(*) FROM {column.table} "  # noqa: S608
                 f"WHERE {column.column} IS NOT NULL GROUP BY 1"
             )
+            async with _reading(connection):
+                rows = await connection.fetch(query)
             for row in rows:
                 counts.setdefault(row["key_id"], Counter())[column] = row["count"]
     finally:
         await connection.close()
     return counts
+
+
+@asynccontextmanager
+async def _reading(connection: _Connection) -> AsyncIterator[None]:
+    """A transaction that reads a whole table, however long: longer than a service ever may.
+
+    Set in the transaction, so that it holds behind PgBouncer too.
+    """
+    async with connection.transaction(readonly=True):
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield
 
 
 async def _walk(dsn: str, keys: KeyRing, column: SealedColumn, say: Callable[[str], None]) -> int:
@@ -120,7 +146,7 @@ async def _walk(dsn: str, keys: KeyRing, column: SealedColumn, say: Callable[[st
 
 
 async def _stale(
-    reader: asyncpg.Connection[asyncpg.Record], current: str, column: SealedColumn
+    reader: _Connection, current: str, column: SealedColumn
 ) -> AsyncIterator[list[asyncpg.Record]]:
     """Rows that another key has encrypted, some at a time; only read, so it holds nobody up."""
     query = (
@@ -129,7 +155,7 @@ async def _stale(
     )
     rows: list[asyncpg.Record] = []
     size = 0
-    async with reader.transaction(readonly=True):
+    async with _reading(reader):
         async for row in reader.cursor(query, current, prefetch=ROWS_AT_ONCE // 10):
             rows.append(row)
             size += len(row[column.column])
@@ -141,20 +167,37 @@ async def _stale(
 
 
 async def _renew(
-    writer: asyncpg.Connection[asyncpg.Record],
-    keys: KeyRing,
-    column: SealedColumn,
-    rows: Sequence[asyncpg.Record],
+    writer: _Connection, keys: KeyRing, column: SealedColumn, rows: Sequence[asyncpg.Record]
 ) -> int:
     same = " AND ".join(f"{name} = ${place}" for place, name in enumerate(column.key, start=3))
     update = (
         f"UPDATE {column.table} SET {column.column} = $1 "  # noqa: S608
         f"WHERE {column.column} = $2 AND {same}"
     )
+    # Locked by id, as services lock what they lock together.
+    ordered = sorted(rows, key=itemgetter(*column.key))
     values = [
         (column.renewed(keys, dict(row)), row[column.column], *(row[name] for name in column.key))
-        for row in rows
+        for row in ordered
     ]
+    await _write_patiently(writer, update, values)
+    return len(rows)
+
+
+async def _write_patiently(
+    writer: _Connection, update: str, values: Sequence[tuple[object, ...]]
+) -> None:
+    """Ordinary work goes first: what it holds is tried again, and then compared again."""
+    for _ in range(1, WRITE_ATTEMPTS):
+        try:
+            await _write(writer, update, values)
+        except _HELD_UP:
+            await asyncio.sleep(WRITE_PAUSE_SECONDS)
+        else:
+            return
+    await _write(writer, update, values)
+
+
+async def _write(writer: _Connection, update: str, values: Sequence[tuple[object, ...]]) -> None:
     async with writer.transaction():
         await writer.executemany(update, values)
-    return len(rows)

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 from google.protobuf.wrappers_pb2 import BytesValue
+from support.service import until
 from zikao_kit.cli import service_cli
 from zikao_kit.config import DatabaseConfig, LogConfig
 from zikao_kit.crypto import DecryptionFailed, KeyRing
@@ -34,6 +35,8 @@ ANSWER = SealedColumn(
 SEALED = (PERSON, ANSWER)
 # Lengths around those at which the wrapping's own length takes another byte.
 SIZES = [0, 1, 90, 200, 16_300, 16_400, 2_200_000]
+# The user nobody; only root gives files away.
+SOMEBODY = 65534
 OPERATOR_WAITED = 2 * RETIRE_AFTER_SECONDS
 
 
@@ -154,6 +157,40 @@ def test_the_whole_rotation(kept: Kept) -> None:
     asyncio.run(kept.require_all(kept.keys))
 
 
+def test_the_file_stays_its_readers(kept: Kept) -> None:
+    """Owner, group and mode are as before, and a link still leads to the file."""
+    file = kept.folder / "mounted" / "ring.yaml"
+    file.parent.mkdir()
+    kept.key_file.rename(file)
+    kept.key_file.symlink_to(file)
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, SOMEBODY, SOMEBODY)
+    before = file.stat()
+    assert kept.command("rotate-key").exit_code == 0
+    after = file.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (
+        before.st_uid,
+        before.st_gid,
+        before.st_mode,
+    )
+    assert kept.key_file.readlink() == file
+    assert KeyRing.from_file(file).current == "k2"
+
+
+def test_a_file_of_somebody_else_is_left(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not give the file to its owner is refused, and the keys are those of before."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    refused = kept.command("rotate-key")
+    assert (refused.exit_code, "not permitted" in refused.output) == (1, True)
+    assert kept.keys.key_ids == ["k1"]
+    assert [path.name for path in kept.folder.glob("keys*")] == ["keys.yaml"]
+
+
 def test_a_key_is_prepared_before_it_is_used(kept: Kept) -> None:
     """Prepared, it decrypts everywhere and encrypts nowhere; the next call uses it."""
     kept.command("rotate-key", "--prepare")
@@ -209,6 +246,58 @@ def test_a_running_service_reads_new_keys(kept: Kept) -> None:
     assert running.current == "k2"
     with pytest.raises(DecryptionFailed):
         running.decrypt(KeyRing("k9", {"k9": b"9" * 32}, b"i" * 32).encrypt(b"", "x"), "x")
+
+
+def test_the_services_time_limit_is_not_the_walks(kept: Kept) -> None:
+    """A table may take longer to read than the role's statements may."""
+
+    async def slow_down() -> None:
+        connection = await asyncpg.connect(kept.dsn)
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute("ALTER TABLE kept.person RENAME TO slow_person")
+        await connection.execute(
+            "CREATE VIEW kept.person AS SELECT * FROM kept.slow_person "
+            "WHERE (SELECT true FROM pg_sleep(0.5))"
+        )
+        await connection.execute(f'ALTER DATABASE "{name}" SET statement_timeout = 200')
+        await connection.close()
+
+    asyncio.run(slow_down())
+    done = kept.command("reencrypt")
+    assert done.exit_code == 0, done.output
+    assert f"k1: {2 * len(SIZES)}" in done.output
+
+
+async def test_ordinary_work_goes_first(empty_database: str) -> None:
+    """The walk locks rows by id, and where it deadlocks with others all the same, it goes on."""
+    service = await asyncpg.connect(empty_database)
+    watcher = await asyncpg.connect(empty_database)
+    await service.execute(SCHEMA)
+    old = KeyRing.generate()
+    ids = sorted(uuid4() for _ in range(20))
+    await service.executemany(
+        "INSERT INTO kept.person VALUES ($1, $2)",
+        [(each, old.encrypt(b"", f"kept.person:{each}")) for each in reversed(ids)],
+    )
+    lock = "SELECT person_id FROM kept.person WHERE person_id = $1 FOR UPDATE"
+    waiting = (
+        "SELECT true FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    free = "SELECT person_id FROM kept.person ORDER BY 1 FOR UPDATE SKIP LOCKED"
+    new = old.with_new_key().using("k2")
+    # Whoever waits this long first is the victim: the walk.
+    await service.execute("SET deadlock_timeout = '60s'")
+    async with service.transaction():
+        await service.execute(lock, ids[10])
+        walk = asyncio.create_task(reencrypt(empty_database, new, [PERSON], lambda _: None))
+        await until(lambda: watcher.fetchval(waiting))
+        assert [row["person_id"] for row in await watcher.fetch(free)] == ids[11:]
+        await service.execute(lock, ids[5])
+    await walk
+    assert set(await count_by_key(empty_database, [PERSON])) == {"k2"}
+    await service.close()
+    await watcher.close()
 
 
 async def test_a_writers_change_is_never_undone(empty_database: str, tmp_path: Path) -> None:
