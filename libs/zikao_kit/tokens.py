@@ -68,9 +68,12 @@ class Actor:
         return self.scope != "" and county_code.startswith(self.scope)
 
     def require_scope(self, county_code: str) -> None:
-        """Raise DomainError OUT_OF_SCOPE unless `county_code` lies in the scope."""
+        """Raise DomainError OUT_OF_SCOPE unless `county_code` lies in the scope.
+
+        It does not say which county: whose data it is may be what the caller is not to learn.
+        """
         if not self.covers(county_code):
-            raise DomainError(OUT_OF_SCOPE, county_code=county_code)
+            raise DomainError(OUT_OF_SCOPE)
 
 
 class AccessToken(NamedTuple):

@@ -315,7 +315,7 @@ async def test_channels_that_are_not_there(make_database: MakeDatabase, tmp_path
 
 
 async def test_officer_resets_in_person(server: RegistrationServer, peers: Outside) -> None:
-    """Only an officer in scope resets; the old password is gone, locks are lifted, all audited."""
+    """Only an officer in scope finds whom to reset; the old password is gone, all is audited."""
     await approved(server)
     portal, stranger = await portal_of(server), await new_officer(server, WUHOU)
     for _ in range(3):
@@ -324,7 +324,9 @@ async def test_officer_resets_in_person(server: RegistrationServer, peers: Outsi
     for _ in range(5):
         await portal.refused(wrong)
     assert (await portal.refused(wrong)).reason == "LOGIN_LOCKED"
-    assert (await stranger.refused(reset(1))).reason == "OUT_OF_SCOPE"
+    elsewhere, nowhere = [await stranger.refused(reset(number)) for number in (1, NOBODY)]
+    assert (elsewhere.reason, elsewhere.metadata) == (nowhere.reason, nowhere.metadata)
+    assert elsewhere.reason == "NOT_FOUND"
     officer = await new_officer(server, name="at-the-counter")
     assert (await officer.refused(reset(NOBODY))).reason == "NOT_FOUND"
     answer = await officer.call(reset(1))
@@ -346,7 +348,7 @@ async def test_drafts_without_county_are_the_provinces(server: RegistrationServe
     """Who has named no county is reset by the province and by nobody else."""
     await (await portal_of(server)).call(account_request(7))
     officer = await new_officer(server, JINJIANG)
-    assert (await officer.refused(reset(7))).reason == "OUT_OF_SCOPE"
+    assert (await officer.refused(reset(7))).reason == "NOT_FOUND"
     province = await new_officer(server, "51", role=4)
     assert (await province.call(reset(7))).candidate_id
 

@@ -332,8 +332,9 @@ def test_scope_is_a_prefix(role: str, scope: str, covered: list[str], outside: l
     actor = Actor(SUBJECT, role, scope)
     assert [code for code in covered + outside if actor.covers(code)] == covered
     for code in outside:
-        with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
+        with pytest.raises(DomainError, match="OUT_OF_SCOPE") as refused:
             actor.require_scope(code)
+        assert refused.value.metadata == {}
 
 
 def test_a_token_says_nothing_personal(issuer: TokenIssuer) -> None:

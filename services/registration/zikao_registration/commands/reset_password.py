@@ -48,20 +48,19 @@ async def reset_candidate_password(
 ) -> UUID:
     """Reset to the initial password at the office; return the candidate's id.
 
-    Raises DomainError NOT_FOUND, OUT_OF_SCOPE.
+    Raises DomainError NOT_FOUND, also for other offices' candidates: whether somebody is
+    registered, and where, is not to be learnt from a document number.
     """
     found = await find_registration(stores, document)
-    if found is None:
+    if found is None or not _covers(actor, found):
         raise DomainError(NOT_FOUND)
-    _require_scope(actor, found)
     by = f"office: {reason}"
     await reset_password(stores, found.candidate_id, None, by=by, actor=actor, now=now)
     await stores.recoveries.forget_document(document.person_key)
     return found.candidate_id
 
 
-def _require_scope(actor: Actor, registration: Registration) -> None:
+def _covers(actor: Actor, registration: Registration) -> bool:
     """Who has named no county yet is the province's."""
     county_code = registration.personal.county_code
-    if county_code or len(actor.scope) > PROVINCE_SCOPE_DIGITS:
-        actor.require_scope(county_code)
+    return actor.covers(county_code or actor.scope[:PROVINCE_SCOPE_DIGITS])

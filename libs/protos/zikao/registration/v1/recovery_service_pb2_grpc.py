@@ -146,9 +146,10 @@ class RecoveryServiceServicer:
         """At the office, in person: the candidate's password is the initial one again (the
         last 6 characters of the document number), good for choosing a new one only.
         Every login ends, locks of login and recovery are lifted. Atomic and audited. A candidate
-        who has named no county yet is the province's.
+        who has named no county yet is the province's. NOT_FOUND also for a candidate of another
+        office: a document number tells nobody whether and where its owner is registered.
 
-        Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

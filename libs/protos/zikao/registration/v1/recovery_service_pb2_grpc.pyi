@@ -83,9 +83,10 @@ class RecoveryServiceStub:
     """At the office, in person: the candidate's password is the initial one again (the
     last 6 characters of the document number), good for choosing a new one only.
     Every login ends, locks of login and recovery are lifted. Atomic and audited. A candidate
-    who has named no county yet is the province's.
+    who has named no county yet is the province's. NOT_FOUND also for a candidate of another
+    office: a document number tells nobody whether and where its owner is registered.
 
-    Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -143,9 +144,10 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """At the office, in person: the candidate's password is the initial one again (the
     last 6 characters of the document number), good for choosing a new one only.
     Every login ends, locks of login and recovery are lifted. Atomic and audited. A candidate
-    who has named no county yet is the province's.
+    who has named no county yet is the province's. NOT_FOUND also for a candidate of another
+    office: a document number tells nobody whether and where its owner is registered.
 
-    Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, REQUEST_ID_REUSED.
     """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -236,9 +238,10 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         """At the office, in person: the candidate's password is the initial one again (the
         last 6 characters of the document number), good for choosing a new one only.
         Every login ends, locks of login and recovery are lifted. Atomic and audited. A candidate
-        who has named no county yet is the province's.
+        who has named no county yet is the province's. NOT_FOUND also for a candidate of another
+        office: a document number tells nobody whether and where its owner is registered.
 
-        Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DOCUMENT_INVALID, NOT_FOUND, REQUEST_ID_REUSED.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
