@@ -202,8 +202,8 @@ class Logins:
         """Attempts of the name and of the caller."""
         lapsed_at = LIMIT.lapsed_at(NOON)
         async with self.open_accounts() as (store, _):
-            name, _first_at = await store.count_attempt("name", NOON, lapsed_at)
-            await store.return_attempt("name")
+            name, _first_at = await store.count_attempt(Tried.LOGIN, "name", NOON, lapsed_at)
+            await store.return_attempt(Tried.LOGIN, "name")
             caller = await store.sum_caller_attempts(Tried.LOGIN, "portal", lapsed_at)
         return name - 1, caller.attempts
 

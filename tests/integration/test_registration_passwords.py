@@ -92,6 +92,24 @@ async def test_wrong_old_passwords_lock_the_change(server: RegistrationServer) -
     await me.call(changing())
 
 
+async def test_no_login_name_reaches_that_count(server: RegistrationServer) -> None:
+    """Neither typing names locks somebody's change, nor does a chosen one give new guesses."""
+    portal, me = await server.caller("portal"), await log_in(server, document_number(1))
+    account_id = (await me.call(GET)).registration.candidate_id
+    names = [f"{prefix}{account_id}" for prefix in ("", "account:", "proof:")]
+    for number, name in enumerate(names, start=2):
+        await portal.call(account_request(number, login_name=name))
+        for _ in range(6):
+            await portal.refused(accounts.LogInRequest(login_name=name, password="wrong"))
+    assert (await me.refused(changing(old="wrong"))).reason == "LOGIN_FAILED"
+    await server.move_clock(NOON + timedelta(minutes=16))
+    for _ in range(5):
+        await me.refused(changing(old="wrong"))
+    for name in names:
+        await log_in_through(portal, name)
+    assert (await me.refused(changing())).reason == "LOGIN_LOCKED"
+
+
 @pytest.mark.parametrize("new", ["password123", document_number(1), PASSWORD])
 async def test_no_password_to_choose(server: RegistrationServer, new: str) -> None:
     """Common ones, the own document number and the old one again are refused."""

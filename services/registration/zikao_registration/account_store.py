@@ -151,10 +151,10 @@ class AccountStore:
         await self._tx.execute("revoke_logins", account_id, now, but_for)
 
     async def count_attempt(
-        self, login_name: str, now: datetime, lapsed_at: datetime
+        self, tried: Tried, name: str, now: datetime, lapsed_at: datetime
     ) -> tuple[int, datetime]:
-        """Count an attempt of a login name; return how many since the first, and when that was."""
-        index = self._login_index(login_name)
+        """Count an attempt of a name; return how many since the first, and when that was."""
+        index = self._name_index(tried, name)
         row = await self._tx.fetchrow("count_login_attempt", index, now, lapsed_at)
         assert row is not None  # an upsert always returns its row
         return row["attempts"], row["first_at"]
@@ -163,7 +163,7 @@ class AccountStore:
         self,
         tried: Tried,
         caller: str,
-        login_name: str,
+        name: str,
         *,
         failed: bool,
         now: datetime,
@@ -171,7 +171,7 @@ class AccountStore:
     ) -> None:
         """Count a judged attempt of a caller (the name in its certificate), in one of its rows."""
         index = self._caller_index(tried, caller)
-        shard = self._login_index(login_name)[0] % CALLER_SHARDS
+        shard = self._name_index(tried, name)[0] % CALLER_SHARDS
         await self._tx.execute("count_caller_attempt", index, shard, int(failed), now, lapsed_at)
 
     async def sum_caller_attempts(
@@ -183,13 +183,13 @@ class AccountStore:
         assert row is not None  # so does a sum
         return CallerAttempts(**row)
 
-    async def forget_attempts(self, login_name: str) -> None:
+    async def forget_attempts(self, tried: Tried, name: str) -> None:
         """The right password was given."""
-        await self._tx.execute("forget_login_attempts", self._login_index(login_name))
+        await self._tx.execute("forget_login_attempts", self._name_index(tried, name))
 
-    async def return_attempt(self, login_name: str) -> None:
+    async def return_attempt(self, tried: Tried, name: str) -> None:
         """An attempt whose password nobody has looked at."""
-        await self._tx.execute("return_login_attempt", self._login_index(login_name))
+        await self._tx.execute("return_login_attempt", self._name_index(tried, name))
 
     async def delete_lapsed_attempts(self, lapsed_at: datetime) -> None:
         """Forget counts that begin anew anyway."""
@@ -245,7 +245,10 @@ class AccountStore:
         return self._keys.blind_index(caller, f"registration.{tried}_caller")
 
     def _login_index(self, login_name: str) -> bytes:
-        return self._keys.blind_index(canonical(login_name), "registration.login")
+        return self._name_index(Tried.LOGIN, login_name)
+
+    def _name_index(self, tried: Tried, name: str) -> bytes:
+        return self._keys.blind_index(canonical(name), f"registration.{tried}")
 
 
 def _login_name_context(account_id: UUID) -> str:

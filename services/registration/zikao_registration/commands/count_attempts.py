@@ -28,6 +28,7 @@ class Attempt:
     """Somebody tries a password of `name` through a caller."""
 
     limit: LoginLimit
+    tried: Tried
     name: str
     caller: str
     now: datetime
@@ -35,9 +36,11 @@ class Attempt:
     async def count(self, accounts: AccountStore) -> None:
         """Count it for the name; raises LOGIN_LOCKED."""
         lapsed_at = self.limit.lapsed_at(self.now)
-        attempts, first_at = await accounts.count_attempt(self.name, self.now, lapsed_at)
+        attempts, first_at = await accounts.count_attempt(
+            self.tried, self.name, self.now, lapsed_at
+        )
         self.limit.require_name(attempts, first_at, self.now)
-        counted = await accounts.sum_caller_attempts(Tried.LOGIN, self.caller, lapsed_at)
+        counted = await accounts.sum_caller_attempts(self.tried, self.caller, lapsed_at)
         self.limit.require_caller(counted, self.now)
 
     async def judge(self, accounts: AccountStore, verdict: Verdict) -> None:
@@ -46,9 +49,9 @@ class Attempt:
         Half of a proof clears nothing: who has the password could try codes without an end.
         """
         if verdict is Verdict.RIGHT:
-            await accounts.forget_attempts(self.name)
+            await accounts.forget_attempts(self.tried, self.name)
         await accounts.count_caller_attempt(
-            Tried.LOGIN,
+            self.tried,
             self.caller,
             self.name,
             failed=verdict is Verdict.WRONG,
@@ -58,4 +61,4 @@ class Attempt:
 
     async def give_back(self, accounts: AccountStore) -> None:
         """Nobody has looked at the password: it does not count."""
-        await accounts.return_attempt(self.name)
+        await accounts.return_attempt(self.tried, self.name)

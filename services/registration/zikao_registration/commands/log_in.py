@@ -14,6 +14,7 @@ from zikao_registration.commands.check_password import OpenAccounts, check_passw
 from zikao_registration.commands.count_attempts import Attempt, Verdict
 from zikao_registration.commands.start_login import start_login
 from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.store import Store
@@ -43,7 +44,7 @@ async def log_in(
     who knows the password also SECOND_FACTOR_REQUIRED, ONE_TIME_CODE_WRONG, ACCOUNT_DISABLED,
     RECORD_INCOMPLETE.
     """
-    attempt = Attempt(rules.limit, credentials.login_name, caller, now)
+    attempt = Attempt(rules.limit, Tried.LOGIN, credentials.login_name, caller, now)
 
     async def find(accounts: AccountStore) -> Account | None:
         return await accounts.find_account(credentials.login_name, now.date())

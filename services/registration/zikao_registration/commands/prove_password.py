@@ -13,6 +13,7 @@ from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts, check_password
 from zikao_registration.commands.count_attempts import Attempt, Verdict
 from zikao_registration.domain.accounts import Account
+from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.password_hashing import PasswordHashing
 
@@ -29,10 +30,11 @@ async def prove_password(
     """Return the actor's account, if the password is right.
 
     Raises DomainError LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED, NOT_FOUND. Attempts are counted
-    apart from those of LogIn: who has stolen a token locks nobody out.
+    apart from those of LogIn: who has stolen a token locks nobody out, and who has none does not
+    lock this.
     """
     account_id = UUID(actor.subject)
-    attempt = Attempt(rules.limit, f"account:{account_id}", actor.caller, now)
+    attempt = Attempt(rules.limit, Tried.PROOF, actor.subject, actor.caller, now)
 
     async def find(accounts: AccountStore) -> Account:
         return await accounts.get_account(account_id)

@@ -8,6 +8,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.find_claimed import find_registration
 from zikao_registration.domain.documents import Document
+from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.messages import Channel, password_changed_message
 from zikao_registration.domain.recovery import NOTICE_LIFETIME, contact
 from zikao_registration.domain.registration import Registration
@@ -28,13 +29,14 @@ async def reset_password(
     """Set it, end every login, void every code, and tell the candidate.
 
     `by` is the way it was proven, for the audit trail. None is the initial password. Who has
-    proven to be this person need not wait for what others have tried to log in with.
+    proven to be this person need not wait for what others have tried.
     """
     candidate = await stores.candidates.get_registration(candidate_id, for_update=True)
     await stores.accounts.get_account(candidate_id, for_update=True)
     await stores.accounts.set_password(candidate_id, password_hash)
     await stores.accounts.revoke_logins(candidate_id, now)
-    await stores.accounts.forget_attempts(candidate.document.number)
+    await stores.accounts.forget_attempts(Tried.LOGIN, candidate.document.number)
+    await stores.accounts.forget_attempts(Tried.PROOF, str(candidate_id))
     await stores.recoveries.void_recoveries(candidate_id)
     for channel in Channel:
         if recipient := contact(candidate.personal, channel):

@@ -12,9 +12,14 @@ from zikao_registration.domain.documents import Document, canonical, looks_like_
 
 
 class Tried(StrEnum):
-    """What callers do that tells them who has an account: each is counted for itself."""
+    """What is tried, and counted for itself, of callers and of names.
+
+    A PROOF is a password given once more by who has logged in: its name is an account's id, and
+    no login name that somebody types or chooses reaches its count.
+    """
 
     LOGIN = "login"
+    PROOF = "proof"
     ACCOUNT = "account"
 
 
