@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from zikao_kit.tokens import Actor
@@ -21,12 +21,16 @@ ANONYMOUS = Actor(subject="", role="anonymous")
 
 @dataclass(slots=True)
 class Call:
-    """One RPC (or one piece of background work) while it is in progress."""
+    """One RPC (or one piece of background work) while it is in progress.
+
+    `authorization` is what proves the actor, and is looked at again while the call goes on.
+    """
 
     method: str
     request_id: str
     caller: str = ""
     actor: Actor = ANONYMOUS
+    authorization: str | None = field(default=None, repr=False)
 
 
 _current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)

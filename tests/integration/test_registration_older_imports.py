@@ -15,6 +15,7 @@ from support.registration_older import (
     older_number,
     older_photo,
     older_row,
+    open_import,
     send_rows,
     start_request,
 )
@@ -30,6 +31,7 @@ from support.service import Caller, new_id
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import older_candidate_service_pb2 as older
+from zikao.registration.v1 import staff_service_pb2 as staff
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.error_table import problem_of
 
@@ -292,6 +294,23 @@ async def test_an_office_enters_its_own(server: RegistrationServer) -> None:
     assert problem_of(caught.value).reason == "NOT_FOUND"
     stolen = await import_rows(other, older_row(1, county_code=WUHOU, name="李二"), replace=True)
     assert list(stolen.problems[0].problems) == ["准考证号已由其他单位录入"]
+
+
+async def test_who_is_disabled_enters_nothing_more(server: RegistrationServer) -> None:
+    """An import that is open ends with the account it was opened by."""
+    operator, officer = await server.caller("operator"), await new_officer(server)
+    import_id = (await officer.call(start_request(2))).progress.import_id
+    call = open_import(officer)
+    await call.write(older.ImportOlderCandidatesRequest(import_id=import_id, rows=[older_row(1)]))
+    assert (await call.read()).progress.entered == 1
+    (account,) = await server.rows("SELECT account_id FROM registration.account")
+    staff_id = str(account["account_id"])
+    await operator.call(staff.DisableStaffAccountRequest(request_id=new_id(), staff_id=staff_id))
+    await call.write(older.ImportOlderCandidatesRequest(import_id=import_id, rows=[older_row(2)]))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert problem_of(caught.value).reason == "TOKEN_INVALID"
+    assert (await counts(server))["older_record"] == 1
 
 
 async def test_lines_must_ascend(server: RegistrationServer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.probe import Probe, refusal, running_probe
+from support.probe import NOW, TOKEN_LIFETIME, Probe, refusal, running_probe
 from support.service import until
 from zikao.test.v1 import probe_pb2
 from zikao_kit.error_table import reason_of
@@ -14,6 +14,7 @@ from zikao_kit.error_table import reason_of
 Code = grpc.StatusCode
 HOURS = 36_000
 OPEN = probe_pb2.OpenRequest()
+IN_SCOPE = probe_pb2.CollectRequest(county_code="510104")
 # Far more than what a connection takes ahead of its reader.
 POUR = probe_pb2.PourRequest(parts=100, part_kib=256)
 
@@ -117,6 +118,39 @@ async def test_streams_are_bounded_in_all(tmp_path: Path) -> None:
         await exchange(stub)
         async with probe.stub("enrollment") as other:
             assert reason_of(await refusal(drained(other.Exchange(timeout=5)))) == "OVERLOADED"
+
+
+async def test_what_comes_after_a_login_has_ended_is_not_taken(tmp_path: Path) -> None:
+    """Somebody whose login is revoked has nothing more to say in a stream that is open."""
+    async with running_probe(tmp_path) as probe, probe.stub() as stub:
+        bearer = probe.bearer("county_officer", "510104", login_id="login")
+        call = stub.Collect(timeout=30, metadata=bearer)
+        await call.write(IN_SCOPE)
+        await until(lambda: probe.servicer.collected == 1)
+        probe.revoked.add({"login": NOW + TOKEN_LIFETIME})
+        await call.write(IN_SCOPE)
+        error = await refusal(call)
+    assert (reason_of(error), probe.servicer.collected) == ("TOKEN_INVALID", 1)
+
+
+async def test_what_goes_out_ends_with_the_login(tmp_path: Path) -> None:
+    """Nor does such a stream tell more: not even where anyone may call."""
+    async with running_probe(tmp_path) as probe, probe.stub() as stub:
+        stream = stub.Pour(POUR, timeout=30, metadata=probe.bearer("candidate", login_id="login"))
+        await stream.read()
+        probe.revoked.add({"login": NOW + TOKEN_LIFETIME})
+        assert reason_of(await refusal(drained(stream))) == "TOKEN_INVALID"
+
+
+async def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
+    """A new call is the way to show the next token."""
+    async with running_probe(tmp_path) as probe, probe.stub() as stub:
+        call = stub.Collect(timeout=30, metadata=probe.bearer("county_officer", "510104"))
+        await call.write(IN_SCOPE)
+        await until(lambda: probe.servicer.collected == 1)
+        probe.clock.advance(TOKEN_LIFETIME)
+        await call.write(IN_SCOPE)
+        assert reason_of(await refusal(call)) == "TOKEN_EXPIRED"
 
 
 async def test_subscriptions_are_bounded_of_each_caller(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.config import ServerConfig
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.errors import DomainError
+from zikao_kit.revoked_logins import RevokedLogins
 from zikao_kit.server import GrpcServer, ServiceDefinition, definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer, TokenVerifier, TrustedKeys
@@ -32,6 +33,7 @@ class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
 
     def __init__(self) -> None:
         self.entered: list[str] = []
+        self.collected = 0
 
     async def Open(self, request: probe_pb2.OpenRequest, context: object) -> probe_pb2.OpenResponse:
         """Do what `deed` says."""
@@ -128,10 +130,10 @@ class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
         self, request_iterator: AsyncIterator[probe_pb2.CollectRequest], context: object
     ) -> probe_pb2.CollectResponse:
         """Count what comes."""
-        count = 0
+        self.collected = 0
         async for _ in request_iterator:
-            count += 1
-        return probe_pb2.CollectResponse(count=count)
+            self.collected += 1
+        return probe_pb2.CollectResponse(count=self.collected)
 
 
 def probe_definition(servicer: ProbeRpc) -> ServiceDefinition:
@@ -148,6 +150,7 @@ class Probe:
     ca: DevelopmentCa
     clock: FixedClock
     issuer: TokenIssuer
+    revoked: RevokedLogins
 
     @asynccontextmanager
     async def channel(self, name: str = "portal") -> AsyncIterator[Any]:
@@ -169,10 +172,12 @@ class Probe:
             yield probe_pb2_grpc.ProbeServiceStub(channel)
 
     def bearer(
-        self, role: str, scope: str = "", *, restricted: bool = False
+        self, role: str, scope: str = "", *, restricted: bool = False, login_id: str = ""
     ) -> Sequence[tuple[str, str]]:
         """Metadata with a valid token."""
-        token = self.issuer.issue(f"some-{role}", role, scope, restricted=restricted)
+        token = self.issuer.issue(
+            f"some-{role}", role, scope, restricted=restricted, login_id=login_id
+        )
         return (("authorization", f"Bearer {token.token}"),)
 
 
@@ -194,14 +199,16 @@ def make_probe(directory: Path, **settings: Any) -> Probe:
     ca = DevelopmentCa(directory)
     key = Ed25519PrivateKey.generate()
     clock = FixedClock(NOW)
+    revoked = RevokedLogins(clock)
     keys = TrustedKeys({"k1": key.public_key()})
     server = GrpcServer(
         config=probe_config(ca, **settings),
         domain="probe",
         error_enum=probe_pb2.ErrorReason.DESCRIPTOR,
-        verifier=TokenVerifier(keys.get, clock),
+        verifier=TokenVerifier(keys.get, clock, revoked),
     )
-    return Probe(server, ProbeRpc(), ca, clock, TokenIssuer("k1", key, clock, TOKEN_LIFETIME))
+    issuer = TokenIssuer("k1", key, clock, TOKEN_LIFETIME)
+    return Probe(server, ProbeRpc(), ca, clock, issuer, revoked)
 
 
 def probe_config(ca: DevelopmentCa, **settings: Any) -> ServerConfig:

@@ -1,7 +1,7 @@
 """Older candidates, and offices that enter them."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -66,14 +66,19 @@ async def send_rows(
     office: Caller, import_id: str, *messages: Sequence[older.OlderCandidateRow]
 ) -> list[older.ImportOlderCandidatesResponse]:
     """Stream messages of rows; raises grpc.aio.AioRpcError."""
-    bearer = (("authorization", f"Bearer {office.token}"),) if office.token else ()
     requests = [
         older.ImportOlderCandidatesRequest(import_id=import_id, rows=rows) for rows in messages
     ]
-    call = older_grpc.OlderCandidateServiceStub(office.channel).ImportOlderCandidates(
-        iter(requests), timeout=TIMEOUT_SECONDS, metadata=grpc.aio.Metadata(*bearer)
+    return [answer async for answer in open_import(office, iter(requests))]
+
+
+def open_import(office: Caller, requests: Iterable[Any] | None = None) -> Any:
+    """A stream of messages; without them, for messages to come."""
+    bearer = (("authorization", f"Bearer {office.token}"),) if office.token else ()
+    stub: Any = older_grpc.OlderCandidateServiceStub(office.channel)
+    return stub.ImportOlderCandidates(
+        requests, timeout=TIMEOUT_SECONDS, metadata=grpc.aio.Metadata(*bearer)
     )
-    return [answer async for answer in call]
 
 
 async def import_rows(

@@ -5,7 +5,7 @@
 3. deadline: one is needed, and counts up to the server's own (`deadline`)
 4. admission by priority, and its slot left while a stream waits for its caller
    (`zikao_kit.admission`); what is open for long is counted (`open_calls`)
-5. identity and permission from the contract (`identity`)
+5. identity and permission from the contract (`identity`), of a stream before each part
 6. size, parsing, scope and validation of each request message (`method`)
 7. errors to `google.rpc.Status` (`guard`, `zikao_kit.error_table`)
 

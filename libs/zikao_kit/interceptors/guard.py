@@ -15,9 +15,9 @@ import grpc
 import structlog
 
 from zikao_kit.admission import Admission, Slot
-from zikao_kit.context import REQUEST_ID_KEY, Call, set_current_call
+from zikao_kit.context import REQUEST_ID_KEY, Call, current_call, set_current_call
 from zikao_kit.error_table import ErrorTable, metadata_of
-from zikao_kit.errors import INTERNAL, DomainError
+from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
@@ -25,7 +25,7 @@ from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.metrics import MethodMetrics
 from zikao_kit.policy import MethodPolicy
 from zikao_kit.tls import peer_name
-from zikao_kit.tokens import TokenVerifier
+from zikao_kit.tokens import Actor, TokenVerifier
 
 AUTHORIZATION_KEY = "authorization"
 
@@ -81,14 +81,14 @@ class Guard:
         set_current_call(call)
         self._metrics.begin()
         try:
-            authorization = _read_metadata(call, context)
+            _read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
             if self.policy.long_lived:
                 with self._gate.subscriptions.open(call.caller):
-                    self._identify(call, authorization)
+                    self._identify(call)
                     answer = await work(incoming, context, None)
             else:
-                answer = await self._run_in_time(call, authorization, context, work, incoming)
+                answer = await self._run_in_time(call, context, work, incoming)
         except (asyncio.CancelledError, grpc.aio.InternalError):
             # The caller has gone, or its deadline has passed: nobody hears an answer.
             self._close(_code_of_cancelled(context), None, begun)
@@ -99,16 +99,14 @@ class Guard:
         self._close(grpc.StatusCode.OK, None, begun)
         return answer
 
-    async def _run_in_time(
-        self, call: Call, authorization: str | None, context: Context, work: Work[T], incoming: Any
-    ) -> T:
+    async def _run_in_time(self, call: Call, context: Context, work: Work[T], incoming: Any) -> T:
         patience_seconds = patience_of(context.time_remaining())
 
         async def run_admitted() -> T:
             slot = Slot(self._gate.admission, self.policy.priority)
             await slot.take(patience_seconds)
             try:
-                self._identify(call, authorization)
+                self._identify(call)
                 with self._counted(call):
                     return await work(incoming, context, slot)
             finally:
@@ -124,8 +122,21 @@ class Guard:
             return _UNCOUNTED
         return self._gate.streams.open((call.caller, call.actor.role, call.actor.subject))
 
-    def _identify(self, call: Call, authorization: str | None) -> None:
-        call.actor = identify(self.policy, self._gate.verifier, authorization, call.caller)
+    def identify_again(self) -> None:
+        """Raise what a new call with the token of the current one would be refused with.
+
+        Before each part of a stream: it outlives neither its token nor its login.
+        """
+        call = current_call()
+        # Where anyone may call, an actor who is none any more does not go on as anonymous.
+        if call is None or self._actor_of(call) != call.actor:
+            raise DomainError(TOKEN_INVALID)
+
+    def _identify(self, call: Call) -> None:
+        call.actor = self._actor_of(call)
+
+    def _actor_of(self, call: Call) -> Actor:
+        return identify(self.policy, self._gate.verifier, call.authorization, call.caller)
 
     async def _fail(self, call: Call, context: Context, begun: float, error: Exception) -> None:
         """End the call with the status of `error`; raises AbortError or CancelledError."""
@@ -144,22 +155,20 @@ class Guard:
         self._access_log.write(code, reason, seconds)
 
 
-def _read_metadata(call: Call, context: Context) -> str | None:
-    """Set the call's request id, the caller's or a new one; return `authorization`.
+def _read_metadata(call: Call, context: Context) -> None:
+    """Set what proves the actor, and the call's request id, the caller's or a new one.
 
     Only a new one is sent back: trailing metadata costs a call about a tenth more,
     and the services of the installation always send an id.
     """
-    authorization: str | None = None
     for key, value in context.invocation_metadata() or ():
         if key == AUTHORIZATION_KEY:
-            authorization = str(value)
+            call.authorization = str(value)
         elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):
             call.request_id = str(value)
     if not call.request_id:
         call.request_id = str(uuid4())
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-    return authorization
 
 
 def _code_of_cancelled(context: Context) -> grpc.StatusCode:

@@ -71,6 +71,7 @@ class _GuardedMethod:
         requests = self._request_of(incoming, slot)
         async with aclosing(self._behaviour(requests, context)) as responses:
             async for response in responses:
+                self._guard.identify_again()
                 await _apart(slot, self._write(context, self._serialize(response)))
 
     async def _write(self, context: Context, part: bytes) -> None:
@@ -82,6 +83,7 @@ class _GuardedMethod:
     ) -> AsyncIterator[Any]:
         index = 0
         while (raw := await _apart(slot, anext(incoming, None))) is not None:
+            self._guard.identify_again()
             try:
                 request = self._read(raw)
             except DomainError as error:

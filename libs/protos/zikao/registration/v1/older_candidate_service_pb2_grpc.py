@@ -81,7 +81,8 @@ class OlderCandidateServiceServicer:
     def ImportOlderCandidates(self, request_iterator, context):
         """Takes rows, up to 200 and 5 MB a message. Each message is one transaction and is
         answered by one message once it is committed; audited by its counts. Lines up to the
-        import's last one are passed over: a stream that was cut is sent again from anywhere.
+        import's last one are passed over: a stream that was cut is sent again from anywhere. As
+        every stream it ends when its access token does, or is revoked.
 
         A row is entered, or is refused with all its problems, in Chinese; the others of its
         message are entered all the same. A ticket number that is there already with the same

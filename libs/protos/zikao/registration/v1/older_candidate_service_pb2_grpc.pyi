@@ -48,7 +48,8 @@ class OlderCandidateServiceStub:
     ImportOlderCandidates: _grpc.StreamStreamMultiCallable[_older_candidate_service_pb2.ImportOlderCandidatesRequest, _older_candidate_service_pb2.ImportOlderCandidatesResponse]
     """Takes rows, up to 200 and 5 MB a message. Each message is one transaction and is
     answered by one message once it is committed; audited by its counts. Lines up to the
-    import's last one are passed over: a stream that was cut is sent again from anywhere.
+    import's last one are passed over: a stream that was cut is sent again from anywhere. As
+    every stream it ends when its access token does, or is revoked.
 
     A row is entered, or is refused with all its problems, in Chinese; the others of its
     message are entered all the same. A ticket number that is there already with the same
@@ -91,7 +92,8 @@ class OlderCandidateServiceAsyncStub(OlderCandidateServiceStub):
     ImportOlderCandidates: _aio.StreamStreamMultiCallable[_older_candidate_service_pb2.ImportOlderCandidatesRequest, _older_candidate_service_pb2.ImportOlderCandidatesResponse]  # type: ignore[assignment]
     """Takes rows, up to 200 and 5 MB a message. Each message is one transaction and is
     answered by one message once it is committed; audited by its counts. Lines up to the
-    import's last one are passed over: a stream that was cut is sent again from anywhere.
+    import's last one are passed over: a stream that was cut is sent again from anywhere. As
+    every stream it ends when its access token does, or is revoked.
 
     A row is entered, or is refused with all its problems, in Chinese; the others of its
     message are entered all the same. A ticket number that is there already with the same
@@ -143,7 +145,8 @@ class OlderCandidateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_older_candidate_service_pb2.ImportOlderCandidatesResponse], _abc.AsyncIterator[_older_candidate_service_pb2.ImportOlderCandidatesResponse]]:
         """Takes rows, up to 200 and 5 MB a message. Each message is one transaction and is
         answered by one message once it is committed; audited by its counts. Lines up to the
-        import's last one are passed over: a stream that was cut is sent again from anywhere.
+        import's last one are passed over: a stream that was cut is sent again from anywhere. As
+        every stream it ends when its access token does, or is revoked.
 
         A row is entered, or is refused with all its problems, in Chinese; the others of its
         message are entered all the same. A ticket number that is there already with the same
