@@ -12,12 +12,13 @@ import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import asyncpg
 import click
 
 from zikao_kit.config import ConfigError, DatabaseConfig, LogConfig, load_config
+from zikao_kit.crypto import KeyFileInvalid
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import Selection, migrate
 from zikao_kit.migration_files import MigrationError
@@ -89,9 +90,15 @@ def refusing_bad_config() -> Iterator[None]:
     # A secret's file is read when it is needed, so its error comes later than the others.
     try:
         yield
+    except KeyFileInvalid as error:
+        _refuse(ConfigError([str(error)]))
     except ConfigError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(CONFIG_EXIT_CODE) from error
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    click.echo(str(error), err=True)
+    raise SystemExit(CONFIG_EXIT_CODE) from error
 
 
 def _migrate(dsn: str, package: str, phase: Selection, *, dry_run: bool) -> None:

@@ -5,6 +5,7 @@ Secrets are never values here: a `*_file` field names the file that holds one.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = [
     "ServerConfig",
     "load_config",
     "read_secret",
+    "require_within",
+    "tls_context",
 ]
 
 MEBIBYTE = 1024 * 1024
@@ -50,6 +53,10 @@ MAX_CALLS_PER_CONNECTION = 1000
 MAX_CALL_SECONDS = 60.0
 MAX_STREAM_SECONDS = 900.0
 MAX_WRITE_SECONDS = 30.0
+# Bounds of settings: beyond them is a slip, such as a unit mistaken for another.
+SHORTEST_SECONDS = 0.01
+HOUR_SECONDS = 3600
+MAX_DAYS = 36_500
 # A role's own settings are the same (zikao_kit.roles): they hold behind PgBouncer.
 STATEMENT_TIMEOUT_SECONDS = 15.0
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -160,6 +167,29 @@ class ClockConfig:
     """Rehearsals move all processes' clocks with one file; empty in production."""
 
     offset_file: Path | None = None
+
+
+def require_within(section: object, **ranges: tuple[float, float]) -> None:
+    """Raise ValueError for the fields of a section that are outside their ranges, naming all."""
+    problems = [
+        f"{name} must be from {low:g} to {high:g}"
+        for name, (low, high) in ranges.items()
+        # So also for what is no number and compares with none.
+        if not low <= getattr(section, name) <= high
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS towards servers of the authority in `ca_file`, or of the public ones without it.
+
+    Raises ConfigError when the file cannot be read or holds no certificate; the text names it.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # also ssl.SSLError
+        raise ConfigError([f"ca_file {ca_file}: {type(error).__name__}"]) from error
 
 
 def read_secret(path: Path) -> str:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from zikao_kit.config import CertFiles
+from zikao_kit.config import CertFiles, ConfigError
 from zikao_kit.files import write_whole
 
 SPIFFE_PREFIX = "spiffe://zikao/"
@@ -38,9 +38,16 @@ _SPIFFE_PROPERTY = "peer_spiffe_id"
 
 
 def server_credentials(files: CertFiles) -> grpc.ServerCredentials:
-    """Serve as `files.cert_file`, only to clients with a certificate of `files.ca_file`."""
-    pair = (files.key_file.read_bytes(), files.cert_file.read_bytes())
-    return grpc.ssl_server_credentials([pair], files.ca_file.read_bytes(), require_client_auth=True)
+    """Serve as `files.cert_file`, only to clients with a certificate of `files.ca_file`.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    try:
+        pair = (files.key_file.read_bytes(), files.cert_file.read_bytes())
+        ca = files.ca_file.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"server.tls: {error.filename}: {error.strerror}"]) from error
+    return grpc.ssl_server_credentials([pair], ca, require_client_auth=True)
 
 
 def channel_credentials(files: CertFiles) -> grpc.ChannelCredentials:

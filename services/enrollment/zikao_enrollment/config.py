@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, PeerConfig, ServerConfig
+from zikao_kit.config import (
+    HOUR_SECONDS,
+    SHORTEST_SECONDS,
+    ClockConfig,
+    DatabaseConfig,
+    LogConfig,
+    PeerConfig,
+    ServerConfig,
+    require_within,
+)
 
 # 100 to 500 submissions a transaction are the best of it (DESIGN section 4).
 MAX_BATCH = 500
@@ -10,6 +19,7 @@ BATCHES_IN_FLIGHT = 2
 # What is known of seats is never older than a second (DOMAIN section 4): read twice as often.
 BOARD_SECONDS = 0.5
 POLL_SECONDS = 1.0
+BIGGEST_BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,12 @@ class EnrollmentConfig:
 
     def __post_init__(self) -> None:
         """Refuse a service that could take no seats, or whose batches starve its other work."""
-        if self.max_batch < 1 or self.batches_in_flight < 1:
-            raise ValueError("max_batch and batches_in_flight must be at least 1")
+        require_within(
+            self,
+            max_batch=(1, BIGGEST_BATCH),
+            batches_in_flight=(1, self.database.pool_max),
+            board_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+        )
         if self.database.pool_max <= self.batches_in_flight:
             raise ValueError("database.pool_max must be greater than batches_in_flight")

@@ -4,7 +4,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from zikao_kit.config import MEBIBYTE, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
+from zikao_kit.config import (
+    HOUR_SECONDS,
+    MAX_DAYS,
+    MEBIBYTE,
+    SHORTEST_SECONDS,
+    ClockConfig,
+    DatabaseConfig,
+    LogConfig,
+    ServerConfig,
+    require_within,
+)
 
 from zikao_registration.identity_tokens import IdentityProviderConfig
 from zikao_registration.mail_client import MailConfig
@@ -40,6 +50,15 @@ STAFF_IDLE_MINUTES = 30.0
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19456
 ARGON2_PARALLELISM = 1
+# Beyond these a setting is a slip, such as a unit mistaken for another.
+MAX_ATTEMPTS = 10**9
+WEEK_HOURS = 7 * 24
+WEEK_MINUTES = WEEK_HOURS * 60
+SECOND_MINUTES = 1 / 60
+MINUTE_HOURS = 1 / 60
+MAX_TIME_COST = 100
+MAX_MEMORY_KIB = 4 * 1024 * 1024
+MAX_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -60,12 +79,16 @@ class LoginConfig:
 
     def __post_init__(self) -> None:
         """Refuse limits that would keep everybody out, or nobody."""
-        if min(self.attempts, self.attempts_per_caller) < 1 or self.window_minutes <= 0:
-            raise ValueError("attempts must be at least 1 and window_minutes above 0")
-        if not 0 <= self.caller_failure_share <= 1:
-            raise ValueError("caller_failure_share must be from 0 to 1")
-        if min(self.candidate_hours * 60, self.staff_hours * 60, self.staff_idle_minutes) < 1:
-            raise ValueError("logins (*_hours, staff_idle_minutes) must last a minute at least")
+        require_within(
+            self,
+            attempts=(1, MAX_ATTEMPTS),
+            attempts_per_caller=(1, MAX_ATTEMPTS),
+            caller_failure_share=(0, 1),
+            window_minutes=(SECOND_MINUTES, WEEK_MINUTES),
+            candidate_hours=(MINUTE_HOURS, WEEK_HOURS),
+            staff_hours=(MINUTE_HOURS, WEEK_HOURS),
+            staff_idle_minutes=(1, WEEK_MINUTES),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,8 +101,12 @@ class Argon2Config:
 
     def __post_init__(self) -> None:
         """Refuse what Argon2 refuses."""
-        if min(self.time_cost, self.parallelism) < 1 or self.memory_kib < 8 * self.parallelism:
-            raise ValueError("time_cost and parallelism must be at least 1, memory_kib 8 a lane")
+        require_within(
+            self,
+            time_cost=(1, MAX_TIME_COST),
+            parallelism=(1, MAX_LANES),
+            memory_kib=(8 * self.parallelism, MAX_MEMORY_KIB),
+        )
 
 
 @dataclass(frozen=True)
@@ -92,8 +119,12 @@ class RecoveryConfig:
 
     def __post_init__(self) -> None:
         """Refuse limits that would keep everybody out, or nobody."""
-        if min(self.attempts, self.attempts_per_caller) < 1 or self.window_hours <= 0:
-            raise ValueError("attempts must be at least 1 and window_hours above 0")
+        require_within(
+            self,
+            attempts=(1, MAX_ATTEMPTS),
+            attempts_per_caller=(1, MAX_ATTEMPTS),
+            window_hours=(MINUTE_HOURS, WEEK_HOURS),
+        )
 
 
 @dataclass(frozen=True)
@@ -124,9 +155,15 @@ class RegistrationConfig:
     rare_characters_file: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse tokens and leases that have ended before anybody can use them."""
-        if min(self.candidate_token_minutes, self.staff_token_minutes, self.lease_minutes) * 60 < 1:
-            raise ValueError("tokens (*_token_minutes) and leases must last a second at least")
+        """Refuse what has ended before anybody can use it, and what would erase at once."""
+        require_within(
+            self,
+            candidate_token_minutes=(SECOND_MINUTES, WEEK_MINUTES),
+            staff_token_minutes=(SECOND_MINUTES, WEEK_MINUTES),
+            lease_minutes=(SECOND_MINUTES, WEEK_MINUTES),
+            poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            abandoned_retention_days=(0, MAX_DAYS),
+        )
 
     @property
     def abandoned_retention(self) -> timedelta:

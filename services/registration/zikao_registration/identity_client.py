@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 import math
-import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +18,7 @@ import aiohttp
 import jwt
 import structlog
 from zikao_kit.admission import overloaded
-from zikao_kit.config import read_secret
+from zikao_kit.config import read_secret, tls_context
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_registration.domain.provider_logins import BegunLogin, ProvenIdentity
@@ -189,12 +188,12 @@ async def open_identity_client(
 ) -> AsyncIterator[IdentityClient | None]:
     """The client, with its connections; None where there is no provider.
 
-    Raises ConfigError when the secret cannot be read.
+    Raises ConfigError when a file cannot be used.
     """
     if config is None:
         yield None
         return
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=config.ca_file))
+    connector = aiohttp.TCPConnector(ssl=tls_context(config.ca_file))
     secret = read_secret(config.client_secret_file)
     timeout = aiohttp.ClientTimeout(total=config.timeout_seconds)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from zikao_kit.config import HOUR_SECONDS, SHORTEST_SECONDS, require_within
 from zikao_kit.errors import DomainError
 
+from zikao_registration.domain.documents import DocumentType
 from zikao_registration.domain.provider_logins import ProvenIdentity
 
 # What a provider's clock may be ahead or behind.
@@ -20,6 +22,7 @@ CLOCK_MARGIN_SECONDS = 30
 SIGNATURES = frozenset({"ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "EdDSA"})
 PROVIDER_TIMEOUT_SECONDS = 5.0
 STARTS_PER_CALLER = 50_000
+MAX_STARTS_PER_CALLER = 10**9
 # Tokens that name a key which nobody has must not make us ask for keys each time.
 KEYS_PAUSE_SECONDS = 5.0
 
@@ -51,12 +54,22 @@ class IdentityProviderConfig:
 
     def __post_init__(self) -> None:
         """Refuse what anybody could forge or overhear."""
-        if not self.issuer.startswith("https://"):
-            raise ValueError("issuer must begin with https://")
+        if not (self.issuer.startswith("https://") and self.redirect_uri.startswith("https://")):
+            raise ValueError("issuer and redirect_uri must begin with https://")
+        if "openid" not in self.scope.split():
+            raise ValueError("scope must contain openid")
         if not self.algorithms or not SIGNATURES.issuperset(self.algorithms):
             raise ValueError(f"algorithms must be some of {', '.join(sorted(SIGNATURES))}")
-        if not self.accepted_acr or self.starts_per_caller < 1:
-            raise ValueError("accepted_acr must name a level, starts_per_caller be 1 or more")
+        if not self.accepted_acr:
+            raise ValueError("accepted_acr must name a level")
+        if unknown := sorted(set(self.document_types.values()).difference(DocumentType)):
+            raise ValueError(f"document_types must name ours, not {', '.join(unknown)}")
+        require_within(
+            self,
+            timeout_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            keys_pause_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            starts_per_caller=(1, MAX_STARTS_PER_CALLER),
+        )
 
 
 def key_id_of(token: str, config: IdentityProviderConfig) -> str:

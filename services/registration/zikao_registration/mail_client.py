@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -12,7 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import aiosmtplib
-from zikao_kit.config import read_secret
+from zikao_kit.config import (
+    HOUR_SECONDS,
+    SHORTEST_SECONDS,
+    read_secret,
+    require_within,
+    tls_context,
+)
 
 from zikao_registration.domain.messages import NotSent, OutgoingMessage
 
@@ -38,15 +43,18 @@ class MailConfig:
         """Refuse what no server would take."""
         if "@" not in self.sender or (self.user is None) != (self.password_file is None):
             raise ValueError("sender must be an address, and user and password_file go together")
+        if not self.host:
+            raise ValueError("host must name a server")
+        require_within(self, port=(1, 65535), timeout_seconds=(SHORTEST_SECONDS, HOUR_SECONDS))
 
 
 class MailClient:
     """Hands over one message a connection."""
 
     def __init__(self, config: MailConfig) -> None:
-        """Read the password; raises ConfigError."""
+        """Read the password and the authority; raises ConfigError."""
         self._config = config
-        self._tls = ssl.create_default_context(cafile=config.ca_file)
+        self._tls = tls_context(config.ca_file)
         self._password = read_secret(config.password_file) if config.password_file else None
 
     async def send(self, message: OutgoingMessage) -> None:

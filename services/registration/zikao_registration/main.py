@@ -104,15 +104,16 @@ async def serve_registration(config: RegistrationConfig) -> None:
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
         async with AsyncExitStack() as stack:
+            # First what reads files: who starts us hears of a wrong path, database or not.
+            messenger = await stack.enter_async_context(open_messenger(config.mail, config.sms))
+            identity_provider = await stack.enter_async_context(
+                open_identity_client(config.identity_provider)
+            )
             db = await stack.enter_async_context(open_database(config.database, PACKAGE))
             hashing = PasswordHashing(_hasher(config.argon2))
             stack.callback(hashing.close)
             pictures = Pictures()
             stack.callback(pictures.close)
-            messenger = await stack.enter_async_context(open_messenger(config.mail, config.sms))
-            identity_provider = await stack.enter_async_context(
-                open_identity_client(config.identity_provider)
-            )
             parts = Parts(
                 db=db,
                 keys=keys,

@@ -45,7 +45,7 @@ class Messenger:
 async def open_messenger(
     mail: MailConfig | None, sms: SmsConfig | None
 ) -> AsyncIterator[Messenger]:
-    """The messenger with its connections; raises ConfigError for secrets that cannot be read."""
+    """The messenger with its connections; raises ConfigError for files that cannot be used."""
     async with AsyncExitStack() as stack:
         senders: dict[Channel, Sender] = {}
         if mail:

@@ -10,20 +10,17 @@ import re
 from pathlib import Path
 
 import yaml
+from zikao_kit.config import ConfigError
 
 from zikao_registration.domain.rare_characters import RareCharacters
 
 _CODE_POINT = re.compile(r"[Uu]\+([0-9A-Fa-f]{4,6})", re.ASCII)
 
 
-class MappingFileInvalid(ValueError):  # noqa: N818 - says what is wrong
-    """The file is no mapping of private characters; the message names it and the problem."""
-
-
 def load_rare_characters(path: Path | None) -> RareCharacters:
     """The standard's mapping, with that of a YAML file where one is given.
 
-    Raises MappingFileInvalid.
+    Raises ConfigError, which names the file and the problem.
     """
     if path is None:
         return RareCharacters()
@@ -31,7 +28,11 @@ def load_rare_characters(path: Path | None) -> RareCharacters:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return RareCharacters(_own_characters(content))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
-        raise MappingFileInvalid(f"{path}: {error}") from error
+        raise ConfigError([f"rare_characters_file {path}: {_problem_of(error)}"]) from error
+
+
+def _problem_of(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _own_characters(content: object) -> dict[str, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from zikao_kit.config import read_secret
+from zikao_kit.config import (
+    HOUR_SECONDS,
+    SHORTEST_SECONDS,
+    read_secret,
+    require_within,
+    tls_context,
+)
 
 from zikao_registration.domain.messages import NotSent, OutgoingMessage
 
@@ -31,6 +36,7 @@ class SmsConfig:
         """Refuse to send codes in the clear."""
         if not self.url.startswith("https://"):
             raise ValueError("url must begin with https://")
+        require_within(self, timeout_seconds=(SHORTEST_SECONDS, HOUR_SECONDS))
 
 
 class SmsClient:
@@ -61,8 +67,8 @@ class SmsClient:
 
 @asynccontextmanager
 async def open_sms(config: SmsConfig) -> AsyncIterator[SmsClient]:
-    """The client, with its connections; raises ConfigError when the key cannot be read."""
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=config.ca_file))
+    """The client, with its connections; raises ConfigError when a file cannot be used."""
+    connector = aiohttp.TCPConnector(ssl=tls_context(config.ca_file))
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=config.timeout_seconds),

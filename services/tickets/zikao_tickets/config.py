@@ -3,9 +3,19 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zikao_kit.config import ClockConfig, DatabaseConfig, LogConfig, PeerConfig, ServerConfig
+from zikao_kit.config import (
+    HOUR_SECONDS,
+    SHORTEST_SECONDS,
+    ClockConfig,
+    DatabaseConfig,
+    LogConfig,
+    PeerConfig,
+    ServerConfig,
+    require_within,
+)
 
 RENDER_PROCESSES = 1
+MAX_RENDER_PROCESSES = 256
 POLL_SECONDS = 1.0
 PHOTO_AGAIN_SECONDS = 30.0
 ARRANGEMENT_LEASE_SECONDS = 120.0
@@ -28,6 +38,11 @@ class TicketsConfig:
     clock: ClockConfig = field(default_factory=ClockConfig)
 
     def __post_init__(self) -> None:
-        """Refuse a service that could not print."""
-        if self.render_processes < 1:
-            raise ValueError("render_processes must be at least 1")
+        """Refuse a service that could not print, or that works without a pause."""
+        require_within(
+            self,
+            render_processes=(1, MAX_RENDER_PROCESSES),
+            poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            photo_again_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            arrangement_lease_seconds=(1, HOUR_SECONDS),
+        )

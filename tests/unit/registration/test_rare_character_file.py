@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from zikao_registration.rare_character_file import MappingFileInvalid, load_rare_characters
+from zikao_kit.config import ConfigError
+from zikao_registration.rare_character_file import load_rare_characters
 
 
 def test_characters_are_written_either_way(tmp_path: Path) -> None:
@@ -22,11 +23,11 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path, text: str) -> No
     """The operator hears which file it is; names must not be changed by a slip."""
     file = tmp_path / "characters.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(MappingFileInvalid, match=r"characters\.yaml"):
+    with pytest.raises(ConfigError, match=r"characters\.yaml"):
         load_rare_characters(file)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """Without the file that the configuration names, names would be refused at random."""
-    with pytest.raises(MappingFileInvalid, match=r"none\.yaml"):
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
         load_rare_characters(tmp_path / "none.yaml")
