@@ -12,12 +12,17 @@ from support.registration_changes import (
     POLL_SECONDS,
     WINDOW_CLOSES,
     approved_change,
+    decision,
+    evidence,
     logged_in,
     open_changes,
     wanted,
 )
 from support.registration_people import (
+    JINJIANG,
+    STAFF_PASSWORD,
     document_number,
+    log_in,
     new_officer,
 )
 from support.registration_records import approved_candidate
@@ -84,6 +89,11 @@ async def both_wait(server: RegistrationServer) -> bool:
     return await waiting(server) == 2
 
 
+async def one_waits(server: RegistrationServer) -> bool:
+    """Whether one of them does."""
+    return await waiting(server) == 1
+
+
 async def nobody_waits(server: RegistrationServer) -> bool:
     """Whether none does any more."""
     return await waiting(server) == 0
@@ -107,3 +117,21 @@ async def test_evidence_at_the_last_moment(server: RegistrationServer) -> None:
     await asyncio.sleep(5 * POLL_SECONDS)
     rows = await server.rows("SELECT state FROM registration.profile_change")
     assert [row["state"] for row in rows] == ["pending"]
+
+
+async def test_a_decision_at_the_last_moment(server: RegistrationServer) -> None:
+    """One that comes once changes take effect, and before the request has lapsed, is refused."""
+    officer = await new_officer(server)
+    candidate, _ = await approved_candidate(server, officer)
+    change_id = (await candidate.call(wanted())).change.change_id
+    await candidate.call(evidence())
+    holder = await asyncpg.connect(server.dsn)
+    async with holder.transaction():
+        await holder.execute("SELECT FROM registration.candidate FOR UPDATE")
+        await server.move_clock(EFFECTIVE_AT)
+        officer = await log_in(server, f"officer-{JINJIANG}", STAFF_PASSWORD)
+        deciding = asyncio.create_task(officer.refused(decision(change_id)))
+        await until(lambda: one_waits(server))
+    await holder.close()
+    error = await deciding
+    assert (error.reason, error.metadata["state"]) == ("PROFILE_CHANGE_STATE", "已逾期")

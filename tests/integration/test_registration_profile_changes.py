@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from support.registration_changes import (
     APPLIED,
     EFFECTIVE_AT,
@@ -29,6 +30,7 @@ from support.registration_people import (
     JINJIANG,
     NAME,
     PASSWORD,
+    STAFF_PASSWORD,
     WUHOU,
     account_request,
     apply_session,
@@ -49,6 +51,8 @@ from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import types_pb2 as types
 
+WORK = "profile changes"
+
 
 @pytest.fixture
 async def dsn(make_database: MakeDatabase) -> str:
@@ -62,6 +66,11 @@ async def server(dsn: str, tmp_path: Path) -> AsyncIterator[RegistrationServer]:
     async with registration_server(dsn, tmp_path) as running:
         await open_changes(running)
         yield running
+
+
+def failures() -> float:
+    """How often the work on changes has failed."""
+    return REGISTRY.get_sample_value("zikao_background_failures_total", {"work": WORK}) or 0
 
 
 async def test_the_whole_way(server: RegistrationServer) -> None:
@@ -159,6 +168,46 @@ async def test_only_in_its_window(server: RegistrationServer) -> None:
     await server.move_clock(NOON - 2 * HOUR)
     early = await (await log_in(server, document_number(1))).refused(wanted())
     assert WINDOW_CLOSES.isoformat() in early.metadata["detail"]
+
+
+async def test_no_late_decision_changes_the_next_session(server: RegistrationServer) -> None:
+    """What is undecided when changes take effect lapses, and nothing of the registration changed.
+
+    An approval after that would be in effect at once, with tickets of the next session arranged.
+    """
+    officer = await new_officer(server)
+    candidate, who = await approved_candidate(server, officer)
+    change_id = (await candidate.call(other_document())).change.change_id
+    await candidate.call(evidence())
+    before = await published(server, who)
+    await server.move_clock(EFFECTIVE_AT)
+    officer = await log_in(server, f"officer-{JINJIANG}", STAFF_PASSWORD)
+    late = await officer.refused(decision(change_id))
+    assert (late.reason, late.metadata["state"]) == ("PROFILE_CHANGE_STATE", "已逾期")
+    candidate = await log_in(server, document_number(1))
+    await until(lambda: is_in(candidate, changes.PROFILE_CHANGE_STATE_LAPSED))
+    assert (await officer.refused(decision(change_id))).reason == "PROFILE_CHANGE_STATE"
+    assert await published(server, who) == before
+
+
+async def test_what_cannot_be_read_keeps_no_other_back(server: RegistrationServer) -> None:
+    """A damaged request is told and counted each time; all others take effect."""
+    officer = await new_officer(server)
+    people = [await approved_candidate(server, officer, number) for number in (1, 2, 3)]
+    for candidate, _ in people:
+        await approved_change(candidate, officer, wanted())
+    (damaged,) = await server.rows(
+        "UPDATE registration.profile_change SET values_enc = 'x' "
+        "WHERE change_id = ("
+        "SELECT change_id FROM registration.profile_change ORDER BY change_id LIMIT 1) "
+        "RETURNING candidate_id::text"
+    )
+    before = failures()
+    await server.move_clock(EFFECTIVE_AT)
+    await until(lambda: failures() > before)
+    states = await server.rows("SELECT candidate_id::text, state FROM registration.profile_change")
+    assert {row["state"] for row in states if row["candidate_id"] != damaged[0]} == {"applied"}
+    assert (damaged[0], "approved") in [tuple(row) for row in states]
 
 
 async def test_a_session_keeps_the_time_of_open_changes(server: RegistrationServer) -> None:

@@ -99,9 +99,11 @@ class ProfileChangeStore:
         rows = await self._tx.fetch("lapse_changes", session_code, state, after)
         return [row["candidate_id"] for row in rows]
 
-    async def list_due(self, session_codes: Sequence[str], limit: int) -> Sequence[UUID]:
-        """Some approved requests of sessions, the oldest first."""
-        rows = await self._tx.fetch("list_due_changes", session_codes, limit)
+    async def list_due(
+        self, session_codes: Sequence[str], after: UUID, limit: int
+    ) -> Sequence[UUID]:
+        """Some approved requests of sessions after an id, by id."""
+        rows = await self._tx.fetch("list_due_changes", session_codes, after, limit)
         return [row["change_id"] for row in rows]
 
     def _found(self, row: Record | None) -> ProfileChange:

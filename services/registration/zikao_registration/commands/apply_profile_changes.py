@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.errors import INVALID_REQUEST, DomainError
@@ -29,11 +28,19 @@ APPLIER = Actor(subject="profile_changes", role="service")
 
 
 async def lapse_profile_changes(desk: Desk, session: Session) -> None:
-    """What has no evidence when the window has closed is over."""
+    """What has no evidence when the window has closed is over.
+
+    So is what no office has decided by the time of the effect: later it would change the data in
+    the middle of the next session, and tickets of it.
+    """
     window = session.profile_change
-    if window is None or desk.now < window.closes_at:
-        return
-    before = ChangeState.AWAITING_EVIDENCE
+    if window and desk.now >= window.closes_at:
+        await _lapse(desk, session, ChangeState.AWAITING_EVIDENCE)
+    if session.changes_are_in_effect(desk.now):
+        await _lapse(desk, session, ChangeState.PENDING)
+
+
+async def _lapse(desk: Desk, session: Session, before: ChangeState) -> None:
     after = next_change_state(before, ChangeAction.LAPSE)
     lapsed = await desk.changes.lapse(session.code, before, after)
     if lapsed:
@@ -43,10 +50,10 @@ async def lapse_profile_changes(desk: Desk, session: Session) -> None:
         )
 
 
-async def list_due_changes(desk: Desk, sessions: Sequence[Session]) -> Sequence[UUID]:
-    """Approved requests of sessions whose sittings are over, CHANGES_AT_ONCE at most."""
-    due = [session.code for session in sessions if _is_over(session, desk.now)]
-    return await desk.changes.list_due(due, CHANGES_AT_ONCE) if due else ()
+async def list_due_changes(desk: Desk, sessions: Sequence[Session], after: UUID) -> Sequence[UUID]:
+    """Approved requests of sessions whose sittings are over, CHANGES_AT_ONCE at most, by id."""
+    due = [session.code for session in sessions if session.changes_are_in_effect(desk.now)]
+    return await desk.changes.list_due(due, after, CHANGES_AT_ONCE) if due else ()
 
 
 async def apply_profile_change(desk: Desk, accounts: AccountStore, change_id: UUID) -> None:
@@ -92,8 +99,3 @@ async def _fail(desk: Desk, change: ProfileChange, failure: ChangeFailure) -> No
     state = next_change_state(change.state, ChangeAction.FAIL)
     await desk.changes.set_state(change.change_id, state, failure)
     await desk.move(change, state, "apply_profile_change", failure=failure)
-
-
-def _is_over(session: Session, now: datetime) -> bool:
-    effective_at = session.profile_changes_effective_at
-    return effective_at is not None and now >= effective_at

@@ -10,6 +10,7 @@ from zikao_kit.errors import DomainError
 from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.domain.profile_changes import (
+    STATE_NAMES_ZH,
     ChangeAction,
     ChangeState,
     ProfileChange,
@@ -72,7 +73,8 @@ async def decide_profile_change(
 ) -> ChangeState:
     """Where a request stands after the decision; nothing of the registration changes by it.
 
-    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE, DOCUMENT_TAKEN.
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE, also once the time of the
+    effect has come, DOCUMENT_TAKEN.
     """
     candidate_id = (await desk.changes.get(change_id)).candidate_id
     await desk.store.get_registration(candidate_id, for_update=True)
@@ -80,6 +82,10 @@ async def decide_profile_change(
     desk.actor.require_scope(change.county_code)
     action = ChangeAction.APPROVE if decision.approved else ChangeAction.REJECT
     state = next_change_state(change.state, action)
+    session = await desk.store.sessions.load(change.session_code)
+    if session.changes_are_in_effect(desk.now):
+        # It lapses any moment (`lapse_profile_changes`).
+        raise DomainError("PROFILE_CHANGE_STATE", state=STATE_NAMES_ZH[ChangeState.LAPSED])
     if decision.approved and await is_document_taken(desk, accounts, change):
         raise DomainError("DOCUMENT_TAKEN")
     await desk.changes.decide(change_id, state, UUID(desk.actor.subject), decision)

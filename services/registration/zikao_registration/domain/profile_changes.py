@@ -36,7 +36,7 @@ class ChangeAction(StrEnum):
     WITHDRAW = "withdraw"
     APPROVE = "approve"
     REJECT = "reject"
-    # The window has closed.
+    # The window has closed without evidence, or the time of the effect has come undecided.
     LAPSE = "lapse"
     # The session's sittings are over.
     APPLY = "apply"
@@ -59,6 +59,7 @@ TRANSITIONS: dict[tuple[ChangeState, ChangeAction], ChangeState] = {
     (_S.PENDING, _A.WITHDRAW): _S.WITHDRAWN,
     (_S.PENDING, _A.APPROVE): _S.APPROVED,
     (_S.PENDING, _A.REJECT): _S.REJECTED,
+    (_S.PENDING, _A.LAPSE): _S.LAPSED,
     (_S.APPROVED, _A.WITHDRAW): _S.WITHDRAWN,
     (_S.APPROVED, _A.APPLY): _S.APPLIED,
     (_S.APPROVED, _A.FAIL): _S.FAILED,
@@ -71,7 +72,7 @@ STATE_NAMES_ZH = {
     _S.APPROVED: "审核通过，待生效",
     _S.REJECTED: "审核未通过",
     _S.WITHDRAWN: "已撤回",
-    _S.LAPSED: "逾期未上传证明材料",
+    _S.LAPSED: "已逾期",
     _S.APPLIED: "已生效",
     _S.FAILED: "未能生效",
 }

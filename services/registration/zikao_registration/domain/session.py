@@ -82,6 +82,11 @@ class Session:
         }
         return [state for state, deadline in deadlines.items() if now >= deadline]
 
+    def changes_are_in_effect(self, now: datetime) -> bool:
+        """Whether profile changes of this session take effect by now: the next one has begun."""
+        effective_at = self.profile_changes_effective_at
+        return effective_at is not None and now >= effective_at
+
     def require_county(self, county_code: str) -> None:
         """Raise COUNTY_UNKNOWN unless the county takes registrations; empty is not yet chosen."""
         if county_code and county_code not in self.counties:

@@ -39,7 +39,7 @@ class _ProfileChangeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pr
     PROFILE_CHANGE_STATE_WITHDRAWN: _ProfileChangeState.ValueType  # 5
     """Taken back by the candidate."""
     PROFILE_CHANGE_STATE_LAPSED: _ProfileChangeState.ValueType  # 6
-    """Had no evidence when the window closed."""
+    """Had no evidence when the window closed, or no decision when changes took effect."""
     PROFILE_CHANGE_STATE_APPLIED: _ProfileChangeState.ValueType  # 7
     """In effect."""
     PROFILE_CHANGE_STATE_FAILED: _ProfileChangeState.ValueType  # 8
@@ -60,7 +60,7 @@ PROFILE_CHANGE_STATE_REJECTED: ProfileChangeState.ValueType  # 4
 PROFILE_CHANGE_STATE_WITHDRAWN: ProfileChangeState.ValueType  # 5
 """Taken back by the candidate."""
 PROFILE_CHANGE_STATE_LAPSED: ProfileChangeState.ValueType  # 6
-"""Had no evidence when the window closed."""
+"""Had no evidence when the window closed, or no decision when changes took effect."""
 PROFILE_CHANGE_STATE_APPLIED: ProfileChangeState.ValueType  # 7
 """In effect."""
 PROFILE_CHANGE_STATE_FAILED: ProfileChangeState.ValueType  # 8

@@ -149,6 +149,8 @@ class ProfileChangeServiceServicer:
     def DecideProfileChange(self, request, context):
         """Approves or rejects a request that waits. An approved one is applied at the time that
         the session says; should its document number then be another candidate's, it fails.
+        At that time what is undecided lapses, and a decision is refused: it would change
+        data in the middle of the next session.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE,
         DOCUMENT_TAKEN, REQUEST_ID_REUSED.

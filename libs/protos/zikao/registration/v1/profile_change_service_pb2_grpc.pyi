@@ -80,6 +80,8 @@ class ProfileChangeServiceStub:
     DecideProfileChange: _grpc.UnaryUnaryMultiCallable[_profile_change_service_pb2.DecideProfileChangeRequest, _profile_change_service_pb2.DecideProfileChangeResponse]
     """Approves or rejects a request that waits. An approved one is applied at the time that
     the session says; should its document number then be another candidate's, it fails.
+    At that time what is undecided lapses, and a decision is refused: it would change
+    data in the middle of the next session.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE,
     DOCUMENT_TAKEN, REQUEST_ID_REUSED.
@@ -137,6 +139,8 @@ class ProfileChangeServiceAsyncStub(ProfileChangeServiceStub):
     DecideProfileChange: _aio.UnaryUnaryMultiCallable[_profile_change_service_pb2.DecideProfileChangeRequest, _profile_change_service_pb2.DecideProfileChangeResponse]  # type: ignore[assignment]
     """Approves or rejects a request that waits. An approved one is applied at the time that
     the session says; should its document number then be another candidate's, it fails.
+    At that time what is undecided lapses, and a decision is refused: it would change
+    data in the middle of the next session.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE,
     DOCUMENT_TAKEN, REQUEST_ID_REUSED.
@@ -233,6 +237,8 @@ class ProfileChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_profile_change_service_pb2.DecideProfileChangeResponse, _abc.Awaitable[_profile_change_service_pb2.DecideProfileChangeResponse]]:
         """Approves or rejects a request that waits. An approved one is applied at the time that
         the session says; should its document number then be another candidate's, it fails.
+        At that time what is undecided lapses, and a decision is refused: it would change
+        data in the middle of the next session.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, PROFILE_CHANGE_STATE,
         DOCUMENT_TAKEN, REQUEST_ID_REUSED.

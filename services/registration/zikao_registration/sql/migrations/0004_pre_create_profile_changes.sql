@@ -43,6 +43,6 @@ CREATE UNIQUE INDEX profile_change_open_key ON registration.profile_change (cand
 CREATE INDEX profile_change_candidate_idx
     ON registration.profile_change (candidate_id, requested_at);
 CREATE INDEX profile_change_session_idx ON registration.profile_change (session_code, state)
-    WHERE state IN ('awaiting_evidence', 'approved');
+    WHERE state IN ('awaiting_evidence', 'pending', 'approved');
 CREATE INDEX profile_change_list_idx
     ON registration.profile_change (requested_at, change_id) INCLUDE (county_code, state);

@@ -47,7 +47,7 @@ UPDATE registration.profile_change
 SET state = $2, decided_by = $3, reasons = $4, comment = $5, decided_at = $6
 WHERE change_id = $1;
 
--- Leaves those whose candidate is at work on them: evidence may be coming in just now. Looks at
+-- The list of states is the index's. Leaves those whose candidate is at work on them: evidence may be coming in just now. Looks at
 -- the state again, which may have moved on while the candidate was being locked.
 -- name: lapse_changes
 UPDATE registration.profile_change
@@ -56,7 +56,9 @@ WHERE state = $2 AND change_id IN (
     SELECT late.change_id
     FROM registration.profile_change AS late
     JOIN registration.candidate ON candidate.candidate_id = late.candidate_id
-    WHERE late.session_code = $1 AND late.state = $2
+    WHERE late.session_code = $1
+        AND late.state IN ('awaiting_evidence', 'pending', 'approved')
+        AND late.state = $2
     FOR UPDATE OF candidate SKIP LOCKED
 )
 RETURNING candidate_id;
@@ -64,9 +66,9 @@ RETURNING candidate_id;
 -- name: list_due_changes
 SELECT change_id
 FROM registration.profile_change
-WHERE session_code = ANY ($1::text[]) AND state = 'approved'
-ORDER BY requested_at, change_id
-LIMIT $2;
+WHERE session_code = ANY ($1::text[]) AND state = 'approved' AND change_id > $2
+ORDER BY change_id
+LIMIT $3;
 
 -- name: update_identity
 UPDATE registration.candidate
