@@ -11,7 +11,8 @@ committed late, when readers are past it. Two consequences for operators:
 - a long write transaction anywhere in the cluster holds the feed back (not pg_dump);
   `as_of` says until when everything has been delivered;
 - transaction ids are the cluster's. After a restore by pg_dump into another cluster:
-  `UPDATE <schema>.outbox SET xid = '3'`, and empty the consumers' cursors.
+  `UPDATE <schema>.outbox SET xid = '3'`, and empty the consumers' cursors (of registration's
+  logins, too: `zikao_kit.revoked_logins`).
 """
 
 from __future__ import annotations

@@ -8,6 +8,12 @@ serve(..., verifier=TokenVerifier(trusted.get, clock, revoked))
 A login is remembered until the last of its access tokens has ended by itself: two hours of
 people who log out are all there is to remember. After a restart they are asked for anew; until
 then, while the issuer is away, the tokens of who had logged out before it count again.
+
+Cursors speak of the cluster's transaction ids, as a feed's do (`zikao_kit.feed`). After a restore
+of registration by pg_dump into another cluster, before it starts:
+`UPDATE registration.login SET revoked_xid = '3' WHERE revoked_xid IS NOT NULL`, and restart the
+services that verify tokens. Those whose cursors are ahead of the new cluster begin anew by
+themselves.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import login_service_pb2 as logins
 from zikao_kit.error_table import reason_of
 from zikao_registration.commands import list_revoked_logins
+from zikao_registration.domain.revocations import BEFORE_EVERYTHING
 
 ORDERS = enrollment.ListOrdersRequest(session_code="22.1")
 
@@ -118,6 +119,20 @@ async def test_whose_tokens_have_ended_need_not_be_heard_of(server: Registration
     assert len(await Reader(enrollment_service).news()) == 1
     await server.move_clock(NOON + timedelta(hours=2, minutes=1))
     assert await Reader(enrollment_service).news() == set()
+
+
+@pytest.mark.parametrize("seen", ["", f"{BEFORE_EVERYTHING}/"], ids=["whole", "between pages"])
+async def test_a_cursor_from_before_a_restore_begins_anew(
+    server: RegistrationServer, seen: str
+) -> None:
+    """One that is ahead of the cluster's transactions hears of everybody, and then of others."""
+    await log_out(await log_in(server, document_number(1)))
+    reader = Reader(await server.caller("enrollment"))
+    ahead = "4000000000:4000000000:"
+    reader.cursor = f"{seen}{ahead}/3999999999/{UUID(int=0)}" if seen else ahead
+    assert len(await reader.news()) == 1
+    await log_out(await log_in(server, document_number(1)))
+    assert len(await reader.news()) == 1
 
 
 async def test_only_services_that_verify_are_told(server: RegistrationServer) -> None:

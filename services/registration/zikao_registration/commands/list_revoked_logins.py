@@ -20,9 +20,11 @@ async def list_revoked_logins(
 
     Raises DomainError INVALID_REQUEST for a cursor that is none.
     """
-    cursor = RevocationCursor.parse(cursor_text)
+    cursor, snapshot = RevocationCursor.parse(cursor_text), await logins.current_snapshot()
+    if cursor.is_ahead_of(snapshot):
+        cursor = RevocationCursor()
     if not cursor.showing:
-        cursor = replace(cursor, showing=await logins.current_snapshot())
+        cursor = replace(cursor, showing=snapshot)
     found = await logins.list_revoked(cursor, now - rules.longest_token, REVOKED_AT_ONCE)
     more = len(found) == REVOKED_AT_ONCE
     after = cursor.after(found[-1].xid, found[-1].login_id) if more else cursor.done()

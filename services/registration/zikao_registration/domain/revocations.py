@@ -2,6 +2,8 @@
 
 A place is what the database showed when they last asked (a snapshot's text): the next answer is
 what it shows now and did not then. While an answer needs several pages, both ends are kept.
+A place that the database has not reached is of another cluster, before a restore: such a
+reader begins anew.
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ class RevocationCursor:
             return self.seen
         return f"{self.seen}/{self.showing}/{self.after_xid}/{self.after_login}"
 
+    def is_ahead_of(self, snapshot: str) -> bool:
+        """Say whether it has seen transactions that have not begun in `snapshot`."""
+        return _end(self.showing or self.seen) > _end(snapshot)
+
     def after(self, xid: str, login_id: UUID) -> RevocationCursor:
         """The next page of the same answer."""
         return replace(self, after_xid=xid, after_login=login_id)
@@ -53,3 +59,8 @@ class RevocationCursor:
     def done(self) -> RevocationCursor:
         """All of the answer has been seen."""
         return RevocationCursor(self.showing)
+
+
+def _end(snapshot: str) -> int:
+    """The first transaction id that had not been given out (xmax)."""
+    return int(snapshot.split(":")[1])

@@ -132,7 +132,8 @@ class AccountServiceServicer:
         second, and refuses those of these logins (claim `sid`).
 
         Each login comes once after the cursor at which it was not there yet; none is left
-        out, whatever else the database has in progress. Pages of up to 5,000.
+        out, whatever else the database has in progress. Pages of up to 5,000. A cursor from
+        before a restore of the database, ahead of it, begins anew: logins may come again.
 
         Errors: INVALID_REQUEST for a cursor that is none.
         """

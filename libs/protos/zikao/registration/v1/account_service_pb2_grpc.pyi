@@ -92,7 +92,8 @@ class AccountServiceStub:
     second, and refuses those of these logins (claim `sid`).
 
     Each login comes once after the cursor at which it was not there yet; none is left
-    out, whatever else the database has in progress. Pages of up to 5,000.
+    out, whatever else the database has in progress. Pages of up to 5,000. A cursor from
+    before a restore of the database, ahead of it, begins anew: logins may come again.
 
     Errors: INVALID_REQUEST for a cursor that is none.
     """
@@ -161,7 +162,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     second, and refuses those of these logins (claim `sid`).
 
     Each login comes once after the cursor at which it was not there yet; none is left
-    out, whatever else the database has in progress. Pages of up to 5,000.
+    out, whatever else the database has in progress. Pages of up to 5,000. A cursor from
+    before a restore of the database, ahead of it, begins anew: logins may come again.
 
     Errors: INVALID_REQUEST for a cursor that is none.
     """
@@ -251,7 +253,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         second, and refuses those of these logins (claim `sid`).
 
         Each login comes once after the cursor at which it was not there yet; none is left
-        out, whatever else the database has in progress. Pages of up to 5,000.
+        out, whatever else the database has in progress. Pages of up to 5,000. A cursor from
+        before a restore of the database, ahead of it, begins anew: logins may come again.
 
         Errors: INVALID_REQUEST for a cursor that is none.
         """
