@@ -44,7 +44,7 @@ from zikao_registration.privacy_store import ERASURES, EXPORTS
 RETENTION = timedelta(days=180)
 HOUR = timedelta(hours=1)
 # Of people who had a number, whose data is never erased.
-KEPT_WITH_NUMBER = {"ticket_number", "older_record"}
+KEPT_WITH_NUMBER = {"ticket_number", "older_record", "standing_change"}
 NOT_IN_THE_COPY = {
     # Of no person.
     "schema_migration",
@@ -256,7 +256,7 @@ async def test_every_table_is_in_the_copy_or_holds_no_person(server: Registratio
     queries = Queries.load("zikao_registration")
     named = {
         table
-        for query in ("export_account", "list_changes_of", *EXPORTS)
+        for query in ("export_account", "list_changes_of", "list_standing_changes", *EXPORTS)
         for table in re.findall(r"(?:FROM|JOIN) registration\.(\w+)", queries[query])
     }
     rows = await server.rows(

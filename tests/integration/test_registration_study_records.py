@@ -1,8 +1,9 @@
 """Standings, transfers and study records, over mutual TLS, with their effect in enrollment."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from support.registration_records import approved_candidate, published
 from support.registration_server import NOON, RegistrationServer, registration_server
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
+from zikao.registration.v1 import privacy_service_pb2 as privacy
 from zikao.registration.v1 import session_service_pb2 as sessions
 from zikao.registration.v1 import study_record_service_pb2 as records
 from zikao.registration.v1 import types_pb2 as types
@@ -82,6 +84,36 @@ async def test_a_block_and_its_end(server: RegistrationServer) -> None:
         ('{"standing": "active"}', '{"standing": "blocked"}'),
         ('{"standing": "blocked"}', '{"standing": "active"}'),
     ]
+
+
+async def test_why_a_standing_changed_stays_on_record(server: RegistrationServer) -> None:
+    """After the block has ended the office, the candidate and the copy still read its reason."""
+    officer = await new_officer(server)
+    candidate, who = await approved_candidate(server, officer)
+    await officer.call(standing(who, BLOCKED, REASON))
+    await officer.call(standing(who, ACTIVE))
+    await officer.call(standing(who, GRADUATED, "2022年6月毕业"))
+    by_office = await officer.call(records.GetStudyRecordForOfficeRequest(candidate_id=who))
+    changes = by_office.record.standing_changes
+    assert [(change.standing, change.reason) for change in changes] == [
+        (BLOCKED, REASON),
+        (ACTIVE, ""),
+        (GRADUATED, "2022年6月毕业"),
+    ]
+    times = [change.changed_at.ToDatetime(UTC) for change in changes]
+    assert times == sorted(times)
+    assert times[0] >= NOON
+    own = await candidate.call(records.GetStudyRecordRequest())
+    assert own.record.standing_changes == changes
+    call = candidate.start(privacy.ExportPersonalDataRequest(), timeout=10)
+    content, *_ = [each.content async for each in call]
+    copy = json.loads(content)
+    assert [change["说明"] for change in copy["考籍状态变更"]] == [REASON, "", "2022年6月毕业"]
+    rows = await server.rows("SELECT t::text FROM registration.standing_change AS t")
+    assert [row for row in rows if REASON.encode().hex() in row[0] or REASON in row[0]] == []
+    for change in ("DELETE FROM {}", "UPDATE {} SET standing = 'active'", "TRUNCATE {}"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await server.rows(change.format("registration.standing_change"))
 
 
 async def test_graduation_ends_the_number(server: RegistrationServer) -> None:

@@ -100,7 +100,7 @@ class Parts:
 
     def study_records(self, tx: Transaction) -> StudyRecordStore:
         """The store of standings of a transaction."""
-        return StudyRecordStore(tx)
+        return StudyRecordStore(tx, self.keys)
 
     def privacy(self, tx: Transaction) -> PrivacyStore:
         """The store of copies and erasures of a transaction."""

@@ -9,7 +9,7 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
 from zikao_registration.convert import decision_to_pb
 from zikao_registration.domain.registration import Standing
-from zikao_registration.domain.study_records import StudyRecord, TicketNumber
+from zikao_registration.domain.study_records import StandingChange, StudyRecord, TicketNumber
 
 
 def standing_from_pb(number: int) -> Standing:
@@ -35,6 +35,15 @@ def study_record_to_pb(record: StudyRecord) -> study_record_service_pb2.StudyRec
         major_code=personal.major_code,
         ticket_numbers=[_number_to_pb(number) for number in record.ticket_numbers],
         decisions=[decision_to_pb(decision) for decision in record.decisions],
+        standing_changes=[_standing_change_to_pb(change) for change in record.standing_changes],
+    )
+
+
+def _standing_change_to_pb(change: StandingChange) -> study_record_service_pb2.StandingChange:
+    return study_record_service_pb2.StandingChange(
+        standing=standing_to_pb(change.standing),
+        reason=change.reason,
+        changed_at=time_to_pb(change.changed_at),
     )
 
 

@@ -61,6 +61,12 @@ SEALED = (
         "registration.profile_change.evidence:{change_id}",
     ),
     SealedColumn(
+        "registration.standing_change",
+        "reason_enc",
+        ("candidate_id", "position"),
+        "registration.standing_change:{candidate_id}",
+    ),
+    SealedColumn(
         "registration.message", "content_enc", ("message_id",), "registration.message:{message_id}"
     ),
     SealedColumn(

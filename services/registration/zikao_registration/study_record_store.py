@@ -5,20 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_registration.domain.registration import Decision, Registration, RejectionReason
-from zikao_registration.domain.study_records import TicketNumber
+from zikao_registration.domain.registration import (
+    Decision,
+    Registration,
+    RejectionReason,
+    Standing,
+)
+from zikao_registration.domain.study_records import StandingChange, TicketNumber
 
 DECISIONS_SHOWN = 100
+STANDING_CHANGES_SHOWN = 100
 
 
 class StudyRecordStore:
     """One method a query, bound to the running transaction."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, keys: KeyRing) -> None:
         self._tx = transaction
+        self._keys = keys
 
     async def find_by_ticket_number(self, ticket_number: str) -> UUID:
         """Whose registration has the number; raises NOT_FOUND."""
@@ -28,7 +36,10 @@ class StudyRecordStore:
         return found
 
     async def set_standing(self, registration: Registration) -> None:
-        """Store the registration's standing and its reason, and nothing else of it."""
+        """Store the registration's standing and its reason, and nothing else of it.
+
+        Both stay on record whatever they become later.
+        """
         await self._tx.execute(
             "set_standing",
             registration.candidate_id,
@@ -36,6 +47,27 @@ class StudyRecordStore:
             registration.standing_reason,
             registration.updated_at,
         )
+        context = _change_context(registration.candidate_id)
+        await self._tx.execute(
+            "insert_standing_change",
+            registration.candidate_id,
+            registration.standing,
+            self._keys.encrypt(registration.standing_reason.encode(), context),
+            registration.updated_at,
+        )
+
+    async def list_standing_changes(self, candidate_id: UUID) -> list[StandingChange]:
+        """What the standing became, the last STANDING_CHANGES_SHOWN, the oldest first."""
+        rows = await self._tx.fetch("list_standing_changes", candidate_id, STANDING_CHANGES_SHOWN)
+        context = _change_context(candidate_id)
+        return [
+            StandingChange(
+                Standing(row["standing"]),
+                self._keys.decrypt(row["reason_enc"], context).decode(),
+                row["changed_at"],
+            )
+            for row in rows
+        ]
 
     async def end_ticket_number(self, ticket_number: str, reason: str, now: datetime) -> None:
         """The number can do nothing any more, and is never given out again."""
@@ -58,3 +90,7 @@ class StudyRecordStore:
             )
             for row in rows
         ]
+
+
+def _change_context(candidate_id: UUID) -> str:
+    return f"registration.standing_change:{candidate_id}"

@@ -13,8 +13,10 @@ from zikao_registration.domain.recovery import SecurityQuestion
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.standings import STANDING_NAMES_ZH
 from zikao_registration.domain.states import STATE_NAMES_ZH
+from zikao_registration.domain.study_records import StandingChange
 from zikao_registration.privacy_store import PrivacyStore
 from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.study_record_store import StudyRecordStore
 
 DOCUMENT_NAME = "个人信息.json"
 PHOTO_NAME, MATERIAL_NAME = "照片.jpg", "证件材料.jpg"
@@ -47,7 +49,7 @@ class Export:
 
 
 async def export_personal_data(
-    desk: Desk, privacy: PrivacyStore, recoveries: RecoveryStore
+    desk: Desk, privacy: PrivacyStore, recoveries: RecoveryStore, records: StudyRecordStore
 ) -> Export:
     """The actor's own; audited. Raises DomainError NOT_FOUND."""
     candidate_id = UUID(desk.actor.subject)
@@ -57,12 +59,14 @@ async def export_personal_data(
         await desk.changes.get(change_id)
         for change_id in await privacy.list_changes_of(candidate_id)
     ]
+    standing_changes = await records.list_standing_changes(candidate_id)
     answer = await recoveries.find_answer(candidate_id)
     content = {
         "导出时间": desk.now,
         "账号": await privacy.export_account(candidate_id),
         "注册信息": _registration(registration),
         "考籍更改": [_change(change) for change in changes],
+        "考籍状态变更": [_standing_change(change) for change in standing_changes],
         "密保问题": _QUESTIONS_ZH[answer.question] if answer else "未设置",
         **await privacy.export_rows(candidate_id),
     }
@@ -122,4 +126,12 @@ def _change(change: ProfileChange) -> Mapping[str, Any]:
         "证件号码": values.document.number if values.document else "",
         "审核时间": decision.decided_at if decision else None,
         "审核说明": decision.comment if decision else "",
+    }
+
+
+def _standing_change(change: StandingChange) -> Mapping[str, Any]:
+    return {
+        "变更时间": change.changed_at,
+        "考籍状态": STANDING_NAMES_ZH[change.standing],
+        "说明": change.reason,
     }

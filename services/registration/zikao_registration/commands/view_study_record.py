@@ -38,4 +38,6 @@ async def _load(store: Store, records: StudyRecordStore, candidate_id: UUID) -> 
     numbers = await records.list_ticket_numbers(candidate_id)
     if not numbers:
         raise DomainError(NOT_FOUND)
-    return StudyRecord(registration, numbers, await records.list_decisions(candidate_id))
+    decisions = await records.list_decisions(candidate_id)
+    changes = await records.list_standing_changes(candidate_id)
+    return StudyRecord(registration, numbers, decisions, changes)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
-from zikao_registration.domain.registration import Decision, Registration
+from zikao_registration.domain.registration import Decision, Registration, Standing
 from zikao_registration.domain.session import Window
 
 
@@ -23,12 +23,22 @@ class TicketNumber:
 
 
 @dataclass(frozen=True)
+class StandingChange:
+    """What a standing became, and why where somebody has said so."""
+
+    standing: Standing
+    reason: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
 class StudyRecord:
-    """What became of a candidate's numbers and registration, the oldest first."""
+    """What became of a candidate's numbers, registration and standing, the oldest first."""
 
     registration: Registration
     ticket_numbers: Sequence[TicketNumber]
     decisions: Sequence[Decision]
+    standing_changes: Sequence[StandingChange]
 
 
 def reopening(windows: Iterable[Window], now: datetime) -> datetime | None:

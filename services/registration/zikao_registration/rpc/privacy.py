@@ -38,7 +38,8 @@ class PrivacyRpc(privacy_service_pb2_grpc.PrivacyServiceServicer):
         async with parts.db.transaction() as tx:
             desk = parts.change_desk(tx, actor, now)
             recoveries = RecoveryStore(tx, parts.keys)
-            export = await export_personal_data(desk, parts.privacy(tx), recoveries)
+            privacy, records = parts.privacy(tx), parts.study_records(tx)
+            export = await export_personal_data(desk, privacy, recoveries, records)
         yield response_type(file_name=DOCUMENT_NAME, content=export.document)
         for name in (PHOTO_NAME, MATERIAL_NAME, *export.evidence):
             async with parts.db.read() as tx:

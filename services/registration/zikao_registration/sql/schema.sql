@@ -399,6 +399,22 @@ CREATE INDEX decision_county_idx
     ON registration.decision (session_code, county_code, decided_at)
     INCLUDE (approved, needs_confirmation, submitted_at);
 
+CREATE TABLE registration.standing_change (
+    candidate_id uuid NOT NULL,
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    standing text NOT NULL,
+    reason_enc bytea NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT standing_change_pkey PRIMARY KEY (candidate_id, position),
+    CONSTRAINT standing_change_candidate_fkey
+        FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
+    CONSTRAINT standing_change_standing_check CHECK (
+        standing IN ('active', 'blocked', 'graduated', 'transfer_requested', 'transferred_out')
+    )
+);
+COMMENT ON TABLE registration.standing_change IS
+    'What standings became and why, encrypted; append-only but for new keys. Who did it: audit';
+
 CREATE TABLE registration.audit (
     audit_id bigint GENERATED ALWAYS AS IDENTITY,
     at timestamptz NOT NULL,
@@ -435,6 +451,11 @@ COMMENT ON FUNCTION registration.refuse_change() IS
 CREATE TRIGGER decision_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.decision
     FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
+-- A rotation of keys writes reasons anew.
+CREATE TRIGGER standing_change_append_only
+    BEFORE UPDATE OF candidate_id, position, standing, changed_at OR DELETE OR TRUNCATE
+    ON registration.standing_change
     FOR EACH STATEMENT EXECUTE FUNCTION registration.refuse_change();
 
 CREATE TABLE registration.outbox (

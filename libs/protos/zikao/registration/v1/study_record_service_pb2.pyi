@@ -319,6 +319,7 @@ class StudyRecord(_message.Message):
     MAJOR_CODE_FIELD_NUMBER: _builtins.int
     TICKET_NUMBERS_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    STANDING_CHANGES_FIELD_NUMBER: _builtins.int
     candidate_id: _builtins.str
     """The candidate."""
     standing: _types_pb2.Standing.ValueType
@@ -341,6 +342,12 @@ class StudyRecord(_message.Message):
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Decision]:
         """What offices decided of the registration, the first one first; at most the last 100."""
 
+    @_builtins.property
+    def standing_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingChange]:
+        """What the standing became, the first change first; at most the last 100. A reason stays
+        here when the standing has moved on; who has changed it is in the audit trail.
+        """
+
     def __init__(
         self,
         *,
@@ -353,14 +360,47 @@ class StudyRecord(_message.Message):
         major_code: _builtins.str = ...,
         ticket_numbers: _abc.Iterable[Global___TicketNumber] | None = ...,
         decisions: _abc.Iterable[_types_pb2.Decision] | None = ...,
+        standing_changes: _abc.Iterable[Global___StandingChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "decisions", b"decisions", "major_code", b"major_code", "session_code", b"session_code", "standing", b"standing", "standing_reason", b"standing_reason", "ticket_numbers", b"ticket_numbers", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "decisions", b"decisions", "major_code", b"major_code", "session_code", b"session_code", "standing", b"standing", "standing_changes", b"standing_changes", "standing_reason", b"standing_reason", "ticket_numbers", b"ticket_numbers", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StudyRecord: _TypeAlias = StudyRecord  # noqa: Y015
+
+@_typing.final
+class StandingChange(_message.Message):
+    """A change of a standing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    standing: _types_pb2.Standing.ValueType
+    """What it became."""
+    reason: _builtins.str
+    """Why, where somebody has said so."""
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        standing: _types_pb2.Standing.ValueType = ...,
+        reason: _builtins.str = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "reason", b"reason", "standing", b"standing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingChange: _TypeAlias = StandingChange  # noqa: Y015
 
 @_typing.final
 class TicketNumber(_message.Message):

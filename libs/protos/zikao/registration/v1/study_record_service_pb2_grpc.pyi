@@ -53,7 +53,7 @@ class StudyRecordServiceStub:
     """Sets the standing of an approved candidate of the officer's scope: an active one is
     blocked, graduates or asks for a transfer; a blocked one becomes active; a transfer
     request ends with the transfer or is given up. GRADUATED and TRANSFERRED_OUT end the
-    ticket number for good.
+    ticket number for good. The reason stays on the study record.
 
     Atomic, audited and in the feed.
 
@@ -98,7 +98,7 @@ class StudyRecordServiceAsyncStub(StudyRecordServiceStub):
     """Sets the standing of an approved candidate of the officer's scope: an active one is
     blocked, graduates or asks for a transfer; a blocked one becomes active; a transfer
     request ends with the transfer or is given up. GRADUATED and TRANSFERRED_OUT end the
-    ticket number for good.
+    ticket number for good. The reason stays on the study record.
 
     Atomic, audited and in the feed.
 
@@ -158,7 +158,7 @@ class StudyRecordServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets the standing of an approved candidate of the officer's scope: an active one is
         blocked, graduates or asks for a transfer; a blocked one becomes active; a transfer
         request ends with the transfer or is given up. GRADUATED and TRANSFERRED_OUT end the
-        ticket number for good.
+        ticket number for good. The reason stays on the study record.
 
         Atomic, audited and in the feed.
 

@@ -8,6 +8,22 @@ UPDATE registration.candidate
 SET standing = $2, standing_reason = $3, updated_at = $4
 WHERE candidate_id = $1;
 
+-- name: insert_standing_change
+INSERT INTO registration.standing_change (candidate_id, standing, reason_enc, changed_at)
+VALUES ($1, $2, $3, $4);
+
+-- The last ones, the oldest of them first.
+-- name: list_standing_changes
+SELECT last.standing, last.reason_enc, last.changed_at
+FROM (
+    SELECT position, standing, reason_enc, changed_at
+    FROM registration.standing_change
+    WHERE candidate_id = $1
+    ORDER BY position DESC
+    LIMIT $2
+) AS last
+ORDER BY last.position;
+
 -- name: end_ticket_number
 UPDATE registration.ticket_number
 SET status = 'ended', reason = $2, ended_at = $3
