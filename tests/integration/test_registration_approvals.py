@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.cutting_proxy import CuttingProxy, Moment
+from support.registration_invariants import violations
+from support.registration_older import import_rows, older_row
 from support.registration_people import (
     JINJIANG,
     SESSION_CODE,
@@ -141,6 +143,43 @@ async def test_bulk_keeps_to_the_scope(server: RegistrationServer, tmp_path: Pat
     assert [each.error_reason for each in results] == ["OUT_OF_SCOPE", "OUT_OF_SCOPE", ""]
     await require_dense(server, 1, WUHOU)
     await require_dense(server, 0)
+
+
+async def test_an_older_candidate_among_them(server: RegistrationServer, tmp_path: Path) -> None:
+    """Whom no session has registered is refused like whoever is decided, and stops no other."""
+    await import_rows(await server.caller("operator"), older_row(1, has_account=True))
+    (row,) = await server.rows("SELECT candidate_id FROM registration.candidate")
+    older = str(row["candidate_id"])
+    ids = [str(each) for each in await seeded(server, tmp_path, 2)]
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    request = review.ApproveRegistrationsRequest(
+        request_id=new_id(), candidate_ids=[ids[0], older, ids[1]]
+    )
+    results = (await officer.call(request)).results
+    assert [each.error_reason for each in results] == ["", "STATE_NOT_ALLOWED", ""]
+    assert (await officer.refused(approval(older))).reason == "STATE_NOT_ALLOWED"
+    stranger = await new_officer(server, WUHOU)
+    assert (await stranger.refused(approval(older))).reason == "OUT_OF_SCOPE"
+
+
+async def test_a_number_that_is_taken_is_passed_over(
+    server: RegistrationServer, tmp_path: Path
+) -> None:
+    """A county goes on where numbers were entered by hand, and the gap is seen."""
+    ids = [str(each) for each in await seeded(server, tmp_path, 2)]
+    await server.rows(
+        """INSERT INTO registration.ticket_number
+            (ticket_number, candidate_id, status, reason, assigned_at)
+        SELECT number, NULL, 'older', '', now()
+        FROM unnest(ARRAY['010422100001', '010422100003']) AS number"""
+    )
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    request = review.ApproveRegistrationsRequest(request_id=new_id(), candidate_ids=ids)
+    results = (await officer.call(request)).results
+    assert [each.ticket_number for each in results] == ["010422100002", "010422100004"]
+    assert await violations(server) == {"registration_serials_are_dense": 1}
 
 
 async def test_500_in_one_call(server: RegistrationServer, tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ class ReviewStore:
         return [row["candidate_id"] for row in rows]
 
     async def lock(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Registration]:
-        """The registrations that exist, locked in the order of ids."""
+        """The registrations that exist, locked in the order of ids; the sessions are held."""
+        await self.registrations.sessions.hold()
         rows = await self._tx.fetch("lock_candidates", list(candidate_ids))
         found = await self.registrations.get_registrations([row["candidate_id"] for row in rows])
         return {each.candidate_id: each for each in found}
@@ -88,6 +89,11 @@ class ReviewStore:
         """The last serial of each county and session, locked until the transaction ends."""
         rows = await self._tx.fetch("lock_serials", *columns(keys, 2))
         return {(row["session_code"], row["county_code"]): row["last_serial"] for row in rows}
+
+    async def find_taken(self, ticket_numbers: Iterable[str]) -> set[str]:
+        """Those of the ticket numbers that are somebody's already."""
+        rows = await self._tx.fetch("find_taken_numbers", list(ticket_numbers))
+        return {row["ticket_number"] for row in rows}
 
     async def save_serials(self, serials: Mapping[SerialKey, int]) -> None:
         """Store the last serials of rows that `lock_serials` has locked."""

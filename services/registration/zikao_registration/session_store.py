@@ -29,9 +29,18 @@ class SessionStore:
         """Every session."""
         return [session_from_json(row["body"]) for row in await self._tx.fetch("list_sessions")]
 
+    async def hold(self) -> None:
+        """Keep every session as it is until the transaction ends; before any other lock.
+
+        For whoever writes what `apply_session` looks for: ticket numbers, counties of
+        registrations, profile changes. They do not wait for each other.
+        """
+        await self._tx.execute("hold_sessions")
+
     async def lock(self, session_code: str) -> Session | None:
-        """The session, locked against another apply; None before the first."""
-        body = await self._tx.fetchval("lock_session", session_code)
+        """The session, None before the first; nobody holds or changes any meanwhile."""
+        await self._tx.execute("lock_sessions")
+        body = await self._tx.fetchval("get_session", session_code)
         return session_from_json(body) if body else None
 
     async def save(self, session: Session, now: datetime) -> None:

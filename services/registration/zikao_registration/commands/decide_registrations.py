@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 from uuid import UUID
@@ -14,7 +14,7 @@ from zikao_registration.domain.four_eyes import is_drawn
 from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import judge
 from zikao_registration.domain.session import Session
-from zikao_registration.domain.states import State
+from zikao_registration.domain.states import PENDING, State
 from zikao_registration.review_store import AssignedNumber, Decided, ReviewStore, SerialKey
 
 
@@ -56,7 +56,8 @@ async def decide_registrations(
 async def _sessions(
     reviews: ReviewStore, registrations: Iterable[Registration]
 ) -> dict[str, Session]:
-    codes = {each.session_code for each in registrations}
+    """The sessions of what can be decided; older candidates are of none."""
+    codes = {each.session_code for each in registrations if each.state in PENDING}
     return {code: await reviews.registrations.sessions.load(code) for code in sorted(codes)}
 
 
@@ -70,9 +71,11 @@ def _judged(
     if before is None:
         return DomainError(NOT_FOUND)
     actor, decision = proposal.actor, proposal.decision
-    drawn = is_drawn(reviews.draw_of(before), sessions[before.session_code].four_eyes_percent)
     try:
         actor.require_scope(before.personal.county_code)
+        drawn = before.state in PENDING and is_drawn(
+            reviews.draw_of(before), sessions[before.session_code].four_eyes_percent
+        )
         after = judge(before, decision, UUID(actor.subject), is_drawn=drawn)
     except DomainError as refusal:
         return refusal
@@ -91,24 +94,48 @@ async def _with_numbers(
     approved = [each for each in outcomes if _is_approved(each)]
     if not approved:
         return list(outcomes)
-    serials = await reviews.lock_serials(sorted({_serial_key(each.after) for each in approved}))
-    numbers: dict[UUID, AssignedNumber | DomainError] = {
-        each.after.candidate_id: _next_number(sessions, serials, each.after) for each in approved
-    }
-    assigned = [each for each in numbers.values() if isinstance(each, AssignedNumber)]
-    await reviews.save_serials(serials)
-    await reviews.insert_ticket_numbers(assigned)
+    numbers = await _assign(reviews, sessions, [each.after for each in approved])
     return [_numbered(each, numbers) if _is_approved(each) else each for each in outcomes]
 
 
+async def _assign(
+    reviews: ReviewStore, sessions: Mapping[str, Session], approved: Sequence[Registration]
+) -> dict[UUID, AssignedNumber | DomainError]:
+    """The next numbers of their counties, stored.
+
+    No session is applied that has a number which somebody has. Were there one all the same, the
+    county must not stand still: it is passed over, and the invariants report the gap.
+    """
+    before = await reviews.lock_serials(sorted({_serial_key(each) for each in approved}))
+    taken: set[str] = set()
+    while True:
+        serials = dict(before)
+        numbers = {
+            each.candidate_id: _next_number(sessions, serials, each, taken) for each in approved
+        }
+        assigned = [each for each in numbers.values() if isinstance(each, AssignedNumber)]
+        found = await reviews.find_taken(each.ticket_number for each in assigned)
+        if not found:
+            break
+        taken |= found
+    await reviews.save_serials(serials)
+    await reviews.insert_ticket_numbers(assigned)
+    return numbers
+
+
 def _next_number(
-    sessions: Mapping[str, Session], serials: dict[SerialKey, int], approved: Registration
+    sessions: Mapping[str, Session],
+    serials: dict[SerialKey, int],
+    approved: Registration,
+    taken: Collection[str],
 ) -> AssignedNumber | DomainError:
-    """Take the next serial out of `serials`, if the format has one left."""
+    """Take the next serial whose number is not `taken` out of `serials`, if there is one left."""
     key = session_code, county_code = _serial_key(approved)
-    serial = serials[key] + 1
+    serial, ticket_number = serials[key], ""
     try:
-        ticket_number = sessions[session_code].make_ticket_number(county_code, serial)
+        while not ticket_number or ticket_number in taken:
+            serial += 1
+            ticket_number = sessions[session_code].make_ticket_number(county_code, serial)
     except DomainError as exhausted:
         return exhausted
     serials[key] = serial

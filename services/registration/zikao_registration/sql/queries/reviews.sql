@@ -60,6 +60,11 @@ ORDER BY wanted.session_code, wanted.county_code
 ON CONFLICT (session_code, county_code) DO UPDATE SET last_serial = serial.last_serial
 RETURNING serial.session_code, serial.county_code, serial.last_serial;
 
+-- name: find_taken_numbers
+SELECT ticket_number
+FROM registration.ticket_number
+WHERE ticket_number = ANY ($1::text[]);
+
 -- name: save_serials
 UPDATE registration.ticket_serial AS serial
 SET last_serial = taken.last_serial

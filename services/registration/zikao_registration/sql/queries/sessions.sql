@@ -11,11 +11,13 @@ ORDER BY code;
 -- name: shares_digits
 SELECT EXISTS (SELECT 1 FROM registration.session WHERE ticket_digits = $1 AND code <> $2);
 
--- name: lock_session
-SELECT body
-FROM registration.session
-WHERE code = $1
-FOR UPDATE;
+-- Whoever writes what a change of a session would harm holds all of them: a new session harms
+-- too, and has no row yet.
+-- name: hold_sessions
+SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtext('registration.session'));
+
+-- name: lock_sessions
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('registration.session'));
 
 -- name: save_session
 INSERT INTO registration.session (code, ticket_digits, body, applied_at)
