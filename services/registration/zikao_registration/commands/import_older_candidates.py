@@ -49,10 +49,13 @@ async def import_older_candidates(
 ) -> tuple[OlderImport, list[RefusedRow]]:
     """The import after the rows, and which of them were refused.
 
-    Raises DomainError NOT_FOUND for an import that is none or another office's.
+    `rows` were looked at before the transaction: a session may have been applied since, whose
+    numbers they would take. Raises DomainError NOT_FOUND for an import that is none or another
+    office's.
     """
+    await store.sessions.hold()
     before = await find_import(older, import_id, actor=actor, for_update=True)
-    rows = rows.after(before.last_line)
+    rows = rows.after(before.last_line).outside_of(await store.sessions.load_all())
     if not rows.lines:
         return before, []
     judged = await _judge(older, before, rows.records, actor, now)

@@ -28,6 +28,7 @@ async def register_anew(
     one is assigned. Raises DomainError NOT_FOUND, STATE_NOT_ALLOWED, TICKET_NUMBER_IN_USE,
     SESSION_UNKNOWN, REGISTRATION_CLOSED.
     """
+    await store.sessions.hold()
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.REGISTER_ANEW)
     if before.ticket_number:

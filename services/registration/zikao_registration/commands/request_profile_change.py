@@ -52,6 +52,7 @@ async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileCh
     Raises DomainError PROFILE_CHANGE_CLOSED, NOT_FOUND, STATE_NOT_ALLOWED without an
     approved registration, INVALID_REQUEST with every bad field, PROFILE_CHANGE_OPEN.
     """
+    await desk.store.sessions.hold()
     session = require_window(await desk.store.sessions.load_all(), desk.now)
     registration = await desk.store.get_registration(UUID(desk.actor.subject), for_update=True)
     if registration.state is not State.APPROVED:

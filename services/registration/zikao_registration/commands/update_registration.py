@@ -21,6 +21,7 @@ async def update_registration(
     Raises DomainError NOT_FOUND, STATE_NOT_ALLOWED, REGISTRATION_CLOSED, CORRECTION_CLOSED,
     INVALID_REQUEST with every field of a wrong form, COUNTY_UNKNOWN.
     """
+    await store.sessions.hold()
     before = await store.get_registration(UUID(actor.subject), for_update=True)
     state = next_state(before.state, Action.EDIT)
     session = await store.sessions.load(before.session_code)

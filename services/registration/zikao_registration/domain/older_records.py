@@ -136,6 +136,19 @@ class CheckedRows:
             [row for row in self.refused if row.line > last_line],
         )
 
+    def outside_of(self, sessions: Sequence[Session]) -> CheckedRows:
+        """Those whose numbers the sessions do not give out; the others are refused."""
+        patterns = _patterns(sessions)
+        wrong = {
+            line: problems
+            for line, record in self.records.items()
+            if (problems := tuple(_reserved(record.ticket_number, patterns)))
+        }
+        return CheckedRows(
+            {line: record for line, record in self.records.items() if line not in wrong},
+            [*self.refused, *(RefusedRow(line, problems) for line, problems in wrong.items())],
+        )
+
 
 def check_rows(rows: Sequence[OlderRow], rules: RowRules) -> CheckedRows:
     """Look at each row by itself; photos take a core for a while."""
@@ -163,7 +176,7 @@ class _Checker:
     def __init__(self, rules: RowRules) -> None:
         self._rules = rules
         self._provinces = rules.provinces
-        self._own_numbers = [(s.code, s.ticket_number_pattern) for s in rules.sessions]
+        self._patterns = _patterns(rules.sessions)
 
     def check(self, row: OlderRow) -> OlderRecord | RefusedRow:
         number, county = normalised(row.ticket_number), normalised(row.county_code)
@@ -198,9 +211,7 @@ class _Checker:
     def _wrong_number(self, number: str) -> Iterator[str]:
         if not _TICKET_NUMBER.fullmatch(number):
             yield f"准考证号应为{TICKET_NUMBER_DIGITS}位数字"
-        for code, pattern in self._own_numbers:
-            if pattern.fullmatch(number):
-                yield f"准考证号属于本系统考次{code}的号段"
+        yield from _reserved(number, self._patterns)
 
     def _document(self, row: OlderRow) -> tuple[Document | None, list[str]]:
         if not row.document_number.strip():
@@ -220,6 +231,16 @@ class _Checker:
             yield "区县不属于本省"
         elif not self._rules.covers(code):
             yield "区县不属于本单位管辖"
+
+
+def _patterns(sessions: Sequence[Session]) -> dict[str, re.Pattern[str]]:
+    return {session.code: session.ticket_number_pattern for session in sessions}
+
+
+def _reserved(number: str, patterns: Mapping[str, re.Pattern[str]]) -> Iterator[str]:
+    for code, pattern in patterns.items():
+        if pattern.fullmatch(number):
+            yield f"准考证号属于本系统考次{code}的号段"
 
 
 def _wrong_name(name: str) -> Iterator[str]:
