@@ -34,6 +34,8 @@ class MailSink:
         self.mails: list[EmailMessage] = []
         self.answers: list[str] = []
         """What the next recipients are answered, instead of being taken."""
+        self.delay_seconds = 0.0
+        """How long each mail takes."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Any, envelope: Any, address: str, _options: list[str]
@@ -46,6 +48,7 @@ class MailSink:
 
     async def handle_DATA(self, _server: SMTP, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Keep a mail."""
+        await asyncio.sleep(self.delay_seconds)
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         self.mails.append(mail)
         if self._folder:

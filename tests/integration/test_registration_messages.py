@@ -179,14 +179,72 @@ async def test_nothing_personal_is_logged_or_readable(
         assert secret.encode().hex() not in dumped
 
 
-async def test_messages_expire(make_database: MakeDatabase, tmp_path: Path, peers: Outside) -> None:
-    """What has expired is dropped without being sent."""
+async def test_messages_expire(
+    make_database: MakeDatabase,
+    tmp_path: Path,
+    peers: Outside,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """What has expired is dropped without being sent, and operators see it; to nobody, not."""
     dsn = await make_database("registration")
-    after = LATER + timedelta(seconds=1)
+    before = metric("ended_total", channel="sms", outcome="expired")
+    after, late = LATER + timedelta(seconds=1), sms()
     async with registration_server(dsn, tmp_path, at=after, **peers.settings) as server:
-        await put(server, tmp_path, sms())
+        await put(server, tmp_path, late, sms(recipient=""))
         await until_gone(server)
     assert peers.sms.asked == 0
+    assert metric("ended_total", channel="sms", outcome="expired") - before == 1
+    logged = "".join(capfd.readouterr())
+    assert logged.count("message expired") == 1
+    assert str(late.message_id) in logged
+    assert MOBILE not in logged
+
+
+async def test_a_mail_server_that_hangs_holds_no_sms_up(
+    server: RegistrationServer, tmp_path: Path, peers: Outside
+) -> None:
+    """An SMS behind forty mails arrives while none of them has."""
+    peers.mail.delay_seconds = 5.0
+    mail = OutgoingMessage(uuid4(), Channel.EMAIL, "a@example.com", "主题", "内容", LATER)
+    await put(server, tmp_path, *(replace(mail, message_id=uuid4()) for _ in range(40)))
+    assert await until(lambda: server.rows("SELECT 1 FROM registration.message WHERE tries = 1"))
+    await put(server, tmp_path, sms())
+    await peers.until_sms()
+    assert peers.mail.mails == []
+
+
+async def test_a_process_leaves_channels_that_it_lacks_to_others(
+    make_database: MakeDatabase, tmp_path: Path, peers: Outside
+) -> None:
+    """While processes are changed for ones with an SMS gateway, the old ones eat no code."""
+    dsn = await make_database("registration")
+    mail = OutgoingMessage(uuid4(), Channel.EMAIL, "a@example.com", "主题", "内容", LATER)
+    async with registration_server(dsn, tmp_path, mail=peers.settings["mail"]) as old:
+        await put(old, tmp_path, sms(), mail)
+        await peers.until_mail()
+        assert await until(
+            lambda: old.rows("SELECT 1 FROM registration.message HAVING count(*) = 1")
+        )
+    async with registration_server(dsn, tmp_path, **peers.settings) as new:
+        await until_gone(new)
+    assert [each.mobile for each in peers.sms.arrived] == [MOBILE]
+
+
+async def test_what_cannot_be_decrypted_holds_nothing_up(
+    server: RegistrationServer, tmp_path: Path, peers: Outside, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Messages under a key that this process does not have wait for another; the others go."""
+    unreadable = "SELECT gen_random_uuid(), 'sms', '\\x0102', $1 FROM generate_series(1, 20)"
+    await server.rows(
+        "INSERT INTO registration.message (message_id, channel, content_enc, expires_at) "
+        + unreadable,
+        LATER,
+    )
+    await put(server, tmp_path, sms())
+    await peers.until_sms()
+    rows = await server.rows("SELECT tries FROM registration.message")
+    assert [row["tries"] for row in rows] == [1] * 20
+    assert "cannot be decrypted" in "".join(capfd.readouterr())
 
 
 async def test_several_processes_send_each_message_once(
@@ -211,7 +269,7 @@ async def test_who_dies_while_sending_loses_nothing(
     """When the lease of a process that is gone ends, another sends the message."""
     async with store_of(server, tmp_path) as store:
         await store.insert(sms())
-        leased = await store.lease(10, 60.0)
+        leased = await store.lease(Channel.SMS, NOON, 10, 60.0)
     assert len(leased) == 1
     await asyncio.sleep(0.5)
     assert peers.sms.arrived == []

@@ -86,7 +86,7 @@ from zikao_registration.rpc.work_lists import WorkListRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
-from zikao_registration.workers.messages import MessageWorker
+from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
 from zikao_registration.workers.retention import RetentionWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
@@ -153,7 +153,11 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
         repeat("signing keys", SigningKeyWorker(parts).work, poll_seconds),
         repeat("revoked logins", parts.revocations.work, poll_seconds),
         repeat("deadlines", DeadlineWorker(parts).work, poll_seconds),
-        repeat("messages", MessageWorker(parts).work, poll_seconds),
+        *(
+            repeat(f"messages by {channel}", MessageWorker(parts, channel).work, poll_seconds)
+            for channel in parts.messenger.channels
+        ),
+        repeat("expired messages", ExpiredMessageWorker(parts).work, poll_seconds),
         repeat("profile changes", ProfileChangeWorker(parts).work, poll_seconds),
         repeat("retention", retention.work, poll_seconds),
         repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from zikao_kit.crypto import KeyRing
+from zikao_kit.crypto import DecryptionFailed, KeyRing
 from zikao_kit.db import Record, Transaction
 
 from zikao_registration.domain.messages import Channel, OutgoingMessage
@@ -14,10 +16,12 @@ from zikao_registration.domain.messages import Channel, OutgoingMessage
 
 @dataclass(frozen=True)
 class LeasedMessage:
-    """A message that this process sends now, for the `tries`-th time."""
+    """A message that this process sends now, for the `tries`-th time; None: it cannot be read."""
 
-    message: OutgoingMessage
+    message_id: UUID
+    channel: Channel
     tries: int
+    message: OutgoingMessage | None
 
 
 class MessageStore:
@@ -37,10 +41,17 @@ class MessageStore:
             "insert_message", message.message_id, message.channel, sealed, message.expires_at
         )
 
-    async def lease(self, max_count: int, lease_seconds: float) -> list[LeasedMessage]:
-        """Take some that are due; nobody else gets them before the lease ends."""
-        rows = await self._tx.fetch("lease_messages", max_count, lease_seconds)
-        return [LeasedMessage(self._message(row), row["tries"]) for row in rows]
+    async def lease(
+        self, channel: Channel, now: datetime, max_count: int, lease_seconds: float
+    ) -> list[LeasedMessage]:
+        """Take some of a channel that are due; nobody else gets them before the lease ends."""
+        rows = await self._tx.fetch("lease_messages", max_count, lease_seconds, channel, now)
+        return [self._leased(row) for row in rows]
+
+    async def take_expired(self, now: datetime, max_count: int) -> list[LeasedMessage]:
+        """Delete some that have expired, of every channel, and return them."""
+        rows = await self._tx.fetch("take_expired_messages", now, max_count)
+        return [self._leased(row) for row in rows]
 
     async def count_waiting(self) -> dict[Channel, int]:
         """How many there are on each channel, due or not."""
@@ -54,6 +65,12 @@ class MessageStore:
     async def delete(self, message_id: UUID) -> None:
         """It was handed over, or never will be."""
         await self._tx.execute("delete_message", message_id)
+
+    def _leased(self, row: Record) -> LeasedMessage:
+        channel, message = Channel(row["channel"]), None
+        with suppress(DecryptionFailed):
+            message = self._message(row)
+        return LeasedMessage(row["message_id"], channel, row["tries"], message)
 
     def _message(self, row: Record) -> OutgoingMessage:
         message_id = row["message_id"]

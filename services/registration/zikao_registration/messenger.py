@@ -27,13 +27,14 @@ class Messenger:
     def __init__(self, senders: Mapping[Channel, Sender]) -> None:
         self._senders = dict(senders)
 
-    def has(self, channel: Channel) -> bool:
-        """Say whether messages can travel so."""
-        return channel in self._senders
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """How messages can travel."""
+        return frozenset(self._senders)
 
     def require(self, channel: Channel) -> None:
         """Raise DomainError CHANNEL_NOT_CONFIGURED: the same for everybody who asks."""
-        if not self.has(channel):
+        if channel not in self._senders:
             raise DomainError("CHANNEL_NOT_CONFIGURED")
 
     async def send(self, message: OutgoingMessage) -> None:

@@ -1,8 +1,9 @@
 """Hand messages over, at least once each, until they expire (DOMAIN section 3, Recovery).
 
-A message that cannot be sent keeps no other from being sent. Several processes may work at once.
-Nothing of the database is held while a server is waited for: a lease keeps others away, and
-outlasts the longest try.
+Each channel is worked on by itself: a mail server that hangs holds no SMS up. A message that
+cannot be sent keeps no other from being sent. Several processes may work at once. Nothing of the
+database is held while a server is waited for: a lease keeps others away, and outlasts the
+longest try.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
-from zikao_registration.domain.messages import Channel, NotSent
+from zikao_registration.domain.messages import Channel, NotSent, OutgoingMessage
 from zikao_registration.message_store import LeasedMessage, MessageStore
 from zikao_registration.messenger import Messenger
 
@@ -25,11 +26,9 @@ LEASE_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 120.0
 
-# All processes see the same table.
-WAITING = Gauge("zikao_registration_messages_waiting", "Messages to hand over.", ["channel"])
 ENDED = Counter(
     "zikao_registration_messages_ended_total",
-    "Messages that were sent, were given up (failed) or were dropped unsent.",
+    "Messages that were sent, given up (failed), expired, or for nobody (dropped).",
     ["channel", "outcome"],
 )
 
@@ -37,14 +36,13 @@ OpenMessages = Callable[[], AbstractAsyncContextManager[MessageStore]]
 log = structlog.get_logger()
 
 
-async def send_messages(open_messages: OpenMessages, messenger: Messenger, now: datetime) -> bool:
-    """Send some that are due; whether there may be more."""
+async def send_messages(
+    open_messages: OpenMessages, messenger: Messenger, channel: Channel, now: datetime
+) -> bool:
+    """Send some of a channel that are due; whether there may be more."""
     async with open_messages() as store:
-        leased = await store.lease(MESSAGES_AT_ONCE, LEASE_SECONDS)
-        waiting = await store.count_waiting()
-    for channel in Channel:
-        WAITING.labels(channel).set(waiting.get(channel, 0))
-    deliveries = (_deliver(open_messages, messenger, each, now) for each in leased)
+        leased = await store.lease(channel, now, MESSAGES_AT_ONCE, LEASE_SECONDS)
+    deliveries = (_deliver(open_messages, messenger, each) for each in leased)
     for outcome in await asyncio.gather(*deliveries, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
@@ -52,25 +50,30 @@ async def send_messages(open_messages: OpenMessages, messenger: Messenger, now: 
 
 
 async def _deliver(
-    open_messages: OpenMessages, messenger: Messenger, leased: LeasedMessage, now: datetime
+    open_messages: OpenMessages, messenger: Messenger, leased: LeasedMessage
 ) -> None:
-    message = leased.message
+    if leased.message is None:
+        # Another process may have the key, or this one when the lease has ended.
+        _log_not_sent(leased, "cannot be decrypted", final=False)
+        return
     outcome: str | float = "dropped"
-    if message.recipient and now < message.expires_at and messenger.has(message.channel):
-        outcome = await _try_to_send(messenger, leased)
+    if leased.message.recipient:
+        outcome = await _try_to_send(messenger, leased, leased.message)
     async with open_messages() as store:
         if isinstance(outcome, float):
-            await store.postpone(message.message_id, outcome)
+            await store.postpone(leased.message_id, outcome)
             return
-        await store.delete(message.message_id)
-    ENDED.labels(message.channel, outcome).inc()
+        await store.delete(leased.message_id)
+    ENDED.labels(leased.channel, outcome).inc()
 
 
-async def _try_to_send(messenger: Messenger, leased: LeasedMessage) -> str | float:
+async def _try_to_send(
+    messenger: Messenger, leased: LeasedMessage, message: OutgoingMessage
+) -> str | float:
     """What became of it: sent, failed, or seconds until the next try."""
     try:
         async with asyncio.timeout(SENDING_SECONDS):
-            await messenger.send(leased.message)
+            await messenger.send(message)
     except (NotSent, TimeoutError) as error:
         final = isinstance(error, NotSent) and error.final
         _log_not_sent(leased, str(error) or type(error).__name__, final=final)
@@ -86,8 +89,8 @@ async def _try_to_send(messenger: Messenger, leased: LeasedMessage) -> str | flo
 def _log_not_sent(leased: LeasedMessage, cause: str, *, final: bool) -> None:
     log.warning(
         "message not sent",
-        message_id=str(leased.message.message_id),
-        channel=leased.message.channel,
+        message_id=str(leased.message_id),
+        channel=leased.channel,
         tries=leased.tries,
         cause=cause,
         final=final,

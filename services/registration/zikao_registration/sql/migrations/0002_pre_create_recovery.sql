@@ -11,7 +11,8 @@ CREATE TABLE registration.message (
 );
 COMMENT ON TABLE registration.message IS
     'Outgoing e-mails and SMS; deleted once handed over, refused for good, or expired';
-CREATE INDEX message_next_try_at_idx ON registration.message (next_try_at);
+CREATE INDEX message_next_try_at_idx ON registration.message (channel, next_try_at);
+CREATE INDEX message_expires_at_idx ON registration.message (expires_at);
 
 CREATE TABLE registration.recovery_attempt (
     subject_index bytea NOT NULL,
