@@ -108,6 +108,7 @@ def add_key_commands(
         """Take a key that nothing needs any more out of the key file."""
         config = configured(path)
         keys = _ring(config.key_ring_file)
+        _require_retirable(keys, key_id)
         with _refusing():
             _require_settled(config.key_ring_file)
             counts = asyncio.run(count_by_key(config.database.resolved_dsn(), columns))
@@ -139,6 +140,17 @@ def _ring(path: Path) -> KeyRing:
         return KeyRing.from_file(path)
     except KeyFileInvalid as error:
         raise click.ClickException(str(error)) from error
+
+
+def _require_retirable(keys: KeyRing, key_id: str) -> None:
+    """Refuse what no waiting and no reencrypt would help."""
+    if key_id not in keys.key_ids:
+        problem = f"there is no key {key_id}; the keys are {', '.join(keys.key_ids)}"
+        raise click.ClickException(problem)
+    if key_id == keys.current:
+        raise click.ClickException(f"{key_id} encrypts: run rotate-key and reencrypt first")
+    if keys.key_ids.index(key_id) > keys.key_ids.index(keys.current):
+        raise click.ClickException(f"{key_id} is prepared: rotate-key uses it next")
 
 
 def _require_settled(path: Path) -> None:

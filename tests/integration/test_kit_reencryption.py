@@ -211,6 +211,24 @@ def test_no_key_is_retired_in_a_hurry(kept: Kept) -> None:
     assert kept.keys.key_ids == ["k1", "k2"]
 
 
+@pytest.mark.parametrize(
+    ("key_id", "said"),
+    [
+        ("k9", "there is no key k9; the keys are k1, k2, k3"),
+        ("k2", "k2 encrypts: run rotate-key and reencrypt first"),
+        ("k3", "k3 is prepared: rotate-key uses it next"),
+    ],
+)
+def test_what_cannot_be_retired_is_said_at_once(kept: Kept, key_id: str, said: str) -> None:
+    """No such key, the one that encrypts, the next one: no waiting helps, nothing changes."""
+    kept.command("rotate-key")
+    kept.command("rotate-key", "--prepare")
+    before = kept.key_file.read_bytes()
+    refused = kept.command("retire-key", key_id)
+    assert (refused.exit_code, said in refused.output) == (1, True), refused.output
+    assert kept.key_file.read_bytes() == before
+
+
 def test_a_dry_run_changes_nothing(kept: Kept) -> None:
     """It says how many blobs each key has, and leaves them."""
     kept.command("rotate-key")
