@@ -9,12 +9,25 @@ from typing import Self
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor
-from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
+from zikao.enrollment.v1 import (
+    enrollment_feed_service_pb2,
+    enrollment_feed_service_pb2_grpc,
+    enrollment_service_pb2,
+    enrollment_service_pb2_grpc,
+)
+from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
+from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
 from zikao.registration.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
     audit_service_pb2,
     audit_service_pb2_grpc,
+    candidate_feed_service_pb2,
+    candidate_feed_service_pb2_grpc,
+    contact_service_pb2,
+    contact_service_pb2_grpc,
+    identity_provider_service_pb2,
+    identity_provider_service_pb2_grpc,
     login_service_pb2,
     login_service_pb2_grpc,
     older_candidate_service_pb2,
@@ -25,10 +38,14 @@ from zikao.registration.v1 import (
     privacy_service_pb2_grpc,
     profile_change_service_pb2,
     profile_change_service_pb2_grpc,
+    recovery_service_pb2,
+    recovery_service_pb2_grpc,
     registration_service_pb2,
     registration_service_pb2_grpc,
     review_service_pb2,
     review_service_pb2_grpc,
+    staff_service_pb2,
+    staff_service_pb2_grpc,
     study_record_service_pb2,
     study_record_service_pb2_grpc,
     ticket_number_service_pb2,
@@ -36,17 +53,53 @@ from zikao.registration.v1 import (
     work_list_service_pb2,
     work_list_service_pb2_grpc,
 )
+from zikao.registration.v1 import session_service_pb2 as registration_session_pb2
+from zikao.registration.v1 import session_service_pb2_grpc as registration_session_grpc
 from zikao.tickets.v1 import (
     arrangement_service_pb2,
     arrangement_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
 )
+from zikao.tickets.v1 import session_service_pb2 as tickets_session_pb2
+from zikao.tickets.v1 import session_service_pb2_grpc as tickets_session_grpc
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.config import MEBIBYTE, CertFiles
 
 # A photo of 5 MB goes up, a part of a county's tickets comes down.
 MAX_MESSAGE_BYTES = 16 * MEBIBYTE
+
+# The contracts of each, for their retry policies.
+_REGISTRATION = (
+    account_service_pb2.DESCRIPTOR,
+    candidate_feed_service_pb2.DESCRIPTOR,
+    contact_service_pb2.DESCRIPTOR,
+    identity_provider_service_pb2.DESCRIPTOR,
+    login_service_pb2.DESCRIPTOR,
+    older_candidate_service_pb2.DESCRIPTOR,
+    older_record_service_pb2.DESCRIPTOR,
+    recovery_service_pb2.DESCRIPTOR,
+    registration_service_pb2.DESCRIPTOR,
+    registration_session_pb2.DESCRIPTOR,
+    staff_service_pb2.DESCRIPTOR,
+    study_record_service_pb2.DESCRIPTOR,
+    profile_change_service_pb2.DESCRIPTOR,
+    privacy_service_pb2.DESCRIPTOR,
+    ticket_number_service_pb2.DESCRIPTOR,
+    review_service_pb2.DESCRIPTOR,
+    work_list_service_pb2.DESCRIPTOR,
+    audit_service_pb2.DESCRIPTOR,
+)
+_ENROLLMENT = (
+    enrollment_feed_service_pb2.DESCRIPTOR,
+    enrollment_service_pb2.DESCRIPTOR,
+    enrollment_session_pb2.DESCRIPTOR,
+)
+_TICKETS = (
+    arrangement_service_pb2.DESCRIPTOR,
+    ticket_service_pb2.DESCRIPTOR,
+    tickets_session_pb2.DESCRIPTOR,
+)
 
 
 @dataclass(frozen=True)
@@ -63,37 +116,21 @@ class ZikaoClient:
 
     def __init__(self, endpoints: Endpoints, files: CertFiles) -> None:
         """`files`: the caller's certificate and key, and the installation's authority."""
-        registration = _open(
-            endpoints.registration,
-            files,
-            "registration",
-            account_service_pb2.DESCRIPTOR,
-            login_service_pb2.DESCRIPTOR,
-            older_candidate_service_pb2.DESCRIPTOR,
-            older_record_service_pb2.DESCRIPTOR,
-            registration_service_pb2.DESCRIPTOR,
-            study_record_service_pb2.DESCRIPTOR,
-            profile_change_service_pb2.DESCRIPTOR,
-            privacy_service_pb2.DESCRIPTOR,
-            ticket_number_service_pb2.DESCRIPTOR,
-            review_service_pb2.DESCRIPTOR,
-            work_list_service_pb2.DESCRIPTOR,
-            audit_service_pb2.DESCRIPTOR,
-        )
-        enrollment = _open(
-            endpoints.enrollment, files, "enrollment", enrollment_service_pb2.DESCRIPTOR
-        )
-        tickets = _open(
-            endpoints.tickets,
-            files,
-            "tickets",
-            arrangement_service_pb2.DESCRIPTOR,
-            ticket_service_pb2.DESCRIPTOR,
-        )
+        registration = _open(endpoints.registration, files, "registration", *_REGISTRATION)
+        enrollment = _open(endpoints.enrollment, files, "enrollment", *_ENROLLMENT)
+        tickets = _open(endpoints.tickets, files, "tickets", *_TICKETS)
         self._channels = (registration, enrollment, tickets)
         self._stack = AsyncExitStack()
         self.accounts = account_service_pb2_grpc.AccountServiceStub(registration)
         self.logins = login_service_pb2_grpc.LoginServiceStub(registration)
+        self.recoveries = recovery_service_pb2_grpc.RecoveryServiceStub(registration)
+        self.identity_provider = identity_provider_service_pb2_grpc.IdentityProviderServiceStub(
+            registration
+        )
+        self.contacts = contact_service_pb2_grpc.ContactServiceStub(registration)
+        self.staff = staff_service_pb2_grpc.StaffServiceStub(registration)
+        self.registration_sessions = registration_session_grpc.SessionServiceStub(registration)
+        self.candidate_feed = candidate_feed_service_pb2_grpc.CandidateFeedServiceStub(registration)
         self.registrations = registration_service_pb2_grpc.RegistrationServiceStub(registration)
         self.study_records = study_record_service_pb2_grpc.StudyRecordServiceStub(registration)
         self.profile_changes = profile_change_service_pb2_grpc.ProfileChangeServiceStub(
@@ -109,8 +146,13 @@ class ZikaoClient:
         self.work_lists = work_list_service_pb2_grpc.WorkListServiceStub(registration)
         self.audits = audit_service_pb2_grpc.AuditServiceStub(registration)
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
+        self.enrollment_feed = enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub(
+            enrollment
+        )
+        self.enrollment_sessions = enrollment_session_grpc.SessionServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
+        self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)
         self.verification = ticket_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:
