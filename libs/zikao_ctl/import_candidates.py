@@ -38,6 +38,7 @@ PROBLEMS_PER_PAGE = 1000
 _NAMESPACE = UUID("6f0f1c52-8a3e-5a8e-9d6b-2f6a3f9f1b70")
 
 OnProgress = Callable[[older.OlderImport], None]
+Say = Callable[[str], None]
 
 
 class ImportFailed(Exception):  # noqa: N818 - says what happened
@@ -71,10 +72,13 @@ class CandidateImport:
     """One file on its way into one service."""
 
     def __init__(
-        self, file: CandidatesFile, settings: ImportSettings, on_progress: OnProgress
+        self, file: CandidatesFile, settings: ImportSettings, on_progress: OnProgress, say: Say
     ) -> None:
+        """`say` gets a sentence whenever the import begins to wait for the service."""
         self._file = file
         self._on_progress = on_progress
+        self._say = say
+        self._waits = False
         self._start = older.StartImportRequest(
             request_id=str(settings.import_id(file)),
             source_name=file.path.name[-200:],
@@ -97,23 +101,30 @@ class CandidateImport:
                     if failed.reason not in NOT_NOW or waited > PATIENCE_SECONDS:
                         fields = "".join(f"\n  - {p.field}: {p.description}" for p in failed.fields)
                         raise ImportFailed(f"{failed}{fields}") from error
+                    self._tell_waiting(target, failed)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _try(self, stub: older_grpc.OlderCandidateServiceAsyncStub) -> Imported:
         begun = await stub.StartImport(self._start, timeout=CALL_TIMEOUT_SECONDS)
         progress = begun.progress
-        self._say(progress)
+        self._moved(progress)
         requests = self._requests(progress.last_line)
         async for answer in stub.ImportOlderCandidates(requests, timeout=STREAM_TIMEOUT_SECONDS):
             progress = answer.progress
-            self._say(progress)
+            self._moved(progress)
         problems = {row.line: list(row.problems) for row in self._unsent()}
         async for problem in self._problems(stub):
             problems[problem.line] = list(problem.problems)
         return Imported(progress, dict(sorted(problems.items())))
 
-    def _say(self, progress: older.OlderImport) -> None:
+    def _tell_waiting(self, target: str, failed: CallFailed) -> None:
+        if not self._waits:
+            self._waits = True
+            self._say(f"{target}: {failed}; trying again for {PATIENCE_SECONDS:.0f} seconds")
+
+    def _moved(self, progress: older.OlderImport) -> None:
         self._moved_at = time.monotonic()
+        self._waits = False
         self._on_progress(progress)
 
     async def _requests(self, last_line: int) -> AsyncIterator[older.ImportOlderCandidatesRequest]:
@@ -149,6 +160,15 @@ class CandidateImport:
                 return
 
 
+def describe_import(imported: Imported) -> str:
+    """What became of the rows, or would have."""
+    done = imported.progress
+    if done.dry_run:
+        entered, replaced = f"would enter {done.entered}", f"replace {done.replaced}"
+        return f"nothing was entered: {entered}, {replaced}, leave {done.unchanged} unchanged"
+    return f"entered {done.entered}, replaced {done.replaced}, unchanged {done.unchanged}"
+
+
 def write_report(imported: Imported, path: Path) -> None:
     """The lines that were not entered, as CSV that spreadsheets read."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -158,8 +178,8 @@ def write_report(imported: Imported, path: Path) -> None:
 
 
 @contextmanager
-def import_bar(total_rows: int) -> Iterator[OnProgress]:
-    """Show on a terminal how many rows are done."""
+def import_bar(total_rows: int) -> Iterator[tuple[OnProgress, Say]]:
+    """Show on a terminal how many rows are done; what is said stands above it."""
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
         task = bar.add_task("导入", total=total_rows)
 
@@ -167,4 +187,7 @@ def import_bar(total_rows: int) -> Iterator[OnProgress]:
             counts = (progress.entered, progress.unchanged, progress.replaced, progress.refused)
             bar.update(task, completed=sum(counts))
 
-        yield show
+        def say(text: str) -> None:
+            bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        yield show, say

@@ -28,6 +28,7 @@ from zikao_ctl.import_candidates import (
     CandidateImport,
     ImportFailed,
     ImportSettings,
+    describe_import,
     import_bar,
     write_report,
 )
@@ -222,15 +223,14 @@ def import_candidates_command(
     """
     try:
         candidates = read_candidates(file, photos)
-        with import_bar(len(candidates.lines)) as show:
-            wanted = CandidateImport(candidates, ImportSettings(replace, dry_run, again), show)
+        with import_bar(len(candidates.lines)) as (show, say):
+            wanted = CandidateImport(candidates, ImportSettings(replace, dry_run, again), show, say)
             imported = asyncio.run(wanted.run(registration, certificate_of(certs, OPERATOR)))
         report = report or file.with_suffix(".problems.csv")
         write_report(imported, report)
     except (CandidatesFileError, ImportFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
-    done = imported.progress
-    click.echo(f"entered {done.entered}, replaced {done.replaced}, unchanged {done.unchanged}")
+    click.echo(describe_import(imported))
     if imported.problems:
         click.echo(f"refused {len(imported.problems)}: {report}")
         sys.exit(ROWS_REFUSED)
