@@ -1,5 +1,6 @@
 """A copy of one's data, and its erasure, over mutual TLS."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from support.registration_people import (
     document_number,
     lease_request,
     log_in,
+    log_in_through,
     new_candidate,
     new_officer,
     pending_candidate,
@@ -33,6 +35,8 @@ from support.registration_server import (
 )
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
+from zikao.registration.v1 import account_service_pb2 as accounts
+from zikao.registration.v1 import login_service_pb2 as logins
 from zikao.registration.v1 import privacy_service_pb2 as privacy
 from zikao.registration.v1 import profile_change_service_pb2 as changes
 from zikao.registration.v1 import registration_service_pb2 as registration
@@ -171,6 +175,61 @@ async def test_a_draft_is_erased(server: RegistrationServer) -> None:
     gone = await candidate.refused(registration.GetRegistrationRequest())
     assert gone.reason == "TOKEN_INVALID"
     await (await server.caller("portal")).call(account_request(1))
+
+
+async def test_no_login_outlives_its_account(server: RegistrationServer) -> None:
+    """One that begins while its account is being erased is ended with the others.
+
+    Without the account's lock the erasure would not see it: nothing would ever tell other
+    processes to refuse its token.
+    """
+    await (await server.caller("portal")).call(account_request(1))
+    portal = await server.caller("portal")
+    tokens = await log_in_through(portal, document_number(1))
+    candidate = portal.with_token(tokens.access_token)
+    beginning = await asyncpg.connect(server.dsn)
+    async with beginning.transaction():
+        await beginning.execute(
+            "SELECT FROM registration.account WHERE kind = 'candidate' FOR NO KEY UPDATE"
+        )
+        await beginning.execute(
+            "INSERT INTO registration.login SELECT (logged_in).* FROM (SELECT json_populate_record("
+            "login, json_build_object('login_id', gen_random_uuid())) AS logged_in "
+            "FROM registration.login JOIN registration.account USING (account_id) "
+            "WHERE kind = 'candidate') AS another"
+        )
+        erasing = asyncio.create_task(candidate.call(erasure()))
+        await until(lambda: is_waited_for(server))
+    await beginning.close()
+    await erasing
+    rows = await server.rows("SELECT revoked_at IS NOT NULL AS ended FROM registration.login")
+    assert [row["ended"] for row in rows] == [True, True]
+    request = logins.RefreshTokenRequest(request_id=new_id(), refresh_token=tokens.refresh_token)
+    assert (await portal.refused(request)).reason == "LOGIN_ENDED"
+
+
+async def test_who_logs_in_while_being_erased(server: RegistrationServer) -> None:
+    """The right password comes too late: the answer is that of somebody unknown."""
+    portal = await server.caller("portal")
+    await portal.call(account_request(1))
+    erasing = await asyncpg.connect(server.dsn)
+    async with erasing.transaction():
+        await erasing.execute("DELETE FROM registration.candidate")
+        await erasing.execute("DELETE FROM registration.account WHERE kind = 'candidate'")
+        request = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+        logging_in = asyncio.create_task(portal.refused(request))
+        await until(lambda: is_waited_for(server))
+    await erasing.close()
+    assert (await logging_in).reason == "LOGIN_FAILED"
+
+
+async def is_waited_for(server: RegistrationServer) -> bool:
+    """Whether somebody waits for a row."""
+    rows = await server.rows(
+        "SELECT 1 FROM pg_catalog.pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return bool(rows)
 
 
 async def own_id(candidate: Caller) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -105,6 +105,10 @@ class AccountStore:
         if row is None:
             raise DomainError(NOT_FOUND)
         return self._account(row)
+
+    async def lock(self, account_ids: Sequence[UUID]) -> None:
+        """Hold accounts that are to be erased: until then no login of them begins."""
+        await self._tx.execute("lock_accounts", account_ids)
 
     async def list_staff(self, after: UUID, limit: int) -> list[Account]:
         """Up to `limit` staff accounts after an id."""

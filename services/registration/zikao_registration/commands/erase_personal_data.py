@@ -51,6 +51,8 @@ async def erase_abandoned(
 async def _erase(
     accounts: AccountStore, privacy: PrivacyStore, candidate_ids: Sequence[UUID], now: datetime
 ) -> None:
+    # Before their logins, as everybody does: one that is just beginning would outlive them.
+    await accounts.lock(candidate_ids)
     for candidate_id in candidate_ids:
         await accounts.revoke_logins(candidate_id, now)
     await privacy.erase(candidate_ids)

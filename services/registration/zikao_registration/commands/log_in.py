@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
@@ -83,10 +83,8 @@ class _Proof:
         return outcome
 
     async def _outcome(self, accounts: AccountStore, store: Store) -> StartedLogin | DomainError:
-        if self.account is None:
-            return DomainError("LOGIN_FAILED")
-        account = await accounts.get_account(self.account.account_id, for_update=True)
-        if account.password_hash != self.account.password_hash:  # changed meanwhile
+        account = await self._locked(accounts)
+        if account is None:
             return DomainError("LOGIN_FAILED")
         if account.disabled_at is not None:
             return DomainError("ACCOUNT_DISABLED")
@@ -97,6 +95,18 @@ class _Proof:
             return DomainError(refused)
         caller, now = self.attempt.caller, self.attempt.now
         return await start_login(accounts, account, self.rules, caller=caller, now=now)
+
+    async def _locked(self, accounts: AccountStore) -> Account | None:
+        """The account; None where the password is another by now, or the account is erased."""
+        if self.account is None:
+            return None
+        try:
+            account = await accounts.get_account(self.account.account_id, for_update=True)
+        except DomainError as error:
+            if error.reason != NOT_FOUND:
+                raise
+            return None
+        return account if account.password_hash == self.account.password_hash else None
 
     async def _audit(self, store: Store, account: Account) -> None:
         caller = self.attempt.caller

@@ -167,6 +167,8 @@ CREATE INDEX candidate_pending_idx ON registration.candidate (queued_at, candida
     WHERE state IN ('pending_review', 'pending_confirmation');
 CREATE INDEX candidate_leased_by_idx ON registration.candidate (leased_by)
     WHERE leased_by IS NOT NULL;
+CREATE INDEX candidate_first_approved_by_idx ON registration.candidate (first_approved_by)
+    WHERE first_approved_by IS NOT NULL;
 CREATE INDEX candidate_county_idx
     ON registration.candidate (county_code, queued_at, candidate_id);
 CREATE INDEX candidate_queue_idx ON registration.candidate (queued_at, candidate_id);
@@ -369,6 +371,8 @@ CREATE INDEX profile_change_candidate_idx
     ON registration.profile_change (candidate_id, requested_at);
 CREATE INDEX profile_change_session_idx ON registration.profile_change (session_code, state)
     WHERE state IN ('awaiting_evidence', 'pending', 'approved');
+CREATE INDEX profile_change_decided_by_idx ON registration.profile_change (decided_by)
+    WHERE decided_by IS NOT NULL;
 CREATE INDEX profile_change_list_idx
     ON registration.profile_change (requested_at, change_id) INCLUDE (county_code, state);
 
@@ -395,6 +399,7 @@ CREATE TABLE registration.decision (
 COMMENT ON TABLE registration.decision IS
     'What offices decided, in which county, on what was handed in when; append-only';
 CREATE INDEX decision_candidate_idx ON registration.decision (candidate_id, decision_id DESC);
+CREATE INDEX decision_officer_idx ON registration.decision (officer_id);
 CREATE INDEX decision_county_idx
     ON registration.decision (session_code, county_code, decided_at)
     INCLUDE (approved, needs_confirmation, submitted_at);

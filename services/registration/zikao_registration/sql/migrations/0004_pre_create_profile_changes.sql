@@ -44,5 +44,7 @@ CREATE INDEX profile_change_candidate_idx
     ON registration.profile_change (candidate_id, requested_at);
 CREATE INDEX profile_change_session_idx ON registration.profile_change (session_code, state)
     WHERE state IN ('awaiting_evidence', 'pending', 'approved');
+CREATE INDEX profile_change_decided_by_idx ON registration.profile_change (decided_by)
+    WHERE decided_by IS NOT NULL;
 CREATE INDEX profile_change_list_idx
     ON registration.profile_change (requested_at, change_id) INCLUDE (county_code, state);

@@ -31,6 +31,14 @@ LIMIT $2;
 -- name: lock_account
 SELECT account_id FROM registration.account WHERE account_id = $1 FOR NO KEY UPDATE;
 
+-- In one order: whoever else locks several waits, and there is no circle.
+-- name: lock_accounts
+SELECT account_id
+FROM registration.account
+WHERE account_id = ANY ($1::uuid[])
+ORDER BY account_id
+FOR UPDATE;
+
 -- name: set_password
 UPDATE registration.account SET password_hash = $2, must_change_password = $3
 WHERE account_id = $1;
