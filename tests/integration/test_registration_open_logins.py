@@ -133,13 +133,20 @@ async def test_a_refresh_token_is_the_callers(server: RegistrationServer) -> Non
     assert await is_out(portal, tokens)
 
 
-@pytest.mark.parametrize("made_up", ["x", f"{uuid4().hex}.{'a' * 43}", "a" * 128])
+@pytest.mark.parametrize(
+    "made_up", ["x", f"{uuid4().hex}.{'a' * 22}.{'a' * 43}", "a" * 128, "the login's"]
+)
 async def test_what_is_no_refresh_token(server: RegistrationServer, made_up: str) -> None:
     """Guesses end nothing, and are told nothing."""
     portal, tokens = await server.caller("portal"), await begin(server)
+    if made_up == "the login's":  # which every access token names
+        login_id, _family, secret = tokens.refresh_token.split(".")
+        made_up = f"{login_id}.{'a' * 22}.{secret}"
     request = logins.RefreshTokenRequest(request_id=new_id(), refresh_token=made_up)
-    assert (await portal.refused(request)).reason == "LOGIN_ENDED"
+    for caller in (portal, await server.caller("other-portal")):
+        assert (await caller.refused(request)).reason == "LOGIN_ENDED"
     await refresh(portal, tokens)
+    await portal.with_token(tokens.access_token).call(GET)
 
 
 async def test_idle_staff_are_logged_out(server: RegistrationServer) -> None:
@@ -167,6 +174,18 @@ async def test_log_out(server: RegistrationServer) -> None:
     await me.call(logins.LogOutRequest(request_id=new_id()))
     assert await is_out(portal, tokens)
     await portal.with_token(other.access_token).call(GET)
+
+
+async def test_what_has_happened_is_no_error(server: RegistrationServer) -> None:
+    """Who has logged out is told so, when the process cannot read just now who has."""
+    portal, tokens = await server.caller("portal"), await begin(server)
+    await server.rows("REVOKE SELECT ON registration.login FROM CURRENT_USER")
+    columns = "login_id, account_id, caller, restricted, revoked_at, expires_at"
+    await server.rows(f"GRANT SELECT ({columns}) ON registration.login TO CURRENT_USER")
+    me = portal.with_token(tokens.access_token)
+    await me.call(logins.LogOutRequest(request_id=new_id()))
+    await server.rows("GRANT SELECT ON registration.login TO CURRENT_USER")
+    await until_refused(me)
 
 
 async def test_log_out_of_another_login(server: RegistrationServer) -> None:

@@ -19,9 +19,9 @@ class SealedAnswers:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def key_of(self, request: Message) -> RequestKey:
-        """The key of a mutation's request, in the name of the current actor."""
-        return key_of(request, self.digest)
+    def key_of(self, request: Message, *, asker: str = "") -> RequestKey:
+        """The key of a mutation's request, in the name of the current actor or of `asker`."""
+        return key_of(request, self.digest, asker=asker)
 
     def digest(self, body: bytes) -> bytes:
         """The keyed digest of a request's body."""

@@ -36,10 +36,16 @@ class LoginStore:
             login.account_id,
             login.caller,
             login.restricted,
+            login.family_sha256,
             login.refresh_sha256,
             login.created_at,
             login.expires_at,
         )
+
+    async def find(self, login_id: UUID) -> Login | None:
+        """A login as it is now; None for one that never was, or lapsed."""
+        row = await self._tx.fetchrow("find_login", login_id)
+        return Login(**row) if row else None
 
     async def lock(self, login_id: UUID) -> Login | None:
         """A login, held until the transaction ends; None for one that never was, or lapsed."""
@@ -49,7 +55,12 @@ class LoginStore:
     async def rotate(self, login: Login) -> None:
         """Store its new refresh token, and what it may do from now on."""
         await self._tx.execute(
-            "rotate_login", login.login_id, login.refresh_sha256, login.restricted, login.used_at
+            "rotate_login",
+            login.login_id,
+            login.family_sha256,
+            login.refresh_sha256,
+            login.restricted,
+            login.used_at,
         )
 
     async def list_open(self, account_id: UUID, now: datetime) -> list[Login]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+import structlog
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue
 from zikao.registration.v1 import types_pb2
@@ -50,6 +51,7 @@ from zikao_registration.work_list_store import WorkListStore
 ACCOUNT_TRANSACTIONS = 3
 
 R = TypeVar("R", bound=Message)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,18 @@ class Parts:
     @asynccontextmanager
     async def spreading_revocations(self) -> AsyncIterator[None]:
         """What the block revokes is refused here when it ends, elsewhere within a poll."""
+        yield
+        await self.spread_revocations()
+
+    async def spread_revocations(self) -> None:
+        """Refuse here what was just revoked; when that fails, the next poll does it.
+
+        It has happened, so that no error may say otherwise.
+        """
         try:
-            yield
-        finally:
             await self.revocations.work()
+        except Exception:
+            log.exception("revoked logins are read at the next poll")
 
     def login_tokens(self, started: StartedLogin) -> types_pb2.LoginTokens:
         """The tokens of a login that has begun or goes on."""
@@ -168,13 +178,15 @@ class Parts:
         request: Message,
         response_type: type[R],
         check: Callable[[Transaction], Awaitable[object]],
+        *,
+        asker: str = "",
     ) -> R | None:
         """The first answer to a repeated request; None for a new one that passes `check`.
 
         For requests whose work costs much before its transaction begins: those that would be
         refused there must not get that far.
         """
-        key = self.answers.key_of(request)
+        key = self.answers.key_of(request, asker=asker)
         async with self.db.read() as tx:
             stored = await recall(tx, SCHEMA, key)
             if stored is None:

@@ -8,19 +8,24 @@ from zikao_registration.domain.accounts import is_initial_password
 from zikao_registration.domain.open_logins import RefreshToken
 from zikao_registration.domain.revocations import BEFORE_EVERYTHING, RevocationCursor
 
-SECRET = "s" * 43
+FAMILY, SECRET = "f" * 22, "s" * 43
 
 
 def test_a_refresh_token_is_read_back() -> None:
     """The text names its login, and its hash does not show it."""
-    token = RefreshToken(uuid4(), SECRET)
+    token = RefreshToken(uuid4(), FAMILY, SECRET)
     assert RefreshToken.parse(str(token)) == token
     assert len(token.sha256) == 32
     assert SECRET not in repr(token)
+    assert FAMILY not in repr(token)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", SECRET, f".{SECRET}", f"{uuid4()}.{SECRET}", f"{uuid4().hex}.{SECRET}s"]
+    "text",
+    [
+        *("", "x", SECRET, f".{FAMILY}.{SECRET}", f"{uuid4().hex}.{SECRET}"),
+        *(f"{uuid4()}.{FAMILY}.{SECRET}", f"{uuid4().hex}.{FAMILY}.{SECRET}s"),
+    ],
 )
 def test_what_is_no_refresh_token(text: str) -> None:
     """Nothing else is looked up."""

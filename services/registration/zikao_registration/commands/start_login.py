@@ -26,12 +26,13 @@ async def start_login(
     The account's row is locked, and `account` is what is in it: whoever changes a password,
     disables the account or revokes its logins comes before or after, never between.
     """
-    token = _new_token(uuid4())
+    token = _first_token(uuid4())
     login = Login(
         login_id=token.login_id,
         account_id=account.account_id,
         caller=caller,
         restricted=rules.is_restricted(account),
+        family_sha256=token.family_sha256,
         refresh_sha256=token.sha256,
         created_at=now,
         used_at=now,
@@ -48,15 +49,30 @@ async def go_on_with(
     rules: LoginRules,
     login: Login,
     *,
+    used_up: RefreshToken | None = None,
     restricted: bool,
     now: datetime,
 ) -> StartedLogin:
-    """The same login with a new refresh token; its row is locked."""
-    token = _new_token(login.login_id)
-    login = replace(login, refresh_sha256=token.sha256, restricted=restricted, used_at=now)
+    """The same login with a new refresh token, its row is locked.
+
+    It follows the one that is used up; without one it begins a family, and what there was before
+    is none of the login's any more.
+    """
+    token = _next_token(used_up) if used_up else _first_token(login.login_id)
+    login = replace(
+        login,
+        family_sha256=token.family_sha256,
+        refresh_sha256=token.sha256,
+        restricted=restricted,
+        used_at=now,
+    )
     await accounts.logins.rotate(login)
     return StartedLogin(account, login, token, rules.needs_second_factor(account))
 
 
-def _new_token(login_id: UUID) -> RefreshToken:
-    return RefreshToken(login_id, secrets.token_urlsafe(32))
+def _first_token(login_id: UUID) -> RefreshToken:
+    return RefreshToken(login_id, secrets.token_urlsafe(16), secrets.token_urlsafe(32))
+
+
+def _next_token(used_up: RefreshToken) -> RefreshToken:
+    return replace(used_up, secret=secrets.token_urlsafe(32))

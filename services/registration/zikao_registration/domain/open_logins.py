@@ -15,7 +15,7 @@ from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import LoginLimit
 
 MAX_OPEN_LOGINS = 20
-_REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Login:
     account_id: UUID
     caller: str
     restricted: bool
+    family_sha256: bytes = field(repr=False)
     refresh_sha256: bytes = field(repr=False)
     created_at: datetime
     used_at: datetime
@@ -70,29 +71,45 @@ class Login:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """The login it is of, and a secret of 256 bits: so much randomness needs no slow hash."""
+    """The login it is of, what all its tokens have in common, and a secret of its own.
+
+    Access tokens name their login, so that who has seen one could make something up; who has
+    the `family` (128 bits) right had a genuine token. The secret has 256 bits: so much
+    randomness needs no slow hash.
+    """
 
     login_id: UUID
+    family: str = field(repr=False)
     secret: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> RefreshToken | None:
         """Read one; None for what is none."""
         found = _REFRESH_TOKEN.fullmatch(text)
-        return cls(UUID(found[1]), found[2]) if found else None
+        return cls(UUID(found[1]), found[2], found[3]) if found else None
 
     def __str__(self) -> str:
         """The text that its owner keeps."""
-        return f"{self.login_id.hex}.{self.secret}"
+        return f"{self.login_id.hex}.{self.family}.{self.secret}"
+
+    @property
+    def family_sha256(self) -> bytes:
+        """What is stored of the family."""
+        return hashlib.sha256(self.family.encode()).digest()
 
     @property
     def sha256(self) -> bytes:
-        """What is stored of it."""
+        """What is stored of the secret."""
         return hashlib.sha256(self.secret.encode()).digest()
+
+    def is_of(self, login: Login) -> bool:
+        """Whether it was made for the login, used up by now or not."""
+        return hmac.compare_digest(login.family_sha256, self.family_sha256)
 
     def is_current(self, login: Login, caller: str) -> bool:
         """Whether it is the login's last one, from the caller the login began through."""
-        return login.caller == caller and hmac.compare_digest(login.refresh_sha256, self.sha256)
+        is_last = self.is_of(login) and hmac.compare_digest(login.refresh_sha256, self.sha256)
+        return is_last and login.caller == caller
 
 
 def require_refresh_token(text: str) -> RefreshToken:

@@ -37,8 +37,14 @@ class LoginRpc(login_service_pb2_grpc.LoginServiceServicer):
             started = await refreshing.refresh(parts.accounts(tx))
             return login_service_pb2.RefreshTokenResponse(tokens=parts.login_tokens(started))
 
+        async def check(tx: Transaction) -> None:
+            await refreshing.require_genuine(parts.accounts(tx))
+
         response_type = login_service_pb2.RefreshTokenResponse
-        async with refreshing.ending_reused(parts.open_accounts, parts.revocations.work):
+        first = await parts.answered_before(request, response_type, check, asker=caller)
+        if first is not None:
+            return first
+        async with refreshing.ending_reused(parts.open_accounts, parts.spread_revocations):
             return await parts.run_once(request, response_type, work, asker=caller)
 
     async def LogOut(

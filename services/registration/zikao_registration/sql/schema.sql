@@ -65,6 +65,7 @@ CREATE TABLE registration.login (
     account_id uuid NOT NULL,
     caller text NOT NULL,
     restricted boolean NOT NULL,
+    family_sha256 bytea NOT NULL,
     refresh_sha256 bytea NOT NULL,
     created_at timestamptz NOT NULL,
     used_at timestamptz NOT NULL,
@@ -72,11 +73,14 @@ CREATE TABLE registration.login (
     revoked_at timestamptz,
     revoked_xid xid8,
     CONSTRAINT login_pkey PRIMARY KEY (login_id),
+    CONSTRAINT login_family_sha256_check CHECK (octet_length(family_sha256) = 32),
     CONSTRAINT login_refresh_sha256_check CHECK (octet_length(refresh_sha256) = 32),
     CONSTRAINT login_revoked_check CHECK ((revoked_at IS NULL) = (revoked_xid IS NULL))
 );
 COMMENT ON TABLE registration.login IS
     'Who is logged in through which caller, until it lapses or is revoked';
+COMMENT ON COLUMN registration.login.family_sha256 IS
+    'Of what its refresh tokens have in common: one that is used up is told from a made-up one';
 COMMENT ON COLUMN registration.login.revoked_xid IS
     'The transaction that revoked it: other processes ask for those they have not seen';
 CREATE INDEX login_account_idx ON registration.login (account_id);

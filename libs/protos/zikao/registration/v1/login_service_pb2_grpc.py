@@ -93,8 +93,8 @@ class LoginServiceServicer:
         requests at once with one token therefore one gets a pair, and the login has ended: a
         client refreshes one at a time.
 
-        Nothing but a refresh token of 256 random bits gets further than one look into the
-        database, so that guesses are not counted.
+        What was never a refresh token of the login ends nothing: it gets no further than one
+        look into the database, so that guesses are not counted.
 
         Errors: INVALID_REQUEST, LOGIN_ENDED, REQUEST_ID_REUSED.
         """

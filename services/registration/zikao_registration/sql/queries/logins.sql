@@ -1,23 +1,31 @@
 -- name: insert_login
 INSERT INTO registration.login (
-    login_id, account_id, caller, restricted, refresh_sha256, created_at, used_at, expires_at
+    login_id, account_id, caller, restricted, family_sha256, refresh_sha256, created_at, used_at,
+    expires_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8);
+
+-- name: find_login
+SELECT login_id, account_id, caller, restricted, family_sha256, refresh_sha256, created_at, used_at,
+    expires_at, revoked_at
+FROM registration.login
+WHERE login_id = $1;
 
 -- name: lock_login
-SELECT login_id, account_id, caller, restricted, refresh_sha256, created_at, used_at, expires_at,
-    revoked_at
+SELECT login_id, account_id, caller, restricted, family_sha256, refresh_sha256, created_at, used_at,
+    expires_at, revoked_at
 FROM registration.login
 WHERE login_id = $1
 FOR UPDATE;
 
 -- name: rotate_login
-UPDATE registration.login SET refresh_sha256 = $2, restricted = $3, used_at = $4
+UPDATE registration.login
+SET family_sha256 = $2, refresh_sha256 = $3, restricted = $4, used_at = $5
 WHERE login_id = $1;
 
 -- name: list_open_logins
-SELECT login_id, account_id, caller, restricted, refresh_sha256, created_at, used_at, expires_at,
-    revoked_at
+SELECT login_id, account_id, caller, restricted, family_sha256, refresh_sha256, created_at, used_at,
+    expires_at, revoked_at
 FROM registration.login
 WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2
 ORDER BY created_at DESC, login_id;
