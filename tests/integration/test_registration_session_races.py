@@ -32,8 +32,9 @@ from support.service_databases import MakeDatabase
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao_kit.crypto import KeyRing
 
-NEXT_CODE, NEXT_DIGITS = "23.1", "231"
-NEXT_NUMBER = f"0104{NEXT_DIGITS}00001"
+# A session that the province adds later, though it is the earlier one.
+LATE_CODE, LATE_DIGITS = "21.2", "212"
+LATE_NUMBER = f"0104{LATE_DIGITS}00001"
 OTHER_FORMAT = "{session:3}{city:2}{county:2}{serial:5}"
 ONLY_WUHOU = [session.RegistrationCounty(code=WUHOU, name="武侯区")]
 
@@ -76,10 +77,10 @@ async def start_waiting(
 
 
 async def an_import(server: RegistrationServer, tmp_path: Path) -> Awaitable[Any]:
-    """Of a number that the next session would give out."""
+    """Of a number that the session to be applied would give out."""
     operator = await server.caller("operator")
     begun = await operator.call(start_request())
-    return send_rows(operator, begun.progress.import_id, [older_row(ticket_number=NEXT_NUMBER)])
+    return send_rows(operator, begun.progress.import_id, [older_row(ticket_number=LATE_NUMBER)])
 
 
 async def first_approval(server: RegistrationServer, tmp_path: Path) -> Awaitable[Any]:
@@ -112,7 +113,7 @@ async def first_change(server: RegistrationServer, tmp_path: Path) -> Awaitable[
 @pytest.mark.parametrize(
     ("write", "settings"),
     [
-        (an_import, {"code": NEXT_CODE, "ticket_number_session": NEXT_DIGITS}),
+        (an_import, {"code": LATE_CODE, "ticket_number_session": LATE_DIGITS}),
         (first_approval, {"ticket_number_format": OTHER_FORMAT}),
         (first_application, {"counties": ONLY_WUHOU}),
         (first_change, {}),
@@ -137,12 +138,12 @@ async def test_an_import_that_comes_second_is_refused(
 ) -> None:
     """Rows that were looked at before a session was applied are held against it as well."""
     rows = await an_import(server, tmp_path)
-    applied = apply_session(server, code=NEXT_CODE, ticket_number_session=NEXT_DIGITS)
+    applied = apply_session(server, code=LATE_CODE, ticket_number_session=LATE_DIGITS)
     async with table_kept(server, "session"):
         applying = await start_waiting(server, applied, 1)
         importing = await start_waiting(server, rows, 2)
-    assert await applying == [f"新增考次{NEXT_CODE}：区县2个"]
+    assert await applying == [f"新增考次{LATE_CODE}：区县2个"]
     (answer,) = await importing
     (problem,) = answer.problems
-    assert list(problem.problems) == [f"准考证号属于本系统考次{NEXT_CODE}的号段"]
+    assert list(problem.problems) == [f"准考证号属于本系统考次{LATE_CODE}的号段"]
     assert await server.rows("SELECT 1 FROM registration.older_record") == []

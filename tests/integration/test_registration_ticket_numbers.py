@@ -278,11 +278,8 @@ async def test_the_only_photo_stays_with_the_person(server: RegistrationServer) 
     officer = await new_officer(server)
     await officer.call(merge_request(1, 2))
     await activate(server)
-    await enter(
-        server,
-        older_row(3, photo_jpeg=b"", has_account=True),
-        older_row(4, document_number=document_number(3)),
-    )
+    await enter(server, older_row(3, photo_jpeg=b"", has_account=True))
+    await enter(server, older_row(4, document_number=document_number(3)))
     await officer.call(merge_request(3, 4))
     rows = await server.rows("SELECT photo.sha256 FROM registration.photo")
     assert len(rows) == 2

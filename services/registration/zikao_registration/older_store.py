@@ -137,6 +137,13 @@ class OlderStore:
         rows = await self._tx.fetch("list_numbers_of_document", index, list(known))
         return [row["ticket_number"] for row in rows]
 
+    async def find_to_merge(self, records: Sequence[OlderRecord]) -> set[str]:
+        """The numbers of those records whose persons have other numbers that wait."""
+        numbers = [record.ticket_number for record in records]
+        indexes = [self.document_index(record.document) for record in records]
+        rows = await self._tx.fetch("find_to_merge", numbers, indexes)
+        return {row["ticket_number"] for row in rows}
+
     async def list_numbers_of_person(
         self, known: StoredNumber, after: str, limit: int
     ) -> list[StoredNumber]:

@@ -33,7 +33,13 @@ SESSION = Session(
     ticket_number_session="221",
     counties={"510104": "锦江区"},
 )
-RULES = RowRules(date(2022, 2, 21), [SESSION], RareCharacters(), lambda code: code != "510199")
+RULES = RowRules(
+    date(2022, 2, 21),
+    [SESSION],
+    RareCharacters(),
+    lambda code: code != "510199",
+    makes_accounts=False,
+)
 GOOD = OlderRow(
     line=1,
     ticket_number="010412300001",
@@ -59,6 +65,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "major_code": ("W-1", "专业代码"),
     "mobile": ("138", "手机号码"),
     "photo_jpeg": (b"no picture", "照片"),
+    "has_account": (True, "已有账号"),
 }
 
 

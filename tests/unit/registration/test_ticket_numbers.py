@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zikao_kit.errors import DomainError
-from zikao_registration.domain.ticket_numbers import FormatInvalid, TicketNumberFormat
+from zikao_registration.domain.ticket_numbers import (
+    FormatInvalid,
+    NumberParts,
+    TicketNumberFormat,
+    is_earlier,
+)
 
 SICHUAN = TicketNumberFormat("{city:2}{county:2}{session:3}{serial:5}")
 # Of one province: its first two digits are not in the number.
@@ -29,6 +34,29 @@ def test_no_two_numbers_are_equal(
     made = {numbers.make(county, session, serial) for county, serial in taken}
     assert len(made) == len(taken)
     assert {len(number) for number in made} == {12}
+
+
+@given(
+    st.permutations(["{city:2}", "{county:2}", "{session:3}", "{serial:3}", "99"]),
+    st.integers(0, 999).map(lambda value: f"{value:03}"),
+    places,
+)
+def test_what_was_made_is_read(template: list[str], session: str, place: tuple[str, int]) -> None:
+    """A number says its area and its session, whatever the order; another format reads nothing."""
+    numbers, (county, serial) = TicketNumberFormat("".join(template)), place
+    number = numbers.make(county, session, serial)
+    assert numbers.read(number) == NumberParts(county[2:], session)
+    assert TicketNumberFormat("7{city:2}{county:2}{session:3}{serial:4}").read("9" * 12) is None
+
+
+@pytest.mark.parametrize(
+    ("session", "before"), [("221", "212"), ("221", "981"), ("221", "811"), ("002", "992")]
+)
+def test_sessions_have_an_order(session: str, before: str) -> None:
+    """Digits begin with two of the year, also across the century."""
+    assert is_earlier(before, than=session)
+    assert not is_earlier(session, than=before)
+    assert not is_earlier(session, than=session)
 
 
 @pytest.mark.parametrize("serial", [0, 100_000])

@@ -33,10 +33,16 @@ async def admit_older(
     """Ids of new candidates by ticket number; each has its number, and is in the feed.
 
     Of the records, whose numbers the transaction has locked, those without a document and those
-    of people who have an account already are left as they are. `password_hash` None is the
-    initial password.
+    of people who have an account or another waiting number already are left as they are: which
+    number is the person's is an office's to say, of the offices of all of them.
+    `password_hash` None is the initial password.
     """
-    drafts = [_registration(record, record.document, now) for record in records if record.document]
+    to_merge = await older.find_to_merge(records)
+    drafts = [
+        _registration(record, record.document, now)
+        for record in records
+        if record.document and record.ticket_number not in to_merge
+    ]
     documents = {draft.candidate_id: draft.document for draft in drafts}
     made = await accounts.insert_candidates(documents, password_hash, now)
     admitted = [draft for draft in drafts if draft.candidate_id in made]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
+from zikao_kit.tokens import SERVICE_ROLE
 
 
 class NumberStatus(StrEnum):
@@ -34,6 +35,11 @@ class Outcome(StrEnum):
     ENTERED = "entered"
     UNCHANGED = "unchanged"
     REPLACED = "replaced"
+
+
+# Whoever enters such a row knows the initial password, and can be its person until they come; and
+# who had an account is known to the old system alone, which is the province's.
+ACCOUNT_MAKERS = frozenset({SERVICE_ROLE, "province_officer"})
 
 
 @dataclass(frozen=True)

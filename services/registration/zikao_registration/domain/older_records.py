@@ -18,7 +18,7 @@ from zikao_registration.domain.photos import KIBIBYTE, PHOTO_MAX_BYTES, PHOTO_SH
 from zikao_registration.domain.photos import PHOTO_SHAPE_TOLERANCE as TOLERANCE
 from zikao_registration.domain.rare_characters import RareCharacters, private_in
 from zikao_registration.domain.session import Session
-from zikao_registration.domain.ticket_numbers import TICKET_NUMBER_DIGITS
+from zikao_registration.domain.ticket_numbers import TICKET_NUMBER_DIGITS, is_earlier
 
 # Enough to be recognised on a ticket; and what a printer can take without trouble.
 OLDER_PHOTO_MIN_WIDTH_PIXELS = 90
@@ -104,12 +104,16 @@ class RefusedRow:
 
 @dataclass(frozen=True)
 class RowRules:
-    """What rows are held against, the same for all of a message."""
+    """What rows are held against, the same for all of a message.
+
+    `makes_accounts`: whether rows of people who had an account are taken.
+    """
 
     today: date
     sessions: Sequence[Session]
     rare_characters: RareCharacters
     covers: Callable[[str], bool]
+    makes_accounts: bool
 
     @property
     def provinces(self) -> Collection[str]:
@@ -177,6 +181,8 @@ class _Checker:
         self._rules = rules
         self._provinces = rules.provinces
         self._patterns = _patterns(rules.sessions)
+        # Older numbers were given out before it.
+        self._first = min(rules.sessions, key=lambda s: s.registration_opens_at, default=None)
 
     def check(self, row: OlderRow) -> OlderRecord | RefusedRow:
         number, county = normalised(row.ticket_number), normalised(row.county_code)
@@ -184,7 +190,7 @@ class _Checker:
         document, wrong_document = self._document(row)
         wrong_photo, photo = _read_photo(row.photo_jpeg) if row.photo_jpeg else ("", None)
         problems = [
-            *self._wrong_number(number),
+            *self._wrong_number(number, county),
             *wrong_document,
             *_wrong_name(name),
             *_wrong_sex(row.sex, document),
@@ -192,6 +198,7 @@ class _Checker:
             *_wrong_major(row),
             *_wrong_mobile(normalised(row.mobile)),
             *([f"照片不符合要求：{wrong_photo}"] if wrong_photo else []),
+            *self._wrong_account(row),
         ]
         if problems or row.sex is None or row.track is None:
             return RefusedRow(row.line, tuple(problems))
@@ -208,10 +215,30 @@ class _Checker:
             photo=photo,
         )
 
-    def _wrong_number(self, number: str) -> Iterator[str]:
+    def _wrong_number(self, number: str, county: str) -> Iterator[str]:
         if not _TICKET_NUMBER.fullmatch(number):
             yield f"准考证号应为{TICKET_NUMBER_DIGITS}位数字"
-        yield from _reserved(number, self._patterns)
+            return
+        reserved = list(_reserved(number, self._patterns))
+        yield from reserved
+        if not reserved and self._first:
+            yield from self._wrong_parts(number, self._first, county[:2])
+
+    def _wrong_parts(self, number: str, first: Session, province: str) -> Iterator[str]:
+        """Nobody takes numbers that a session will give out, nor those of other offices.
+
+        A candidate may have moved, and a county may be abolished: so the number need not be of
+        the row's county, but of the office's area.
+        """
+        parts = first.ticket_numbers.read(number)
+        if parts and not is_earlier(parts.session, first.ticket_number_session):
+            yield f"准考证号的考次段应早于本系统首个考次{first.code}"
+        if parts and not self._rules.covers(province + parts.area):
+            yield "准考证号的区县段不属于本单位管辖，应由上级考试机构导入"
+
+    def _wrong_account(self, row: OlderRow) -> Iterator[str]:
+        if row.has_account and not self._rules.makes_accounts:
+            yield "已有账号的考生应由省级考试机构导入"
 
     def _document(self, row: OlderRow) -> tuple[Document | None, list[str]]:
         if not row.document_number.strip():

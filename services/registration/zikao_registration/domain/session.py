@@ -95,12 +95,16 @@ class Session:
     @property
     def ticket_number_pattern(self) -> re.Pattern[str]:
         """What all ticket numbers of the session look like, and none of another."""
-        return TicketNumberFormat(self.ticket_number_format).pattern(self.ticket_number_session)
+        return self.ticket_numbers.pattern(self.ticket_number_session)
+
+    @property
+    def ticket_numbers(self) -> TicketNumberFormat:
+        """What makes and reads the session's ticket numbers."""
+        return TicketNumberFormat(self.ticket_number_format)
 
     def make_ticket_number(self, county_code: str, serial: int) -> str:
         """Return the ticket number of a serial; raises SERIALS_EXHAUSTED beyond the last."""
-        numbers = TicketNumberFormat(self.ticket_number_format)
-        return numbers.make(county_code, self.ticket_number_session, serial)
+        return self.ticket_numbers.make(county_code, self.ticket_number_session, serial)
 
 
 def session_problems(session: Session) -> list[FieldProblem]:

@@ -8,6 +8,7 @@ systems expect.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from zikao_kit.errors import DomainError
 
@@ -18,6 +19,14 @@ _TOKEN = re.compile(r"\{(?P<field>[a-z]+):(?P<digits>[1-9])\}|(?P<literal>[0-9]+
 
 class FormatInvalid(ValueError):  # noqa: N818 - says what is wrong
     """The format cannot make unique numbers; the text says why, in Chinese."""
+
+
+@dataclass(frozen=True)
+class NumberParts:
+    """What a number says: `area` is city and county, without the province."""
+
+    area: str
+    session: str
 
 
 class TicketNumberFormat:
@@ -58,12 +67,30 @@ class TicketNumberFormat:
         }
         return "".join(values[field] if field else literal for field, literal in self._tokens)
 
+    def read(self, number: str) -> NumberParts | None:
+        """What a number of any session says; None for one of another format."""
+        parts = {field: f"(?P<{field}>[0-9]{{{digits}}})" for field, digits in self._widths.items()}
+        found = self._compiled(parts).fullmatch(number)
+        return found and NumberParts(found["city"] + found["county"], found["session"])
+
     def pattern(self, session_digits: str) -> re.Pattern[str]:
         """What the numbers of a session look like."""
         parts = {field: f"[0-9]{{{digits}}}" for field, digits in self._widths.items()}
-        parts["session"] = session_digits
+        return self._compiled(parts | {"session": session_digits})
+
+    def _compiled(self, parts: dict[str, str]) -> re.Pattern[str]:
         return re.compile("".join(parts[f] if f else text for f, text in self._tokens), re.ASCII)
 
     @property
     def _digits(self) -> int:
         return sum(self._widths.values()) + sum(len(literal) for _, literal in self._tokens)
+
+
+def is_earlier(session_digits: str, than: str) -> bool:
+    """Say whether digits are of a session before another; both are of one format.
+
+    They begin with the end of the year, so 981 comes before 221: of all that there may be, half
+    lie before a session and half after it.
+    """
+    circle: int = 10 ** len(than)
+    return 0 < (int(than) - int(session_digits)) % circle <= circle // 2

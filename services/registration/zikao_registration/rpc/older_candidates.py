@@ -14,6 +14,7 @@ from zikao_registration.commands.import_older_candidates import (
     require_ascending,
 )
 from zikao_registration.commands.start_import import find_import, start_import
+from zikao_registration.domain.older_imports import ACCOUNT_MAKERS
 from zikao_registration.domain.older_records import CheckedRows, RowRules, check_rows
 from zikao_registration.older_convert import (
     import_from_pb,
@@ -86,8 +87,9 @@ class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceSe
         """Look at the rows beside the loop, before a transaction begins."""
         async with self._parts.db.read() as tx:
             sessions = await self._parts.store(tx).sessions.load_all()
-        today, covers = self._parts.clock.now().date(), current_actor().covers
-        rules = RowRules(today, sessions, self._parts.rare_characters, covers)
+        today, actor = self._parts.clock.now().date(), current_actor()
+        makes_accounts, rare = actor.role in ACCOUNT_MAKERS, self._parts.rare_characters
+        rules = RowRules(today, sessions, rare, actor.covers, makes_accounts)
         rows = [row_from_pb(row) for row in request.rows]
         return await asyncio.to_thread(check_rows, rows, rules)
 

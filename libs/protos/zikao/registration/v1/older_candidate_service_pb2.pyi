@@ -186,7 +186,13 @@ class OlderCandidateRow(_message.Message):
     """
     has_account: _builtins.bool
     """True for one who had an account in the old system: it is made at once, with the
-    initial password, where document and photo are there; nothing need be activated.
+    initial password, where the document number is there and the person has neither an
+    account nor another older number; nothing need be activated. Where there is another
+    number an office merges them, and the person activates the one that stays.
+
+    A problem in rows of a county or city officer. Who enters such a row knows the initial
+    password, and could be its person until they come; and who had an account is known to
+    the province alone, which kept the old system.
     """
     def __init__(
         self,

@@ -90,6 +90,12 @@ class OlderCandidateServiceServicer:
         and nobody has activated it. What an office has filled in since stays in any case.
         Private-use characters of old systems become the real ones; unknown ones are problems.
 
+        A row's county lies in the office's scope, and so do city and county in its ticket number,
+        read by the format of the first session of this system: who has moved, or whose county is
+        abolished, is entered by an office above both. The number's session comes before that
+        first one, of all the digits that go round with the century half: no import can take
+        numbers that a session is still to give out.
+
         Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
         OVERLOADED.
         """

@@ -57,6 +57,12 @@ class OlderCandidateServiceStub:
     and nobody has activated it. What an office has filled in since stays in any case.
     Private-use characters of old systems become the real ones; unknown ones are problems.
 
+    A row's county lies in the office's scope, and so do city and county in its ticket number,
+    read by the format of the first session of this system: who has moved, or whose county is
+    abolished, is entered by an office above both. The number's session comes before that
+    first one, of all the digits that go round with the century half: no import can take
+    numbers that a session is still to give out.
+
     Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
     OVERLOADED.
     """
@@ -100,6 +106,12 @@ class OlderCandidateServiceAsyncStub(OlderCandidateServiceStub):
     content is left as it is; with other content it is a problem, unless the import replaces
     and nobody has activated it. What an office has filled in since stays in any case.
     Private-use characters of old systems become the real ones; unknown ones are problems.
+
+    A row's county lies in the office's scope, and so do city and county in its ticket number,
+    read by the format of the first session of this system: who has moved, or whose county is
+    abolished, is entered by an office above both. The number's session comes before that
+    first one, of all the digits that go round with the century half: no import can take
+    numbers that a session is still to give out.
 
     Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
     OVERLOADED.
@@ -153,6 +165,12 @@ class OlderCandidateServiceServicer(metaclass=_abc_1.ABCMeta):
         content is left as it is; with other content it is a problem, unless the import replaces
         and nobody has activated it. What an office has filled in since stays in any case.
         Private-use characters of old systems become the real ones; unknown ones are problems.
+
+        A row's county lies in the office's scope, and so do city and county in its ticket number,
+        read by the format of the first session of this system: who has moved, or whose county is
+        abolished, is entered by an office above both. The number's session comes before that
+        first one, of all the digits that go round with the century half: no import can take
+        numbers that a session is still to give out.
 
         Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
         OVERLOADED.

@@ -48,7 +48,8 @@ class OlderRecordServiceStub:
     CompleteOlderRecord: _grpc.UnaryUnaryMultiCallable[_older_record_service_pb2.CompleteOlderRecordRequest, _older_record_service_pb2.CompleteOlderRecordResponse]
     """Fills in what is missing, and changes nothing that is there: document number, mobile
     number and photo of a record that nobody has activated, the photo alone of one that is.
-    Who had an account in the old system has one here as soon as the document number is known.
+    Who had an account in the old system has one here as soon as the document number is known,
+    unless the person has another older number or an account: the numbers are merged then.
 
     Atomic, audited by the names of the fields. INVALID_REQUEST for a field that is there
     already, or that disagrees. DOCUMENT_OF_ANOTHER: the document number is on record with
@@ -78,7 +79,8 @@ class OlderRecordServiceAsyncStub(OlderRecordServiceStub):
     CompleteOlderRecord: _aio.UnaryUnaryMultiCallable[_older_record_service_pb2.CompleteOlderRecordRequest, _older_record_service_pb2.CompleteOlderRecordResponse]  # type: ignore[assignment]
     """Fills in what is missing, and changes nothing that is there: document number, mobile
     number and photo of a record that nobody has activated, the photo alone of one that is.
-    Who had an account in the old system has one here as soon as the document number is known.
+    Who had an account in the old system has one here as soon as the document number is known,
+    unless the person has another older number or an account: the numbers are merged then.
 
     Atomic, audited by the names of the fields. INVALID_REQUEST for a field that is there
     already, or that disagrees. DOCUMENT_OF_ANOTHER: the document number is on record with
@@ -123,7 +125,8 @@ class OlderRecordServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_older_record_service_pb2.CompleteOlderRecordResponse, _abc.Awaitable[_older_record_service_pb2.CompleteOlderRecordResponse]]:
         """Fills in what is missing, and changes nothing that is there: document number, mobile
         number and photo of a record that nobody has activated, the photo alone of one that is.
-        Who had an account in the old system has one here as soon as the document number is known.
+        Who had an account in the old system has one here as soon as the document number is known,
+        unless the person has another older number or an account: the numbers are merged then.
 
         Atomic, audited by the names of the fields. INVALID_REQUEST for a field that is there
         already, or that disagrees. DOCUMENT_OF_ANOTHER: the document number is on record with

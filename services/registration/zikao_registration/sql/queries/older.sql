@@ -103,6 +103,15 @@ WHERE older_record.document_index = $1 AND ticket_number.status = 'older'
     AND ticket_number.ticket_number <> ALL ($2::text[])
 ORDER BY ticket_number.ticket_number;
 
+-- name: find_to_merge
+SELECT DISTINCT wanted.ticket_number
+FROM unnest($1::text[], $2::bytea[]) AS wanted (ticket_number, document_index)
+INNER JOIN registration.older_record AS other
+    ON other.document_index = wanted.document_index
+    AND other.ticket_number <> wanted.ticket_number
+INNER JOIN registration.ticket_number AS number ON number.ticket_number = other.ticket_number
+WHERE number.status = 'older';
+
 -- By one of them, $3, which may be of somebody without a document on record.
 -- name: list_numbers_of_person
 SELECT of_person.ticket_number

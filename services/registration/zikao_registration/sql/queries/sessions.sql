@@ -35,5 +35,6 @@ WHERE session_code = $1 AND county_code <> '';
 -- name: has_ticket_numbers
 SELECT EXISTS (SELECT 1 FROM registration.ticket_serial WHERE session_code = $1);
 
+-- Cancelled ones too: none is used twice. They are all older than the first session.
 -- name: has_older_numbers_like
 SELECT EXISTS (SELECT 1 FROM registration.older_record WHERE ticket_number ~ $1);
