@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.registration_invariants import feed_violations, violations
 from support.registration_older import (
     OLDER_NAME,
     activation_request,
@@ -14,6 +15,7 @@ from support.registration_older import (
     older_row,
 )
 from support.registration_people import (
+    JINJIANG,
     WUHOU,
     apply_session,
     approval,
@@ -34,7 +36,7 @@ from support.registration_server import (
     RegistrationServer,
     registration_server,
 )
-from support.service import new_id, until
+from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import registration_service_pb2 as registration
@@ -42,6 +44,7 @@ from zikao.registration.v1 import session_service_pb2 as session
 from zikao.registration.v1 import study_record_service_pb2 as study
 from zikao.registration.v1 import ticket_number_service_pb2 as numbers
 from zikao.registration.v1 import types_pb2 as types
+from zikao.registration.v1 import work_list_service_pb2 as work_lists
 from zikao_kit.convert import time_to_pb
 
 WINDOW = session.SessionWindow(
@@ -108,6 +111,29 @@ async def feed_events(server: RegistrationServer) -> list[feed.Candidate]:
     return found
 
 
+def graduation() -> study.SetStandingRequest:
+    """Whose number the older one is has graduated."""
+    return study.SetStandingRequest(
+        request_id=new_id(), ticket_number=older_number(1), standing=types.STANDING_GRADUATED
+    )
+
+
+async def require_known_as(
+    server: RegistrationServer, officer: Caller, candidate_id: str, standing: Any
+) -> None:
+    """An office finds the candidate by the older number; the feed agrees with registration."""
+    by_number = study.GetStudyRecordForOfficeRequest(ticket_number=older_number(1))
+    record = (await officer.call(by_number)).record
+    assert (record.candidate_id, record.standing) == (candidate_id, standing)
+    listing = work_lists.ListRegistrationsRequest(
+        county_code=JINJIANG, ticket_number=older_number(1)
+    )
+    (found,) = (await officer.call(listing)).registrations
+    assert found.candidate_id == candidate_id
+    last = (await feed_events(server))[-1]
+    assert await feed_violations(server, last) == 0
+
+
 async def test_a_graduate_registers_anew(server: RegistrationServer) -> None:
     """Another number of the next session; others see the graduate until it is assigned."""
     await enter(server, older_row(1))
@@ -116,10 +142,7 @@ async def test_a_graduate_registers_anew(server: RegistrationServer) -> None:
     officer = await new_officer(server)
     candidate = await log_in(server, document_number(1))
     assert (await candidate.refused(anew())).reason == "TICKET_NUMBER_IN_USE"
-    graduated = study.SetStandingRequest(
-        request_id=new_id(), candidate_id=candidate_id, standing=types.STANDING_GRADUATED
-    )
-    await officer.call(graduated)
+    await officer.call(graduation())
     assert (await candidate.refused(anew())).reason == "REGISTRATION_CLOSED"
     await server.move_clock(NEXT_OPENS + timedelta(hours=3))
     candidate = await log_in(server, document_number(1))
@@ -138,11 +161,16 @@ async def test_a_graduate_registers_anew(server: RegistrationServer) -> None:
     await candidate.call(submit_request())
     assert (await feed_events(server))[-1].standing == types.STANDING_GRADUATED
     await officer.call(lease_request())
+    await require_known_as(server, officer, candidate_id, types.STANDING_GRADUATED)
+    assert (await officer.refused(graduation())).reason == "NOT_FOUND"
     answer = await officer.call(approval(candidate_id))
     assert answer.ticket_number == "010422200001"
     last = (await feed_events(server))[-1]
     assert (last.ticket_number, last.standing) == ("010422200001", types.STANDING_ACTIVE)
     assert await statuses(server) == {older_number(1): "ended", "010422200001": "current"}
+    await require_known_as(server, officer, candidate_id, types.STANDING_ACTIVE)
+    assert (await officer.refused(graduation())).reason == "NOT_FOUND"
+    assert await violations(server) == {}
 
 
 async def test_an_abandoned_application_is_begun_again(server: RegistrationServer) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.registration_invariants import violations
 from support.registration_people import (
     apply_session,
     approval,
@@ -126,3 +127,27 @@ async def test_nobody_is_drawn_without_the_setting(server: RegistrationServer) -
     officer = await new_officer(server)
     await officer.call(lease_request())
     assert (await officer.call(approval(candidate_id))).ticket_number
+
+
+async def test_the_invariant_tells_two_reviews_apart(server: RegistrationServer) -> None:
+    """An officer may decide what is reviewed anew; who approves the same twice is reported."""
+    candidate, candidate_id = await pending_candidate(server)
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    assert (await officer.call(approval(candidate_id))).needs_confirmation
+    await candidate.call(material_request(material()))
+    await apply_session(server)
+    await officer.call(lease_request())
+    assert (await officer.call(approval(candidate_id))).ticket_number
+    assert await violations(server) == {}
+    for needs_confirmation in (True, False):
+        await server.rows(
+            """INSERT INTO registration.decision (candidate_id, session_code, county_code,
+                submitted_at, officer_id, approved, needs_confirmation, reasons, comment,
+                decided_at)
+            SELECT candidate_id, session_code, county_code, submitted_at, officer_id, true, $1,
+                '{}', '', decided_at + interval '1 minute'
+            FROM registration.decision LIMIT 1""",
+            needs_confirmation,
+        )
+    assert await violations(server) == {"registration_two_officers_where_two_are_needed": 1}

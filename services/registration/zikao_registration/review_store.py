@@ -116,7 +116,7 @@ class ReviewStore:
         await self._tx.execute("insert_ticket_numbers", *columns(rows, 6))
 
     async def update_decided(self, registrations: Iterable[Registration]) -> None:
-        """Store where decided registrations stand, and their numbers."""
+        """Store where decided registrations stand, with their numbers and standings."""
         rows = (
             (
                 each.candidate_id,
@@ -124,10 +124,12 @@ class ReviewStore:
                 each.ticket_number or None,
                 each.updated_at,
                 each.first_approved_by,
+                each.standing,
+                each.standing_reason,
             )
             for each in registrations
         )
-        await self._tx.execute("update_decided", *columns(rows, 5))
+        await self._tx.execute("update_decided", *columns(rows, 7))
 
     async def insert_decisions(self, decided: Iterable[Decided]) -> None:
         """Append decisions."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
@@ -28,9 +27,16 @@ class StudyRecordStore:
         self._tx = transaction
         self._keys = keys
 
-    async def find_by_ticket_number(self, ticket_number: str) -> UUID:
+    async def find_by_current_number(self, ticket_number: str) -> UUID:
         """Whose registration has the number; raises NOT_FOUND."""
-        found: UUID | None = await self._tx.fetchval("find_candidate_by_number", ticket_number)
+        return await self._found("find_candidate_by_number", ticket_number)
+
+    async def find_by_any_number(self, ticket_number: str) -> UUID:
+        """Whose number it is or was; raises NOT_FOUND, also for one that nobody has activated."""
+        return await self._found("find_candidate_by_any_number", ticket_number)
+
+    async def _found(self, query: str, ticket_number: str) -> UUID:
+        found: UUID | None = await self._tx.fetchval(query, ticket_number)
         if found is None:
             raise DomainError(NOT_FOUND)
         return found
@@ -69,9 +75,14 @@ class StudyRecordStore:
             for row in rows
         ]
 
-    async def end_ticket_number(self, ticket_number: str, reason: str, now: datetime) -> None:
-        """The number can do nothing any more, and is never given out again."""
-        await self._tx.execute("end_ticket_number", ticket_number, reason, now)
+    async def end_ticket_number(self, ended: Registration) -> None:
+        """The number can do nothing any more, and is never given out again.
+
+        What stays with it is the standing that has ended it.
+        """
+        await self._tx.execute(
+            "end_ticket_number", ended.ticket_number, ended.standing, ended.updated_at
+        )
 
     async def list_ticket_numbers(self, candidate_id: UUID) -> list[TicketNumber]:
         """Every number the candidate ever had, the first one first."""

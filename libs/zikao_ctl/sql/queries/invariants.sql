@@ -47,17 +47,27 @@ WHERE given.numbers IS DISTINCT FROM serial.last_serial
     OR given.last_one IS DISTINCT FROM serial.last_serial
     OR given.first_one <> 1;
 
--- A second approval by the officer who gave the first.
+-- A second approval by the officer who gave the first, of one application with one material:
+-- new material begins the review anew.
 -- name: registration_two_officers_where_two_are_needed
 SELECT count(*)
 FROM (
-    SELECT candidate_id, officer_id, approved, needs_confirmation,
+    SELECT candidate_id, officer_id, decided_at, approved, needs_confirmation,
         lag(officer_id) OVER history AS officer_before,
-        lag(needs_confirmation) OVER history AS needed_before
+        lag(needs_confirmation) OVER history AS needed_before,
+        lag(decided_at) OVER history AS decided_before
     FROM registration.decision
-    WINDOW history AS (PARTITION BY candidate_id ORDER BY decision_id)
+    WINDOW history AS (
+        PARTITION BY candidate_id, session_code, submitted_at ORDER BY decision_id
+    )
 ) AS decided
-WHERE approved AND NOT needs_confirmation AND needed_before AND officer_before = officer_id;
+WHERE approved AND NOT needs_confirmation AND needed_before AND officer_before = officer_id
+    AND NOT EXISTS (
+        SELECT FROM registration.audit
+        WHERE audit.candidate_id = decided.candidate_id
+            AND audit.action = 'upload_material'
+            AND audit.at BETWEEN decided.decided_before AND decided.decided_at
+    );
 
 -- One person with two accounts.
 -- name: registration_one_account_a_person

@@ -10,27 +10,37 @@ WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1;
 -- name: money_every_refund_is_made
 SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NULL;
 
--- Candidates whom enrollment knows otherwise than registration.
+-- Candidates whom enrollment knows otherwise than registration. Whose number has ended is known
+-- by that until the next one, whatever they apply for meanwhile.
 -- name: feeds_enrollment_knows_every_candidate
 SELECT count(*)
 FROM (
-    SELECT candidate_id, track, standing
+    SELECT candidate_id, state, track, standing
     FROM registration.candidate
-    WHERE state = 'approved'
-) AS approved
+    WHERE state = 'approved' OR standing IN ('graduated', 'transferred_out')
+) AS registered
 FULL JOIN enrollment.candidate AS known USING (candidate_id)
-WHERE (approved.track, approved.standing) IS DISTINCT FROM (known.track, known.standing);
+WHERE registered.standing IS DISTINCT FROM known.standing
+    OR (registered.state = 'approved' AND registered.track IS DISTINCT FROM known.track);
 
 -- Candidates whom tickets knows otherwise than registration.
 -- name: feeds_tickets_knows_every_candidate
 SELECT count(*)
 FROM (
-    SELECT candidate_id, ticket_number, track, standing
+    SELECT candidate_id, coalesce(
+        ticket_number, (
+            SELECT listed.ticket_number
+            FROM registration.ticket_number AS listed
+            WHERE listed.candidate_id = candidate.candidate_id AND listed.status = 'ended'
+            ORDER BY listed.ended_at DESC
+            LIMIT 1
+        )
+    ) AS ticket_number
     FROM registration.candidate
-    WHERE state = 'approved'
-) AS approved
+    WHERE state = 'approved' OR standing IN ('graduated', 'transferred_out')
+) AS registered
 FULL JOIN tickets.candidate AS known USING (candidate_id)
-WHERE approved.ticket_number IS DISTINCT FROM known.ticket_number;
+WHERE registered.ticket_number IS DISTINCT FROM known.ticket_number;
 
 -- Confirmed sittings that tickets does not have, or has otherwise.
 -- name: feeds_tickets_knows_every_enrollment

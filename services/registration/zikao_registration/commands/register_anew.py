@@ -12,7 +12,7 @@ from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.older_imports import NumberStatus
-from zikao_registration.domain.registration import Registration, Standing
+from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import Action, next_state
 from zikao_registration.older_store import OlderStore
@@ -24,7 +24,7 @@ async def register_anew(
 ) -> Registration:
     """The actor's draft in the session.
 
-    Nothing is published: other services know the ended number with its standing until another
+    The standing stays, and nothing is published: the ended number is known with it until another
     one is assigned. Raises DomainError NOT_FOUND, STATE_NOT_ALLOWED, TICKET_NUMBER_IN_USE,
     SESSION_UNKNOWN, REGISTRATION_CLOSED.
     """
@@ -43,8 +43,6 @@ async def register_anew(
         state=state,
         personal=replace(before.personal, county_code=_county(before, session)),
         ticket_number="",
-        standing=Standing.ACTIVE,
-        standing_reason="",
         submitted_at=None,
         has_material=False,
         updated_at=now,

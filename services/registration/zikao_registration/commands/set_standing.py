@@ -77,7 +77,7 @@ async def _change(
     after = replace(before, standing=standing, standing_reason=reason, updated_at=now)
     await records.set_standing(after)
     if standing in ENDING:
-        await records.end_ticket_number(before.ticket_number, reason or standing, now)
+        await records.end_ticket_number(after)
     standings = {"standing": before.standing}, {"standing": after.standing}
     await store.audit(
         actor, "set_standing", now, before.candidate_id, before=standings[0], after=standings[1]

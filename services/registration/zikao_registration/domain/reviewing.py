@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from zikao_registration.domain.registration import Decision, Registration
+from zikao_registration.domain.registration import Decision, Registration, Standing
 from zikao_registration.domain.states import Action, State, next_state
 
 
@@ -28,8 +28,12 @@ def judge(
     state = next_state(before.state, _action(before, decision, is_drawn=is_drawn))
     before.require_lease(officer_id, decision.decided_at)
     is_first = state is State.PENDING_CONFIRMATION
+    # Whose last number has ended begins with the new one like everybody.
+    begins = state is State.APPROVED
     return replace(
         before,
+        standing=Standing.ACTIVE if begins else before.standing,
+        standing_reason="" if begins else before.standing_reason,
         state=state,
         updated_at=decision.decided_at,
         # Of a first approval nobody outside the offices is told.

@@ -1,5 +1,6 @@
 """Study records: standings, transfers and what became of a number."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +47,7 @@ class StudyRecordRpc(study_record_service_pb2_grpc.StudyRecordServiceServicer):
         """A candidate's record, audited."""
         async with self._parts.db.transaction() as tx:
             store, records = self._parts.store(tx), self._parts.study_records(tx)
-            who, now = await self._who(tx, request), self._parts.clock.now()
+            who, now = await _who(request, records.find_by_any_number), self._parts.clock.now()
             record = await view_study_record(store, records, who, actor=current_actor(), now=now)
         return study_record_service_pb2.GetStudyRecordForOfficeResponse(
             record=study_record_to_pb(record)
@@ -58,10 +59,11 @@ class StudyRecordRpc(study_record_service_pb2_grpc.StudyRecordServiceServicer):
         """An office's decision about a study record."""
 
         async def work(tx: Transaction) -> study_record_service_pb2.SetStandingResponse:
+            records = self._parts.study_records(tx)
             changed = await set_standing(
                 self._parts.store(tx),
-                self._parts.study_records(tx),
-                await self._who(tx, request),
+                records,
+                await _who(request, records.find_by_current_number),
                 standing_from_pb(request.standing),
                 request.reason.strip(),
                 actor=current_actor(),
@@ -102,14 +104,14 @@ class StudyRecordRpc(study_record_service_pb2_grpc.StudyRecordServiceServicer):
 
         return await self._parts.run_once(request, response_type, work)
 
-    async def _who(
-        self,
-        tx: Transaction,
-        request: (
-            study_record_service_pb2.SetStandingRequest
-            | study_record_service_pb2.GetStudyRecordForOfficeRequest
-        ),
-    ) -> UUID:
-        if request.WhichOneof("candidate") == "candidate_id":
-            return UUID(request.candidate_id)
-        return await self._parts.study_records(tx).find_by_ticket_number(request.ticket_number)
+
+async def _who(
+    request: (
+        study_record_service_pb2.SetStandingRequest
+        | study_record_service_pb2.GetStudyRecordForOfficeRequest
+    ),
+    by_number: Callable[[str], Awaitable[UUID]],
+) -> UUID:
+    if request.WhichOneof("candidate") == "candidate_id":
+        return UUID(request.candidate_id)
+    return await by_number(request.ticket_number)

@@ -103,7 +103,7 @@ class GetStudyRecordForOfficeRequest(_message.Message):
     candidate_id: _builtins.str
     """The candidate."""
     ticket_number: _builtins.str
-    """The candidate's current or last ticket number."""
+    """A ticket number that the candidate has or had, also one that was merged into another."""
     def __init__(
         self,
         *,

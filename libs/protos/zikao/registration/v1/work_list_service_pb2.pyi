@@ -85,7 +85,7 @@ class ListRegistrationsRequest(_message.Message):
     rejection_reason: _types_pb2.RejectionReason.ValueType
     """A reason of the last decision."""
     ticket_number: _builtins.str
-    """The ticket number, in full."""
+    """A ticket number, in full, that the candidate has or had."""
     document_type: _types_pb2.DocumentType.ValueType
     """Kind of the document; needed with its number."""
     document_number: _builtins.str

@@ -95,10 +95,10 @@ FROM unnest(
     candidate_id, document_type, county_code, track, major_code, personal_enc, ticket_number
 );
 
--- Who begins anew has no standing yet but that of everybody.
+-- The standing stays until another number is assigned.
 -- name: move_to_session
 UPDATE registration.candidate
-SET session_code = $2, standing = 'active', standing_reason = ''
+SET session_code = $2
 WHERE candidate_id = $1;
 
 -- name: delete_material

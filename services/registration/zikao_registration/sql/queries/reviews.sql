@@ -83,9 +83,13 @@ FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $
 -- name: update_decided
 UPDATE registration.candidate
 SET state = decided.state, ticket_number = decided.ticket_number, updated_at = decided.updated_at,
-    first_approved_by = decided.first_approved_by, leased_by = NULL, leased_until = NULL
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
-    AS decided (candidate_id, state, ticket_number, updated_at, first_approved_by)
+    first_approved_by = decided.first_approved_by, standing = decided.standing,
+    standing_reason = decided.standing_reason, leased_by = NULL, leased_until = NULL
+FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[]
+) AS decided (
+    candidate_id, state, ticket_number, updated_at, first_approved_by, standing, standing_reason
+)
 WHERE candidate.candidate_id = decided.candidate_id;
 
 -- Arrays of reasons travel as literals: unnest would flatten an array of arrays.

@@ -1,6 +1,13 @@
+-- The last number of an approved candidate.
 -- name: find_candidate_by_number
 SELECT candidate_id
 FROM registration.candidate
+WHERE ticket_number = $1;
+
+-- Also by a number that has ended, or was merged into another.
+-- name: find_candidate_by_any_number
+SELECT candidate_id
+FROM registration.ticket_number
 WHERE ticket_number = $1;
 
 -- name: set_standing

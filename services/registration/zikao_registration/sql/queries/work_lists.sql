@@ -27,7 +27,12 @@ WHERE ($1::text IS NULL OR candidate.county_code = $1)
         ORDER BY decision.decision_id DESC
         LIMIT 1
     )::text[]))
-    AND ($12::text IS NULL OR candidate.ticket_number = $12)
+    -- Also by a number that has ended, or was merged into another.
+    AND ($12::text IS NULL OR candidate.candidate_id = (
+        SELECT ticket_number.candidate_id
+        FROM registration.ticket_number
+        WHERE ticket_number.ticket_number = $12
+    ))
     AND ($13::bytea IS NULL OR candidate.candidate_id = (
         SELECT account.account_id FROM registration.account WHERE account.document_index = $13
     ))
