@@ -6,7 +6,7 @@ postgres/           the embedded PostgreSQL
 certs/              the development CA and the certificates it issued
 secrets/            keys, passwords and connection strings, for test data only
 config/             what each process is told
-logs/               what each process writes
+logs/               what each process writes, some 64 MiB each: the full ones end in .1 to .3
 payment/            what the sandbox's payment platform remembers
 clock.json          how far the rehearsal's clock is from the machine's
 """

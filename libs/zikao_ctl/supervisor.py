@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from zikao_ctl import child_launch
+from zikao_ctl.log_files import LogLimits, keep_bounded
 
 FIRST_RESTART_SECONDS = 0.2
 MAX_RESTART_SECONDS = 5.0
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Program:
-    """A process to keep running: its log file gets what it writes."""
+    """A process to keep running: its log file gets what it writes, and stays bounded."""
 
     name: str
     command: Sequence[str]
@@ -43,9 +44,10 @@ class Supervisor:
     in the main thread.
     """
 
-    def __init__(self, programs: Sequence[Program]) -> None:
+    def __init__(self, programs: Sequence[Program], log_limits: LogLimits | None = None) -> None:
         """Describe what to run; nothing is started before `run`."""
         self._programs = tuple(programs)
+        self._log_limits = log_limits or LogLimits()
         self._process_ids: dict[str, int] = {}
         self._deaths: Counter[str] = Counter()
 
@@ -60,7 +62,9 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run until cancelled. OSError when a program cannot be started at all."""
+        log_files = [program.log_file for program in self._programs]
         async with asyncio.TaskGroup() as group:
+            group.create_task(keep_bounded(log_files, self._log_limits))
             for program in self._programs:
                 group.create_task(self._keep_running(program))
 

@@ -116,6 +116,8 @@ class ServerConfig:
         )
         if min(self.max_queue_depth, *open_for_long) < 0:
             raise ValueError("no limit of calls (max_*) may be negative")
+        if min(self.access_log_every.values(), default=0) < 0:
+            raise ValueError("access_log_every must be 0 (faults only) or more for each method")
         if min(self.max_call_seconds, self.max_stream_seconds, self.max_write_seconds) <= 0:
             raise ValueError("max_call_seconds, _stream_ and _write_ must be above 0")
 

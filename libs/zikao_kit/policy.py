@@ -44,6 +44,7 @@ class MethodPolicy:
     streams: bool = False
     max_request_kib: int = DEFAULT_REQUEST_KIB
     restricted_too: bool = False
+    polled: bool = False
 
     @property
     def for_services_only(self) -> bool:
@@ -73,6 +74,7 @@ class MethodPolicy:
             streams=method.client_streaming or method.server_streaming,
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
             restricted_too=access.restricted_too,
+            polled=access.polled,
         )
 
     def admit(self, caller: str, token_actor: Actor | None) -> Actor:

@@ -138,7 +138,7 @@ class GrpcServer:
             if not policy.stated:
                 log.warning("method without permission is refused for everyone", refused=full_name)
             every = self._config.access_log_every.get(full_name, 1)
-            guard = Guard(policy, self._gate, AccessLog(every))
+            guard = Guard(policy, self._gate, AccessLog(every, polled=policy.polled))
             self._routes.add(full_name, guarded(guard, handlers[full_name]))
         if self._config.reflection:
             add_reflection(self._routes, [descriptor.full_name for descriptor in descriptors])

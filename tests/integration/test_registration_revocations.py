@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import grpc
 import pytest
+from structlog.testing import capture_logs
 from support.enrollment_people import open_enrollment
 from support.enrollment_service import Installation
 from support.registration_people import apply_session, document_number, log_in, new_candidate
@@ -185,3 +186,15 @@ async def test_enrollment_refuses_a_login_that_has_ended(
     await log_out(mine)
     await says("TOKEN_INVALID")
     assert await answer_of(there[1]) == "OK"
+
+
+async def test_asking_every_second_fills_no_log(server: RegistrationServer) -> None:
+    """What others poll is logged for debugging only, unless it is refused."""
+    verifier = await server.caller("enrollment")
+    with capture_logs() as logs:
+        await verifier.call(accounts.ListSigningKeysRequest())
+        await verifier.call(accounts.ListRevokedLoginsRequest())
+        with pytest.raises(grpc.aio.AioRpcError):
+            await verifier.call(accounts.ListRevokedLoginsRequest(cursor="none"))
+    levels = [(line["log_level"], line["grpc_code"]) for line in logs if line["event"] == "rpc"]
+    assert levels == [("debug", "OK"), ("debug", "OK"), ("info", "INVALID_ARGUMENT")]

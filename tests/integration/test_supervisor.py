@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from structlog.testing import capture_logs
 from support.processes import is_alive
 from support.service import until
+from zikao_ctl.log_files import LogLimits
 from zikao_ctl.supervisor import Program, Supervisor
 
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"
@@ -74,6 +76,43 @@ async def test_a_program_gets_its_environment(tmp_path: Path) -> None:
         await until(lambda: log_file.exists() and "environ" in log_file.read_text())
     assert "'ZIKAO_X': '1'" in log_file.read_text()
     assert "'HOME'" not in log_file.read_text()
+
+
+async def test_log_files_stay_bounded(tmp_path: Path) -> None:
+    """However much a program writes, its newest lines are there and old ones make room."""
+    source = """
+import time
+for number in range(1_000_000):
+    print(f"{number:09}", flush=True)
+    time.sleep(0.0005)
+"""
+    limits = LogLimits(max_bytes=1000, kept=2, look_seconds=0.02)
+    log_file = tmp_path / "chatty.log"
+    first = f"{0:09}\n"
+    async with running(Supervisor([program(tmp_path, "chatty", source)], limits), 1):
+        oldest = tmp_path / "chatty.log.2"
+        await until(lambda: oldest.exists() and first not in oldest.read_text())
+        await until(lambda: log_file.read_text() != "")
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["chatty.log", "chatty.log.1", "chatty.log.2"]
+    newest = [line for file in reversed(files) for line in file.read_text().splitlines()]
+    assert newest == sorted(newest)
+    # No hole where the file was emptied: each has whole lines only.
+    assert all(line.isdigit() and len(line) == 9 for line in newest)
+
+
+async def test_a_log_that_cannot_be_rotated_stops_nothing(tmp_path: Path) -> None:
+    """A folder in the way, as a full disk, leaves the program running and its log growing."""
+    (tmp_path / "chatty.log.1").mkdir()
+    source = "import time; print('x' * 5000, flush=True); time.sleep(600)"
+    limits = LogLimits(max_bytes=1000, kept=1, look_seconds=0.02)
+    supervisor = Supervisor([program(tmp_path, "chatty", source)], limits)
+    with capture_logs() as logs:
+        async with running(supervisor, 1):
+            await until(lambda: len(logs) > 1)
+            assert supervisor.deaths("chatty") == 0
+    assert {entry["event"] for entry in logs} == {"log file not rotated"}
+    assert (tmp_path / "chatty.log").stat().st_size > 5000
 
 
 async def test_programs_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:

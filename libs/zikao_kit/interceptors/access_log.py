@@ -13,10 +13,12 @@ _ALWAYS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 class AccessLog:
     """The access log of one method: a line for every `every`-th call, and for every fault.
 
-    0 logs faults only.
+    0 logs faults only. OK answers of a method that is `polled` are for debugging: by the second
+    they would fill disks and tell nothing.
     """
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, *, polled: bool = False) -> None:
+        self._polled = polled
         self._every = every
         self._left = every
 
@@ -24,7 +26,8 @@ class AccessLog:
         """Log a call that ended; method, caller and request id come from the context."""
         if code not in _ALWAYS and not self._is_turn():
             return
-        log.info("rpc", grpc_code=code.name, reason=reason, duration_ms=round(seconds * 1000, 2))
+        write = log.debug if self._polled and code is grpc.StatusCode.OK else log.info
+        write("rpc", grpc_code=code.name, reason=reason, duration_ms=round(seconds * 1000, 2))
 
     def _is_turn(self) -> bool:
         if self._every == 0:

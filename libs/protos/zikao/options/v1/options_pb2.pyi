@@ -113,6 +113,7 @@ class Access(_message.Message):
     LONG_LIVED_FIELD_NUMBER: _builtins.int
     MAX_REQUEST_KIB_FIELD_NUMBER: _builtins.int
     RESTRICTED_TOO_FIELD_NUMBER: _builtins.int
+    POLLED_FIELD_NUMBER: _builtins.int
     anyone: _builtins.bool
     """Callable by every peer with a certificate of the installation, without a token."""
     scope_field: _builtins.str
@@ -133,6 +134,8 @@ class Access(_message.Message):
     """Also for tokens of one who must first choose a password, or set up a second factor;
     they open nothing else.
     """
+    polled: _builtins.bool
+    """Asked every second by machines: an OK answer is logged at debug only."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """Roles whose access token is accepted."""
@@ -154,10 +157,11 @@ class Access(_message.Message):
         long_lived: _builtins.bool = ...,
         max_request_kib: _builtins.int = ...,
         restricted_too: _builtins.bool = ...,
+        polled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "long_lived", b"long_lived", "max_request_kib", b"max_request_kib", "priority", b"priority", "restricted_too", b"restricted_too", "roles", b"roles", "scope_field", b"scope_field", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "long_lived", b"long_lived", "max_request_kib", b"max_request_kib", "polled", b"polled", "priority", b"priority", "restricted_too", b"restricted_too", "roles", b"roles", "scope_field", b"scope_field", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
