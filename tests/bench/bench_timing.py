@@ -156,7 +156,7 @@ def settings_of(peers: Outside, clock_file: Path) -> dict[str, Any]:
         "clock": {"offset_file": str(clock_file)},
         "sms": sms,
         "login": {"attempts": NO_LIMIT, "attempts_per_caller": NO_LIMIT},
-        "recovery": {"attempts": NO_LIMIT, "attempts_per_caller": NO_LIMIT},
+        "recovery": {"attempts": NO_LIMIT},
     }
 
 

@@ -37,6 +37,7 @@ from zikao.registration.v1 import ticket_number_service_pb2 as numbers
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.convert import time_to_pb
 from zikao_kit.error_table import problem_of
+from zikao_registration.config import LoginConfig
 
 CLOSES = NOON + timedelta(hours=1)
 WINDOW = session.SessionWindow(
@@ -151,17 +152,12 @@ async def test_names_are_compared_as_people_type_them(server: RegistrationServer
     await portal.call(activation_request(1, name="买买提•王\u9fb4"))
 
 
-@pytest.mark.parametrize("varied", ["number", "document"])
-async def test_guesses_are_few(server: RegistrationServer, varied: str) -> None:
-    """A number is tried three times a day, and a document number too; then by nobody."""
+async def test_guesses_are_few(server: RegistrationServer) -> None:
+    """A document number is tried three times a day, with whatever numbers; then by nobody."""
     await enter(server, older_row(1))
     for guess in range(2, 5):
-        if varied == "document":
-            changes = {"document_number": document_number(guess)}
-            assert await refusal(server, 1, **changes) == "ACTIVATION_DATA_MISMATCH"
-        else:
-            changes = {"ticket_number": older_number(guess)}
-            assert await refusal(server, 1, **changes) == "TICKET_NUMBER_NOT_ENTERED"
+        wrong = older_number(guess)
+        assert await refusal(server, 1, ticket_number=wrong) == "TICKET_NUMBER_NOT_ENTERED"
     assert await refusal(server, 1) == "RECOVERY_LOCKED"
     await server.move_clock(NOON + timedelta(minutes=59))
     assert await refusal(server, 1) == "RECOVERY_LOCKED"
@@ -239,3 +235,49 @@ async def test_the_officer_sees_the_activated_record(server: RegistrationServer)
     assert (answer.record.mobile, answer.record.name) == (MOBILE, OLDER_NAME)
     assert answer.record.HasField("activated_at")
     assert len(answer.photo_jpeg) < len(older_photo())
+
+
+async def test_a_stranger_does_not_lock_a_number(server: RegistrationServer) -> None:
+    """Guesses of other documents at a number, thirty a day, leave its owner the own attempts."""
+    await enter(server, older_row(1))
+    for other in range(100, 129):
+        wrong = {"name": "李二", "document_number": document_number(other)}
+        assert await refusal(server, 1, **wrong) == "ACTIVATION_DATA_MISMATCH"
+    assert (await (await server.caller("portal")).call(activation_request(1))).candidate_id
+
+
+async def test_an_office_lets_a_locked_owner_activate(server: RegistrationServer) -> None:
+    """Both counts, of the number and of the document on record, are lifted, audited."""
+    await enter(server, older_row(1))
+    guesses = [document_number(1)] * 3 + [document_number(other) for other in range(100, 127)]
+    for number in guesses:
+        reason = await refusal(server, 1, name="李二", document_number=number)
+        assert reason == "ACTIVATION_DATA_MISMATCH"
+    assert await refusal(server, 1) == "RECOVERY_LOCKED"
+    other = {"name": "李二", "document_number": document_number(200)}
+    assert await refusal(server, 1, **other) == "RECOVERY_LOCKED"
+    lift = records.LiftActivationLimitRequest(request_id=new_id(), ticket_number=older_number(1))
+    await (await new_officer(server)).call(lift)
+    assert (await (await server.caller("portal")).call(activation_request(1))).candidate_id
+    (row,) = await server.rows(
+        "SELECT after::text FROM registration.audit WHERE action = 'lift_activation_limit'"
+    )
+    assert row["after"] == f'{{"ticket_number": "{older_number(1)}"}}'
+
+
+async def test_a_portal_activates_more_than_a_limit(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Honest activations through one caller never stop; numbers that are nobody's do."""
+    limit = LoginConfig(attempts_per_caller=5)
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path, login=limit) as server:
+        await apply_session(server, activation=WINDOW)
+        await enter(server, *(older_row(number) for number in range(1, 13)))
+        portal = await server.caller("portal")
+        for number in range(1, 13):
+            await portal.call(activation_request(number))
+        scanner = await server.caller("scanner")
+        unknown = [activation_request(number) for number in range(50, 56)]
+        heard = [(await scanner.refused(each)).reason for each in unknown]
+        assert heard == ["TICKET_NUMBER_NOT_ENTERED"] * 5 + ["RECOVERY_LOCKED"]

@@ -88,6 +88,11 @@ ENTRIES: dict[str, Entry] = {
     "OlderRecordService.GetOlderRecord": Scoped(
         lambda _: older_record.GetOlderRecordRequest(ticket_number=older_number(9))
     ),
+    "OlderRecordService.LiftActivationLimit": Scoped(
+        lambda _: older_record.LiftActivationLimitRequest(
+            request_id=new_id(), ticket_number=older_number(9)
+        )
+    ),
     "OlderRecordService.ListOlderRecords": Scoped(
         lambda _: older_record.ListOlderRecordsRequest(county_code=JINJIANG)
     ),

@@ -32,16 +32,17 @@ from support.registration_recoveries import (
     RESIDENT_ID,
     SMS,
     approved_candidate,
+    find,
     finish,
+    portal_of,
     start,
     until_nothing_waits,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import Caller, new_id, until
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import recovery_service_pb2 as pb
-from zikao_registration.config import RecoveryConfig
 
 
 @pytest.fixture
@@ -67,13 +68,6 @@ async def approved(server: RegistrationServer, number: int = 1) -> str:
     return (await approved_candidate(server, number))[1]
 
 
-def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
-    """Ask for a ticket number."""
-    return pb.FindTicketNumberRequest(
-        document_type=RESIDENT_ID, document_number=document_number(number), name=name
-    )
-
-
 def reset(number: int) -> pb.ResetCandidatePasswordRequest:
     """Somebody stands at the counter."""
     return pb.ResetCandidatePasswordRequest(
@@ -87,11 +81,6 @@ def reset(number: int) -> pb.ResetCandidatePasswordRequest:
 def another(code: str) -> str:
     """A wrong code."""
     return f"{(int(code) + 1) % 10**6:06}"
-
-
-async def portal_of(server: RegistrationServer) -> Caller:
-    """Who has no token."""
-    return await server.caller("portal")
 
 
 async def test_ticket_number_is_found(server: RegistrationServer) -> None:
@@ -111,48 +100,6 @@ async def test_older_numbers_are_found(server: RegistrationServer) -> None:
     portal = await portal_of(server)
     assert (await portal.call(find(3, OLDER_NAME))).ticket_number == older_number(3)
     assert (await portal.call(find(3, "别人"))).ticket_number == ""
-
-
-async def test_attempts_are_limited_for_known_and_unknown(server: RegistrationServer) -> None:
-    """The fourth attempt of a day is refused alike, until a day after the first."""
-    await approved(server)
-    portal = await portal_of(server)
-    for number in (1, NOBODY):
-        for _ in range(3):
-            await portal.call(find(number))
-        refused = await portal.refused(find(number))
-        assert refused.reason == "RECOVERY_LOCKED"
-        assert refused.retry_after is not None
-        assert timedelta(hours=23) < refused.retry_after <= timedelta(hours=24)
-    await server.move_clock(NOON + timedelta(days=1, minutes=1))
-    assert (await portal.call(find(1))).ticket_number != ""
-
-
-async def test_limits_hold_across_replicas(
-    make_database: MakeDatabase, tmp_path: Path, peers: Outside
-) -> None:
-    """Two processes count as one, and so does one that was started again."""
-    dsn = await make_database("registration")
-    async with registration_server(dsn, tmp_path) as one, registration_server(dsn, tmp_path) as two:
-        first, second = await portal_of(one), await portal_of(two)
-        asked = await asyncio.gather(
-            *(each.start(find(NOBODY), 20) for each in (first, second) * 4), return_exceptions=True
-        )
-        assert len([each for each in asked if not isinstance(each, BaseException)]) == 3
-    async with registration_server(dsn, tmp_path) as three:
-        assert (await (await portal_of(three)).refused(find(NOBODY))).reason == "RECOVERY_LOCKED"
-
-
-async def test_callers_are_limited(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """One caller does not ask for one document after the other; another caller still may."""
-    limit = RecoveryConfig(attempts_per_caller=4)
-    dsn = await make_database("registration")
-    async with registration_server(dsn, tmp_path, recovery=limit) as server:
-        portal = await portal_of(server)
-        for number in range(4):
-            await portal.call(find(number))
-        assert (await portal.refused(find(5))).reason == "RECOVERY_LOCKED"
-        assert (await (await server.caller("other-portal")).call(find(5))).ticket_number == ""
 
 
 async def test_password_by_sms(server: RegistrationServer, peers: Outside) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from support.registration_people import (
+    NAME,
     approval,
     complete,
     document_number,
@@ -59,3 +60,15 @@ async def until_nothing_waits(server: RegistrationServer) -> None:
     """Wait until every message has been handed over or given up."""
     none_left = "SELECT 1 WHERE NOT EXISTS (TABLE registration.message)"
     await until(lambda: server.rows(none_left))
+
+
+def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
+    """Ask for a ticket number."""
+    return pb.FindTicketNumberRequest(
+        document_type=RESIDENT_ID, document_number=document_number(number), name=name
+    )
+
+
+async def portal_of(server: RegistrationServer) -> Caller:
+    """Who has no token."""
+    return await server.caller("portal")

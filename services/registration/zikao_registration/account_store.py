@@ -14,6 +14,7 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.documents import Document, canonical, possible_documents
 from zikao_registration.domain.logins import CallerAttempts, Tried
+from zikao_registration.domain.recovery import Purpose
 from zikao_registration.domain.second_factors import SecondFactor
 from zikao_registration.login_store import LoginStore
 
@@ -165,7 +166,7 @@ class AccountStore:
 
     async def count_caller_attempt(
         self,
-        tried: Tried,
+        tried: Tried | Purpose,
         caller: str,
         name: str,
         *,
@@ -179,7 +180,7 @@ class AccountStore:
         await self._tx.execute("count_caller_attempt", index, shard, int(failed), now, lapsed_at)
 
     async def sum_caller_attempts(
-        self, tried: Tried, caller: str, lapsed_at: datetime
+        self, tried: Tried | Purpose, caller: str, lapsed_at: datetime
     ) -> CallerAttempts:
         """What a caller has tried that has not lapsed."""
         index = self._caller_index(tried, caller)
@@ -245,13 +246,13 @@ class AccountStore:
     def _text(self, sealed: bytes, context: str) -> str:
         return self._keys.decrypt(sealed, context).decode()
 
-    def _caller_index(self, tried: Tried, caller: str) -> bytes:
+    def _caller_index(self, tried: Tried | Purpose, caller: str) -> bytes:
         return self._keys.blind_index(caller, f"registration.{tried}_caller")
 
     def _login_index(self, login_name: str) -> bytes:
         return self._name_index(Tried.LOGIN, login_name)
 
-    def _name_index(self, tried: Tried, name: str) -> bytes:
+    def _name_index(self, tried: Tried | Purpose, name: str) -> bytes:
         return self._keys.blind_index(canonical(name), f"registration.{tried}")
 
 

@@ -38,9 +38,9 @@ LOGIN_ATTEMPTS = 5
 LOGIN_ATTEMPTS_PER_CALLER = 5000
 LOGIN_CALLER_FAILURE_SHARE = 0.5
 LOGIN_WINDOW_MINUTES = 15.0
-# DOMAIN section 3, Recovery; a caller is a portal: some 5 of 100 candidates in one day.
+# DOMAIN section 3, Recovery.
 RECOVERY_ATTEMPTS = 3
-RECOVERY_ATTEMPTS_PER_CALLER = 20_000
+RECOVERY_ATTEMPTS_PER_TICKET_NUMBER = 30
 RECOVERY_WINDOW_HOURS = 24.0
 # A day of choosing and paying; an office's day.
 CANDIDATE_LOGIN_HOURS = 12.0
@@ -64,6 +64,8 @@ MAX_LANES = 64
 @dataclass(frozen=True)
 class LoginConfig:
     """How many wrong passwords are taken within a window, of one login name and of one caller.
+
+    A caller's limit holds for each way to recover as well, and for activation.
 
     Logins end after `*_hours`, of staff also when nothing was refreshed for `staff_idle_minutes`.
     """
@@ -111,10 +113,10 @@ class Argon2Config:
 
 @dataclass(frozen=True)
 class RecoveryConfig:
-    """How often one may try to recover, of one document and of one caller, within a window."""
+    """How often one may try to recover of one document, and to activate one number, in a window."""
 
     attempts: int = RECOVERY_ATTEMPTS
-    attempts_per_caller: int = RECOVERY_ATTEMPTS_PER_CALLER
+    attempts_per_ticket_number: int = RECOVERY_ATTEMPTS_PER_TICKET_NUMBER
     window_hours: float = RECOVERY_WINDOW_HOURS
 
     def __post_init__(self) -> None:
@@ -122,7 +124,7 @@ class RecoveryConfig:
         require_within(
             self,
             attempts=(1, MAX_ATTEMPTS),
-            attempts_per_caller=(1, MAX_ATTEMPTS),
+            attempts_per_ticket_number=(1, MAX_ATTEMPTS),
             window_hours=(MINUTE_HOURS, WEEK_HOURS),
         )
 

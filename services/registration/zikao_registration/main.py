@@ -193,7 +193,7 @@ def _login_limit(config: LoginConfig) -> LoginLimit:
 def _recovery_limit(config: RecoveryConfig) -> RecoveryLimit:
     return RecoveryLimit(
         attempts=config.attempts,
-        attempts_per_caller=config.attempts_per_caller,
+        attempts_per_ticket_number=config.attempts_per_ticket_number,
         window=timedelta(hours=config.window_hours),
     )
 

@@ -24,13 +24,14 @@ from zikao_kit.tokens import Actor
 from zikao_registration.account_store import AccountStore
 from zikao_registration.answers import SealedAnswers
 from zikao_registration.audit_store import AuditStore
+from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.commands.list_revoked_logins import list_revoked_logins
 from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.decision_desk import Entry
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.rare_characters import RareCharacters
-from zikao_registration.domain.recovery import RecoveryLimit
+from zikao_registration.domain.recovery import Purpose, RecoveryLimit
 from zikao_registration.identity_client import IdentityClient
 from zikao_registration.login_convert import login_tokens_to_pb
 from zikao_registration.message_store import MessageStore
@@ -82,6 +83,10 @@ class Parts:
     def login_limit(self) -> LoginLimit:
         """How often one may try."""
         return self.login_rules.limit
+
+    def recovery_attempt(self, purpose: Purpose, caller: str, now: datetime) -> RecoveryAttempt:
+        """An attempt to recover or to activate, through a caller."""
+        return RecoveryAttempt(self.recovery_limit, self.login_limit, purpose, caller, now)
 
     @cached_property
     def revocations(self) -> RevocationKeeper:

@@ -62,8 +62,17 @@ class PasswordHashing:
 
     async def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password, with its parameters and salt."""
+        with self.new_place() as hash_password:
+            return await hash_password(password)
+
+    @contextmanager
+    def new_place(self) -> Iterator[Callable[[str], Awaitable[str]]]:
+        """A place to hash a new password in, before what must not be done in vain."""
         with self._new.take():
-            return await self._run(lambda: self._hasher.hash(password))
+            yield self._hash
+
+    async def _hash(self, password: str) -> str:
+        return await self._run(lambda: self._hasher.hash(password))
 
     @contextmanager
     def place(self) -> Iterator[Place]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,11 +42,19 @@ class RecoveryStore:
         self._tx = transaction
         self._keys = keys
 
-    async def count_document(
-        self, purpose: Purpose, person_key: str, now: datetime, lapsed_at: datetime
+    async def count(
+        self, purpose: Purpose, subject: str, now: datetime, lapsed_at: datetime
     ) -> tuple[int, datetime]:
-        """Count an attempt; return how many since the first, and when that was."""
-        return await self._count(self._document_index(purpose, person_key), 0, now, lapsed_at)
+        """Count an attempt at a subject, such as a document's person key.
+
+        Return how many since the first, and when that was.
+        """
+        return await self._count(self._subject_index(purpose, subject), 0, now, lapsed_at)
+
+    async def return_attempt(self, purpose: Purpose, subject: str) -> None:
+        """An attempt that nobody has looked at."""
+        index = self._subject_index(purpose, subject)
+        await self._tx.execute("return_recovery_attempt", index)
 
     async def count_caller(
         self, purpose: Purpose, caller: str, key: UUID, now: datetime, lapsed_at: datetime
@@ -57,9 +66,9 @@ class RecoveryStore:
         assert row is not None  # a sum always has a row
         return row["attempts"], row["first_at"]
 
-    async def forget_document(self, person_key: str) -> None:
-        """Lift the locks of a document."""
-        indexes = [self._document_index(purpose, person_key) for purpose in Purpose]
+    async def forget(self, subject: str, purposes: Iterable[Purpose] = Purpose) -> None:
+        """Lift the locks of a subject, all or those of some purposes."""
+        indexes = [self._subject_index(purpose, subject) for purpose in purposes]
         await self._tx.execute("forget_recovery_attempts", indexes)
 
     async def delete_lapsed(self, attempts_lapsed_at: datetime, now: datetime) -> None:
@@ -125,8 +134,8 @@ class RecoveryStore:
         assert row is not None  # nor does an upsert without one
         return row["attempts"], row["first_at"]
 
-    def _document_index(self, purpose: Purpose, person_key: str) -> bytes:
-        return self._keys.blind_index(person_key, f"registration.recovery.{purpose}.document")
+    def _subject_index(self, purpose: Purpose, subject: str) -> bytes:
+        return self._keys.blind_index(subject, f"registration.recovery.{purpose}.subject")
 
     def _code_index(self, recovery_id: UUID, code: str) -> bytes:
         return self._keys.blind_index(f"{recovery_id}:{code}", "registration.recovery.code")

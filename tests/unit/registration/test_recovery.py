@@ -20,7 +20,7 @@ from zikao_registration.domain.recovery import (
 )
 
 NOW = datetime(2022, 2, 21, 4, tzinfo=UTC)
-LIMIT = RecoveryLimit(attempts=3, attempts_per_caller=10, window=timedelta(days=1))
+LIMIT = RecoveryLimit(attempts=3, attempts_per_ticket_number=30, window=timedelta(days=1))
 
 
 @pytest.mark.parametrize("dot", ["·", "•", "‧", "・", "．", "."])
@@ -68,7 +68,8 @@ def test_attempts_beyond_the_limit_say_when_to_come_again() -> None:
         LIMIT.require_document(4, first_at, NOW)
     assert refused.value.retry_after == timedelta(hours=19)
     with pytest.raises(DomainError, match="RECOVERY_LOCKED"):
-        LIMIT.require_caller(11, first_at, NOW)
+        LIMIT.require_ticket_number(31, first_at, NOW)
+    LIMIT.require_ticket_number(30, first_at, NOW)
 
 
 def test_contacts_by_channel() -> None:

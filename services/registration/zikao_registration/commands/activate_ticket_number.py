@@ -17,7 +17,7 @@ from zikao_registration.domain.older_imports import NumberStatus
 from zikao_registration.domain.older_records import OlderRecord
 from zikao_registration.domain.recovery import is_same_name
 from zikao_registration.older_store import OlderStore
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.recovery_stores import RecoveryStores
 from zikao_registration.store import Store
 
 
@@ -36,22 +36,20 @@ class ActivationClaim:
         return Person(self.document, self.name)
 
 
-async def count_activation(
-    store: Store, recoveries: RecoveryStore, attempt: RecoveryAttempt, claim: ActivationClaim
+async def check_activation(
+    stores: RecoveryStores, attempt: RecoveryAttempt, claim: ActivationClaim
 ) -> None:
     """Count an attempt, of the document and of the number, before anything is looked up.
 
-    Raises DomainError ACTIVATION_CLOSED, for which none is counted, RECOVERY_LOCKED.
+    Raises DomainError ACTIVATION_CLOSED, for which none is counted, RECOVERY_LOCKED, and as
+    `require_activatable`.
     """
+    accounts, store = stores.accounts, stores.candidates
     require_activation_open(await store.sessions.load_all(), attempt.now)
-    await attempt.count(recoveries, claim.document)
-    counted = await recoveries.count_document(
-        attempt.purpose,
-        f"ticket_number:{claim.ticket_number}",
-        attempt.now,
-        attempt.limit.lapsed_at(attempt.now),
-    )
-    attempt.limit.require_document(*counted, attempt.now)
+    await attempt.count(stores, claim.document)
+    await attempt.count_ticket_number(stores, claim.ticket_number)
+    async with attempt.judging(accounts, claim.ticket_number):
+        await require_activatable(accounts, store, stores.older, claim)
 
 
 async def require_activatable(

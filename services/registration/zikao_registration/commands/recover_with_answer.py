@@ -14,7 +14,7 @@ from zikao_registration.domain.recovery import (
     plain_answer,
     plausible_question,
 )
-from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.password_hashing import Place
 from zikao_registration.recovery_store import RecoveryStore, StoredAnswer
 from zikao_registration.recovery_stores import RecoveryStores
 
@@ -44,18 +44,11 @@ def question_of(
     return found.stored.question if found else plausible
 
 
-async def require_answer(
-    hashing: PasswordHashing, found: ClaimedAnswer | None, answer: str
-) -> UUID:
-    """The candidate whose answer it is; takes the same time without one.
-
-    Raises DomainError RECOVERY_FAILED, OVERLOADED.
-    """
+async def find_answerer(place: Place, found: ClaimedAnswer | None, answer: str) -> UUID | None:
+    """The candidate whose answer it is; takes the same time without one."""
     answer_hash = found.stored.answer_hash if found else None
-    is_right = await hashing.verify(answer_hash, plain_answer(answer))
-    if found is None or not is_right:
-        raise DomainError("RECOVERY_FAILED")
-    return found.candidate_id
+    is_right = await place.verify(answer_hash, plain_answer(answer))
+    return found.candidate_id if found and is_right else None
 
 
 def require_some_answer(answer: str) -> str:

@@ -58,7 +58,7 @@ async def reset_candidate_password(
         raise DomainError(NOT_FOUND)
     by = f"office: {reason}"
     await reset_password(stores, found.candidate_id, None, by=by, actor=actor, now=now)
-    await stores.recoveries.forget_document(document.person_key)
+    await stores.recoveries.forget(document.person_key)
     return found.candidate_id
 
 

@@ -64,6 +64,11 @@ class LoginLimit:
         if self._mostly_fails(counted):
             raise DomainError(OVERLOADED, retry_after=counted.first_at + self.window - now)
 
+    def require_recoverer(self, counted: CallerAttempts, now: datetime) -> None:
+        """Raise RECOVERY_LOCKED for a caller that does little else than ask for strangers."""
+        if self._mostly_fails(counted):
+            raise DomainError("RECOVERY_LOCKED", retry_after=counted.first_at + self.window - now)
+
     def _mostly_fails(self, counted: CallerAttempts) -> bool:
         many = counted.failures >= self.attempts_per_caller
         return many and counted.failures >= self.caller_failure_share * counted.attempts

@@ -56,14 +56,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class RecoveryLimit:
-    """How many attempts are taken, of one document and of one caller, until the first lapses.
+    """How many attempts are taken of one document until the first of them lapses.
 
     All are counted, right and wrong, of people who exist and who do not: what is refused
-    depends on nothing that the caller may not know.
+    depends on nothing that the caller may not know. A ticket number that is to be activated has
+    a limit of its own, so large that a stranger who knows nothing but the number does not
+    easily keep its owner out.
     """
 
     attempts: int
-    attempts_per_caller: int
+    attempts_per_ticket_number: int
     window: timedelta
 
     def lapsed_at(self, now: datetime) -> datetime:
@@ -74,9 +76,9 @@ class RecoveryLimit:
         """Raise RECOVERY_LOCKED, saying when to come again, beyond a document's attempts."""
         self._require(attempts <= self.attempts, first_at, now)
 
-    def require_caller(self, attempts: int, first_at: datetime, now: datetime) -> None:
-        """Raise RECOVERY_LOCKED beyond a caller's attempts."""
-        self._require(attempts <= self.attempts_per_caller, first_at, now)
+    def require_ticket_number(self, attempts: int, first_at: datetime, now: datetime) -> None:
+        """Raise RECOVERY_LOCKED beyond a ticket number's attempts."""
+        self._require(attempts <= self.attempts_per_ticket_number, first_at, now)
 
     def _require(self, allowed: bool, first_at: datetime, now: datetime) -> None:
         if not allowed:

@@ -8,6 +8,7 @@ from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 
 from zikao_registration.commands.complete_older_record import Completion, complete_older_record
+from zikao_registration.commands.lift_activation_limit import lift_activation_limit
 from zikao_registration.commands.list_held_numbers import list_older_records
 from zikao_registration.commands.view_older_record import view_older_record
 from zikao_registration.domain.older_records import read_photo
@@ -15,12 +16,13 @@ from zikao_registration.older_convert import filter_from_pb, masked_record_to_pb
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 from zikao_registration.recovery_convert import document_from_pb
+from zikao_registration.recovery_stores import RecoveryStores
 
 DEFAULT_PAGE_SIZE = 20
 
 
 class OlderRecordRpc(older_record_service_pb2_grpc.OlderRecordServiceServicer):
-    """Found, looked at, completed."""
+    """Found, looked at, completed, let through."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -86,3 +88,16 @@ class OlderRecordRpc(older_record_service_pb2_grpc.OlderRecordServiceServicer):
             return pb.CompleteOlderRecordResponse(record=record_to_pb(held))
 
         return await self._parts.run_once(request, pb.CompleteOlderRecordResponse, work)
+
+    async def LiftActivationLimit(
+        self, request: pb.LiftActivationLimitRequest, context: Any
+    ) -> pb.LiftActivationLimitResponse:
+        """Let the owner try again."""
+
+        async def work(tx: Transaction) -> pb.LiftActivationLimitResponse:
+            stores, now = RecoveryStores.of(tx, self._parts.keys), self._parts.clock.now()
+            number = request.ticket_number
+            await lift_activation_limit(stores, number, actor=current_actor(), now=now)
+            return pb.LiftActivationLimitResponse()
+
+        return await self._parts.run_once(request, pb.LiftActivationLimitResponse, work)

@@ -4,6 +4,7 @@ What strangers may ask is answered in even time: each answer, an error too, come
 a quantum since the call began.
 """
 
+import asyncio
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from zikao.registration.v1 import recovery_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
+from zikao_kit.errors import DomainError
 from zikao_kit.even_time import even_time
 
 from zikao_registration.commands.complete_password_recovery import (
@@ -22,16 +24,17 @@ from zikao_registration.commands.complete_password_recovery import (
 from zikao_registration.commands.find_claimed import find_ticket_number
 from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.commands.recover_with_answer import (
+    find_answerer,
     find_claimed_answer,
     question_of,
-    require_answer,
 )
 from zikao_registration.commands.reset_password import reset_candidate_password, reset_password
 from zikao_registration.commands.start_password_recovery import start_password_recovery
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.passwords import check_password
-from zikao_registration.domain.recovery import Purpose
+from zikao_registration.domain.recovery import Claim, Purpose
 from zikao_registration.parts import Parts
+from zikao_registration.password_hashing import Place
 from zikao_registration.recovery_convert import (
     channel_from_pb,
     claim_from_pb,
@@ -63,8 +66,9 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             document = document_from_pb(request, attempt.now.date())
             async with self._parts.db.read() as tx:
                 stores = self._stores(tx)
-                await attempt.count(stores.recoveries, document)
+                await attempt.count(stores, document)
                 number = await find_ticket_number(stores, document, request.name)
+                await attempt.judge(stores.accounts, document.person_key, failed=not number)
             return pb.FindTicketNumberResponse(ticket_number=number)
 
     async def StartPasswordRecovery(
@@ -90,8 +94,10 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             claim = claim_from_pb(request, attempt.now.date())
             async with self._parts.db.read() as tx:
                 stores = self._stores(tx)
-                await attempt.count(stores.recoveries, claim.document)
+                await attempt.count(stores, claim.document)
                 found = await find_claimed_answer(stores, claim)
+                subject = claim.document.person_key
+                await attempt.judge(stores.accounts, subject, failed=found is None)
             question = question_of(stores.recoveries, claim, found)
             return pb.GetSecurityQuestionResponse(question=question_to_pb(question))
 
@@ -133,9 +139,9 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             return first
 
         async def work(tx: Transaction) -> pb.StartPasswordRecoveryResponse:
-            recovery = await start_password_recovery(
-                self._stores(tx), claim, channel, now=attempt.now
-            )
+            stores, subject = self._stores(tx), claim.document.person_key
+            recovery = await start_password_recovery(stores, claim, channel, now=attempt.now)
+            await attempt.judge(stores.accounts, subject, failed=recovery.account_id is None)
             return pb.StartPasswordRecoveryResponse(
                 recovery_id=str(recovery.recovery_id), expires_at=time_to_pb(recovery.expires_at)
             )
@@ -150,14 +156,16 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
 
         async def check(tx: Transaction) -> None:
             stores, code, password = self._stores(tx), request.code, request.new_password
-            await attempt.count_caller(stores.recoveries, recovery_id)
-            await require_code(stores, recovery_id, code, password, now=attempt.now)
+            await attempt.require_caller(stores.accounts)
+            async with attempt.judging(stores.accounts, request.recovery_id):
+                await require_code(stores, recovery_id, code, password, now=attempt.now)
 
         response_type = pb.CompletePasswordRecoveryResponse
-        first = await self._parts.answered_before(request, response_type, check)
-        if first is not None:
-            return first
-        password_hash = await self._parts.hashing.hash(request.new_password)
+        with self._parts.hashing.new_place() as hash_password:
+            first = await self._parts.answered_before(request, response_type, check)
+            if first is not None:
+                return first
+            password_hash = await hash_password(request.new_password)
 
         async def work(tx: Transaction) -> pb.CompletePasswordRecoveryResponse:
             stores, actor = self._stores(tx), current_actor()
@@ -175,15 +183,13 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
         attempt = self._attempt(Purpose.ANSWER)
         claim = claim_from_pb(request, attempt.now.date())
         check_password(request.new_password, document_number=claim.document.number)
-        first = await self._answered_before(
-            request, pb.RecoverWithSecurityAnswerResponse, attempt, claim.document
-        )
-        if first is not None:
-            return first
-        async with self._parts.db.read() as tx:
-            found = await find_claimed_answer(self._stores(tx), claim)
-        candidate_id = await require_answer(self._parts.hashing, found, request.answer)
-        password_hash = await self._parts.hashing.hash(request.new_password)
+        response_type, hashing = pb.RecoverWithSecurityAnswerResponse, self._parts.hashing
+        with hashing.new_place() as hash_password, hashing.place() as place:
+            first = await self._answered_before(request, response_type, attempt, claim.document)
+            if first is not None:
+                return first
+            candidate_id = await self._require_answer(place, attempt, claim, request.answer)
+            password_hash = await hash_password(request.new_password)
 
         async def work(tx: Transaction) -> pb.RecoverWithSecurityAnswerResponse:
             stores, actor, now = self._stores(tx), current_actor(), attempt.now
@@ -193,11 +199,33 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
             return pb.RecoverWithSecurityAnswerResponse()
 
         async with self._parts.spreading_revocations():
-            return await self._parts.run_once(request, pb.RecoverWithSecurityAnswerResponse, work)
+            return await self._parts.run_once(request, response_type, work)
+
+    async def _require_answer(
+        self, place: Place, attempt: RecoveryAttempt, claim: Claim, answer: str
+    ) -> UUID:
+        """Whose answer it is; raises RECOVERY_FAILED. Who gives up first has tried nothing."""
+        async with self._parts.db.read() as tx:
+            found = await find_claimed_answer(self._stores(tx), claim)
+        try:
+            candidate_id = await find_answerer(place, found, answer)
+        except BaseException:
+            await asyncio.shield(self._give_back(attempt, claim.document))
+            raise
+        async with self._parts.db.read() as tx:
+            accounts, subject = self._parts.accounts(tx), claim.document.person_key
+            await attempt.judge(accounts, subject, failed=candidate_id is None)
+        if candidate_id is None:
+            raise DomainError("RECOVERY_FAILED")
+        return candidate_id
+
+    async def _give_back(self, attempt: RecoveryAttempt, document: Document) -> None:
+        async with self._parts.db.read() as tx:
+            await attempt.give_back(self._stores(tx).recoveries, document)
 
     def _attempt(self, purpose: Purpose) -> RecoveryAttempt:
-        now, caller = self._parts.clock.now(), current_actor().caller
-        return RecoveryAttempt(self._parts.recovery_limit, purpose, caller, now)
+        now = self._parts.clock.now()
+        return self._parts.recovery_attempt(purpose, current_actor().caller, now)
 
     def _stores(self, tx: Transaction) -> RecoveryStores:
         return RecoveryStores.of(tx, self._parts.keys)
@@ -208,6 +236,6 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
         """Count a new attempt, and that committed; a repeated request's answer is the first."""
 
         async def check(tx: Transaction) -> None:
-            await attempt.count(self._stores(tx).recoveries, document)
+            await attempt.count(self._stores(tx), document)
 
         return await self._parts.answered_before(request, response_type, check)

@@ -12,11 +12,9 @@ from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.activate_ticket_number import (
     ActivationClaim,
     activate_ticket_number,
-    count_activation,
-    require_activatable,
+    check_activation,
 )
 from zikao_registration.commands.cancel_ticket_number import cancel_ticket_number
-from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.commands.list_held_numbers import list_ticket_numbers
 from zikao_registration.commands.merge_ticket_numbers import merge_ticket_numbers
 from zikao_registration.commands.register_anew import register_anew
@@ -44,23 +42,22 @@ class TicketNumberRpc(ticket_number_service_pb2_grpc.TicketNumberServiceServicer
         self, request: pb.ActivateTicketNumberRequest, context: Any
     ) -> pb.ActivateTicketNumberResponse:
         """Bind a number to a new account; the password is hashed once all else is in order."""
-        now, limit = self._parts.clock.now(), self._parts.recovery_limit
+        now = self._parts.clock.now()
         document = document_from_pb(request, now.date())
         check_password(request.new_password, document_number=document.number)
         name = self._parts.rare_characters.mapped(request.name)
         claim = ActivationClaim(request.ticket_number, document, name, request.mobile)
-        attempt = RecoveryAttempt(limit, Purpose.ACTIVATION, current_actor().caller, now)
+        attempt = self._parts.recovery_attempt(Purpose.ACTIVATION, current_actor().caller, now)
 
         async def check(tx: Transaction) -> None:
-            recoveries = RecoveryStores.of(tx, self._parts.keys).recoveries
-            accounts, store, older = self._stores(tx)
-            await count_activation(store, recoveries, attempt, claim)
-            await require_activatable(accounts, store, older, claim)
+            await check_activation(RecoveryStores.of(tx, self._parts.keys), attempt, claim)
 
-        first = await self._parts.answered_before(request, pb.ActivateTicketNumberResponse, check)
-        if first is not None:
-            return first
-        password_hash = await self._parts.hashing.hash(request.new_password)
+        response_type = pb.ActivateTicketNumberResponse
+        with self._parts.hashing.new_place() as hash_password:
+            first = await self._parts.answered_before(request, response_type, check)
+            if first is not None:
+                return first
+            password_hash = await hash_password(request.new_password)
 
         async def work(tx: Transaction) -> pb.ActivateTicketNumberResponse:
             candidate_id = await activate_ticket_number(
@@ -68,7 +65,7 @@ class TicketNumberRpc(ticket_number_service_pb2_grpc.TicketNumberServiceServicer
             )
             return pb.ActivateTicketNumberResponse(candidate_id=str(candidate_id))
 
-        return await self._parts.run_once(request, pb.ActivateTicketNumberResponse, work)
+        return await self._parts.run_once(request, response_type, work)
 
     async def MergeTicketNumbers(
         self, request: pb.MergeTicketNumbersRequest, context: Any

@@ -229,6 +229,49 @@ class CompleteOlderRecordResponse(_message.Message):
 Global___CompleteOlderRecordResponse: _TypeAlias = CompleteOlderRecordResponse  # noqa: Y015
 
 @_typing.final
+class LiftActivationLimitRequest(_message.Message):
+    """Who cannot activate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    ticket_number: _builtins.str
+    """12 digits."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        ticket_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftActivationLimitRequest: _TypeAlias = LiftActivationLimitRequest  # noqa: Y015
+
+@_typing.final
+class LiftActivationLimitResponse(_message.Message):
+    """The limit is lifted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftActivationLimitResponse: _TypeAlias = LiftActivationLimitResponse  # noqa: Y015
+
+@_typing.final
 class OlderRecord(_message.Message):
     """An older candidate as entered."""
 

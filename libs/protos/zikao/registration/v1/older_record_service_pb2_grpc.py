@@ -51,6 +51,11 @@ class OlderRecordServiceStub:
                 request_serializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordRequest.SerializeToString,
                 response_deserializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordResponse.FromString,
                 _registered_method=True)
+        self.LiftActivationLimit = channel.unary_unary(
+                '/zikao.registration.v1.OlderRecordService/LiftActivationLimit',
+                request_serializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitRequest.SerializeToString,
+                response_deserializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitResponse.FromString,
+                _registered_method=True)
 
 
 class OlderRecordServiceServicer:
@@ -93,6 +98,18 @@ class OlderRecordServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LiftActivationLimit(self, request, context):
+        """Lets an older candidate try again at once whom somebody's failed attempts keep from
+        activating: what counted for the ticket number, and for the document number on record,
+        counts no more. Atomic, audited.
+
+        Errors: INVALID_REQUEST, NOT_FOUND (also for a number that was not imported), OUT_OF_SCOPE,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OlderRecordServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +127,11 @@ def add_OlderRecordServiceServicer_to_server(servicer, server):
                     servicer.CompleteOlderRecord,
                     request_deserializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordRequest.FromString,
                     response_serializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordResponse.SerializeToString,
+            ),
+            'LiftActivationLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftActivationLimit,
+                    request_deserializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitRequest.FromString,
+                    response_serializer=zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -195,6 +217,33 @@ class OlderRecordService:
             '/zikao.registration.v1.OlderRecordService/CompleteOlderRecord',
             zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordRequest.SerializeToString,
             zikao_dot_registration_dot_v1_dot_older__record__service__pb2.CompleteOlderRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftActivationLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.registration.v1.OlderRecordService/LiftActivationLimit',
+            zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitRequest.SerializeToString,
+            zikao_dot_registration_dot_v1_dot_older__record__service__pb2.LiftActivationLimitResponse.FromString,
             options,
             channel_credentials,
             insecure,

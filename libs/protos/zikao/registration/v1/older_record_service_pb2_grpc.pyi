@@ -58,6 +58,14 @@ class OlderRecordServiceStub:
     Errors: INVALID_REQUEST, DOCUMENT_INVALID, PHOTO_REFUSED, NOT_FOUND, OUT_OF_SCOPE,
     TICKET_NUMBER_ENDED, DOCUMENT_OF_ANOTHER, REQUEST_ID_REUSED.
     """
+    LiftActivationLimit: _grpc.UnaryUnaryMultiCallable[_older_record_service_pb2.LiftActivationLimitRequest, _older_record_service_pb2.LiftActivationLimitResponse]
+    """Lets an older candidate try again at once whom somebody's failed attempts keep from
+    activating: what counted for the ticket number, and for the document number on record,
+    counts no more. Atomic, audited.
+
+    Errors: INVALID_REQUEST, NOT_FOUND (also for a number that was not imported), OUT_OF_SCOPE,
+    REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class OlderRecordServiceAsyncStub(OlderRecordServiceStub):
@@ -88,6 +96,14 @@ class OlderRecordServiceAsyncStub(OlderRecordServiceStub):
 
     Errors: INVALID_REQUEST, DOCUMENT_INVALID, PHOTO_REFUSED, NOT_FOUND, OUT_OF_SCOPE,
     TICKET_NUMBER_ENDED, DOCUMENT_OF_ANOTHER, REQUEST_ID_REUSED.
+    """
+    LiftActivationLimit: _aio.UnaryUnaryMultiCallable[_older_record_service_pb2.LiftActivationLimitRequest, _older_record_service_pb2.LiftActivationLimitResponse]  # type: ignore[assignment]
+    """Lets an older candidate try again at once whom somebody's failed attempts keep from
+    activating: what counted for the ticket number, and for the document number on record,
+    counts no more. Atomic, audited.
+
+    Errors: INVALID_REQUEST, NOT_FOUND (also for a number that was not imported), OUT_OF_SCOPE,
+    REQUEST_ID_REUSED.
     """
 
 class OlderRecordServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -134,6 +150,20 @@ class OlderRecordServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST, DOCUMENT_INVALID, PHOTO_REFUSED, NOT_FOUND, OUT_OF_SCOPE,
         TICKET_NUMBER_ENDED, DOCUMENT_OF_ANOTHER, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def LiftActivationLimit(
+        self,
+        request: _older_record_service_pb2.LiftActivationLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_older_record_service_pb2.LiftActivationLimitResponse, _abc.Awaitable[_older_record_service_pb2.LiftActivationLimitResponse]]:
+        """Lets an older candidate try again at once whom somebody's failed attempts keep from
+        activating: what counted for the ticket number, and for the document number on record,
+        counts no more. Atomic, audited.
+
+        Errors: INVALID_REQUEST, NOT_FOUND (also for a number that was not imported), OUT_OF_SCOPE,
+        REQUEST_ID_REUSED.
         """
 
 def add_OlderRecordServiceServicer_to_server(servicer: OlderRecordServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

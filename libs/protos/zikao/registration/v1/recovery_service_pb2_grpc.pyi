@@ -31,9 +31,11 @@ class RecoveryServiceStub:
 
     What needs no token answers a stranger the same, in text, shape and time, whether
     or not somebody is registered. Each attempt counts before anything is looked up:
-    by default 3 a day of each kind for one document number, known or unknown, and
-    20,000 of each kind a day for one caller (the client certificate); RECOVERY_LOCKED
-    beyond, with the time to come again.
+    by default 3 a day of each kind for one document number, known or unknown;
+    RECOVERY_LOCKED beyond, with the time to come again. A caller (the client certificate)
+    is locked likewise, for each kind, while 5,000 of its attempts, and at least half of
+    them, within 15 minutes were of nobody or wrong: a portal's candidates keep nobody out.
+    An attempt that was answered OVERLOADED does not count.
     """
 
     @_typing.overload
@@ -95,9 +97,11 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
 
     What needs no token answers a stranger the same, in text, shape and time, whether
     or not somebody is registered. Each attempt counts before anything is looked up:
-    by default 3 a day of each kind for one document number, known or unknown, and
-    20,000 of each kind a day for one caller (the client certificate); RECOVERY_LOCKED
-    beyond, with the time to come again.
+    by default 3 a day of each kind for one document number, known or unknown;
+    RECOVERY_LOCKED beyond, with the time to come again. A caller (the client certificate)
+    is locked likewise, for each kind, while 5,000 of its attempts, and at least half of
+    them, within 15 minutes were of nobody or wrong: a portal's candidates keep nobody out.
+    An attempt that was answered OVERLOADED does not count.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -155,9 +159,11 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
 
     What needs no token answers a stranger the same, in text, shape and time, whether
     or not somebody is registered. Each attempt counts before anything is looked up:
-    by default 3 a day of each kind for one document number, known or unknown, and
-    20,000 of each kind a day for one caller (the client certificate); RECOVERY_LOCKED
-    beyond, with the time to come again.
+    by default 3 a day of each kind for one document number, known or unknown;
+    RECOVERY_LOCKED beyond, with the time to come again. A caller (the client certificate)
+    is locked likewise, for each kind, while 5,000 of its attempts, and at least half of
+    them, within 15 minutes were of nobody or wrong: a portal's candidates keep nobody out.
+    An attempt that was answered OVERLOADED does not count.
     """
 
     @_abc_1.abstractmethod

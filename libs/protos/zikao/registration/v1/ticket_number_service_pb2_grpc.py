@@ -75,9 +75,10 @@ class TicketNumberServiceServicer:
         approved one, with the data that the office has entered.
 
         Atomic. Errors are told apart, which tells a stranger more than a login does: so each
-        attempt counts before anything is looked up, 3 a day by default for a ticket number and
-        for a document number, and as many for a caller as RecoveryService says. Whether a
-        number is activated or cancelled hears only who knows its document and name.
+        attempt counts before anything is looked up, by default 3 a day for a document number
+        and 30 for a ticket number, and for a caller as RecoveryService says. An office lifts the
+        two (OlderRecordService.LiftActivationLimit). Whether a number is activated or cancelled
+        hears only who knows its document and name.
 
         ACTIVATION_CLOSED has the window in its metadata (opens_at, closes_at; empty when none is
         planned). RECORD_INCOMPLETE: document number or photo are missing on record, an office

@@ -8,6 +8,10 @@ ON CONFLICT (subject_index, shard) DO UPDATE SET
     first_at = CASE WHEN counted.first_at <= $4 THEN $3 ELSE counted.first_at END
 RETURNING attempts, first_at;
 
+-- name: return_recovery_attempt
+UPDATE registration.recovery_attempt SET attempts = attempts - 1
+WHERE subject_index = $1 AND shard = 0 AND attempts > 0;
+
 -- name: sum_recovery_attempts
 SELECT coalesce(sum(attempts), 0)::integer AS attempts, coalesce(min(first_at), $2) AS first_at
 FROM registration.recovery_attempt
