@@ -15,6 +15,7 @@ from zikao_registration import (
     provider_login_store,
     recovery_store,
     store,
+    study_record_store,
 )
 from zikao_registration.sealed_columns import SEALED
 
@@ -30,6 +31,7 @@ CONTEXTS: dict[str, Callable[[Any], str]] = {
     "registration.older_photo.jpeg_enc": older_store.photo_context,
     "registration.profile_change.values_enc": profile_change_store._values_context,
     "registration.profile_change.evidence_enc": profile_change_store._evidence_context,
+    "registration.standing_change.reason_enc": study_record_store._change_context,
     "registration.message.content_enc": message_store._context,
     "registration.security_question.question_enc": recovery_store._question_context,
     "registration.provider_login.secrets_enc": provider_login_store._context,
