@@ -177,7 +177,8 @@ async def test_an_abandoned_application_is_begun_again(server: RegistrationServe
     """One person has one account: who missed a deadline applies in a later session with it."""
     candidate, candidate_id = await pending_candidate(server, county_code=WUHOU)
     await server.rows(
-        "DELETE FROM registration.identity_material WHERE candidate_id = $1", candidate_id
+        "UPDATE registration.candidate SET has_material = false WHERE candidate_id = $1",
+        candidate_id,
     )
     assert (await candidate.refused(anew("22.1"))).reason == "STATE_NOT_ALLOWED"
     await apply_next_session(server)

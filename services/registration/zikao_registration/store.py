@@ -100,6 +100,7 @@ class Store:
             registration.ticket_number or None,
             registration.updated_at,
             registration.submitted_at,
+            registration.has_material,
         )
         return replace(registration, leased_by=None, leased_until=None, first_approved_by=None)
 
@@ -176,19 +177,14 @@ class Store:
         self, session_code: str, states: Collection[State], limit: int
     ) -> dict[UUID, State]:
         """Lock up to `limit` registrations in `states`, but for those that their material keeps."""
-        rows = await self._tx.fetch(
-            "lock_expired", session_code, list(states), list(KEPT_BY_MATERIAL), limit
-        )
+        kept = KEPT_BY_MATERIAL.intersection(states)
+        ended = [state for state in states if state not in kept]
+        rows = await self._tx.fetch("lock_expired", session_code, ended, list(kept), limit)
         return {row["candidate_id"]: State(row["state"]) for row in rows}
 
-    async def expire(
-        self, candidate_ids: Sequence[UUID], state: State, now: datetime
-    ) -> list[UUID]:
-        """Move expired registrations to `state`; return those that no material keeps by now."""
-        rows = await self._tx.fetch(
-            "expire_candidates", candidate_ids, state, list(KEPT_BY_MATERIAL), now
-        )
-        return [row["candidate_id"] for row in rows]
+    async def expire(self, candidate_ids: Sequence[UUID], state: State, now: datetime) -> None:
+        """Move locked registrations to `state`."""
+        await self._tx.execute("expire_candidates", candidate_ids, state, now)
 
     def _event(self, registration: Registration) -> tuple[str, bytes]:
         key = str(registration.candidate_id)

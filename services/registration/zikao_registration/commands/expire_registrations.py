@@ -30,14 +30,12 @@ async def expire_registrations(store: Store, session: Session, now: datetime) ->
 
 async def _expire(store: Store, before: State, candidate_ids: list[UUID], now: datetime) -> None:
     after = next_state(before, Action.EXPIRE)
-    expired = await store.expire(candidate_ids, after, now)
-    if not expired:
-        return
+    await store.expire(candidate_ids, after, now)
     await store.audit(
         DEADLINES,
         "abandon_registration",
         now,
-        *expired,
+        *candidate_ids,
         before={"state": before},
         after={"state": after},
     )

@@ -118,6 +118,8 @@ CREATE TABLE registration.candidate (
     track text,
     major_code text NOT NULL,
     personal_enc bytea NOT NULL,
+    -- Whether there is a row of registration.identity_material: what has one does not expire.
+    has_material boolean NOT NULL DEFAULT false,
     ticket_number text,
     standing text NOT NULL,
     standing_reason text NOT NULL,
@@ -180,7 +182,7 @@ CREATE INDEX candidate_queue_idx ON registration.candidate (queued_at, candidate
 CREATE INDEX candidate_abandoned_idx ON registration.candidate (updated_at)
     WHERE state = 'abandoned';
 -- What deadlines may still end.
-CREATE INDEX candidate_open_idx ON registration.candidate (session_code, state)
+CREATE INDEX candidate_open_idx ON registration.candidate (session_code, state, has_material)
     WHERE state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected');
 CREATE INDEX candidate_session_county_idx
     ON registration.candidate (session_code, county_code, state) INCLUDE (submitted_at);

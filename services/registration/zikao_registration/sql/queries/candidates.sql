@@ -9,10 +9,9 @@ SELECT candidate.candidate_id, candidate.session_code, candidate.state, candidat
     candidate.personal_enc, candidate.ticket_number, candidate.standing,
     candidate.standing_reason, candidate.updated_at, candidate.submitted_at,
     candidate.leased_by, candidate.leased_until, candidate.first_approved_by,
-    photo.sha256 AS photo_sha256, identity_material.candidate_id IS NOT NULL AS has_material
+    candidate.has_material, photo.sha256 AS photo_sha256
 FROM registration.candidate
 LEFT JOIN registration.photo ON photo.candidate_id = candidate.candidate_id
-LEFT JOIN registration.identity_material ON identity_material.candidate_id = candidate.candidate_id
 WHERE candidate.candidate_id = ANY ($1::uuid[])
 ORDER BY candidate.submitted_at, candidate.candidate_id;
 
@@ -25,8 +24,8 @@ FOR UPDATE;
 -- name: update_candidate
 UPDATE registration.candidate
 SET state = $2, county_code = $3, track = $4, major_code = $5, personal_enc = $6,
-    ticket_number = $7, updated_at = $8, submitted_at = $9, leased_by = NULL, leased_until = NULL,
-    first_approved_by = NULL
+    ticket_number = $7, updated_at = $8, submitted_at = $9, has_material = $10, leased_by = NULL,
+    leased_until = NULL, first_approved_by = NULL
 WHERE candidate_id = $1;
 
 -- name: save_photo
@@ -51,35 +50,24 @@ SELECT jpeg_enc
 FROM registration.identity_material
 WHERE candidate_id = $1;
 
--- Of the states $2; those of the states $3 only without identity material. The list of states
--- is the index's. Some at once: what a candidate or an officer holds now comes with the next.
+-- Of the states $2, and of the states $3 without identity material. The list of states is the
+-- index's, and the index alone tells who has material: those wait for weeks, and are passed over
+-- at every look. Some at once: what a candidate or an officer holds now comes with the next.
 -- name: lock_expired
-SELECT candidate.candidate_id, candidate.state
+SELECT candidate_id, state
 FROM registration.candidate
-WHERE candidate.session_code = $1
-    AND candidate.state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected')
-    AND candidate.state = ANY ($2::text[])
+WHERE state IN ('draft', 'pending_review', 'pending_confirmation', 'rejected')
     AND (
-        candidate.state <> ALL ($3::text[]) OR NOT EXISTS (
-            SELECT 1 FROM registration.identity_material
-            WHERE identity_material.candidate_id = candidate.candidate_id
-        )
+        (session_code = $1 AND state = ANY ($2::text[]))
+        OR (session_code = $1 AND state = ANY ($3::text[]) AND NOT has_material)
     )
 LIMIT $4
-FOR UPDATE OF candidate SKIP LOCKED;
+FOR UPDATE SKIP LOCKED;
 
--- Looks for the material again: it may have been committed while the row was being locked.
 -- name: expire_candidates
 UPDATE registration.candidate
-SET state = $2, updated_at = $4, leased_by = NULL, leased_until = NULL, first_approved_by = NULL
-WHERE candidate_id = ANY ($1::uuid[])
-    AND (
-        state <> ALL ($3::text[]) OR NOT EXISTS (
-            SELECT 1 FROM registration.identity_material
-            WHERE identity_material.candidate_id = candidate.candidate_id
-        )
-    )
-RETURNING candidate_id;
+SET state = $2, updated_at = $3, leased_by = NULL, leased_until = NULL, first_approved_by = NULL
+WHERE candidate_id = ANY ($1::uuid[]);
 
 -- Older candidates: approved before there was a session here.
 -- name: insert_admitted

@@ -8,11 +8,7 @@ WHERE ($1::text IS NULL OR candidate.county_code = $1)
     AND ($4::text[] IS NULL OR candidate.state = ANY ($4))
     AND ($5::timestamptz IS NULL OR candidate.submitted_at >= $5)
     AND ($6::timestamptz IS NULL OR candidate.submitted_at < $6)
-    AND ($7::boolean IS NULL OR $7 = EXISTS (
-        SELECT 1
-        FROM registration.identity_material
-        WHERE identity_material.candidate_id = candidate.candidate_id
-    ))
+    AND ($7::boolean IS NULL OR candidate.has_material = $7)
     -- Nobody's, somebody's, or the officer's ($9) at $10.
     AND CASE $8::text
         WHEN 'free' THEN candidate.leased_until IS NULL OR candidate.leased_until <= $10
