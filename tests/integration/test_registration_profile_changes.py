@@ -138,6 +138,20 @@ async def test_one_request_is_open_at_a_time(server: RegistrationServer) -> None
     await candidate.call(wanted())
 
 
+async def test_requests_are_few_and_leave_nothing(server: RegistrationServer) -> None:
+    """Three in a session, withdrawn ones too; the evidence goes with the request."""
+    candidate, _ = await approved_candidate(server, await new_officer(server))
+    for _ in range(3):
+        await candidate.call(wanted())
+        await candidate.call(evidence())
+        assert (await candidate.refused(wanted())).reason == "PROFILE_CHANGE_OPEN"
+        await candidate.call(withdrawal())
+    refused = await candidate.refused(wanted())
+    assert (refused.reason, refused.metadata["limit"]) == ("PROFILE_CHANGE_LIMIT", "3")
+    rows = await server.rows("SELECT state, evidence_enc FROM registration.profile_change")
+    assert [tuple(row) for row in rows] == [("withdrawn", None)] * 3
+
+
 async def test_what_cannot_be_asked_for(server: RegistrationServer) -> None:
     """No approved registration, nothing new, fields that disagree, a number that is none."""
     officer = await new_officer(server)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,23 @@ async def test_a_transfer_is_asked_for_and_made(server: RegistrationServer) -> N
     await officer.call(standing(who, OUT))
     (row,) = await server.rows("SELECT status FROM registration.ticket_number")
     assert row["status"] == "ended"
+
+
+async def test_transfers_are_asked_for_a_few_times_a_day(server: RegistrationServer) -> None:
+    """Each is news to all services; who has to wait hears until when."""
+    candidate, _ = await approved_candidate(server, await new_officer(server))
+    for _ in range(3):
+        await candidate.call(transfer())
+        await candidate.call(withdrawal())
+    error, day = await candidate.refused(transfer()), timedelta(days=1)
+    assert error.reason == "TRANSFER_LIMIT"
+    assert error.retry_after is not None
+    assert day - timedelta(minutes=1) < error.retry_after <= day
+    retry_at = datetime.fromisoformat(error.metadata["retry_at"])
+    assert NOON + day <= retry_at < NOON + day + timedelta(minutes=1)
+    await server.move_clock(retry_at)
+    again = await log_in(server, document_number(1))
+    await again.call(transfer())
 
 
 async def test_a_blocked_candidate_does_not_free_himself(server: RegistrationServer) -> None:

@@ -72,6 +72,14 @@ class ProfileChangeStore:
         """Move a request on."""
         await self._tx.execute("set_change_state", change_id, state, failure)
 
+    async def count(self, candidate_id: UUID, session_code: str) -> int:
+        """How many requests a candidate has made in a session."""
+        return int(await self._tx.fetchval("count_changes", candidate_id, session_code))
+
+    async def withdraw(self, change_id: UUID, state: ChangeState) -> None:
+        """Move a request on, and forget its evidence."""
+        await self._tx.execute("withdraw_change", change_id, state)
+
     async def set_evidence(self, change_id: UUID, state: ChangeState, jpeg: bytes) -> None:
         """Store the evidence, encrypted, and move the request on."""
         sealed = self._keys.encrypt(jpeg, _evidence_context(change_id))

@@ -62,6 +62,11 @@ class StudyRecordStore:
             registration.updated_at,
         )
 
+    async def list_transfer_requests(self, candidate_id: UUID, since: datetime) -> list[datetime]:
+        """When the candidate asked for a transfer after `since`, the last time first."""
+        rows = await self._tx.fetch("list_transfer_requests", candidate_id, since)
+        return [row["changed_at"] for row in rows]
+
     async def list_standing_changes(self, candidate_id: UUID) -> list[StandingChange]:
         """What the standing became, the last STANDING_CHANGES_SHOWN, the oldest first."""
         rows = await self._tx.fetch("list_standing_changes", candidate_id, STANDING_CHANGES_SHOWN)

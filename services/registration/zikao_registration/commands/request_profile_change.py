@@ -14,6 +14,7 @@ from zikao_registration.domain.profile_changes import (
     ProfileValues,
     next_change_state,
     only_new,
+    require_few,
     require_sound,
     require_window,
 )
@@ -50,7 +51,8 @@ async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileCh
     """The actor's new request, which waits for its evidence.
 
     Raises DomainError PROFILE_CHANGE_CLOSED, NOT_FOUND, STATE_NOT_ALLOWED without an
-    approved registration, INVALID_REQUEST with every bad field, PROFILE_CHANGE_OPEN.
+    approved registration, INVALID_REQUEST with every bad field, PROFILE_CHANGE_OPEN,
+    PROFILE_CHANGE_LIMIT.
     """
     await desk.store.sessions.hold()
     session = require_window(await desk.store.sessions.load_all(), desk.now)
@@ -69,6 +71,7 @@ async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileCh
         requested_at=desk.now,
     )
     await desk.changes.insert(change)
+    require_few(await desk.changes.count(change.candidate_id, session.code))
     after = {"change_id": str(change.change_id), "fields": new_values.fields}
     await desk.store.audit(
         desk.actor, "request_profile_change", desk.now, change.candidate_id, after=after
@@ -77,13 +80,13 @@ async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileCh
 
 
 async def withdraw_profile_change(desk: Desk) -> ProfileChange:
-    """The actor's last request, taken back.
+    """The actor's last request, taken back; its evidence is kept no longer.
 
     Raises DomainError NOT_FOUND, PROFILE_CHANGE_STATE once it is decided against or applied.
     """
     change = await lock_own_change(desk)
     state = next_change_state(change.state, ChangeAction.WITHDRAW)
-    await desk.changes.set_state(change.change_id, state)
+    await desk.changes.withdraw(change.change_id, state)
     return await desk.move(change, state, "withdraw_profile_change")
 
 

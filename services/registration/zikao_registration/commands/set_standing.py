@@ -9,7 +9,13 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.provinces import other_province
 from zikao_registration.domain.registration import Registration, Standing
-from zikao_registration.domain.standings import ENDING, require_change, require_withdrawal
+from zikao_registration.domain.standings import (
+    ENDING,
+    TRANSFER_WINDOW,
+    require_change,
+    require_few_transfers,
+    require_withdrawal,
+)
 from zikao_registration.store import Store
 from zikao_registration.study_record_store import StudyRecordStore
 
@@ -39,10 +45,14 @@ async def request_transfer(
 ) -> Registration:
     """The actor wants to go to another province, and enrolls here no more.
 
-    Raises DomainError NOT_FOUND, INVALID_REQUEST for this province or none, STANDING_NOT_ALLOWED.
+    Raises DomainError NOT_FOUND, INVALID_REQUEST for this province or none, STANDING_NOT_ALLOWED,
+    TRANSFER_LIMIT.
     """
     before = await _lock(store, UUID(actor.subject))
     province = other_province(province_code, before.personal.county_code)
+    require_change(before.standing, Standing.TRANSFER_REQUESTED)
+    since = now - TRANSFER_WINDOW
+    require_few_transfers(await records.list_transfer_requests(before.candidate_id, since), now)
     standing, reason = Standing.TRANSFER_REQUESTED, f"申请转往{province}"
     return await _change(store, records, before, standing, reason, actor=actor, now=now)
 

@@ -15,6 +15,9 @@ from zikao_registration.domain.personal import PersonalData, disagreements, wron
 from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.session import Session
 
+# Of one candidate in one session, withdrawn ones too. Each may bring a picture, and work.
+REQUESTS_A_SESSION = 3
+
 
 class ChangeState(StrEnum):
     """Where a request stands."""
@@ -168,6 +171,12 @@ def changed(registration: Registration, values: ProfileValues) -> Registration:
             birth_date=values.birth_date or personal.birth_date,
         ),
     )
+
+
+def require_few(requests: int) -> None:
+    """Raise PROFILE_CHANGE_LIMIT beyond the requests of one candidate in one session."""
+    if requests > REQUESTS_A_SESSION:
+        raise DomainError("PROFILE_CHANGE_LIMIT", limit=str(REQUESTS_A_SESSION))
 
 
 def require_window(sessions: Iterable[Session], now: datetime) -> Session:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from zikao_kit.errors import DomainError
 
 from zikao_registration.domain.registration import Standing
@@ -15,6 +18,9 @@ TRANSITIONS: dict[Standing, frozenset[Standing]] = {
 }
 # These end the ticket number: the person registers anew for another one.
 ENDING = frozenset({Standing.GRADUATED, Standing.TRANSFERRED_OUT})
+
+# Of one candidate: each is an event that all services read.
+TRANSFER_REQUESTS, TRANSFER_WINDOW = 3, timedelta(days=1)
 
 STANDING_NAMES_ZH = {
     Standing.ACTIVE: "正常",
@@ -35,6 +41,21 @@ def require_withdrawal(before: Standing) -> None:
     """Raise STANDING_NOT_ALLOWED without an open request: it is no way out of a block."""
     if before is not Standing.TRANSFER_REQUESTED:
         raise _not_allowed(before, Standing.ACTIVE)
+
+
+def require_few_transfers(requested_at: Sequence[datetime], now: datetime) -> None:
+    """Raise TRANSFER_LIMIT, saying when the next is taken, after as many requests as a day has.
+
+    `requested_at` are those since `now - TRANSFER_WINDOW`, the last one first.
+    """
+    if len(requested_at) >= TRANSFER_REQUESTS:
+        retry_at = requested_at[TRANSFER_REQUESTS - 1] + TRANSFER_WINDOW
+        raise DomainError(
+            "TRANSFER_LIMIT",
+            retry_after=retry_at - now,
+            limit=str(TRANSFER_REQUESTS),
+            retry_at=retry_at.isoformat(),
+        )
 
 
 def _not_allowed(before: Standing, after: Standing) -> DomainError:

@@ -77,6 +77,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The document number is another candidate's, or of an older ticket number."""
     ERROR_REASON_ERASURE_NOT_ALLOWED: _ErrorReason.ValueType  # 66
     """Personal data must be kept; metadata `detail` says why."""
+    ERROR_REASON_PROFILE_CHANGE_LIMIT: _ErrorReason.ValueType  # 67
+    """The candidate has asked for changes as often as one may in a session."""
+    ERROR_REASON_TRANSFER_LIMIT: _ErrorReason.ValueType  # 68
+    """As many transfers as a day takes have been asked for; RetryInfo says when the next may be."""
     ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
     """E-mail or SMS is not offered by this installation."""
     ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
@@ -178,6 +182,10 @@ ERROR_REASON_DOCUMENT_TAKEN: ErrorReason.ValueType  # 65
 """The document number is another candidate's, or of an older ticket number."""
 ERROR_REASON_ERASURE_NOT_ALLOWED: ErrorReason.ValueType  # 66
 """Personal data must be kept; metadata `detail` says why."""
+ERROR_REASON_PROFILE_CHANGE_LIMIT: ErrorReason.ValueType  # 67
+"""The candidate has asked for changes as often as one may in a session."""
+ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 68
+"""As many transfers as a day takes have been asked for; RetryInfo says when the next may be."""
 ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
 """E-mail or SMS is not offered by this installation."""
 ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81

@@ -84,13 +84,13 @@ class ProfileChangeServiceServicer:
 
     def RequestProfileChange(self, request, context):
         """Asks for other values, of the caller's approved registration. One request is open at
-        a time. Values as they are already count as not given. That a document number is
+        a time, and there are three in a session, withdrawn ones too. Values as they are already count as not given. That a document number is
         another candidate's is told to the office and not here: nobody learns so who is
         registered.
 
         Errors: INVALID_REQUEST with every bad field (`changes.…`), DOCUMENT_INVALID,
         NOT_FOUND, STATE_NOT_ALLOWED, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_OPEN,
-        REQUEST_ID_REUSED.
+        PROFILE_CHANGE_LIMIT, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,8 @@ class ProfileChangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawProfileChange(self, request, context):
-        """Takes the caller's open request back, also an approved one that is not yet applied.
+        """Takes the caller's open request back, also an approved one that is not yet applied. Its
+        evidence is deleted.
 
         Errors: INVALID_REQUEST, NOT_FOUND, PROFILE_CHANGE_STATE, REQUEST_ID_REUSED.
         """

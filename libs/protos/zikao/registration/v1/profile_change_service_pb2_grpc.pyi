@@ -39,13 +39,13 @@ class ProfileChangeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProfileChangeServiceAsyncStub: ...
     RequestProfileChange: _grpc.UnaryUnaryMultiCallable[_profile_change_service_pb2.RequestProfileChangeRequest, _profile_change_service_pb2.RequestProfileChangeResponse]
     """Asks for other values, of the caller's approved registration. One request is open at
-    a time. Values as they are already count as not given. That a document number is
+    a time, and there are three in a session, withdrawn ones too. Values as they are already count as not given. That a document number is
     another candidate's is told to the office and not here: nobody learns so who is
     registered.
 
     Errors: INVALID_REQUEST with every bad field (`changes.…`), DOCUMENT_INVALID,
     NOT_FOUND, STATE_NOT_ALLOWED, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_OPEN,
-    REQUEST_ID_REUSED.
+    PROFILE_CHANGE_LIMIT, REQUEST_ID_REUSED.
     """
     UploadChangeEvidence: _grpc.UnaryUnaryMultiCallable[_profile_change_service_pb2.UploadChangeEvidenceRequest, _profile_change_service_pb2.UploadChangeEvidenceResponse]
     """Stores the evidence as one JPEG, at most 5 MB and 51 million pixels, re-encoded with
@@ -62,7 +62,8 @@ class ProfileChangeServiceStub:
     Errors: NOT_FOUND.
     """
     WithdrawProfileChange: _grpc.UnaryUnaryMultiCallable[_profile_change_service_pb2.WithdrawProfileChangeRequest, _profile_change_service_pb2.WithdrawProfileChangeResponse]
-    """Takes the caller's open request back, also an approved one that is not yet applied.
+    """Takes the caller's open request back, also an approved one that is not yet applied. Its
+    evidence is deleted.
 
     Errors: INVALID_REQUEST, NOT_FOUND, PROFILE_CHANGE_STATE, REQUEST_ID_REUSED.
     """
@@ -98,13 +99,13 @@ class ProfileChangeServiceAsyncStub(ProfileChangeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RequestProfileChange: _aio.UnaryUnaryMultiCallable[_profile_change_service_pb2.RequestProfileChangeRequest, _profile_change_service_pb2.RequestProfileChangeResponse]  # type: ignore[assignment]
     """Asks for other values, of the caller's approved registration. One request is open at
-    a time. Values as they are already count as not given. That a document number is
+    a time, and there are three in a session, withdrawn ones too. Values as they are already count as not given. That a document number is
     another candidate's is told to the office and not here: nobody learns so who is
     registered.
 
     Errors: INVALID_REQUEST with every bad field (`changes.…`), DOCUMENT_INVALID,
     NOT_FOUND, STATE_NOT_ALLOWED, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_OPEN,
-    REQUEST_ID_REUSED.
+    PROFILE_CHANGE_LIMIT, REQUEST_ID_REUSED.
     """
     UploadChangeEvidence: _aio.UnaryUnaryMultiCallable[_profile_change_service_pb2.UploadChangeEvidenceRequest, _profile_change_service_pb2.UploadChangeEvidenceResponse]  # type: ignore[assignment]
     """Stores the evidence as one JPEG, at most 5 MB and 51 million pixels, re-encoded with
@@ -121,7 +122,8 @@ class ProfileChangeServiceAsyncStub(ProfileChangeServiceStub):
     Errors: NOT_FOUND.
     """
     WithdrawProfileChange: _aio.UnaryUnaryMultiCallable[_profile_change_service_pb2.WithdrawProfileChangeRequest, _profile_change_service_pb2.WithdrawProfileChangeResponse]  # type: ignore[assignment]
-    """Takes the caller's open request back, also an approved one that is not yet applied.
+    """Takes the caller's open request back, also an approved one that is not yet applied. Its
+    evidence is deleted.
 
     Errors: INVALID_REQUEST, NOT_FOUND, PROFILE_CHANGE_STATE, REQUEST_ID_REUSED.
     """
@@ -160,13 +162,13 @@ class ProfileChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profile_change_service_pb2.RequestProfileChangeResponse, _abc.Awaitable[_profile_change_service_pb2.RequestProfileChangeResponse]]:
         """Asks for other values, of the caller's approved registration. One request is open at
-        a time. Values as they are already count as not given. That a document number is
+        a time, and there are three in a session, withdrawn ones too. Values as they are already count as not given. That a document number is
         another candidate's is told to the office and not here: nobody learns so who is
         registered.
 
         Errors: INVALID_REQUEST with every bad field (`changes.…`), DOCUMENT_INVALID,
         NOT_FOUND, STATE_NOT_ALLOWED, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_OPEN,
-        REQUEST_ID_REUSED.
+        PROFILE_CHANGE_LIMIT, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -201,7 +203,8 @@ class ProfileChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_change_service_pb2.WithdrawProfileChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_change_service_pb2.WithdrawProfileChangeResponse, _abc.Awaitable[_profile_change_service_pb2.WithdrawProfileChangeResponse]]:
-        """Takes the caller's open request back, also an approved one that is not yet applied.
+        """Takes the caller's open request back, also an approved one that is not yet applied. Its
+        evidence is deleted.
 
         Errors: INVALID_REQUEST, NOT_FOUND, PROFILE_CHANGE_STATE, REQUEST_ID_REUSED.
         """

@@ -108,9 +108,11 @@ class StudyRecordServiceServicer:
 
     def RequestTransfer(self, request, context):
         """The candidate asks to be transferred to another province. The open request blocks
-        enrollment here. Atomic, audited and in the feed.
+        enrollment here. Atomic, audited and in the feed. Three in 24 hours: each is news to
+        every other service.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, TRANSFER_LIMIT,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

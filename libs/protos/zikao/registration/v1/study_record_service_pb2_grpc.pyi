@@ -62,9 +62,11 @@ class StudyRecordServiceStub:
     """
     RequestTransfer: _grpc.UnaryUnaryMultiCallable[_study_record_service_pb2.RequestTransferRequest, _study_record_service_pb2.RequestTransferResponse]
     """The candidate asks to be transferred to another province. The open request blocks
-    enrollment here. Atomic, audited and in the feed.
+    enrollment here. Atomic, audited and in the feed. Three in 24 hours: each is news to
+    every other service.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, TRANSFER_LIMIT,
+    REQUEST_ID_REUSED.
     """
     WithdrawTransfer: _grpc.UnaryUnaryMultiCallable[_study_record_service_pb2.WithdrawTransferRequest, _study_record_service_pb2.WithdrawTransferResponse]
     """The candidate takes an open transfer request back, and may enroll again. Atomic,
@@ -107,9 +109,11 @@ class StudyRecordServiceAsyncStub(StudyRecordServiceStub):
     """
     RequestTransfer: _aio.UnaryUnaryMultiCallable[_study_record_service_pb2.RequestTransferRequest, _study_record_service_pb2.RequestTransferResponse]  # type: ignore[assignment]
     """The candidate asks to be transferred to another province. The open request blocks
-    enrollment here. Atomic, audited and in the feed.
+    enrollment here. Atomic, audited and in the feed. Three in 24 hours: each is news to
+    every other service.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, TRANSFER_LIMIT,
+    REQUEST_ID_REUSED.
     """
     WithdrawTransfer: _aio.UnaryUnaryMultiCallable[_study_record_service_pb2.WithdrawTransferRequest, _study_record_service_pb2.WithdrawTransferResponse]  # type: ignore[assignment]
     """The candidate takes an open transfer request back, and may enroll again. Atomic,
@@ -173,9 +177,11 @@ class StudyRecordServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_study_record_service_pb2.RequestTransferResponse, _abc.Awaitable[_study_record_service_pb2.RequestTransferResponse]]:
         """The candidate asks to be transferred to another province. The open request blocks
-        enrollment here. Atomic, audited and in the feed.
+        enrollment here. Atomic, audited and in the feed. Three in 24 hours: each is news to
+        every other service.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STANDING_NOT_ALLOWED, TRANSFER_LIMIT,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

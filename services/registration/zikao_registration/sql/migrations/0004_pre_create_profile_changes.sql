@@ -25,9 +25,10 @@ CREATE TABLE registration.profile_change (
             'applied', 'failed'
         )
     ),
-    -- What an office decides on has evidence.
+    -- What an office decides on has evidence, what is withdrawn none.
     CONSTRAINT profile_change_evidence_check CHECK (
-        state IN ('awaiting_evidence', 'withdrawn', 'lapsed') OR evidence_enc IS NOT NULL
+        state = 'lapsed'
+        OR (state IN ('awaiting_evidence', 'withdrawn')) = (evidence_enc IS NULL)
     ),
     CONSTRAINT profile_change_decided_check CHECK (
         num_nulls(decided_by, reasons, comment, decided_at) IN (0, 4)

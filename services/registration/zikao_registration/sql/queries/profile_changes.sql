@@ -32,6 +32,16 @@ UPDATE registration.profile_change
 SET state = $2, failure = $3
 WHERE change_id = $1;
 
+-- name: count_changes
+SELECT count(*)
+FROM registration.profile_change
+WHERE candidate_id = $1 AND session_code = $2;
+
+-- name: withdraw_change
+UPDATE registration.profile_change
+SET state = $2, evidence_enc = NULL
+WHERE change_id = $1;
+
 -- name: set_change_evidence
 UPDATE registration.profile_change
 SET state = $2, evidence_enc = $3

@@ -19,6 +19,12 @@ WHERE candidate_id = $1;
 INSERT INTO registration.standing_change (candidate_id, standing, reason_enc, changed_at)
 VALUES ($1, $2, $3, $4);
 
+-- name: list_transfer_requests
+SELECT changed_at
+FROM registration.standing_change
+WHERE candidate_id = $1 AND standing = 'transfer_requested' AND changed_at > $2
+ORDER BY changed_at DESC;
+
 -- The last ones, the oldest of them first.
 -- name: list_standing_changes
 SELECT last.standing, last.reason_enc, last.changed_at
