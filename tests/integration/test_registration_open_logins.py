@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from support.registration_people import (
+    PASSWORD,
     apply_session,
     document_number,
     log_in_through,
@@ -23,7 +24,7 @@ from zikao.registration.v1 import login_service_pb2 as logins
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.error_table import problem_of
-from zikao_registration.domain.open_logins import MAX_OPEN_LOGINS
+from zikao_registration.domain.open_logins import MAX_NEW_LOGINS, MAX_OPEN_LOGINS
 
 GET = registration.GetRegistrationRequest()
 LIST = logins.ListLoginsRequest()
@@ -233,6 +234,38 @@ async def test_old_logins_make_room(server: RegistrationServer) -> None:
     assert (await portal.refused(refreshing(tokens[1]))).reason == "LOGIN_ENDED"
     listed = await portal.with_token(tokens[0].access_token).call(LIST)
     assert len(listed.logins) == MAX_OPEN_LOGINS
+
+
+async def test_new_logins_of_an_account_are_bounded(server: RegistrationServer) -> None:
+    """After 60 in an hour the right password waits too; who is logged in goes on."""
+    portal = await server.caller("portal")
+    for _ in range(MAX_NEW_LOGINS - 1):  # and the one when the account was made
+        tokens = await begin(server)
+    trying = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
+    refused = await portal.refused(trying)
+    assert refused.reason == "LOGIN_LOCKED"
+    assert refused.retry_after is not None
+    assert timedelta(minutes=58) < refused.retry_after <= timedelta(hours=1)
+    await refresh(portal, tokens)
+    await new_candidate(server, 2)
+    await server.move_clock(NOON + timedelta(hours=1, minutes=1))
+    await begin(server)
+
+
+async def test_ended_logins_are_deleted(server: RegistrationServer, tmp_path: Path) -> None:
+    """Those that were revoked go once their tokens have ended, long before they would lapse."""
+    portal, tokens, other = await server.caller("portal"), await begin(server), await begin(server)
+    me = portal.with_token(tokens.access_token)
+    await me.call(logins.LogOutRequest(request_id=new_id()))
+    later = NOON + timedelta(hours=2, minutes=1)
+    async with registration_server(server.dsn, tmp_path, at=later) as restarted:
+
+        async def gone() -> bool:
+            sql = "SELECT 1 FROM registration.login WHERE revoked_at IS NOT NULL"
+            return not await restarted.rows(sql)
+
+        await until(gone)
+        await refresh(await restarted.caller("portal"), other)
 
 
 async def test_lapsed_logins_are_deleted(

@@ -75,9 +75,19 @@ class LoginStore:
         """End all open logins of an account but the `kept` that were used last."""
         await self._tx.execute("revoke_surplus_logins", account_id, now, kept)
 
+    async def count_begun(self, account_id: UUID, since: datetime) -> tuple[int, datetime]:
+        """How many logins of an account began after a time, and when the first of them did."""
+        row = await self._tx.fetchrow("count_logins", account_id, since)
+        assert row is not None  # a count always returns its row
+        return row["begun"], row["first_at"]
+
     async def delete_lapsed(self, now: datetime, limit: int) -> int:
         """Forget up to `limit` logins that have ended by themselves; return how many."""
         return await self._tx.execute("delete_lapsed_logins", now, limit)
+
+    async def delete_revoked(self, revoked_at: datetime, limit: int) -> int:
+        """Forget up to `limit` logins that were revoked until then; return how many."""
+        return await self._tx.execute("delete_revoked_logins", revoked_at, limit)
 
     async def current_snapshot(self) -> str:
         """The text of what the database shows now."""

@@ -94,7 +94,10 @@ class _Proof:
         if refused:
             return DomainError(refused)
         caller, now = self.attempt.caller, self.attempt.now
-        return await start_login(accounts, account, self.rules, caller=caller, now=now)
+        try:
+            return await start_login(accounts, account, self.rules, caller=caller, now=now)
+        except DomainError as error:
+            return error
 
     async def _locked(self, accounts: AccountStore) -> Account | None:
         """The account; None where the password is another by now, or the account is erased."""

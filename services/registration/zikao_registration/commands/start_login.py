@@ -11,10 +11,12 @@ from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.open_logins import (
     MAX_OPEN_LOGINS,
+    NEW_LOGINS_WINDOW,
     Login,
     LoginRules,
     RefreshToken,
     StartedLogin,
+    require_new_login,
 )
 
 
@@ -24,8 +26,11 @@ async def start_login(
     """A new login through `caller` (the name in its certificate).
 
     The account's row is locked, and `account` is what is in it: whoever changes a password,
-    disables the account or revokes its logins comes before or after, never between.
+    disables the account or revokes its logins comes before or after, never between. Raises
+    LOGIN_LOCKED, before anything is written, for an account that begins one after the other.
     """
+    begun, first_at = await accounts.logins.count_begun(account.account_id, now - NEW_LOGINS_WINDOW)
+    require_new_login(begun, first_at, now)
     token = _first_token(uuid4())
     login = Login(
         login_id=token.login_id,

@@ -15,6 +15,9 @@ from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import LoginLimit
 
 MAX_OPEN_LOGINS = 20
+# Every process remembers those that have made room, until their tokens have ended.
+MAX_NEW_LOGINS = 60
+NEW_LOGINS_WINDOW = timedelta(hours=1)
 _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -29,6 +32,10 @@ class LoginRules:
     second_factor_required: bool
     longest_token: timedelta
 
+    def forgotten_at(self, now: datetime) -> datetime:
+        """A login revoked at or before this time has no tokens and counts no more."""
+        return now - max(self.longest_token, NEW_LOGINS_WINDOW)
+
     def lifetime(self, account: Account) -> timedelta:
         """How long a login of the account lasts, whatever is refreshed."""
         return self.staff_lifetime if account.is_staff else self.candidate_lifetime
@@ -40,6 +47,12 @@ class LoginRules:
     def is_restricted(self, account: Account) -> bool:
         """Whether something must be done before anything else."""
         return account.needs_password or self.needs_second_factor(account)
+
+
+def require_new_login(begun: int, first_at: datetime, now: datetime) -> None:
+    """Raise LOGIN_LOCKED, saying when to come again, for an account that begins too many."""
+    if begun >= MAX_NEW_LOGINS:
+        raise DomainError("LOGIN_LOCKED", retry_after=first_at + NEW_LOGINS_WINDOW - now)
 
 
 @dataclass(frozen=True)

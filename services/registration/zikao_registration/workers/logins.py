@@ -1,4 +1,4 @@
-"""Forgets logins that have ended by themselves; several processes may do so at once."""
+"""Forgets logins that have ended; several processes may do so at once."""
 
 from zikao_registration.parts import Parts
 
@@ -13,7 +13,10 @@ class LoginWorker:
 
     async def work(self) -> bool:
         """Forget some; True when there may be more."""
+        now = self._parts.clock.now()
         async with self._parts.db.transaction() as tx:
             logins = self._parts.accounts(tx).logins
-            gone = await logins.delete_lapsed(self._parts.clock.now(), LOGINS_AT_ONCE)
-        return gone == LOGINS_AT_ONCE
+            lapsed = await logins.delete_lapsed(now, LOGINS_AT_ONCE)
+            forgotten_at = self._parts.login_rules.forgotten_at(now)
+            revoked = await logins.delete_revoked(forgotten_at, LOGINS_AT_ONCE)
+        return LOGINS_AT_ONCE in (lapsed, revoked)

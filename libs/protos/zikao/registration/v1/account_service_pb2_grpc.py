@@ -104,7 +104,8 @@ class AccountServiceServicer:
         been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
         one, where it is required (the default), the tokens are restricted to setting it up.
 
-        An account has 20 logins at a time; the one used least recently ends for a new one.
+        An account has 20 logins at a time; the one used least recently ends for a new one. It
+        begins 60 in an hour at most, LOGIN_LOCKED beyond.
 
         An older candidate without a photo on record does not log in: an office completes the
         record (OlderRecordService).

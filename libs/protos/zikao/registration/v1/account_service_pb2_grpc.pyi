@@ -72,7 +72,8 @@ class AccountServiceStub:
     been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
     one, where it is required (the default), the tokens are restricted to setting it up.
 
-    An account has 20 logins at a time; the one used least recently ends for a new one.
+    An account has 20 logins at a time; the one used least recently ends for a new one. It
+    begins 60 in an hour at most, LOGIN_LOCKED beyond.
 
     An older candidate without a photo on record does not log in: an office completes the
     record (OlderRecordService).
@@ -142,7 +143,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
     one, where it is required (the default), the tokens are restricted to setting it up.
 
-    An account has 20 logins at a time; the one used least recently ends for a new one.
+    An account has 20 logins at a time; the one used least recently ends for a new one. It
+    begins 60 in an hour at most, LOGIN_LOCKED beyond.
 
     An older candidate without a photo on record does not log in: an office completes the
     record (OlderRecordService).
@@ -221,7 +223,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         been used, is answered ONE_TIME_CODE_WRONG and counts as a wrong password does. Without
         one, where it is required (the default), the tokens are restricted to setting it up.
 
-        An account has 20 logins at a time; the one used least recently ends for a new one.
+        An account has 20 logins at a time; the one used least recently ends for a new one. It
+        begins 60 in an hour at most, LOGIN_LOCKED beyond.
 
         An older candidate without a photo on record does not log in: an office completes the
         record (OlderRecordService).

@@ -32,7 +32,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_LOGIN_FAILED: _ErrorReason.ValueType  # 4
     """Login name or password is wrong; the answer does not say which."""
     ERROR_REASON_LOGIN_LOCKED: _ErrorReason.ValueType  # 5
-    """Too many failed logins; RetryInfo says when the next may be tried."""
+    """Too many failed logins, or too many begun; RetryInfo says when the next may be tried."""
     ERROR_REASON_REGISTRATION_CLOSED: _ErrorReason.ValueType  # 6
     """The registration window is not open."""
     ERROR_REASON_CORRECTION_CLOSED: _ErrorReason.ValueType  # 7
@@ -137,7 +137,7 @@ ERROR_REASON_PASSWORD_REFUSED: ErrorReason.ValueType  # 3
 ERROR_REASON_LOGIN_FAILED: ErrorReason.ValueType  # 4
 """Login name or password is wrong; the answer does not say which."""
 ERROR_REASON_LOGIN_LOCKED: ErrorReason.ValueType  # 5
-"""Too many failed logins; RetryInfo says when the next may be tried."""
+"""Too many failed logins, or too many begun; RetryInfo says when the next may be tried."""
 ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 6
 """The registration window is not open."""
 ERROR_REASON_CORRECTION_CLOSED: ErrorReason.ValueType  # 7

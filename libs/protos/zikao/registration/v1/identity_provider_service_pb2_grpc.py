@@ -74,11 +74,12 @@ class IdentityProviderServiceServicer:
         who they are, so the errors say what is wrong. An initial password must still be
         changed: the tokens say so.
 
-        Few are in progress at once: OVERLOADED beyond.
+        Few are in progress at once: OVERLOADED beyond. The account has 60 new logins in an
+        hour, as of LogIn: LOGIN_LOCKED beyond.
 
         Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
         ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
-        (as LogIn), OVERLOADED, UNAVAILABLE.
+        (as LogIn), LOGIN_LOCKED, OVERLOADED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

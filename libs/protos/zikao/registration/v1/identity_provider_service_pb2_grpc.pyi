@@ -52,11 +52,12 @@ class IdentityProviderServiceStub:
     who they are, so the errors say what is wrong. An initial password must still be
     changed: the tokens say so.
 
-    Few are in progress at once: OVERLOADED beyond.
+    Few are in progress at once: OVERLOADED beyond. The account has 60 new logins in an
+    hour, as of LogIn: LOGIN_LOCKED beyond.
 
     Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
     ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
-    (as LogIn), OVERLOADED, UNAVAILABLE.
+    (as LogIn), LOGIN_LOCKED, OVERLOADED, UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -83,11 +84,12 @@ class IdentityProviderServiceAsyncStub(IdentityProviderServiceStub):
     who they are, so the errors say what is wrong. An initial password must still be
     changed: the tokens say so.
 
-    Few are in progress at once: OVERLOADED beyond.
+    Few are in progress at once: OVERLOADED beyond. The account has 60 new logins in an
+    hour, as of LogIn: LOGIN_LOCKED beyond.
 
     Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
     ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
-    (as LogIn), OVERLOADED, UNAVAILABLE.
+    (as LogIn), LOGIN_LOCKED, OVERLOADED, UNAVAILABLE.
     """
 
 class IdentityProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,11 +125,12 @@ class IdentityProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         who they are, so the errors say what is wrong. An initial password must still be
         changed: the tokens say so.
 
-        Few are in progress at once: OVERLOADED beyond.
+        Few are in progress at once: OVERLOADED beyond. The account has 60 new logins in an
+        hour, as of LogIn: LOGIN_LOCKED beyond.
 
         Errors: INVALID_REQUEST, PROVIDER_NOT_CONFIGURED, PROVIDER_LOGIN_FAILED,
         ASSURANCE_TOO_LOW, PROVIDER_ACCOUNT_UNKNOWN, PROVIDER_NAME_DIFFERS, RECORD_INCOMPLETE
-        (as LogIn), OVERLOADED, UNAVAILABLE.
+        (as LogIn), LOGIN_LOCKED, OVERLOADED, UNAVAILABLE.
         """
 
 def add_IdentityProviderServiceServicer_to_server(servicer: IdentityProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -85,6 +85,7 @@ COMMENT ON COLUMN registration.login.revoked_xid IS
     'The transaction that revoked it: other processes ask for those they have not seen';
 CREATE INDEX login_account_idx ON registration.login (account_id);
 CREATE INDEX login_expires_at_idx ON registration.login (expires_at);
+CREATE INDEX login_revoked_at_idx ON registration.login (revoked_at) WHERE revoked_at IS NOT NULL;
 CREATE INDEX login_revoked_idx ON registration.login (revoked_xid) WHERE revoked_xid IS NOT NULL;
 
 CREATE TABLE registration.login_attempt (

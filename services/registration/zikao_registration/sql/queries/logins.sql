@@ -49,6 +49,23 @@ WHERE login_id IN (
     OFFSET $3
 );
 
+-- Of both those that are open and those that have ended.
+-- name: count_logins
+SELECT count(*)::integer AS begun, coalesce(min(created_at), $2) AS first_at
+FROM registration.login
+WHERE account_id = $1 AND created_at > $2;
+
+-- name: delete_revoked_logins
+DELETE FROM registration.login
+WHERE login_id IN (
+    SELECT revoked.login_id
+    FROM registration.login AS revoked
+    WHERE revoked.revoked_at <= $1
+    ORDER BY revoked.revoked_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+);
+
 -- Leaves those that somebody refreshes or revokes now.
 -- name: delete_lapsed_logins
 DELETE FROM registration.login
