@@ -29,6 +29,7 @@ from support.registration_people import (
     PASSWORD,
     apply_session,
     document_number,
+    new_officer,
 )
 from support.registration_recoveries import NEW_PASSWORD, RESIDENT_ID, approved_candidate, start
 from support.registration_server import NOON, RegistrationServer
@@ -41,6 +42,8 @@ CALLS = 2000
 AT_ONCE = 8
 FAR = 0.05
 KNOWN = range(1, 9)
+# An office has reset their passwords.
+RESET = range(11, 19)
 UNKNOWN = range(301, 309)
 NO_LIMIT = 10**9
 
@@ -51,15 +54,17 @@ class Case:
 
     name: str
     request: Callable[[int, str], Any]
+    known: range = KNOWN
+
+
+def wrong_login(number: int, _: str) -> accounts.LogInRequest:
+    """Somebody guesses."""
+    return accounts.LogInRequest(login_name=document_number(number), password="no password")
 
 
 CASES = (
-    Case(
-        "LogIn",
-        lambda number, _: accounts.LogInRequest(
-            login_name=document_number(number), password="not the password"
-        ),
-    ),
+    Case("LogIn", wrong_login),
+    Case("LogIn_initial_password", wrong_login, known=RESET),
     Case(
         "FindTicketNumber",
         lambda number, _: recovery.FindTicketNumberRequest(
@@ -118,7 +123,7 @@ async def measure(portal: Caller, case: Case, ticket_numbers: Sequence[str]) -> 
     async def ask() -> None:
         while turns:
             known, place = turns.pop(), random.randrange(len(KNOWN))
-            number = (KNOWN if known else UNKNOWN)[place]
+            number = (case.known if known else UNKNOWN)[place]
             request = case.request(number, ticket_numbers[place])
             began = time.perf_counter()
             try:
@@ -145,6 +150,17 @@ async def admit(server: RegistrationServer) -> list[str]:
         )
         await candidate.call(question)
         numbers.append(ticket_number)
+    officer = await new_officer(server)
+    for number in RESET:
+        await approved_candidate(server, number)
+        await officer.call(
+            recovery.ResetCandidatePasswordRequest(
+                request_id=new_id(),
+                document_type=RESIDENT_ID,
+                document_number=document_number(number),
+                reason=recovery.RESET_REASON_FORGOTTEN,
+            )
+        )
     return numbers
 
 
