@@ -19,7 +19,6 @@ from zikao_kit.config import CertFiles
 from zikao_sandbox.https import server_tls, split_address
 
 REFUSED = "550 5.1.1 no such mailbox"
-BUSY = "451 4.3.0 try again later"
 # It logs who writes to whom.
 logging.getLogger("mail.log").setLevel(logging.WARNING)
 

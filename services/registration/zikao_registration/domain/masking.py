@@ -26,12 +26,6 @@ def mask_mobile(mobile: str) -> str:
     return _middle_hidden(mobile, _MOBILE_HEAD, _MOBILE_TAIL)
 
 
-def mask_email(address: str) -> str:
-    """`a****@example.cn`; empty stays empty."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}{_STARS}@{domain}" if address else ""
-
-
 def _middle_hidden(text: str, head: int, tail: int) -> str:
     """All stars where nothing would be hidden."""
     hidden = len(text) - head - tail
