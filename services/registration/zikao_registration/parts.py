@@ -24,9 +24,9 @@ from zikao_kit.tokens import Actor
 from zikao_registration.account_store import AccountStore
 from zikao_registration.answers import SealedAnswers
 from zikao_registration.audit_store import AuditStore
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.commands.list_revoked_logins import list_revoked_logins
-from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.decision_desk import Entry
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
@@ -113,9 +113,11 @@ class Parts:
         """The store of copies and erasures of a transaction."""
         return PrivacyStore(tx)
 
-    def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> Desk:
+    def change_desk(self, tx: Transaction, actor: Actor, now: datetime) -> ChangeDesk:
         """What profile changes are worked on with, in a transaction."""
-        return Desk(self.store(tx), ProfileChangeStore(tx, self.keys), self.older(tx), actor, now)
+        return ChangeDesk(
+            self.store(tx), ProfileChangeStore(tx, self.keys), self.older(tx), actor, now
+        )
 
     def reviews(self, tx: Transaction) -> ReviewStore:
         """The store of leases and decisions of a transaction."""

@@ -8,8 +8,8 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.commands.decide_profile_change import is_document_taken
-from zikao_registration.commands.request_profile_change import Desk
 from zikao_registration.domain.profile_changes import (
     ChangeAction,
     ChangeFailure,
@@ -27,7 +27,7 @@ CHANGES_AT_ONCE = 100
 APPLIER = Actor(subject="profile_changes", role="service")
 
 
-async def lapse_profile_changes(desk: Desk, session: Session) -> None:
+async def lapse_profile_changes(desk: ChangeDesk, session: Session) -> None:
     """What has no evidence when the window has closed is over.
 
     So is what no office has decided by the time of the effect: later it would change the data in
@@ -40,7 +40,7 @@ async def lapse_profile_changes(desk: Desk, session: Session) -> None:
         await _lapse(desk, session, ChangeState.PENDING)
 
 
-async def _lapse(desk: Desk, session: Session, before: ChangeState) -> None:
+async def _lapse(desk: ChangeDesk, session: Session, before: ChangeState) -> None:
     after = next_change_state(before, ChangeAction.LAPSE)
     lapsed = await desk.changes.lapse(session.code, before, after)
     if lapsed:
@@ -50,13 +50,15 @@ async def _lapse(desk: Desk, session: Session, before: ChangeState) -> None:
         )
 
 
-async def list_due_changes(desk: Desk, sessions: Sequence[Session], after: UUID) -> Sequence[UUID]:
+async def list_due_changes(
+    desk: ChangeDesk, sessions: Sequence[Session], after: UUID
+) -> Sequence[UUID]:
     """Approved requests of sessions whose sittings are over, CHANGES_AT_ONCE at most, by id."""
     due = [session.code for session in sessions if session.changes_are_in_effect(desk.now)]
     return await desk.changes.list_due(due, after, CHANGES_AT_ONCE) if due else ()
 
 
-async def apply_profile_change(desk: Desk, accounts: AccountStore, change_id: UUID) -> None:
+async def apply_profile_change(desk: ChangeDesk, accounts: AccountStore, change_id: UUID) -> None:
     """Put one request into effect, or say why not; one that another process took is left alone.
 
     Raises DomainError DOCUMENT_TAKEN for a number that became another person's just now: the
@@ -82,7 +84,7 @@ async def apply_profile_change(desk: Desk, accounts: AccountStore, change_id: UU
 
 
 async def _obstacle(
-    desk: Desk, accounts: AccountStore, change: ProfileChange, registration: Registration
+    desk: ChangeDesk, accounts: AccountStore, change: ProfileChange, registration: Registration
 ) -> ChangeFailure | None:
     if registration.state is not State.APPROVED:
         return ChangeFailure.NOT_APPROVED
@@ -95,7 +97,7 @@ async def _obstacle(
     return ChangeFailure.DOCUMENT_TAKEN if await is_document_taken(desk, accounts, change) else None
 
 
-async def _fail(desk: Desk, change: ProfileChange, failure: ChangeFailure) -> None:
+async def _fail(desk: ChangeDesk, change: ProfileChange, failure: ChangeFailure) -> None:
     state = next_change_state(change.state, ChangeAction.FAIL)
     await desk.changes.set_state(change.change_id, state, failure)
     await desk.move(change, state, "apply_profile_change", failure=failure)

@@ -8,7 +8,7 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 
 from zikao_registration.account_store import AccountStore
-from zikao_registration.commands.request_profile_change import Desk
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import (
     STATE_NAMES_ZH,
     ChangeAction,
@@ -32,7 +32,7 @@ class ReviewedChange:
 
 
 async def list_profile_changes(
-    desk: Desk,
+    desk: ChangeDesk,
     code_prefix: str,
     state: ChangeState | None,
     after: tuple[datetime, UUID],
@@ -50,7 +50,7 @@ async def list_profile_changes(
 
 
 async def view_profile_change(
-    desk: Desk, accounts: AccountStore, change_id: UUID
+    desk: ChangeDesk, accounts: AccountStore, change_id: UUID
 ) -> ReviewedChange:
     """One request in full; audited. Raises DomainError NOT_FOUND, OUT_OF_SCOPE."""
     change = await desk.changes.get(change_id)
@@ -69,7 +69,7 @@ async def view_profile_change(
 
 
 async def decide_profile_change(
-    desk: Desk, accounts: AccountStore, change_id: UUID, decision: Decision
+    desk: ChangeDesk, accounts: AccountStore, change_id: UUID, decision: Decision
 ) -> ChangeState:
     """Where a request stands after the decision; nothing of the registration changes by it.
 
@@ -93,7 +93,9 @@ async def decide_profile_change(
     return state
 
 
-async def is_document_taken(desk: Desk, accounts: AccountStore, change: ProfileChange) -> bool:
+async def is_document_taken(
+    desk: ChangeDesk, accounts: AccountStore, change: ProfileChange
+) -> bool:
     """Say whether the new document, if there is one, is on record elsewhere.
 
     An older number of the same document is to be merged first: one person, one number.

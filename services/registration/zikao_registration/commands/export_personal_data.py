@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from zikao_registration.commands.request_profile_change import Desk
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import STATE_NAMES_ZH as CHANGE_STATES_ZH
 from zikao_registration.domain.profile_changes import ProfileChange
 from zikao_registration.domain.recovery import SecurityQuestion
@@ -49,7 +49,7 @@ class Export:
 
 
 async def export_personal_data(
-    desk: Desk, privacy: PrivacyStore, recoveries: RecoveryStore, records: StudyRecordStore
+    desk: ChangeDesk, privacy: PrivacyStore, recoveries: RecoveryStore, records: StudyRecordStore
 ) -> Export:
     """The actor's own; audited. Raises DomainError NOT_FOUND."""
     candidate_id = UUID(desk.actor.subject)
@@ -78,7 +78,7 @@ async def export_personal_data(
     return Export(document, names)
 
 
-async def get_picture(desk: Desk, export: Export, name: str) -> bytes:
+async def get_picture(desk: ChangeDesk, export: Export, name: str) -> bytes:
     """The JPEG of a file name; empty when there is none by now."""
     candidate_id = UUID(desk.actor.subject)
     if name == PHOTO_NAME:

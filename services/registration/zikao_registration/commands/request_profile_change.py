@@ -1,12 +1,10 @@
 """A candidate asks for other data on record (DOMAIN section 3, Profile change)."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID, uuid4
 
 from zikao_kit.errors import NOT_FOUND, DomainError
-from zikao_kit.tokens import Actor
 
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import (
     ChangeAction,
     ChangeState,
@@ -19,35 +17,9 @@ from zikao_registration.domain.profile_changes import (
     require_window,
 )
 from zikao_registration.domain.states import STATE_NAMES_ZH, State
-from zikao_registration.older_store import OlderStore
-from zikao_registration.profile_change_store import ProfileChangeStore
-from zikao_registration.store import Store
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The stores of a running transaction, who acts and when."""
-
-    store: Store
-    changes: ProfileChangeStore
-    older: OlderStore
-    actor: Actor
-    now: datetime
-
-    async def move(
-        self, change: ProfileChange, state: ChangeState, action: str, **more: object
-    ) -> ProfileChange:
-        """Audit a request's move to `state`; return it there."""
-        ids = {"change_id": str(change.change_id)}
-        before = ids | {"state": change.state}
-        after = ids | {"state": state, **more}
-        await self.store.audit(
-            self.actor, action, self.now, change.candidate_id, before=before, after=after
-        )
-        return replace(change, state=state)
-
-
-async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileChange:
+async def request_profile_change(desk: ChangeDesk, values: ProfileValues) -> ProfileChange:
     """The actor's new request, which waits for its evidence.
 
     Raises DomainError PROFILE_CHANGE_CLOSED, NOT_FOUND, STATE_NOT_ALLOWED without an
@@ -79,7 +51,7 @@ async def request_profile_change(desk: Desk, values: ProfileValues) -> ProfileCh
     return change
 
 
-async def withdraw_profile_change(desk: Desk) -> ProfileChange:
+async def withdraw_profile_change(desk: ChangeDesk) -> ProfileChange:
     """The actor's last request, taken back; its evidence is kept no longer.
 
     Raises DomainError NOT_FOUND, PROFILE_CHANGE_STATE once it is decided against or applied.
@@ -90,13 +62,13 @@ async def withdraw_profile_change(desk: Desk) -> ProfileChange:
     return await desk.move(change, state, "withdraw_profile_change")
 
 
-async def require_evidence_open(desk: Desk) -> None:
+async def require_evidence_open(desk: ChangeDesk) -> None:
     """Refuse evidence before it is decoded; raises what `upload_evidence` would raise now."""
     change = await desk.changes.get_last(UUID(desk.actor.subject))
     await _state_with_evidence(desk, change)
 
 
-async def upload_evidence(desk: Desk, jpeg: bytes) -> ProfileChange:
+async def upload_evidence(desk: ChangeDesk, jpeg: bytes) -> ProfileChange:
     """Store cleaned evidence; the request then waits for an office.
 
     Raises DomainError NOT_FOUND, PROFILE_CHANGE_CLOSED, PROFILE_CHANGE_STATE.
@@ -107,14 +79,14 @@ async def upload_evidence(desk: Desk, jpeg: bytes) -> ProfileChange:
     return await desk.move(change, state, "upload_change_evidence")
 
 
-async def lock_own_change(desk: Desk) -> ProfileChange:
+async def lock_own_change(desk: ChangeDesk) -> ProfileChange:
     """The actor's last request; its candidate, and so all of theirs, are locked."""
     candidate_id = UUID(desk.actor.subject)
     await desk.store.get_registration(candidate_id, for_update=True)
     return await desk.changes.get_last(candidate_id)
 
 
-async def _state_with_evidence(desk: Desk, change: ProfileChange) -> ChangeState:
+async def _state_with_evidence(desk: ChangeDesk, change: ProfileChange) -> ChangeState:
     state = next_change_state(change.state, ChangeAction.ADD_EVIDENCE)
     session = require_window(await desk.store.sessions.load_all(), desk.now)
     if session.code != change.session_code:

@@ -10,13 +10,13 @@ from zikao.registration.v1 import profile_change_service_pb2, profile_change_ser
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 
+from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.commands.decide_profile_change import (
     decide_profile_change,
     list_profile_changes,
     view_profile_change,
 )
 from zikao_registration.commands.request_profile_change import (
-    Desk,
     request_profile_change,
     require_evidence_open,
     upload_evidence,
@@ -147,11 +147,11 @@ class ProfileChangeRpc(profile_change_service_pb2_grpc.ProfileChangeServiceServi
 
         return await self._parts.run_once(request, response_type, work)
 
-    def _desk(self, tx: Transaction) -> Desk:
+    def _desk(self, tx: Transaction) -> ChangeDesk:
         return self._parts.change_desk(tx, current_actor(), self._parts.clock.now())
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Desk]:
+    async def _reading(self) -> AsyncIterator[ChangeDesk]:
         async with self._parts.db.read() as tx:
             yield self._desk(tx)
 
