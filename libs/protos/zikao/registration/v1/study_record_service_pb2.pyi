@@ -345,7 +345,8 @@ class StudyRecord(_message.Message):
     @_builtins.property
     def standing_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingChange]:
         """What the standing became, the first change first; at most the last 100. A reason stays
-        here when the standing has moved on; who has changed it is in the audit trail.
+        here when the standing has moved on; who has changed it is in the audit trail. That a
+        new ticket number begins as active is no change.
         """
 
     def __init__(
