@@ -30,6 +30,9 @@ from zikao.registration.v1 import older_record_service_pb2 as records
 from zikao.registration.v1 import profile_change_service_pb2 as changes
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import session_service_pb2 as session
+from zikao.registration.v1 import study_record_service_pb2 as study
+from zikao.registration.v1 import ticket_number_service_pb2 as numbers
+from zikao.registration.v1 import types_pb2 as types
 from zikao.registration.v1 import work_list_service_pb2 as work
 from zikao_kit.convert import time_to_pb
 
@@ -171,3 +174,30 @@ async def test_every_list_is_masked(office: Office) -> None:
         assert b"****" in answer
         for secret in (NAME, "王一", MOBILE, *map(document_number, (1, 2, 3))):
             assert secret.encode() not in answer
+
+
+async def test_words_of_offices_hold_no_numbers_of_people(office: Office) -> None:
+    """They are kept in clear: document, mobile and ticket numbers are refused, telephones not."""
+    officer, who = office.officer, office.pending
+    blocked, reject = types.STANDING_BLOCKED, [types.REJECTION_REASON_MATERIAL]
+    number, other = older_number(1), older_number(2)
+    requests: list[tuple[Any, str]] = [
+        (review.DecideRegistrationRequest(candidate_id=who, reasons=reject), "comment"),
+        (changes.DecideProfileChangeRequest(change_id=office.change, reasons=reject), "comment"),
+        (study.SetStandingRequest(candidate_id=who, standing=blocked), "reason"),
+        (numbers.MergeTicketNumbersRequest(keep=number, cancel=[other]), "reason"),
+    ]
+    province = await new_officer(office.server, "51", options_pb2.ROLE_PROVINCE_OFFICER)
+    cancel = numbers.CancelTicketNumberRequest(ticket_number=number)
+    calls = [*((officer, *each) for each in requests), (province, cancel, "reason")]
+    for caller, request, field in calls:
+        for secret in (MOBILE, document_number(1), number, "５１０１０４１９９００１"):
+            request.request_id = new_id()
+            setattr(request, field, f"与{secret}不符")
+            refused = await caller.refused(request)
+            assert [problem.field for problem in refused.fields] == [field], request
+    await officer.call(lease_request())
+    decision = review.DecideRegistrationRequest(request_id=new_id(), candidate_id=who)
+    decision.reasons.extend(reject)
+    decision.comment = "材料不清晰，咨询电话028-85250000"
+    await officer.call(decision)

@@ -150,7 +150,9 @@ class DecideRegistrationRequest(_message.Message):
     approve: _builtins.bool
     """True: approve."""
     comment: _builtins.str
-    """Words to the candidate, in Chinese, at most 500 characters."""
+    """Words to the candidate, in Chinese, at most 500 characters.
+    No 11 digits in a row: it is kept in clear, and not the place for numbers of people.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.RejectionReason.ValueType]:
         """What is wrong; at least one when rejecting, none when approving."""

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.registration.v1 import types_pb2 as zikao_dot_registration_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0zikao/registration/v1/study_record_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x17\n\x15GetStudyRecordRequest\"L\n\x16GetStudyRecordResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".zikao.registration.v1.StudyRecord\"\x83\x01\n\x1eGetStudyRecordForOfficeRequest\x12 \n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12+\n\rticket_number\x18\x02 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$H\x00\x42\x12\n\tcandidate\x12\x05\xbaH\x02\x08\x01\"U\n\x1fGetStudyRecordForOfficeResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".zikao.registration.v1.StudyRecord\"\xdc\x02\n\x12SetStandingRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0c\x63\x61ndidate_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12+\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$H\x00\x12=\n\x08standing\x18\x04 \x01(\x0e\x32\x1f.zikao.registration.v1.StandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01:l\xbaHi\x1ag\n\x0fstanding.reason\x12!\xe6\x9a\x82\xe5\x81\x9c\xe6\x8a\xa5\xe8\x80\x83\xe8\xb5\x84\xe6\xa0\xbc\xe9\xa1\xbb\xe8\xaf\xb4\xe6\x98\x8e\xe5\x8e\x9f\xe5\x9b\xa0\x1a\x31this.standing != 5 || this.reason.matches(\'[^ ]\')B\x12\n\tcandidate\x12\x05\xbaH\x02\x08\x01\"^\n\x13SetStandingResponse\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"b\n\x16RequestTransferRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12*\n\rprovince_code\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[1-9][0-9]$\"L\n\x17RequestTransferResponse\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"7\n\x17WithdrawTransferRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"M\n\x18WithdrawTransferResponse\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"\x8d\x03\n\x0bStudyRecord\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x17\n\x0fstanding_reason\x18\x03 \x01(\t\x12\x14\n\x0csession_code\x18\x04 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x05 \x01(\t\x12+\n\x05track\x18\x06 \x01(\x0e\x32\x1c.zikao.registration.v1.Track\x12\x12\n\nmajor_code\x18\x07 \x01(\t\x12;\n\x0eticket_numbers\x18\x08 \x03(\x0b\x32#.zikao.registration.v1.TicketNumber\x12\x32\n\tdecisions\x18\t \x03(\x0b\x32\x1f.zikao.registration.v1.Decision\x12?\n\x10standing_changes\x18\n \x03(\x0b\x32%.zikao.registration.v1.StandingChange\"\x83\x01\n\x0eStandingChange\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x0cTicketNumber\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x39\n\x06status\x18\x02 \x01(\x0e\x32).zikao.registration.v1.TicketNumberStatus\x12/\n\x0b\x61ssigned_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc0\x01\n\x12TicketNumberStatus\x12$\n TICKET_NUMBER_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aTICKET_NUMBER_STATUS_OLDER\x10\x01\x12 \n\x1cTICKET_NUMBER_STATUS_CURRENT\x10\x02\x12\x1e\n\x1aTICKET_NUMBER_STATUS_ENDED\x10\x03\x12\"\n\x1eTICKET_NUMBER_STATUS_CANCELLED\x10\x04\x32\x96\x05\n\x12StudyRecordService\x12x\n\x0eGetStudyRecord\x12,.zikao.registration.v1.GetStudyRecordRequest\x1a-.zikao.registration.v1.GetStudyRecordResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x95\x01\n\x17GetStudyRecordForOffice\x12\x35.zikao.registration.v1.GetStudyRecordForOfficeRequest\x1a\x36.zikao.registration.v1.GetStudyRecordForOfficeResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12q\n\x0bSetStanding\x12).zikao.registration.v1.SetStandingRequest\x1a*.zikao.registration.v1.SetStandingResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12{\n\x0fRequestTransfer\x12-.zikao.registration.v1.RequestTransferRequest\x1a..zikao.registration.v1.RequestTransferResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12~\n\x10WithdrawTransfer\x12..zikao.registration.v1.WithdrawTransferRequest\x1a/.zikao.registration.v1.WithdrawTransferResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0zikao/registration/v1/study_record_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"\x17\n\x15GetStudyRecordRequest\"L\n\x16GetStudyRecordResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".zikao.registration.v1.StudyRecord\"\x83\x01\n\x1eGetStudyRecordForOfficeRequest\x12 \n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12+\n\rticket_number\x18\x02 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$H\x00\x42\x12\n\tcandidate\x12\x05\xbaH\x02\x08\x01\"U\n\x1fGetStudyRecordForOfficeResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".zikao.registration.v1.StudyRecord\"\xdb\x03\n\x12SetStandingRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0c\x63\x61ndidate_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12+\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$H\x00\x12=\n\x08standing\x18\x04 \x01(\x0e\x32\x1f.zikao.registration.v1.StandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x96\x01\n\x06reason\x18\x05 \x01(\tB\x85\x01\xbaH\x81\x01r\x03\x18\xc8\x01\xba\x01y\n\rwords.numbers\x12\x45\xe8\xaf\xb7\xe5\x8b\xbf\xe5\xa1\xab\xe5\x86\x99\xe8\xaf\x81\xe4\xbb\xb6\xe5\x8f\xb7\xe7\xa0\x81\xe3\x80\x81\xe6\x89\x8b\xe6\x9c\xba\xe5\x8f\xb7\xe7\xa0\x81\xe3\x80\x81\xe5\x87\x86\xe8\x80\x83\xe8\xaf\x81\xe5\x8f\xb7\xe7\xad\x89\xe4\xb8\xaa\xe4\xba\xba\xe4\xbf\xa1\xe6\x81\xaf\x1a!!this.matches(\'[0-9\xef\xbc\x90-\xef\xbc\x99]{11}\'):l\xbaHi\x1ag\n\x0fstanding.reason\x12!\xe6\x9a\x82\xe5\x81\x9c\xe6\x8a\xa5\xe8\x80\x83\xe8\xb5\x84\xe6\xa0\xbc\xe9\xa1\xbb\xe8\xaf\xb4\xe6\x98\x8e\xe5\x8e\x9f\xe5\x9b\xa0\x1a\x31this.standing != 5 || this.reason.matches(\'[^ ]\')B\x12\n\tcandidate\x12\x05\xbaH\x02\x08\x01\"^\n\x13SetStandingResponse\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"b\n\x16RequestTransferRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12*\n\rprovince_code\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[1-9][0-9]$\"L\n\x17RequestTransferResponse\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"7\n\x17WithdrawTransferRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"M\n\x18WithdrawTransferResponse\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\"\x8d\x03\n\x0bStudyRecord\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x17\n\x0fstanding_reason\x18\x03 \x01(\t\x12\x14\n\x0csession_code\x18\x04 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x05 \x01(\t\x12+\n\x05track\x18\x06 \x01(\x0e\x32\x1c.zikao.registration.v1.Track\x12\x12\n\nmajor_code\x18\x07 \x01(\t\x12;\n\x0eticket_numbers\x18\x08 \x03(\x0b\x32#.zikao.registration.v1.TicketNumber\x12\x32\n\tdecisions\x18\t \x03(\x0b\x32\x1f.zikao.registration.v1.Decision\x12?\n\x10standing_changes\x18\n \x03(\x0b\x32%.zikao.registration.v1.StandingChange\"\x83\x01\n\x0eStandingChange\x12\x31\n\x08standing\x18\x01 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x0cTicketNumber\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x39\n\x06status\x18\x02 \x01(\x0e\x32).zikao.registration.v1.TicketNumberStatus\x12/\n\x0b\x61ssigned_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc0\x01\n\x12TicketNumberStatus\x12$\n TICKET_NUMBER_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aTICKET_NUMBER_STATUS_OLDER\x10\x01\x12 \n\x1cTICKET_NUMBER_STATUS_CURRENT\x10\x02\x12\x1e\n\x1aTICKET_NUMBER_STATUS_ENDED\x10\x03\x12\"\n\x1eTICKET_NUMBER_STATUS_CANCELLED\x10\x04\x32\x96\x05\n\x12StudyRecordService\x12x\n\x0eGetStudyRecord\x12,.zikao.registration.v1.GetStudyRecordRequest\x1a-.zikao.registration.v1.GetStudyRecordResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x95\x01\n\x17GetStudyRecordForOffice\x12\x35.zikao.registration.v1.GetStudyRecordForOfficeRequest\x1a\x36.zikao.registration.v1.GetStudyRecordForOfficeResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12q\n\x0bSetStanding\x12).zikao.registration.v1.SetStandingRequest\x1a*.zikao.registration.v1.SetStandingResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12{\n\x0fRequestTransfer\x12-.zikao.registration.v1.RequestTransferRequest\x1a..zikao.registration.v1.RequestTransferResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12~\n\x10WithdrawTransfer\x12..zikao.registration.v1.WithdrawTransferRequest\x1a/.zikao.registration.v1.WithdrawTransferResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETSTANDINGREQUEST'].fields_by_name['standing']._loaded_options = None
   _globals['_SETSTANDINGREQUEST'].fields_by_name['standing']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETSTANDINGREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_SETSTANDINGREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_SETSTANDINGREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\201\001r\003\030\310\001\272\001y\n\rwords.numbers\022E\350\257\267\345\213\277\345\241\253\345\206\231\350\257\201\344\273\266\345\217\267\347\240\201\343\200\201\346\211\213\346\234\272\345\217\267\347\240\201\343\200\201\345\207\206\350\200\203\350\257\201\345\217\267\347\255\211\344\270\252\344\272\272\344\277\241\346\201\257\032!!this.matches(\'[0-9\357\274\220-\357\274\231]{11}\')'
   _globals['_SETSTANDINGREQUEST']._loaded_options = None
   _globals['_SETSTANDINGREQUEST']._serialized_options = b'\272Hi\032g\n\017standing.reason\022!\346\232\202\345\201\234\346\212\245\350\200\203\350\265\204\346\240\274\351\241\273\350\257\264\346\230\216\345\216\237\345\233\240\0321this.standing != 5 || this.reason.matches(\'[^ ]\')'
   _globals['_REQUESTTRANSFERREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -71,8 +71,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STUDYRECORDSERVICE'].methods_by_name['RequestTransfer']._serialized_options = b'\312\363\030\005\n\001\001(\003'
   _globals['_STUDYRECORDSERVICE'].methods_by_name['WithdrawTransfer']._loaded_options = None
   _globals['_STUDYRECORDSERVICE'].methods_by_name['WithdrawTransfer']._serialized_options = b'\312\363\030\005\n\001\001(\003'
-  _globals['_TICKETNUMBERSTATUS']._serialized_start=2011
-  _globals['_TICKETNUMBERSTATUS']._serialized_end=2203
+  _globals['_TICKETNUMBERSTATUS']._serialized_start=2138
+  _globals['_TICKETNUMBERSTATUS']._serialized_end=2330
   _globals['_GETSTUDYRECORDREQUEST']._serialized_start=204
   _globals['_GETSTUDYRECORDREQUEST']._serialized_end=227
   _globals['_GETSTUDYRECORDRESPONSE']._serialized_start=229
@@ -82,23 +82,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTUDYRECORDFOROFFICERESPONSE']._serialized_start=441
   _globals['_GETSTUDYRECORDFOROFFICERESPONSE']._serialized_end=526
   _globals['_SETSTANDINGREQUEST']._serialized_start=529
-  _globals['_SETSTANDINGREQUEST']._serialized_end=877
-  _globals['_SETSTANDINGRESPONSE']._serialized_start=879
-  _globals['_SETSTANDINGRESPONSE']._serialized_end=973
-  _globals['_REQUESTTRANSFERREQUEST']._serialized_start=975
-  _globals['_REQUESTTRANSFERREQUEST']._serialized_end=1073
-  _globals['_REQUESTTRANSFERRESPONSE']._serialized_start=1075
-  _globals['_REQUESTTRANSFERRESPONSE']._serialized_end=1151
-  _globals['_WITHDRAWTRANSFERREQUEST']._serialized_start=1153
-  _globals['_WITHDRAWTRANSFERREQUEST']._serialized_end=1208
-  _globals['_WITHDRAWTRANSFERRESPONSE']._serialized_start=1210
-  _globals['_WITHDRAWTRANSFERRESPONSE']._serialized_end=1287
-  _globals['_STUDYRECORD']._serialized_start=1290
-  _globals['_STUDYRECORD']._serialized_end=1687
-  _globals['_STANDINGCHANGE']._serialized_start=1690
-  _globals['_STANDINGCHANGE']._serialized_end=1821
-  _globals['_TICKETNUMBER']._serialized_start=1824
-  _globals['_TICKETNUMBER']._serialized_end=2008
-  _globals['_STUDYRECORDSERVICE']._serialized_start=2206
-  _globals['_STUDYRECORDSERVICE']._serialized_end=2868
+  _globals['_SETSTANDINGREQUEST']._serialized_end=1004
+  _globals['_SETSTANDINGRESPONSE']._serialized_start=1006
+  _globals['_SETSTANDINGRESPONSE']._serialized_end=1100
+  _globals['_REQUESTTRANSFERREQUEST']._serialized_start=1102
+  _globals['_REQUESTTRANSFERREQUEST']._serialized_end=1200
+  _globals['_REQUESTTRANSFERRESPONSE']._serialized_start=1202
+  _globals['_REQUESTTRANSFERRESPONSE']._serialized_end=1278
+  _globals['_WITHDRAWTRANSFERREQUEST']._serialized_start=1280
+  _globals['_WITHDRAWTRANSFERREQUEST']._serialized_end=1335
+  _globals['_WITHDRAWTRANSFERRESPONSE']._serialized_start=1337
+  _globals['_WITHDRAWTRANSFERRESPONSE']._serialized_end=1414
+  _globals['_STUDYRECORD']._serialized_start=1417
+  _globals['_STUDYRECORD']._serialized_end=1814
+  _globals['_STANDINGCHANGE']._serialized_start=1817
+  _globals['_STANDINGCHANGE']._serialized_end=1948
+  _globals['_TICKETNUMBER']._serialized_start=1951
+  _globals['_TICKETNUMBER']._serialized_end=2135
+  _globals['_STUDYRECORDSERVICE']._serialized_start=2333
+  _globals['_STUDYRECORDSERVICE']._serialized_end=2995
 # @@protoc_insertion_point(module_scope)

@@ -166,6 +166,7 @@ class SetStandingRequest(_message.Message):
     reason: _builtins.str
     """Why, in Chinese, at most 200 characters; needed for a block. Candidates read it, and
     other services are told.
+    No 11 digits in a row: it is kept in clear, and not the place for numbers of people.
     """
     def __init__(
         self,

@@ -104,7 +104,9 @@ class MergeTicketNumbersRequest(_message.Message):
     keep: _builtins.str
     """The number that stays."""
     reason: _builtins.str
-    """Why, in Chinese; kept with the numbers."""
+    """Why, in Chinese; kept with the numbers.
+    No 11 digits in a row: it is kept in clear, and not the place for numbers of people.
+    """
     @_builtins.property
     def cancel(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those that are cancelled."""
@@ -163,7 +165,9 @@ class CancelTicketNumberRequest(_message.Message):
     ticket_number: _builtins.str
     """12 digits."""
     reason: _builtins.str
-    """Why, in Chinese; kept with the number."""
+    """Why, in Chinese; kept with the number.
+    No 11 digits in a row: it is kept in clear, and not the place for numbers of people.
+    """
     def __init__(
         self,
         *,
