@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from support.registration_people import (
     new_officer,
 )
 from support.registration_server import RegistrationServer, registration_server
-from support.service import Caller, new_id
+from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import candidate_feed_service_pb2 as feed
 from zikao.registration.v1 import older_candidate_service_pb2 as older
@@ -123,6 +124,40 @@ async def test_problems_come_in_pages(server: RegistrationServer) -> None:
         if not token:
             break
     assert lines == [1, 2, 3, 4, 5]
+
+
+async def test_imports_are_forgotten_after_months(server: RegistrationServer) -> None:
+    """Half a year after its last row an import is gone with its problems; its records stay."""
+    operator = await server.caller("operator")
+    old, new = start_request(2), start_request(2)
+    for begun in (old, new):
+        await operator.call(begun)
+        await send_rows(operator, begun.request_id, [older_row(1), older_row(2, mobile="1")])
+    first = await server.rows("SELECT max(updated_at) AS at FROM registration.older_import")
+    await server.move_clock(first[0]["at"] + timedelta(days=179))
+    await send_rows(operator, new.request_id, [older_row(3, mobile="1")])
+    assert await problems_by_import(server) == {old.request_id: 1, new.request_id: 2}
+    await server.move_clock(first[0]["at"] + timedelta(days=181))
+
+    async def is_forgotten() -> bool:
+        return await problems_by_import(server) == {new.request_id: 2}
+
+    await until(is_forgotten)
+    error = await operator.refused(older.GetImportRequest(import_id=old.request_id))
+    assert error.reason == "NOT_FOUND"
+    assert (await counts(server))["older_record"] == 1
+    await operator.call(old)
+    (again,) = await send_rows(operator, old.request_id, [older_row(1)])
+    assert (again.progress.entered, again.progress.unchanged) == (0, 1)
+
+
+async def problems_by_import(server: RegistrationServer) -> dict[str, int]:
+    """How many problems each import has that is there."""
+    rows = await server.rows(
+        "SELECT import_id::text, count(line) FROM registration.older_import "
+        "LEFT JOIN registration.older_import_problem USING (import_id) GROUP BY import_id"
+    )
+    return dict(map(tuple, rows))
 
 
 async def test_characters_of_old_systems_become_real_ones(server: RegistrationServer) -> None:

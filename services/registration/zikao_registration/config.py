@@ -32,6 +32,8 @@ LEASE_MINUTES = 15.0
 POLL_SECONDS = 1.0
 # Registrations that came to nothing are kept for half a year: no law needs them longer.
 ABANDONED_RETENTION_DAYS = 180
+# Offices correct the bad rows of an import within weeks.
+IMPORT_RETENTION_DAYS = 180
 LOGIN_ATTEMPTS = 5
 # A portal calls for all of its candidates, of whom some mistype: only one that fails by the
 # thousand, and at least as often as not, is trying names.
@@ -144,7 +146,9 @@ class RegistrationConfig:
     staff_token_minutes: float = STAFF_TOKEN_MINUTES
     lease_minutes: float = LEASE_MINUTES
     poll_seconds: float = POLL_SECONDS
-    abandoned_retention_days: int = ABANDONED_RETENTION_DAYS  # 0: for ever
+    # 0: for ever
+    abandoned_retention_days: int = ABANDONED_RETENTION_DAYS
+    import_retention_days: int = IMPORT_RETENTION_DAYS
     login: LoginConfig = field(default_factory=LoginConfig)
     argon2: Argon2Config = field(default_factory=Argon2Config)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
@@ -165,12 +169,18 @@ class RegistrationConfig:
             lease_minutes=(SECOND_MINUTES, WEEK_MINUTES),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             abandoned_retention_days=(0, MAX_DAYS),
+            import_retention_days=(0, MAX_DAYS),
         )
 
     @property
     def abandoned_retention(self) -> timedelta:
         """How long an abandoned registration is kept; none: for ever."""
         return timedelta(days=self.abandoned_retention_days)
+
+    @property
+    def import_retention(self) -> timedelta:
+        """How long an import is kept after its last row; none: for ever."""
+        return timedelta(days=self.import_retention_days)
 
     @property
     def server_with_room(self) -> ServerConfig:

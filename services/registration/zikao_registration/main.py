@@ -88,7 +88,7 @@ from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
-from zikao_registration.workers.retention import RetentionWorker
+from zikao_registration.workers.retention import OldImportWorker, RetentionWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 
@@ -149,6 +149,7 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
     """What goes on beside the calls."""
     poll_seconds = config.poll_seconds
     retention = RetentionWorker(parts, config.abandoned_retention)
+    imports = OldImportWorker(parts, config.import_retention)
     return [
         repeat("signing keys", SigningKeyWorker(parts).work, poll_seconds),
         repeat("revoked logins", parts.revocations.work, poll_seconds),
@@ -160,6 +161,7 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
         repeat("expired messages", ExpiredMessageWorker(parts).work, poll_seconds),
         repeat("profile changes", ProfileChangeWorker(parts).work, poll_seconds),
         repeat("retention", retention.work, poll_seconds),
+        repeat("old imports", imports.work, poll_seconds),
         repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),
         repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
         repeat("old answers", Forgetting(parts.db, SCHEMA).work, FORGET_PAUSE_SECONDS),

@@ -57,6 +57,10 @@ class OlderStore:
         counts = changed.counts.values()
         await self._tx.execute("update_import", changed.import_id, changed.updated_at, *counts)
 
+    async def delete_old_import(self, until: datetime) -> bool:
+        """Delete an import, with its problems, to which nothing came since; False for none."""
+        return bool(await self._tx.execute("delete_old_import", until))
+
     async def insert_problems(self, import_id: UUID, refused: Sequence[RefusedRow]) -> None:
         """Keep rows that were refused, for `list_problems`."""
         lines = [row.line for row in refused]

@@ -47,6 +47,7 @@ def test_messages_have_room_for_photos() -> None:
         # -5 would erase the day's abandoned registrations: it is in the future that they end.
         (config, "abandoned_retention_days", -5),
         (config, "abandoned_retention_days", 10**9),
+        (config, "import_retention_days", -1),
         (config, "candidate_token_minutes", 0.01),
         (config, "staff_token_minutes", 0.01),
         (config, "lease_minutes", 0),

@@ -28,7 +28,9 @@ if _version_not_supported:
 class OlderCandidateServiceStub:
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     def __init__(self, channel):
@@ -62,7 +64,9 @@ class OlderCandidateServiceStub:
 class OlderCandidateServiceServicer:
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     def StartImport(self, request, context):
@@ -156,7 +160,9 @@ def add_OlderCandidateServiceServicer_to_server(servicer, server):
 class OlderCandidateService:
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     @staticmethod

@@ -29,7 +29,9 @@ GRPC_VERSION: str
 class OlderCandidateServiceStub:
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     @_typing.overload
@@ -82,7 +84,9 @@ class OlderCandidateServiceStub:
 class OlderCandidateServiceAsyncStub(OlderCandidateServiceStub):
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -131,7 +135,9 @@ class OlderCandidateServiceAsyncStub(OlderCandidateServiceStub):
 class OlderCandidateServiceServicer(metaclass=_abc_1.ABCMeta):
     """Older candidates: those who had a ticket number before this system. Offices enter
     them; they then activate their numbers (TicketNumberService). An import is begun once
-    and goes on where it was after any interruption, with the same result.
+    and goes on where it was after any interruption, with the same result. It is kept for
+    some months after its last row (import_retention_days), and is NOT_FOUND then: its id
+    begins anew, and finds what it entered unchanged.
     """
 
     @_abc_1.abstractmethod

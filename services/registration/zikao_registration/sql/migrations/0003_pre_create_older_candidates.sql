@@ -17,7 +17,8 @@ CREATE TABLE registration.older_import (
     CONSTRAINT older_import_pkey PRIMARY KEY (import_id)
 );
 COMMENT ON TABLE registration.older_import IS
-    'Imports of older candidates and how far they have come: a killed one goes on there';
+    'Imports of older candidates and how far they have come, for some months: a killed one goes on '
+    'there. Records keep the id';
 
 CREATE TABLE registration.older_import_problem (
     import_id uuid NOT NULL,
@@ -26,6 +27,7 @@ CREATE TABLE registration.older_import_problem (
     CONSTRAINT older_import_problem_pkey PRIMARY KEY (import_id, line),
     CONSTRAINT older_import_problem_import_fkey
         FOREIGN KEY (import_id) REFERENCES registration.older_import (import_id)
+        ON DELETE CASCADE
 );
 COMMENT ON TABLE registration.older_import_problem IS
     'Rows of imports that were refused, in Chinese, without what they held';
@@ -44,8 +46,6 @@ CREATE TABLE registration.older_record (
     CONSTRAINT older_record_pkey PRIMARY KEY (ticket_number),
     CONSTRAINT older_record_ticket_number_fkey
         FOREIGN KEY (ticket_number) REFERENCES registration.ticket_number (ticket_number),
-    CONSTRAINT older_record_import_fkey
-        FOREIGN KEY (import_id) REFERENCES registration.older_import (import_id),
     CONSTRAINT older_record_candidate_fkey
         FOREIGN KEY (candidate_id) REFERENCES registration.candidate (candidate_id),
     -- Once activated the candidate's own row has the data, and this one none.

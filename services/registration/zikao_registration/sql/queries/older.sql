@@ -19,6 +19,18 @@ UPDATE registration.older_import
 SET updated_at = $2, last_line = $3, entered = $4, unchanged = $5, replaced = $6, refused = $7
 WHERE import_id = $1;
 
+-- One that goes on just now is passed over, and is young again.
+-- name: delete_old_import
+DELETE FROM registration.older_import
+WHERE import_id = (
+    SELECT import_id
+    FROM registration.older_import
+    WHERE updated_at < $1
+    ORDER BY updated_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+);
+
 -- name: insert_import_problems
 INSERT INTO registration.older_import_problem (import_id, line, problems)
 SELECT $1, refused.line, pg_catalog.string_to_array(refused.problems, pg_catalog.chr(10))
