@@ -62,7 +62,10 @@ def service_cli(
     @main.command("serve")
     @config_option
     def serve_command(path: Path | None) -> None:
-        """Serve until SIGTERM."""
+        """Serve until SIGTERM.
+
+        Every key of the file, its default and its variable: docs/configuration.md.
+        """
         with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
             configure_logging(package.removeprefix("zikao_"), config.log)

@@ -87,6 +87,11 @@ def test_serving_begins_with_the_logs(command: Command) -> None:
     assert ("served", "probe") in [(event["event"], event["service"]) for event in events]
 
 
+def test_help_says_where_the_settings_are(command: Command) -> None:
+    """Whoever asks for help finds every key and its default."""
+    assert "docs/configuration.md" in command("", "serve", "--help").output
+
+
 @pytest.mark.parametrize("verb", ["serve", "migrate"])
 @pytest.mark.parametrize(
     ("config", "message"),

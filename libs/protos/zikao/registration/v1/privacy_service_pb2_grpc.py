@@ -67,8 +67,8 @@ class PrivacyServiceServicer:
 
     def ErasePersonalData(self, request, context):
         """Erases the caller's account, registration, pictures and stored answers, for good. Only
-        of a draft or an abandoned registration that never had a ticket number: what has been
-        examined must be kept. Audit rows stay; they hold ids and no personal data.
+        of a draft or an abandoned registration, also of one that was rejected on the way, and
+        of nobody who ever had a ticket number: study records must be kept. Audit rows stay; they hold ids and no personal data.
         Abandoned registrations are erased by themselves after 180 days, by default.
 
         Atomic. All logins end with it: a repetition with the same token is refused as ended.

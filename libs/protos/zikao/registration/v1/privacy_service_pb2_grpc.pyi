@@ -45,8 +45,8 @@ class PrivacyServiceStub:
     """
     ErasePersonalData: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.ErasePersonalDataRequest, _privacy_service_pb2.ErasePersonalDataResponse]
     """Erases the caller's account, registration, pictures and stored answers, for good. Only
-    of a draft or an abandoned registration that never had a ticket number: what has been
-    examined must be kept. Audit rows stay; they hold ids and no personal data.
+    of a draft or an abandoned registration, also of one that was rejected on the way, and
+    of nobody who ever had a ticket number: study records must be kept. Audit rows stay; they hold ids and no personal data.
     Abandoned registrations are erased by themselves after 180 days, by default.
 
     Atomic. All logins end with it: a repetition with the same token is refused as ended.
@@ -73,8 +73,8 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     """
     ErasePersonalData: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.ErasePersonalDataRequest, _privacy_service_pb2.ErasePersonalDataResponse]  # type: ignore[assignment]
     """Erases the caller's account, registration, pictures and stored answers, for good. Only
-    of a draft or an abandoned registration that never had a ticket number: what has been
-    examined must be kept. Audit rows stay; they hold ids and no personal data.
+    of a draft or an abandoned registration, also of one that was rejected on the way, and
+    of nobody who ever had a ticket number: study records must be kept. Audit rows stay; they hold ids and no personal data.
     Abandoned registrations are erased by themselves after 180 days, by default.
 
     Atomic. All logins end with it: a repetition with the same token is refused as ended.
@@ -110,8 +110,8 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_service_pb2.ErasePersonalDataResponse, _abc.Awaitable[_privacy_service_pb2.ErasePersonalDataResponse]]:
         """Erases the caller's account, registration, pictures and stored answers, for good. Only
-        of a draft or an abandoned registration that never had a ticket number: what has been
-        examined must be kept. Audit rows stay; they hold ids and no personal data.
+        of a draft or an abandoned registration, also of one that was rejected on the way, and
+        of nobody who ever had a ticket number: study records must be kept. Audit rows stay; they hold ids and no personal data.
         Abandoned registrations are erased by themselves after 180 days, by default.
 
         Atomic. All logins end with it: a repetition with the same token is refused as ended.
