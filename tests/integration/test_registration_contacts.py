@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,12 @@ from support.registration_recoveries import (
     start,
     until_nothing_waits,
 )
-from support.registration_server import RegistrationServer, registration_server
+from support.registration_server import NOON, RegistrationServer, registration_server
 from support.service import new_id
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import contact_service_pb2 as pb
+from zikao.registration.v1 import login_service_pb2 as logins
 from zikao.registration.v1 import recovery_service_pb2 as recovery
 from zikao.registration.v1 import registration_service_pb2 as registration
 
@@ -56,10 +59,10 @@ async def server(
         yield running
 
 
-def contact(password: str = PASSWORD) -> pb.UpdateContactRequest:
+def contact(password: str = PASSWORD, mobile: str = NEW_MOBILE) -> pb.UpdateContactRequest:
     """Another mobile number and address."""
     return pb.UpdateContactRequest(
-        request_id=new_id(), password=password, mobile=NEW_MOBILE, email=NEW_EMAIL
+        request_id=new_id(), password=password, mobile=mobile, email=NEW_EMAIL
     )
 
 
@@ -122,6 +125,43 @@ async def test_the_same_contacts_tell_nobody(server: RegistrationServer, peers: 
     assert (rows, peers.sms.arrived, peers.mail.mails) == ([], [], [])
 
 
+async def test_nobodys_phone_rings_all_day(server: RegistrationServer, peers: Outside) -> None:
+    """Contacts change three times a day; who is told is who was on record until then."""
+    candidate, _ = await approved_candidate(server)
+    mobiles = [f"1390000000{last}" for last in range(4)]
+    for mobile in mobiles[:3]:
+        await candidate.call(contact(mobile=mobile))
+    refused = await candidate.refused(contact(mobile=mobiles[3]))
+    assert refused.reason == "CONTACT_CHANGES_LIMITED"
+    assert refused.retry_after is not None
+    assert timedelta(hours=23) < refused.retry_after <= timedelta(days=1)
+    await candidate.call(contact(mobile=mobiles[2]))  # which changes nothing
+    await until_nothing_waits(server)
+    assert {sms.mobile for sms in peers.sms.arrived} == {MOBILE, *mobiles[:2]}
+    assert len(peers.sms.arrived) == 3
+    await server.move_clock(NOON + timedelta(days=1, minutes=1))
+    later = await log_in(server, document_number(1))
+    await later.call(contact(mobile=mobiles[3]))
+
+
+async def test_the_owner_is_told(server: RegistrationServer, peers: Outside) -> None:
+    """A question that is set and a password that is changed go to the contacts, not for ever."""
+    candidate, _ = await approved_candidate(server)
+    await candidate.call(question())
+    await peers.until_sms()
+    assert "密保问题已设置" in peers.sms.arrived[0].text
+    passwords = [PASSWORD, *(f"another password {each}" for each in range(4))]
+    for old, new in pairwise(passwords):
+        await candidate.call(
+            logins.ChangePasswordRequest(request_id=new_id(), old_password=old, new_password=new)
+        )
+    await until_nothing_waits(server)
+    told = [sms.text for sms in peers.sms.arrived]
+    assert len(told) == len(peers.mail.mails) == 3
+    assert all("登录密码已修改" in text for text in told[1:])
+    assert "登录密码已修改" in peers.mail.mails[-1]["Subject"]
+
+
 async def test_the_password_is_asked_for_again(server: RegistrationServer) -> None:
     """A stolen session changes nothing, and cannot guess the password for ever."""
     candidate, _ = await approved_candidate(server)
@@ -180,8 +220,8 @@ async def test_password_with_the_answer(server: RegistrationServer, peers: Outsi
     assert (await log_in(server, document_number(1), NEW_PASSWORD)).token
     refused = await candidate.refused(registration.GetRegistrationRequest())
     assert refused.reason == "TOKEN_INVALID"
-    await peers.until_sms()
-    assert "已重置" in peers.sms.arrived[0].text
+    await peers.until_sms(2)
+    assert "已重置" in peers.sms.arrived[1].text
 
 
 async def test_answers_are_few(server: RegistrationServer) -> None:

@@ -11,25 +11,20 @@ import pytest
 from support.registration_older import OLDER_NAME, import_rows, older_number, older_row
 from support.registration_outside import Outside, code_in, outside
 from support.registration_people import (
-    JINJIANG,
     MOBILE,
     NAME,
     PASSWORD,
-    WUHOU,
-    account_request,
     apply_session,
     complete,
     document_number,
     log_in,
     new_candidate,
-    new_officer,
 )
 from support.registration_recoveries import (
     EMAIL,
     MAIL,
     NEW_PASSWORD,
     NOBODY,
-    RESIDENT_ID,
     SMS,
     approved_candidate,
     find,
@@ -39,10 +34,9 @@ from support.registration_recoveries import (
     until_nothing_waits,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import new_id, until
+from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import account_service_pb2 as accounts
-from zikao.registration.v1 import recovery_service_pb2 as pb
 
 
 @pytest.fixture
@@ -66,16 +60,6 @@ async def server(
 async def approved(server: RegistrationServer, number: int = 1) -> str:
     """A candidate with a ticket number; return that."""
     return (await approved_candidate(server, number))[1]
-
-
-def reset(number: int) -> pb.ResetCandidatePasswordRequest:
-    """Somebody stands at the counter."""
-    return pb.ResetCandidatePasswordRequest(
-        request_id=new_id(),
-        document_type=RESIDENT_ID,
-        document_number=document_number(number),
-        reason=pb.RESET_REASON_FORGOTTEN,
-    )
 
 
 def another(code: str) -> str:
@@ -259,45 +243,6 @@ async def test_channels_that_are_not_there(make_database: MakeDatabase, tmp_path
         for channel in (SMS, MAIL):
             refused = await portal.refused(start(NOBODY, channel=channel))
             assert refused.reason == "CHANNEL_NOT_CONFIGURED"
-
-
-async def test_officer_resets_in_person(server: RegistrationServer, peers: Outside) -> None:
-    """Only an officer in scope finds whom to reset; the old password is gone, all is audited."""
-    await approved(server)
-    portal, stranger = await portal_of(server), await new_officer(server, WUHOU)
-    for _ in range(3):
-        await portal.call(find(1))
-    wrong = accounts.LogInRequest(login_name=document_number(1), password="not the password")
-    for _ in range(5):
-        await portal.refused(wrong)
-    assert (await portal.refused(wrong)).reason == "LOGIN_LOCKED"
-    elsewhere, nowhere = [await stranger.refused(reset(number)) for number in (1, NOBODY)]
-    assert (elsewhere.reason, elsewhere.metadata) == (nowhere.reason, nowhere.metadata)
-    assert elsewhere.reason == "NOT_FOUND"
-    officer = await new_officer(server, name="at-the-counter")
-    assert (await officer.refused(reset(NOBODY))).reason == "NOT_FOUND"
-    answer = await officer.call(reset(1))
-    (account,) = await server.rows(
-        "SELECT password_hash FROM registration.account WHERE account_id = $1::text::uuid",
-        answer.candidate_id,
-    )
-    assert account["password_hash"] is None
-    old = accounts.LogInRequest(login_name=document_number(1), password=PASSWORD)
-    assert (await portal.refused(old)).reason == "LOGIN_FAILED"
-    await portal.call(find(1))
-    rows = await server.rows(
-        "SELECT after::text FROM registration.audit WHERE action = 'reset_password'"
-    )
-    assert [row["after"] for row in rows] == ['{"by": "office: forgotten"}']
-
-
-async def test_drafts_without_county_are_the_provinces(server: RegistrationServer) -> None:
-    """Who has named no county is reset by the province and by nobody else."""
-    await (await portal_of(server)).call(account_request(7))
-    officer = await new_officer(server, JINJIANG)
-    assert (await officer.refused(reset(7))).reason == "NOT_FOUND"
-    province = await new_officer(server, "51", role=4)
-    assert (await province.call(reset(7))).candidate_id
 
 
 async def test_nothing_of_a_recovery_is_logged(

@@ -72,3 +72,14 @@ def find(number: int, name: str = NAME) -> pb.FindTicketNumberRequest:
 async def portal_of(server: RegistrationServer) -> Caller:
     """Who has no token."""
     return await server.caller("portal")
+
+
+def reset(number: int, **changes: Any) -> pb.ResetCandidatePasswordRequest:
+    """Somebody stands at the counter."""
+    return pb.ResetCandidatePasswordRequest(
+        request_id=new_id(),
+        document_type=RESIDENT_ID,
+        document_number=document_number(number),
+        reason=pb.RESET_REASON_FORGOTTEN,
+        **changes,
+    )

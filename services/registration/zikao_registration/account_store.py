@@ -192,6 +192,10 @@ class AccountStore:
         """The right password was given."""
         await self._tx.execute("forget_login_attempts", self._name_index(tried, name))
 
+    async def forget_attempts_of(self, account_id: UUID) -> None:
+        """Whoever it is has proven to be the one whose login name it is."""
+        await self._tx.execute("forget_attempts_of_account", account_id)
+
     async def return_attempt(self, tried: Tried, name: str) -> None:
         """An attempt whose password nobody has looked at."""
         await self._tx.execute("return_login_attempt", self._name_index(tried, name))

@@ -122,6 +122,10 @@ class RecoveryStore:
         opened = self._keys.decrypt(row["question_enc"], _question_context(account_id))
         return StoredAnswer(SecurityQuestion(opened.decode()), row["answer_hash"])
 
+    async def delete_answer(self, account_id: UUID) -> None:
+        """Nobody recovers with it any more."""
+        await self._tx.execute("delete_security_answer", account_id)
+
     def claim_digest(self, claim: Claim) -> bytes:
         """32 bytes that are the same for the same claim, and that nobody else can tell."""
         text = f"{claim.document.person_key}:{claim.ticket_number}"

@@ -11,8 +11,10 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts
+from zikao_registration.commands.notify_candidate import notify_of_own
 from zikao_registration.commands.prove_password import prove_password
 from zikao_registration.commands.start_login import go_on_with
+from zikao_registration.domain.messages import Notice
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.passwords import (
     PASSWORD_MIN_CHARACTERS,
@@ -20,6 +22,7 @@ from zikao_registration.domain.passwords import (
     check_password,
 )
 from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.recovery_stores import RecoveryStores
 from zikao_registration.store import Store
 
 
@@ -65,19 +68,24 @@ class PasswordChange:
 
     async def apply(
         self,
-        accounts: AccountStore,
-        store: Store,
+        stores: RecoveryStores,
         rules: LoginRules,
         *,
         old_hash: str | None,
         new_hash: str,
         now: datetime,
     ) -> StartedLogin:
-        """Set it, end all other logins, go on with this one; raises LOGIN_ENDED."""
+        """Set it, end all other logins, go on with this one, tell the candidate.
+
+        Raises DomainError LOGIN_ENDED.
+        """
+        accounts, store = stores.accounts, stores.candidates
         before = await accounts.get_account(self.account_id, for_update=True)
         if before.password_hash != old_hash:  # changed meanwhile
             raise DomainError("LOGIN_ENDED")
         await accounts.set_password(self.account_id, new_hash)
+        if not before.is_staff:
+            await notify_of_own(stores, self.account_id, Notice.PASSWORD_CHANGED, now)
         return await go_on_alone(
             accounts, store, rules, actor=self.actor, action="change_password", now=now
         )

@@ -8,6 +8,8 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.find_claimed import find_claimed
+from zikao_registration.commands.notify_candidate import notify_of_own
+from zikao_registration.domain.messages import Notice
 from zikao_registration.domain.recovery import (
     Claim,
     SecurityQuestion,
@@ -68,8 +70,9 @@ async def set_security_question(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Keep the actor's question, in place of the last; raises NOT_FOUND."""
+    """Keep the actor's question, in place of the last, and tell the candidate; raises NOT_FOUND."""
     candidate_id = UUID(actor.subject)
     await stores.candidates.get_registration(candidate_id, for_update=True)
     await stores.recoveries.save_answer(candidate_id, StoredAnswer(question, answer_hash), now)
     await stores.candidates.audit(actor, "set_security_question", now, candidate_id)
+    await notify_of_own(stores, candidate_id, Notice.QUESTION_SET, now)

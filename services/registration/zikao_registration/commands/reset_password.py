@@ -1,5 +1,6 @@
 """Give an account another password, for one who could not show the last one."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -7,10 +8,10 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.find_claimed import find_registration
+from zikao_registration.commands.notify_candidate import notify
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import Tried
-from zikao_registration.domain.messages import Channel, password_changed_message
-from zikao_registration.domain.recovery import NOTICE_LIFETIME, contact
+from zikao_registration.domain.messages import Notice
 from zikao_registration.domain.registration import Registration
 from zikao_registration.recovery_stores import RecoveryStores
 
@@ -36,19 +37,26 @@ async def reset_password(
     await stores.accounts.set_password(candidate_id, password_hash)
     await stores.accounts.revoke_logins(candidate_id, now)
     await stores.accounts.forget_attempts(Tried.LOGIN, candidate.document.number)
+    await stores.accounts.forget_attempts_of(candidate_id)
     await stores.accounts.forget_attempts(Tried.PROOF, str(candidate_id))
     await stores.recoveries.void_recoveries(candidate_id)
-    for channel in Channel:
-        if recipient := contact(candidate.personal, channel):
-            notice = password_changed_message(channel, recipient, now + NOTICE_LIFETIME)
-            await stores.messages.insert(notice)
+    await notify(stores.messages, candidate.personal, Notice.PASSWORD_RESET, now)
     await stores.candidates.audit(actor, "reset_password", now, candidate_id, after={"by": by})
 
 
 async def reset_candidate_password(
-    stores: RecoveryStores, document: Document, reason: str, *, actor: Actor, now: datetime
+    stores: RecoveryStores,
+    document: Document,
+    reason: str,
+    *,
+    contacts_confirmed: bool,
+    actor: Actor,
+    now: datetime,
 ) -> UUID:
     """Reset to the initial password at the office; return the candidate's id.
+
+    What somebody else may have set to come back with goes: the security question, and contacts
+    that the person has not confirmed.
 
     Raises DomainError NOT_FOUND, also for other offices' candidates: whether somebody is
     registered, and where, is not to be learnt from a document number.
@@ -56,9 +64,12 @@ async def reset_candidate_password(
     found = await find_registration(stores, document)
     if found is None or not _covers(actor, found):
         raise DomainError(NOT_FOUND)
-    by = f"office: {reason}"
+    by = f"office: {reason}" + ("" if contacts_confirmed else ", contacts removed")
     await reset_password(stores, found.candidate_id, None, by=by, actor=actor, now=now)
     await stores.recoveries.forget(document.person_key)
+    await stores.recoveries.delete_answer(found.candidate_id)
+    if not contacts_confirmed:
+        await _remove_contacts(stores, found.candidate_id, now)
     return found.candidate_id
 
 
@@ -66,3 +77,10 @@ def _covers(actor: Actor, registration: Registration) -> bool:
     """Who has named no county yet is the province's."""
     county_code = registration.personal.county_code
     return actor.covers(county_code or actor.scope[:PROVINCE_SCOPE_DIGITS])
+
+
+async def _remove_contacts(stores: RecoveryStores, candidate_id: UUID, now: datetime) -> None:
+    """The candidate, who is locked, names others with the new password."""
+    before = await stores.candidates.get_registration(candidate_id)
+    personal = replace(before.personal, mobile="", email="")
+    await stores.candidates.update_registration(replace(before, personal=personal, updated_at=now))

@@ -20,6 +20,36 @@ class Channel(StrEnum):
     SMS = "sms"
 
 
+class Notice(StrEnum):
+    """What a candidate is told of, in case that it was somebody else."""
+
+    CONTACT_CHANGED = "contact_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a notice
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a notice
+    QUESTION_SET = "question_set"
+
+
+_NOTICES_ZH = {
+    Notice.CONTACT_CHANGED: (
+        "联系方式已更改",
+        "您账号的联系方式已更改，今后的消息不再发送到这里。"
+        "如非本人操作，请立即修改密码并联系当地考试机构。",
+    ),
+    Notice.PASSWORD_CHANGED: (
+        "登录密码已修改",
+        "您账号的登录密码已修改，其他设备均已退出登录。如非本人操作，请立即联系当地考试机构。",
+    ),
+    Notice.PASSWORD_RESET: (
+        "登录密码已重置",
+        "您账号的登录密码已重置，所有设备均已退出登录。如非本人操作，请立即联系当地考试机构。",
+    ),
+    Notice.QUESTION_SET: (
+        "密保问题已设置",
+        "您账号的密保问题已设置，可用于找回密码。如非本人操作，请立即修改密码并重新设置密保问题。",
+    ),
+}
+
+
 class NotSent(Exception):  # noqa: N818 - it is what happened
     """A message was not taken; `final`: nor will it be. The text is free of personal data."""
 
@@ -51,26 +81,12 @@ def code_message(
     return _message(channel, recipient, "找回密码验证码", text, expires_at)
 
 
-def contact_changed_message(
-    channel: Channel, recipient: str, expires_at: datetime
+def notice_message(
+    notice: Notice, channel: Channel, recipient: str, expires_at: datetime
 ) -> OutgoingMessage:
-    """Word to where the candidate was reached until now."""
-    text = (
-        "【自学考试】您账号的联系方式已更改，今后的消息不再发送到这里。"
-        "如非本人操作，请立即修改密码并联系当地考试机构。"
-    )
-    return _message(channel, recipient, "联系方式已更改", text, expires_at)
-
-
-def password_changed_message(
-    channel: Channel, recipient: str, expires_at: datetime
-) -> OutgoingMessage:
-    """Word that the password is another now."""
-    text = (
-        "【自学考试】您账号的登录密码已重置，所有设备均已退出登录。"
-        "如非本人操作，请立即联系当地考试机构。"
-    )
-    return _message(channel, recipient, "登录密码已重置", text, expires_at)
+    """Word that something of an account is not what it was."""
+    subject, text = _NOTICES_ZH[notice]
+    return _message(channel, recipient, subject, f"【自学考试】{text}", expires_at)
 
 
 def _message(

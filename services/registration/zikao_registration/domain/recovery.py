@@ -18,6 +18,10 @@ CODE_MINUTES = 10
 CODE_TRIES = 5
 # Nobody reads after a week that something has changed.
 NOTICE_LIFETIME = timedelta(days=3)
+# What may be somebody else's phone is not to ring all day.
+CONTACT_CHANGES_A_DAY = 3
+NOTICES_A_DAY = 3
+DAY = timedelta(days=1)
 
 # Ways of typing the dot in names such as 阿依古丽·买买提, after NFKC.
 _DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･ᐧ․.", "·"))
@@ -33,6 +37,8 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     ACTIVATION = "activation"
     PROVIDER_LOGIN = "provider_login"
+    CONTACT_CHANGE = "contact_change"
+    NOTICE = "notice"
 
 
 class SecurityQuestion(StrEnum):

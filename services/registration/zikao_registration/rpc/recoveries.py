@@ -118,7 +118,12 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
 
         async def work(tx: Transaction) -> pb.ResetCandidatePasswordResponse:
             candidate_id = await reset_candidate_password(
-                self._stores(tx), document, reason, actor=current_actor(), now=now
+                self._stores(tx),
+                document,
+                reason,
+                contacts_confirmed=request.contacts_confirmed,
+                actor=current_actor(),
+                now=now,
             )
             return pb.ResetCandidatePasswordResponse(candidate_id=str(candidate_id))
 

@@ -1,6 +1,7 @@
 """Ends what a deadline ends; several processes may do so at once."""
 
 from zikao_registration.commands.expire_registrations import EXPIRED_AT_ONCE, expire_registrations
+from zikao_registration.domain.recovery import DAY
 from zikao_registration.parts import Parts
 from zikao_registration.provider_login_store import ProviderLoginStore
 from zikao_registration.recovery_store import RecoveryStore
@@ -20,7 +21,7 @@ class DeadlineWorker:
                 self._parts.login_limit.lapsed_at(now)
             )
         async with self._parts.db.transaction() as tx:
-            lapsed_at = self._parts.recovery_limit.lapsed_at(now)
+            lapsed_at = min(self._parts.recovery_limit.lapsed_at(now), now - DAY)
             await RecoveryStore(tx, self._parts.keys).delete_lapsed(lapsed_at, now)
             await ProviderLoginStore(tx, self._parts.keys).delete_expired(now)
         async with self._parts.db.read() as tx:

@@ -61,10 +61,11 @@ class ContactServiceServicer:
         """Replaces mobile number and e-mail address of an approved candidate. They are no
         part of what cannot be changed after approval: they identify nobody. Before
         approval they are changed with UpdateRegistration. Atomic and audited; word goes
-        to the contacts that were replaced.
+        to the contacts that were replaced. At most 3 changes within 24 hours:
+        CONTACT_CHANGES_LIMITED beyond, with the time to come again.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, LOGIN_FAILED, LOGIN_LOCKED,
-        OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, CONTACT_CHANGES_LIMITED,
+        LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,7 +73,8 @@ class ContactServiceServicer:
 
     def SetSecurityQuestion(self, request, context):
         """Sets the security question and its answer, in place of the last. The answer is
-        kept as a hash. Atomic and audited.
+        kept as a hash. Atomic and audited; word goes to the contacts on record, 3 times
+        within 24 hours, changes of the password included.
 
         Errors: INVALID_REQUEST, NOT_FOUND, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED,
         REQUEST_ID_REUSED.

@@ -41,14 +41,16 @@ class ContactServiceStub:
     """Replaces mobile number and e-mail address of an approved candidate. They are no
     part of what cannot be changed after approval: they identify nobody. Before
     approval they are changed with UpdateRegistration. Atomic and audited; word goes
-    to the contacts that were replaced.
+    to the contacts that were replaced. At most 3 changes within 24 hours:
+    CONTACT_CHANGES_LIMITED beyond, with the time to come again.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, LOGIN_FAILED, LOGIN_LOCKED,
-    OVERLOADED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, CONTACT_CHANGES_LIMITED,
+    LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED, REQUEST_ID_REUSED.
     """
     SetSecurityQuestion: _grpc.UnaryUnaryMultiCallable[_contact_service_pb2.SetSecurityQuestionRequest, _contact_service_pb2.SetSecurityQuestionResponse]
     """Sets the security question and its answer, in place of the last. The answer is
-    kept as a hash. Atomic and audited.
+    kept as a hash. Atomic and audited; word goes to the contacts on record, 3 times
+    within 24 hours, changes of the password included.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED,
     REQUEST_ID_REUSED.
@@ -67,14 +69,16 @@ class ContactServiceAsyncStub(ContactServiceStub):
     """Replaces mobile number and e-mail address of an approved candidate. They are no
     part of what cannot be changed after approval: they identify nobody. Before
     approval they are changed with UpdateRegistration. Atomic and audited; word goes
-    to the contacts that were replaced.
+    to the contacts that were replaced. At most 3 changes within 24 hours:
+    CONTACT_CHANGES_LIMITED beyond, with the time to come again.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, LOGIN_FAILED, LOGIN_LOCKED,
-    OVERLOADED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, CONTACT_CHANGES_LIMITED,
+    LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED, REQUEST_ID_REUSED.
     """
     SetSecurityQuestion: _aio.UnaryUnaryMultiCallable[_contact_service_pb2.SetSecurityQuestionRequest, _contact_service_pb2.SetSecurityQuestionResponse]  # type: ignore[assignment]
     """Sets the security question and its answer, in place of the last. The answer is
-    kept as a hash. Atomic and audited.
+    kept as a hash. Atomic and audited; word goes to the contacts on record, 3 times
+    within 24 hours, changes of the password included.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED,
     REQUEST_ID_REUSED.
@@ -96,10 +100,11 @@ class ContactServiceServicer(metaclass=_abc_1.ABCMeta):
         """Replaces mobile number and e-mail address of an approved candidate. They are no
         part of what cannot be changed after approval: they identify nobody. Before
         approval they are changed with UpdateRegistration. Atomic and audited; word goes
-        to the contacts that were replaced.
+        to the contacts that were replaced. At most 3 changes within 24 hours:
+        CONTACT_CHANGES_LIMITED beyond, with the time to come again.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, LOGIN_FAILED, LOGIN_LOCKED,
-        OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, CONTACT_CHANGES_LIMITED,
+        LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +114,8 @@ class ContactServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contact_service_pb2.SetSecurityQuestionResponse, _abc.Awaitable[_contact_service_pb2.SetSecurityQuestionResponse]]:
         """Sets the security question and its answer, in place of the last. The answer is
-        kept as a hash. Atomic and audited.
+        kept as a hash. Atomic and audited; word goes to the contacts on record, 3 times
+        within 24 hours, changes of the password included.
 
         Errors: INVALID_REQUEST, NOT_FOUND, LOGIN_FAILED, LOGIN_LOCKED, OVERLOADED,
         REQUEST_ID_REUSED.

@@ -89,6 +89,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
     """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
+    ERROR_REASON_CONTACT_CHANGES_LIMITED: _ErrorReason.ValueType  # 88
+    """The contacts were changed too often; RetryInfo says when they may be again."""
     ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: _ErrorReason.ValueType  # 100
     """The office has not entered the ticket number."""
     ERROR_REASON_ACTIVATION_DATA_MISMATCH: _ErrorReason.ValueType  # 101
@@ -194,6 +196,8 @@ or not; RetryInfo says when the next may be made.
 """
 ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
 """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
+ERROR_REASON_CONTACT_CHANGES_LIMITED: ErrorReason.ValueType  # 88
+"""The contacts were changed too often; RetryInfo says when they may be again."""
 ERROR_REASON_TICKET_NUMBER_NOT_ENTERED: ErrorReason.ValueType  # 100
 """The office has not entered the ticket number."""
 ERROR_REASON_ACTIVATION_DATA_MISMATCH: ErrorReason.ValueType  # 101

@@ -80,7 +80,7 @@ class LoginServiceStub:
     of the answer. A wrong old password counts as an attempt of LogIn does, for the account:
     after 5 the change is locked for 15 minutes, logging in is not. The passwords are not
     part of the body that a repeated request_id is compared by. The initial password is no
-    new one. Audited.
+    new one. Audited; word goes to a candidate's contacts, as at SetSecurityQuestion.
 
     Errors: INVALID_REQUEST, LOGIN_FAILED (the old password is wrong), LOGIN_LOCKED,
     LOGIN_ENDED, PASSWORD_REFUSED (also for the old one again), OVERLOADED,
@@ -156,7 +156,7 @@ class LoginServiceAsyncStub(LoginServiceStub):
     of the answer. A wrong old password counts as an attempt of LogIn does, for the account:
     after 5 the change is locked for 15 minutes, logging in is not. The passwords are not
     part of the body that a repeated request_id is compared by. The initial password is no
-    new one. Audited.
+    new one. Audited; word goes to a candidate's contacts, as at SetSecurityQuestion.
 
     Errors: INVALID_REQUEST, LOGIN_FAILED (the old password is wrong), LOGIN_LOCKED,
     LOGIN_ENDED, PASSWORD_REFUSED (also for the old one again), OVERLOADED,
@@ -259,7 +259,7 @@ class LoginServiceServicer(metaclass=_abc_1.ABCMeta):
         of the answer. A wrong old password counts as an attempt of LogIn does, for the account:
         after 5 the change is locked for 15 minutes, logging in is not. The passwords are not
         part of the body that a repeated request_id is compared by. The initial password is no
-        new one. Audited.
+        new one. Audited; word goes to a candidate's contacts, as at SetSecurityQuestion.
 
         Errors: INVALID_REQUEST, LOGIN_FAILED (the old password is wrong), LOGIN_LOCKED,
         LOGIN_ENDED, PASSWORD_REFUSED (also for the old one again), OVERLOADED,

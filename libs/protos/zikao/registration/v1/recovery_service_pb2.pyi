@@ -397,6 +397,7 @@ class ResetCandidatePasswordRequest(_message.Message):
     DOCUMENT_TYPE_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CONTACTS_CONFIRMED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     document_type: _types_pb2.DocumentType.ValueType
@@ -405,6 +406,10 @@ class ResetCandidatePasswordRequest(_message.Message):
     """Its number."""
     reason: Global___ResetReason.ValueType
     """Kept in the audit trail, as a number's owner may not be: no names, no numbers of people."""
+    contacts_confirmed: _builtins.bool
+    """True: the person has confirmed mobile number and e-mail address as on record. Otherwise
+    they are removed, and no code goes there any more.
+    """
     def __init__(
         self,
         *,
@@ -412,10 +417,11 @@ class ResetCandidatePasswordRequest(_message.Message):
         document_type: _types_pb2.DocumentType.ValueType = ...,
         document_number: _builtins.str = ...,
         reason: Global___ResetReason.ValueType = ...,
+        contacts_confirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "document_type", b"document_type", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts_confirmed", b"contacts_confirmed", "document_number", b"document_number", "document_type", b"document_type", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -149,7 +149,9 @@ class RecoveryServiceServicer:
     def ResetCandidatePassword(self, request, context):
         """At the office, in person: the candidate's password is the initial one again (the
         last 6 characters of the document number), good for choosing a new one only.
-        Every login ends, locks of login and recovery are lifted. Atomic and audited. A candidate
+        Every login ends, locks of login and recovery are lifted. So that nobody who had the
+        password comes back, the security question is deleted, and so are contacts that the
+        person has not confirmed; word goes to them first. Atomic and audited. A candidate
         who has named no county yet is the province's. NOT_FOUND also for a candidate of another
         office: a document number tells nobody whether and where its owner is registered.
 

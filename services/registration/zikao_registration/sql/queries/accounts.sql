@@ -63,6 +63,12 @@ RETURNING attempts, first_at;
 -- name: forget_login_attempts
 DELETE FROM registration.login_attempt WHERE subject_index = $1;
 
+-- name: forget_attempts_of_account
+DELETE FROM registration.login_attempt
+WHERE subject_index = (
+    SELECT account.login_index FROM registration.account WHERE account.account_id = $1
+);
+
 -- name: return_login_attempt
 UPDATE registration.login_attempt SET attempts = attempts - 1
 WHERE subject_index = $1 AND attempts > 0;

@@ -72,3 +72,6 @@ ON CONFLICT (account_id) DO UPDATE SET
 SELECT question_enc, answer_hash
 FROM registration.security_question
 WHERE account_id = $1;
+
+-- name: delete_security_answer
+DELETE FROM registration.security_question WHERE account_id = $1;
