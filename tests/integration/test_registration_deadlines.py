@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+from support.registration_invariants import violations
 from support.registration_people import JINJIANG, SESSION_CODE, apply_session
 from support.registration_seeding import seed_pending
 from support.registration_server import NOON, registration_server
@@ -40,6 +41,8 @@ async def test_what_has_material_is_passed_over_unread(
             "UPDATE registration.candidate SET has_material = true WHERE candidate_id <> ALL ($1)",
             ids[:WITHOUT],
         )
+        # That there is none, the operator would be told.
+        assert await violations(server) == {"registration_material_is_noted": len(ids) - WITHOUT}
     connection = await asyncpg.connect(dsn)
     await connection.execute("VACUUM ANALYZE registration.candidate")
     # A few hundred rows are sooner read than looked up.

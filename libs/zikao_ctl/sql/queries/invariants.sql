@@ -69,6 +69,14 @@ WHERE approved AND NOT needs_confirmation AND needed_before AND officer_before =
             AND audit.at BETWEEN decided.decided_before AND decided.decided_at
     );
 
+-- An application that does not know of its material, or of what is not there: it would end with
+-- the material at hand, or wait for its office without.
+-- name: registration_material_is_noted
+SELECT count(*)
+FROM registration.candidate
+LEFT JOIN registration.identity_material ON identity_material.candidate_id = candidate.candidate_id
+WHERE candidate.has_material <> (identity_material.candidate_id IS NOT NULL);
+
 -- One person with two accounts.
 -- name: registration_one_account_a_person
 SELECT count(*)
