@@ -66,6 +66,8 @@ NOT_IN_THE_COPY = {
     "provider_login",
     # The same data once more, for other services.
     "outbox",
+    # Keyed hashes: the documents themselves are in the profile changes.
+    "former_document",
     # Until the number is activated: then the picture is the candidate's.
     "older_photo",
 }

@@ -98,6 +98,11 @@ class AccountStore:
         row = await self._tx.fetchrow("find_account", b"", [self._document_index(document)])
         return self._account(row) if row else None
 
+    async def find_owner(self, document: Document) -> UUID | None:
+        """Whose document it is or was before theirs was changed."""
+        found: UUID | None = await self._tx.fetchval("find_owner", self._document_index(document))
+        return found
+
     async def get_account(self, account_id: UUID, *, for_update: bool = False) -> Account:
         """An account; raises NOT_FOUND. Lock it before its logins, and after its candidate."""
         if for_update:
@@ -135,10 +140,13 @@ class AccountStore:
     async def set_document(self, account_id: UUID, before: Document, after: Document) -> None:
         """The person has another document; whoever logs in by its number does so from now on.
 
-        Raises DOCUMENT_TAKEN for another person's; the transaction is lost then.
+        The one before is kept, for whoever comes with it may be the same person. Raises
+        DOCUMENT_TAKEN for another person's; the transaction is lost then.
         """
         logins = self._login_index(before.number), self._login_index(after.number)
         index = self._document_index(after)
+        await self._tx.execute("keep_former_document", account_id, index)
+        await self._tx.execute("forget_former_document", index, account_id)
         try:
             await self._tx.execute("set_document", account_id, index, *logins)
         except ConstraintViolated as error:

@@ -142,11 +142,31 @@ class OlderStore:
         return [row["ticket_number"] for row in rows]
 
     async def find_to_merge(self, records: Sequence[OlderRecord]) -> set[str]:
-        """The numbers of those records whose persons have other numbers that wait."""
+        """The numbers of those records whose persons have other numbers that wait, or an account.
+
+        By the account's former documents: who has the current one is found when it is made.
+        """
         numbers = [record.ticket_number for record in records]
         indexes = [self.document_index(record.document) for record in records]
         rows = await self._tx.fetch("find_to_merge", numbers, indexes)
         return {row["ticket_number"] for row in rows}
+
+    async def find_waiting(self, people: Mapping[UUID, Document]) -> dict[UUID, list[StoredNumber]]:
+        """Numbers that wait to be activated, locked, by candidates with the same document."""
+        rows = await self._tx.fetch("find_waiting_numbers", *self._people(people))
+        numbers = [row["ticket_number"] for row in rows]
+        stored = await self.get_numbers(numbers, for_update=True)
+        found: dict[UUID, list[StoredNumber]] = {}
+        for row in rows:
+            number = stored[row["ticket_number"]]
+            if number.status is NumberStatus.OLDER and number.record:
+                found.setdefault(row["candidate_id"], []).append(number)
+        return found
+
+    async def find_former_owners(self, people: Mapping[UUID, Document]) -> dict[UUID, UUID]:
+        """Who else had the candidates' documents before."""
+        rows = await self._tx.fetch("find_former_owners", *self._people(people))
+        return {row["candidate_id"]: row["account_id"] for row in rows}
 
     async def list_numbers_of_person(
         self, known: StoredNumber, after: str, limit: int
@@ -179,13 +199,15 @@ class OlderStore:
 
     async def adopt_cancelled(self, people: Mapping[UUID, Document], now: datetime) -> None:
         """Bind the cancelled numbers of people who have become candidates."""
-        indexes = [self.document_index(document) for document in people.values()]
-        rows = await self._tx.fetch("find_cancelled_numbers", list(people), indexes)
+        rows = await self._tx.fetch("find_cancelled_numbers", *self._people(people))
         await self.bind({row["ticket_number"]: row["candidate_id"] for row in rows}, now)
 
     async def cancel(self, numbers: Collection[str], reason: str, now: datetime) -> None:
         """Cancel numbers, for ever."""
         await self._tx.execute("cancel_numbers", list(numbers), reason, now)
+
+    def _people(self, people: Mapping[UUID, Document]) -> tuple[list[UUID], list[bytes | None]]:
+        return list(people), [self.document_index(document) for document in people.values()]
 
     def document_index(self, document: Document | None) -> bytes | None:
         """What a person is found by."""

@@ -33,6 +33,7 @@ ERASURES = (
     "erase_recoveries",
     "erase_attempts",
     "erase_answers",
+    "erase_former_documents",
     "erase_accounts",
 )
 

@@ -17,6 +17,7 @@ from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import PastDecision
 from zikao_registration.domain.states import State
 from zikao_registration.domain.work_list import split_area
+from zikao_registration.older_store import OlderStore
 from zikao_registration.store import Store, decision_from_row
 
 # A county's numbers of one session.
@@ -57,6 +58,7 @@ class ReviewStore:
         self._tx = tx
         self._keys = keys
         self.registrations = Store(tx, keys)
+        self.older = OlderStore(tx, keys)
 
     async def lease(
         self, officer_id: UUID, until: datetime, code_prefix: str, now: datetime, max_count: int

@@ -76,7 +76,7 @@ async def require_activatable(
         raise DomainError("TICKET_NUMBER_ENDED")
     if not number.photo_sha256:
         raise DomainError("RECORD_INCOMPLETE")
-    if await accounts.find_account_of(claim.document):
+    if await accounts.find_owner(claim.document):
         raise DomainError("ACCOUNT_EXISTS")
     if await older.other_numbers(claim.document, [claim.ticket_number]):
         raise DomainError("TICKET_NUMBERS_TO_MERGE")

@@ -119,7 +119,7 @@ async def _require_unknown(
     document = completion.document
     if document is None or completion.same_person:
         return
-    if await older.other_numbers(document, [number]) or await accounts.find_account_of(document):
+    if await older.other_numbers(document, [number]) or await accounts.find_owner(document):
         raise DomainError("DOCUMENT_OF_ANOTHER")
 
 

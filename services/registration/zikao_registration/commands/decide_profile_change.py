@@ -103,6 +103,6 @@ async def is_document_taken(
     document = change.values.document
     if document is None:
         return False
-    owner = await accounts.find_account_of(document)
-    is_others = owner is not None and owner.account_id != change.candidate_id
+    owner = await accounts.find_owner(document)
+    is_others = owner is not None and owner != change.candidate_id
     return is_others or bool(await desk.older.other_numbers(document, []))

@@ -10,6 +10,7 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
+from zikao_registration.commands.keep_older_numbers import keep_older_numbers
 from zikao_registration.domain.four_eyes import is_drawn
 from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import judge
@@ -37,8 +38,9 @@ async def decide_registrations(
 
     An outcome is the registration after the decision, an approved one with its number and in
     the feed, or the reason of the refusal: NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED,
-    LEASE_LOST, SERIALS_EXHAUSTED. A decision ends the lease, so none but the first on a
-    registration counts. The caller has locked `locked`, those of the proposals that exist.
+    LEASE_LOST, SERIALS_EXHAUSTED, and those of `keep_older_numbers`. A decision ends the lease,
+    so none but the first on a registration counts. The caller has locked `locked`, those of the
+    proposals that exist.
     """
     sessions = await _sessions(reviews, locked.values())
     registrations = dict(locked)
@@ -89,18 +91,22 @@ async def _with_numbers(
 ) -> list[Decided | DomainError]:
     """Number the approved in their order; whoever finds no serial left is refused and takes none.
 
+    Who has an older number keeps it.
+
     The counties' serials stay locked to the end of the transaction: nothing but writing follows.
     """
     approved = [each for each in outcomes if _is_approved(each)]
     if not approved:
         return list(outcomes)
-    numbers = await _assign(reviews, sessions, [each.after for each in approved])
+    numbers = await keep_older_numbers(reviews, [each.after for each in approved])
+    new = [each.after for each in approved if each.after.candidate_id not in numbers]
+    numbers |= await _assign(reviews, sessions, new)
     return [_numbered(each, numbers) if _is_approved(each) else each for each in outcomes]
 
 
 async def _assign(
     reviews: ReviewStore, sessions: Mapping[str, Session], approved: Sequence[Registration]
-) -> dict[UUID, AssignedNumber | DomainError]:
+) -> dict[UUID, str | DomainError]:
     """The next numbers of their counties, stored.
 
     No session is applied that has a number which somebody has. Were there one all the same, the
@@ -120,7 +126,10 @@ async def _assign(
         taken |= found
     await reviews.save_serials(serials)
     await reviews.insert_ticket_numbers(assigned)
-    return numbers
+    return {
+        who: each.ticket_number if isinstance(each, AssignedNumber) else each
+        for who, each in numbers.items()
+    }
 
 
 def _next_number(
@@ -145,12 +154,12 @@ def _next_number(
 
 
 def _numbered(
-    approved: Decided, numbers: Mapping[UUID, AssignedNumber | DomainError]
+    approved: Decided, numbers: Mapping[UUID, str | DomainError]
 ) -> Decided | DomainError:
     number = numbers[approved.after.candidate_id]
     if isinstance(number, DomainError):
         return number
-    return replace(approved, after=replace(approved.after, ticket_number=number.ticket_number))
+    return replace(approved, after=replace(approved.after, ticket_number=number))
 
 
 async def _store(reviews: ReviewStore, decided: Sequence[Decided]) -> None:

@@ -113,6 +113,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Ticket numbers of different document numbers or names are not one person's."""
     ERROR_REASON_DOCUMENT_OF_ANOTHER: _ErrorReason.ValueType  # 110
     """The document number is on record with another ticket number or account."""
+    ERROR_REASON_OLDER_NAME_DIFFERS: _ErrorReason.ValueType  # 111
+    """An older ticket number of the same document is under another name."""
+    ERROR_REASON_PERSON_REGISTERED: _ErrorReason.ValueType  # 112
+    """The person had this document before it was changed, and is registered with another."""
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 83
     """Login by an identity provider is not offered by this installation."""
     ERROR_REASON_PROVIDER_LOGIN_FAILED: _ErrorReason.ValueType  # 84
@@ -220,6 +224,10 @@ ERROR_REASON_DIFFERENT_PERSONS: ErrorReason.ValueType  # 109
 """Ticket numbers of different document numbers or names are not one person's."""
 ERROR_REASON_DOCUMENT_OF_ANOTHER: ErrorReason.ValueType  # 110
 """The document number is on record with another ticket number or account."""
+ERROR_REASON_OLDER_NAME_DIFFERS: ErrorReason.ValueType  # 111
+"""An older ticket number of the same document is under another name."""
+ERROR_REASON_PERSON_REGISTERED: ErrorReason.ValueType  # 112
+"""The person had this document before it was changed, and is registered with another."""
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 83
 """Login by an identity provider is not offered by this installation."""
 ERROR_REASON_PROVIDER_LOGIN_FAILED: ErrorReason.ValueType  # 84

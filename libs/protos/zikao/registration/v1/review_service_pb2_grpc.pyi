@@ -54,18 +54,21 @@ class ReviewServiceStub:
     reviews were to end, for an office's delay takes nothing from who did all in time.
     A rejection then is the last word: corrections have ended. An approval assigns the
     ticket number and publishes the candidate in the same transaction; refused, it uses
-    no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+    no serial. Who has an older number that waits to be activated keeps it; one of several
+    numbers, of another name, or with a document that a registered candidate had before is
+    refused. A share of approvals (`four_eyes_percent` of the session, drawn by a key
     that nobody knows) needs a second officer, who leases it like other work: the first
     leaves the registration pending review. Decided in batches: one that fails fails alone.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-    SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+    SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS, PERSON_REGISTERED,
+    REQUEST_ID_REUSED.
     """
     ApproveRegistrations: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ApproveRegistrationsRequest, _review_service_pb2.ApproveRegistrationsResponse]
     """Approves up to 500 leased registrations in one transaction. Each is judged as by
     DecideRegistration; those that are refused stop no other and are answered with
-    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
-    SERIALS_EXHAUSTED.
+    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS or PERSON_REGISTERED.
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
@@ -102,18 +105,21 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     reviews were to end, for an office's delay takes nothing from who did all in time.
     A rejection then is the last word: corrections have ended. An approval assigns the
     ticket number and publishes the candidate in the same transaction; refused, it uses
-    no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+    no serial. Who has an older number that waits to be activated keeps it; one of several
+    numbers, of another name, or with a document that a registered candidate had before is
+    refused. A share of approvals (`four_eyes_percent` of the session, drawn by a key
     that nobody knows) needs a second officer, who leases it like other work: the first
     leaves the registration pending review. Decided in batches: one that fails fails alone.
 
     Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-    SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+    SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS, PERSON_REGISTERED,
+    REQUEST_ID_REUSED.
     """
     ApproveRegistrations: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ApproveRegistrationsRequest, _review_service_pb2.ApproveRegistrationsResponse]  # type: ignore[assignment]
     """Approves up to 500 leased registrations in one transaction. Each is judged as by
     DecideRegistration; those that are refused stop no other and are answered with
-    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
-    SERIALS_EXHAUSTED.
+    their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS or PERSON_REGISTERED.
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
@@ -165,12 +171,15 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         reviews were to end, for an office's delay takes nothing from who did all in time.
         A rejection then is the last word: corrections have ended. An approval assigns the
         ticket number and publishes the candidate in the same transaction; refused, it uses
-        no serial. A share of approvals (`four_eyes_percent` of the session, drawn by a key
+        no serial. Who has an older number that waits to be activated keeps it; one of several
+        numbers, of another name, or with a document that a registered candidate had before is
+        refused. A share of approvals (`four_eyes_percent` of the session, drawn by a key
         that nobody knows) needs a second officer, who leases it like other work: the first
         leaves the registration pending review. Decided in batches: one that fails fails alone.
 
         Errors: INVALID_REQUEST, NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
-        SERIALS_EXHAUSTED, REQUEST_ID_REUSED.
+        SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS, PERSON_REGISTERED,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -181,8 +190,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.ApproveRegistrationsResponse, _abc.Awaitable[_review_service_pb2.ApproveRegistrationsResponse]]:
         """Approves up to 500 leased registrations in one transaction. Each is judged as by
         DecideRegistration; those that are refused stop no other and are answered with
-        their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE or
-        SERIALS_EXHAUSTED.
+        their reason: NOT_FOUND, LEASE_LOST, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        SERIALS_EXHAUSTED, TICKET_NUMBERS_TO_MERGE, OLDER_NAME_DIFFERS or PERSON_REGISTERED.
 
         Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """

@@ -83,7 +83,8 @@ class TicketNumberServiceServicer:
         ACTIVATION_CLOSED has the window in its metadata (opens_at, closes_at; empty when none is
         planned). RECORD_INCOMPLETE: document number or photo are missing on record, an office
         completes it. TICKET_NUMBERS_TO_MERGE: the person has several older numbers.
-        ACCOUNT_EXISTS: the person has an account; an office merges the numbers.
+        ACCOUNT_EXISTS: the person has an account; an office merges the numbers, or gives the
+        older one to who is approved without one.
 
         Errors: INVALID_REQUEST, DOCUMENT_INVALID, PASSWORD_REFUSED, ACTIVATION_CLOSED,
         RECOVERY_LOCKED, TICKET_NUMBER_NOT_ENTERED, ACTIVATION_DATA_MISMATCH, ALREADY_ACTIVATED,

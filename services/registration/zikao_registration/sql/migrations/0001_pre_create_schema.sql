@@ -59,6 +59,17 @@ COMMENT ON COLUMN registration.account.second_factor_step IS
     'The last time step whose code was taken, none is taken twice; NULL: not confirmed yet';
 CREATE INDEX account_staff_idx ON registration.account (account_id) WHERE kind = 'staff';
 
+CREATE TABLE registration.former_document (
+    document_index bytea NOT NULL,
+    account_id uuid NOT NULL,
+    CONSTRAINT former_document_pkey PRIMARY KEY (document_index),
+    CONSTRAINT former_document_account_fkey
+        FOREIGN KEY (account_id) REFERENCES registration.account (account_id)
+);
+COMMENT ON TABLE registration.former_document IS
+    'Documents that people had before: who comes with one may be the same person';
+CREATE INDEX former_document_account_idx ON registration.former_document (account_id);
+
 CREATE TABLE registration.login (
     login_id uuid NOT NULL,
     -- May be erased by now, while word of the revocation spreads.

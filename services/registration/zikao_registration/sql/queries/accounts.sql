@@ -133,6 +133,24 @@ FROM unnest($1::uuid[], $2::bytea[], $3::bytea[])
 ORDER BY wanted.document_index
 ON CONFLICT DO NOTHING
 RETURNING account_id;
+
+-- name: find_owner
+SELECT account_id FROM registration.account WHERE document_index = $1
+UNION ALL
+SELECT account_id FROM registration.former_document WHERE document_index = $1
+LIMIT 1;
+
+-- name: keep_former_document
+INSERT INTO registration.former_document (document_index, account_id)
+SELECT document_index, account_id
+FROM registration.account
+WHERE account_id = $1 AND document_index <> $2
+ON CONFLICT (document_index) DO NOTHING;
+
+-- Who has a document again had it before.
+-- name: forget_former_document
+DELETE FROM registration.former_document WHERE document_index = $1 AND account_id = $2;
+
 -- A chosen login name stays.
 -- name: set_document
 UPDATE registration.account

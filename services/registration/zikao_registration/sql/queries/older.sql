@@ -122,7 +122,26 @@ INNER JOIN registration.older_record AS other
     ON other.document_index = wanted.document_index
     AND other.ticket_number <> wanted.ticket_number
 INNER JOIN registration.ticket_number AS number ON number.ticket_number = other.ticket_number
-WHERE number.status = 'older';
+WHERE number.status = 'older'
+UNION
+SELECT wanted.ticket_number
+FROM unnest($1::text[], $2::bytea[]) AS wanted (ticket_number, document_index)
+INNER JOIN registration.former_document USING (document_index);
+
+-- name: find_waiting_numbers
+SELECT person.candidate_id, ticket_number.ticket_number
+FROM unnest($1::uuid[], $2::bytea[]) AS person (candidate_id, document_index)
+INNER JOIN registration.older_record USING (document_index)
+INNER JOIN registration.ticket_number USING (ticket_number)
+WHERE ticket_number.status = 'older'
+ORDER BY ticket_number.ticket_number;
+
+-- Of documents that others had before.
+-- name: find_former_owners
+SELECT person.candidate_id, former_document.account_id
+FROM unnest($1::uuid[], $2::bytea[]) AS person (candidate_id, document_index)
+INNER JOIN registration.former_document USING (document_index)
+WHERE former_document.account_id <> person.candidate_id;
 
 -- By one of them, $3, which may be of somebody without a document on record.
 -- name: list_numbers_of_person
@@ -170,11 +189,28 @@ WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
 ORDER BY ticket_number.ticket_number
 LIMIT $3;
 
+-- Begins with documents that are there twice: of most records there is nothing to merge.
 -- name: list_to_merge_records
+WITH repeated AS (
+    SELECT document_index
+    FROM registration.older_record
+    WHERE document_index IS NOT NULL
+    GROUP BY document_index
+    HAVING count(*) > 1
+    UNION
+    SELECT document_index
+    FROM registration.older_record
+    INNER JOIN registration.account USING (document_index)
+    UNION
+    SELECT document_index
+    FROM registration.older_record
+    INNER JOIN registration.former_document USING (document_index)
+)
 SELECT ticket_number.ticket_number
 FROM registration.older_record
 INNER JOIN registration.ticket_number USING (ticket_number)
-WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
+WHERE older_record.document_index = ANY (ARRAY(SELECT repeated.document_index FROM repeated))
+    AND older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
     AND ticket_number.status = 'older' AND ticket_number.ticket_number > $2
     AND (
         EXISTS (
@@ -188,6 +224,10 @@ WHERE older_record.county_code >= $1 AND older_record.county_code < $1 || ':'
         OR EXISTS (
             SELECT 1 FROM registration.account
             WHERE account.document_index = older_record.document_index
+        )
+        OR EXISTS (
+            SELECT 1 FROM registration.former_document
+            WHERE former_document.document_index = older_record.document_index
         )
     )
 ORDER BY ticket_number.ticket_number

@@ -136,5 +136,8 @@ WHERE subject_index IN (
 DELETE FROM registration.idempotency
 WHERE actor = ANY ($1::uuid[]::text[]) AND response IS NOT NULL;
 
+-- name: erase_former_documents
+DELETE FROM registration.former_document WHERE account_id = ANY ($1::uuid[]);
+
 -- name: erase_accounts
 DELETE FROM registration.account WHERE account_id = ANY ($1::uuid[]);
