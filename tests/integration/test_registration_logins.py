@@ -138,6 +138,38 @@ async def test_callers_do_not_ask_who_has_an_account(
         await portal.call(account_request(6))
 
 
+async def test_strangers_ask_seldom_about_a_document(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Of a document that is known and of one that is not, so many accounts are asked for a day.
+
+    A repeated request is answered again; what is refused before is not counted.
+    """
+    dsn = await make_database("registration")
+    async with registration_server(dsn, tmp_path) as server:
+        await apply_session(server)
+        portal, other = await server.caller("portal"), await server.caller("other-portal")
+        made = account_request(1)
+        first = await portal.call(made)
+        for number in range(4):
+            taken = account_request(1, login_name=f"free-name-{number}")
+            assert (await portal.refused(taken)).reason == "LOGIN_NAME_TAKEN"
+        await portal.call(account_request(2, login_name="somebody"))
+        for _ in range(5):
+            assert (await portal.refused(account_request(2, password="12345678"))).reason == (
+                "PASSWORD_REFUSED"
+            )
+            third = account_request(3, login_name="somebody")
+            assert (await portal.refused(third)).reason == "LOGIN_NAME_TAKEN"
+        for caller, number in ((portal, 1), (other, 1), (portal, 3)):
+            locked = await caller.refused(account_request(number))
+            assert locked.reason == "RECOVERY_LOCKED"
+            assert locked.retry_after is not None
+        assert await portal.call(made) == first
+        await server.move_clock(NOON + timedelta(hours=24, minutes=1))
+        await portal.call(account_request(3))
+
+
 async def test_typing_errors_lock_nobody_out(make_database: MakeDatabase, tmp_path: Path) -> None:
     """Far more failures than the limit lock no portal whose candidates mostly type right."""
     dsn = await make_database("registration")

@@ -1,6 +1,7 @@
-"""Keep a caller from asking, by making accounts, who has one already.
+"""Keep strangers from asking, by making accounts, who has one already.
 
-LOGIN_NAME_TAKEN must tell the person; a caller that hears little else is asking for others.
+LOGIN_NAME_TAKEN must tell the person, who does not ask often; a caller that hears little else is
+asking for others.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +13,10 @@ from zikao_kit.errors import DomainError
 
 from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts
+from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import LoginLimit, Tried
+from zikao_registration.domain.recovery import Purpose, RecoveryLimit
+from zikao_registration.recovery_store import RecoveryStore
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Creation:
     """Somebody wants an account through a caller."""
 
     limit: LoginLimit
+    documents: RecoveryLimit
     caller: str
     login_name: str
     now: datetime
@@ -29,6 +34,16 @@ class Creation:
         lapsed_at = self.limit.lapsed_at(self.now)
         counted = await accounts.sum_caller_attempts(Tried.ACCOUNT, self.caller, lapsed_at)
         self.limit.require_creator(counted, self.now)
+
+    async def count_document(self, recoveries: RecoveryStore, document: Document) -> None:
+        """Count it for the document, whether somebody has it or not; raises RECOVERY_LOCKED.
+
+        To be committed before anything is looked up.
+        """
+        counted = await recoveries.count(
+            Purpose.ACCOUNT, document.person_key, self.now, self.documents.lapsed_at(self.now)
+        )
+        self.documents.require_account(*counted, self.now)
 
     async def count(self, accounts: AccountStore, *, taken: bool = False) -> None:
         """Count an account that was made, or that was there."""

@@ -16,6 +16,8 @@ from zikao_registration.domain.personal import PersonalData
 CODE_DIGITS = 6
 CODE_MINUTES = 10
 CODE_TRIES = 5
+# Who chooses a login name finds some taken.
+TAKEN_NAMES = 2
 # Nobody reads after a week that something has changed.
 NOTICE_LIFETIME = timedelta(days=3)
 # What may be somebody else's phone is not to ring all day.
@@ -39,6 +41,7 @@ class Purpose(StrEnum):
     PROVIDER_LOGIN = "provider_login"
     CONTACT_CHANGE = "contact_change"
     NOTICE = "notice"
+    ACCOUNT = "account"
 
 
 class SecurityQuestion(StrEnum):
@@ -81,6 +84,10 @@ class RecoveryLimit:
     def require_document(self, attempts: int, first_at: datetime, now: datetime) -> None:
         """Raise RECOVERY_LOCKED, saying when to come again, beyond a document's attempts."""
         self._require(attempts <= self.attempts, first_at, now)
+
+    def require_account(self, attempts: int, first_at: datetime, now: datetime) -> None:
+        """Raise RECOVERY_LOCKED beyond the accounts that are asked for of a document."""
+        self._require(attempts <= self.attempts + TAKEN_NAMES, first_at, now)
 
     def require_ticket_number(self, attempts: int, first_at: datetime, now: datetime) -> None:
         """Raise RECOVERY_LOCKED beyond a ticket number's attempts."""

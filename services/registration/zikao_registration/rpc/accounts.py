@@ -17,6 +17,7 @@ from zikao_registration.commands.limit_accounts import Creation
 from zikao_registration.commands.log_in import Credentials, log_in
 from zikao_registration.convert import document_type_from_pb
 from zikao_registration.parts import Parts
+from zikao_registration.recovery_store import RecoveryStore
 
 # A quiet login takes nearly as long; whose account there is, is found in a fraction of it.
 LOGIN_QUANTUM_SECONDS = 0.05
@@ -36,8 +37,9 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
         kind = document_type_from_pb(request.document_type)
         number, name, password = request.document_number, request.login_name, request.password
         application = check_application(kind, number, name, password, now)
-        limit, caller = self._parts.login_limit, current_actor().caller
-        creation = Creation(limit, caller, application.login_name, now)
+        limit, documents = self._parts.login_limit, self._parts.recovery_limit
+        caller = current_actor().caller
+        creation = Creation(limit, documents, caller, application.login_name, now)
 
         async def check(tx: Transaction) -> None:
             await creation.require_allowed(self._parts.accounts(tx))
@@ -48,6 +50,8 @@ class AccountRpc(account_service_pb2_grpc.AccountServiceServicer):
         if first is not None:
             return first
         password_hash = await self._parts.hashing.hash(password)
+        async with self._parts.db.read() as tx:
+            await creation.count_document(RecoveryStore(tx, self._parts.keys), application.document)
 
         async def work(tx: Transaction) -> account_service_pb2.CreateAccountResponse:
             accounts, store = self._parts.accounts(tx), self._parts.store(tx)

@@ -72,12 +72,14 @@ class AccountServiceServicer:
         LOGIN_NAME_TAKEN does not say whether the name or the document was taken; who
         sends a document number with a name that nobody has learns that its owner has an
         account. That cannot be hidden: the owner must be told to log in instead. But a
-        caller is limited as by LogIn: while 5,000 of its calls, and at least half of them,
-        were answered so, the others are OVERLOADED.
+        document can be asked about, whether somebody has it or not, 5 times within 24
+        hours by default, then it is RECOVERY_LOCKED. What is refused before the password is
+        hashed does not count, nor does a repeated request. And a caller is limited as by LogIn: while 5,000 of its calls, and at least half of
+        them, were answered so, the others are OVERLOADED.
 
         Errors: INVALID_REQUEST (also for a chosen login name that is somebody else's
         document number), DOCUMENT_INVALID, PASSWORD_REFUSED, LOGIN_NAME_TAKEN,
-        REGISTRATION_CLOSED, SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+        REGISTRATION_CLOSED, SESSION_UNKNOWN, RECOVERY_LOCKED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

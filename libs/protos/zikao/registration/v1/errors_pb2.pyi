@@ -84,8 +84,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CHANNEL_NOT_CONFIGURED: _ErrorReason.ValueType  # 80
     """E-mail or SMS is not offered by this installation."""
     ERROR_REASON_RECOVERY_LOCKED: _ErrorReason.ValueType  # 81
-    """Too many attempts to recover, of this document number or of this caller, registered
-    or not; RetryInfo says when the next may be made.
+    """Too many attempts to recover, to activate or to make an account, of this document
+    number or of this caller, registered or not; RetryInfo says when the next may be made.
     """
     ERROR_REASON_RECOVERY_FAILED: _ErrorReason.ValueType  # 82
     """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
@@ -195,8 +195,8 @@ ERROR_REASON_TRANSFER_LIMIT: ErrorReason.ValueType  # 68
 ERROR_REASON_CHANNEL_NOT_CONFIGURED: ErrorReason.ValueType  # 80
 """E-mail or SMS is not offered by this installation."""
 ERROR_REASON_RECOVERY_LOCKED: ErrorReason.ValueType  # 81
-"""Too many attempts to recover, of this document number or of this caller, registered
-or not; RetryInfo says when the next may be made.
+"""Too many attempts to recover, to activate or to make an account, of this document
+number or of this caller, registered or not; RetryInfo says when the next may be made.
 """
 ERROR_REASON_RECOVERY_FAILED: ErrorReason.ValueType  # 82
 """Code or answer is wrong or has lapsed, or there is nobody; the answer does not say which."""
