@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from zikao_kit.config import CertFiles
 
+# Who is being kept waiting on purpose is not waited for.
+SHUTDOWN_SECONDS = 0.5
+
 
 def server_tls(files: CertFiles) -> ssl.SSLContext:
     """Serve as `files.cert_file`, to clients that need no certificate."""
@@ -26,7 +29,7 @@ def split_address(listen: str) -> tuple[str, int]:
 @asynccontextmanager
 async def serving_https(app: web.Application, files: CertFiles, listen: str) -> AsyncIterator[None]:
     """Serve while the block runs."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         host, port = split_address(listen)
