@@ -264,7 +264,8 @@ async def test_a_process_that_cannot_start_is_named_with_its_log(tmp_path: Path)
     output = (await process.communicate())[0].decode()
     assert process.returncode == 1
     assert "tickets ends as soon as it starts" in output
-    assert "KeyFileInvalid" in output
+    assert "configuration refused" in output
+    assert "tickets.keys.yaml: expected exactly the fields" in output
 
 
 async def test_up_goes_on_after_kill_9_and_leaves_nothing_when_stopped(tmp_path: Path) -> None:
