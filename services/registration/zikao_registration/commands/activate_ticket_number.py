@@ -17,7 +17,7 @@ from zikao_registration.domain.older_imports import NumberStatus
 from zikao_registration.domain.older_records import OlderRecord
 from zikao_registration.domain.recovery import is_same_name
 from zikao_registration.older_store import OlderStore
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 from zikao_registration.store import Store
 
 
@@ -37,7 +37,7 @@ class ActivationClaim:
 
 
 async def check_activation(
-    stores: RecoveryStores, attempt: RecoveryAttempt, claim: ActivationClaim
+    stores: RecoveryDesk, attempt: RecoveryAttempt, claim: ActivationClaim
 ) -> None:
     """Count an attempt, of the document and of the number, before anything is looked up.
 

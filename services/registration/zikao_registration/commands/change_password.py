@@ -22,7 +22,7 @@ from zikao_registration.domain.passwords import (
     check_password,
 )
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 from zikao_registration.store import Store
 
 
@@ -68,7 +68,7 @@ class PasswordChange:
 
     async def apply(
         self,
-        stores: RecoveryStores,
+        stores: RecoveryDesk,
         rules: LoginRules,
         *,
         old_hash: str | None,

@@ -9,11 +9,11 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.reset_password import reset_password
 from zikao_registration.domain.passwords import check_password
 from zikao_registration.domain.recovery import CODE_TRIES
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 async def require_code(
-    stores: RecoveryStores, recovery_id: UUID, code: str, new_password: str, *, now: datetime
+    stores: RecoveryDesk, recovery_id: UUID, code: str, new_password: str, *, now: datetime
 ) -> None:
     """Count a try, then look at the code, before the password is worth hashing.
 
@@ -28,7 +28,7 @@ async def require_code(
 
 
 async def complete_password_recovery(
-    stores: RecoveryStores, recovery_id: UUID, password_hash: str, *, actor: Actor, now: datetime
+    stores: RecoveryDesk, recovery_id: UUID, password_hash: str, *, actor: Actor, now: datetime
 ) -> None:
     """Use up a recovery whose code was right, and set the password. Raises RECOVERY_FAILED.
 

@@ -7,11 +7,11 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.complete_older_record import find_imported
 from zikao_registration.commands.limit_recoveries import ticket_number_key
 from zikao_registration.domain.recovery import Purpose
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 async def lift_activation_limit(
-    stores: RecoveryStores, number: str, *, actor: Actor, now: datetime
+    stores: RecoveryDesk, number: str, *, actor: Actor, now: datetime
 ) -> None:
     """Forget what was tried of a number and of its document.
 

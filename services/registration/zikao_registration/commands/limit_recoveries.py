@@ -15,8 +15,8 @@ from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.recovery import Purpose, RecoveryLimit
+from zikao_registration.recovery_desk import RecoveryDesk
 from zikao_registration.recovery_store import RecoveryStore
-from zikao_registration.recovery_stores import RecoveryStores
 
 # Said to who has not shown to be the person; all else is said to the person.
 FAILURES = frozenset({"RECOVERY_FAILED", "TICKET_NUMBER_NOT_ENTERED", "ACTIVATION_DATA_MISMATCH"})
@@ -32,7 +32,7 @@ class RecoveryAttempt:
     caller: str
     now: datetime
 
-    async def count(self, stores: RecoveryStores, document: Document) -> None:
+    async def count(self, stores: RecoveryDesk, document: Document) -> None:
         """Count it for the document; raises RECOVERY_LOCKED, also for a caller that is stopped.
 
         To be committed before anything is looked up: a failure later takes nothing back.
@@ -40,7 +40,7 @@ class RecoveryAttempt:
         await self.require_caller(stores.accounts)
         self.limit.require_document(*await self._count(stores, document.person_key), self.now)
 
-    async def count_ticket_number(self, stores: RecoveryStores, number: str) -> None:
+    async def count_ticket_number(self, stores: RecoveryDesk, number: str) -> None:
         """Count it for a ticket number as well; raises RECOVERY_LOCKED."""
         counted = await self._count(stores, ticket_number_key(number))
         self.limit.require_ticket_number(*counted, self.now)
@@ -76,7 +76,7 @@ class RecoveryAttempt:
             raise
         await self.judge(accounts, subject, failed=False)
 
-    async def _count(self, stores: RecoveryStores, subject: str) -> tuple[int, datetime]:
+    async def _count(self, stores: RecoveryDesk, subject: str) -> tuple[int, datetime]:
         lapsed_at = self.limit.lapsed_at(self.now)
         return await stores.recoveries.count(self.purpose, subject, self.now, lapsed_at)
 

@@ -13,7 +13,7 @@ from zikao_registration.domain.recovery import (
     contact,
 )
 from zikao_registration.message_store import MessageStore
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 async def notify(
@@ -27,7 +27,7 @@ async def notify(
 
 
 async def notify_of_own(
-    stores: RecoveryStores, candidate_id: UUID, notice: Notice, now: datetime
+    stores: RecoveryDesk, candidate_id: UUID, notice: Notice, now: datetime
 ) -> None:
     """Tell what the candidate could do again and again, NOTICES_A_DAY times a day."""
     subject, lapsed_at = str(candidate_id), now - DAY

@@ -17,8 +17,8 @@ from zikao_registration.domain.recovery import (
     plausible_question,
 )
 from zikao_registration.password_hashing import Place
+from zikao_registration.recovery_desk import RecoveryDesk
 from zikao_registration.recovery_store import RecoveryStore, StoredAnswer
-from zikao_registration.recovery_stores import RecoveryStores
 
 ANSWER_MIN_CHARACTERS = 2
 
@@ -31,7 +31,7 @@ class ClaimedAnswer:
     stored: StoredAnswer
 
 
-async def find_claimed_answer(stores: RecoveryStores, claim: Claim) -> ClaimedAnswer | None:
+async def find_claimed_answer(stores: RecoveryDesk, claim: Claim) -> ClaimedAnswer | None:
     """What the claimed person has set; None for nobody, and for who has set nothing."""
     claimed = await find_claimed(stores, claim)
     stored = await stores.recoveries.find_answer(claimed.candidate_id) if claimed else None
@@ -63,7 +63,7 @@ def require_some_answer(answer: str) -> str:
 
 
 async def set_security_question(
-    stores: RecoveryStores,
+    stores: RecoveryDesk,
     question: SecurityQuestion,
     answer_hash: str,
     *,

@@ -13,13 +13,13 @@ from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.messages import Notice
 from zikao_registration.domain.registration import Registration
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 PROVINCE_SCOPE_DIGITS = 2
 
 
 async def reset_password(
-    stores: RecoveryStores,
+    stores: RecoveryDesk,
     candidate_id: UUID,
     password_hash: str | None,
     *,
@@ -45,7 +45,7 @@ async def reset_password(
 
 
 async def reset_candidate_password(
-    stores: RecoveryStores,
+    stores: RecoveryDesk,
     document: Document,
     reason: str,
     *,
@@ -79,7 +79,7 @@ def _covers(actor: Actor, registration: Registration) -> bool:
     return actor.covers(county_code or actor.scope[:PROVINCE_SCOPE_DIGITS])
 
 
-async def _remove_contacts(stores: RecoveryStores, candidate_id: UUID, now: datetime) -> None:
+async def _remove_contacts(stores: RecoveryDesk, candidate_id: UUID, now: datetime) -> None:
     """The candidate, who is locked, names others with the new password."""
     before = await stores.candidates.get_registration(candidate_id)
     personal = replace(before.personal, mobile="", email="")

@@ -16,11 +16,11 @@ from zikao_registration.domain.recovery import (
     contact,
 )
 from zikao_registration.domain.states import STATE_NAMES_ZH, State
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 async def update_contact(
-    stores: RecoveryStores, mobile: str, email: str, *, actor: Actor, now: datetime
+    stores: RecoveryDesk, mobile: str, email: str, *, actor: Actor, now: datetime
 ) -> None:
     """Replace the actor's contacts, and tell the replaced ones.
 
@@ -48,7 +48,7 @@ async def update_contact(
     await stores.candidates.audit(actor, "update_contact", now, before.candidate_id, after=names)
 
 
-async def _count(stores: RecoveryStores, candidate_id: UUID, now: datetime) -> None:
+async def _count(stores: RecoveryDesk, candidate_id: UUID, now: datetime) -> None:
     """Each change tells the contact before it: a number of somebody's would be told all day."""
     changes, first_at = await stores.recoveries.count(
         Purpose.CONTACT_CHANGE, str(candidate_id), now, now - DAY

@@ -15,7 +15,7 @@ from zikao_registration.commands.recover_with_answer import (
 from zikao_registration.commands.update_contact import update_contact
 from zikao_registration.parts import Parts
 from zikao_registration.recovery_convert import question_from_pb
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 class ContactRpc(contact_service_pb2_grpc.ContactServiceServicer):
@@ -32,7 +32,7 @@ class ContactRpc(contact_service_pb2_grpc.ContactServiceServicer):
         actor, now = current_actor(), self._parts.clock.now()
 
         async def work(tx: Transaction) -> pb.UpdateContactResponse:
-            stores = RecoveryStores.of(tx, self._parts.keys)
+            stores = RecoveryDesk.of(tx, self._parts.keys)
             await update_contact(stores, request.mobile, request.email, actor=actor, now=now)
             return pb.UpdateContactResponse()
 
@@ -48,7 +48,7 @@ class ContactRpc(contact_service_pb2_grpc.ContactServiceServicer):
         question, actor = question_from_pb(request.question), current_actor()
 
         async def work(tx: Transaction) -> pb.SetSecurityQuestionResponse:
-            stores, now = RecoveryStores.of(tx, self._parts.keys), self._parts.clock.now()
+            stores, now = RecoveryDesk.of(tx, self._parts.keys), self._parts.clock.now()
             await set_security_question(stores, question, answer_hash, actor=actor, now=now)
             return pb.SetSecurityQuestionResponse()
 

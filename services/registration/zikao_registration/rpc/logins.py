@@ -17,7 +17,7 @@ from zikao_registration.commands.set_up_second_factor import (
 from zikao_registration.domain.open_logins import require_refresh_token
 from zikao_registration.login_convert import login_to_pb
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 
 class LoginRpc(login_service_pb2_grpc.LoginServiceServicer):
@@ -105,7 +105,7 @@ class LoginRpc(login_service_pb2_grpc.LoginServiceServicer):
         new_hash = await hashing.hash(request.new_password)
 
         async def work(tx: Transaction) -> login_service_pb2.ChangePasswordResponse:
-            stores = RecoveryStores.of(tx, parts.keys)
+            stores = RecoveryDesk.of(tx, parts.keys)
             started = await change.apply(
                 stores, rules, old_hash=old_hash, new_hash=new_hash, now=now
             )

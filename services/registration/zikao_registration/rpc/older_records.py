@@ -16,7 +16,7 @@ from zikao_registration.older_convert import filter_from_pb, masked_record_to_pb
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 from zikao_registration.recovery_convert import document_from_pb
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 DEFAULT_PAGE_SIZE = 20
 
@@ -95,7 +95,7 @@ class OlderRecordRpc(older_record_service_pb2_grpc.OlderRecordServiceServicer):
         """Let the owner try again."""
 
         async def work(tx: Transaction) -> pb.LiftActivationLimitResponse:
-            stores, now = RecoveryStores.of(tx, self._parts.keys), self._parts.clock.now()
+            stores, now = RecoveryDesk.of(tx, self._parts.keys), self._parts.clock.now()
             number = request.ticket_number
             await lift_activation_limit(stores, number, actor=current_actor(), now=now)
             return pb.LiftActivationLimitResponse()

@@ -42,7 +42,7 @@ from zikao_registration.recovery_convert import (
     question_to_pb,
     reset_reason_from_pb,
 )
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 
 A = TypeVar("A", bound=Message)
 
@@ -232,8 +232,8 @@ class RecoveryRpc(recovery_service_pb2_grpc.RecoveryServiceServicer):
         now = self._parts.clock.now()
         return self._parts.recovery_attempt(purpose, current_actor().caller, now)
 
-    def _stores(self, tx: Transaction) -> RecoveryStores:
-        return RecoveryStores.of(tx, self._parts.keys)
+    def _stores(self, tx: Transaction) -> RecoveryDesk:
+        return RecoveryDesk.of(tx, self._parts.keys)
 
     async def _answered_before(
         self, request: Message, response_type: type[A], attempt: RecoveryAttempt, document: Document

@@ -26,7 +26,7 @@ from zikao_registration.older_store import OlderStore
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 from zikao_registration.recovery_convert import document_from_pb
-from zikao_registration.recovery_stores import RecoveryStores
+from zikao_registration.recovery_desk import RecoveryDesk
 from zikao_registration.store import Store
 
 DEFAULT_PAGE_SIZE = 20
@@ -50,7 +50,7 @@ class TicketNumberRpc(ticket_number_service_pb2_grpc.TicketNumberServiceServicer
         attempt = self._parts.recovery_attempt(Purpose.ACTIVATION, current_actor().caller, now)
 
         async def check(tx: Transaction) -> None:
-            await check_activation(RecoveryStores.of(tx, self._parts.keys), attempt, claim)
+            await check_activation(RecoveryDesk.of(tx, self._parts.keys), attempt, claim)
 
         response_type = pb.ActivateTicketNumberResponse
         with self._parts.hashing.new_place() as hash_password:

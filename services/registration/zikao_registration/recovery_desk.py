@@ -1,4 +1,4 @@
-"""The stores that a recovery touches, bound to one transaction."""
+"""Where recoveries and activations are worked on: their stores, in one transaction."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from zikao_registration.store import Store
 
 
 @dataclass(frozen=True)
-class RecoveryStores:
+class RecoveryDesk:
     """Lock in this order: candidate, account, recovery."""
 
     accounts: AccountStore
@@ -23,7 +23,7 @@ class RecoveryStores:
     older: OlderStore
 
     @classmethod
-    def of(cls, tx: Transaction, keys: KeyRing) -> "RecoveryStores":
+    def of(cls, tx: Transaction, keys: KeyRing) -> "RecoveryDesk":
         """Those of a transaction."""
         return cls(
             AccountStore(tx, keys),
