@@ -209,6 +209,8 @@ async def test_a_number_is_activated_or_cancelled(server: RegistrationServer) ->
     (number,) = await server.rows("SELECT status, ended_at FROM registration.ticket_number")
     candidates = await server.rows("SELECT * FROM registration.candidate")
     assert (number["status"], len(candidates), reason) in (
+        # Had it looked whose number it is before: it is to look again.
+        ("current", 1, "UNAVAILABLE"),
         ("current", 1, "TICKET_NUMBER_IN_USE"),
         ("cancelled", 0, "TICKET_NUMBER_ENDED"),
     )
