@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
 import pytest
+from argon2 import PasswordHasher
 from support.registration_older import OLDER_NAME, import_rows, older_row
 from support.registration_outside import Outside, outside
 from support.registration_people import (
@@ -29,12 +31,16 @@ from support.registration_recoveries import (
     start,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import Caller, new_id
+from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.registration.v1 import recovery_service_pb2 as pb
 from zikao_kit.error_table import problem_of
 from zikao_registration.config import LoginConfig
 from zikao_registration.password_hashing import PasswordHashing
+
+NO_ATTEMPT_COUNTS = """
+    SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM registration.recovery_attempt WHERE attempts > 0)
+"""
 
 
 @pytest.fixture
@@ -198,3 +204,38 @@ async def test_overload_costs_no_attempt(
             assert await reason(portal, guessed_answer(1, ticket_number)) == "RECOVERY_FAILED"
         assert await reason(portal, guessed_answer(1, ticket_number)) == "RECOVERY_LOCKED"
         await portal.call(finish(begun.recovery_id, code))
+
+
+class HeldHasher(PasswordHasher):
+    """Looks at a password once it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 64, 1)
+        self.begun, self.go = Event(), Event()
+        self.go.set()
+
+    def verify(self, *args: Any, **options: Any) -> Any:
+        """Wait before it."""
+        self.begun.set()
+        assert self.go.wait(20)
+        return super().verify(*args, **options)
+
+
+async def test_who_gives_up_has_not_answered(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer whose caller went away before it was looked at is none of the three."""
+    hasher, dsn = HeldHasher(), await make_database("registration")
+    monkeypatch.setattr("zikao_registration.main._hasher", lambda _: hasher)
+    async with registration_server(dsn, tmp_path) as server:
+        portal = await portal_of(server)
+        for _ in range(4):
+            hasher.begun.clear()
+            hasher.go.clear()
+            call = portal.start(guessed_answer(NOBODY), 20)
+            await until(hasher.begun.is_set)
+            call.cancel()
+            await until(lambda: server.rows(NO_ATTEMPT_COUNTS))
+            hasher.go.set()
+        heard = [await reason(portal, guessed_answer(NOBODY)) for _ in range(4)]
+        assert heard == ["RECOVERY_FAILED"] * 3 + ["RECOVERY_LOCKED"]
