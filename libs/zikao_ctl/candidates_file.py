@@ -76,11 +76,9 @@ class CandidatesFile:
     columns: Sequence[str]
     lines: Sequence[tuple[int, list[str]]]
 
-    def rows(self, after: int = 0) -> Iterator[older.OlderCandidateRow | UnsentRow]:
-        """Rows in order, those after a line, with their photos."""
-        for line, values in self.lines:
-            if line > after:
-                yield self._row(line, values)
+    def rows(self) -> Iterator[older.OlderCandidateRow | UnsentRow]:
+        """Rows in order, with their photos."""
+        return (self._row(line, values) for line, values in self.lines)
 
     def _row(self, line: int, values: list[str]) -> older.OlderCandidateRow | UnsentRow:
         if len(values) != len(self.columns):

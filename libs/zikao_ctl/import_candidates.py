@@ -86,6 +86,7 @@ class CandidateImport:
             replace=settings.replace,
             dry_run=settings.dry_run,
         )
+        self._unsent: dict[int, list[str]] = {}
         self._moved_at = time.monotonic()
 
     async def run(self, target: str, files: CertFiles) -> Imported:
@@ -112,7 +113,7 @@ class CandidateImport:
         async for answer in stub.ImportOlderCandidates(requests, timeout=STREAM_TIMEOUT_SECONDS):
             progress = answer.progress
             self._moved(progress)
-        problems = {row.line: list(row.problems) for row in self._unsent()}
+        problems = dict(self._unsent)
         async for problem in self._problems(stub):
             problems[problem.line] = list(problem.problems)
         return Imported(progress, dict(sorted(problems.items())))
@@ -131,8 +132,12 @@ class CandidateImport:
         import_id = self._start.request_id
         request = older.ImportOlderCandidatesRequest(import_id=import_id)
         size = 0
-        for row in self._file.rows(last_line):
+        # Every row, also of those that are done: the report has all that cannot be sent.
+        for row in self._file.rows():
             if isinstance(row, UnsentRow):
+                self._unsent[row.line] = list(row.problems)
+                continue
+            if row.line <= last_line:
                 continue
             request.rows.append(row)
             size += row.ByteSize()
@@ -141,9 +146,6 @@ class CandidateImport:
                 request, size = older.ImportOlderCandidatesRequest(import_id=import_id), 0
         if request.rows:
             yield request
-
-    def _unsent(self) -> Iterator[UnsentRow]:
-        return (row for row in self._file.rows() if isinstance(row, UnsentRow))
 
     async def _problems(
         self, stub: older_grpc.OlderCandidateServiceAsyncStub

@@ -6,14 +6,17 @@ make bench-import        # out/bench/import.json
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+from PIL import Image
 from support.bench import BenchService, Rate, own_postgres, rate_of, registration_process, report
 from support.older_csv import csv_row, write_csv, write_photos
 from support.registration_people import session_part
@@ -24,8 +27,10 @@ from zikao_client import patiently
 from zikao_sandbox.portraits import portrait_jpeg
 
 ROWS = 100_000
-# Different ones, of some 30 KB as a photo studio makes them; a tenth of the rows is enough.
+# Different ones; a tenth of the rows is enough. Some 20 KB as old systems have them, and some
+# 40 KB as a photo studio makes them.
 PHOTOS, PHOTO_SHARE = 20, 10
+PHOTO_QUALITIES = (75, 92)
 EMPTY_SECONDS = 5.0
 
 
@@ -53,16 +58,18 @@ async def main(rows: int) -> None:
 
 
 async def _imports(service: BenchService, folder: Path, rows: int) -> dict[str, Rate]:
-    portraits = (portrait_jpeg(seed, "男") for seed in range(PHOTOS))
-    photos = write_photos(folder / "photos", portraits)
     kinds: dict[str, tuple[int, Callable[[int], list[str]]]] = {
         "rows": (rows, csv_row),
-        "rows with photo": (
-            rows // PHOTO_SHARE,
-            lambda n: csv_row(rows + n, photo=photos[n % PHOTOS]),
-        ),
         "rows with account": (rows // 5, lambda n: csv_row(2 * rows + n, has_account=True)),
     }
+    for place, jpegs in enumerate(map(_portraits, PHOTO_QUALITIES)):
+        names = write_photos(folder / "photos", jpegs)
+        size = round(sum(map(len, jpegs)) / len(jpegs) / 1000)
+        first = 3 * rows + place * rows // PHOTO_SHARE
+        kinds[f"rows with photos of {size} KB"] = (
+            rows // PHOTO_SHARE,
+            partial(_row_with_photo, first, names),
+        )
     rates = {}
     for kind, (count, make) in kinds.items():
         path = write_csv(folder / f"{kind.replace(' ', '_')}.csv", count, make=make)
@@ -75,6 +82,21 @@ async def _imports(service: BenchService, folder: Path, rows: int) -> dict[str, 
         rows, await _import(service, again, folder / "photos", "--again")
     )
     return rates
+
+
+def _row_with_photo(first: int, names: Sequence[str], number: int) -> list[str]:
+    return csv_row(first + number, photo=names[number % len(names)])
+
+
+def _portraits(quality: int) -> list[bytes]:
+    """Photos of JPEG quality `quality`."""
+    encoded = []
+    for seed in range(PHOTOS):
+        buffer = io.BytesIO()
+        portrait = Image.open(io.BytesIO(portrait_jpeg(seed, "男")))
+        portrait.save(buffer, "JPEG", quality=quality)
+        encoded.append(buffer.getvalue())
+    return encoded
 
 
 async def _import(service: BenchService, path: Path, photos: Path, *options: str) -> float:

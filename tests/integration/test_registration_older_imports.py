@@ -129,7 +129,7 @@ async def test_problems_come_in_pages(server: RegistrationServer) -> None:
 async def test_imports_are_forgotten_after_months(server: RegistrationServer) -> None:
     """Half a year after its last row an import is gone with its problems; its records stay."""
     operator = await server.caller("operator")
-    old, new = start_request(2), start_request(2)
+    old, new = start_request(2), start_request(3)
     for begun in (old, new):
         await operator.call(begun)
         await send_rows(operator, begun.request_id, [older_row(1), older_row(2, mobile="1")])

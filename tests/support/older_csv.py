@@ -52,10 +52,10 @@ def write_csv(
 
 
 def write_photos(folder: Path, photos: Iterable[bytes]) -> list[str]:
-    """Photos in a folder; return their names."""
-    folder.mkdir()
+    """Photos beside those that are in a folder; return their names."""
+    folder.mkdir(exist_ok=True)
     names = []
-    for number, jpeg in enumerate(photos):
+    for number, jpeg in enumerate(photos, len(list(folder.iterdir()))):
         names.append(f"{number:05}.jpg")
         (folder / names[-1]).write_bytes(jpeg)
     return names

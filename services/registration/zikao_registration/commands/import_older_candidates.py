@@ -51,7 +51,7 @@ async def import_older_candidates(
 
     `rows` were looked at before the transaction: a session may have been applied since, whose
     numbers they would take. Raises DomainError NOT_FOUND for an import that is none or another
-    office's.
+    office's, INVALID_REQUEST for more rows than it was to have.
     """
     await store.sessions.hold()
     before = await find_import(older, import_id, actor=actor, for_update=True)
@@ -66,6 +66,7 @@ async def import_older_candidates(
     refused = sorted([*rows.refused, *judged.refused], key=lambda row: row.line)
     await older.insert_problems(import_id, refused)
     after = before.after(judged.outcomes, len(refused), max(rows.lines), now)
+    after.require_room()
     await older.update_import(after)
     counts, scope = {"import_id": str(import_id), **after.counts}, after.scope
     await store.audit(actor, "import_older_candidates", now, after=counts, county_code=scope)

@@ -8,8 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
-from zikao_kit.tokens import SERVICE_ROLE
+from zikao_kit.errors import INVALID_REQUEST, REQUEST_ID_REUSED, DomainError, FieldProblem
 
 
 class NumberStatus(StrEnum):
@@ -39,7 +38,7 @@ class Outcome(StrEnum):
 
 # Whoever enters such a row knows the initial password, and can be its person until they come; and
 # who had an account is known to the old system alone, which is the province's.
-ACCOUNT_MAKERS = frozenset({SERVICE_ROLE, "province_officer"})
+ACCOUNT_MAKERS = frozenset({"service", "province_officer"})
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,12 @@ class OlderImport:
             replaced=self.replaced + outcomes.get(Outcome.REPLACED, 0),
             refused=self.refused + refused,
         )
+
+    def require_room(self) -> None:
+        """Raise INVALID_REQUEST when more rows have come than were to come."""
+        if self.entered + self.unchanged + self.replaced + self.refused > self.total_rows:
+            problem = FieldProblem("rows", f"行数超过开始导入时说明的{self.total_rows}行")
+            raise DomainError(INVALID_REQUEST, fields=[problem])
 
     @property
     def counts(self) -> dict[str, int]:

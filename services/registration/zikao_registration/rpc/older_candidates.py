@@ -1,8 +1,9 @@
 """Imports of older candidates."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeVar
 from uuid import UUID
 
 from zikao.registration.v1 import older_candidate_service_pb2, older_candidate_service_pb2_grpc
@@ -26,6 +27,8 @@ from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 
 DEFAULT_PAGE_SIZE = 100
+
+T = TypeVar("T")
 
 
 class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceServicer):
@@ -54,15 +57,13 @@ class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceSe
         context: Any,
     ) -> AsyncIterator[older_candidate_service_pb2.ImportOlderCandidatesResponse]:
         """Enter what comes, message by message."""
-        async for request in request_iterator:
-            yield await self._import_rows(request)
+        async with aclosing(_one_ahead(self._checked_each(request_iterator))) as messages:
+            async for import_id, rows in messages:
+                yield await self._import_rows(import_id, rows)
 
     async def _import_rows(
-        self, request: older_candidate_service_pb2.ImportOlderCandidatesRequest
+        self, import_id: UUID, rows: CheckedRows
     ) -> older_candidate_service_pb2.ImportOlderCandidatesResponse:
-        require_ascending([row.line for row in request.rows])
-        checked = await self._checked(request)
-
         async def work(
             tx: Transaction,
         ) -> older_candidate_service_pb2.ImportOlderCandidatesResponse:
@@ -70,8 +71,8 @@ class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceSe
                 self._parts.accounts(tx),
                 self._parts.store(tx),
                 self._parts.older(tx),
-                UUID(request.import_id),
-                checked,
+                import_id,
+                rows,
                 actor=current_actor(),
                 now=self._parts.clock.now(),
             )
@@ -80,6 +81,14 @@ class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceSe
             )
 
         return await self._parts.db.run(work)
+
+    async def _checked_each(
+        self,
+        requests: AsyncIterator[older_candidate_service_pb2.ImportOlderCandidatesRequest],
+    ) -> AsyncIterator[tuple[UUID, CheckedRows]]:
+        async for request in requests:
+            require_ascending([row.line for row in request.rows])
+            yield UUID(request.import_id), await self._checked(request)
 
     async def _checked(
         self, request: older_candidate_service_pb2.ImportOlderCandidatesRequest
@@ -117,3 +126,16 @@ class OlderCandidateRpc(older_candidate_service_pb2_grpc.OlderCandidateServiceSe
             problems=map(problem_to_pb, found),
             next_page_token=tokens.make([found[-1].line]) if len(found) == size else "",
         )
+
+
+async def _one_ahead(items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """The items; each is made while the one before is in work."""
+    coming = asyncio.ensure_future(anext(items, None))
+    try:
+        while (item := await coming) is not None:
+            coming = asyncio.ensure_future(anext(items, None))
+            yield item
+    finally:
+        coming.cancel()
+        # Of two failures the first one is told.
+        await asyncio.gather(coming, return_exceptions=True)

@@ -36,7 +36,7 @@ class StartImportRequest(_message.Message):
     source_name: _builtins.str
     """What is imported, for people: a file's name."""
     total_rows: _builtins.int
-    """How many rows there are."""
+    """How many rows there are at most."""
     replace: _builtins.bool
     """True: rows whose ticket number is there with other content replace it."""
     dry_run: _builtins.bool

@@ -100,8 +100,8 @@ class OlderCandidateServiceServicer:
         first one, of all the digits that go round with the century half: no import can take
         numbers that a session is still to give out.
 
-        Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
-        OVERLOADED.
+        Errors: INVALID_REQUEST, also for more rows than the import was to have, NOT_FOUND for an
+        import that is none or another office's, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

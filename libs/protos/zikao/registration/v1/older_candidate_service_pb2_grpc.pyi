@@ -65,8 +65,8 @@ class OlderCandidateServiceStub:
     first one, of all the digits that go round with the century half: no import can take
     numbers that a session is still to give out.
 
-    Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
-    OVERLOADED.
+    Errors: INVALID_REQUEST, also for more rows than the import was to have, NOT_FOUND for an
+    import that is none or another office's, OVERLOADED.
     """
     GetImport: _grpc.UnaryUnaryMultiCallable[_older_candidate_service_pb2.GetImportRequest, _older_candidate_service_pb2.GetImportResponse]
     """How far an import has come.
@@ -117,8 +117,8 @@ class OlderCandidateServiceAsyncStub(OlderCandidateServiceStub):
     first one, of all the digits that go round with the century half: no import can take
     numbers that a session is still to give out.
 
-    Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
-    OVERLOADED.
+    Errors: INVALID_REQUEST, also for more rows than the import was to have, NOT_FOUND for an
+    import that is none or another office's, OVERLOADED.
     """
     GetImport: _aio.UnaryUnaryMultiCallable[_older_candidate_service_pb2.GetImportRequest, _older_candidate_service_pb2.GetImportResponse]  # type: ignore[assignment]
     """How far an import has come.
@@ -178,8 +178,8 @@ class OlderCandidateServiceServicer(metaclass=_abc_1.ABCMeta):
         first one, of all the digits that go round with the century half: no import can take
         numbers that a session is still to give out.
 
-        Errors: INVALID_REQUEST, NOT_FOUND for an import that is none or another office's,
-        OVERLOADED.
+        Errors: INVALID_REQUEST, also for more rows than the import was to have, NOT_FOUND for an
+        import that is none or another office's, OVERLOADED.
         """
 
     @_abc_1.abstractmethod
