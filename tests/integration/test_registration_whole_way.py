@@ -153,9 +153,13 @@ async def test_ticket_numbers_are_dense_under_concurrency(server: RegistrationSe
     """Approvals at once, some repeated, give each candidate one number and leave no gap."""
     count = 24
     counties = [JINJIANG if number % 2 else WUHOU for number in range(count)]
-    made = await asyncio.gather(
-        *(pending_candidate(server, n, county_code=counties[n]) for n in range(count))
-    )
+    # New passwords have a bounded number of places: some people at a time.
+    made = []
+    for first in range(0, count, 8):
+        some = range(first, first + 8)
+        made += await asyncio.gather(
+            *(pending_candidate(server, n, county_code=counties[n]) for n in some)
+        )
     officer = await new_officer(server, "51", role=4)
     leased = await officer.call(lease_request("51", 100))
     assert len(leased.registrations) == count
