@@ -37,6 +37,9 @@ async def admit_older(
     number is the person's is an office's to say, of the offices of all of them.
     `password_hash` None is the initial password.
     """
+    # A plan that is made while the tables are empty would be kept until they are analysed.
+    if not records:
+        return {}
     to_merge = await older.find_to_merge(records)
     drafts = [
         _registration(record, record.document, now)
