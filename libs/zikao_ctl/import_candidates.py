@@ -21,6 +21,7 @@ from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
 from zikao_client import CallFailed
 from zikao_kit.config import CertFiles
+from zikao_kit.error_table import reason_of
 from zikao_kit.errors import NOT_NOW
 
 from zikao_ctl.candidates_file import CandidatesFile, UnsentRow
@@ -99,7 +100,10 @@ class CandidateImport:
                 except grpc.aio.AioRpcError as error:
                     failed = CallFailed(error)
                     waited = time.monotonic() - self._moved_at
-                    if failed.reason not in NOT_NOW or waited > PATIENCE_SECONDS:
+                    # Without a reason it is the transport's: a stream that breaks while rows are
+                    # being sent ends as INTERNAL.
+                    passes = failed.reason in NOT_NOW or reason_of(error) is None
+                    if not passes or waited > PATIENCE_SECONDS:
                         fields = "".join(f"\n  - {p.field}: {p.description}" for p in failed.fields)
                         raise ImportFailed(f"{failed}{fields}") from error
                     self._tell_waiting(target, failed)

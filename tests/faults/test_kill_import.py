@@ -17,9 +17,9 @@ from zikao_ctl.layout import Layout
 from zikao_ctl.session_file import load_session_file
 
 SESSION = load_session_file(Path(__file__).parents[2] / DEFAULT_SESSION)
-ROWS, BAD = 4000, 7
+ROWS, BAD = 20_000, 7
 # So many are there when the victim dies.
-KILL_AT = 1000
+KILL_AT = 4000
 SECONDS = 90.0
 
 
