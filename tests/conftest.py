@@ -1,10 +1,16 @@
-"""One database cluster a run, named in the run's first line; one database a test."""
+"""One database cluster a run, named in the run's first line; one database a test.
+
+The run's processes (pytest-xdist) share the cluster: the first one starts it and tells the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import astuple
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,6 +18,7 @@ from support.postgres import Cluster, choose, test_cluster
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
 
 RUNNING = pytest.StashKey[Cluster]()
+ENDING = pytest.StashKey[ExitStack]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,12 +35,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"[test] database was {running.description}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell another process of this run where the cluster is."""
+    node.workerinput["cluster"] = astuple(_running_cluster(node.config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the cluster, in the process that has started it."""
+    if (ending := config.stash.get(ENDING, None)) is not None:
+        ending.close()
+
+
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """The run's PostgreSQL, started when the first test asks for it."""
-    with test_cluster() as running:
-        pytestconfig.stash[RUNNING] = running
-        yield running
+def cluster(pytestconfig: pytest.Config) -> Cluster:
+    """The run's PostgreSQL, started when somebody asks for it first."""
+    told: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
+    return Cluster(*told["cluster"]) if told else _running_cluster(pytestconfig)
+
+
+def _running_cluster(config: pytest.Config) -> Cluster:
+    if RUNNING not in config.stash:
+        config.stash[ENDING] = ExitStack()
+        config.stash[RUNNING] = config.stash[ENDING].enter_context(test_cluster())
+    return config.stash[RUNNING]
 
 
 @pytest.fixture

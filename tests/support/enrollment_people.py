@@ -21,7 +21,7 @@ from zikao.enrollment.v1 import session_service_pb2 as sessions
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
-from zikao_enrollment.convert import session_to_pb
+from zikao_enrollment.converts.sessions import session_to_pb
 from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.names import PACKAGE, SCHEMA

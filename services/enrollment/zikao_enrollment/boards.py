@@ -8,7 +8,7 @@ from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.domain.board import Board
-from zikao_enrollment.session_store import SessionStore
+from zikao_enrollment.stores.sessions import SessionStore
 
 # DOMAIN section 4, Availability.
 MAX_AGE_SECONDS = 1.0

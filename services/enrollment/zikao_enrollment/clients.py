@@ -26,7 +26,7 @@ from zikao_kit.errors import NOT_FOUND, UNAVAILABLE, DomainError
 from zikao_kit.revoked_logins import RevokedPage
 from zikao_kit.validation import problems_in
 
-from zikao_enrollment.convert import candidate_from_pb, payment_from_pb
+from zikao_enrollment.converts.orders import candidate_from_pb, payment_from_pb
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.orders import Candidate, Order
 

@@ -15,11 +15,11 @@ from zikao_kit.idempotency import RequestKey
 
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.submit_batch import Submission, submit_batch
-from zikao_enrollment.convert import order_to_pb
+from zikao_enrollment.converts.orders import order_to_pb
 from zikao_enrollment.domain.orders import Candidate, Order
 from zikao_enrollment.names import SCHEMA
-from zikao_enrollment.session_store import SessionStore
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.sessions import SessionStore
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 

@@ -38,7 +38,10 @@ from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.payment_gate import PaymentGate
-from zikao_enrollment.rpc import EnrollmentRpc, FeedRpc, NotificationRpc, SessionRpc
+from zikao_enrollment.rpc.enrollments import EnrollmentRpc
+from zikao_enrollment.rpc.feed import FeedRpc
+from zikao_enrollment.rpc.notifications import NotificationRpc
+from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.till import Till
 from zikao_enrollment.workers.candidates import follow_candidates

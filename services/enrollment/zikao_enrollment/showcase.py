@@ -7,7 +7,7 @@ call costs. The answers are shared: nobody may change one.
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
 
 from zikao_enrollment.boards import Boards
-from zikao_enrollment.convert import availability_to_pb, timetable_to_pb
+from zikao_enrollment.converts.sessions import availability_to_pb, timetable_to_pb
 from zikao_enrollment.domain.board import AppliedSession
 
 

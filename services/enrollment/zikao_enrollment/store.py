@@ -2,10 +2,10 @@
 
 from zikao_kit.db import Transaction
 
-from zikao_enrollment.candidate_store import CandidateStore
-from zikao_enrollment.money_store import MoneyStore
-from zikao_enrollment.order_store import OrderStore
-from zikao_enrollment.seat_store import SeatStore
+from zikao_enrollment.stores.candidates import CandidateStore
+from zikao_enrollment.stores.money import MoneyStore
+from zikao_enrollment.stores.orders import OrderStore
+from zikao_enrollment.stores.seats import SeatStore
 
 
 class Store:

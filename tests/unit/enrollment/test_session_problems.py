@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from support.enrollment_sessions import CLOSES_AT, OPENS_AT, small_session
-from zikao_enrollment.convert import session_from_json, session_to_json
+from zikao_enrollment.converts.sessions import session_from_json, session_to_json
 from zikao_enrollment.domain.session_problems import session_problems
 from zikao_enrollment.domain.timetable import County, Course, Track, Window
 

@@ -7,7 +7,7 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_enrollment.domain.session_changes import changes_between, require_harmless
 from zikao_enrollment.domain.session_problems import session_problems
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.session_store import SessionStore
+from zikao_enrollment.stores.sessions import SessionStore
 
 
 async def apply_session(

@@ -8,14 +8,7 @@ from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
-from zikao_enrollment.domain.timetable import (
-    TRACK_NAMES_ZH,
-    County,
-    Course,
-    Session,
-    Slot,
-    Window,
-)
+from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, County, Course, Session, Slot, Window
 
 MAX_NAMED = 5
 V = TypeVar("V")

@@ -7,7 +7,7 @@ from zikao.registration.v1 import candidate_feed_service_pb2, candidate_feed_ser
 from zikao_kit.db import Database, Transaction
 from zikao_kit.feed_consumer import FeedConsumer, FeedEvent, subscription
 
-from zikao_enrollment.convert import candidate_from_pb
+from zikao_enrollment.converts.orders import candidate_from_pb
 from zikao_enrollment.names import CANDIDATES_FEED, SCHEMA
 from zikao_enrollment.store import Store
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_enrollment.convert import session_from_json, session_to_json
+from zikao_enrollment.converts.sessions import session_from_json, session_to_json
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import AppliedSession, SeatCount
 from zikao_enrollment.domain.timetable import Session

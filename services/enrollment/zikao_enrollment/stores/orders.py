@@ -8,7 +8,7 @@ from zikao_kit.columns import columns
 from zikao_kit.db import Record, Transaction
 from zikao_kit.feed import Outbox
 
-from zikao_enrollment.convert import enrollment_event
+from zikao_enrollment.converts.orders import enrollment_event
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
 from zikao_enrollment.names import SCHEMA

@@ -1,27 +1,15 @@
-"""Between protobuf messages and the domain, both ways; no rules."""
+"""Sessions and their seats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson, Parse
-from zikao.enrollment.v1 import (
-    enrollment_feed_service_pb2,
-    enrollment_service_pb2,
-    session_service_pb2,
-    types_pb2,
-)
-from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
-from zikao.registration.v1 import candidate_feed_service_pb2 as candidates_pb2
-from zikao.registration.v1 import types_pb2 as registration_types_pb2
+from zikao.enrollment.v1 import enrollment_service_pb2, session_service_pb2, types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
-from zikao_enrollment.domain.choices import Choice
-from zikao_enrollment.domain.money import Payment
-from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Refund
 from zikao_enrollment.domain.timetable import County, Course, Session, Slot, Track, Window
 
 _TRACK = "TRACK_"
@@ -136,86 +124,6 @@ def availability_to_pb(
         ],
         as_of=time_to_pb(as_of),
         next_release_at=time_to_pb(next_release_at) if next_release_at else None,
-    )
-
-
-def choice_from_pb(message: enrollment_service_pb2.EnrollmentChoice) -> Choice:
-    """Courses and ranked counties."""
-    return Choice(tuple(message.course_codes), tuple(message.county_codes))
-
-
-def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order:
-    """An order with the money that goes back; a confirmed one has no deadline any more."""
-    return types_pb2.Order(
-        order_id=str(order.order_id),
-        session_code=order.session_code,
-        candidate_id=str(order.candidate_id),
-        county_code=order.county_code,
-        courses=courses_to_pb(order.courses),
-        state=enum_to_pb(types_pb2.OrderState, _ORDER_STATE, order.state),
-        fee_fen=order.fee_fen,
-        held_until=time_to_pb(order.held_until) if order.is_holding else None,
-        payment_code=order.payment_code or "",
-        refunds=[_refund_to_pb(refund) for refund in refunds],
-    )
-
-
-def courses_to_pb(courses: Iterable[OrderCourse]) -> list[types_pb2.OrderCourse]:
-    """Courses with their slots."""
-    return [
-        types_pb2.OrderCourse(course_code=course.course_code, slot=course.slot)
-        for course in courses
-    ]
-
-
-def payment_from_pb(message: platform_pb2.Payment) -> Payment:
-    """Money that the platform has taken."""
-    return Payment(
-        payment_id=message.payment_id,
-        order_id=UUID(message.order_id),
-        amount_fen=message.amount_fen,
-        paid_at=time_from_pb(message.paid_at),
-    )
-
-
-def candidate_from_pb(message: candidates_pb2.Candidate) -> Candidate:
-    """What decides eligibility; what is personal stays behind."""
-    return Candidate(
-        candidate_id=UUID(message.candidate_id),
-        track=Track(enum_from_pb(registration_types_pb2.Track, _TRACK, message.track)),
-        standing=enum_from_pb(registration_types_pb2.Standing, _STANDING, message.standing),
-        standing_reason=message.standing_reason,
-    )
-
-
-def enrollment_event(
-    session_code: str, candidate_id: UUID, county_code: str, courses: Iterable[OrderCourse]
-) -> bytes:
-    """A candidate's whole confirmed enrollment, as the outbox keeps it."""
-    return enrollment_feed_service_pb2.EnrollmentEvent(
-        session_code=session_code,
-        candidate_id=str(candidate_id),
-        county_code=county_code,
-        courses=courses_to_pb(courses),
-    ).SerializeToString()
-
-
-def event_to_pb(
-    payload: bytes, cursor: str, occurred_at: datetime
-) -> enrollment_feed_service_pb2.EnrollmentEvent:
-    """An event of the outbox as it goes out."""
-    event = enrollment_feed_service_pb2.EnrollmentEvent.FromString(payload)
-    event.cursor = cursor
-    event.occurred_at.CopyFrom(time_to_pb(occurred_at))
-    return event
-
-
-def _refund_to_pb(refund: Refund) -> types_pb2.Refund:
-    done = refund.refunded_at is not None
-    return types_pb2.Refund(
-        refund_id=str(refund.refund_id),
-        amount_fen=refund.amount_fen,
-        state=types_pb2.REFUND_STATE_REFUNDED if done else types_pb2.REFUND_STATE_REQUESTED,
     )
 
 

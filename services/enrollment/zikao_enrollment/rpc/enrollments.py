@@ -1,73 +1,29 @@
-"""The gRPC methods: protobuf in, protobuf out; rules are in commands and domain."""
+"""The candidate's way to seats: look, plan, submit, pay."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from google.protobuf.message import Message
-from zikao.enrollment.v1 import (
-    enrollment_feed_service_pb2,
-    enrollment_feed_service_pb2_grpc,
-    enrollment_service_pb2,
-    enrollment_service_pb2_grpc,
-    session_service_pb2,
-    session_service_pb2_grpc,
-)
-from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
+from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
-from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
-from zikao_kit.feed import stream_feed
 from zikao_kit.idempotency import key_of, recall, run_once
 
-from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.commands.submit_batch import Submission
-from zikao_enrollment.convert import (
-    choice_from_pb,
-    event_to_pb,
-    order_to_pb,
-    payment_from_pb,
-    session_from_pb,
-)
+from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.choices import Choice, Plan
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
-from zikao_enrollment.session_store import SessionStore
 from zikao_enrollment.store import Store
 
 R = TypeVar("R", bound=Message)
-
-
-class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
-    """Enrollment's part of the session file."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    async def ApplySession(
-        self, request: session_service_pb2.ApplySessionRequest, context: Any
-    ) -> session_service_pb2.ApplySessionResponse:
-        """Make a session what the file says."""
-        response_type = session_service_pb2.ApplySessionResponse
-
-        async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
-            session, now = session_from_pb(request.session), self._parts.clock.now()
-            changes = await apply_session(
-                SessionStore(tx), session, dry_run=request.dry_run, now=now
-            )
-            return response_type(changes=changes)
-
-        answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
-        await self._parts.boards.refresh()
-        return answer
 
 
 class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
@@ -170,43 +126,3 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
             return response_type.FromString(await self._parts.batcher.submit(key, entry))
 
         return await self._parts.newcomers.with_candidate(candidate_id, submit)
-
-
-class NotificationRpc(payment_platform_service_pb2_grpc.PaymentNotificationServiceServicer):
-    """Where the payment platform sends word of payments."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    async def NotifyPayment(
-        self, request: payment_platform_service_pb2.NotifyPaymentRequest, context: Any
-    ) -> payment_platform_service_pb2.NotifyPaymentResponse:
-        """One payment was made; the answer means that it is stored for good."""
-        try:
-            payment = payment_from_pb(request.payment)
-        except ValueError:  # a Timestamp may be beyond any calendar
-            problem = FieldProblem("payment.paid_at", "时间不正确")
-            raise DomainError(INVALID_REQUEST, fields=[problem]) from None
-        await self._parts.till.settle(payment)
-        return payment_platform_service_pb2.NotifyPaymentResponse()
-
-
-class FeedRpc(enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceServicer):
-    """What other systems learn about enrollments."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    async def WatchEnrollments(
-        self, request: enrollment_feed_service_pb2.WatchEnrollmentsRequest, context: Any
-    ) -> AsyncIterator[enrollment_feed_service_pb2.WatchEnrollmentsResponse]:
-        """Every change after a cursor, then new ones as they come."""
-        async with aclosing(stream_feed(self._parts.db, SCHEMA, request.cursor)) as pages:
-            async for page in pages:
-                yield enrollment_feed_service_pb2.WatchEnrollmentsResponse(
-                    events=[
-                        event_to_pb(row.payload, str(row.cursor), row.created_at)
-                        for row in page.rows
-                    ],
-                    as_of=time_to_pb(page.as_of),
-                )
