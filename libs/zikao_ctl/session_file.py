@@ -19,6 +19,7 @@ from zikao_ctl.session_model import (
     County,
     Course,
     Notice,
+    Policies,
     Room,
     SessionFile,
     Site,
@@ -71,12 +72,22 @@ def _read_session(top: Section) -> SessionFile:
         max_courses=top.integer("max_courses", 1, _MAX_COURSES),
         hold=timedelta(minutes=top.integer("hold_minutes", 1, 24 * 60)),
         four_eyes_percent=top.integer("four_eyes_percent", 0, 100, absent=0),
+        policies=_read_policies(top),
         notice=_read_notice(top.section("notice")),
     )
     slots = len(session.slots)
     counties = top.each("counties", lambda county: _read_county(county, slots))
     top.finish()
     return SessionFile(**{**vars(session), "counties": counties})
+
+
+def _read_policies(top: Section) -> Policies:
+    if not top.has("policies"):
+        return Policies()
+    section = top.section("policies")
+    policies = Policies(section.flag("single_submission"), section.flag("dual_control"))
+    section.finish()
+    return policies
 
 
 def _read_zone(name: str, top: Section) -> ZoneInfo:

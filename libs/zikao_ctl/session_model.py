@@ -103,6 +103,14 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What provinces do differently (DOMAIN sections 4 and 7); false unless said."""
+
+    single_submission: bool = False
+    dual_control: bool = False
+
+
+@dataclass(frozen=True)
 class SessionFile:
     """A whole session (DOMAIN section 8)."""
 
@@ -119,4 +127,5 @@ class SessionFile:
     max_courses: int
     hold: timedelta
     four_eyes_percent: int
+    policies: Policies
     notice: Notice

@@ -85,6 +85,8 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
         hold=hold,
+        single_submission=session.policies.single_submission,
+        dual_control=session.policies.dual_control,
     )
 
 

@@ -114,6 +114,13 @@ class Section:
             return self._refuse(key, f"must be a whole number from {low} to {high}", 0)
         return number
 
+    def flag(self, key: str) -> bool:
+        """True or false; false where the key is not there."""
+        value = self._content.get(key) if self.has(key) else False
+        if not isinstance(value, bool):
+            return self._refuse(key, "must be true or false", False)
+        return value
+
     def moment(self, key: str, zone: ZoneInfo) -> datetime:
         """A local time ``2022-02-21 09:00`` of the zone, in UTC."""
         value = self._take(key)

@@ -20,8 +20,8 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.names import SCHEMA
-from zikao_enrollment.stores.sessions import SessionStore
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.sessions import SessionStore
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import claim, remember

@@ -15,8 +15,8 @@ from support.service_databases import MakeDatabase, database_of
 from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.allocation import SeatKey
-from zikao_enrollment.stores.seats import SeatStore
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.seats import SeatStore
 from zikao_kit.db import Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries

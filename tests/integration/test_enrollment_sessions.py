@@ -29,8 +29,8 @@ from zikao_enrollment.domain.board import SeatCount
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.stores.sessions import SessionStore
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.sessions import SessionStore
 
 SESSION = small_session(seats=2)
 

@@ -11,8 +11,8 @@ from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.orders import ACTIVE, Candidate
 from zikao_enrollment.domain.timetable import Session, Track
 from zikao_enrollment.names import PACKAGE, SCHEMA
-from zikao_enrollment.stores.sessions import SessionStore
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.sessions import SessionStore
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries

@@ -104,6 +104,19 @@ def test_profile_changes_take_effect_after_the_last_sitting(tmp_path: Path) -> N
     assert part.four_eyes_percent == 5
 
 
+def test_policies_are_false_unless_said(tmp_path: Path) -> None:
+    """Enrollment's part has both policies as the file says; a word that is no truth is refused."""
+    content = small_session()
+    part = enrollment_to_pb(load_session_file(write(tmp_path, content)))
+    assert (part.single_submission, part.dual_control) == (False, False)
+    content["policies"] = {"single_submission": True, "dual_control": False}
+    part = enrollment_to_pb(load_session_file(write(tmp_path, content)))
+    assert (part.single_submission, part.dual_control) == (True, False)
+    content["policies"] = {"dual_control": "yes"}
+    with pytest.raises(SessionFileError, match=r"policies\.dual_control: must be true or false"):
+        load_session_file(write(tmp_path, content))
+
+
 def test_example_says_what_the_domain_says() -> None:
     """The example has Sichuan's counties, courses, calendar, fee and hold of session 22.1."""
     session = load_session_file(EXAMPLE)

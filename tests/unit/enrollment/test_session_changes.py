@@ -12,7 +12,7 @@ from zikao_enrollment.domain.session_changes import (
     changes_between,
     require_harmless,
 )
-from zikao_enrollment.domain.timetable import County, Course, Session, Track, Window
+from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Track, Window
 from zikao_kit.errors import DomainError
 
 BEFORE = small_session(seats=2)
@@ -37,6 +37,8 @@ def with_county(county: County) -> Session:
     [
         (replace(BEFORE, name="2022年四月"), "考次名称由2022年4月改为2022年四月"),
         (replace(BEFORE, max_courses=4), "最多报考门数由2改为4"),
+        (replace(BEFORE, policies=Policies(single_submission=True)), "一次报考由否改为是"),
+        (replace(BEFORE, policies=Policies(dual_control=True)), "双人复核由否改为是"),
         (replace(BEFORE, hold=timedelta(minutes=15)), "占位时长（分钟）由30改为15"),
         (replace(BEFORE, hold=timedelta(minutes=30.001)), "占位时长（分钟）由30改为30.001"),
         (

@@ -10,7 +10,7 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
-from zikao_enrollment.domain.timetable import County, Course, Session, Slot, Track, Window
+from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Slot, Track, Window
 
 _TRACK = "TRACK_"
 _STANDING = "STANDING_"
@@ -34,6 +34,7 @@ def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:
         fee_fen=message.fee_fen,
         max_courses=message.max_courses,
         hold=message.hold.ToTimedelta(),
+        policies=Policies(message.single_submission, message.dual_control),
     )
 
 
@@ -56,6 +57,8 @@ def session_to_pb(session: Session) -> session_service_pb2.EnrollmentSession:
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
         hold=hold,
+        single_submission=session.policies.single_submission,
+        dual_control=session.policies.dual_control,
     )
 
 

@@ -91,6 +91,9 @@ def _settings(before: Session, after: Session) -> Iterator[str]:
     yield from _changed("每门课程考试费（分）", before.fee_fen, after.fee_fen)
     yield from _changed("最多报考门数", before.max_courses, after.max_courses)
     yield from _changed("占位时长（分钟）", before.hold, after.hold, _minutes)
+    old, new = before.policies, after.policies
+    yield from _changed("一次报考", old.single_submission, new.single_submission, _yes_or_no)
+    yield from _changed("双人复核", old.dual_control, new.dual_control, _yes_or_no)
 
 
 def _window(window: Window) -> str:
@@ -158,6 +161,10 @@ def _tracks(tracks: Collection[str]) -> str:
 
 def _times(start: datetime, end: datetime) -> str:
     return f"{start.isoformat()}至{end.isoformat()}"
+
+
+def _yes_or_no(value: bool) -> str:
+    return "是" if value else "否"
 
 
 def _minutes(time: timedelta) -> str:

@@ -59,6 +59,16 @@ class County:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What provinces do differently (DOMAIN sections 4 and 7)."""
+
+    # Who has an order may add no courses.
+    single_submission: bool = False
+    # What an officer changes takes effect when a second one has confirmed it.
+    dual_control: bool = False
+
+
+@dataclass(frozen=True)
 class Session:
     """Enrollment's settings of one examination session; the fee is per course, in fen.
 
@@ -75,6 +85,7 @@ class Session:
     fee_fen: int
     max_courses: int
     hold: timedelta
+    policies: Policies = Policies()
 
     @cached_property
     def course_by_code(self) -> Mapping[str, Course]:

@@ -91,6 +91,8 @@ class EnrollmentSession(_message.Message):
     FEE_FEN_FIELD_NUMBER: _builtins.int
     MAX_COURSES_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
+    SINGLE_SUBMISSION_FIELD_NUMBER: _builtins.int
+    DUAL_CONTROL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """E.g. "22.1". ASCII: it is printed into the ticket's proof."""
     name: _builtins.str
@@ -99,6 +101,14 @@ class EnrollmentSession(_message.Message):
     """Fee per course, in fen. Enrolled is paid: without a fee nobody could be."""
     max_courses: _builtins.int
     """Most courses a candidate may take: a ticket holds no more than 8."""
+    single_submission: _builtins.bool
+    """True: who has an order in the session may add no courses to it (some provinces allow one
+    submission only). An order that was released or cancelled does not count.
+    """
+    dual_control: _builtins.bool
+    """True: no officer alone changes seats, closes a county or a course, or writes off a difference:
+    a second one confirms (DOMAIN section 7).
+    """
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_service_pb2.Slot]:
         """Slots, each number once."""
@@ -131,10 +141,12 @@ class EnrollmentSession(_message.Message):
         fee_fen: _builtins.int = ...,
         max_courses: _builtins.int = ...,
         hold: _duration_pb2.Duration | None = ...,
+        single_submission: _builtins.bool = ...,
+        dual_control: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "counties", b"counties", "courses", b"courses", "fee_fen", b"fee_fen", "hold", b"hold", "max_courses", b"max_courses", "name", b"name", "slots", b"slots", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "counties", b"counties", "courses", b"courses", "dual_control", b"dual_control", "fee_fen", b"fee_fen", "hold", b"hold", "max_courses", b"max_courses", "name", b"name", "single_submission", b"single_submission", "slots", b"slots", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
