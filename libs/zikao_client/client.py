@@ -10,6 +10,8 @@ from typing import Self
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 from zikao.enrollment.v1 import (
+    availability_service_pb2,
+    availability_service_pb2_grpc,
     enrollment_feed_service_pb2,
     enrollment_feed_service_pb2_grpc,
     enrollment_service_pb2,
@@ -91,6 +93,7 @@ _REGISTRATION = (
     audit_service_pb2.DESCRIPTOR,
 )
 _ENROLLMENT = (
+    availability_service_pb2.DESCRIPTOR,
     enrollment_feed_service_pb2.DESCRIPTOR,
     enrollment_service_pb2.DESCRIPTOR,
     enrollment_session_pb2.DESCRIPTOR,
@@ -146,6 +149,7 @@ class ZikaoClient:
         self.work_lists = work_list_service_pb2_grpc.WorkListServiceStub(registration)
         self.audits = audit_service_pb2_grpc.AuditServiceStub(registration)
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
+        self.availability = availability_service_pb2_grpc.AvailabilityServiceStub(enrollment)
         self.enrollment_feed = enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub(
             enrollment
         )

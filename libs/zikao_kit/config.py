@@ -42,6 +42,9 @@ MAX_QUEUE_SECONDS = 1.0
 # What is open for long, in one process, and of one caller: a service's processes share a name.
 MAX_SUBSCRIPTIONS = 1000
 MAX_SUBSCRIPTIONS_PER_CALLER = 100
+# Of those for which one need be no service: a portal may open one for each of its people.
+MAX_PUBLIC_SUBSCRIPTIONS = 5000
+MAX_PUBLIC_SUBSCRIPTIONS_PER_CALLER = 2000
 MAX_WATCHERS = 1000
 MAX_WATCHERS_PER_CALLER = 100
 # Of one caller on behalf of one person: an office prints a county or two at once.
@@ -91,6 +94,8 @@ class ServerConfig:
     max_queue_seconds: float = MAX_QUEUE_SECONDS
     max_subscriptions: int = MAX_SUBSCRIPTIONS
     max_subscriptions_per_caller: int = MAX_SUBSCRIPTIONS_PER_CALLER
+    max_public_subscriptions: int = MAX_PUBLIC_SUBSCRIPTIONS
+    max_public_subscriptions_per_caller: int = MAX_PUBLIC_SUBSCRIPTIONS_PER_CALLER
     max_watchers: int = MAX_WATCHERS
     max_watchers_per_caller: int = MAX_WATCHERS_PER_CALLER
     max_streams: int = MAX_STREAMS
@@ -111,6 +116,7 @@ class ServerConfig:
             raise ValueError("max_concurrent_calls and _per_connection must be at least 1")
         open_for_long = (
             *(self.max_subscriptions, self.max_subscriptions_per_caller),
+            *(self.max_public_subscriptions, self.max_public_subscriptions_per_caller),
             *(self.max_watchers, self.max_watchers_per_caller),
             *(self.max_streams, self.max_streams_per_actor),
         )

@@ -91,6 +91,9 @@ class GrpcServer:
                 max_queue_seconds=config.max_queue_seconds,
             ),
             subscriptions=OpenCalls(config.max_subscriptions, config.max_subscriptions_per_caller),
+            public_subscriptions=OpenCalls(
+                config.max_public_subscriptions, config.max_public_subscriptions_per_caller
+            ),
             streams=OpenCalls(config.max_streams, config.max_streams_per_actor),
             max_call_seconds=config.max_call_seconds,
             max_stream_seconds=config.max_stream_seconds,
@@ -161,6 +164,7 @@ class GrpcServer:
         await self._health.set_serving(False)
         await asyncio.sleep(self._config.drain_wait_seconds)
         self._gate.subscriptions.end_all()
+        self._gate.public_subscriptions.end_all()
         self._watchers.end_all()
         await server.stop(self._config.drain_grace_seconds)
         if self._stop_metrics is not None:

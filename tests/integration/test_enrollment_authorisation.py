@@ -46,6 +46,7 @@ class World:
 
 
 ENTRIES: dict[str, Entry] = {
+    "AvailabilityService.WatchAvailability": NobodysData("remaining seats are everybody's"),
     "EnrollmentFeedService.WatchEnrollments": NobodysData("everybody's, to services alone"),
     "EnrollmentService.GetTimetable": NobodysData("the timetable is everybody's"),
     "EnrollmentService.GetAvailability": NobodysData("remaining seats are everybody's"),

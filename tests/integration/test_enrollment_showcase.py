@@ -6,7 +6,12 @@ import pytest
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database
 from support.enrollment_sessions import FEE_FEN, small_session
+from support.serialized_answers import read
 from support.service_databases import MakeDatabase
+from zikao.enrollment.v1.enrollment_service_pb2 import (
+    GetAvailabilityResponse,
+    GetTimetableResponse,
+)
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.timetable import Session
@@ -32,15 +37,19 @@ async def test_answers_are_built_once_and_follow_the_board(make_database: MakeDa
         showcase = Showcase(boards)
         seats, timetable = showcase.availability("22.1", ""), showcase.timetable("22.1")
         county = showcase.availability("22.1", "510104")
-        assert [len(seats.seats), len(county.seats)] == [4, 2]
+        assert [len(read(each, GetAvailabilityResponse).seats) for each in (seats, county)] == [
+            4,
+            2,
+        ]
         assert showcase.availability("22.1", "") is seats
         await boards.refresh()
         assert showcase.availability("22.1", "") is not seats
         assert showcase.timetable("22.1") is timetable
         await apply(database, replace(small_session(seats=5), fee_fen=FEE_FEN + 1))
         await boards.refresh()
-        assert {row.free for row in showcase.availability("22.1", "").seats} == {5}
-        assert showcase.timetable("22.1").fee_fen == FEE_FEN + 1
+        seats = showcase.availability("22.1", "")
+        assert {row.free for row in read(seats, GetAvailabilityResponse).seats} == {5}
+        assert read(showcase.timetable("22.1"), GetTimetableResponse).fee_fen == FEE_FEN + 1
         for unknown in (showcase.timetable, lambda code: showcase.availability(code, "")):
             with pytest.raises(DomainError, match="SESSION_UNKNOWN"):
                 unknown("99.1")

@@ -97,7 +97,7 @@ async def test_watchers_see_the_stop_and_do_not_delay_it(tmp_path: Path) -> None
 async def test_subscriptions_are_bounded_apart(tmp_path: Path) -> None:
     """Subscriptions hold no slot of the others, and are not without number either."""
     async with (
-        running_probe(tmp_path, max_subscriptions=1, max_concurrent_calls=1) as probe,
+        running_probe(tmp_path, max_public_subscriptions=1, max_concurrent_calls=1) as probe,
         probe.stub() as stub,
     ):
         first = stub.Subscribe(probe_pb2.SubscribeRequest())

@@ -156,7 +156,7 @@ async def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
 async def test_subscriptions_are_bounded_of_each_caller(tmp_path: Path) -> None:
     """One certificate cannot have all subscriptions."""
     subscribe = probe_pb2.SubscribeRequest()
-    settings = {"max_subscriptions_per_caller": 1}
+    settings = {"max_public_subscriptions_per_caller": 1}
     async with running_probe(tmp_path, **settings) as probe, probe.stub() as stub:
         await stub.Subscribe(subscribe).read()
         assert reason_of(await refusal(drained(stub.Subscribe(subscribe)))) == "OVERLOADED"
@@ -167,7 +167,7 @@ async def test_subscriptions_are_bounded_of_each_caller(tmp_path: Path) -> None:
 async def test_health_watchers_cut_no_feed(tmp_path: Path) -> None:
     """They are counted by themselves, and of each caller."""
     watch = health_pb2.HealthCheckRequest()
-    settings = {"max_subscriptions": 1, "max_watchers_per_caller": 1}
+    settings = {"max_public_subscriptions": 1, "max_watchers_per_caller": 1}
     async with running_probe(tmp_path, **settings) as probe, probe.channel() as channel:
         health = health_pb2_grpc.HealthStub(channel)
         await health.Watch(watch).read()

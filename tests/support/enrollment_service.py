@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,8 @@ class Installation:
         self.clock_file = self.folder / "clock.json"
         self.enrollment = Process(self.enrollment_port, self._serve_enrollment)
         self.platform = Process(self.platform_port, self._serve_platform)
+        # Of enrollment's server, for its next start.
+        self.limits: dict[str, Any] = {}
         self._channels: dict[tuple[str, int], grpc.aio.Channel] = {}
 
     async def caller(self, name: str, port: int = 0, token: str = "") -> Caller:
@@ -127,7 +129,7 @@ class Installation:
     def _serve_enrollment(self) -> Coroutine[Any, Any, None]:
         return serve_enrollment(
             EnrollmentConfig(
-                server=self._server("enrollment", self.enrollment_port),
+                server=replace(self._server("enrollment", self.enrollment_port), **self.limits),
                 database=DatabaseConfig(dsn=self.dsn),
                 registration=PeerConfig(f"127.0.0.1:{self.registration_port}", "registration"),
                 platform=PeerConfig(f"127.0.0.1:{self.platform_port}", "payment-platform"),

@@ -45,6 +45,7 @@ class Gate:
     verifier: TokenVerifier
     admission: Admission
     subscriptions: OpenCalls
+    public_subscriptions: OpenCalls
     streams: OpenCalls
     max_call_seconds: float
     max_stream_seconds: float
@@ -64,6 +65,10 @@ class Guard:
         self._gate = gate
         self._access_log = access_log
         self._metrics = MethodMetrics(policy.full_name)
+        # However many look at what is public, those stay who make the services work together.
+        self._subscriptions = (
+            gate.subscriptions if policy.for_services_only else gate.public_subscriptions
+        )
         self._max_seconds = gate.max_stream_seconds if policy.streams else gate.max_call_seconds
 
     @property
@@ -84,7 +89,7 @@ class Guard:
             _read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
             if self.policy.long_lived:
-                with self._gate.subscriptions.open(call.caller):
+                with self._subscriptions.open(call.caller):
                     self._identify(call)
                     answer = await work(incoming, context, None)
             else:

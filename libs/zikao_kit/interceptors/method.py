@@ -21,6 +21,7 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.interceptors.deadline import ended_after
 from zikao_kit.interceptors.guard import Context, Guard
 from zikao_kit.message_values import path_of_nul
+from zikao_kit.serialized import Serialized
 from zikao_kit.validation import require_valid
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class _GuardedMethod:
         # An operator's session file holds thousands of values, and needs to hear of every bad one.
         self._trusted = guard.policy.for_services_only
         self._parse = handler.request_deserializer
-        self._serialize = handler.response_serializer
+        self._serializer = handler.response_serializer
         self._behaviour = _behaviour_of(handler, guard.policy.full_name)
         self._request_of = self._read_each if handler.request_streaming else self._read
 
@@ -64,8 +65,7 @@ class _GuardedMethod:
 
     async def _work_answer(self, incoming: Any, context: Context, slot: Slot | None) -> bytes:
         response = await self._behaviour(self._request_of(incoming, slot), context)
-        serialized: bytes = self._serialize(response)
-        return serialized
+        return self._serialize(response)
 
     async def _work_stream(self, incoming: Any, context: Context, slot: Slot | None) -> None:
         requests = self._request_of(incoming, slot)
@@ -73,6 +73,12 @@ class _GuardedMethod:
             async for response in responses:
                 self._guard.identify_again()
                 await _apart(slot, self._write(context, self._serialize(response)))
+
+    def _serialize(self, response: Any) -> bytes:
+        if type(response) is Serialized:
+            return response.body
+        serialized: bytes = self._serializer(response)
+        return serialized
 
     async def _write(self, context: Context, part: bytes) -> None:
         async with ended_after(self._guard.max_write_seconds):

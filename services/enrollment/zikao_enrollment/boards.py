@@ -21,6 +21,7 @@ class Boards:
         self._db = db
         self._clock = clock
         self._reading = asyncio.Lock()
+        self._renewed = asyncio.Event()
         self._read_at = time.monotonic() - MAX_AGE_SECONDS
         self.current = Board(clock.now())
 
@@ -32,6 +33,12 @@ class Boards:
         """The board; raises UNAVAILABLE rather than show seats that are older than a second."""
         if not self.is_fresh():
             raise DomainError(UNAVAILABLE)
+        return self.current
+
+    async def newer(self, than: Board) -> Board:
+        """Wait for another board."""
+        while self.current is than:
+            await self._renewed.wait()
         return self.current
 
     async def refresh(self) -> None:
@@ -58,3 +65,5 @@ class Boards:
         sessions = {**before.sessions, **changed}
         self.current = Board(as_of, {code: sessions[code] for code in versions}, seats, releases)
         self._read_at = begun
+        self._renewed.set()
+        self._renewed = asyncio.Event()

@@ -6,6 +6,8 @@ from typing import Any
 
 import grpc
 from zikao.enrollment.v1 import (
+    availability_service_pb2,
+    availability_service_pb2_grpc,
     enrollment_feed_service_pb2,
     enrollment_feed_service_pb2_grpc,
     enrollment_service_pb2,
@@ -38,11 +40,13 @@ from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.payment_gate import PaymentGate
+from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
 from zikao_enrollment.rpc.notifications import NotificationRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.showcase import Showcase
+from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.till import Till
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
@@ -119,6 +123,7 @@ def _parts(
         clock=clock,
         boards=boards,
         showcase=Showcase(boards),
+        spectators=Spectators(boards),
         batcher=batcher,
         newcomers=Newcomers(db, registration),
         platform=platform,
@@ -133,6 +138,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     expiry = ExpiryWorker(db, clock, parts.till, platform)
     return [
         repeat("board", parts.boards.work, config.board_seconds),
+        repeat("availability", parts.spectators.work, 0.0),
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),
         repeat("refunds", RefundWorker(db, platform).work, config.poll_seconds),
@@ -151,6 +157,12 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             enrollment_service_pb2,
             "EnrollmentService",
             EnrollmentRpc(parts),
+        ),
+        definition(
+            availability_service_pb2_grpc,
+            availability_service_pb2,
+            "AvailabilityService",
+            AvailabilityRpc(parts),
         ),
         definition(payment_grpc, payment, "PaymentNotificationService", NotificationRpc(parts)),
         definition(

@@ -12,6 +12,7 @@ from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.showcase import Showcase
+from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.till import Till
 
 
@@ -23,6 +24,7 @@ class Parts:
     clock: Clock
     boards: Boards
     showcase: Showcase
+    spectators: Spectators
     batcher: Batcher[Entry]
     newcomers: Newcomers
     platform: PlatformClient

@@ -1,10 +1,11 @@
 """What everybody looks at: built once for all who ask, not once a call.
 
 At an opening all look at the same seats again and again; building the answer is most of what a
-call costs. The answers are shared: nobody may change one.
+call costs.
 """
 
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
+from zikao_kit.serialized import serialized
 
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.converts.sessions import availability_to_pb, timetable_to_pb
@@ -30,7 +31,7 @@ class Showcase:
             board.require(session_code)
             rows = board.seats_in(session_code, prefix)
             next_release_at = board.next_release_at.get(session_code)
-            answer = availability_to_pb(rows, board.as_of, next_release_at)
+            answer = serialized(availability_to_pb(rows, board.as_of, next_release_at))
             self._availability[session_code, prefix] = answer
         return answer
 
@@ -39,6 +40,6 @@ class Showcase:
         applied = self._boards.current.require(session_code)
         shown, answer = self._timetables.get(session_code, (None, None))
         if shown is not applied or answer is None:
-            answer = timetable_to_pb(applied.session)
+            answer = serialized(timetable_to_pb(applied.session))
             self._timetables[session_code] = applied, answer
         return answer

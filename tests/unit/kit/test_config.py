@@ -177,6 +177,7 @@ def test_missing_or_empty_secret_is_refused(tmp_path: Path, content: str | None)
         {"max_calls_per_connection": 0},
         {"max_queue_depth": -1},
         {"max_subscriptions_per_caller": -1},
+        {"max_public_subscriptions": -1},
         {"max_streams_per_actor": -1},
         {"max_watchers": -1},
         {"max_call_seconds": 0},

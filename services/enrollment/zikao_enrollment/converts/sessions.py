@@ -5,11 +5,15 @@ from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson, Parse
-from zikao.enrollment.v1 import enrollment_service_pb2, session_service_pb2, types_pb2
+from zikao.enrollment.v1 import (
+    availability_service_pb2,
+    enrollment_service_pb2,
+    session_service_pb2,
+    types_pb2,
+)
 from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
-from zikao_enrollment.domain.allocation import SeatKey
-from zikao_enrollment.domain.board import SeatCount
+from zikao_enrollment.domain.board import SeatRow
 from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Slot, Track, Window
 
 _TRACK = "TRACK_"
@@ -110,23 +114,37 @@ def timetable_to_pb(session: Session) -> enrollment_service_pb2.GetTimetableResp
 
 
 def availability_to_pb(
-    rows: Iterable[tuple[SeatKey, SeatCount]], as_of: datetime, next_release_at: datetime | None
+    rows: Iterable[SeatRow], as_of: datetime, next_release_at: datetime | None
 ) -> enrollment_service_pb2.GetAvailabilityResponse:
     """Seats as of one moment."""
     return enrollment_service_pb2.GetAvailabilityResponse(
-        seats=[
-            enrollment_service_pb2.SeatCount(
-                county_code=key.county_code,
-                slot=key.slot,
-                capacity=count.capacity,
-                held=count.held,
-                confirmed=count.confirmed,
-                free=count.free,
-            )
-            for key, count in rows
-        ],
+        seats=map(_seats_to_pb, rows),
         as_of=time_to_pb(as_of),
         next_release_at=time_to_pb(next_release_at) if next_release_at else None,
+    )
+
+
+def availability_change_to_pb(
+    rows: Iterable[SeatRow], as_of: datetime, next_release_at: datetime | None, *, full: bool
+) -> availability_service_pb2.WatchAvailabilityResponse:
+    """All seats as of one moment, or those that have changed by then."""
+    return availability_service_pb2.WatchAvailabilityResponse(
+        full=full,
+        seats=map(_seats_to_pb, rows),
+        as_of=time_to_pb(as_of),
+        next_release_at=time_to_pb(next_release_at) if next_release_at else None,
+    )
+
+
+def _seats_to_pb(row: SeatRow) -> enrollment_service_pb2.SeatCount:
+    key, count = row
+    return enrollment_service_pb2.SeatCount(
+        county_code=key.county_code,
+        slot=key.slot,
+        capacity=count.capacity,
+        held=count.held,
+        confirmed=count.confirmed,
+        free=count.free,
     )
 
 

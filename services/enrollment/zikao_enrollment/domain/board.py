@@ -3,6 +3,7 @@
 For looking and for refusing what is surely full. Seats are only ever given by the ledger.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,11 @@ class SeatCount(NamedTuple):
     def used(self) -> int:
         """Seats that somebody has."""
         return self.held + self.confirmed
+
+
+SeatRow = tuple[SeatKey, SeatCount]
+# After every code that begins as what it is appended to.
+_AFTER_DIGITS = ":"
 
 
 class AppliedSession(NamedTuple):
@@ -64,14 +70,34 @@ class Board:
             for code, rows in self.seats.items()
         }
 
-    def seats_in(
-        self, session_code: str, county_prefix: str
-    ) -> Sequence[tuple[SeatKey, SeatCount]]:
+    def seats_in(self, session_code: str, county_prefix: str) -> Sequence[SeatRow]:
         """The rows of the counties whose code begins so, by county and slot."""
-        rows = self.seats.get(session_code, {}).items()
-        return sorted(row for row in rows if row[0].county_code.startswith(county_prefix))
+        rows = self._rows.get(session_code, [])
+        begin, end = (
+            bisect_left(rows, edge, key=_county_code)
+            for edge in (county_prefix, county_prefix + _AFTER_DIGITS)
+        )
+        return rows[begin:end]
+
+    def changes_since(
+        self, before: "Board", session_code: str, county_prefix: str
+    ) -> Sequence[SeatRow] | None:
+        """The rows of those counties that are others than `before`; None when some have gone."""
+        known, now = before.seats.get(session_code, {}), self.seats.get(session_code, {})
+        if any(key not in now for key, _ in before.seats_in(session_code, county_prefix)):
+            return None
+        rows = self.seats_in(session_code, county_prefix)
+        return [row for row in rows if known.get(row[0]) != row[1]]
+
+    @cached_property
+    def _rows(self) -> Mapping[str, Sequence[SeatRow]]:
+        return {code: sorted(rows.items()) for code, rows in self.seats.items()}
 
     def outdated(self, versions: Mapping[str, int]) -> Collection[str]:
         """Codes of the sessions that have been applied since, or are new."""
         known = {code: applied.version for code, applied in self.sessions.items()}
         return [code for code, version in versions.items() if known.get(code) != version]
+
+
+def _county_code(row: SeatRow) -> str:
+    return row[0].county_code
