@@ -20,6 +20,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.config import ClockConfig, LogConfig, PeerConfig, ServerConfig
+from zikao_kit.error_table import CHINA
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
@@ -27,6 +28,7 @@ from zikao_sandbox.notifier import POLL_SECONDS, Notifier
 from zikao_sandbox.payment_store import PaymentStore
 from zikao_sandbox.platform import PaymentPlatform
 from zikao_sandbox.rpc import PaymentPlatformRpc, SandboxRpc
+from zikao_sandbox.statement import Statements
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ async def serve_sandbox(config: SandboxConfig) -> None:
             async with open_peer(config.enrollment, config.server.tls, notifications) as channel:
                 notifier = Notifier(store, channel)
                 async with running(repeat("notifications", notifier.work, POLL_SECONDS)):
-                    yield _services(PaymentPlatform(store, clock, random.random))
+                    platform = PaymentPlatform(store, clock, random.random)
+                    yield _services(platform, Statements(config.database_file, clock, CHINA))
 
     await serve(
         open_services,
@@ -63,9 +66,9 @@ async def serve_sandbox(config: SandboxConfig) -> None:
     )
 
 
-def _services(platform: PaymentPlatform) -> list[ServiceDefinition]:
+def _services(platform: PaymentPlatform, statements: Statements) -> list[ServiceDefinition]:
     """What the platform answers."""
-    rpc, strings = PaymentPlatformRpc(platform), SandboxRpc(platform)
+    rpc, strings = PaymentPlatformRpc(platform, statements), SandboxRpc(platform)
     return [
         definition(payment_grpc, payment, "PaymentPlatformService", rpc),
         definition(sandbox_grpc, sandbox, "SandboxService", strings),

@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS refund (
   refund_id TEXT PRIMARY KEY, payment_id TEXT NOT NULL REFERENCES payment,
   amount_fen INTEGER NOT NULL CHECK (amount_fen > 0), refunded_at REAL NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS payment_by_time ON payment (paid_at);
+CREATE INDEX IF NOT EXISTS refund_by_time ON refund (refunded_at);
+CREATE TABLE IF NOT EXISTS falsified (
+  subject_id TEXT PRIMARY KEY, amount_fen INTEGER NOT NULL CHECK (amount_fen >= 0)
+) STRICT;
 CREATE TABLE IF NOT EXISTS answered (
   request_id TEXT PRIMARY KEY, body BLOB NOT NULL, payment_id TEXT REFERENCES payment
 ) STRICT;
@@ -197,6 +202,10 @@ class PaymentStore:
                 refund.refunded_at.timestamp(),
             ),
         )
+
+    def falsify(self, subject_id: str, amount_fen: int) -> None:
+        """Let statements show another amount of a payment or refund, or with 0 nothing of it."""
+        self._db.execute("INSERT OR REPLACE INTO falsified VALUES (?, ?)", (subject_id, amount_fen))
 
     def answered(self, request_id: str) -> tuple[bytes, str | None] | None:
         """The body a request id was used with, and the payment it made."""

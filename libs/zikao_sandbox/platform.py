@@ -52,8 +52,7 @@ class PaymentPlatform:
             known = self._store.order(order_id)
             if known is not None:
                 return known
-            code = f"{secrets.randbelow(10**PAYMENT_CODE_DIGITS):0{PAYMENT_CODE_DIGITS}}"
-            order = PaymentOrder(order_id, code, amount_fen, pay_before, OPEN)
+            order = PaymentOrder(order_id, _new_code(), amount_fen, pay_before, OPEN)
             self._store.insert_order(order)
             return order
 
@@ -114,6 +113,34 @@ class PaymentPlatform:
             self._store.set_behaviour(behaviour)
             self._store.insert_answered(request_id, body, None)
 
+    def plant_payment(self, request_id: str, body: bytes, payment: Payment) -> None:
+        """Take money that nobody is told of. REQUEST_ID_REUSED also for a payment that is there."""
+        with self._store.transaction():
+            if self._recall(request_id, body) is not None:
+                return
+            if self._store.payment(payment.payment_id) is not None:
+                raise DomainError(REQUEST_ID_REUSED)
+            if self._store.order(payment.order_id) is None:
+                code = _new_code()
+                order = PaymentOrder(
+                    payment.order_id, code, payment.amount_fen, payment.paid_at, PAID
+                )
+                self._store.insert_order(order)
+            self._store.insert_payment(payment)
+            self._store.set_order_state(payment.order_id, PAID)
+            self._store.insert_answered(request_id, body, payment.payment_id)
+
+    def falsify_statement(
+        self, request_id: str, body: bytes, subject_id: str, amount_fen: int
+    ) -> None:
+        """Let statements say something else, with 0 nothing, of money. REQUEST_ID_REUSED."""
+        with self._store.transaction():
+            if self._store.answered(request_id) is not None:
+                self._recall(request_id, body)
+                return
+            self._store.falsify(subject_id, amount_fen)
+            self._store.insert_answered(request_id, body, None)
+
     def _begin_refund(
         self, refund_id: str, payment_id: str, amount_fen: int, now: datetime
     ) -> Refund:
@@ -143,6 +170,10 @@ class PaymentPlatform:
 
     def _random_delay_seconds(self, behaviour: Behaviour) -> float:
         return behaviour.max_delay_seconds * self._random_fraction()
+
+
+def _new_code() -> str:
+    return f"{secrets.randbelow(10**PAYMENT_CODE_DIGITS):0{PAYMENT_CODE_DIGITS}}"
 
 
 def _found(value: T | None) -> T:

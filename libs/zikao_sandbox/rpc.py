@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
@@ -13,8 +14,9 @@ from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_rpc
 from zikao_kit.convert import time_from_pb, time_to_pb
 
 from zikao_sandbox.notifier import payment_to_pb
-from zikao_sandbox.payment_store import CLOSED, OPEN, PAID, Behaviour
+from zikao_sandbox.payment_store import CLOSED, OPEN, PAID, Behaviour, Payment
 from zikao_sandbox.platform import PaymentPlatform
+from zikao_sandbox.statement import Line, Statements, Totals
 
 _STATE_TO_PB = {
     OPEN: pb.PAYMENT_ORDER_STATE_OPEN,
@@ -26,9 +28,10 @@ _STATE_TO_PB = {
 class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
     """What enrollment calls."""
 
-    def __init__(self, platform: PaymentPlatform) -> None:
+    def __init__(self, platform: PaymentPlatform, statements: Statements) -> None:
         """Serve a platform."""
         self._platform = platform
+        self._statements = statements
 
     async def CreatePaymentOrder(
         self, request: pb.CreatePaymentOrderRequest, context: Any
@@ -67,6 +70,16 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
             refunded_at=time_to_pb(refunded_at) if refunded_at else None
         )
 
+    async def StreamStatement(
+        self, request: pb.StreamStatementRequest, context: Any
+    ) -> AsyncIterator[pb.StreamStatementResponse]:
+        """Tell what a day brought and took."""
+        for page in self._statements.pages(request.statement_date, request.after_line):
+            if isinstance(page, Totals):
+                yield pb.StreamStatementResponse(totals=pb.StatementTotals(**vars(page)))
+            else:
+                yield pb.StreamStatementResponse(lines=map(_line_to_pb, page))
+
 
 class SandboxRpc(sandbox_rpc.SandboxServiceServicer):
     """What a rehearsal calls."""
@@ -98,3 +111,41 @@ class SandboxRpc(sandbox_rpc.SandboxServiceServicer):
         body = request.SerializeToString(deterministic=True)
         self._platform.set_behaviour(request.request_id, body, behaviour)
         return sandbox_pb.SetBehaviourResponse()
+
+    async def PlantPayment(
+        self, request: sandbox_pb.PlantPaymentRequest, context: Any
+    ) -> sandbox_pb.PlantPaymentResponse:
+        """Take money that nobody is told of."""
+        given = request.payment
+        payment = Payment(
+            given.payment_id, given.order_id, given.amount_fen, time_from_pb(given.paid_at)
+        )
+        body = request.SerializeToString(deterministic=True)
+        self._platform.plant_payment(request.request_id, body, payment)
+        return sandbox_pb.PlantPaymentResponse()
+
+    async def FalsifyStatement(
+        self, request: sandbox_pb.FalsifyStatementRequest, context: Any
+    ) -> sandbox_pb.FalsifyStatementResponse:
+        """Let statements say something else than is true."""
+        body = request.SerializeToString(deterministic=True)
+        self._platform.falsify_statement(
+            request.request_id, body, request.subject_id, request.amount_fen
+        )
+        return sandbox_pb.FalsifyStatementResponse()
+
+
+def _line_to_pb(line: Line) -> pb.StatementLine:
+    if not line.refund_id:
+        payment = Payment(line.payment_id, line.order_id, line.amount_fen, line.moved_at)
+        return pb.StatementLine(
+            line=line.number, payment_code=line.payment_code, payment=payment_to_pb(payment)
+        )
+    refund = pb.RefundMade(
+        refund_id=line.refund_id,
+        payment_id=line.payment_id,
+        order_id=line.order_id,
+        amount_fen=line.amount_fen,
+        refunded_at=time_to_pb(line.moved_at),
+    )
+    return pb.StatementLine(line=line.number, payment_code=line.payment_code, refund=refund)

@@ -23,6 +23,7 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
         self.code = "12345678901234567890"
         self.closed: dict[str, pb.ClosePaymentOrderResponse] = {}
         self.refunded = pb.RefundPaymentResponse()
+        self.statement: list[pb.StreamStatementResponse] = []
         self.asked: list[str] = []
         self.at_work = 0
 
@@ -56,6 +57,16 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
         """Answer as the test has said, else that it is under way."""
         self.asked.append(request.payment_id)
         return self.refunded
+
+    async def StreamStatement(
+        self, request: pb.StreamStatementRequest, context: Any
+    ) -> AsyncIterator[pb.StreamStatementResponse]:
+        """Answer as the test has said, else that there is none."""
+        self.asked.append(request.statement_date)
+        if not self.statement:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no statement")
+        for page in self.statement:
+            yield page
 
     async def until_asked(self, *ids: str) -> None:
         """Wait until it has been asked about all of these."""

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/zikao/payment/v1/payment_platform_service.proto\x12\x10zikao.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x96\x01\n\x07Payment\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x33\n\x07paid_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x19\x43reatePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x36\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x1a\x43reatePaymentOrderResponse\x12*\n\x0cpayment_code\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,64}$\"6\n\x18QueryPaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19QueryPaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"6\n\x18\x43losePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19\x43losePaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x18\x02\x18\x03\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"o\n\x14RefundPaymentRequest\x12\x1b\n\trefund_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\npayment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"H\n\x15RefundPaymentResponse\x12/\n\x0brefunded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14NotifyPaymentRequest\x12\x32\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x17\n\x15NotifyPaymentResponse*\x94\x01\n\x11PaymentOrderState\x12#\n\x1fPAYMENT_ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PAYMENT_ORDER_STATE_OPEN\x10\x01\x12\x1c\n\x18PAYMENT_ORDER_STATE_PAID\x10\x02\x12\x1e\n\x1aPAYMENT_ORDER_STATE_CLOSED\x10\x03\x32\x9a\x04\n\x16PaymentPlatformService\x12\x83\x01\n\x12\x43reatePaymentOrder\x12+.zikao.payment.v1.CreatePaymentOrderRequest\x1a,.zikao.payment.v1.CreatePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x02\x12\x80\x01\n\x11QueryPaymentOrder\x12*.zikao.payment.v1.QueryPaymentOrderRequest\x1a+.zikao.payment.v1.QueryPaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12\x80\x01\n\x11\x43losePaymentOrder\x12*.zikao.payment.v1.ClosePaymentOrderRequest\x1a+.zikao.payment.v1.ClosePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12t\n\rRefundPayment\x12&.zikao.payment.v1.RefundPaymentRequest\x1a\'.zikao.payment.v1.RefundPaymentResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x32\x98\x01\n\x1aPaymentNotificationService\x12z\n\rNotifyPayment\x12&.zikao.payment.v1.NotifyPaymentRequest\x1a\'.zikao.payment.v1.NotifyPaymentResponse\"\x18\xca\xf3\x18\x14\x12\x10payment-platform(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/zikao/payment/v1/payment_platform_service.proto\x12\x10zikao.payment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x96\x01\n\x07Payment\x12\x1d\n\npayment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x33\n\x07paid_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x19\x43reatePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x36\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x1a\x43reatePaymentOrderResponse\x12*\n\x0cpayment_code\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,64}$\"6\n\x18QueryPaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19QueryPaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"6\n\x18\x43losePaymentOrderRequest\x12\x1a\n\x08order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x88\x01\n\x19\x43losePaymentOrderResponse\x12>\n\x05state\x18\x01 \x01(\x0e\x32#.zikao.payment.v1.PaymentOrderStateB\n\xbaH\x07\x82\x01\x04\x18\x02\x18\x03\x12+\n\x08payments\x18\x02 \x03(\x0b\x32\x19.zikao.payment.v1.Payment\"o\n\x14RefundPaymentRequest\x12\x1b\n\trefund_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\npayment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"H\n\x15RefundPaymentResponse\x12/\n\x0brefunded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14NotifyPaymentRequest\x12\x32\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x17\n\x15NotifyPaymentResponse\"w\n\x16StreamStatementRequest\x12;\n\x0estatement_date\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12 \n\nafter_line\x18\x02 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xda\xc4\t(\x00\"\x87\x01\n\x17StreamStatementResponse\x12\x39\n\x05lines\x18\x01 \x03(\x0b\x32\x1f.zikao.payment.v1.StatementLineB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x31\n\x06totals\x18\x02 \x01(\x0b\x32!.zikao.payment.v1.StatementTotals\"\xc5\x01\n\rStatementLine\x12\x1a\n\x04line\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xda\xc4\t(\x01\x12*\n\x0cpayment_code\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\x12,\n\x07payment\x18\x03 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentH\x00\x12.\n\x06refund\x18\x04 \x01(\x0b\x32\x1c.zikao.payment.v1.RefundMadeH\x00\x42\x0e\n\x05money\x12\x05\xbaH\x02\x08\x01\"\xbb\x01\n\nRefundMade\x12\x1c\n\trefund_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\npayment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\x08order_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\namount_fen\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x37\n\x0brefunded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x83\x01\n\x0fStatementTotals\x12\x19\n\x08payments\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x0cpayments_fen\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x07refunds\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\x0brefunds_fen\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00*\x94\x01\n\x11PaymentOrderState\x12#\n\x1fPAYMENT_ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PAYMENT_ORDER_STATE_OPEN\x10\x01\x12\x1c\n\x18PAYMENT_ORDER_STATE_PAID\x10\x02\x12\x1e\n\x1aPAYMENT_ORDER_STATE_CLOSED\x10\x03\x32\x98\x05\n\x16PaymentPlatformService\x12\x83\x01\n\x12\x43reatePaymentOrder\x12+.zikao.payment.v1.CreatePaymentOrderRequest\x1a,.zikao.payment.v1.CreatePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x02\x12\x80\x01\n\x11QueryPaymentOrder\x12*.zikao.payment.v1.QueryPaymentOrderRequest\x1a+.zikao.payment.v1.QueryPaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12\x80\x01\n\x11\x43losePaymentOrder\x12*.zikao.payment.v1.ClosePaymentOrderRequest\x1a+.zikao.payment.v1.ClosePaymentOrderResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12t\n\rRefundPayment\x12&.zikao.payment.v1.RefundPaymentRequest\x1a\'.zikao.payment.v1.RefundPaymentResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x01\x12|\n\x0fStreamStatement\x12(.zikao.payment.v1.StreamStatementRequest\x1a).zikao.payment.v1.StreamStatementResponse\"\x12\xca\xf3\x18\x0e\x12\nenrollment(\x03\x30\x01\x32\x98\x01\n\x1aPaymentNotificationService\x12z\n\rNotifyPayment\x12&.zikao.payment.v1.NotifyPaymentRequest\x1a\'.zikao.payment.v1.NotifyPaymentResponse\"\x18\xca\xf3\x18\x14\x12\x10payment-platform(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,6 +66,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUNDPAYMENTREQUEST'].fields_by_name['amount_fen']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_NOTIFYPAYMENTREQUEST'].fields_by_name['payment']._loaded_options = None
   _globals['_NOTIFYPAYMENTREQUEST'].fields_by_name['payment']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_STREAMSTATEMENTREQUEST'].fields_by_name['statement_date']._loaded_options = None
+  _globals['_STREAMSTATEMENTREQUEST'].fields_by_name['statement_date']._serialized_options = b'\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+  _globals['_STREAMSTATEMENTREQUEST'].fields_by_name['after_line']._loaded_options = None
+  _globals['_STREAMSTATEMENTREQUEST'].fields_by_name['after_line']._serialized_options = b'\272H\t\032\007\030\200\332\304\t(\000'
+  _globals['_STREAMSTATEMENTRESPONSE'].fields_by_name['lines']._loaded_options = None
+  _globals['_STREAMSTATEMENTRESPONSE'].fields_by_name['lines']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_STATEMENTLINE'].oneofs_by_name['money']._loaded_options = None
+  _globals['_STATEMENTLINE'].oneofs_by_name['money']._serialized_options = b'\272H\002\010\001'
+  _globals['_STATEMENTLINE'].fields_by_name['line']._loaded_options = None
+  _globals['_STATEMENTLINE'].fields_by_name['line']._serialized_options = b'\272H\t\032\007\030\200\332\304\t(\001'
+  _globals['_STATEMENTLINE'].fields_by_name['payment_code']._loaded_options = None
+  _globals['_STATEMENTLINE'].fields_by_name['payment_code']._serialized_options = b'\272H\021r\0172\r^[!-~]{0,64}$'
+  _globals['_REFUNDMADE'].fields_by_name['refund_id']._loaded_options = None
+  _globals['_REFUNDMADE'].fields_by_name['refund_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_REFUNDMADE'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_REFUNDMADE'].fields_by_name['payment_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_REFUNDMADE'].fields_by_name['order_id']._loaded_options = None
+  _globals['_REFUNDMADE'].fields_by_name['order_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_REFUNDMADE'].fields_by_name['amount_fen']._loaded_options = None
+  _globals['_REFUNDMADE'].fields_by_name['amount_fen']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_REFUNDMADE'].fields_by_name['refunded_at']._loaded_options = None
+  _globals['_REFUNDMADE'].fields_by_name['refunded_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_STATEMENTTOTALS'].fields_by_name['payments']._loaded_options = None
+  _globals['_STATEMENTTOTALS'].fields_by_name['payments']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_STATEMENTTOTALS'].fields_by_name['payments_fen']._loaded_options = None
+  _globals['_STATEMENTTOTALS'].fields_by_name['payments_fen']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_STATEMENTTOTALS'].fields_by_name['refunds']._loaded_options = None
+  _globals['_STATEMENTTOTALS'].fields_by_name['refunds']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_STATEMENTTOTALS'].fields_by_name['refunds_fen']._loaded_options = None
+  _globals['_STATEMENTTOTALS'].fields_by_name['refunds_fen']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['CreatePaymentOrder']._loaded_options = None
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['CreatePaymentOrder']._serialized_options = b'\312\363\030\016\022\nenrollment(\002'
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['QueryPaymentOrder']._loaded_options = None
@@ -74,10 +104,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['ClosePaymentOrder']._serialized_options = b'\312\363\030\016\022\nenrollment(\001'
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['RefundPayment']._loaded_options = None
   _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['RefundPayment']._serialized_options = b'\312\363\030\016\022\nenrollment(\001'
+  _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['StreamStatement']._loaded_options = None
+  _globals['_PAYMENTPLATFORMSERVICE'].methods_by_name['StreamStatement']._serialized_options = b'\312\363\030\016\022\nenrollment(\003'
   _globals['_PAYMENTNOTIFICATIONSERVICE'].methods_by_name['NotifyPayment']._loaded_options = None
   _globals['_PAYMENTNOTIFICATIONSERVICE'].methods_by_name['NotifyPayment']._serialized_options = b'\312\363\030\024\022\020payment-platform(\001'
-  _globals['_PAYMENTORDERSTATE']._serialized_start=1212
-  _globals['_PAYMENTORDERSTATE']._serialized_end=1360
+  _globals['_PAYMENTORDERSTATE']._serialized_start=1995
+  _globals['_PAYMENTORDERSTATE']._serialized_end=2143
   _globals['_PAYMENT']._serialized_start=164
   _globals['_PAYMENT']._serialized_end=314
   _globals['_CREATEPAYMENTORDERREQUEST']._serialized_start=317
@@ -100,8 +132,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFYPAYMENTREQUEST']._serialized_end=1184
   _globals['_NOTIFYPAYMENTRESPONSE']._serialized_start=1186
   _globals['_NOTIFYPAYMENTRESPONSE']._serialized_end=1209
-  _globals['_PAYMENTPLATFORMSERVICE']._serialized_start=1363
-  _globals['_PAYMENTPLATFORMSERVICE']._serialized_end=1901
-  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_start=1904
-  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_end=2056
+  _globals['_STREAMSTATEMENTREQUEST']._serialized_start=1211
+  _globals['_STREAMSTATEMENTREQUEST']._serialized_end=1330
+  _globals['_STREAMSTATEMENTRESPONSE']._serialized_start=1333
+  _globals['_STREAMSTATEMENTRESPONSE']._serialized_end=1468
+  _globals['_STATEMENTLINE']._serialized_start=1471
+  _globals['_STATEMENTLINE']._serialized_end=1668
+  _globals['_REFUNDMADE']._serialized_start=1671
+  _globals['_REFUNDMADE']._serialized_end=1858
+  _globals['_STATEMENTTOTALS']._serialized_start=1861
+  _globals['_STATEMENTTOTALS']._serialized_end=1992
+  _globals['_PAYMENTPLATFORMSERVICE']._serialized_start=2146
+  _globals['_PAYMENTPLATFORMSERVICE']._serialized_end=2810
+  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_start=2813
+  _globals['_PAYMENTNOTIFICATIONSERVICE']._serialized_end=2965
 # @@protoc_insertion_point(module_scope)

@@ -332,3 +332,173 @@ class NotifyPaymentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NotifyPaymentResponse: _TypeAlias = NotifyPaymentResponse  # noqa: Y015
+
+@_typing.final
+class StreamStatementRequest(_message.Message):
+    """Names a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_DATE_FIELD_NUMBER: _builtins.int
+    AFTER_LINE_FIELD_NUMBER: _builtins.int
+    statement_date: _builtins.str
+    """E.g. "2022-02-28"."""
+    after_line: _builtins.int
+    """Lines up to this one are left out; 0 for none."""
+    def __init__(
+        self,
+        *,
+        statement_date: _builtins.str = ...,
+        after_line: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_line", b"after_line", "statement_date", b"statement_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamStatementRequest: _TypeAlias = StreamStatementRequest  # noqa: Y015
+
+@_typing.final
+class StreamStatementResponse(_message.Message):
+    """A page of a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementLine]:
+        """Their numbers go on by one from line to line."""
+
+    @_builtins.property
+    def totals(self) -> Global___StatementTotals:
+        """Of the whole day; set in the last message."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___StatementLine] | None = ...,
+        totals: Global___StatementTotals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamStatementResponse: _TypeAlias = StreamStatementResponse  # noqa: Y015
+
+@_typing.final
+class StatementLine(_message.Message):
+    """A payment or a refund of a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    PAYMENT_CODE_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """From 1."""
+    payment_code: _builtins.str
+    """Payment code (缴款码) of the order; may be empty."""
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """Came in."""
+
+    @_builtins.property
+    def refund(self) -> Global___RefundMade:
+        """Went back."""
+
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        payment_code: _builtins.str = ...,
+        payment: Global___Payment | None = ...,
+        refund: Global___RefundMade | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["money", b"money", "payment", b"payment", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "money", b"money", "payment", b"payment", "payment_code", b"payment_code", "refund", b"refund"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_money: _TypeAlias = _typing.Literal["payment", "refund"]  # noqa: Y015
+    _WhichOneofArgType_money: _TypeAlias = _typing.Literal["money", b"money"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_money) -> _WhichOneofReturnType_money | None: ...
+
+Global___StatementLine: _TypeAlias = StatementLine  # noqa: Y015
+
+@_typing.final
+class RefundMade(_message.Message):
+    """A refund that went back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FEN_FIELD_NUMBER: _builtins.int
+    REFUNDED_AT_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """As it was asked for with; the platform's own for one that was not."""
+    payment_id: _builtins.str
+    """The payment that was given back."""
+    order_id: _builtins.str
+    """The order of the payment."""
+    amount_fen: _builtins.int
+    """In fen."""
+    @_builtins.property
+    def refunded_at(self) -> _timestamp_pb2.Timestamp:
+        """When the money went back."""
+
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        amount_fen: _builtins.int = ...,
+        refunded_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refunded_at", b"refunded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "order_id", b"order_id", "payment_id", b"payment_id", "refund_id", b"refund_id", "refunded_at", b"refunded_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundMade: _TypeAlias = RefundMade  # noqa: Y015
+
+@_typing.final
+class StatementTotals(_message.Message):
+    """What a statement adds up to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FEN_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    REFUNDS_FEN_FIELD_NUMBER: _builtins.int
+    payments: _builtins.int
+    """How many payments."""
+    payments_fen: _builtins.int
+    """All payments, in fen."""
+    refunds: _builtins.int
+    """How many refunds."""
+    refunds_fen: _builtins.int
+    """All refunds, in fen."""
+    def __init__(
+        self,
+        *,
+        payments: _builtins.int = ...,
+        payments_fen: _builtins.int = ...,
+        refunds: _builtins.int = ...,
+        refunds_fen: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments", "payments_fen", b"payments_fen", "refunds", b"refunds", "refunds_fen", b"refunds_fen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementTotals: _TypeAlias = StatementTotals  # noqa: Y015

@@ -55,6 +55,11 @@ class PaymentPlatformServiceStub:
                 request_serializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentRequest.SerializeToString,
                 response_deserializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentResponse.FromString,
                 _registered_method=True)
+        self.StreamStatement = channel.unary_stream(
+                '/zikao.payment.v1.PaymentPlatformService/StreamStatement',
+                request_serializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementRequest.SerializeToString,
+                response_deserializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentPlatformServiceServicer:
@@ -99,6 +104,19 @@ class PaymentPlatformServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamStatement(self, request, context):
+        """The statement (对账单) of one day of the province's time zone: every payment made and
+        every refund that went back in it, in pages, the totals with the last. Each day that has
+        ended has one, also without lines. The same day has the same lines with the same numbers
+        whenever it is asked for: a stream that broke goes on behind `after_line`.
+
+        Errors: INVALID_REQUEST also for a date that is none, NOT_FOUND for a day whose statement
+        is not there yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentPlatformServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +139,11 @@ def add_PaymentPlatformServiceServicer_to_server(servicer, server):
                     servicer.RefundPayment,
                     request_deserializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentRequest.FromString,
                     response_serializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentResponse.SerializeToString,
+            ),
+            'StreamStatement': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamStatement,
+                    request_deserializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementRequest.FromString,
+                    response_serializer=zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -232,6 +255,33 @@ class PaymentPlatformService:
             '/zikao.payment.v1.PaymentPlatformService/RefundPayment',
             zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentRequest.SerializeToString,
             zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.RefundPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/zikao.payment.v1.PaymentPlatformService/StreamStatement',
+            zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementRequest.SerializeToString,
+            zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2.StreamStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,15 @@ class PaymentPlatformServiceStub:
     Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
     INVALID_REQUEST also for more than was paid.
     """
+    StreamStatement: _grpc.UnaryStreamMultiCallable[_payment_platform_service_pb2.StreamStatementRequest, _payment_platform_service_pb2.StreamStatementResponse]
+    """The statement (对账单) of one day of the province's time zone: every payment made and
+    every refund that went back in it, in pages, the totals with the last. Each day that has
+    ended has one, also without lines. The same day has the same lines with the same numbers
+    whenever it is asked for: a stream that broke goes on behind `after_line`.
+
+    Errors: INVALID_REQUEST also for a date that is none, NOT_FOUND for a day whose statement
+    is not there yet.
+    """
 
 @_typing.type_check_only
 class PaymentPlatformServiceAsyncStub(PaymentPlatformServiceStub):
@@ -84,6 +93,15 @@ class PaymentPlatformServiceAsyncStub(PaymentPlatformServiceStub):
 
     Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
     INVALID_REQUEST also for more than was paid.
+    """
+    StreamStatement: _aio.UnaryStreamMultiCallable[_payment_platform_service_pb2.StreamStatementRequest, _payment_platform_service_pb2.StreamStatementResponse]  # type: ignore[assignment]
+    """The statement (对账单) of one day of the province's time zone: every payment made and
+    every refund that went back in it, in pages, the totals with the last. Each day that has
+    ended has one, also without lines. The same day has the same lines with the same numbers
+    whenever it is asked for: a stream that broke goes on behind `after_line`.
+
+    Errors: INVALID_REQUEST also for a date that is none, NOT_FOUND for a day whose statement
+    is not there yet.
     """
 
 class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -133,6 +151,21 @@ class PaymentPlatformServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND, REQUEST_ID_REUSED for another refund under the same refund_id,
         INVALID_REQUEST also for more than was paid.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamStatement(
+        self,
+        request: _payment_platform_service_pb2.StreamStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payment_platform_service_pb2.StreamStatementResponse], _abc.AsyncIterator[_payment_platform_service_pb2.StreamStatementResponse]]:
+        """The statement (对账单) of one day of the province's time zone: every payment made and
+        every refund that went back in it, in pages, the totals with the last. Each day that has
+        ended has one, also without lines. The same day has the same lines with the same numbers
+        whenever it is asked for: a stream that broke goes on behind `after_line`.
+
+        Errors: INVALID_REQUEST also for a date that is none, NOT_FOUND for a day whose statement
+        is not there yet.
         """
 
 def add_PaymentPlatformServiceServicer_to_server(servicer: PaymentPlatformServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,6 +45,16 @@ class SandboxServiceStub:
                 request_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourRequest.SerializeToString,
                 response_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourResponse.FromString,
                 _registered_method=True)
+        self.PlantPayment = channel.unary_unary(
+                '/zikao.sandbox.v1.SandboxService/PlantPayment',
+                request_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentRequest.SerializeToString,
+                response_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentResponse.FromString,
+                _registered_method=True)
+        self.FalsifyStatement = channel.unary_unary(
+                '/zikao.sandbox.v1.SandboxService/FalsifyStatement',
+                request_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementRequest.SerializeToString,
+                response_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementResponse.FromString,
+                _registered_method=True)
 
 
 class SandboxServiceServicer:
@@ -72,6 +82,26 @@ class SandboxServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlantPayment(self, request, context):
+        """Takes money that nobody is told of: it is in the statement of its day alone, as when all
+        notifications of it were lost. The order need not exist.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED also for a payment that is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FalsifyStatement(self, request, context):
+        """Makes statements say something else of a payment or a refund than is true: another
+        amount, or nothing at all.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SandboxServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -84,6 +114,16 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.SetBehaviour,
                     request_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourRequest.FromString,
                     response_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourResponse.SerializeToString,
+            ),
+            'PlantPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlantPayment,
+                    request_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentRequest.FromString,
+                    response_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentResponse.SerializeToString,
+            ),
+            'FalsifyStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.FalsifyStatement,
+                    request_deserializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementRequest.FromString,
+                    response_serializer=zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,6 +181,60 @@ class SandboxService:
             '/zikao.sandbox.v1.SandboxService/SetBehaviour',
             zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourRequest.SerializeToString,
             zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.SetBehaviourResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlantPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.sandbox.v1.SandboxService/PlantPayment',
+            zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentRequest.SerializeToString,
+            zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.PlantPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FalsifyStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.sandbox.v1.SandboxService/FalsifyStatement',
+            zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementRequest.SerializeToString,
+            zikao_dot_sandbox_dot_v1_dot_sandbox__service__pb2.FalsifyStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

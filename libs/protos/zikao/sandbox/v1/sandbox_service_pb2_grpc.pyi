@@ -48,6 +48,18 @@ class SandboxServiceStub:
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
+    PlantPayment: _grpc.UnaryUnaryMultiCallable[_sandbox_service_pb2.PlantPaymentRequest, _sandbox_service_pb2.PlantPaymentResponse]
+    """Takes money that nobody is told of: it is in the statement of its day alone, as when all
+    notifications of it were lost. The order need not exist.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED also for a payment that is there.
+    """
+    FalsifyStatement: _grpc.UnaryUnaryMultiCallable[_sandbox_service_pb2.FalsifyStatementRequest, _sandbox_service_pb2.FalsifyStatementResponse]
+    """Makes statements say something else of a payment or a refund than is true: another
+    amount, or nothing at all.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class SandboxServiceAsyncStub(SandboxServiceStub):
@@ -64,6 +76,18 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     """
     SetBehaviour: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.SetBehaviourRequest, _sandbox_service_pb2.SetBehaviourResponse]  # type: ignore[assignment]
     """Sets how notifications go out from now on.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+    """
+    PlantPayment: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.PlantPaymentRequest, _sandbox_service_pb2.PlantPaymentResponse]  # type: ignore[assignment]
+    """Takes money that nobody is told of: it is in the statement of its day alone, as when all
+    notifications of it were lost. The order need not exist.
+
+    Errors: INVALID_REQUEST, REQUEST_ID_REUSED also for a payment that is there.
+    """
+    FalsifyStatement: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.FalsifyStatementRequest, _sandbox_service_pb2.FalsifyStatementResponse]  # type: ignore[assignment]
+    """Makes statements say something else of a payment or a refund than is true: another
+    amount, or nothing at all.
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
@@ -92,6 +116,30 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_service_pb2.SetBehaviourResponse, _abc.Awaitable[_sandbox_service_pb2.SetBehaviourResponse]]:
         """Sets how notifications go out from now on.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def PlantPayment(
+        self,
+        request: _sandbox_service_pb2.PlantPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_service_pb2.PlantPaymentResponse, _abc.Awaitable[_sandbox_service_pb2.PlantPaymentResponse]]:
+        """Takes money that nobody is told of: it is in the statement of its day alone, as when all
+        notifications of it were lost. The order need not exist.
+
+        Errors: INVALID_REQUEST, REQUEST_ID_REUSED also for a payment that is there.
+        """
+
+    @_abc_1.abstractmethod
+    def FalsifyStatement(
+        self,
+        request: _sandbox_service_pb2.FalsifyStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_service_pb2.FalsifyStatementResponse, _abc.Awaitable[_sandbox_service_pb2.FalsifyStatementResponse]]:
+        """Makes statements say something else of a payment or a refund than is true: another
+        amount, or nothing at all.
 
         Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """
