@@ -16,6 +16,8 @@ from zikao.enrollment.v1 import (
     enrollment_feed_service_pb2_grpc,
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
+    order_service_pb2,
+    order_service_pb2_grpc,
 )
 from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
 from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
@@ -96,6 +98,7 @@ _ENROLLMENT = (
     availability_service_pb2.DESCRIPTOR,
     enrollment_feed_service_pb2.DESCRIPTOR,
     enrollment_service_pb2.DESCRIPTOR,
+    order_service_pb2.DESCRIPTOR,
     enrollment_session_pb2.DESCRIPTOR,
 )
 _TICKETS = (
@@ -150,6 +153,7 @@ class ZikaoClient:
         self.audits = audit_service_pb2_grpc.AuditServiceStub(registration)
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
         self.availability = availability_service_pb2_grpc.AvailabilityServiceStub(enrollment)
+        self.orders = order_service_pb2_grpc.OrderServiceStub(enrollment)
         self.enrollment_feed = enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub(
             enrollment
         )

@@ -19,11 +19,12 @@ from support.authorisation import (
     require_own,
     short_name,
 )
-from support.enrollment_people import hold, open_enrollment
+from support.enrollment_people import choice, hold, open_enrollment
 from support.enrollment_service import Installation
 from support.service import new_id
 from support.service_databases import ServiceDatabases
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import order_service_pb2 as order_pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +57,16 @@ ENTRIES: dict[str, Entry] = {
     "EnrollmentService.ListOrders": OwnOnly(),
     "EnrollmentService.CreatePayment": Named(
         lambda world, owner: enrollment.CreatePaymentRequest(
+            request_id=new_id(), order_id=world.orders[owner]
+        )
+    ),
+    "OrderService.ChangeOrder": Named(
+        lambda world, owner: order_pb.ChangeOrderRequest(
+            request_id=new_id(), order_id=world.orders[owner], choice=choice()
+        )
+    ),
+    "OrderService.CancelOrder": Named(
+        lambda world, owner: order_pb.CancelOrderRequest(
             request_id=new_id(), order_id=world.orders[owner]
         )
     ),

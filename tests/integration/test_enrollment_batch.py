@@ -10,10 +10,11 @@ import pytest
 from support.enrollment_database import NOW, enrollment_database
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
-from zikao_enrollment.commands.submit_batch import Submission, submit_batch
+from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
@@ -43,7 +44,7 @@ async def submit(database: Database, *submissions: Submission) -> list[Order | D
     async with database.transaction() as transaction:
         store = Store(transaction)
         candidates = await store.candidates.lock({each.candidate_id for each in submissions})
-        return await submit_batch(store, SESSION, candidates, submissions, NOW)
+        return await seat_batch(store, SESSION, Locked({}, candidates), submissions, NOW)
 
 
 async def ledger(database: Database) -> dict[tuple[str, int], tuple[int, int]]:

@@ -111,7 +111,7 @@ async def test_an_id_that_is_used_for_something_else_meanwhile(dsn: str) -> None
 
 def replace_order(wish: Entry) -> Entry:
     """The same request, as another process would read it."""
-    return replace(wish, submission=replace(wish.submission, order_id=uuid4()))
+    return replace(wish, wish=replace(wish.wish, order_id=uuid4()))
 
 
 async def test_poison_fails_alone(dsn: str) -> None:

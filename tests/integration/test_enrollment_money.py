@@ -13,14 +13,15 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
 from zikao_enrollment.commands.expire_orders import expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
+from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.commands.settle_payment import settle_payment
-from zikao_enrollment.commands.submit_batch import Submission, submit_batch
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
@@ -54,7 +55,7 @@ async def hold(
     async with database.transaction() as transaction:
         store = Store(transaction)
         candidates = await store.candidates.lock([wanted.candidate_id])
-        (order,) = await submit_batch(store, SESSION, candidates, [wanted], NOW)
+        (order,) = await seat_batch(store, SESSION, Locked({}, candidates), [wanted], NOW)
     assert isinstance(order, Order)
     return order
 

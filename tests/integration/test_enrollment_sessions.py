@@ -24,11 +24,12 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session as apply_command
-from zikao_enrollment.commands.submit_batch import Submission, submit_batch
+from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.domain.board import SeatCount
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
 
@@ -171,7 +172,7 @@ async def test_apply_and_submit_do_not_wait_for_each_other(make_database: MakeDa
             await SessionStore(tx).lock_ledger(SESSION.code)
             applying = asyncio.create_task(apply())
             await until_somebody_waits(db)
-            (order,) = await submit_batch(store, SESSION, candidates, [wanted], NOW)
+            (order,) = await seat_batch(store, SESSION, Locked({}, candidates), [wanted], NOW)
             assert isinstance(order, Order)
         assert len(await applying) == 2
 

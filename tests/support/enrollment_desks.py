@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
-from zikao.enrollment.v1 import enrollment_service_pb2, types_pb2
+from zikao.enrollment.v1 import enrollment_service_pb2, order_service_pb2, types_pb2
 from zikao_enrollment.boards import Boards
-from zikao_enrollment.commands.submit_batch import Submission
 from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.wishes import Cancellation, Change, Submission
 from zikao_enrollment.names import PACKAGE
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
@@ -74,6 +74,28 @@ def entry(
     key = RequestKey(str(UUID(int=number)), request_id or uuid4(), "SubmitEnrollment", body)
     submission = Submission(order_id or uuid4(), UUID(int=number), Choice(courses, counties))
     return Entry(key, "22.1", submission, enrollment_service_pb2.SubmitEnrollmentResponse)
+
+
+def change_entry(
+    number: int,
+    order_id: UUID,
+    courses: tuple[str, ...] = ("00001", "00003"),
+    counties: tuple[str, ...] = ("510104",),
+) -> Entry:
+    """A change of an order of candidate `number`."""
+    wish = Change(order_id, UUID(int=number), Choice(courses, counties))
+    return Entry(_key(number, wish), None, wish, order_service_pb2.ChangeOrderResponse)
+
+
+def cancel_entry(number: int, order_id: UUID, closed: bool = False) -> Entry:
+    """A cancellation of an order of candidate `number`."""
+    wish = Cancellation(order_id, UUID(int=number), closed)
+    return Entry(_key(number, wish), None, wish, order_service_pb2.CancelOrderResponse)
+
+
+def _key(number: int, wish: object) -> RequestKey:
+    body = hashlib.sha256(repr(wish).encode()).digest()
+    return RequestKey(str(UUID(int=number)), uuid4(), type(wish).__name__, body)
 
 
 def order_of(answer: object) -> types_pb2.Order:

@@ -17,6 +17,7 @@ from support.service import TIMEOUT_SECONDS, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as feed
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import order_service_pb2 as order_pb
 from zikao.enrollment.v1 import session_service_pb2 as sessions
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
@@ -77,6 +78,22 @@ def plan_submission() -> enrollment.SubmitPlanRequest:
     return enrollment.SubmitPlanRequest(request_id=new_id(), session_code="22.1")
 
 
+def change(
+    order: types.Order,
+    courses: tuple[str, ...] = COURSES,
+    counties: tuple[str, ...] = (JINJIANG,),
+) -> order_pb.ChangeOrderRequest:
+    """Wants other courses or another county for an order."""
+    return order_pb.ChangeOrderRequest(
+        request_id=new_id(), order_id=order.order_id, choice=choice(courses, counties)
+    )
+
+
+def cancellation(order: types.Order) -> order_pb.CancelOrderRequest:
+    """Wants an order no more."""
+    return order_pb.CancelOrderRequest(request_id=new_id(), order_id=order.order_id)
+
+
 def payment_request(order: types.Order) -> enrollment.CreatePaymentRequest:
     """Wants a payment code."""
     return enrollment.CreatePaymentRequest(request_id=new_id(), order_id=order.order_id)
@@ -132,12 +149,14 @@ async def hold(
     return order
 
 
-async def until_held(running: Installation, number: int) -> types.Order:
+async def until_held(
+    running: Installation, number: int, courses: tuple[str, ...] = COURSES
+) -> types.Order:
     """Candidate `number` asks again until seats that were full can be had."""
 
     async def held() -> types.Order | None:
         try:
-            return await hold(running, number)
+            return await hold(running, number, courses)
         except grpc.aio.AioRpcError as error:
             if reason_of(error) != "SOLD_OUT":
                 raise

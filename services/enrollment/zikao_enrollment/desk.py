@@ -1,4 +1,8 @@
-"""Decides batches of submissions, each batch in one transaction (`zikao_kit.batch_desk`)."""
+"""Decides batches of what candidates want of seats, each batch in one transaction.
+
+What takes seats and what gives them back go the same way (`zikao_kit.batch_desk`): the rows of
+a county that everybody wants are locked once a batch.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +14,14 @@ from zikao_kit.batch_desk import Answer, BatchDesk, Outdated
 from zikao_kit.batcher import BatchMetrics
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database, Transaction
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import RequestKey
 
 from zikao_enrollment.boards import Boards
-from zikao_enrollment.commands.submit_batch import Submission, submit_batch
+from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.converts.orders import order_to_pb
-from zikao_enrollment.domain.orders import Candidate, Order
+from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
@@ -26,11 +31,14 @@ SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission: its request, and the message that its order is answered in."""
+    """One wish: its request, and the message that its order is answered in.
+
+    `session_code` is that of the order for one that names an order: None then.
+    """
 
     key: RequestKey
-    session_code: str
-    submission: Submission
+    session_code: str | None
+    wish: Wish
     response_type: Callable[..., Message]
 
     def answer(self, order: Order) -> bytes:
@@ -38,7 +46,7 @@ class Entry:
         return self.response_type(order=order_to_pb(order)).SerializeToString()
 
 
-class Desk(BatchDesk[Entry, Mapping[UUID, Candidate]]):
+class Desk(BatchDesk[Entry, Locked]):
     """Several processes may decide at once: rows are locked in one order everywhere."""
 
     def __init__(self, db: Database, boards: Boards, clock: Clock) -> None:
@@ -50,37 +58,40 @@ class Desk(BatchDesk[Entry, Mapping[UUID, Candidate]]):
         """A session was applied again after the board was read."""
         await self._boards.refresh()
 
-    async def lock(self, tx: Transaction, entries: Sequence[Entry]) -> Mapping[UUID, Candidate]:
-        """The candidates of the entries, those that are known."""
-        candidate_ids = {entry.submission.candidate_id for entry in entries}
-        return await Store(tx).candidates.lock(candidate_ids)
+    async def lock(self, tx: Transaction, entries: Sequence[Entry]) -> Locked:
+        """The orders and then the candidates of the entries, those that exist."""
+        store = Store(tx)
+        named = {e.wish.order_id for e in entries if not isinstance(e.wish, Submission)}
+        orders = await store.orders.lock(named) if named else ()
+        candidates = await store.candidates.lock({entry.wish.candidate_id for entry in entries})
+        return Locked({order.order_id: order for order in orders}, candidates)
 
     async def decide_fresh(
-        self, tx: Transaction, entries: Sequence[Entry], locked: Mapping[UUID, Candidate]
+        self, tx: Transaction, entries: Sequence[Entry], locked: Locked
     ) -> Mapping[RequestKey, Answer]:
-        """Seat each session's submissions in turn."""
+        """Seat each session's candidates in turn."""
         answers: dict[RequestKey, Answer] = {}
-        for session_code, group in _by_session(entries).items():
-            answers.update(await self._seat(tx, session_code, group, locked))
+        for session_code, group in _by_session(entries, locked.orders).items():
+            if session_code:
+                answers.update(await self._seat(tx, session_code, group, locked))
+            else:
+                unknown = DomainError(NOT_FOUND)
+                answers.update(dict.fromkeys((entry.key for entry in group), unknown))
         return answers
 
     async def _seat(
-        self,
-        tx: Transaction,
-        session_code: str,
-        entries: Sequence[Entry],
-        candidates: Mapping[UUID, Candidate],
+        self, tx: Transaction, session_code: str, entries: Sequence[Entry], locked: Locked
     ) -> dict[RequestKey, Answer]:
         board = self._boards.current
         try:
             applied = board.require(session_code)
         except DomainError as unknown:
             return dict.fromkeys((entry.key for entry in entries), unknown)
-        outcomes = await submit_batch(
+        outcomes = await seat_batch(
             Store(tx),
             applied.session,
-            candidates,
-            [entry.submission for entry in entries],
+            locked,
+            [entry.wish for entry in entries],
             self._clock.now(),
             surely_full=board.free.get(session_code) if self._boards.is_fresh() else None,
         )
@@ -92,8 +103,14 @@ class Desk(BatchDesk[Entry, Mapping[UUID, Candidate]]):
         }
 
 
-def _by_session(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[Entry]]:
+    """Entries by session, in its order; under "" those that name no order of the candidate."""
     groups: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[entry.session_code].append(entry)
+        if entry.session_code is not None:
+            groups[entry.session_code].append(entry)
+            continue
+        order = orders.get(entry.wish.order_id)
+        own = order is not None and order.candidate_id == entry.wish.candidate_id
+        groups[order.session_code if order is not None and own else ""].append(entry)
     return dict(sorted(groups.items()))

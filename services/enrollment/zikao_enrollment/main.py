@@ -13,6 +13,8 @@ from zikao.enrollment.v1 import (
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
     errors_pb2,
+    order_service_pb2,
+    order_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
 )
@@ -44,10 +46,12 @@ from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
 from zikao_enrollment.rpc.notifications import NotificationRpc
+from zikao_enrollment.rpc.orders import OrderRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.till import Till
+from zikao_enrollment.withdrawals import Withdrawals
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
 from zikao_enrollment.workers.refunds import RefundWorker
@@ -118,6 +122,7 @@ def _parts(
     batcher: Batcher[Entry] = Batcher(
         decide, SUBMISSIONS, max_batch=config.max_batch, in_flight=config.batches_in_flight
     )
+    gate, till = PaymentGate(platform), Till(db, clock, boards)
     return Parts(
         db=db,
         clock=clock,
@@ -127,8 +132,9 @@ def _parts(
         batcher=batcher,
         newcomers=Newcomers(db, registration),
         platform=platform,
-        payment_gate=PaymentGate(platform),
-        till=Till(db, clock, boards),
+        payment_gate=gate,
+        till=till,
+        withdrawals=Withdrawals(db, clock, gate, till),
     )
 
 
@@ -164,6 +170,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             "AvailabilityService",
             AvailabilityRpc(parts),
         ),
+        definition(order_service_pb2_grpc, order_service_pb2, "OrderService", OrderRpc(parts)),
         definition(payment_grpc, payment, "PaymentNotificationService", NotificationRpc(parts)),
         definition(
             enrollment_feed_service_pb2_grpc,

@@ -14,6 +14,7 @@ from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.till import Till
+from zikao_enrollment.withdrawals import Withdrawals
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,4 @@ class Parts:
     platform: PlatformClient
     payment_gate: PaymentGate
     till: Till
+    withdrawals: Withdrawals

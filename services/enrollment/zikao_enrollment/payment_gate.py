@@ -1,12 +1,18 @@
-"""How many payments are opened at once: a slow platform must not take the places of all calls."""
+"""How many payments are opened or closed for candidates at once.
+
+A slow platform must not take the places of all calls.
+"""
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from zikao_kit.admission import overloaded
 
 from zikao_enrollment.clients import PlatformClient
+from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.orders import Order
 
 MAX_AT_ONCE = 32
@@ -15,21 +21,23 @@ PATIENCE_SECONDS = 3.0
 # A candidate who presses again and again takes nobody else's places.
 MAX_CALLS_OF_AN_ORDER = 4
 
+T = TypeVar("T")
+
 
 class PaymentGate:
-    """The way to the platform for those who want to pay; an order is there once at a time."""
+    """The candidates' way to the platform; an order is there once at a time for one thing."""
 
     def __init__(self, platform: PlatformClient) -> None:
         self._platform = platform
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
         self._calls: Counter[UUID] = Counter()
-        self._openings: dict[UUID, asyncio.Task[str]] = {}
+        self._under_way: dict[tuple[str, UUID], asyncio.Task[Any]] = {}
 
     def require_room(self, order_id: UUID) -> None:
-        """Raise OVERLOADED when `open_order` would, without waiting: before anything is stored."""
-        # Both are bounded: an opening outlives callers that have gone.
+        """Raise OVERLOADED when a call would, without waiting: before anything is stored."""
+        # Both are bounded: what is under way outlives callers that have gone.
         if (
-            max(self._calls.total(), len(self._openings)) >= MAX_AT_ONCE + MAX_WAITING
+            max(self._calls.total(), len(self._under_way)) >= MAX_AT_ONCE + MAX_WAITING
             or self._calls[order_id] >= MAX_CALLS_OF_AN_ORDER
         ):
             raise overloaded()
@@ -39,28 +47,37 @@ class PaymentGate:
 
         Raises what PlatformClient.open_order does, and OVERLOADED when too many are there.
         """
-        order_id = order.order_id
+        return await self._pass("open", order.order_id, lambda: self._platform.open_order(order))
+
+    async def close_order(self, order_id: UUID) -> Sequence[Payment]:
+        """Close an order at the platform, as `open_order` opens it; return its payments."""
+        return await self._pass("close", order_id, lambda: self._platform.close_order(order_id))
+
+    async def _pass(self, what: str, order_id: UUID, ask: Callable[[], Awaitable[T]]) -> T:
         self.require_room(order_id)
         self._calls[order_id] += 1
         try:
-            return await asyncio.shield(self._opening(order))
+            return await asyncio.shield(self._asking(what, order_id, ask))
         finally:
             self._calls[order_id] -= 1
             if not self._calls[order_id]:
                 del self._calls[order_id]
 
-    def _opening(self, order: Order) -> asyncio.Task[str]:
-        found = self._openings.get(order.order_id)
+    def _asking(
+        self, what: str, order_id: UUID, ask: Callable[[], Awaitable[T]]
+    ) -> "asyncio.Task[T]":
+        key = (what, order_id)
+        found: asyncio.Task[T] | None = self._under_way.get(key)
         if found is None:
-            found = asyncio.create_task(self._open(order))
-            self._openings[order.order_id] = found
-            found.add_done_callback(lambda _: self._openings.pop(order.order_id))
+            found = asyncio.create_task(self._ask(ask))
+            self._under_way[key] = found
+            found.add_done_callback(lambda _: self._under_way.pop(key))
         return found
 
-    async def _open(self, order: Order) -> str:
+    async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS) as patience, self._places:
                 patience.reschedule(None)
-                return await self._platform.open_order(order)
+                return await ask()
         except TimeoutError:
             raise overloaded() from None

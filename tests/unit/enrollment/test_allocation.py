@@ -2,18 +2,22 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zikao_enrollment.domain.allocation import (
+    Allocation,
     AlreadyEnrolled,
     Claim,
     Decision,
     Granted,
     Holding,
+    OnlyOnce,
+    Rules,
     SeatKey,
     SoldOut,
     TooManyCourses,
-    allocate,
+    is_hopeless,
     seat_keys,
 )
 
@@ -44,6 +48,24 @@ holding_maps = st.dictionaries(
 def claim(candidate: str, *slots: int, counties: tuple[str, ...] = COUNTIES[:1]) -> Claim:
     """A claim of one candidate."""
     return Claim(candidate, frozenset(slots), counties)
+
+
+def allocate(
+    claims: list[Claim],
+    free: dict[SeatKey, int],
+    holdings: dict[str, Holding],
+    max_courses: int,
+) -> list[Decision]:
+    """Decide claims one after the other."""
+    allocation = Allocation(free, holdings, Rules(max_courses))
+    return [allocation.decide(each) for each in claims]
+
+
+def change(
+    candidate: str, *slots: int, gives_up: Holding, counties: tuple[str, ...] = COUNTIES[:1]
+) -> Claim:
+    """A claim of one candidate for other seats than an order's."""
+    return Claim(candidate, frozenset(slots), counties, gives_up)
 
 
 def taken(claims: list[Claim], decisions: list[Decision]) -> Counter[SeatKey]:
@@ -152,3 +174,82 @@ def test_rows_are_locked_in_one_order(claims: list[Claim]) -> None:
     """The keys are sorted, once each, whatever the order of the claims."""
     keys = seat_keys(claims)
     assert keys == sorted(set(keys)) == seat_keys(reversed(claims))
+
+
+@given(st.data(), ledgers, holding_maps)
+def test_changes_neither_lose_nor_make_seats(
+    data: st.DataObject, free: dict[SeatKey, int], holdings: dict[str, Holding]
+) -> None:
+    """Whatever is changed, added or given up: free seats and those that people have add up."""
+    left, has = Counter(free), dict(holdings)
+    allocation = Allocation(free, holdings, Rules(MAX_COURSES))
+    for wish in data.draw(claim_lists):
+        own = has.get(wish.candidate_id)
+        gives_up = own if data.draw(st.booleans()) else None
+        nothing_more = gives_up is not None and data.draw(st.booleans())
+        wanted: frozenset[int] = frozenset() if nothing_more else wish.slots
+        counties = (gives_up.county_code,) if gives_up and not wanted else wish.county_codes
+        decision = allocation.decide(Claim(wish.candidate_id, wanted, counties, gives_up))
+        if not isinstance(decision, Granted):
+            continue
+        kept = own if own and not gives_up else None
+        slots = wanted | (kept.slots if kept else frozenset())
+        left.update(own.keys if own else ())
+        has.pop(wish.candidate_id, None)
+        if slots:
+            has[wish.candidate_id] = Holding(decision.county_code, slots)
+            left.subtract(has[wish.candidate_id].keys)
+        assert min(left.values()) >= 0
+    for key in free:
+        decision = allocation.decide(claim(str(key), key.slot, counties=(key.county_code,)))
+        assert isinstance(decision, Granted) == (left[key] > 0)
+
+
+def test_a_change_keeps_what_it_has_and_wants() -> None:
+    """A full slot in which the candidate sits is no obstacle; a full new one is, and all stays."""
+    full = {SeatKey("510104", slot): 0 for slot in SLOTS}
+    own = Holding("510104", frozenset({1, 2}))
+    free = full | {SeatKey("510104", 3): 1}
+    both = change("a", 1, 3, gives_up=own), claim("b", 2)
+    assert allocate([*both], free, {"a": own}, 2) == [Granted("510104"), Granted("510104")]
+    refused = change("a", 1, 4, gives_up=own), claim("b", 2)
+    lacking = SoldOut((("510104", (4,)),))
+    assert allocate([*refused], free, {"a": own}, 2) == [lacking, SoldOut((("510104", (2,)),))]
+    assert not is_hopeless(both[0], free)
+    assert is_hopeless(refused[0], free)
+
+
+def test_a_change_of_county_gives_every_seat_back() -> None:
+    """The next one in the batch has them; another order of the candidate forbids the change."""
+    free = {SeatKey("510105", slot): 1 for slot in SLOTS}
+    free |= {SeatKey("510104", slot): 0 for slot in SLOTS}
+    own = Holding("510104", frozenset({1}))
+    moving = change("a", 1, gives_up=own, counties=("510105",))
+    assert allocate([moving, claim("b", 1)], free, {"a": own}, 4) == [
+        Granted("510105"),
+        Granted("510104"),
+    ]
+    more = Holding("510104", frozenset({1, 2}))
+    assert allocate([moving], free, {"a": more}, 4) == [AlreadyEnrolled("510104")]
+
+
+def test_what_is_given_up_is_free_for_the_next() -> None:
+    """A claim without slots takes nothing and is always granted."""
+    own = Holding("510104", frozenset({1, 2}))
+    free = dict.fromkeys(own.keys, 0)
+    nothing = change("a", gives_up=own)
+    decisions = allocate([nothing, claim("b", 1, 2), claim("a", 1)], free, {"a": own}, 4)
+    assert decisions == [Granted("510104"), Granted("510104"), SoldOut((("510104", (1,)),))]
+
+
+@pytest.mark.parametrize("single_submission", [False, True])
+def test_additions_can_be_forbidden(single_submission: bool) -> None:
+    """Who sits may add nothing then, but change what is there."""
+    own = Holding("510104", frozenset({1}))
+    free = {SeatKey("510104", slot): 9 for slot in SLOTS}
+    rules = Rules(MAX_COURSES, single_submission)
+    allocation = Allocation(free, {"a": own}, rules)
+    assert allocation.decide(claim("a", 2)) == (
+        OnlyOnce() if single_submission else Granted("510104")
+    )
+    assert allocation.decide(change("a", 3, gives_up=own)) == Granted("510104")

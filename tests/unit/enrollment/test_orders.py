@@ -17,7 +17,7 @@ from zikao_enrollment.domain.order_states import (
 from zikao_kit.errors import DomainError
 
 FEE_FEN = 7000
-PAYMENT_EVENTS = (OrderAction.PAY, OrderAction.RECLAIM)
+PAYMENT_EVENTS = (OrderAction.PAY, OrderAction.RECLAIM, OrderAction.MOVE)
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(OrderState, OrderAction)))
@@ -46,10 +46,15 @@ def test_walk_reaches_every_state() -> None:
     assert reached == set(OrderState)
 
 
-def test_seats_go_back_only_after_the_platform_closed() -> None:
-    """Nothing leads to `released` but the platform's word in `closing`."""
-    sources = [pair for pair, after in TRANSITIONS.items() if after is OrderState.RELEASED]
-    assert sources == [(OrderState.CLOSING, OrderAction.CLOSE)]
+def test_seats_go_back_only_while_the_platform_takes_no_money() -> None:
+    """They go back from `closing` by the platform's word, and from `held`: it has no order then."""
+    into = {pair for pair, after in TRANSITIONS.items() if after is OrderState.RELEASED}
+    assert into == {
+        (OrderState.CLOSING, OrderAction.CLOSE),
+        (OrderState.HELD, OrderAction.CANCEL),
+    }
+    opening = {before for before, action in TRANSITIONS if action is OrderAction.OPEN_PAYMENT}
+    assert opening == {OrderState.HELD, OrderState.PAYING}
 
 
 def test_only_money_confirms() -> None:

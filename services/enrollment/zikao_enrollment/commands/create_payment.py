@@ -10,8 +10,9 @@ from uuid import UUID
 
 from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_enrollment.domain.order_states import OrderAction, OrderState, next_state
-from zikao_enrollment.domain.orders import Order, OrderEvent
+from zikao_enrollment.commands.store_moves import store_moves
+from zikao_enrollment.domain.order_states import OrderAction, next_state
+from zikao_enrollment.domain.orders import Move, Order
 from zikao_enrollment.store import Store
 
 
@@ -24,10 +25,11 @@ async def begin_payment(store: Store, order_id: UUID, candidate_id: UUID, now: d
     action = OrderAction.OPEN_PAYMENT
     after = next_state(order.state, action)
     if order.state is not after:
-        await store.orders.update(order_id, after, order.county_code)
-        event = OrderEvent(order_id, order.state, after, action, str(candidate_id))
-        await store.orders.insert_events([event], now)
-    return replace(order, state=after)
+        paying = replace(order, state=after)
+        move = Move(order, paying, action, str(candidate_id))
+        await store_moves(store, order.session_code, [move], now)
+        return paying
+    return order
 
 
 async def finish_payment(
@@ -45,9 +47,6 @@ async def _payable(store: Store, order_id: UUID, candidate_id: UUID, now: dateti
     order = await store.orders.lock_one(order_id)
     if order is None or order.candidate_id != candidate_id:
         raise DomainError(NOT_FOUND)
-    if order.state in (OrderState.CLOSING, OrderState.RELEASED) or (
-        order.is_holding and now >= order.held_until
-    ):
-        raise DomainError("HOLD_EXPIRED", held_until=order.held_until.isoformat())
+    order.require_hold(now)
     next_state(order.state, OrderAction.OPEN_PAYMENT)
     return order

@@ -5,17 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from zikao_enrollment.domain.allocation import Claim, Granted, SeatChange, allocate, seat_keys
+from zikao_enrollment.commands.store_moves import store_moves
+from zikao_enrollment.domain.allocation import Allocation, Claim, Granted, seat_keys
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.money import Disposition, Payment, disposition, flag_of
 from zikao_enrollment.domain.order_states import OrderAction, next_state
-from zikao_enrollment.domain.orders import ACTIVE, Order, OrderEvent, seat_changes
+from zikao_enrollment.domain.orders import ACTIVE, Move, Order, ledger_changes
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
 
 PLATFORM = "payment-platform"
-HELD_IS_CONFIRMED = SeatChange(held=-1, confirmed=1)
-FREE_IS_CONFIRMED = SeatChange(held=0, confirmed=1)
 
 
 async def settle_payment(
@@ -71,15 +70,14 @@ async def _confirm(
     match disposition(order.state, order.fee_fen, payment.amount_fen):
         case Disposition.APPLY:
             await store.candidates.lock([order.candidate_id])
-            changes = seat_changes([order], HELD_IS_CONFIRMED)
-            await store.seats.lock(order.session_code, changes)
-            await store.seats.change(order.session_code, changes)
             return await _store_confirmed(store, order, order, OrderAction.PAY, now)
         case Disposition.RECLAIM:
             placed = await _seat_again(store, sessions[order.session_code].session, order)
             if placed is None:
                 return None
-            return await _store_confirmed(store, order, placed, OrderAction.RECLAIM, now)
+            moved = placed.county_code != order.county_code
+            action = OrderAction.MOVE if moved else OrderAction.RECLAIM
+            return await _store_confirmed(store, order, placed, action, now)
         case _:
             return None
 
@@ -96,14 +94,10 @@ async def _seat_again(store: Store, session: Session, order: Order) -> Order | N
     claim = Claim(str(order.candidate_id), order.slots, counties)
     holdings = await store.seats.list_holdings(session.code, ids)
     free = await store.seats.lock(session.code, seat_keys([claim]))
-    (decision,) = allocate([claim], free, holdings, session.max_courses)
+    decision = Allocation(free, holdings, session.rules).decide(claim)
     if not isinstance(decision, Granted):
         return None
-    placed = replace(order, county_code=decision.county_code)
-    await store.seats.insert_enrollments(session.code, [placed])
-    await store.seats.insert_sittings(session.code, [placed])
-    await store.seats.change(session.code, seat_changes([placed], FREE_IS_CONFIRMED))
-    return placed
+    return replace(order, county_code=decision.county_code)
 
 
 def _is_offered(session: Session, order: Order) -> bool:
@@ -116,7 +110,7 @@ async def _store_confirmed(
     store: Store, before: Order, placed: Order, action: OrderAction, now: datetime
 ) -> Order:
     after = replace(placed, state=next_state(before.state, action))
-    await store.orders.update(after.order_id, after.state, after.county_code)
-    event = OrderEvent(after.order_id, before.state, after.state, action, PLATFORM)
-    await store.orders.insert_events([event], now)
+    move = Move(before, after, action, PLATFORM)
+    await store.seats.lock(after.session_code, ledger_changes([move]))
+    await store_moves(store, after.session_code, [move], now)
     return after

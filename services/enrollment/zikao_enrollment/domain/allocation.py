@@ -2,9 +2,10 @@
 
 Pure: the caller has locked the ledger rows named by `seat_keys` and gives what is free in
 them. All or nothing: a claim gets a seat in every slot it needs, in one county, or nothing.
+A claim about an order that holds seats gives these up when it is granted, and only then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,20 +25,43 @@ class SeatChange(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A candidate wants a seat in each of `slots`, in the first county that has them all."""
-
-    candidate_id: str
-    slots: frozenset[int]
-    county_codes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Holding:
     """What a candidate has in the session already, held or confirmed: always one county."""
 
     county_code: str
     slots: frozenset[int]
+
+    @property
+    def keys(self) -> frozenset[SeatKey]:
+        """Its ledger rows."""
+        return frozenset(SeatKey(self.county_code, slot) for slot in self.slots)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A candidate wants a seat in each of `slots`, in the first county that has them all.
+
+    `gives_up` is what the order has that the claim is about. What it has and wants is kept, so
+    a full slot in which it sits is no obstacle. A claim without slots only gives up.
+    """
+
+    candidate_id: str
+    slots: frozenset[int]
+    county_codes: tuple[str, ...]
+    gives_up: Holding | None = None
+
+    def new_slots(self, county_code: str) -> frozenset[int]:
+        """The slots in which it needs a seat that it does not have, in this county."""
+        given = self.gives_up
+        if given is None or given.county_code != county_code:
+            return self.slots
+        return self.slots - given.slots
+
+    def freed(self, county_code: str) -> frozenset[SeatKey]:
+        """The rows that get a seat back when it is granted in this county."""
+        if self.gives_up is None:
+            return frozenset()
+        return self.gives_up.keys - Holding(county_code, self.slots).keys
 
 
 @dataclass(frozen=True)
@@ -62,63 +86,92 @@ class AlreadyEnrolled:
 
 
 @dataclass(frozen=True)
+class OnlyOnce:
+    """The candidate sits already, and the session takes no additions."""
+
+
+@dataclass(frozen=True)
 class TooManyCourses:
     """With what the candidate has it would be more courses than this."""
 
     limit: int
 
 
-Decision = Granted | SoldOut | AlreadyEnrolled | TooManyCourses
+Decision = Granted | SoldOut | AlreadyEnrolled | OnlyOnce | TooManyCourses
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A session's limits of what one candidate may have."""
+
+    max_courses: int
+    # Who has an order may add no courses.
+    single_submission: bool = False
 
 
 def seat_keys(claims: Iterable[Claim]) -> list[SeatKey]:
-    """The ledger rows that decide these claims, in the one order in which rows are locked."""
-    return sorted(
-        {
-            SeatKey(county_code, slot)
-            for claim in claims
-            for county_code in claim.county_codes
-            for slot in claim.slots
-        }
-    )
-
-
-def allocate(
-    claims: Sequence[Claim],
-    free: Mapping[SeatKey, int],
-    holdings: Mapping[str, Holding],
-    max_courses: int,
-) -> list[Decision]:
-    """Decide every claim, the first come first; the answer is in the order of `claims`.
-
-    `holdings` by candidate id. A later claim sees what an earlier one of the batch has taken,
-    of the seats and of the same candidate. A key missing in `free` has no seat.
-    """
-    left = dict(free)
-    held = dict(holdings)
-    decisions: list[Decision] = []
+    """The ledger rows that these claims take or free, in the one order in which rows are locked."""
+    keys: set[SeatKey] = set()
     for claim in claims:
-        decision = decide(claim, left, held.get(claim.candidate_id), max_courses)
+        if claim.gives_up is not None:
+            keys |= claim.gives_up.keys
+        for county_code in claim.county_codes:
+            keys.update(SeatKey(county_code, slot) for slot in claim.slots)
+    return sorted(keys)
+
+
+class Allocation:
+    """A batch as it is decided: each claim sees what those before it have taken and freed.
+
+    `holdings` by candidate id. A key missing in `free` has no seat.
+    """
+
+    def __init__(
+        self, free: Mapping[SeatKey, int], holdings: Mapping[str, Holding], rules: Rules
+    ) -> None:
+        self._left = dict(free)
+        self._holdings = dict(holdings)
+        self._rules = rules
+
+    def decide(self, claim: Claim) -> Decision:
+        """Decide the next claim, and give it its seats when it is granted."""
+        holding = self._holdings.get(claim.candidate_id)
+        decision = decide(claim, self._left, holding, self._rules)
         if isinstance(decision, Granted):
-            _take(claim, decision.county_code, left, held)
-        decisions.append(decision)
-    return decisions
+            self._take(claim, decision.county_code)
+        return decision
+
+    def decide_hopeless(self, claim: Claim, surely_full: Mapping[SeatKey, int]) -> Decision:
+        """Refuse a claim that `is_hopeless` by what was free a moment ago."""
+        return decide(claim, surely_full, self._holdings.get(claim.candidate_id), self._rules)
+
+    def _take(self, claim: Claim, county_code: str) -> None:
+        for slot in claim.new_slots(county_code):
+            self._left[SeatKey(county_code, slot)] -= 1
+        for key in claim.freed(county_code):
+            self._left[key] += 1
+        rest = _rest(self._holdings.pop(claim.candidate_id, None), claim.gives_up)
+        if slots := claim.slots | (rest.slots if rest else frozenset()):
+            self._holdings[claim.candidate_id] = Holding(county_code, slots)
 
 
 def decide(
-    claim: Claim, left: Mapping[SeatKey, int], holding: Holding | None, max_courses: int
+    claim: Claim, left: Mapping[SeatKey, int], holding: Holding | None, rules: Rules
 ) -> Decision:
     """Decide one claim by what is left and what its candidate holds; takes nothing."""
     counties = claim.county_codes
-    if holding is not None:
-        if holding.county_code not in counties or holding.slots & claim.slots:
-            return AlreadyEnrolled(holding.county_code)
-        if len(holding.slots) + len(claim.slots) > max_courses:
-            return TooManyCourses(max_courses)
-        counties = (holding.county_code,)
+    rest = _rest(holding, claim.gives_up)
+    if rest is not None:
+        if rest.county_code not in counties or rest.slots & claim.slots:
+            return AlreadyEnrolled(rest.county_code)
+        if rules.single_submission and claim.gives_up is None:
+            return OnlyOnce()
+        if len(rest.slots) + len(claim.slots) > rules.max_courses:
+            return TooManyCourses(rules.max_courses)
+        counties = (rest.county_code,)
     full: list[tuple[str, tuple[int, ...]]] = []
     for county_code in counties:
-        lacking = full_slots(claim.slots, county_code, left)
+        lacking = full_slots(claim.new_slots(county_code), county_code, left)
         if not lacking:
             return Granted(county_code)
         full.append((county_code, lacking))
@@ -135,16 +188,14 @@ def full_slots(
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:
     """Whether each county of a claim lacks a seat; one of which nothing is known does not."""
     return all(
-        any(free.get(SeatKey(county_code, slot), 1) < 1 for slot in claim.slots)
+        any(free.get(SeatKey(county_code, slot), 1) < 1 for slot in claim.new_slots(county_code))
         for county_code in claim.county_codes
     )
 
 
-def _take(
-    claim: Claim, county_code: str, left: dict[SeatKey, int], held: dict[str, Holding]
-) -> None:
-    for slot in claim.slots:
-        left[SeatKey(county_code, slot)] -= 1
-    before = held.get(claim.candidate_id)
-    slots = claim.slots | (before.slots if before else frozenset())
-    held[claim.candidate_id] = Holding(county_code, slots)
+def _rest(holding: Holding | None, given_up: Holding | None) -> Holding | None:
+    """What a candidate has besides what is given up."""
+    if holding is None or given_up is None:
+        return holding
+    slots = holding.slots - given_up.slots
+    return Holding(holding.county_code, slots) if slots else None

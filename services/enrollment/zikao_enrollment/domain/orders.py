@@ -9,7 +9,7 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.allocation import SeatChange, SeatKey
+from zikao_enrollment.domain.allocation import Holding, SeatChange, SeatKey
 from zikao_enrollment.domain.order_states import HOLDING_STATES, OrderAction, OrderState
 from zikao_enrollment.domain.timetable import Session, Track
 
@@ -85,10 +85,34 @@ class Order:
         """Whether its seats are held and not yet paid."""
         return self.state in HOLDING_STATES
 
+    def require_hold(self, now: datetime) -> None:
+        """Raise DomainError HOLD_EXPIRED for one that was not paid before its deadline."""
+        if self.state is not OrderState.CONFIRMED and now >= self.held_until:
+            raise DomainError("HOLD_EXPIRED", held_until=self.held_until.isoformat())
+
+    @property
+    def is_seated(self) -> bool:
+        """Whether it has seats, held or confirmed."""
+        return self.state is not OrderState.RELEASED
+
     @property
     def slots(self) -> frozenset[int]:
         """The slots of all its courses."""
         return frozenset(course.slot for course in self.courses)
+
+    @property
+    def holding(self) -> Holding:
+        """The seats of all its courses."""
+        return Holding(self.county_code, self.slots)
+
+    def has_seats_of(self, other: "Order | None") -> bool:
+        """Whether both have the same seats, for the same courses; an order without has none."""
+        return (
+            other is not None
+            and self.is_seated
+            and other.is_seated
+            and (self.county_code, self.courses) == (other.county_code, other.courses)
+        )
 
 
 class OrderEvent(NamedTuple):
@@ -101,13 +125,33 @@ class OrderEvent(NamedTuple):
     actor: str
 
 
-def seat_changes(orders: Iterable[Order], each: SeatChange) -> dict[SeatKey, SeatChange]:
-    """How the ledger of one session changes when every seat of `orders` changes by `each`."""
-    counts = Counter(SeatKey(order.county_code, slot) for order in orders for slot in order.slots)
-    return {
-        key: SeatChange(each.held * count, each.confirmed * count)
-        for key, count in sorted(counts.items())
-    }
+class Move(NamedTuple):
+    """One step of an order; `before` is None when it came to be by it."""
+
+    before: Order | None
+    after: Order
+    action: OrderAction
+    actor: str
+
+    @property
+    def event(self) -> OrderEvent:
+        """The line of history that it leaves."""
+        before = self.before.state if self.before else None
+        return OrderEvent(self.after.order_id, before, self.after.state, self.action, self.actor)
+
+
+def ledger_changes(moves: Iterable[Move]) -> dict[SeatKey, SeatChange]:
+    """How the ledger of one session changes by what its orders do, in the order of keys."""
+    held: Counter[SeatKey] = Counter()
+    confirmed: Counter[SeatKey] = Counter()
+    for move in moves:
+        for order, count in ((move.before, -1), (move.after, 1)):
+            if order is not None and order.is_seated:
+                for slot in order.slots:
+                    column = held if order.is_holding else confirmed
+                    column[SeatKey(order.county_code, slot)] += count
+    changes = {key: SeatChange(held[key], confirmed[key]) for key in {*held, *confirmed}}
+    return {key: change for key, change in sorted(changes.items()) if any(change)}
 
 
 def courses_in(session: Session, course_codes: Sequence[str]) -> tuple[OrderCourse, ...]:

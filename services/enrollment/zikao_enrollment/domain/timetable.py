@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
+from zikao_enrollment.domain.allocation import Rules
+
 
 class Track(StrEnum):
     """The two kinds of majors; each has its own enrollment window."""
@@ -101,6 +103,11 @@ class Session:
     def county_by_code(self) -> Mapping[str, County]:
         """Counties by 6-digit code."""
         return {county.code: county for county in self.counties}
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What one candidate may have."""
+        return Rules(self.max_courses, self.policies.single_submission)
 
     def capacities(self) -> dict[tuple[str, int], int]:
         """Seats by (county code, slot number)."""

@@ -15,10 +15,10 @@ from zikao_kit.idempotency import key_of, recall, run_once
 from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
-from zikao_enrollment.commands.submit_batch import Submission
 from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.choices import Choice, Plan
+from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store

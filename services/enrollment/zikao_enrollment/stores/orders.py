@@ -60,13 +60,13 @@ class OrderStore:
         """The order, locked until the transaction ends."""
         return next(iter(await self.lock([order_id])), None)
 
-    async def update_all(self, order_ids: Iterable[UUID], state: OrderState) -> None:
-        """Store where orders stand."""
-        await self._tx.execute("update_orders", list(order_ids), state)
+    async def update(self, orders: Sequence[Order]) -> None:
+        """Store where locked orders stand, their courses, county and fee."""
+        await self._tx.execute("update_orders", *columns(map(_changed, orders), 6))
 
-    async def update(self, order_id: UUID, state: OrderState, county_code: str) -> None:
-        """Store where an order stands, and in which county."""
-        await self._tx.execute("update_order", order_id, state, county_code)
+    async def begin_closing(self, order_id: UUID, lease: timedelta) -> None:
+        """Let a locked order be `closing` and the caller's for `lease`, by the database's clock."""
+        await self._tx.execute("begin_closing", order_id, lease)
 
     async def save_payment_code(self, order_id: UUID, payment_code: str) -> None:
         """Store the code with which an order is paid."""
@@ -103,6 +103,17 @@ def _row(order: Order) -> tuple[object, ...]:
     return (
         order.order_id,
         order.candidate_id,
+        order.county_code,
+        _array(str(course.slot) for course in order.courses),
+        _array(course.course_code for course in order.courses),
+        order.state,
+        order.fee_fen,
+    )
+
+
+def _changed(order: Order) -> tuple[object, ...]:
+    return (
+        order.order_id,
         order.county_code,
         _array(str(course.slot) for course in order.courses),
         _array(course.course_code for course in order.courses),

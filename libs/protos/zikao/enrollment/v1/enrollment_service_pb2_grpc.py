@@ -121,12 +121,13 @@ class EnrollmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitEnrollment(self, request, context):
-        """Takes seats for the courses and counties given, as SubmitPlan does.
+        """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
+        courses to it so, in the same county: an order of its own, with the fee of what was added.
 
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
-        UNAVAILABLE (safe to retry).
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
+        OVERLOADED, UNAVAILABLE (safe to retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

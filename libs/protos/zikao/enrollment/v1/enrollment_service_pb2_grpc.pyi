@@ -62,12 +62,13 @@ class EnrollmentServiceStub:
     Errors: PLAN_MISSING and those of SubmitEnrollment.
     """
     SubmitEnrollment: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitEnrollmentRequest, _enrollment_service_pb2.SubmitEnrollmentResponse]
-    """Takes seats for the courses and counties given, as SubmitPlan does.
+    """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
+    courses to it so, in the same county: an order of its own, with the fee of what was added.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
-    UNAVAILABLE (safe to retry).
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
+    OVERLOADED, UNAVAILABLE (safe to retry).
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]
     """The candidate's orders of a session, the newest first; none for a session that is
@@ -118,12 +119,13 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     Errors: PLAN_MISSING and those of SubmitEnrollment.
     """
     SubmitEnrollment: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitEnrollmentRequest, _enrollment_service_pb2.SubmitEnrollmentResponse]  # type: ignore[assignment]
-    """Takes seats for the courses and counties given, as SubmitPlan does.
+    """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
+    courses to it so, in the same county: an order of its own, with the fee of what was added.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
-    UNAVAILABLE (safe to retry).
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
+    OVERLOADED, UNAVAILABLE (safe to retry).
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """The candidate's orders of a session, the newest first; none for a session that is
@@ -201,12 +203,13 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_service_pb2.SubmitEnrollmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_service_pb2.SubmitEnrollmentResponse, _abc.Awaitable[_enrollment_service_pb2.SubmitEnrollmentResponse]]:
-        """Takes seats for the courses and counties given, as SubmitPlan does.
+        """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
+        courses to it so, in the same county: an order of its own, with the fee of what was added.
 
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, REQUEST_ID_REUSED, OVERLOADED,
-        UNAVAILABLE (safe to retry).
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
+        OVERLOADED, UNAVAILABLE (safe to retry).
         """
 
     @_abc_1.abstractmethod

@@ -53,6 +53,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The session has no enrollment window for the candidate's track."""
     ERROR_REASON_PAYMENT_CONTRADICTS: _ErrorReason.ValueType  # 13
     """Word of a payment came before with another order or another amount; nothing was stored."""
+    ERROR_REASON_SUBMISSION_ONLY_ONCE: _ErrorReason.ValueType  # 14
+    """The session takes no additions, and the candidate has an order already."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -90,4 +92,6 @@ ERROR_REASON_TRACK_NOT_OFFERED: ErrorReason.ValueType  # 12
 """The session has no enrollment window for the candidate's track."""
 ERROR_REASON_PAYMENT_CONTRADICTS: ErrorReason.ValueType  # 13
 """Word of a payment came before with another order or another amount; nothing was stored."""
+ERROR_REASON_SUBMISSION_ONLY_ONCE: ErrorReason.ValueType  # 14
+"""The session takes no additions, and the candidate has an order already."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -56,7 +56,7 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     ORDER_STATE_CONFIRMED: _OrderState.ValueType  # 3
     """Paid: the candidate is enrolled."""
     ORDER_STATE_CLOSING: _OrderState.ValueType  # 4
-    """The deadline passed; the platform is being told."""
+    """The deadline passed or the candidate cancelled; the platform is being told."""
     ORDER_STATE_RELEASED: _OrderState.ValueType  # 5
     """The seats went back."""
 
@@ -71,7 +71,7 @@ ORDER_STATE_PAYING: OrderState.ValueType  # 2
 ORDER_STATE_CONFIRMED: OrderState.ValueType  # 3
 """Paid: the candidate is enrolled."""
 ORDER_STATE_CLOSING: OrderState.ValueType  # 4
-"""The deadline passed; the platform is being told."""
+"""The deadline passed or the candidate cancelled; the platform is being told."""
 ORDER_STATE_RELEASED: OrderState.ValueType  # 5
 """The seats went back."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015

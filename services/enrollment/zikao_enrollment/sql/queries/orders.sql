@@ -33,10 +33,17 @@ ORDER BY order_id
 FOR UPDATE;
 
 -- name: update_orders
-UPDATE enrollment.enrollment_order SET state = $2 WHERE order_id = ANY ($1::uuid[]);
+UPDATE enrollment.enrollment_order
+SET county_code = given.county_code, slots = given.slots::integer[],
+    course_codes = given.course_codes::text[], state = given.state, fee_fen = given.fee_fen
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+    AS given (order_id, county_code, slots, course_codes, state, fee_fen)
+WHERE enrollment_order.order_id = given.order_id;
 
--- name: update_order
-UPDATE enrollment.enrollment_order SET state = $2, county_code = $3 WHERE order_id = $1;
+-- name: begin_closing
+UPDATE enrollment.enrollment_order
+SET state = 'closing', lease_until = clock_timestamp() + $2::interval
+WHERE order_id = $1;
 
 -- name: save_payment_code
 UPDATE enrollment.enrollment_order SET payment_code = $2 WHERE order_id = $1;

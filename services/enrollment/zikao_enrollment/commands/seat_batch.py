@@ -1,0 +1,174 @@
+"""Takes, changes and gives back the seats of many candidates in one transaction (DESIGN 4).
+
+Decided here on locked rows rather than in one SQL statement: the locks are the same, and the
+decision is a pure function that can be tested by itself (`domain.allocation`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.commands.store_moves import store_moves
+from zikao_enrollment.domain.allocation import (
+    Allocation,
+    AlreadyEnrolled,
+    Claim,
+    Decision,
+    Granted,
+    OnlyOnce,
+    SeatKey,
+    SoldOut,
+    TooManyCourses,
+    is_hopeless,
+    seat_keys,
+)
+from zikao_enrollment.domain.orders import Candidate, Move, Order
+from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.domain.wishes import Submission, Wish, claim_of, granted
+from zikao_enrollment.store import Store
+
+
+class Locked(NamedTuple):
+    """The rows that a batch is about and that exist, locked: first orders, then candidates."""
+
+    orders: Mapping[UUID, Order]
+    candidates: Mapping[UUID, Candidate]
+
+
+async def seat_batch(
+    store: Store,
+    session: Session,
+    locked: Locked,
+    wishes: Sequence[Wish],
+    now: datetime,
+    *,
+    surely_full: Mapping[SeatKey, int] | None = None,
+) -> list[Order | DomainError]:
+    """Decide every wish, the first come first; the answers are in their order.
+
+    An answer is the order as it is then, or the reason of the refusal, as the methods state
+    them. `locked` are the candidates of the wishes, and the orders that they name, all of this
+    session. `surely_full` are free seats as of less than a second ago: a submission that finds
+    no county in them is refused without waiting for the ledger rows that everybody wants.
+    """
+    wishes = await _with_plans(store, session, wishes)
+    batch = _Batch(session, locked.candidates, dict(locked.orders), now)
+    drafts = [batch.draft(wish) for wish in wishes]
+    claims = [draft for draft in drafts if isinstance(draft, Claim)]
+    if not claims:
+        return [draft for draft in drafts if not isinstance(draft, Claim)]
+    # The candidates are locked: what they have cannot change until the end.
+    people = {UUID(claim.candidate_id) for claim in claims}
+    holdings = await store.seats.list_holdings(session.code, people)
+    hopeless = surely_full or {}
+    hopeful = [claim for claim in claims if not _is_hopeless(claim, hopeless)]
+    free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
+    allocation = Allocation(free, holdings, session.rules)
+    answers = [
+        batch.decide(wish, draft, allocation, hopeless)
+        for wish, draft in zip(wishes, drafts, strict=True)
+    ]
+    if batch.moves:
+        await store_moves(store, session.code, batch.moves, now)
+    return answers
+
+
+@dataclass
+class _Batch:
+    """A batch while it is decided: its orders as they are by now, and what moved them."""
+
+    session: Session
+    candidates: Mapping[UUID, Candidate]
+    orders: dict[UUID, Order]
+    now: datetime
+    moves: list[Move] = field(default_factory=list)
+
+    def draft(self, wish: Wish) -> Claim | Order | DomainError:
+        """What a wish claims, or its answer when no seat can change that."""
+        candidate, order = self.candidates.get(wish.candidate_id), self.orders.get(wish.order_id)
+        try:
+            return claim_of(self.session, wish, candidate, order, self.now)
+        except DomainError as refusal:
+            return refusal
+
+    def decide(
+        self,
+        wish: Wish,
+        draft: Claim | Order | DomainError,
+        allocation: Allocation,
+        surely_full: Mapping[SeatKey, int],
+    ) -> Order | DomainError:
+        """The answer to the next wish."""
+        if wish.order_id in self.orders:
+            # Another wish of the batch may have moved the order.
+            draft = self.draft(wish)
+        if not isinstance(draft, Claim):
+            return draft
+        if _is_hopeless(draft, surely_full):
+            decision = allocation.decide_hopeless(draft, surely_full)
+        else:
+            decision = allocation.decide(draft)
+        if not isinstance(decision, Granted):
+            return _refusal(self.session, decision)
+        order, county_code = self.orders.get(wish.order_id), decision.county_code
+        move = granted(self.session, wish, order, county_code, self.now)
+        if order is not None:
+            self.orders[wish.order_id] = move.after
+        self.moves.append(move)
+        return move.after
+
+
+def _is_hopeless(claim: Claim, surely_full: Mapping[SeatKey, int]) -> bool:
+    """Whether a claim may be refused without the ledger; one that gives up seats never is."""
+    return claim.gives_up is None and is_hopeless(claim, surely_full)
+
+
+async def _with_plans(store: Store, session: Session, wishes: Sequence[Wish]) -> Sequence[Wish]:
+    """Give submissions without a choice that of the saved plan, where there is one."""
+    planned = [
+        wish.candidate_id for wish in wishes if isinstance(wish, Submission) and wish.choice is None
+    ]
+    if not planned:
+        return wishes
+    plans = await store.candidates.list_plans(session.code, planned)
+    return [
+        replace(wish, choice=plan.choice)
+        if isinstance(wish, Submission)
+        and wish.choice is None
+        and (plan := plans.get(wish.candidate_id))
+        else wish
+        for wish in wishes
+    ]
+
+
+def _refusal(session: Session, decision: Decision) -> DomainError:
+    match decision:
+        case SoldOut(full):
+            return _sold_out(session, full)
+        case AlreadyEnrolled(county_code):
+            return DomainError("ALREADY_ENROLLED", county_code=county_code)
+        case OnlyOnce():
+            return DomainError("SUBMISSION_ONLY_ONCE")
+        case TooManyCourses(limit):
+            return DomainError("TOO_MANY_COURSES", limit=limit)
+        case _:
+            raise AssertionError(decision)
+
+
+def _sold_out(session: Session, full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
+    """SOLD_OUT with the full slots of every county, as the contract says.
+
+    `full` is "510104:1,2;510105:1" then, `detail` "锦江区第1、2场；青羊区第1场".
+    """
+    counties = [(code, [str(slot) for slot in slots]) for code, slots in full]
+    return DomainError(
+        "SOLD_OUT",
+        full=";".join(f"{code}:{','.join(slots)}" for code, slots in counties),
+        detail="；".join(
+            f"{session.county_by_code[code].name}第{'、'.join(slots)}场" for code, slots in counties
+        ),
+    )

@@ -1,0 +1,50 @@
+"""Stores what has become of orders: their rows, their seats, the ledger, their history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from zikao_enrollment.domain.orders import Move, Order, ledger_changes
+from zikao_enrollment.store import Store
+
+
+async def store_moves(
+    store: Store, session_code: str, moves: Sequence[Move], now: datetime
+) -> None:
+    """Store moves of orders of one session, in the order in which they were made.
+
+    The caller has locked the orders, their candidates, then the ledger rows whose counts change.
+    """
+    before: dict[UUID, Order | None] = {}
+    after: dict[UUID, Order] = {}
+    for move in moves:
+        before.setdefault(move.after.order_id, move.before)
+        after[move.after.order_id] = move.after
+    if new := [order for order_id, order in after.items() if before[order_id] is None]:
+        await store.orders.insert(new)
+    if known := [order for order_id, order in after.items() if before[order_id] is not None]:
+        await store.orders.update(known)
+    await _seat(store, session_code, before, after)
+    if changes := ledger_changes(moves):
+        await store.seats.change(session_code, changes)
+    await store.orders.insert_events([move.event for move in moves], now)
+
+
+async def _seat(
+    store: Store,
+    session_code: str,
+    before: dict[UUID, Order | None],
+    after: dict[UUID, Order],
+) -> None:
+    """Let orders leave the seats that they have no more, and take those that they have now."""
+    moved = [each for each in after.values() if not each.has_seats_of(before[each.order_id])]
+    left = [
+        known for each in moved if (known := before[each.order_id]) is not None and known.is_seated
+    ]
+    if left:
+        await store.seats.delete_sittings(order.order_id for order in left)
+        people = sorted({order.candidate_id for order in left})
+        await store.seats.delete_empty_enrollments(session_code, people)
+    if taken := [order for order in moved if order.is_seated]:
+        await store.seats.insert_enrollments(session_code, taken)
+        await store.seats.insert_sittings(session_code, taken)

@@ -1,0 +1,145 @@
+"""What candidates want of seats: to take them, to change them, to give them back.
+
+Pure: what a wish claims, whatever is free, and the order that it makes when it is granted.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.domain.allocation import Claim
+from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
+from zikao_enrollment.domain.order_states import (
+    STATE_NAMES_ZH,
+    OrderAction,
+    OrderState,
+    next_state,
+)
+from zikao_enrollment.domain.orders import Candidate, Move, NotYetKnown, Order, courses_in
+from zikao_enrollment.domain.timetable import Session
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A candidate wants seats: for a choice, or for the saved plan when there is none."""
+
+    order_id: UUID
+    candidate_id: UUID
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A candidate wants other seats for an order that is not paid."""
+
+    order_id: UUID
+    candidate_id: UUID
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """A candidate wants an order no more; `closed`: the platform takes no money for it now."""
+
+    order_id: UUID
+    candidate_id: UUID
+    closed: bool = False
+
+
+Wish = Submission | Change | Cancellation
+
+
+def claim_of(
+    session: Session, wish: Wish, candidate: Candidate | None, order: Order | None, now: datetime
+) -> Claim | Order:
+    """What a wish claims; an order when it has been fulfilled already, as that stands.
+
+    `order` is the one that the wish names, as it is now; None for a submission. Raises
+    DomainError: why it cannot be fulfilled whatever is free, as SubmitEnrollment, ChangeOrder
+    and CancelOrder state it.
+    """
+    if isinstance(wish, Cancellation):
+        return _cancelling(wish, order)
+    if isinstance(wish, Change):
+        require_changeable(order, now)
+    choice = require_choice(session, candidate, wish.choice, now)
+    slots = frozenset(session.course_by_code[code].slot for code in choice.course_codes)
+    holding = order.holding if order else None
+    return Claim(str(wish.candidate_id), slots, choice.county_codes, holding)
+
+
+def granted(
+    session: Session, wish: Wish, order: Order | None, county_code: str, now: datetime
+) -> Move:
+    """What becomes of the order of a wish whose claim was granted in a county."""
+    actor = str(wish.candidate_id)
+    if isinstance(wish, Submission):
+        return Move(None, _new(session, wish, county_code, now), OrderAction.SUBMIT, actor)
+    assert order is not None
+    if isinstance(wish, Change):
+        after = replace(
+            order,
+            state=next_state(order.state, OrderAction.CHANGE),
+            county_code=county_code,
+            courses=courses_in(session, wish.choice.course_codes),
+            fee_fen=session.fee_fen * len(wish.choice.course_codes),
+        )
+        return Move(order, after, OrderAction.CHANGE, actor)
+    action = _giving_back(order)
+    after = replace(order, state=next_state(order.state, action))
+    return Move(order, after, action, actor)
+
+
+def require_choice(
+    session: Session, candidate: Candidate | None, choice: Choice | None, now: datetime
+) -> Choice:
+    """The choice, if the candidate may have it now whatever is free; raises the first problem."""
+    if candidate is None:
+        raise NotYetKnown
+    candidate.require_eligible()
+    if closed := window_error(session, candidate.track, now):
+        raise closed
+    if choice is None:
+        raise DomainError("PLAN_MISSING")
+    if problems := choice_problems(session, candidate.track, choice):
+        raise problems[0].error
+    return choice
+
+
+def require_changeable(order: Order | None, now: datetime) -> None:
+    """Raise HOLD_EXPIRED or STATE_NOT_ALLOWED unless it is held, and not by a payment."""
+    assert order is not None
+    order.require_hold(now)
+    next_state(order.state, OrderAction.CHANGE)
+
+
+def _cancelling(wish: Cancellation, order: Order | None) -> Claim | Order:
+    assert order is not None
+    closing = order.state is OrderState.CLOSING
+    if order.state is OrderState.RELEASED or (closing and not wish.closed):
+        return order
+    if next_state(order.state, _giving_back(order)) is not OrderState.RELEASED:
+        # A payment is open: its seats are given back once the platform has closed it.
+        raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[order.state])
+    return Claim(str(wish.candidate_id), frozenset(), (order.county_code,), order.holding)
+
+
+def _giving_back(order: Order) -> OrderAction:
+    return OrderAction.CLOSE if order.state is OrderState.CLOSING else OrderAction.CANCEL
+
+
+def _new(session: Session, wish: Submission, county_code: str, now: datetime) -> Order:
+    assert wish.choice is not None
+    return Order(
+        order_id=wish.order_id,
+        session_code=session.code,
+        candidate_id=wish.candidate_id,
+        county_code=county_code,
+        courses=courses_in(session, wish.choice.course_codes),
+        state=OrderState.HELD,
+        fee_fen=session.fee_fen * len(wish.choice.course_codes),
+        held_until=now + session.hold,
+        created_at=now,
+    )
