@@ -12,8 +12,8 @@ help: ## list the targets
 setup: ## make .venv and install the locked dependencies (the others call it)
 	@scripts/setup
 
-test: setup ## run all tests (PYTEST_ARGS="-k seats" for a part)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## run all tests, a process a core (PYTEST_ARGS="-k seats" for a part)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)
