@@ -16,6 +16,10 @@ from zikao.enrollment.v1 import (
     enrollment_feed_service_pb2_grpc,
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
+    office_audit_service_pb2,
+    office_audit_service_pb2_grpc,
+    office_service_pb2,
+    office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
 )
@@ -100,6 +104,8 @@ _ENROLLMENT = (
     enrollment_service_pb2.DESCRIPTOR,
     order_service_pb2.DESCRIPTOR,
     enrollment_session_pb2.DESCRIPTOR,
+    office_audit_service_pb2.DESCRIPTOR,
+    office_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
     arrangement_service_pb2.DESCRIPTOR,
@@ -158,6 +164,8 @@ class ZikaoClient:
             enrollment
         )
         self.enrollment_sessions = enrollment_session_grpc.SessionServiceStub(enrollment)
+        self.offices = office_service_pb2_grpc.OfficeServiceStub(enrollment)
+        self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
         self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)

@@ -11,26 +11,36 @@ from support.authorisation import (
     Named,
     NobodysData,
     OwnOnly,
+    Scoped,
     Someone,
     methods_of,
     require_admitted,
     require_entries,
     require_fitting,
     require_own,
+    require_scope,
     short_name,
 )
-from support.enrollment_people import choice, hold, open_enrollment
+from support.enrollment_people import JINJIANG, QINGYANG, choice, hold, open_enrollment
 from support.enrollment_service import Installation
 from support.service import new_id
 from support.service_databases import ServiceDatabases
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import order_service_pb2 as order_pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 METHODS = methods_of("zikao.enrollment.v1")
 CERTIFICATES = ("operator", "payment-platform", "portal", "registration", "scanner", "tickets")
-STAFF = ("county_officer", "city_officer", "province_officer", "auditor")
+STAFF = (
+    ("county_officer", JINJIANG),
+    ("county_officer", QINGYANG),
+    ("city_officer", "5101"),
+    ("city_officer", "5107"),
+    ("province_officer", "51"),
+    ("auditor", "51"),
+)
 
 
 @dataclass
@@ -39,11 +49,34 @@ class World:
 
     everybody: list[Someone]
     orders: dict[str, str]
+    action_id: str
 
     @property
     def candidate(self) -> Someone:
         """Whose order is the "own" one."""
         return next(who for who in self.everybody if who.role == "candidate")
+
+
+def same_seats() -> offices.ChangeCapacitiesRequest:
+    """Sets seats as they are."""
+    seat = offices.SeatCapacity(county_code=JINJIANG, slot=1, capacity=2)
+    return offices.ChangeCapacitiesRequest(
+        request_id=new_id(),
+        session_code="22.1",
+        county_prefix=JINJIANG,
+        capacities=offices.SeatCapacities(seats=[seat]),
+    )
+
+
+def closing() -> offices.CloseEnrollmentRequest:
+    """Closes a course in a county."""
+    return offices.CloseEnrollmentRequest(
+        request_id=new_id(),
+        session_code="22.1",
+        county_prefix=JINJIANG,
+        course_code="00002",
+        reason="考点维修",
+    )
 
 
 ENTRIES: dict[str, Entry] = {
@@ -70,6 +103,24 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), order_id=world.orders[owner]
         )
     ),
+    "OfficeService.ChangeCapacities": Scoped(lambda _: same_seats()),
+    "OfficeService.CloseEnrollment": Scoped(lambda _: closing()),
+    "OfficeService.OpenEnrollment": Scoped(
+        lambda _: offices.OpenEnrollmentRequest(
+            request_id=new_id(), session_code="22.1", county_prefix=JINJIANG, course_code="00002"
+        )
+    ),
+    "OfficeService.DecideOfficeAction": Scoped(
+        lambda world: offices.DecideOfficeActionRequest(
+            request_id=new_id(),
+            action_id=world.action_id,
+            decision=offices.OFFICE_DECISION_REJECT,
+        )
+    ),
+    "OfficeService.ListOfficeActions": Scoped(
+        lambda _: offices.ListOfficeActionsRequest(county_prefix=JINJIANG)
+    ),
+    "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
     "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
 }
 
@@ -85,7 +136,10 @@ async def world(
             "own": (await hold(running, 1)).order_id,
             "other": (await hold(running, 2)).order_id,
         }
-        yield World(await _everybody(running), orders)
+        city = await running.officer("5101")
+        await city.call(closing())
+        action = (await city.call(same_seats())).action
+        yield World(await _everybody(running), orders, action.action_id)
         dsn = running.dsn
     await service_databases.drop(dsn)
 
@@ -97,9 +151,12 @@ async def _everybody(running: Installation) -> list[Someone]:
     candidate = Someone("candidate", await running.candidate(1), "portal", "candidate")
     staff = [
         Someone(
-            role, await running.caller("portal", token=running.token(new_id(), role)), role=role
+            f"{role} of {scope}",
+            await running.caller("portal", token=running.token(new_id(), role, scope=scope)),
+            role=role,
+            scope=scope,
         )
-        for role in STAFF
+        for role, scope in STAFF
     ]
     return [*services, candidate, *staff]
 
@@ -117,9 +174,20 @@ async def test_the_contract_says_who_is_let_in(world: World, method: MethodDescr
     await require_admitted(method, world.everybody)
 
 
-@pytest.mark.parametrize(
-    "method", [m for m in METHODS if isinstance(ENTRIES.get(short_name(m)), Named)], ids=short_name
-)
+def methods_with(kind: type[Entry]) -> list[MethodDescriptor]:
+    """The methods whose entry is of a kind."""
+    return [method for method in METHODS if isinstance(ENTRIES.get(short_name(method)), kind)]
+
+
+@pytest.mark.parametrize("method", methods_with(Scoped), ids=short_name)
+async def test_officers_keep_to_their_scope(world: World, method: MethodDescriptor) -> None:
+    """The county's, its city's and its province's officers reach it; nobody else's do."""
+    entry = ENTRIES[short_name(method)]
+    assert isinstance(entry, Scoped)
+    await require_scope(method, lambda: entry.build(world), JINJIANG, world.everybody)
+
+
+@pytest.mark.parametrize("method", methods_with(Named), ids=short_name)
 async def test_nobody_reaches_what_is_anothers(world: World, method: MethodDescriptor) -> None:
     """A candidate gets to the own order; another's is not there."""
     entry = ENTRIES[short_name(method)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import grpc
@@ -100,10 +100,27 @@ class Installation:
         """The operator, at the payment platform."""
         return await self.caller("operator", self.platform_port)
 
-    def token(self, subject: str, role: str = "candidate", age: timedelta = timedelta(0)) -> str:
+    async def officer(self, scope: str, subject: str = "") -> Caller:
+        """An officer of the office with this code, through a portal."""
+        role = {2: "province_officer", 4: "city_officer", 6: "county_officer"}[len(scope)]
+        token = self.token(subject or str(uuid4()), role, scope=scope)
+        return await self.caller("portal", token=token)
+
+    async def auditor(self, scope: str = "51") -> Caller:
+        """An auditor, through a portal."""
+        token = self.token(str(uuid4()), "auditor", scope=scope)
+        return await self.caller("portal", token=token)
+
+    def token(
+        self,
+        subject: str,
+        role: str = "candidate",
+        age: timedelta = timedelta(0),
+        scope: str = "51",
+    ) -> str:
         """An access token issued `age` ago."""
         clock = FixedClock(self.now() - age)
-        return TokenIssuer(KEY_ID, _KEY, clock, TOKEN_LIFETIME).issue(subject, role, "51").token
+        return TokenIssuer(KEY_ID, _KEY, clock, TOKEN_LIFETIME).issue(subject, role, scope).token
 
     def now(self) -> datetime:
         """The time of the installation."""

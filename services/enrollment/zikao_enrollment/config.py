@@ -19,6 +19,9 @@ BATCHES_IN_FLIGHT = 2
 # What is known of seats is never older than a second (DOMAIN section 4): read twice as often.
 BOARD_SECONDS = 0.5
 POLL_SECONDS = 1.0
+# An act that waits for a second officer: over a night, not over a weekend.
+OFFICE_ACTION_HOURS = 24.0
+LONGEST_OFFICE_ACTION_HOURS = 24.0 * 14
 BIGGEST_BATCH = 10_000
 
 
@@ -34,6 +37,7 @@ class EnrollmentConfig:
     batches_in_flight: int = BATCHES_IN_FLIGHT
     board_seconds: float = BOARD_SECONDS
     poll_seconds: float = POLL_SECONDS
+    office_action_hours: float = OFFICE_ACTION_HOURS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -45,6 +49,7 @@ class EnrollmentConfig:
             batches_in_flight=(1, self.database.pool_max),
             board_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
+            office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
         )
         if self.database.pool_max <= self.batches_in_flight:
             raise ValueError("database.pool_max must be greater than batches_in_flight")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -13,6 +14,10 @@ from zikao.enrollment.v1 import (
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
     errors_pb2,
+    office_audit_service_pb2,
+    office_audit_service_pb2_grpc,
+    office_service_pb2,
+    office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
     session_service_pb2,
@@ -46,6 +51,8 @@ from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
 from zikao_enrollment.rpc.notifications import NotificationRpc
+from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
+from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.showcase import Showcase
@@ -135,6 +142,7 @@ def _parts(
         payment_gate=gate,
         till=till,
         withdrawals=Withdrawals(db, clock, gate, till),
+        office_action_lifetime=timedelta(hours=config.office_action_hours),
     )
 
 
@@ -177,5 +185,12 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             enrollment_feed_service_pb2,
             "EnrollmentFeedService",
             FeedRpc(parts),
+        ),
+        definition(office_service_pb2_grpc, office_service_pb2, "OfficeService", OfficeRpc(parts)),
+        definition(
+            office_audit_service_pb2_grpc,
+            office_audit_service_pb2,
+            "OfficeAuditService",
+            OfficeAuditRpc(parts),
         ),
     ]

@@ -1,6 +1,7 @@
 """What the methods of the service work with, put together by `main`."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
@@ -32,3 +33,4 @@ class Parts:
     payment_gate: PaymentGate
     till: Till
     withdrawals: Withdrawals
+    office_action_lifetime: timedelta

@@ -4,15 +4,28 @@ from zikao_kit.db import Transaction
 
 from zikao_enrollment.stores.candidates import CandidateStore
 from zikao_enrollment.stores.money import MoneyStore
+from zikao_enrollment.stores.office_actions import OfficeActionStore
+from zikao_enrollment.stores.office_audit import OfficeAuditStore
 from zikao_enrollment.stores.orders import OrderStore
 from zikao_enrollment.stores.seats import SeatStore
+from zikao_enrollment.stores.sessions import SessionStore
 
 
 class Store:
-    """The stores that enrolling and paying work with; sessions have `SessionStore`."""
+    """The stores that enrolling and paying work with."""
 
     def __init__(self, tx: Transaction) -> None:
         self.candidates = CandidateStore(tx)
         self.seats = SeatStore(tx)
         self.orders = OrderStore(tx)
         self.money = MoneyStore(tx)
+        self.sessions = SessionStore(tx)
+
+
+class OfficeStore:
+    """The stores that offices' acts work with."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.sessions = SessionStore(tx)
+        self.actions = OfficeActionStore(tx)
+        self.audit = OfficeAuditStore(tx)

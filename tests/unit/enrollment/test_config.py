@@ -29,6 +29,7 @@ def config(**changes: Any) -> EnrollmentConfig:
         ("batches_in_flight", 4),
         ("board_seconds", 0),
         ("poll_seconds", -1),
+        ("office_action_hours", 400),
     ],
 )
 def test_nonsense_is_refused_by_name(field: str, value: float) -> None:

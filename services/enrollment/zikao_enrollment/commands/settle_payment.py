@@ -1,6 +1,6 @@
 """Settles a payment that has arrived: it confirms its order, or it is owed back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from zikao_enrollment.commands.store_moves import store_moves
 from zikao_enrollment.domain.allocation import Allocation, Claim, Granted, seat_keys
 from zikao_enrollment.domain.board import AppliedSession
+from zikao_enrollment.domain.closings import Closings, closing_error
 from zikao_enrollment.domain.money import Disposition, Payment, disposition, flag_of
 from zikao_enrollment.domain.order_states import OrderAction, next_state
 from zikao_enrollment.domain.orders import ACTIVE, Move, Order, ledger_changes
@@ -94,10 +95,19 @@ async def _seat_again(store: Store, session: Session, order: Order) -> Order | N
     claim = Claim(str(order.candidate_id), order.slots, counties)
     holdings = await store.seats.list_holdings(session.code, ids)
     free = await store.seats.lock(session.code, seat_keys([claim]))
+    # Read under the seats' locks: who closes something locks all seats first.
+    closings = (await store.sessions.closings([session.code])).get(session.code, {})
+    claim = replace(claim, county_codes=_open(closings, counties, order))
     decision = Allocation(free, holdings, session.rules).decide(claim)
     if not isinstance(decision, Granted):
         return None
     return replace(order, county_code=decision.county_code)
+
+
+def _open(closings: Closings, counties: Sequence[str], order: Order) -> tuple[str, ...]:
+    """The counties that offices have not closed for an order's courses."""
+    codes = [each.course_code for each in order.courses]
+    return tuple(each for each in counties if closing_error(closings, each, codes) is None)
 
 
 def _is_offered(session: Session, order: Order) -> bool:

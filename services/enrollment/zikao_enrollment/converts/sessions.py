@@ -14,6 +14,7 @@ from zikao.enrollment.v1 import (
 from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.board import SeatRow
+from zikao_enrollment.domain.closings import Closed
 from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Slot, Track, Window
 
 _TRACK = "TRACK_"
@@ -110,6 +111,14 @@ def timetable_to_pb(session: Session) -> enrollment_service_pb2.GetTimetableResp
         windows=[window_to_pb(window) for window in session.windows],
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
+        closings=[closing_to_pb(*each) for each in sorted(session.closings.items())],
+    )
+
+
+def closing_to_pb(closed: Closed, reason: str) -> types_pb2.Closing:
+    """What an office has closed."""
+    return types_pb2.Closing(
+        county_prefix=closed.county_prefix, course_code=closed.course_code, reason=reason
     )
 
 

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from zikao_kit.errors import DomainError, FieldProblem
 
+from zikao_enrollment.domain.closings import closing_error
 from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 
 COURSES_FIELD = "choice.course_codes"
@@ -58,6 +59,18 @@ def choice_problems(session: Session, track: Track, choice: Choice) -> list[Prob
     ]
 
 
+def without_closed(session: Session, choice: Choice) -> Choice:
+    """The choice without the counties that offices have closed for it, unless that is all."""
+    if not session.closings:
+        return choice
+    left = tuple(
+        code
+        for code in choice.county_codes
+        if closing_error(session.closings, code, choice.course_codes) is None
+    )
+    return replace(choice, county_codes=left) if left else choice
+
+
 def window_error(
     session: Session, track: Track, now: datetime, *, early: bool = False
 ) -> DomainError | None:
@@ -88,7 +101,7 @@ def _course_problems(session: Session, track: Track, choice: Choice) -> Iterator
     for code in choice.course_codes:
         course = session.course_by_code.get(code)
         if course is None or track not in course.tracks:
-            error = DomainError("COURSE_UNAVAILABLE", course_code=code)
+            error = DomainError("COURSE_UNAVAILABLE", course_code=code, detail="本次不开考")
             yield Problem(error, COURSES_FIELD, f"课程{code}本次不开考")
 
 
@@ -107,5 +120,10 @@ def _slot_problems(session: Session, choice: Choice) -> Iterator[Problem]:
 def _county_problems(session: Session, choice: Choice) -> Iterator[Problem]:
     for code in choice.county_codes:
         if code not in session.county_by_code:
-            error = DomainError("COUNTY_UNAVAILABLE", county_code=code)
+            error = DomainError("COUNTY_UNAVAILABLE", county_code=code, detail="本次考试不设该区县")
             yield Problem(error, COUNTIES_FIELD, f"报考区县{code}不接受报考")
+        elif closed := closing_error(session.closings, code, choice.course_codes):
+            course = closed.metadata.get("course_code", "")
+            what = f"课程{course}" if course else ""
+            text = f"报考区县{code}不接受{what}报考：{closed.metadata['detail']}"
+            yield Problem(closed, COUNTIES_FIELD, text)

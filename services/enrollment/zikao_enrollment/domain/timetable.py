@@ -1,12 +1,13 @@
 """What a session is: slots, courses, windows, counties (DOMAIN sections 4 and 8)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
 from zikao_enrollment.domain.allocation import Rules
+from zikao_enrollment.domain.closings import Closings
 
 
 class Track(StrEnum):
@@ -88,6 +89,8 @@ class Session:
     max_courses: int
     hold: timedelta
     policies: Policies = Policies()
+    # What offices have closed; no part of the file.
+    closings: Closings = field(default_factory=dict, hash=False)
 
     @cached_property
     def course_by_code(self) -> Mapping[str, Course]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 
 from zikao_enrollment.domain.allocation import Claim
-from zikao_enrollment.domain.choices import Choice, choice_problems, window_error
+from zikao_enrollment.domain.choices import Choice, choice_problems, window_error, without_closed
 from zikao_enrollment.domain.order_states import (
     STATE_NAMES_ZH,
     OrderAction,
@@ -95,7 +95,10 @@ def granted(
 def require_choice(
     session: Session, candidate: Candidate | None, choice: Choice | None, now: datetime
 ) -> Choice:
-    """The choice, if the candidate may have it now whatever is free; raises the first problem."""
+    """The choice, if the candidate may have it now whatever is free; raises the first problem.
+
+    Counties that offices have closed for it are left out: those that are liked less count.
+    """
     if candidate is None:
         raise NotYetKnown
     candidate.require_eligible()
@@ -103,6 +106,7 @@ def require_choice(
         raise closed
     if choice is None:
         raise DomainError("PLAN_MISSING")
+    choice = without_closed(session, choice)
     if problems := choice_problems(session, candidate.track, choice):
         raise problems[0].error
     return choice

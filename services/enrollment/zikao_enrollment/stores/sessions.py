@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from zikao_kit.columns import columns
@@ -10,6 +11,7 @@ from zikao_kit.db import Transaction
 from zikao_enrollment.converts.sessions import session_from_json, session_to_json
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import AppliedSession, SeatCount
+from zikao_enrollment.domain.closings import Closed
 from zikao_enrollment.domain.timetable import Session
 
 
@@ -26,11 +28,36 @@ class SessionStore:
 
     async def load(self, session_codes: Collection[str]) -> dict[str, AppliedSession]:
         """Sessions by code."""
-        rows = await self._tx.fetch("list_sessions", list(session_codes))
+        codes = list(session_codes)
+        closings = await self.closings(codes)
         return {
-            row["session_code"]: AppliedSession(session_from_json(row["body"]), row["version"])
-            for row in rows
+            row["session_code"]: AppliedSession(
+                replace(
+                    session_from_json(row["body"]), closings=closings.get(row["session_code"], {})
+                ),
+                row["version"],
+            )
+            for row in await self._tx.fetch("list_sessions", codes)
         }
+
+    async def closings(self, session_codes: Collection[str]) -> dict[str, dict[Closed, str]]:
+        """What offices have closed, with the reasons, by session."""
+        found: defaultdict[str, dict[Closed, str]] = defaultdict(dict)
+        for row in await self._tx.fetch("list_closings", list(session_codes)):
+            closed = Closed(row["county_prefix"], row["course_code"])
+            found[row["session_code"]][closed] = row["reason"]
+        return dict(found)
+
+    async def save_closings(
+        self, session_code: str, closings: Mapping[Closed, str], now: datetime
+    ) -> None:
+        """Close, or change the reasons of what is closed."""
+        rows = ((*closed, reason) for closed, reason in closings.items())
+        await self._tx.execute("save_closings", session_code, *columns(rows, 3), now)
+
+    async def delete_closings(self, session_code: str, closed: Collection[Closed]) -> None:
+        """Open again."""
+        await self._tx.execute("delete_closings", session_code, *columns(closed, 2))
 
     async def lock(self, session_code: str) -> Session | None:
         """The session, locked against another apply; None before the first."""

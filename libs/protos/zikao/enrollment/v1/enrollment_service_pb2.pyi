@@ -53,6 +53,7 @@ class GetTimetableResponse(_message.Message):
     WINDOWS_FIELD_NUMBER: _builtins.int
     FEE_FEN_FIELD_NUMBER: _builtins.int
     MAX_COURSES_FIELD_NUMBER: _builtins.int
+    CLOSINGS_FIELD_NUMBER: _builtins.int
     fee_fen: _builtins.int
     """Fee per course, in fen."""
     max_courses: _builtins.int
@@ -69,6 +70,10 @@ class GetTimetableResponse(_message.Message):
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnrollmentWindow]:
         """One per track."""
 
+    @_builtins.property
+    def closings(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Closing]:
+        """What offices have closed for new submissions."""
+
     def __init__(
         self,
         *,
@@ -77,10 +82,11 @@ class GetTimetableResponse(_message.Message):
         windows: _abc.Iterable[Global___EnrollmentWindow] | None = ...,
         fee_fen: _builtins.int = ...,
         max_courses: _builtins.int = ...,
+        closings: _abc.Iterable[_types_pb2.Closing] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["courses", b"courses", "fee_fen", b"fee_fen", "max_courses", b"max_courses", "slots", b"slots", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closings", b"closings", "courses", b"courses", "fee_fen", b"fee_fen", "max_courses", b"max_courses", "slots", b"slots", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,7 +30,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `unknown` for somebody without an approved registration.
     """
     ERROR_REASON_COURSE_UNAVAILABLE: _ErrorReason.ValueType  # 3
-    """A course is not in the session's timetable, closed, or of another track."""
+    """A course is not in the session's timetable, of another track, or closed by an office, in
+    the county that metadata `county_code` names then.
+    """
     ERROR_REASON_SLOT_CONFLICT: _ErrorReason.ValueType  # 4
     """Two courses are in the same slot."""
     ERROR_REASON_TOO_MANY_COURSES: _ErrorReason.ValueType  # 5
@@ -55,6 +57,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Word of a payment came before with another order or another amount; nothing was stored."""
     ERROR_REASON_SUBMISSION_ONLY_ONCE: _ErrorReason.ValueType  # 14
     """The session takes no additions, and the candidate has an order already."""
+    ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 30
+    """Who proposed an act of an office cannot confirm it."""
+    ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 31
+    """An act of an office was decided already, or nobody decided it in time."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -69,7 +75,9 @@ ERROR_REASON_NOT_ELIGIBLE: ErrorReason.ValueType  # 2
 `unknown` for somebody without an approved registration.
 """
 ERROR_REASON_COURSE_UNAVAILABLE: ErrorReason.ValueType  # 3
-"""A course is not in the session's timetable, closed, or of another track."""
+"""A course is not in the session's timetable, of another track, or closed by an office, in
+the county that metadata `county_code` names then.
+"""
 ERROR_REASON_SLOT_CONFLICT: ErrorReason.ValueType  # 4
 """Two courses are in the same slot."""
 ERROR_REASON_TOO_MANY_COURSES: ErrorReason.ValueType  # 5
@@ -94,4 +102,8 @@ ERROR_REASON_PAYMENT_CONTRADICTS: ErrorReason.ValueType  # 13
 """Word of a payment came before with another order or another amount; nothing was stored."""
 ERROR_REASON_SUBMISSION_ONLY_ONCE: ErrorReason.ValueType  # 14
 """The session takes no additions, and the candidate has an order already."""
+ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 30
+"""Who proposed an act of an office cannot confirm it."""
+ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 31
+"""An act of an office was decided already, or nobody decided it in time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fzikao/enrollment/v1/types.proto\x12\x13zikao.enrollment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n\x0bOrderCourse\x12\x13\n\x0b\x63ourse_code\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x05\"\xc2\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x04 \x01(\t\x12\x31\n\x07\x63ourses\x18\x05 \x03(\x0b\x32 .zikao.enrollment.v1.OrderCourse\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x1f.zikao.enrollment.v1.OrderState\x12\x0f\n\x07\x66\x65\x65_fen\x18\x07 \x01(\x03\x12.\n\nheld_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpayment_code\x18\t \x01(\t\x12,\n\x07refunds\x18\n \x03(\x0b\x32\x1b.zikao.enrollment.v1.Refund\"`\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x12\n\namount_fen\x18\x02 \x01(\x03\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .zikao.enrollment.v1.RefundState*C\n\x05Track\x12\x15\n\x11TRACK_UNSPECIFIED\x10\x00\x12\x10\n\x0cTRACK_SOCIAL\x10\x01\x12\x11\n\rTRACK_APPLIED\x10\x02*\xa5\x01\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_HELD\x10\x01\x12\x16\n\x12ORDER_STATE_PAYING\x10\x02\x12\x19\n\x15ORDER_STATE_CONFIRMED\x10\x03\x12\x17\n\x13ORDER_STATE_CLOSING\x10\x04\x12\x18\n\x14ORDER_STATE_RELEASED\x10\x05*b\n\x0bRefundState\x12\x1c\n\x18REFUND_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUND_STATE_REQUESTED\x10\x01\x12\x19\n\x15REFUND_STATE_REFUNDED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fzikao/enrollment/v1/types.proto\x12\x13zikao.enrollment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x07\x43losing\x12\x15\n\rcounty_prefix\x18\x01 \x01(\t\x12\x13\n\x0b\x63ourse_code\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x0bOrderCourse\x12\x13\n\x0b\x63ourse_code\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x05\"\xc2\x02\n\x05Order\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x04 \x01(\t\x12\x31\n\x07\x63ourses\x18\x05 \x03(\x0b\x32 .zikao.enrollment.v1.OrderCourse\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x1f.zikao.enrollment.v1.OrderState\x12\x0f\n\x07\x66\x65\x65_fen\x18\x07 \x01(\x03\x12.\n\nheld_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpayment_code\x18\t \x01(\t\x12,\n\x07refunds\x18\n \x03(\x0b\x32\x1b.zikao.enrollment.v1.Refund\"`\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x12\n\namount_fen\x18\x02 \x01(\x03\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .zikao.enrollment.v1.RefundState*C\n\x05Track\x12\x15\n\x11TRACK_UNSPECIFIED\x10\x00\x12\x10\n\x0cTRACK_SOCIAL\x10\x01\x12\x11\n\rTRACK_APPLIED\x10\x02*\xa5\x01\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_HELD\x10\x01\x12\x16\n\x12ORDER_STATE_PAYING\x10\x02\x12\x19\n\x15ORDER_STATE_CONFIRMED\x10\x03\x12\x17\n\x13ORDER_STATE_CLOSING\x10\x04\x12\x18\n\x14ORDER_STATE_RELEASED\x10\x05*b\n\x0bRefundState\x12\x1c\n\x18REFUND_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUND_STATE_REQUESTED\x10\x01\x12\x19\n\x15REFUND_STATE_REFUNDED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'zikao.enrollment.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRACK']._serialized_start=562
-  _globals['_TRACK']._serialized_end=629
-  _globals['_ORDERSTATE']._serialized_start=632
-  _globals['_ORDERSTATE']._serialized_end=797
-  _globals['_REFUNDSTATE']._serialized_start=799
-  _globals['_REFUNDSTATE']._serialized_end=897
-  _globals['_ORDERCOURSE']._serialized_start=89
-  _globals['_ORDERCOURSE']._serialized_end=137
-  _globals['_ORDER']._serialized_start=140
-  _globals['_ORDER']._serialized_end=462
-  _globals['_REFUND']._serialized_start=464
-  _globals['_REFUND']._serialized_end=560
+  _globals['_TRACK']._serialized_start=633
+  _globals['_TRACK']._serialized_end=700
+  _globals['_ORDERSTATE']._serialized_start=703
+  _globals['_ORDERSTATE']._serialized_end=868
+  _globals['_REFUNDSTATE']._serialized_start=870
+  _globals['_REFUNDSTATE']._serialized_end=968
+  _globals['_CLOSING']._serialized_start=89
+  _globals['_CLOSING']._serialized_end=158
+  _globals['_ORDERCOURSE']._serialized_start=160
+  _globals['_ORDERCOURSE']._serialized_end=208
+  _globals['_ORDER']._serialized_start=211
+  _globals['_ORDER']._serialized_end=533
+  _globals['_REFUND']._serialized_start=535
+  _globals['_REFUND']._serialized_end=631
 # @@protoc_insertion_point(module_scope)

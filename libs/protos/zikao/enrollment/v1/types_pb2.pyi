@@ -99,6 +99,36 @@ REFUND_STATE_REFUNDED: RefundState.ValueType  # 2
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final
+class Closing(_message.Message):
+    """What an office has closed for new submissions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
+    COURSE_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    county_prefix: _builtins.str
+    """Counties whose code begins so: one (6 digits), those of a city (4) or of the province (2)."""
+    course_code: _builtins.str
+    """The course; empty for all."""
+    reason: _builtins.str
+    """Why, in Chinese."""
+    def __init__(
+        self,
+        *,
+        county_prefix: _builtins.str = ...,
+        course_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "course_code", b"course_code", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Closing: _TypeAlias = Closing  # noqa: Y015
+
+@_typing.final
 class OrderCourse(_message.Message):
     """One course of an order with its sitting."""
 

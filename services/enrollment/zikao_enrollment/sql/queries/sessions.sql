@@ -62,3 +62,23 @@ SELECT DISTINCT course_code, slot
 FROM enrollment.sitting
 WHERE session_code = $1
 ORDER BY course_code;
+
+-- A closing makes a new version of its session: a batch compares it once its seats are locked.
+-- name: list_closings
+SELECT session_code, county_prefix, course_code, reason
+FROM enrollment.closing
+WHERE session_code = ANY ($1::text[]);
+
+-- name: save_closings
+INSERT INTO enrollment.closing (session_code, county_prefix, course_code, reason, closed_at)
+SELECT $1, given.county_prefix, given.course_code, given.reason, $5
+FROM unnest($2::text[], $3::text[], $4::text[]) AS given (county_prefix, course_code, reason)
+ON CONFLICT (session_code, county_prefix, course_code) DO UPDATE SET
+    reason = excluded.reason, closed_at = excluded.closed_at;
+
+-- name: delete_closings
+DELETE FROM enrollment.closing
+USING unnest($2::text[], $3::text[]) AS gone (county_prefix, course_code)
+WHERE closing.session_code = $1
+    AND closing.county_prefix = gone.county_prefix
+    AND closing.course_code = gone.course_code;

@@ -1,0 +1,49 @@
+"""An office does something, or proposes it to a second officer (DOMAIN section 7)."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from zikao_kit.tokens import Actor
+
+from zikao_enrollment.commands.perform_act import perform_act, require_session
+from zikao_enrollment.domain.office_acts import ActionState, OfficeAction, Proposal
+from zikao_enrollment.store import OfficeStore
+
+
+async def propose_action(
+    store: OfficeStore,
+    action_id: UUID,
+    proposal: Proposal,
+    *,
+    actor: Actor,
+    lifetime: timedelta,
+    now: datetime,
+) -> OfficeAction:
+    """Carry it out, or, where the session has dual control, keep it for `lifetime`.
+
+    It is checked either way: raises as `perform_act`, and SESSION_UNKNOWN. The caller has checked
+    the actor's scope.
+    """
+    session = await require_session(store.sessions, proposal.session_code)
+    dual = session.policies.dual_control
+    effect = await perform_act(store.sessions, session, proposal, now, dry_run=dual)
+    action = OfficeAction(
+        action_id=action_id,
+        proposal=proposal,
+        state=ActionState.PENDING if dual else ActionState.DONE,
+        proposed_by=actor.subject,
+        proposed_at=now,
+        expires_at=now + lifetime if dual else None,
+    )
+    await store.actions.insert(action)
+    name = proposal.act.name
+    await store.audit.add(
+        actor,
+        f"propose_{name}" if dual else name,
+        now,
+        session_code=proposal.session_code,
+        county_prefix=proposal.county_prefix,
+        before=effect.before,
+        after={"action_id": str(action_id), **effect.after},
+    )
+    return action

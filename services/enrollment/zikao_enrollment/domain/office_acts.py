@@ -1,0 +1,199 @@
+"""What offices do, and how it waits for a second officer (DOMAIN sections 4 and 7)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+
+from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.domain.closings import Closed
+from zikao_enrollment.domain.timetable import County, Session
+
+SEATS_FIELD = "capacities.seats"
+
+
+@dataclass(frozen=True)
+class ChangeCapacities:
+    """Seats as they should be; each key once."""
+
+    seats: tuple[tuple[SeatKey, int], ...]
+    name = "change_capacities"
+
+
+@dataclass(frozen=True)
+class CloseEnrollment:
+    """No new submissions for a course ("" for all), and why."""
+
+    course_code: str
+    reason: str
+    name = "close_enrollment"
+
+
+@dataclass(frozen=True)
+class OpenEnrollment:
+    """They may come again."""
+
+    course_code: str
+    name = "open_enrollment"
+
+
+Act = ChangeCapacities | CloseEnrollment | OpenEnrollment
+
+
+class Effect(NamedTuple):
+    """What an act makes of a session, and what it was and is, for the audit."""
+
+    session: Session
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+class ActionState(StrEnum):
+    """Where an act stands; the names are those of the contract."""
+
+    PENDING = "pending"
+    DONE = "done"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+STATE_NAMES_ZH = {
+    ActionState.DONE: "已生效",
+    ActionState.REJECTED: "已被驳回",
+    ActionState.EXPIRED: "已过期",
+}
+
+
+class ActionFilter(NamedTuple):
+    """Which acts: about counties whose code begins so; None excludes nothing."""
+
+    county_prefix: str
+    session_code: str | None
+    state: ActionState | None
+
+
+class Proposal(NamedTuple):
+    """An act in the counties of a session whose code begins so."""
+
+    session_code: str
+    county_prefix: str
+    act: Act
+
+
+@dataclass(frozen=True)
+class OfficeAction:
+    """An act with its way; `expires_at` is None for what took effect at once."""
+
+    action_id: UUID
+    proposal: Proposal
+    state: ActionState
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+    def at(self, now: datetime) -> "OfficeAction":
+        """The same as of now: what nobody has decided in time has expired."""
+        if self.state is ActionState.PENDING and self.expires_at and now >= self.expires_at:
+            return replace(self, state=ActionState.EXPIRED)
+        return self
+
+    def decided(self, officer: str, now: datetime, *, confirm: bool) -> "OfficeAction":
+        """The same after a decision; raises DomainError ACTION_DECIDED, SECOND_OFFICER_NEEDED."""
+        state = self.at(now).state
+        if state is not ActionState.PENDING:
+            raise DomainError("ACTION_DECIDED", state=STATE_NAMES_ZH[state])
+        if confirm and officer == self.proposed_by:
+            raise DomainError("SECOND_OFFICER_NEEDED")
+        after = ActionState.DONE if confirm else ActionState.REJECTED
+        return replace(self, state=after, decided_by=officer, decided_at=now)
+
+
+def effect_of(session: Session, proposal: Proposal) -> Effect:
+    """What an act would make of a session.
+
+    Raises DomainError INVALID_REQUEST for what is not the session's, and for an opening of what
+    is not closed.
+    """
+    match proposal.act:
+        case ChangeCapacities(seats):
+            return _with_capacities(session, proposal.county_prefix, seats)
+        case CloseEnrollment(course_code, reason):
+            return _closed(session, Closed(proposal.county_prefix, course_code), reason)
+        case OpenEnrollment(course_code):
+            return _opened(session, Closed(proposal.county_prefix, course_code))
+
+
+def _with_capacities(
+    session: Session, county_prefix: str, seats: Collection[tuple[SeatKey, int]]
+) -> Effect:
+    before = session.capacities()
+    if problems := _seat_problems(before, county_prefix, [key for key, _ in seats]):
+        raise DomainError(INVALID_REQUEST, fields=problems)
+    wanted: dict[tuple[str, int], int] = dict(seats)
+    after = {**before, **wanted}
+    slots = [slot.number for slot in session.slots]
+    counties = tuple(
+        County(each.code, each.name, tuple(after[each.code, slot] for slot in slots))
+        for each in session.counties
+    )
+    changed = [key for key in sorted(wanted) if before[key] != wanted[key]]
+    return Effect(
+        replace(session, counties=counties),
+        {_text(key): before[key] for key in changed},
+        {_text(key): wanted[key] for key in changed},
+    )
+
+
+def _seat_problems(
+    known: Mapping[tuple[str, int], int], county_prefix: str, keys: Collection[SeatKey]
+) -> list[FieldProblem]:
+    problems = []
+    seen: set[SeatKey] = set()
+    for index, key in enumerate(keys):
+        where, what = f"区县{key.county_code}第{key.slot}场", ""
+        if not key.county_code.startswith(county_prefix):
+            what = f"{where}不在所填区域内"
+        elif key not in known:
+            what = f"本次考试没有{where}"
+        elif key in seen:
+            what = f"{where}重复"
+        if what:
+            problems.append(FieldProblem(f"{SEATS_FIELD}[{index}]", what))
+        seen.add(key)
+    return problems
+
+
+def _closed(session: Session, closed: Closed, reason: str) -> Effect:
+    problems = []
+    if not any(code.startswith(closed.county_prefix) for code in session.county_by_code):
+        problems.append(FieldProblem("county_prefix", "本次考试没有该区域的区县"))
+    if closed.course_code and closed.course_code not in session.course_by_code:
+        problems.append(FieldProblem("course_code", "本次考试没有该课程"))
+    if problems:
+        raise DomainError(INVALID_REQUEST, fields=problems)
+    after = replace(session, closings={**session.closings, closed: reason})
+    return Effect(after, _closing(session, closed), _closing(after, closed))
+
+
+def _opened(session: Session, closed: Closed) -> Effect:
+    if closed not in session.closings:
+        what = f"课程{closed.course_code}" if closed.course_code else ""
+        problem = FieldProblem("county_prefix", f"{what}没有在该区域关闭")
+        raise DomainError(INVALID_REQUEST, fields=[problem])
+    left = {key: reason for key, reason in session.closings.items() if key != closed}
+    after = replace(session, closings=left)
+    return Effect(after, _closing(session, closed), _closing(after, closed))
+
+
+def _closing(session: Session, closed: Closed) -> Mapping[str, Any]:
+    return {"course_code": closed.course_code, "reason": session.closings.get(closed)}
+
+
+def _text(key: tuple[str, int]) -> str:
+    return f"{key[0]}:{key[1]}"

@@ -1,0 +1,116 @@
+"""What offices do to seats and to what is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+from uuid import UUID, uuid4
+
+from google.protobuf.message import Message
+from zikao.enrollment.v1 import office_service_pb2, office_service_pb2_grpc
+from zikao_kit.context import current_actor
+from zikao_kit.db import Transaction
+from zikao_kit.idempotency import run_once
+
+from zikao_enrollment.commands.decide_action import decide_action
+from zikao_enrollment.commands.list_actions import list_actions
+from zikao_enrollment.commands.propose_action import propose_action
+from zikao_enrollment.converts.offices import (
+    action_filter_from_pb,
+    action_to_pb,
+    capacities_from_pb,
+)
+from zikao_enrollment.domain.office_acts import Act, CloseEnrollment, OpenEnrollment, Proposal
+from zikao_enrollment.names import SCHEMA
+from zikao_enrollment.parts import Parts
+from zikao_enrollment.store import OfficeStore
+from zikao_enrollment.stores.office_actions import OfficeActionStore
+
+R = TypeVar("R", bound=Message)
+
+
+class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
+    """What offices do to seats and to what is offered."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def ChangeCapacities(
+        self, request: office_service_pb2.ChangeCapacitiesRequest, context: Any
+    ) -> office_service_pb2.ChangeCapacitiesResponse:
+        """Set the seats of counties and slots."""
+        act = capacities_from_pb(request.capacities)
+        return await self._propose(request, act, office_service_pb2.ChangeCapacitiesResponse)
+
+    async def CloseEnrollment(
+        self, request: office_service_pb2.CloseEnrollmentRequest, context: Any
+    ) -> office_service_pb2.CloseEnrollmentResponse:
+        """Take no new submissions any more."""
+        act = CloseEnrollment(request.course_code, request.reason)
+        return await self._propose(request, act, office_service_pb2.CloseEnrollmentResponse)
+
+    async def OpenEnrollment(
+        self, request: office_service_pb2.OpenEnrollmentRequest, context: Any
+    ) -> office_service_pb2.OpenEnrollmentResponse:
+        """Take a closing back."""
+        act = OpenEnrollment(request.course_code)
+        return await self._propose(request, act, office_service_pb2.OpenEnrollmentResponse)
+
+    async def DecideOfficeAction(
+        self, request: office_service_pb2.DecideOfficeActionRequest, context: Any
+    ) -> office_service_pb2.DecideOfficeActionResponse:
+        """Confirm a pending act, or reject it."""
+        response_type = office_service_pb2.DecideOfficeActionResponse
+        confirm = request.decision == office_service_pb2.OFFICE_DECISION_CONFIRM
+        actor, now = current_actor(), self._parts.clock.now()
+
+        async def work(tx: Transaction) -> office_service_pb2.DecideOfficeActionResponse:
+            action = await decide_action(
+                OfficeStore(tx), UUID(request.action_id), confirm=confirm, actor=actor, now=now
+            )
+            return response_type(action=action_to_pb(action, now))
+
+        return await self._change(request, response_type, work)
+
+    async def ListOfficeActions(
+        self, request: office_service_pb2.ListOfficeActionsRequest, context: Any
+    ) -> office_service_pb2.ListOfficeActionsResponse:
+        """Acts in an area, the newest first."""
+        now = self._parts.clock.now()
+        async with self._parts.db.read() as tx:
+            actions, next_page_token = await list_actions(
+                OfficeActionStore(tx),
+                action_filter_from_pb(request),
+                request.page_size,
+                request.page_token,
+                now,
+            )
+        return office_service_pb2.ListOfficeActionsResponse(
+            actions=[action_to_pb(action, now) for action in actions],
+            next_page_token=next_page_token,
+        )
+
+    async def _propose(self, request: Any, act: Act, response_type: type[R]) -> R:
+        proposal = Proposal(request.session_code, request.county_prefix, act)
+        actor, now, action_id = current_actor(), self._parts.clock.now(), uuid4()
+        lifetime = self._parts.office_action_lifetime
+
+        async def work(tx: Transaction) -> R:
+            action = await propose_action(
+                OfficeStore(tx), action_id, proposal, actor=actor, lifetime=lifetime, now=now
+            )
+            answer: R = cast(Any, response_type)(action=action_to_pb(action, now))
+            return answer
+
+        return await self._change(request, response_type, work)
+
+    async def _change(
+        self,
+        request: Any,
+        response_type: type[R],
+        work: Callable[[Transaction], Awaitable[R]],
+    ) -> R:
+        """Do it once, and show it here at once; other processes see it within a second."""
+        answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+        await self._parts.boards.refresh()
+        return answer
