@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,15 @@ from zikao_client import CallFailed
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.audit import (
+    NOT_CHECKED,
+    admin_dsn_of,
+    exit_code,
+    print_json,
+    print_table,
+    run_audit,
+    time_of,
+)
 from zikao_ctl.candidates_file import CandidatesFileError, read_candidates
 from zikao_ctl.demo.command import (
     DEFAULT_OTHERS,
@@ -33,6 +43,7 @@ from zikao_ctl.import_candidates import (
     write_report,
 )
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
+from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.session_file import load_session_file
@@ -234,6 +245,64 @@ def import_candidates_command(
     if imported.problems:
         click.echo(f"refused {len(imported.problems)}: {report}")
         sys.exit(ROWS_REFUSED)
+
+
+@main.command("audit", short_help="Check the invariants of a running system.")
+@click.option(
+    "--data",
+    type=FOLDER,
+    default=DEFAULT_DATA,
+    show_default=True,
+    help="Directory of the installation whose embedded PostgreSQL is audited.",
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    envvar="ZIKAO_DATABASE_URL",
+    show_envvar=True,
+    help="Audit this database instead: a postgresql:// URL of a role that may read the schemas.",
+)
+@click.option("--settled", is_flag=True, help="Nothing is on its way: services must agree, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--rest",
+    type=click.FloatRange(0, 100),
+    default=4.0,
+    show_default=True,
+    help="Rest so many times as long as each check took.",
+)
+@click.option(
+    "--refund-deadline-hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="Money that is owed for longer is a violation.",
+)
+def audit_command(
+    *,
+    data: Path,
+    database_url: str | None,
+    settled: bool,
+    as_json: bool,
+    rest: float,
+    refund_deadline_hours: float,
+) -> None:
+    """Check the invariants of a running system, without locks, one after the other.
+
+    Exit 0 when all hold, 1 when one does not, 2 when one could not be checked.
+    """
+    try:
+        now = time_of(data, database_url)
+        plan = AuditPlan(now, timedelta(hours=refund_deadline_hours), rest, settled)
+        results = asyncio.run(run_audit(admin_dsn_of(data, database_url), plan))
+    except (InstallationError, OSError, ValueError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(NOT_CHECKED)
+    if as_json:
+        print_json(results, now)
+    else:
+        print_table(results)
+    sys.exit(exit_code(results))
 
 
 @main.command("verify-ticket", short_help="Verify a ticket's QR code offline.")

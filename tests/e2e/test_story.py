@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pypdfium2
 import pytest
 import pytest_asyncio
+from zikao_ctl.audit import CLEAN, exit_code, run_audit
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
 from zikao_ctl.demo.people import Person, Role, make_people
 from zikao_ctl.demo.printing import forge, read_code
 from zikao_ctl.installation import Installation
+from zikao_ctl.invariants import RULES, SETTLED, AuditPlan
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
+from zikao_kit.clock import OffsetClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -58,6 +62,15 @@ async def test_every_invariant_holds(played: Played) -> None:
     """Counted in the databases, and at the payment platform, by SQL."""
     assert len(played.violations) >= 25
     assert not any(played.violations.values()), played.violations
+
+
+async def test_the_audit_finds_nothing_either(installation: Installation, played: Played) -> None:
+    """`zikao audit` checks every rule of all three services, on the system that still runs."""
+    now = OffsetClock(installation.clock_file).now()
+    plan = AuditPlan(now, timedelta(hours=24), rest_factor=0, settled=True)
+    results = await run_audit(installation.admin_dsn, plan)
+    assert exit_code(results) == CLEAN, results
+    assert len(results) == len(SETTLED) + sum(map(len, RULES.values()))
 
 
 async def test_the_ticket_says_all(played: Played) -> None:

@@ -12,7 +12,7 @@ async def violations(server: RegistrationServer) -> dict[str, int]:
     """Of registration's own rules, those that do not hold, with how often."""
     queries = Queries.load(PACKAGE)
     names = [name for name in queries.names() if name.startswith("registration_")]
-    counts = {name: (await server.rows(queries[name]))[0][0] for name in names}
+    counts = {name: len(await server.rows(queries[name])) for name in names}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -31,6 +31,6 @@ async def feed_violations(server: RegistrationServer, last: Any) -> int:
         "tickets.candidate AS known",
         "(VALUES ($1::text::uuid, $2::text)) AS known (candidate_id, ticket_number)",
     )
-    (one,) = await server.rows(enrollment, last.candidate_id, track, standing)
-    (other,) = await server.rows(tickets, last.candidate_id, last.ticket_number)
-    return int(one[0] + other[0])
+    by_enrollment = await server.rows(enrollment, last.candidate_id, track, standing)
+    by_tickets = await server.rows(tickets, last.candidate_id, last.ticket_number)
+    return len(by_enrollment) + len(by_tickets)

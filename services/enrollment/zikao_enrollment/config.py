@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from zikao_kit.config import (
     HOUR_SECONDS,
+    MAX_DAYS,
     SHORTEST_SECONDS,
     ClockConfig,
     DatabaseConfig,
@@ -22,7 +23,10 @@ POLL_SECONDS = 1.0
 # An act that waits for a second officer: over a night, not over a weekend.
 OFFICE_ACTION_HOURS = 24.0
 LONGEST_OFFICE_ACTION_HOURS = 24.0 * 14
+AUDIT_SECONDS = 60.0
+REFUND_DEADLINE_HOURS = 24.0
 BIGGEST_BATCH = 10_000
+DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class EnrollmentConfig:
     board_seconds: float = BOARD_SECONDS
     poll_seconds: float = POLL_SECONDS
     office_action_hours: float = OFFICE_ACTION_HOURS
+    audit_seconds: float = AUDIT_SECONDS
+    refund_deadline_hours: float = REFUND_DEADLINE_HOURS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -50,6 +56,8 @@ class EnrollmentConfig:
             board_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
+            audit_seconds=(SHORTEST_SECONDS, DAY_SECONDS),
+            refund_deadline_hours=(0, MAX_DAYS * 24),
         )
         if self.database.pool_max <= self.batches_in_flight:
             raise ValueError("database.pool_max must be greater than batches_in_flight")

@@ -59,6 +59,7 @@ from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.till import Till
 from zikao_enrollment.withdrawals import Withdrawals
+from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
 from zikao_enrollment.workers.refunds import RefundWorker
@@ -150,12 +151,19 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     """What goes on beside the calls."""
     db, clock, platform = parts.db, parts.clock, parts.platform
     expiry = ExpiryWorker(db, clock, parts.till, platform)
+    auditor = Auditor(
+        db,
+        clock,
+        timedelta(seconds=config.audit_seconds),
+        timedelta(hours=config.refund_deadline_hours),
+    )
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("availability", parts.spectators.work, 0.0),
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),
         repeat("refunds", RefundWorker(db, platform).work, config.poll_seconds),
+        repeat("audit", auditor.work, config.poll_seconds),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
     ]
 

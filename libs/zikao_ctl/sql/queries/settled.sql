@@ -1,19 +1,18 @@
--- What must hold once everything has come to rest: nobody is on the way any more.
+-- What must hold once everything has come to rest: nobody is on the way any more. They look across
+-- the schemas: only an administrator may.
 
--- A hold that has ended at $1 and still keeps seats.
--- name: enrollment_no_hold_outlives_its_deadline
-SELECT count(*)
-FROM enrollment.enrollment_order
-WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1;
-
--- Money that is owed and has not gone back.
--- name: money_every_refund_is_made
-SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NULL;
+-- Somebody with seats who has no approved registration in good standing: unless that has ended
+-- since.
+-- name: enrollment_only_the_approved_have_seats
+SELECT DISTINCT sitting.candidate_id::text AS offender
+FROM enrollment.sitting
+LEFT JOIN registration.candidate USING (candidate_id)
+WHERE candidate.state IS DISTINCT FROM 'approved' OR candidate.standing <> 'active';
 
 -- Candidates whom enrollment knows otherwise than registration. Whose number has ended is known
 -- by that until the next one, whatever they apply for meanwhile.
 -- name: feeds_enrollment_knows_every_candidate
-SELECT count(*)
+SELECT candidate_id::text AS offender
 FROM (
     SELECT candidate_id, state, track, standing
     FROM registration.candidate
@@ -25,7 +24,7 @@ WHERE registered.standing IS DISTINCT FROM known.standing
 
 -- Candidates whom tickets knows otherwise than registration.
 -- name: feeds_tickets_knows_every_candidate
-SELECT count(*)
+SELECT candidate_id::text AS offender
 FROM (
     SELECT candidate_id, coalesce(
         ticket_number, (
@@ -44,7 +43,7 @@ WHERE registered.ticket_number IS DISTINCT FROM known.ticket_number;
 
 -- Confirmed sittings that tickets does not have, or has otherwise.
 -- name: feeds_tickets_knows_every_enrollment
-SELECT count(*)
+SELECT concat_ws(' ', session_code, candidate_id, slot) AS offender
 FROM (
     SELECT sitting.session_code, sitting.candidate_id, sitting.slot, sitting.county_code,
         sitting.course_code

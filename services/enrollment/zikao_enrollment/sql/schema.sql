@@ -218,6 +218,18 @@ COMMENT ON TABLE enrollment.office_action IS
     'Acts of offices, done or waiting for a second officer until expires_at; act is OfficeAct as JSON';
 CREATE INDEX office_action_by_county ON enrollment.office_action (county_prefix, position);
 
+-- What the live auditor has found, for all processes of the service.
+CREATE TABLE enrollment.invariant_check (
+    invariant text PRIMARY KEY,
+    violations bigint NOT NULL,
+    offenders text[] NOT NULL,
+    took interval NOT NULL,
+    checked_at timestamptz NOT NULL,
+    CONSTRAINT invariant_check_violations CHECK (violations >= 0)
+);
+COMMENT ON TABLE enrollment.invariant_check IS
+    'The last check of each invariant, by the database''s clock; offenders names some of them';
+
 -- Every service with mutations (zikao_kit.idempotency).
 CREATE TABLE enrollment.idempotency (
     actor text NOT NULL,

@@ -1,0 +1,34 @@
+"""What must hold of seats and money at every moment (DOMAIN section 4).
+
+The rules themselves are the queries of `audit.sql` with these names.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+# What orders with an ended hold have until their seats are free again: the platform may be away.
+HOLD_GRACE = timedelta(minutes=10)
+
+HOLDS_IN_TIME = "enrollment_no_hold_outlives_its_deadline"
+REFUNDS_IN_TIME = "money_no_refund_outlives_its_deadline"
+
+INVARIANTS: Mapping[str, str] = {
+    "enrollment_no_seat_is_sold_twice": "占用考位不超过容量",
+    "enrollment_no_seat_is_lost": "考位台账与实际占用一致",
+    "enrollment_orders_have_their_seats": "订单与考位逐一对应",
+    "enrollment_nobody_is_in_two_places": "一人一县、一场一科",
+    "enrollment_counties_are_of_those_who_sit_there": "报考县登记与考位一致",
+    "enrollment_orders_cost_what_their_courses_do": "订单金额等于科目费用",
+    "enrollment_every_state_has_its_history": "订单状态与流转记录一致",
+    HOLDS_IN_TIME: "到期占位按时释放",
+    "enrollment_the_feed_says_what_is_confirmed": "报考信息推送与确认结果一致",
+    "money_every_payment_is_an_enrollment_or_a_refund": "每笔缴款对应报考或退款",
+    "money_every_enrollment_is_paid": "每项报考恰有一笔缴款",
+    "money_adds_up_to_the_fen": "收入、报考费与退款分文不差",
+    REFUNDS_IN_TIME: "退款按时完成",
+}
+
+
+def cutoffs(now: datetime, refund_deadline: timedelta) -> Mapping[str, datetime]:
+    """Until when what is checked for its deadline must have been due to be overdue by `now`."""
+    return {HOLDS_IN_TIME: now - HOLD_GRACE, REFUNDS_IN_TIME: now - refund_deadline}

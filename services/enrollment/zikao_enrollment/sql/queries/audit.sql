@@ -1,0 +1,194 @@
+-- What must hold at every moment. Each query returns the places where it does not: one text of
+-- ids a place, nothing personal. It states its rule from the tables alone and shares no code with
+-- what keeps it. `zikao audit` asks the same.
+
+-- More seats in use than there are.
+-- name: enrollment_no_seat_is_sold_twice
+SELECT concat_ws(' ', session_code, county_code, slot) AS offender
+FROM enrollment.seat_ledger
+WHERE held < 0 OR confirmed < 0 OR held + confirmed > capacity;
+
+-- A ledger row that does not say how many people sit there: a seat is lost, or given twice.
+-- name: enrollment_no_seat_is_lost
+SELECT concat_ws(' ', session_code, county_code, slot) AS offender
+FROM enrollment.seat_ledger AS ledger
+FULL JOIN (
+    SELECT sitting.session_code, sitting.county_code, sitting.slot,
+        count(*) FILTER (WHERE enrollment_order.state = 'confirmed') AS confirmed,
+        count(*) FILTER (WHERE enrollment_order.state IN ('held', 'paying', 'closing')) AS held,
+        count(*) AS people
+    FROM enrollment.sitting
+    JOIN enrollment.enrollment_order USING (order_id)
+    GROUP BY sitting.session_code, sitting.county_code, sitting.slot
+) AS seated USING (session_code, county_code, slot)
+WHERE ledger.confirmed IS DISTINCT FROM coalesce(seated.confirmed, 0)
+    OR ledger.held IS DISTINCT FROM coalesce(seated.held, 0)
+    OR coalesce(seated.people, 0) <> coalesce(seated.confirmed, 0) + coalesce(seated.held, 0);
+
+-- A course of an order in force without its seat, or a seat that no such order has.
+-- name: enrollment_orders_have_their_seats
+SELECT concat_ws(' ', order_id, slot) AS offender
+FROM (
+    SELECT enrollment_order.order_id, course.slot, course.course_code,
+        enrollment_order.session_code, enrollment_order.candidate_id, enrollment_order.county_code
+    FROM enrollment.enrollment_order
+    CROSS JOIN unnest(enrollment_order.slots, enrollment_order.course_codes)
+        AS course (slot, course_code)
+    WHERE enrollment_order.state IN ('held', 'paying', 'closing', 'confirmed')
+) AS ordered
+FULL JOIN enrollment.sitting USING (order_id, slot)
+WHERE (ordered.session_code, ordered.candidate_id, ordered.county_code, ordered.course_code)
+    IS DISTINCT FROM
+    (sitting.session_code, sitting.candidate_id, sitting.county_code, sitting.course_code);
+
+-- Somebody who sits in two counties, or twice in a slot.
+-- name: enrollment_nobody_is_in_two_places
+SELECT concat_ws(' ', session_code, candidate_id) AS offender
+FROM enrollment.sitting
+GROUP BY session_code, candidate_id
+HAVING count(DISTINCT county_code) > 1 OR count(DISTINCT slot) < count(*);
+
+-- Somebody who is bound to a county without sitting there, or sits where nothing binds them.
+-- name: enrollment_counties_are_of_those_who_sit_there
+SELECT concat_ws(' ', session_code, candidate_id) AS offender
+FROM enrollment.enrollment AS bound
+FULL JOIN (
+    SELECT DISTINCT session_code, candidate_id, county_code FROM enrollment.sitting
+) AS seated USING (session_code, candidate_id, county_code)
+WHERE bound.county_code IS NULL OR seated.county_code IS NULL;
+
+-- An order whose fee is not that of its courses: the same for each, and the session's for orders
+-- made since that was applied (a minute later: one being decided meanwhile has the fee before).
+-- name: enrollment_orders_cost_what_their_courses_do
+SELECT enrollment_order.order_id::text AS offender
+FROM enrollment.enrollment_order
+JOIN enrollment.session USING (session_code)
+WHERE enrollment_order.fee_fen % cardinality(enrollment_order.course_codes) <> 0
+    OR (
+        enrollment_order.created_at > session.applied_at + interval '1 minute'
+        AND enrollment_order.fee_fen
+            <> cardinality(enrollment_order.course_codes) * (session.body ->> 'feeFen')::bigint
+    );
+
+-- An order whose state no recorded move leads to.
+-- name: enrollment_every_state_has_its_history
+SELECT enrollment_order.order_id::text AS offender
+FROM enrollment.enrollment_order
+LEFT JOIN (
+    SELECT DISTINCT ON (order_id) order_id, to_state
+    FROM enrollment.order_event
+    ORDER BY order_id, event_id DESC
+) AS last_move USING (order_id)
+WHERE last_move.to_state IS DISTINCT FROM enrollment_order.state;
+
+-- A hold that has ended at $1 and still keeps seats.
+-- name: enrollment_no_hold_outlives_its_deadline
+SELECT order_id::text AS offender
+FROM enrollment.enrollment_order
+WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1;
+
+-- Somebody of whom the feed's last word is not what they have confirmed. Its payload is an
+-- EnrollmentEvent; what follows the county's six digits are its courses by slot, each so many
+-- bytes: 2a 09, 0a 05 and the code, 10 and the slot.
+-- name: enrollment_the_feed_says_what_is_confirmed
+SELECT event_key AS offender
+FROM (
+    SELECT DISTINCT ON (event_key) event_key, payload
+    FROM enrollment.outbox
+    ORDER BY event_key, position DESC
+) AS told
+FULL JOIN (
+    SELECT concat(sitting.session_code, ':', sitting.candidate_id) AS event_key,
+        '\x2206'::bytea || convert_to(min(sitting.county_code), 'UTF8') || string_agg(
+            '\x2a090a05'::bytea || convert_to(sitting.course_code, 'UTF8')
+            || '\x10'::bytea || set_byte('\x00', 0, sitting.slot), ''::bytea ORDER BY sitting.slot
+        ) AS words
+    FROM enrollment.sitting
+    JOIN enrollment.enrollment_order USING (order_id)
+    WHERE enrollment_order.state = 'confirmed'
+    GROUP BY sitting.session_code, sitting.candidate_id
+) AS confirmed USING (event_key)
+WHERE told.payload IS NULL
+    OR CASE
+        WHEN confirmed.words IS NULL THEN position('\x2a090a05'::bytea IN told.payload) > 0
+        ELSE substring(
+            told.payload FROM octet_length(told.payload) - octet_length(confirmed.words) + 1
+        ) <> confirmed.words
+    END;
+
+-- A payment that is neither the fee of a confirmed order nor a refund, or both.
+-- name: money_every_payment_is_an_enrollment_or_a_refund
+SELECT payment.payment_id AS offender
+FROM enrollment.payment
+LEFT JOIN enrollment.enrollment_order USING (order_id)
+LEFT JOIN enrollment.refund USING (payment_id)
+WHERE CASE payment.disposition
+    WHEN 'applied' THEN
+        enrollment_order.state IS DISTINCT FROM 'confirmed'
+        OR payment.amount_fen <> enrollment_order.fee_fen
+        OR refund.refund_id IS NOT NULL
+    ELSE refund.amount_fen IS DISTINCT FROM payment.amount_fen
+END;
+
+-- A confirmed order that nobody has paid, or that was paid twice.
+-- name: money_every_enrollment_is_paid
+SELECT enrollment_order.order_id::text AS offender
+FROM enrollment.enrollment_order
+LEFT JOIN (
+    SELECT order_id, count(*) AS payments
+    FROM enrollment.payment
+    WHERE disposition = 'applied'
+    GROUP BY order_id
+) AS paid USING (order_id)
+WHERE enrollment_order.state = 'confirmed' AND paid.payments IS DISTINCT FROM 1;
+
+-- Received less confirmed fees less refunds, in fen: must be 0.
+-- name: money_adds_up_to_the_fen
+SELECT concat(books.difference, ' fen') AS offender
+FROM (
+    SELECT coalesce((SELECT sum(amount_fen) FROM enrollment.payment), 0)
+        - coalesce((
+            SELECT sum(fee_fen) FROM enrollment.enrollment_order WHERE state = 'confirmed'
+        ), 0)
+        - coalesce((SELECT sum(amount_fen) FROM enrollment.refund), 0) AS difference
+) AS books
+WHERE books.difference <> 0;
+
+-- Money that was owed already at $1 and has not gone back.
+-- name: money_no_refund_outlives_its_deadline
+SELECT refund_id::text AS offender
+FROM enrollment.refund
+WHERE refunded_at IS NULL AND requested_at <= $1;
+
+-- Who checks, one at a time; and without taking the other processors, which are for callers.
+-- name: begin_check
+SELECT pg_try_advisory_xact_lock(hashtext('enrollment.invariant_check'))
+    AND set_config('max_parallel_workers_per_gather', '0', true) IS NOT NULL
+    AND set_config('work_mem', '64MB', true) IS NOT NULL;
+
+-- Of $1 one that was last checked more than $2 ago; and not before the last check, whichever it
+-- was, is $3 times as long ago as it took. At random: one whose check fails keeps no other from it.
+-- name: next_check
+SELECT wanted.invariant
+FROM unnest($1::text[]) AS wanted (invariant)
+LEFT JOIN enrollment.invariant_check AS last USING (invariant)
+WHERE coalesce(last.checked_at <= clock_timestamp() - $2::interval, true)
+    AND NOT EXISTS (
+        SELECT FROM enrollment.invariant_check
+        WHERE checked_at > clock_timestamp() - took * $3::integer
+    )
+ORDER BY random()
+LIMIT 1;
+
+-- name: save_check
+INSERT INTO enrollment.invariant_check (invariant, violations, offenders, took, checked_at)
+VALUES ($1, $2, $3, $4, clock_timestamp())
+ON CONFLICT (invariant) DO UPDATE SET
+    violations = excluded.violations, offenders = excluded.offenders,
+    took = excluded.took, checked_at = excluded.checked_at;
+
+-- name: list_checks
+SELECT invariant, violations,
+    extract(epoch FROM clock_timestamp() - checked_at)::double precision AS age_seconds
+FROM enrollment.invariant_check
+WHERE invariant = ANY ($1::text[]);
