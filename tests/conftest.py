@@ -1,6 +1,6 @@
-"""One database cluster a run, named in the run's first line; one database a test.
+"""One database cluster a process of the run, named in its first line; one database a test.
 
-The run's processes (pytest-xdist) share the cluster: the first one starts it and tells the others.
+Processes (pytest-xdist) share none: a feed waits for every transaction of its cluster that is open.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
-from dataclasses import astuple
 from typing import Any
 
 import asyncpg
@@ -17,13 +15,13 @@ import pytest
 from support.postgres import Cluster, choose, test_cluster
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
 
-RUNNING = pytest.StashKey[Cluster]()
-ENDING = pytest.StashKey[ExitStack]()
+DESCRIPTIONS = pytest.StashKey[list[str]]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Say which PostgreSQL the tests take, before anything else."""
+    session.config.stash[DESCRIPTIONS] = []
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(f"[test] database: {choose().description}")
@@ -31,34 +29,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which it was, with its version."""
-    if (running := terminalreporter.config.stash.get(RUNNING, None)) is not None:
-        terminalreporter.write_line(f"[test] database was {running.description}")
+    descriptions = terminalreporter.config.stash[DESCRIPTIONS]
+    for description in dict.fromkeys(descriptions):
+        terminalreporter.write_line(f"[test] database was {description}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the first process of a run which it was."""
+    output: dict[str, Any] = getattr(session.config, "workeroutput", {})
+    output["databases"] = session.config.stash[DESCRIPTIONS]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell another process of this run where the cluster is."""
-    node.workerinput["cluster"] = astuple(_running_cluster(node.config))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the cluster, in the process that has started it."""
-    if (ending := config.stash.get(ENDING, None)) is not None:
-        ending.close()
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from another process which it was."""
+    node.config.stash[DESCRIPTIONS] += getattr(node, "workeroutput", {}).get("databases", [])
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Cluster:
-    """The run's PostgreSQL, started when somebody asks for it first."""
-    told: dict[str, Any] = getattr(pytestconfig, "workerinput", {})
-    return Cluster(*told["cluster"]) if told else _running_cluster(pytestconfig)
-
-
-def _running_cluster(config: pytest.Config) -> Cluster:
-    if RUNNING not in config.stash:
-        config.stash[ENDING] = ExitStack()
-        config.stash[RUNNING] = config.stash[ENDING].enter_context(test_cluster())
-    return config.stash[RUNNING]
+def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """The process's PostgreSQL, started when a test asks for it first."""
+    with test_cluster() as running:
+        pytestconfig.stash[DESCRIPTIONS].append(running.description)
+        yield running
 
 
 @pytest.fixture
