@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test bench-registration bench-import bench-logins bench-timing lint \
+.PHONY: help setup demo up test bench-enrollment bench-registration bench-import bench-logins bench-timing lint \
   format protos lock clean
 
 help: ## list the targets
@@ -23,6 +23,9 @@ up: setup ## run everything on this machine until Ctrl-C (UP_ARGS="--reset")
 
 bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio to an empty call
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_registration.py
+
+bench-enrollment: setup ## what a submission costs, as ratios to an empty call and to plain SQL
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_enrollment.py
 
 bench-import: setup ## 100,000 older candidates from a file, with and without photos
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py

@@ -22,6 +22,8 @@ from zikao.enrollment.v1 import (
     office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    portal_service_pb2,
+    portal_service_pb2_grpc,
 )
 from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
 from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
@@ -103,6 +105,7 @@ _ENROLLMENT = (
     enrollment_feed_service_pb2.DESCRIPTOR,
     enrollment_service_pb2.DESCRIPTOR,
     order_service_pb2.DESCRIPTOR,
+    portal_service_pb2.DESCRIPTOR,
     enrollment_session_pb2.DESCRIPTOR,
     office_audit_service_pb2.DESCRIPTOR,
     office_service_pb2.DESCRIPTOR,
@@ -160,6 +163,7 @@ class ZikaoClient:
         self.enrollment = enrollment_service_pb2_grpc.EnrollmentServiceStub(enrollment)
         self.availability = availability_service_pb2_grpc.AvailabilityServiceStub(enrollment)
         self.orders = order_service_pb2_grpc.OrderServiceStub(enrollment)
+        self.portals = portal_service_pb2_grpc.PortalServiceStub(enrollment)
         self.enrollment_feed = enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceStub(
             enrollment
         )

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from prometheus_client import Gauge, Histogram
@@ -41,16 +41,54 @@ class BatchMetrics:
         )
 
 
-@dataclass(eq=False)
+class Listener(Protocol):
+    """Somebody who waits for an answer."""
+
+    def is_waiting(self) -> bool:
+        """Whether anybody still wants it."""
+        ...
+
+    def take(self, answer: bytes | Exception) -> None:
+        """Get it, once. Must not raise, nor do more than note it: others of the batch wait."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
 class _Waiting(Generic[T]):
     """One entry and those who wait for its answer (a caller may have sent it twice)."""
 
     key: RequestKey
     entry: T
-    answer: "asyncio.Future[bytes]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-    callers: int = 0
+    listeners: list[Listener] = field(default_factory=list)
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits."""
+        return any(listener.is_waiting() for listener in self.listeners)
+
+    def settle(self, answer: bytes | Exception) -> None:
+        """Tell all who wait."""
+        for listener in self.listeners:
+            listener.take(answer)
+
+
+class _Caller:
+    """Waits as a coroutine does."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def is_waiting(self) -> bool:
+        return not self.answer.done()
+
+    def take(self, answer: bytes | Exception) -> None:
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
 
 class Batcher(Generic[T]):
@@ -77,25 +115,25 @@ class Batcher(Generic[T]):
         A repetition that comes while the first is under way gets the same answer. An entry
         whose callers have all gone before its batch began is dropped.
         """
-        waiting = self._waiting(key, entry)
-        waiting.callers += 1
-        try:
-            return await asyncio.shield(waiting.answer)
-        finally:
-            waiting.callers -= 1
+        caller = _Caller()
+        self.enter(key, entry, caller)
+        return await caller.answer
 
-    def _waiting(self, key: RequestKey, entry: T) -> _Waiting[T]:
-        known = self._by_id.get((key.actor, key.request_id))
-        if known is not None:
-            if known.key != key:
-                raise DomainError(REQUEST_ID_REUSED)
-            return known
-        waiting = _Waiting(key, entry)
-        self._by_id[key.actor, key.request_id] = waiting
-        self._queue.append(waiting)
-        self._metrics.waiting.inc()
-        self._take_off()
-        return waiting
+    def enter(self, key: RequestKey, entry: T, listener: Listener) -> None:
+        """Let `listener` take the answer, as `submit` does without a task for each.
+
+        Raises REQUEST_ID_REUSED when the id is under way with another body.
+        """
+        waiting = self._by_id.get((key.actor, key.request_id))
+        if waiting is None:
+            waiting = _Waiting(key, entry)
+            self._by_id[key.actor, key.request_id] = waiting
+            self._queue.append(waiting)
+            self._metrics.waiting.inc()
+            self._take_off()
+        elif waiting.key != key:
+            raise DomainError(REQUEST_ID_REUSED)
+        waiting.listeners.append(listener)
 
     def _take_off(self) -> None:
         # Not at once: whatever this turn of the event loop brings as well belongs to the batch.
@@ -118,36 +156,27 @@ class Batcher(Generic[T]):
 
     def _next_batch(self) -> list[_Waiting[T]]:
         batch: list[_Waiting[T]] = []
+        waited = len(self._queue)
         while self._queue and len(batch) < self._max_batch:
             waiting = self._queue.popleft()
-            self._metrics.waiting.dec()
-            if waiting.callers:
+            if waiting.is_wanted():
                 batch.append(waiting)
             else:
                 self._forget(waiting)
+        self._metrics.waiting.dec(waited - len(self._queue))
         return batch
 
     async def _answer(self, batch: Sequence[_Waiting[T]]) -> None:
+        answers: Sequence[bytes | Exception]
         try:
             answers = await self._decide([waiting.entry for waiting in batch])
-            for waiting, answer in zip(batch, answers, strict=True):
-                _settle(waiting, answer)
         except Exception as error:
-            for waiting in batch:
-                _settle(waiting, error)
-        finally:
-            for waiting in batch:
-                self._forget(waiting)
+            answers = [error] * len(batch)
+        if len(answers) != len(batch):
+            answers = [ValueError("not as many answers as entries")] * len(batch)
+        for waiting, answer in zip(batch, answers, strict=True):
+            self._forget(waiting)
+            waiting.settle(answer)
 
     def _forget(self, waiting: _Waiting[T]) -> None:
         del self._by_id[waiting.key.actor, waiting.key.request_id]
-
-
-def _settle(waiting: _Waiting[T], answer: bytes | Exception) -> None:
-    if waiting.answer.done():
-        return
-    if isinstance(answer, Exception):
-        waiting.answer.set_exception(answer)
-        waiting.answer.exception()  # its callers may have gone: nobody need be told of it then
-    else:
-        waiting.answer.set_result(answer)

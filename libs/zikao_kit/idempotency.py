@@ -13,12 +13,14 @@ judged anew when it comes again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from zikao_kit.context import current_actor
@@ -219,7 +221,7 @@ def _answer(key: RequestKey, row: Record) -> bytes | DomainError:
 
 
 def _body(request: Message) -> bytes:
-    secrets = [field.name for field in _fields(request) if field.name.endswith("password")]
+    secrets = _secrets_of(request.DESCRIPTOR)
     if secrets:
         original, request = request, type(request)()
         request.CopyFrom(original)
@@ -228,8 +230,9 @@ def _body(request: Message) -> bytes:
     return request.SerializeToString(deterministic=True)
 
 
-def _fields(request: Message) -> Iterable[Any]:
-    return request.DESCRIPTOR.fields
+@cache
+def _secrets_of(kind: Descriptor) -> Sequence[str]:
+    return [field.name for field in kind.fields if field.name.endswith("password")]
 
 
 def _kit(tx: Transaction, schema: str) -> Transaction:

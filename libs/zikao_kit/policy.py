@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import (
+    Descriptor,
+    FieldDescriptor,
+    MethodDescriptor,
+    ServiceDescriptor,
+)
 from zikao.options.v1 import options_pb2
 
 from zikao_kit.errors import METHOD_NOT_PERMITTED, PERMISSION_DENIED, TOKEN_INVALID, DomainError
@@ -45,6 +51,8 @@ class MethodPolicy:
     max_request_kib: int = DEFAULT_REQUEST_KIB
     restricted_too: bool = False
     polled: bool = False
+    # Its contract leaves the parts of a request to the method, which answers each by itself.
+    judges_parts: bool = False
 
     @property
     def for_services_only(self) -> bool:
@@ -75,6 +83,7 @@ class MethodPolicy:
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
             restricted_too=access.restricted_too,
             polled=access.polled,
+            judges_parts=any(map(_is_left_to_method, method.input_type.fields)),
         )
 
     def admit(self, caller: str, token_actor: Actor | None) -> Actor:
@@ -117,6 +126,12 @@ def policies_of(*services: ServiceDescriptor) -> dict[str, MethodPolicy]:
 def _role_name(role: int) -> str:
     name: str = options_pb2.Role.Name(role)  # type: ignore[arg-type]
     return name.removeprefix(_ROLE_PREFIX).lower()
+
+
+def _is_left_to_method(field: FieldDescriptor) -> bool:
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    ignored: bool = rules.repeated.items.ignore == validate_pb2.IGNORE_ALWAYS
+    return ignored
 
 
 def _check_scope_field(full_name: str, request: Descriptor, path: str) -> None:

@@ -3,11 +3,14 @@
 Registration issues them; every other service verifies them with the published
 keys alone. Verifying costs about as much as a whole empty RPC, so verified
 tokens are remembered: never beyond their own end, nor beyond their key's or their login's.
+
+A token is good only through the system it was issued through: registration writes the name
+in the caller's certificate into it (`azp`), and to whoever else comes with it it is none. So a
+copied token is worth nothing without the key of that system.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from zikao_kit.clock import Clock
 from zikao_kit.errors import OUT_OF_SCOPE, TOKEN_EXPIRED, TOKEN_INVALID, UNAVAILABLE, DomainError
 from zikao_kit.revoked_logins import RevokedLogins
+from zikao_kit.verified_tokens import Verified, VerifiedTokens
 
 ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "zikao"
@@ -27,7 +31,7 @@ ISSUER = AUDIENCE = "zikao"
 NOT_BEFORE_MARGIN_SECONDS = 30
 # Ours are about 500 characters; longer ones are refused before any work is done for them.
 MAX_TOKEN_CHARACTERS = 2048
-# About 1.1 KB each.
+# About 300 bytes each. Who shows more tokens than these has many verified twice.
 VERIFIED_TOKENS_KEPT = 20_000
 
 SERVICE_ROLE = "service"
@@ -38,6 +42,8 @@ TOKEN_ROLES = frozenset(
 
 _TEXT_CLAIMS = ("sub", "role", "scope", "jti", "sid")
 _TIME_CLAIMS = ("iat", "nbf", "exp")
+# The authorized party (OpenID Connect Core 1.0, section 2); absent: anybody's.
+_PARTY_CLAIM = "azp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,13 @@ class TokenIssuer:
         restricted: bool = False,
         *,
         login_id: str = "",
+        party: str = "",
         not_after: datetime | None = None,
     ) -> AccessToken:
         """Sign a token for `subject`; ValueError for a role that no token may give.
 
-        It ends at `not_after` at the latest, when the login it is of does.
+        It is good through the system `party` alone, the name in its certificate; without one
+        through any. It ends at `not_after` at the latest, when the login it is of does.
         """
         if role not in TOKEN_ROLES or not subject:
             raise ValueError(f"no token for role {role!r}, subject {subject!r}")
@@ -129,6 +137,8 @@ class TokenIssuer:
             "jti": uuid4().hex,
             "sid": login_id,
         }
+        if party:
+            claims[_PARTY_CLAIM] = party
         token = jwt.encode(claims, self._private_key, algorithm=ALGORITHM, headers=self._headers)
         return AccessToken(token, expires_at)
 
@@ -154,21 +164,10 @@ class TrustedKeys:
         self._keys = dict(keys)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """A token that was verified, the key that did it, and its life in epoch seconds."""
-
-    actor: Actor
-    key_id: str
-    key: Ed25519PublicKey
-    not_before: int
-    expires: int
-
-
 class TokenVerifier:
     """Verifies access tokens against the keys that `keys` returns by key id.
 
-    Remembers up to `cache_size` verified tokens, the least recently used go first.
+    Remembers up to `cache_size` verified tokens, those that were shown last.
     What is remembered is only the signature: life, key and login are checked at every call.
     """
 
@@ -182,50 +181,67 @@ class TokenVerifier:
         self._keys = keys
         self._clock = clock
         self._revoked = RevokedLogins(clock) if revoked is None else revoked
-        self._cache_size = cache_size
-        self._cache: OrderedDict[str, _Verified] = OrderedDict()
+        self._known = VerifiedTokens(cache_size)
+        # The keys that have verified what is known, by key id.
+        self._verified_by: dict[str, Ed25519PublicKey] = {}
 
-    def verify(self, token: str) -> Actor:
-        """Return the bearer.
+    def verify(self, token: str, caller: str = "") -> Actor:
+        """Return the bearer, who comes through `caller` (the name in its certificate).
 
         Raises TOKEN_EXPIRED, TOKEN_INVALID for all else that is wrong with the token, and
         what the lookup of keys raises (UNAVAILABLE from TrustedKeys without any key).
         """
+        if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
+            raise DomainError(TOKEN_INVALID)
         verified = self._recall(token)
         if verified is None:
             verified = self._check(token)
             self._remember(token, verified)
-        if verified.actor.login_id in self._revoked:
+        if verified.login_id in self._revoked or verified.party not in ("", caller):
             raise DomainError(TOKEN_INVALID)
-        return verified.actor
+        return Actor(
+            verified.subject,
+            verified.role,
+            verified.scope,
+            caller,
+            verified.restricted,
+            verified.login_id,
+        )
 
-    def _recall(self, token: str) -> _Verified | None:
-        verified = self._cache.get(token)
-        if verified is None:
+    def _recall(self, token: str) -> Verified | None:
+        verified = self._known.recall(token)
+        if verified is None or not self._is_signed_by_trusted(verified.key_id):
             return None
-        if self._keys(verified.key_id) != verified.key or not self._is_alive(verified):
-            del self._cache[token]
-            return None
-        self._cache.move_to_end(token)
-        return verified
+        return verified if self._is_alive(verified) else None
 
-    def _remember(self, token: str, verified: _Verified) -> None:
-        self._cache[token] = verified
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
+    def _is_signed_by_trusted(self, key_id: str) -> bool:
+        """Whether the key of that id is still the one that has verified what is known."""
+        key, verified_by = self._keys(key_id), self._verified_by[key_id]
+        if key is not verified_by:
+            if key != verified_by:
+                return False
+            self._verified_by[key_id] = verified_by = key  # an equal one: fetched again
+        return True
 
-    def _is_alive(self, verified: _Verified) -> bool:
+    def _remember(self, token: str, verified: Verified) -> None:
+        key = self._keys(verified.key_id)
+        if key is None:
+            return
+        if self._verified_by.setdefault(verified.key_id, key) != key:
+            self._known.clear()
+            self._verified_by = {verified.key_id: key}
+        self._known.remember(token, verified)
+
+    def _is_alive(self, verified: Verified) -> bool:
         return verified.not_before <= self._clock.now().timestamp() < verified.expires
 
-    def _check(self, token: str) -> _Verified:
-        if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
-            raise DomainError(TOKEN_INVALID)
+    def _check(self, token: str) -> Verified:
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
             key = self._keys(key_id)
             if key is None:
                 raise DomainError(TOKEN_INVALID)
-            verified = _verified_from_claims(_decode(token, key), key_id, key)
+            verified = _verified_from_claims(_decode(token, key), key_id)
         except jwt.PyJWTError as error:
             raise DomainError(TOKEN_INVALID) from error
         if not self._is_alive(verified):
@@ -252,21 +268,26 @@ def _decode(token: str, key: Ed25519PublicKey) -> dict[str, Any]:
     return claims
 
 
-def _verified_from_claims(claims: dict[str, Any], key_id: str, key: Ed25519PublicKey) -> _Verified:
+def _verified_from_claims(claims: dict[str, Any], key_id: str) -> Verified:
+    party = claims.get(_PARTY_CLAIM, "")
     well_formed = (
         all(type(claims[name]) is str for name in _TEXT_CLAIMS)
         and all(type(claims[name]) is int for name in _TIME_CLAIMS)
         and type(claims["restricted"]) is bool
+        and type(party) is str
         and claims["role"] in TOKEN_ROLES
         and claims["sub"] != ""
     )
     if not well_formed:
         raise DomainError(TOKEN_INVALID)
-    actor = Actor(
+    return Verified(
         subject=claims["sub"],
         role=claims["role"],
         scope=claims["scope"],
         restricted=claims["restricted"],
         login_id=claims["sid"],
+        party=party,
+        key_id=key_id,
+        not_before=claims["nbf"],
+        expires=claims["exp"],
     )
-    return _Verified(actor, key_id, key, not_before=claims["nbf"], expires=claims["exp"])

@@ -121,6 +121,7 @@ ENTRIES: dict[str, Entry] = {
         lambda _: offices.ListOfficeActionsRequest(county_prefix=JINJIANG)
     ),
     "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
+    "PortalService.SubmitEnrollments": NobodysData("each submission shows a candidate's own token"),
     "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
 }
 

@@ -31,7 +31,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _DATABASE, _PASSWORD = "zikao_bench", "bench"
 _MEBIBYTE = 1024 * 1024
-_CHANNEL = [
+CHANNEL = [
     ("grpc.max_receive_message_length", 16 * _MEBIBYTE),
     ("grpc.max_send_message_length", 16 * _MEBIBYTE),
     # Each a connection of its own, as of different portals.
@@ -67,15 +67,22 @@ class BenchService:
         """Who has the certificate of `name`, on a connection of its own."""
         credentials = channel_credentials(self.ca.issue(name))
         target = f"localhost:{self.port}"
-        async with grpc.aio.secure_channel(target, credentials, _CHANNEL) as channel:
+        async with grpc.aio.secure_channel(target, credentials, CHANNEL) as channel:
             yield Caller(channel)
 
 
 @contextmanager
 def own_postgres(folder: Path, **settings: str) -> Iterator[str]:
     """A PostgreSQL that keeps what it commits, as in production; yields the superuser's DSN."""
-    with EmbeddedPostgres(folder / "postgres", settings=settings) as postgres:
+    with own_cluster(folder, **settings) as postgres:
         yield postgres.dsn()
+
+
+@contextmanager
+def own_cluster(folder: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
+    """The same cluster with its processes."""
+    with EmbeddedPostgres(folder / "postgres", settings=settings) as postgres:
+        yield postgres
 
 
 @asynccontextmanager
@@ -83,26 +90,48 @@ async def registration_process(
     folder: Path, admin_dsn: str, **settings: Any
 ) -> AsyncIterator[BenchService]:
     """Registration with its database, migrated; `settings` are sections of its configuration."""
-    dsn = await prepare_service(admin_dsn, _DATABASE, "registration", _PASSWORD)
-    await migrate(dsn, "zikao_registration", say=lambda _: None)
-    ca, keys, port = DevelopmentCa(folder / "certs"), KeyRing.generate(), free_port()
+    dsn, keys = await migrated(admin_dsn, "registration"), KeyRing.generate()
     keys.write(folder / "keys.yaml")
+    settings |= {"key_ring_file": str(folder / "keys.yaml")}
+    async with service_process(folder, dsn, "registration", settings) as (service, ca):
+        yield BenchService(dsn, service.port, service.process_id, ca, keys)
+
+
+@dataclass(frozen=True)
+class ServiceProcess:
+    """Where a process listens, and its id."""
+
+    port: int
+    process_id: int
+
+
+async def migrated(admin_dsn: str, service: str) -> str:
+    """The DSN of a service's database, with its tables."""
+    dsn = await prepare_service(admin_dsn, _DATABASE, service, _PASSWORD)
+    await migrate(dsn, f"zikao_{service}", say=lambda _: None)
+    return dsn
+
+
+@asynccontextmanager
+async def service_process(
+    folder: Path, dsn: str, service: str, settings: Mapping[str, Any]
+) -> AsyncIterator[tuple[ServiceProcess, DevelopmentCa]]:
+    """A service on a migrated database, with `settings` beside server, database and log."""
+    ca, port = DevelopmentCa(folder / "certs"), free_port()
     config = {
-        "server": {"listen": f"127.0.0.1:{port}", "tls": _paths(ca.issue("registration"))},
+        "server": {"listen": f"127.0.0.1:{port}", "tls": paths_of(ca.issue(service))},
         "database": {"dsn": dsn},
-        "key_ring_file": str(folder / "keys.yaml"),
         "log": {"level": "warning"},
     }
-    file = folder / "registration.yaml"
-    file.write_text(yaml.safe_dump(config | settings))
-    arguments = ("-m", "zikao_registration", "serve", "--config", str(file))
+    file = folder / f"{service}.yaml"
+    file.write_text(yaml.safe_dump({**config, **settings}))
+    arguments = ("-m", f"zikao_{service}", "serve", "--config", str(file))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
-    service = BenchService(dsn, port, process.pid, ca, keys)
     try:
-        await _until_serving(service, process)
-        yield service
+        await _until_serving(port, ca, process)
+        yield ServiceProcess(port, process.pid), ca
     finally:
-        await _end(process)
+        await end_process(process)
 
 
 async def rate_of(work: Iterable[Callable[[], Awaitable[int]]]) -> Rate:
@@ -131,13 +160,15 @@ def report(
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _paths(files: CertFiles) -> dict[str, str]:
+def paths_of(files: CertFiles) -> dict[str, str]:
+    """The files of a certificate, as a configuration has them."""
     return {key: str(path) for key, path in asdict(files).items()}
 
 
-async def _until_serving(service: BenchService, process: asyncio.subprocess.Process) -> None:
-    async with service.caller("operator") as caller:
-        health = health_pb2_grpc.HealthStub(caller.channel)
+async def _until_serving(port: int, ca: DevelopmentCa, process: asyncio.subprocess.Process) -> None:
+    credentials = channel_credentials(ca.issue("operator"))
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, CHANNEL) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
 
         async def serving() -> bool:
             if process.returncode is not None:
@@ -151,7 +182,8 @@ async def _until_serving(service: BenchService, process: asyncio.subprocess.Proc
         await until(serving, START_SECONDS)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end_process(process: asyncio.subprocess.Process) -> None:
+    """Let a process end by itself, or end it."""
     if process.returncode is None:
         process.terminate()
     try:

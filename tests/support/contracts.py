@@ -24,7 +24,7 @@ PROTOS = sorted((ROOT / "zikao").rglob("*.proto"))
 _SERVICE, _METHOD = 6, 2
 _ERRORS = re.compile(r"^ *Errors: (.*?)\.(?:\n|$)", re.DOTALL | re.MULTILINE)
 _REASON = re.compile(r"\b[A-Z][A-Z_]{4,}\b")
-_THOSE_OF = re.compile(r"those of (\w+)")
+_THOSE_OF = re.compile(r"those of ((?:\w+\.)?\w+)")
 
 
 def file_of(proto: Path) -> FileDescriptor:
@@ -74,7 +74,8 @@ def _reasons_stated(name: str, comments: Mapping[str, str]) -> frozenset[str]:
     reasons = frozenset(_REASON.findall(found[1]))
     for other in _THOSE_OF.findall(found[1]):
         service = name.rpartition(".")[0]
-        reasons |= _reasons_stated(f"{service}.{other}", comments)
+        within = service.rpartition(".")[0] if "." in other else service
+        reasons |= _reasons_stated(f"{within}.{other}", comments)
     return reasons
 
 

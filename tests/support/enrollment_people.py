@@ -106,11 +106,12 @@ async def open_enrollment(
     *,
     session: Session | None = None,
     candidates: int = 3,
+    **settings: Any,
 ) -> AsyncIterator[Installation]:
     """An installation with a session applied over its RPC, and candidates; it is noon."""
     dsn = await make_database(SCHEMA)
     await save_candidates(dsn, [candidate(number) for number in range(1, candidates + 1)])
-    async with installation(dsn, folder, NOON) as running:
+    async with installation(dsn, folder, NOON, **settings) as running:
         await apply_session(running, session or small_session())
         yield running
 

@@ -1,7 +1,7 @@
 """An enrollment service in this process, the sandbox's payment platform, and who calls them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -68,6 +68,7 @@ class Installation:
     enrollment_port: int = field(default_factory=free_port)
     registration_port: int = field(default_factory=free_port)
     platform_port: int = field(default_factory=free_port)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the certificates' authority and the processes, not yet started."""
@@ -117,10 +118,11 @@ class Installation:
         role: str = "candidate",
         age: timedelta = timedelta(0),
         scope: str = "51",
+        party: str = "portal",
     ) -> str:
-        """An access token issued `age` ago."""
-        clock = FixedClock(self.now() - age)
-        return TokenIssuer(KEY_ID, _KEY, clock, TOKEN_LIFETIME).issue(subject, role, scope).token
+        """An access token issued `age` ago through `party`."""
+        issuer = TokenIssuer(KEY_ID, _KEY, FixedClock(self.now() - age), TOKEN_LIFETIME)
+        return issuer.issue(subject, role, scope, party=party).token
 
     def now(self) -> datetime:
         """The time of the installation."""
@@ -154,6 +156,7 @@ class Installation:
                 poll_seconds=0.1,
                 log=LogConfig(level="error"),
                 clock=ClockConfig(offset_file=self.clock_file),
+                **self.settings,
             )
         )
 
@@ -182,10 +185,12 @@ _OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_bac
 
 
 @asynccontextmanager
-async def installation(dsn: str, folder: Path, at: datetime) -> AsyncIterator[Installation]:
-    """Serve enrollment and the payment platform until the block ends."""
+async def installation(
+    dsn: str, folder: Path, at: datetime, **settings: Any
+) -> AsyncIterator[Installation]:
+    """Serve enrollment, with `settings` of its own, and the payment platform."""
     async with AsyncExitStack() as stack:
-        made = Installation(dsn, folder, stack)
+        made = Installation(dsn, folder, stack, settings=settings)
         await made.move_clock(at)
         await made.rows(
             "INSERT INTO enrollment.trusted_key VALUES ($1, $2)",

@@ -20,13 +20,11 @@ def identify(
     if not policy.stated or authorization is None:
         return policy.admit(caller, None)
     try:
-        actor = verifier.verify(_token_in(authorization))
+        bearer = verifier.verify(_token_in(authorization), caller)
     except DomainError:
         if not policy.anyone:
             raise
         return policy.admit(caller, None)
-    # dataclasses.replace() would cost as much as all the rest of this.
-    bearer = Actor(actor.subject, actor.role, actor.scope, caller, actor.restricted, actor.login_id)
     return policy.admit(caller, bearer)
 
 

@@ -48,6 +48,7 @@ class _GuardedMethod:
         self._guard = guard
         self._scoped = guard.policy.scope_of is not None
         self._max_request_kib = guard.policy.max_request_kib
+        self._judges_parts = guard.policy.judges_parts
         # An operator's session file holds thousands of values, and needs to hear of every bad one.
         self._trusted = guard.policy.for_services_only
         self._parse = handler.request_deserializer
@@ -108,7 +109,7 @@ class _GuardedMethod:
         if self._scoped:
             self._guard.policy.check_scope(current_actor(), request)
         require_valid(request, of_any_size=self._trusted)
-        if b"\0" in raw:
+        if b"\0" in raw and not self._judges_parts:
             _require_no_nul(request)
         return request
 

@@ -27,6 +27,13 @@ AUDIT_SECONDS = 60.0
 REFUND_DEADLINE_HOURS = 24.0
 BIGGEST_BATCH = 10_000
 DAY_SECONDS = 24 * HOUR_SECONDS
+# About 300 bytes each, 100 MB: the candidates of a whole province (DOMAIN section 9).
+VERIFIED_TOKENS = 300_000
+MOST_VERIFIED_TOKENS = 10_000_000
+# Of a portal's stream; some 1 KB each.
+STREAM_SUBMISSIONS = 4000
+FEWEST_STREAM_SUBMISSIONS = 200
+MOST_STREAM_SUBMISSIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class EnrollmentConfig:
     platform: PeerConfig
     max_batch: int = MAX_BATCH
     batches_in_flight: int = BATCHES_IN_FLIGHT
+    stream_submissions: int = STREAM_SUBMISSIONS
+    verified_tokens: int = VERIFIED_TOKENS
     board_seconds: float = BOARD_SECONDS
     poll_seconds: float = POLL_SECONDS
     office_action_hours: float = OFFICE_ACTION_HOURS
@@ -53,6 +62,8 @@ class EnrollmentConfig:
             self,
             max_batch=(1, BIGGEST_BATCH),
             batches_in_flight=(1, self.database.pool_max),
+            stream_submissions=(FEWEST_STREAM_SUBMISSIONS, MOST_STREAM_SUBMISSIONS),
+            verified_tokens=(1, MOST_VERIFIED_TOKENS),
             board_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),

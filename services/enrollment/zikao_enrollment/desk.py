@@ -41,6 +41,11 @@ class Entry:
     wish: Wish
     response_type: Callable[..., Message]
 
+    @property
+    def is_of_plan(self) -> bool:
+        """Whether it submits the saved plan."""
+        return isinstance(self.wish, Submission) and self.wish.choice is None
+
     def answer(self, order: Order) -> bytes:
         """The response as it goes over the wire and into the store of answers."""
         return self.response_type(order=order_to_pb(order)).SerializeToString()

@@ -20,6 +20,8 @@ from zikao.enrollment.v1 import (
     office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    portal_service_pb2,
+    portal_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
 )
@@ -54,9 +56,11 @@ from zikao_enrollment.rpc.notifications import NotificationRpc
 from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
 from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
+from zikao_enrollment.rpc.portals import PortalRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
+from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
 from zikao_enrollment.withdrawals import Withdrawals
 from zikao_enrollment.workers.auditing import Auditor
@@ -69,6 +73,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
     """Serve until cancelled."""
     clock = clock_of(config.clock)
     trusted, revoked = TrustedKeys(), RevokedLogins(clock)
+    verifier = TokenVerifier(trusted.get, clock, revoked, config.verified_tokens)
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
@@ -80,7 +85,14 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
             keys = TokenKeyKeeper(db, SCHEMA, registration.signing_keys, trusted)
             await keys.recall()
             revocations = RevocationKeeper(registration.revoked_logins, revoked)
-            parts = _parts(config, db, clock, registration, PlatformClient(to_platform))
+            parts = _parts(
+                config,
+                db,
+                clock,
+                verifier=verifier,
+                registration=registration,
+                platform=PlatformClient(to_platform),
+            )
             await parts.boards.refresh()
             await stack.enter_async_context(
                 running(
@@ -97,7 +109,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
         config=config.server,
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
-        verifier=TokenVerifier(trusted.get, clock, revoked),
+        verifier=verifier,
     )
 
 
@@ -121,6 +133,8 @@ def _parts(
     config: EnrollmentConfig,
     db: Database,
     clock: Clock,
+    *,
+    verifier: TokenVerifier,
     registration: RegistrationClient,
     platform: PlatformClient,
 ) -> Parts:
@@ -131,6 +145,7 @@ def _parts(
         decide, SUBMISSIONS, max_batch=config.max_batch, in_flight=config.batches_in_flight
     )
     gate, till = PaymentGate(platform), Till(db, clock, boards)
+    newcomers = Newcomers(db, registration)
     return Parts(
         db=db,
         clock=clock,
@@ -138,7 +153,10 @@ def _parts(
         showcase=Showcase(boards),
         spectators=Spectators(boards),
         batcher=batcher,
-        newcomers=Newcomers(db, registration),
+        verifier=verifier,
+        submitting=Submitting(batcher, newcomers),
+        stream_submissions=config.stream_submissions,
+        newcomers=newcomers,
         platform=platform,
         payment_gate=gate,
         till=till,
@@ -187,6 +205,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             AvailabilityRpc(parts),
         ),
         definition(order_service_pb2_grpc, order_service_pb2, "OrderService", OrderRpc(parts)),
+        definition(portal_service_pb2_grpc, portal_service_pb2, "PortalService", PortalRpc(parts)),
         definition(payment_grpc, payment, "PaymentNotificationService", NotificationRpc(parts)),
         definition(
             enrollment_feed_service_pb2_grpc,

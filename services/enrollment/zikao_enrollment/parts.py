@@ -6,6 +6,7 @@ from datetime import timedelta
 from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
+from zikao_kit.tokens import TokenVerifier
 
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
@@ -14,6 +15,7 @@ from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
+from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
 from zikao_enrollment.withdrawals import Withdrawals
 
@@ -28,6 +30,10 @@ class Parts:
     showcase: Showcase
     spectators: Spectators
     batcher: Batcher[Entry]
+    verifier: TokenVerifier
+    submitting: Submitting
+    # How many submissions a portal's stream may have under way.
+    stream_submissions: int
     newcomers: Newcomers
     platform: PlatformClient
     payment_gate: PaymentGate

@@ -71,6 +71,7 @@ class TokenKeys:
             account.scope,
             restricted=login.restricted,
             login_id=str(login.login_id),
+            party=login.caller,
             not_after=login.expires_at,
         )
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from zikao_kit.tokens import (
     TokenVerifier,
     TrustedKeys,
 )
+from zikao_kit.verified_tokens import Verified, VerifiedTokens
 
 OPENING = datetime(2022, 2, 28, 1, 0, 0, 600_000, tzinfo=UTC)
 LIFETIME = timedelta(minutes=15)
@@ -53,7 +55,7 @@ def issuer(clock: FixedClock) -> TokenIssuer:
 @pytest.fixture
 def verifier(keys: TrustedKeys, clock: FixedClock) -> TokenVerifier:
     """Verifies with the published keys and the same clock."""
-    return TokenVerifier(keys.get, clock, cache_size=3)
+    return TokenVerifier(keys.get, clock, cache_size=4)
 
 
 @pytest.fixture
@@ -138,6 +140,8 @@ def test_a_forged_token_with_the_right_claims_is_accepted(verifier: TokenVerifie
         {"exp": 9999999999.5},
         {"iat": True},
         {"nbf": int(OPENING.timestamp()) + 60},
+        {"azp": 7},
+        {"azp": "another-portal"},
         *({name: None} for name in ("iss", "aud", "sub", "role", "scope", "restricted")),
         *({name: None} for name in ("iat", "nbf", "exp", "jti", "sid")),
     ],
@@ -231,14 +235,58 @@ def test_a_clock_a_little_behind_accepts_a_new_token(
 def test_verified_tokens_are_remembered_up_to_the_bound(
     issuer: TokenIssuer, verifier: TokenVerifier, decodings: list[str]
 ) -> None:
-    """Three tokens fit: a fourth pushes out the one not used for longest, and only that."""
-    first, second, third, fourth = (issuer.issue(SUBJECT, "candidate").token for _ in range(4))
-    for token in (first, second, third, first, fourth):
+    """Of four that fit the two shown last are kept for sure; who was not shown goes first."""
+    first, second, third, fourth, fifth = (
+        issuer.issue(SUBJECT, "candidate").token for _ in range(5)
+    )
+    for token in (first, second, third, first, fourth, fifth):
         verifier.verify(token)
-    assert decodings == [first, second, third, fourth]
-    for token in (first, third, fourth, second):
+    assert decodings == [first, second, third, fourth, fifth]
+    for token in (fourth, fifth, second):
         verifier.verify(token)
-    assert decodings[4:] == [second]
+    assert decodings[5:] == [second]
+
+
+def test_a_token_is_good_through_its_own_system_alone(
+    issuer: TokenIssuer, verifier: TokenVerifier, decodings: list[str]
+) -> None:
+    """Fresh or remembered: whoever copies a token can do nothing with it."""
+    token = issuer.issue(SUBJECT, "candidate", party="portal").token
+    for caller in ("scanner", "", "portal", "scanner"):
+        if caller == "portal":
+            assert verifier.verify(token, caller) == Actor(SUBJECT, "candidate", caller=caller)
+        else:
+            with pytest.raises(DomainError, match="TOKEN_INVALID"):
+                verifier.verify(token, caller)
+    assert decodings == [token]
+    anybodys = issuer.issue(SUBJECT, "candidate").token
+    assert verifier.verify(anybodys, "scanner").caller == "scanner"
+
+
+def test_a_claim_that_would_be_mistaken_is_not_remembered(
+    verifier: TokenVerifier, decodings: list[str]
+) -> None:
+    """A subject with what separates claims in memory is read from the token each time."""
+    token = forge({"sub": "a\x1fcandidate\x1f51"})
+    first, second = verifier.verify(token), verifier.verify(token)
+    assert first.subject == second.subject == "a\x1fcandidate\x1f51"
+    assert decodings == [token] * 2
+
+
+def test_a_province_of_tokens_is_remembered_in_little_memory() -> None:
+    """300,000 candidates have room in some 100 MB."""
+    known, count = VerifiedTokens(600_000), 20_000
+    verified = Verified(SUBJECT, "candidate", "", False, SUBJECT, "portal", "k1", 1, 2)
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            known.remember(f"token {number}", verified)
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(known) == count
+    assert known.recall("token 7") == verified
+    assert used / count < 340
 
 
 def test_without_any_key_nobody_is_judged(
@@ -344,3 +392,8 @@ def test_a_token_says_nothing_personal(issuer: TokenIssuer) -> None:
     )
     ids_and_codes = {"iss", "aud", "sub", "role", "scope", "restricted", "jti", "sid"}
     assert set(claims) == ids_and_codes | {"iat", "nbf", "exp"}
+    claims = jwt.decode(
+        issuer.issue(SUBJECT, "candidate", party="portal").token,
+        options={"verify_signature": False},
+    )
+    assert claims["azp"] == "portal"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
-from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
@@ -16,14 +15,11 @@ from zikao_enrollment.commands.create_payment import begin_payment, finish_payme
 from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
-from zikao_enrollment.desk import Entry
-from zikao_enrollment.domain.choices import Choice, Plan
-from zikao_enrollment.domain.wishes import Submission
+from zikao_enrollment.domain.choices import Plan
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store
-
-R = TypeVar("R", bound=Message)
+from zikao_enrollment.submitting import entry_of
 
 
 class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
@@ -68,14 +64,17 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.SubmitPlanRequest, context: Any
     ) -> enrollment_service_pb2.SubmitPlanResponse:
         """Take the seats of the saved plan."""
-        return await self._submit(request, None, enrollment_service_pb2.SubmitPlanResponse)
+        entry = entry_of(request, current_actor().subject)
+        answer = await self._parts.submitting.submit(entry)
+        return enrollment_service_pb2.SubmitPlanResponse.FromString(answer)
 
     async def SubmitEnrollment(
         self, request: enrollment_service_pb2.SubmitEnrollmentRequest, context: Any
     ) -> enrollment_service_pb2.SubmitEnrollmentResponse:
         """Take seats for the courses and counties given."""
-        choice = choice_from_pb(request.choice)
-        return await self._submit(request, choice, enrollment_service_pb2.SubmitEnrollmentResponse)
+        entry = entry_of(request, current_actor().subject)
+        answer = await self._parts.submitting.submit(entry)
+        return enrollment_service_pb2.SubmitEnrollmentResponse.FromString(answer)
 
     async def ListOrders(
         self, request: enrollment_service_pb2.ListOrdersRequest, context: Any
@@ -115,14 +114,3 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
             return response_type(payment_code=code, amount_fen=order.fee_fen, pay_before=pay_before)
 
         return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
-
-    async def _submit(self, request: Any, choice: Choice | None, response_type: type[R]) -> R:
-        candidate_id = UUID(current_actor().subject)
-        key = key_of(request)
-
-        async def submit() -> R:
-            submission = Submission(uuid4(), candidate_id, choice)
-            entry = Entry(key, request.session_code, submission, response_type)
-            return response_type.FromString(await self._parts.batcher.submit(key, entry))
-
-        return await self._parts.newcomers.with_candidate(candidate_id, submit)

@@ -1,0 +1,51 @@
+"""From a candidate's request to its answer: through the batcher, and past who is not known yet."""
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+from google.protobuf.message import Message
+from zikao.enrollment.v1 import enrollment_service_pb2 as pb
+from zikao_kit.batcher import Batcher, Listener
+from zikao_kit.idempotency import key_of
+
+from zikao_enrollment.converts.orders import choice_from_pb
+from zikao_enrollment.desk import Entry
+from zikao_enrollment.domain.wishes import Submission
+from zikao_enrollment.newcomers import Newcomers
+
+SubmitRequest = pb.SubmitPlanRequest | pb.SubmitEnrollmentRequest
+
+
+class Submitting:
+    """Unary calls and portals' streams end in the same batches, under the same request ids."""
+
+    def __init__(self, batcher: Batcher[Entry], newcomers: Newcomers) -> None:
+        self._batcher = batcher
+        self._newcomers = newcomers
+
+    async def submit(self, entry: Entry) -> bytes:
+        """Wait for the answer, the serialized response; raises the refusal.
+
+        Registration is asked for a candidate whom the feed has not brought yet.
+        """
+        return await self._newcomers.with_candidate(
+            entry.wish.candidate_id, lambda: self._batcher.submit(entry.key, entry)
+        )
+
+    def enter(self, entry: Entry, listener: Listener) -> None:
+        """Let `listener` take the answer; registration is asked for nobody.
+
+        Raises REQUEST_ID_REUSED when the id is under way with another body.
+        """
+        self._batcher.enter(entry.key, entry, listener)
+
+
+def entry_of(request: SubmitRequest, candidate: str) -> Entry:
+    """The request of a candidate (the subject of a token) as it goes into a batch."""
+    key = key_of(request, asker=candidate)
+    response_type: Callable[..., Message] = pb.SubmitPlanResponse
+    choice = None
+    if isinstance(request, pb.SubmitEnrollmentRequest):
+        choice, response_type = choice_from_pb(request.choice), pb.SubmitEnrollmentResponse
+    submission = Submission(uuid4(), UUID(candidate), choice)
+    return Entry(key, request.session_code, submission, response_type)

