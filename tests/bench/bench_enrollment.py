@@ -18,10 +18,10 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 from bench import sql_ways
 from bench.echo_server import METHOD as ECHO
 from bench.enrollment_load import STREAM, Load
@@ -44,8 +44,8 @@ from support.bench import (
 from support.cpu import cpu_seconds, pin
 from support.service import free_port
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
-from zikao_ctl.invariants import PACKAGE as CTL
-from zikao_kit.queries import Queries
+from zikao_ctl.audit import run_audit
+from zikao_ctl.invariants import AuditPlan
 from zikao_kit.tls import DevelopmentCa
 
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -54,14 +54,6 @@ ROUNDS = 2
 CALLS = 8_000
 STREAMED = 60_000
 AWAY = {"target": "127.0.0.1:1", "server_name": "away"}
-# Those of zikao_ctl that look at enrollment alone.
-INVARIANTS = (
-    "enrollment_no_seat_is_sold_twice",
-    "enrollment_no_seat_is_lost",
-    "enrollment_orders_have_their_seats",
-    "enrollment_nobody_is_in_two_places",
-    "enrollment_every_state_has_its_history",
-)
 
 
 @dataclass
@@ -202,13 +194,13 @@ def _say(name: str, used: Used) -> None:
     sys.stdout.flush()
 
 
-async def violations(dsn: str) -> dict[str, int]:
-    """How often each invariant does not hold."""
-    queries, connection = Queries.load(CTL), await asyncpg.connect(dsn)
-    try:
-        return {name: await connection.fetchval(queries[name]) for name in INVARIANTS}
-    finally:
-        await connection.close()
+async def violations(dsn: str) -> dict[str, int | None]:
+    """How often each invariant does not hold; None where that is not known."""
+    plan = AuditPlan(datetime.now(UTC), timedelta(days=1), rest_factor=0)
+    return {
+        each.invariant: None if each.finding is None else each.finding.violations
+        for each in await run_audit(dsn, plan)
+    }
 
 
 def ratios(rates: Mapping[str, Rate]) -> dict[str, float]:
