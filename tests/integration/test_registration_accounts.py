@@ -39,9 +39,9 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 from zikao_kit.tokens import TokenIssuer
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.load_signing_keys import load_signing_keys
 from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.stores.accounts import AccountStore
 
 GET = registration.GetRegistrationRequest()
 

@@ -28,14 +28,14 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.log_in import Credentials
 from zikao_registration.commands.log_in import log_in as log_in_command
 from zikao_registration.config import LoginConfig
 from zikao_registration.domain.logins import LoginLimit, Tried
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 from zikao_kit.tls import DevelopmentCa
+from zikao_registration.clients.mail import MailClient, MailConfig
 from zikao_registration.domain.messages import Channel, NotSent, OutgoingMessage
-from zikao_registration.mail_client import MailClient, MailConfig
-from zikao_registration.message_store import MessageStore
+from zikao_registration.stores.messages import MessageStore
 from zikao_sandbox.mail_sink import MailSink, serving_mail
 from zikao_sandbox.sms_gateway import SmsBehaviour
 

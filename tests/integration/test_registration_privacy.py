@@ -43,7 +43,7 @@ from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao.registration.v1 import session_service_pb2 as session
 from zikao_kit.convert import time_to_pb
 from zikao_kit.queries import Queries
-from zikao_registration.privacy_store import ERASURES, EXPORTS
+from zikao_registration.stores.privacy import ERASURES, EXPORTS
 
 RETENTION = timedelta(days=180)
 HOUR = timedelta(hours=1)

@@ -29,7 +29,7 @@ from support.service_databases import MakeDatabase
 from zikao.registration.v1 import identity_provider_service_pb2 as pb
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao_kit.errors import DomainError
-from zikao_registration import identity_client
+from zikao_registration.clients import identity_provider
 from zikao_sandbox.identity_provider import Fault, Persona
 
 
@@ -272,7 +272,7 @@ async def test_too_many_who_wait_are_sent_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Beyond the places for those who wait for the provider the answer is OVERLOADED, at once."""
-    monkeypatch.setattr(identity_client, "MAX_AT_ONCE", 2)
+    monkeypatch.setattr(identity_provider, "MAX_AT_ONCE", 2)
     async with registration_server(
         await make_database("registration"), tmp_path, **peers.settings
     ) as server:

@@ -12,9 +12,9 @@ from typing import Any
 from support.service import free_port, until
 from zikao_kit.clock import OffsetClock
 from zikao_kit.tls import DevelopmentCa
-from zikao_registration.identity_tokens import IdentityProviderConfig
-from zikao_registration.mail_client import MailConfig
-from zikao_registration.sms_client import SmsConfig
+from zikao_registration.clients.identity_tokens import IdentityProviderConfig
+from zikao_registration.clients.mail import MailConfig
+from zikao_registration.clients.sms import SmsConfig
 from zikao_sandbox.https import serving_https
 from zikao_sandbox.identity_provider import Client, IdentityProvider
 from zikao_sandbox.mail_sink import MailSink, serving_mail

@@ -11,14 +11,14 @@ from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.documents import Document, DocumentType, Sex, check_character
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import State
 from zikao_registration.names import PACKAGE
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 async def seed_pending(

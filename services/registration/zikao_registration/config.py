@@ -16,9 +16,9 @@ from zikao_kit.config import (
     require_within,
 )
 
-from zikao_registration.identity_tokens import IdentityProviderConfig
-from zikao_registration.mail_client import MailConfig
-from zikao_registration.sms_client import SmsConfig
+from zikao_registration.clients.identity_tokens import IdentityProviderConfig
+from zikao_registration.clients.mail import MailConfig
+from zikao_registration.clients.sms import SmsConfig
 
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
 MIN_RECEIVE_BYTES = 6 * MEBIBYTE

@@ -24,10 +24,10 @@ from zikao_registration.commands.decide_registrations import (
     Proposal,
     decide_registrations,
 )
+from zikao_registration.converts.reviews import decided_to_pb
 from zikao_registration.domain.registration import Registration
 from zikao_registration.names import SCHEMA
-from zikao_registration.review_convert import decided_to_pb
-from zikao_registration.review_store import ReviewStore
+from zikao_registration.stores.reviews import ReviewStore
 
 DECISIONS = BatchMetrics("registration", "decisions")
 MAX_BATCH = 200

@@ -53,13 +53,13 @@ from zikao_kit.revoked_logins import RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
+from zikao_registration.clients.identity_provider import open_identity_client
+from zikao_registration.clients.messenger import open_messenger
 from zikao_registration.config import Argon2Config, LoginConfig, RecoveryConfig, RegistrationConfig
 from zikao_registration.decision_desk import decision_batcher
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.domain.recovery import RecoveryLimit
-from zikao_registration.identity_client import open_identity_client
-from zikao_registration.messenger import open_messenger
 from zikao_registration.names import PACKAGE, SCHEMA
 from zikao_registration.parts import Parts
 from zikao_registration.password_hashing import PasswordHashing

@@ -21,32 +21,32 @@ from zikao_kit.idempotency import recall, run_once
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins, RevokedPage
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.answers import SealedAnswers
-from zikao_registration.audit_store import AuditStore
-from zikao_registration.change_desk import ChangeDesk
+from zikao_registration.clients.identity_provider import IdentityClient
+from zikao_registration.clients.messenger import Messenger
 from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.commands.list_revoked_logins import list_revoked_logins
+from zikao_registration.converts.logins import login_tokens_to_pb
 from zikao_registration.decision_desk import Entry
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.rare_characters import RareCharacters
 from zikao_registration.domain.recovery import Purpose, RecoveryLimit
-from zikao_registration.identity_client import IdentityClient
-from zikao_registration.login_convert import login_tokens_to_pb
-from zikao_registration.message_store import MessageStore
-from zikao_registration.messenger import Messenger
 from zikao_registration.names import SCHEMA
-from zikao_registration.older_store import OlderStore
 from zikao_registration.password_hashing import PasswordHashing
 from zikao_registration.pictures import Pictures
-from zikao_registration.privacy_store import PrivacyStore
-from zikao_registration.profile_change_store import ProfileChangeStore
-from zikao_registration.review_store import ReviewStore
 from zikao_registration.signing import TokenKeys
-from zikao_registration.store import Store
-from zikao_registration.study_record_store import StudyRecordStore
-from zikao_registration.work_list_store import WorkListStore
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.audits import AuditStore
+from zikao_registration.stores.change_desk import ChangeDesk
+from zikao_registration.stores.messages import MessageStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.privacy import PrivacyStore
+from zikao_registration.stores.profile_changes import ProfileChangeStore
+from zikao_registration.stores.registrations import Store
+from zikao_registration.stores.reviews import ReviewStore
+from zikao_registration.stores.study_records import StudyRecordStore
+from zikao_registration.stores.work_lists import WorkListStore
 
 # Of the 10 connections of a process.
 ACCOUNT_TRANSACTIONS = 3

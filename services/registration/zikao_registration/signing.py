@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from zikao_kit.clock import Clock
 from zikao_kit.tokens import AccessToken, TokenIssuer, TrustedKeys
 
-from zikao_registration.account_store import StoredSigningKey
 from zikao_registration.domain.open_logins import StartedLogin
+from zikao_registration.stores.accounts import StoredSigningKey
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from zikao_kit.config import MEBIBYTE, CertFiles, DatabaseConfig, ServerConfig, load_config
+from zikao_registration.clients.identity_tokens import IdentityProviderConfig
+from zikao_registration.clients.mail import MailConfig
+from zikao_registration.clients.sms import SmsConfig
 from zikao_registration.config import Argon2Config, LoginConfig, RecoveryConfig, RegistrationConfig
-from zikao_registration.identity_tokens import IdentityProviderConfig
-from zikao_registration.mail_client import MailConfig
-from zikao_registration.sms_client import SmsConfig
 
 TLS = CertFiles(Path("a.pem"), Path("a.key"), Path("ca.pem"))
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from zikao_registration.convert import session_from_json, session_to_json
+from zikao_registration.converts.registrations import session_from_json, session_to_json
 from zikao_registration.domain.session import Session
 
 OPENS = datetime(2022, 2, 21, 1, tzinfo=UTC)

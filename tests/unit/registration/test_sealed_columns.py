@@ -6,36 +6,36 @@ from uuid import UUID
 
 import pytest
 from zikao_kit.reencryption import SealedColumn
-from zikao_registration import (
-    account_store,
-    answers,
-    message_store,
-    older_store,
-    profile_change_store,
-    provider_login_store,
-    recovery_store,
-    store,
-    study_record_store,
-)
+from zikao_registration import answers
 from zikao_registration.sealed_columns import SEALED
+from zikao_registration.stores import (
+    accounts,
+    messages,
+    older,
+    profile_changes,
+    provider_logins,
+    recoveries,
+    registrations,
+    study_records,
+)
 
 ID = UUID(int=5)
 
 
 CONTEXTS: dict[str, Callable[[Any], str]] = {
-    "registration.signing_key.private_key_enc": account_store._key_context,
-    "registration.account.login_name_enc": account_store._login_name_context,
-    "registration.account.second_factor_enc": account_store._second_factor_context,
-    "registration.candidate.personal_enc": store._personal_context,
-    "registration.older_record.record_enc": older_store.record_context,
-    "registration.older_photo.jpeg_enc": older_store.photo_context,
-    "registration.profile_change.values_enc": profile_change_store._values_context,
-    "registration.profile_change.evidence_enc": profile_change_store._evidence_context,
-    "registration.standing_change.reason_enc": study_record_store._change_context,
-    "registration.message.content_enc": message_store._context,
-    "registration.security_question.question_enc": recovery_store._question_context,
-    "registration.provider_login.secrets_enc": provider_login_store._context,
-    "registration.outbox.payload": store._outbox_context,
+    "registration.signing_key.private_key_enc": accounts._key_context,
+    "registration.account.login_name_enc": accounts._login_name_context,
+    "registration.account.second_factor_enc": accounts._second_factor_context,
+    "registration.candidate.personal_enc": registrations._personal_context,
+    "registration.older_record.record_enc": older.record_context,
+    "registration.older_photo.jpeg_enc": older.photo_context,
+    "registration.profile_change.values_enc": profile_changes._values_context,
+    "registration.profile_change.evidence_enc": profile_changes._evidence_context,
+    "registration.standing_change.reason_enc": study_records._change_context,
+    "registration.message.content_enc": messages._context,
+    "registration.security_question.question_enc": recoveries._question_context,
+    "registration.provider_login.secrets_enc": provider_logins._context,
+    "registration.outbox.payload": registrations._outbox_context,
     "registration.idempotency.response": answers._context,
 }
 # Of these a whole rotation reads every row (test_registration_key_rotation).

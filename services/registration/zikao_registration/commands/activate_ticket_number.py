@@ -7,7 +7,6 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.admit_older import admit_older
 from zikao_registration.commands.limit_recoveries import RecoveryAttempt
 from zikao_registration.domain.activation import Person, require_activation_open
@@ -16,9 +15,10 @@ from zikao_registration.domain.held_numbers import StoredNumber
 from zikao_registration.domain.older_imports import NumberStatus
 from zikao_registration.domain.older_records import OlderRecord
 from zikao_registration.domain.recovery import is_same_name
-from zikao_registration.older_store import OlderStore
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.recovery_desk import RecoveryDesk
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.passwords import STAFF_PASSWORD_MIN_CHARACTERS, check_password
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 async def disable_staff_account(

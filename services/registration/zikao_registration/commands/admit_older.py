@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.older_records import OlderRecord, Photo
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import State
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def admit_older(

@@ -7,8 +7,6 @@ from uuid import UUID
 from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
-from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.commands.decide_profile_change import is_document_taken
 from zikao_registration.domain.profile_changes import (
     ChangeAction,
@@ -22,6 +20,8 @@ from zikao_registration.domain.profile_changes import (
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import State
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.change_desk import ChangeDesk
 
 CHANGES_AT_ONCE = 100
 APPLIER = Actor(subject="profile_changes", role="service")

@@ -13,8 +13,8 @@ from zikao_registration.domain.session_changes import (
     require_changes_effective,
     require_harmless,
 )
-from zikao_registration.session_store import SessionStore
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
+from zikao_registration.stores.sessions import SessionStore
 
 
 async def apply_session(

@@ -12,7 +12,7 @@ from zikao_registration.commands.decide_registrations import (
     decide_registrations,
 )
 from zikao_registration.domain.registration import Decision
-from zikao_registration.review_store import ReviewStore
+from zikao_registration.stores.reviews import ReviewStore
 
 
 async def approve_registrations(

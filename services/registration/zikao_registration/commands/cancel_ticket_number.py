@@ -7,8 +7,8 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.find_held_numbers import find_held_number
 from zikao_registration.domain.older_imports import NumberStatus
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def cancel_ticket_number(

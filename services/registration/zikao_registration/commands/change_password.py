@@ -9,7 +9,6 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts
 from zikao_registration.commands.notify_candidate import notify_of_own
 from zikao_registration.commands.prove_password import prove_password
@@ -22,8 +21,9 @@ from zikao_registration.domain.passwords import (
     check_password,
 )
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.recovery_desk import RecoveryDesk
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.count_attempts import Attempt
 from zikao_registration.domain.accounts import Account, is_initial_password
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 OpenAccounts = Callable[[], AbstractAsyncContextManager[tuple[AccountStore, Store]]]
 FindAccount = Callable[[AccountStore], Awaitable[Account | None]]

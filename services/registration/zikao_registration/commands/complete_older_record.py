@@ -7,15 +7,15 @@ from datetime import datetime
 from zikao_kit.errors import INVALID_REQUEST, NOT_FOUND, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.admit_older import admit_older, take_photo
 from zikao_registration.commands.find_held_numbers import find_held_number
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.held_numbers import HeldNumber
 from zikao_registration.domain.older_records import OlderRecord, Photo
 from zikao_registration.domain.registration import Registration
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.reset_password import reset_password
 from zikao_registration.domain.passwords import check_password
 from zikao_registration.domain.recovery import CODE_TRIES
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def require_code(

@@ -5,13 +5,13 @@ from datetime import datetime
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.start_login import start_login
 from zikao_registration.domain.documents import Document, DocumentType, parse_document
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.provider_logins import ProvenIdentity
 from zikao_registration.domain.recovery import is_same_name
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 _KINDS = {str(kind): kind for kind in DocumentType}
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.logins import LoginLimit, Tried
+from zikao_registration.stores.accounts import AccountStore
 
 
 class Verdict(Enum):

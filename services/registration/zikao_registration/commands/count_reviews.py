@@ -7,7 +7,7 @@ from datetime import datetime
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.work_list import CountyStatistics
-from zikao_registration.work_list_store import WorkListStore
+from zikao_registration.stores.work_lists import WorkListStore
 
 
 @dataclass(frozen=True)

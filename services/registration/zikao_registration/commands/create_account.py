@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import CANDIDATE, Account
 from zikao_registration.domain.documents import Document, DocumentType, parse_document
 from zikao_registration.domain.logins import choose_login_name
@@ -15,7 +14,8 @@ from zikao_registration.domain.personal import PersonalData
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import State
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import choose_login_name
 from zikao_registration.domain.passwords import STAFF_PASSWORD_MIN_CHARACTERS, check_password
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 def check_staff_login(login_name: str, password: str, now: datetime) -> str:

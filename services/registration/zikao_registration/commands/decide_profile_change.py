@@ -7,8 +7,6 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_registration.account_store import AccountStore
-from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import (
     STATE_NAMES_ZH,
     ChangeAction,
@@ -19,6 +17,8 @@ from zikao_registration.domain.profile_changes import (
     values_of,
 )
 from zikao_registration.domain.registration import Decision, Registration
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.change_desk import ChangeDesk
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import judge
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import PENDING, State
-from zikao_registration.review_store import AssignedNumber, Decided, ReviewStore, SerialKey
+from zikao_registration.stores.reviews import AssignedNumber, Decided, ReviewStore, SerialKey
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from zikao_registration.commands.send_messages import ENDED
 from zikao_registration.domain.messages import Channel
-from zikao_registration.message_store import LeasedMessage, MessageStore
+from zikao_registration.stores.messages import LeasedMessage, MessageStore
 
 DROPPED_AT_ONCE = 100
 

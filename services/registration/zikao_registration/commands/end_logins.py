@@ -5,7 +5,7 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
+from zikao_registration.stores.accounts import AccountStore
 
 
 async def end_login(accounts: AccountStore, actor: Actor, login_id: str, now: datetime) -> None:

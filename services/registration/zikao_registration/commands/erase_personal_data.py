@@ -6,10 +6,10 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.erasure import require_erasable
-from zikao_registration.privacy_store import PrivacyStore
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.privacy import PrivacyStore
+from zikao_registration.stores.registrations import Store
 
 ERASED_AT_ONCE = 100
 RETENTION = Actor(subject="retention", role="service")

@@ -8,7 +8,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import Action, State, next_state
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 EXPIRED_AT_ONCE = 1000
 DEADLINES = Actor(subject="deadlines", role="service")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import STATE_NAMES_ZH as CHANGE_STATES_ZH
 from zikao_registration.domain.profile_changes import ProfileChange
 from zikao_registration.domain.recovery import SecurityQuestion
@@ -14,9 +13,10 @@ from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.standings import STANDING_NAMES_ZH
 from zikao_registration.domain.states import STATE_NAMES_ZH
 from zikao_registration.domain.study_records import StandingChange
-from zikao_registration.privacy_store import PrivacyStore
-from zikao_registration.recovery_store import RecoveryStore
-from zikao_registration.study_record_store import StudyRecordStore
+from zikao_registration.stores.change_desk import ChangeDesk
+from zikao_registration.stores.privacy import PrivacyStore
+from zikao_registration.stores.recoveries import RecoveryStore
+from zikao_registration.stores.study_records import StudyRecordStore
 
 DOCUMENT_NAME = "个人信息.json"
 PHOTO_NAME, MATERIAL_NAME = "照片.jpg", "证件材料.jpg"

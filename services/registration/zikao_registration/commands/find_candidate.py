@@ -5,7 +5,7 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, DomainError
 
 from zikao_registration.domain.registration import Registration
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 async def find_candidate(store: Store, candidate_id: UUID) -> Registration:

@@ -3,7 +3,7 @@
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.recovery import Claim, is_same_name
 from zikao_registration.domain.registration import Registration
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def find_claimed(stores: RecoveryDesk, claim: Claim) -> Registration | None:

@@ -6,8 +6,8 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, UNAVAILABLE, DomainError
 
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def find_held_numbers(

@@ -14,7 +14,6 @@ from uuid import UUID
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.admit_older import admit_older
 from zikao_registration.commands.start_import import find_import
 from zikao_registration.domain.held_numbers import StoredNumber
@@ -26,8 +25,9 @@ from zikao_registration.domain.older_imports import (
     outcome_of,
 )
 from zikao_registration.domain.older_records import CheckedRows, OlderRecord, RefusedRow
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 def require_ascending(lines: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from zikao_kit.errors import DomainError
 from zikao_registration.domain.held_numbers import StoredNumber
 from zikao_registration.domain.recovery import is_same_name
 from zikao_registration.domain.registration import Registration
-from zikao_registration.review_store import ReviewStore
+from zikao_registration.stores.reviews import ReviewStore
 
 
 async def keep_older_numbers(

@@ -7,8 +7,8 @@ from uuid import UUID
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.registration import Registration
-from zikao_registration.review_store import ReviewStore
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
+from zikao_registration.stores.reviews import ReviewStore
 
 
 async def lease_registrations(

@@ -7,7 +7,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.complete_older_record import find_imported
 from zikao_registration.commands.limit_recoveries import ticket_number_key
 from zikao_registration.domain.recovery import Purpose
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def lift_activation_limit(

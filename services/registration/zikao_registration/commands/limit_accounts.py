@@ -11,12 +11,12 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import LoginLimit, Tried
 from zikao_registration.domain.recovery import Purpose, RecoveryLimit
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 
 @dataclass(frozen=True)

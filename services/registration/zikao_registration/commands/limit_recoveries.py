@@ -11,12 +11,12 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import LoginLimit
 from zikao_registration.domain.recovery import Purpose, RecoveryLimit
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.recoveries import RecoveryStore
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 # Said to who has not shown to be the person; all else is said to the person.
 FAILURES = frozenset({"RECOVERY_FAILED", "TICKET_NUMBER_NOT_ENTERED", "ACTIVATION_DATA_MISMATCH"})

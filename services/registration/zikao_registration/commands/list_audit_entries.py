@@ -5,9 +5,9 @@ from datetime import datetime
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.audit_store import AuditStore
 from zikao_registration.domain.audit_trail import AuditEntry, AuditFilter
-from zikao_registration.store import Store
+from zikao_registration.stores.audits import AuditStore
+from zikao_registration.stores.registrations import Store
 
 DEFAULT_PAGE_SIZE = 50
 

@@ -8,8 +8,8 @@ from zikao_kit.tokens import Actor
 from zikao_registration.commands.find_held_numbers import find_held_number, find_held_numbers
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
 from zikao_registration.domain.older_imports import RecordFilter
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def list_ticket_numbers(

@@ -6,7 +6,7 @@ from uuid import UUID
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.work_list import QueueFilter, QueuePage, QueuePlace
-from zikao_registration.work_list_store import WorkListStore
+from zikao_registration.stores.work_lists import WorkListStore
 
 DEFAULT_PAGE_SIZE = 50
 

@@ -8,7 +8,7 @@ from zikao_kit.revoked_logins import RevokedPage
 
 from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.domain.revocations import RevocationCursor
-from zikao_registration.login_store import LoginStore, Revoked
+from zikao_registration.stores.logins import LoginStore, Revoked
 
 REVOKED_AT_ONCE = 5000
 

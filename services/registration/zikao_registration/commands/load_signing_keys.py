@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from zikao_registration.account_store import AccountStore, StoredSigningKey
+from zikao_registration.stores.accounts import AccountStore, StoredSigningKey
 
 
 async def load_signing_keys(accounts: AccountStore, now: datetime) -> list[StoredSigningKey]:

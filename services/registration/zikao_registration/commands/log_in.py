@@ -9,7 +9,6 @@ from datetime import datetime
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts, check_password
 from zikao_registration.commands.count_attempts import Attempt, Verdict
 from zikao_registration.commands.start_login import start_login
@@ -17,7 +16,8 @@ from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.password_hashing import PasswordHashing
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

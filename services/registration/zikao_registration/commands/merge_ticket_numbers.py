@@ -12,8 +12,8 @@ from zikao_registration.commands.find_held_numbers import find_held_numbers
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
 from zikao_registration.domain.older_records import Photo
 from zikao_registration.domain.registration import Registration
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def merge_ticket_numbers(

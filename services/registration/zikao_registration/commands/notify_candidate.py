@@ -12,8 +12,8 @@ from zikao_registration.domain.recovery import (
     Purpose,
     contact,
 )
-from zikao_registration.message_store import MessageStore
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.messages import MessageStore
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def notify(

@@ -9,13 +9,13 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts, check_password
 from zikao_registration.commands.count_attempts import Attempt, Verdict
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.open_logins import LoginRules
 from zikao_registration.password_hashing import PasswordHashing
+from zikao_registration.stores.accounts import AccountStore
 
 
 async def prove_password(

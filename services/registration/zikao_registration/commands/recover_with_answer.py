@@ -17,8 +17,8 @@ from zikao_registration.domain.recovery import (
     plausible_question,
 )
 from zikao_registration.password_hashing import Place
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.recovery_store import RecoveryStore, StoredAnswer
+from zikao_registration.stores.recoveries import RecoveryStore, StoredAnswer
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 ANSWER_MIN_CHARACTERS = 2
 

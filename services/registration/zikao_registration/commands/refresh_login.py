@@ -13,7 +13,6 @@ from datetime import datetime
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.check_password import OpenAccounts
 from zikao_registration.commands.start_login import go_on_with
 from zikao_registration.domain.open_logins import (
@@ -22,7 +21,8 @@ from zikao_registration.domain.open_logins import (
     RefreshToken,
     StartedLogin,
 )
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

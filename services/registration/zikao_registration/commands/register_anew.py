@@ -15,8 +15,8 @@ from zikao_registration.domain.older_imports import NumberStatus
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import Action, next_state
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def register_anew(

@@ -4,7 +4,6 @@ from uuid import UUID, uuid4
 
 from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.domain.profile_changes import (
     ChangeAction,
     ChangeState,
@@ -17,6 +16,7 @@ from zikao_registration.domain.profile_changes import (
     require_window,
 )
 from zikao_registration.domain.states import STATE_NAMES_ZH, State
+from zikao_registration.stores.change_desk import ChangeDesk
 
 
 async def request_profile_change(desk: ChangeDesk, values: ProfileValues) -> ProfileChange:

@@ -13,7 +13,7 @@ from zikao_registration.domain.documents import Document
 from zikao_registration.domain.logins import Tried
 from zikao_registration.domain.messages import Notice
 from zikao_registration.domain.registration import Registration
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 PROVINCE_SCOPE_DIGITS = 2
 

@@ -16,9 +16,9 @@ from datetime import datetime
 import structlog
 from prometheus_client import Counter
 
+from zikao_registration.clients.messenger import Messenger
 from zikao_registration.domain.messages import Channel, NotSent, OutgoingMessage
-from zikao_registration.message_store import LeasedMessage, MessageStore
-from zikao_registration.messenger import Messenger
+from zikao_registration.stores.messages import LeasedMessage, MessageStore
 
 MESSAGES_AT_ONCE = 16
 SENDING_SECONDS = 30.0

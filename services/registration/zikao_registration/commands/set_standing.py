@@ -16,8 +16,8 @@ from zikao_registration.domain.standings import (
     require_few_transfers,
     require_withdrawal,
 )
-from zikao_registration.store import Store
-from zikao_registration.study_record_store import StudyRecordStore
+from zikao_registration.stores.registrations import Store
+from zikao_registration.stores.study_records import StudyRecordStore
 
 
 async def set_standing(

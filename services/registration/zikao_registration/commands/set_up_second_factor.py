@@ -9,12 +9,12 @@ import pyotp
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.change_password import go_on_alone
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.open_logins import LoginRules, StartedLogin
 from zikao_registration.domain.second_factors import SecondFactor
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.registrations import Store
 
 
 async def begin_second_factor(

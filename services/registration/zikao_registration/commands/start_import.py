@@ -6,8 +6,8 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.older_imports import OlderImport
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def start_import(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.domain.accounts import Account
 from zikao_registration.domain.open_logins import (
     MAX_OPEN_LOGINS,
@@ -18,6 +17,7 @@ from zikao_registration.domain.open_logins import (
     StartedLogin,
     require_new_login,
 )
+from zikao_registration.stores.accounts import AccountStore
 
 
 async def start_login(

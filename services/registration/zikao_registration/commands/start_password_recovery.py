@@ -7,8 +7,8 @@ from uuid import uuid4
 from zikao_registration.commands.find_claimed import find_claimed
 from zikao_registration.domain.messages import Channel, code_message
 from zikao_registration.domain.recovery import CODE_DIGITS, CODE_MINUTES, Claim, contact
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.recovery_store import Recovery
+from zikao_registration.stores.recoveries import Recovery
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def start_password_recovery(

@@ -9,8 +9,8 @@ from zikao_kit.errors import OVERLOADED, DomainError
 
 from zikao_registration.domain.provider_logins import PROVIDER_LOGIN_LIFETIME, BegunLogin
 from zikao_registration.domain.recovery import Purpose
-from zikao_registration.provider_login_store import ProviderLoginStore
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.provider_logins import ProviderLoginStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 STATE_BYTES = 32
 

@@ -11,7 +11,7 @@ from zikao_registration.domain.personal import find_problems
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.states import Action, next_state
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 async def submit_registration(store: Store, *, actor: Actor, now: datetime) -> Registration:

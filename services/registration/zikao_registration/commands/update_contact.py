@@ -16,7 +16,7 @@ from zikao_registration.domain.recovery import (
     contact,
 )
 from zikao_registration.domain.states import STATE_NAMES_ZH, State
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 async def update_contact(

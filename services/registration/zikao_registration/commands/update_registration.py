@@ -10,7 +10,7 @@ from zikao_kit.tokens import Actor
 from zikao_registration.domain.personal import PersonalData, wrong_fields
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import Action, next_state
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 async def update_registration(

@@ -8,7 +8,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import Action, State, next_state
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 async def require_material_open(store: Store, actor: Actor, now: datetime) -> None:

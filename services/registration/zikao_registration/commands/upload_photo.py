@@ -11,7 +11,7 @@ from zikao_registration.domain.photos import check_photo
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import Action, State, next_state
 from zikao_registration.photo_encoding import encode_photo
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 def clean_photo(original: bytes) -> bytes:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from zikao_kit.tokens import Actor
 
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

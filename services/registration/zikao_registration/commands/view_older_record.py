@@ -6,8 +6,8 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.commands.complete_older_record import find_imported
 from zikao_registration.domain.held_numbers import HeldNumber
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store
 
 
 async def view_older_record(

@@ -8,7 +8,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.reviewing import PastDecision
-from zikao_registration.review_store import ReviewStore
+from zikao_registration.stores.reviews import ReviewStore
 
 
 async def view_registration(

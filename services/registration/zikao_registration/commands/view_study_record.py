@@ -7,8 +7,8 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.study_records import StudyRecord, require_open
-from zikao_registration.store import Store
-from zikao_registration.study_record_store import StudyRecordStore
+from zikao_registration.stores.registrations import Store
+from zikao_registration.stores.study_records import StudyRecordStore
 
 
 async def view_own_study_record(

@@ -15,9 +15,9 @@ from zikao_registration.commands.create_account import (
 )
 from zikao_registration.commands.limit_accounts import Creation
 from zikao_registration.commands.log_in import Credentials, log_in
-from zikao_registration.convert import document_type_from_pb
+from zikao_registration.converts.registrations import document_type_from_pb
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 # A quiet login takes nearly as long; whose account there is, is found in a fraction of it.
 LOGIN_QUANTUM_SECONDS = 0.05

@@ -7,9 +7,9 @@ from zikao.registration.v1 import audit_service_pb2, audit_service_pb2_grpc
 from zikao_kit.context import current_actor
 
 from zikao_registration.commands.list_audit_entries import list_audit_entries
+from zikao_registration.converts.reviews import audit_entry_to_pb, audit_filter_from_pb
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
-from zikao_registration.review_convert import audit_entry_to_pb, audit_filter_from_pb
 
 
 class AuditRpc(audit_service_pb2_grpc.AuditServiceServicer):

@@ -13,9 +13,9 @@ from zikao_registration.commands.recover_with_answer import (
     set_security_question,
 )
 from zikao_registration.commands.update_contact import update_contact
+from zikao_registration.converts.recoveries import question_from_pb
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_convert import question_from_pb
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 class ContactRpc(contact_service_pb2_grpc.ContactServiceServicer):

@@ -10,10 +10,10 @@ from zikao_kit.convert import time_to_pb
 from zikao_kit.feed import stream_feed
 
 from zikao_registration.commands.find_candidate import find_candidate
-from zikao_registration.convert import candidate_to_pb, event_to_pb
+from zikao_registration.converts.registrations import candidate_to_pb, event_to_pb
 from zikao_registration.names import SCHEMA
 from zikao_registration.parts import Parts
-from zikao_registration.store import open_event
+from zikao_registration.stores.registrations import open_event
 
 
 class CandidateFeedRpc(candidate_feed_service_pb2_grpc.CandidateFeedServiceServicer):

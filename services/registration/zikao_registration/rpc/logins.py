@@ -14,10 +14,10 @@ from zikao_registration.commands.set_up_second_factor import (
     begin_second_factor,
     confirm_second_factor,
 )
+from zikao_registration.converts.logins import login_to_pb
 from zikao_registration.domain.open_logins import require_refresh_token
-from zikao_registration.login_convert import login_to_pb
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 
 class LoginRpc(login_service_pb2_grpc.LoginServiceServicer):

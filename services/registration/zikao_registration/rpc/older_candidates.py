@@ -15,14 +15,14 @@ from zikao_registration.commands.import_older_candidates import (
     require_ascending,
 )
 from zikao_registration.commands.start_import import find_import, start_import
-from zikao_registration.domain.older_imports import ACCOUNT_MAKERS
-from zikao_registration.domain.older_records import CheckedRows, RowRules, check_rows
-from zikao_registration.older_convert import (
+from zikao_registration.converts.older import (
     import_from_pb,
     import_to_pb,
     problem_to_pb,
     row_from_pb,
 )
+from zikao_registration.domain.older_imports import ACCOUNT_MAKERS
+from zikao_registration.domain.older_records import CheckedRows, RowRules, check_rows
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 

@@ -11,12 +11,12 @@ from zikao_registration.commands.complete_older_record import Completion, comple
 from zikao_registration.commands.lift_activation_limit import lift_activation_limit
 from zikao_registration.commands.list_held_numbers import list_older_records
 from zikao_registration.commands.view_older_record import view_older_record
+from zikao_registration.converts.older import filter_from_pb, masked_record_to_pb, record_to_pb
+from zikao_registration.converts.recoveries import document_from_pb
 from zikao_registration.domain.older_records import read_photo
-from zikao_registration.older_convert import filter_from_pb, masked_record_to_pb, record_to_pb
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_convert import document_from_pb
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 DEFAULT_PAGE_SIZE = 20
 

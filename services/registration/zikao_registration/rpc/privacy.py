@@ -20,7 +20,7 @@ from zikao_registration.commands.export_personal_data import (
 )
 from zikao_registration.commands.prove_password import prove_password
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 
 class PrivacyRpc(privacy_service_pb2_grpc.PrivacyServiceServicer):

@@ -10,7 +10,6 @@ from zikao.registration.v1 import profile_change_service_pb2, profile_change_ser
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 
-from zikao_registration.change_desk import ChangeDesk
 from zikao_registration.commands.decide_profile_change import (
     decide_profile_change,
     list_profile_changes,
@@ -22,10 +21,7 @@ from zikao_registration.commands.request_profile_change import (
     upload_evidence,
     withdraw_profile_change,
 )
-from zikao_registration.page_tokens import PageTokens
-from zikao_registration.parts import Parts
-from zikao_registration.photo_encoding import encode_material
-from zikao_registration.profile_convert import (
+from zikao_registration.converts.profile_changes import (
     change_decision_from_pb,
     change_state_from_pb,
     change_state_to_pb,
@@ -34,6 +30,10 @@ from zikao_registration.profile_convert import (
     values_from_pb,
     values_to_pb,
 )
+from zikao_registration.page_tokens import PageTokens
+from zikao_registration.parts import Parts
+from zikao_registration.photo_encoding import encode_material
+from zikao_registration.stores.change_desk import ChangeDesk
 
 DEFAULT_PAGE_SIZE = 50
 # Before the first request that there can be.

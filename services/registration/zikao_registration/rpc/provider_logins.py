@@ -9,13 +9,13 @@ from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 from zikao_kit.errors import DomainError
 
+from zikao_registration.clients.identity_provider import IdentityClient
+from zikao_registration.clients.identity_tokens import login_failed
 from zikao_registration.commands.complete_provider_login import complete_provider_login
 from zikao_registration.commands.start_provider_login import ProviderStart
-from zikao_registration.identity_client import IdentityClient
-from zikao_registration.identity_tokens import login_failed
 from zikao_registration.parts import Parts
-from zikao_registration.provider_login_store import ProviderLoginStore
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.provider_logins import ProviderLoginStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 
 class IdentityProviderRpc(identity_provider_service_pb2_grpc.IdentityProviderServiceServicer):

@@ -30,19 +30,19 @@ from zikao_registration.commands.recover_with_answer import (
 )
 from zikao_registration.commands.reset_password import reset_candidate_password, reset_password
 from zikao_registration.commands.start_password_recovery import start_password_recovery
-from zikao_registration.domain.documents import Document
-from zikao_registration.domain.passwords import check_password
-from zikao_registration.domain.recovery import Claim, Purpose
-from zikao_registration.parts import Parts
-from zikao_registration.password_hashing import Place
-from zikao_registration.recovery_convert import (
+from zikao_registration.converts.recoveries import (
     channel_from_pb,
     claim_from_pb,
     document_from_pb,
     question_to_pb,
     reset_reason_from_pb,
 )
-from zikao_registration.recovery_desk import RecoveryDesk
+from zikao_registration.domain.documents import Document
+from zikao_registration.domain.passwords import check_password
+from zikao_registration.domain.recovery import Claim, Purpose
+from zikao_registration.parts import Parts
+from zikao_registration.password_hashing import Place
+from zikao_registration.stores.recovery_desk import RecoveryDesk
 
 A = TypeVar("A", bound=Message)
 

@@ -14,10 +14,10 @@ from zikao_registration.commands.submit_registration import submit_registration
 from zikao_registration.commands.update_registration import update_registration
 from zikao_registration.commands.upload_material import require_material_open, upload_material
 from zikao_registration.commands.upload_photo import clean_photo, require_photo_open, upload_photo
-from zikao_registration.convert import personal_from_pb, registration_to_pb
+from zikao_registration.converts.registrations import personal_from_pb, registration_to_pb
 from zikao_registration.parts import Parts
 from zikao_registration.photo_encoding import encode_material
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 # A command that refuses an upload before it is decoded.
 RequireOpen = Callable[[Store, Actor, datetime], Awaitable[None]]

@@ -16,10 +16,10 @@ from zikao_registration.commands.lease_registrations import (
     release_leases,
 )
 from zikao_registration.commands.view_material import view_material
-from zikao_registration.convert import registration_to_pb
+from zikao_registration.converts.registrations import registration_to_pb
+from zikao_registration.converts.reviews import approval_to_pb, decision_from_pb
 from zikao_registration.decision_desk import Entry
 from zikao_registration.parts import Parts
-from zikao_registration.review_convert import approval_to_pb, decision_from_pb
 
 
 class ReviewRpc(review_service_pb2_grpc.ReviewServiceServicer):

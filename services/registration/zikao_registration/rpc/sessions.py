@@ -7,7 +7,7 @@ from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 
 from zikao_registration.commands.apply_session import apply_session
-from zikao_registration.convert import session_from_pb
+from zikao_registration.converts.registrations import session_from_pb
 from zikao_registration.parts import Parts
 
 

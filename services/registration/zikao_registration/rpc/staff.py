@@ -16,8 +16,8 @@ from zikao_registration.commands.create_staff_account import (
     check_staff_login,
     create_staff_account,
 )
-from zikao_registration.convert import role_from_pb
-from zikao_registration.login_convert import staff_account_to_pb
+from zikao_registration.converts.logins import staff_account_to_pb
+from zikao_registration.converts.registrations import role_from_pb
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
 

@@ -17,12 +17,12 @@ from zikao_registration.commands.view_study_record import (
     view_own_study_record,
     view_study_record,
 )
-from zikao_registration.parts import Parts
-from zikao_registration.record_convert import (
+from zikao_registration.converts.study_records import (
     standing_from_pb,
     standing_to_pb,
     study_record_to_pb,
 )
+from zikao_registration.parts import Parts
 
 
 class StudyRecordRpc(study_record_service_pb2_grpc.StudyRecordServiceServicer):

@@ -8,7 +8,6 @@ from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 
-from zikao_registration.account_store import AccountStore
 from zikao_registration.commands.activate_ticket_number import (
     ActivationClaim,
     activate_ticket_number,
@@ -18,16 +17,17 @@ from zikao_registration.commands.cancel_ticket_number import cancel_ticket_numbe
 from zikao_registration.commands.list_held_numbers import list_ticket_numbers
 from zikao_registration.commands.merge_ticket_numbers import merge_ticket_numbers
 from zikao_registration.commands.register_anew import register_anew
-from zikao_registration.convert import registration_to_pb
+from zikao_registration.converts.older import number_to_pb
+from zikao_registration.converts.recoveries import document_from_pb
+from zikao_registration.converts.registrations import registration_to_pb
 from zikao_registration.domain.passwords import check_password
 from zikao_registration.domain.recovery import Purpose
-from zikao_registration.older_convert import number_to_pb
-from zikao_registration.older_store import OlderStore
 from zikao_registration.page_tokens import PageTokens
 from zikao_registration.parts import Parts
-from zikao_registration.recovery_convert import document_from_pb
-from zikao_registration.recovery_desk import RecoveryDesk
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.recovery_desk import RecoveryDesk
+from zikao_registration.stores.registrations import Store
 
 DEFAULT_PAGE_SIZE = 20
 

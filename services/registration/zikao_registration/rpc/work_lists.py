@@ -10,9 +10,7 @@ from zikao_kit.convert import time_to_pb
 from zikao_registration.commands.count_reviews import count_reviews
 from zikao_registration.commands.list_registrations import list_registrations
 from zikao_registration.commands.view_registration import view_registration
-from zikao_registration.page_tokens import PageTokens
-from zikao_registration.parts import Parts
-from zikao_registration.review_convert import (
+from zikao_registration.converts.reviews import (
     place_from_token,
     place_to_token,
     queue_filter_from_pb,
@@ -20,6 +18,8 @@ from zikao_registration.review_convert import (
     statistics_to_pb,
     summary_to_pb,
 )
+from zikao_registration.page_tokens import PageTokens
+from zikao_registration.parts import Parts
 
 
 class WorkListRpc(work_list_service_pb2_grpc.WorkListServiceServicer):

@@ -3,8 +3,8 @@
 from zikao_registration.commands.expire_registrations import EXPIRED_AT_ONCE, expire_registrations
 from zikao_registration.domain.recovery import DAY
 from zikao_registration.parts import Parts
-from zikao_registration.provider_login_store import ProviderLoginStore
-from zikao_registration.recovery_store import RecoveryStore
+from zikao_registration.stores.provider_logins import ProviderLoginStore
+from zikao_registration.stores.recoveries import RecoveryStore
 
 
 class DeadlineWorker:

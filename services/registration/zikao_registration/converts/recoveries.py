@@ -8,7 +8,7 @@ from typing import Any
 from zikao.registration.v1 import recovery_service_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb
 
-from zikao_registration.convert import document_type_from_pb
+from zikao_registration.converts.registrations import document_type_from_pb
 from zikao_registration.domain.documents import Document, parse_document
 from zikao_registration.domain.messages import Channel
 from zikao_registration.domain.recovery import Claim, SecurityQuestion

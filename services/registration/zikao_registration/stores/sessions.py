@@ -7,7 +7,7 @@ from datetime import datetime
 from zikao_kit.db import ConstraintViolated, Transaction
 from zikao_kit.errors import SESSION_UNKNOWN, DomainError
 
-from zikao_registration.convert import session_from_json, session_to_json
+from zikao_registration.converts.registrations import session_from_json, session_to_json
 from zikao_registration.domain.session import Session
 from zikao_registration.domain.session_changes import refuse_shared_digits
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from zikao_kit.tokens import Actor
 
 from zikao_registration.domain.profile_changes import ChangeState, ProfileChange
-from zikao_registration.older_store import OlderStore
-from zikao_registration.profile_change_store import ProfileChangeStore
-from zikao_registration.store import Store
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.profile_changes import ProfileChangeStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from zikao_kit.admission import overloaded
 from zikao_kit.config import read_secret, tls_context
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
-from zikao_registration.domain.provider_logins import BegunLogin, ProvenIdentity
-from zikao_registration.identity_tokens import (
+from zikao_registration.clients.identity_tokens import (
     IdentityProviderConfig,
     key_id_of,
     login_failed,
     read_id_token,
 )
+from zikao_registration.domain.provider_logins import BegunLogin, ProvenIdentity
 
 MAX_AT_ONCE = 64
 MAX_ANSWER_BYTES = 256 * 1024

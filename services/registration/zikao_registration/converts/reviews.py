@@ -20,7 +20,7 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_from_pb, 
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
-from zikao_registration.convert import (
+from zikao_registration.converts.registrations import (
     decision_to_pb,
     document_type_from_pb,
     reason_from_pb,

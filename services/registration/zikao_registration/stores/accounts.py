@@ -16,7 +16,7 @@ from zikao_registration.domain.documents import Document, canonical, possible_do
 from zikao_registration.domain.logins import CallerAttempts, Tried
 from zikao_registration.domain.recovery import Purpose
 from zikao_registration.domain.second_factors import SecondFactor
-from zikao_registration.login_store import LoginStore
+from zikao_registration.stores.logins import LoginStore
 
 # Rows of one caller: at the opening of a window everybody logs in through the same portal.
 CALLER_SHARDS = 16

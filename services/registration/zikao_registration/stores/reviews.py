@@ -17,8 +17,8 @@ from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import PastDecision
 from zikao_registration.domain.states import State
 from zikao_registration.domain.work_list import split_area
-from zikao_registration.older_store import OlderStore
-from zikao_registration.store import Store, decision_from_row
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.registrations import Store, decision_from_row
 
 # A county's numbers of one session.
 SerialKey = tuple[str, str]

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from zikao_kit.errors import DomainError
 
+from zikao_registration.clients.mail import MailClient, MailConfig
+from zikao_registration.clients.sms import SmsConfig, open_sms
 from zikao_registration.domain.messages import Channel, OutgoingMessage
-from zikao_registration.mail_client import MailClient, MailConfig
-from zikao_registration.sms_client import SmsConfig, open_sms
 
 
 class Sender(Protocol):

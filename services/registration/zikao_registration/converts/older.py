@@ -14,7 +14,7 @@ from zikao.registration.v1 import (
 )
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
-from zikao_registration.convert import document_type_from_pb
+from zikao_registration.converts.registrations import document_type_from_pb
 from zikao_registration.domain.documents import Sex
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
 from zikao_registration.domain.masking import mask_document, mask_mobile, mask_name

@@ -16,7 +16,7 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.feed import FeedRow, Outbox
 from zikao_kit.tokens import Actor
 
-from zikao_registration import convert
+from zikao_registration.converts.registrations import candidate_to_pb
 from zikao_registration.domain.documents import Document, DocumentType, Sex
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import (
@@ -27,7 +27,7 @@ from zikao_registration.domain.registration import (
 )
 from zikao_registration.domain.states import KEPT_BY_MATERIAL, State
 from zikao_registration.names import SCHEMA
-from zikao_registration.session_store import SessionStore
+from zikao_registration.stores.sessions import SessionStore
 
 _OUTBOX = Outbox(SCHEMA)
 
@@ -188,7 +188,7 @@ class Store:
 
     def _event(self, registration: Registration) -> tuple[str, bytes]:
         key = str(registration.candidate_id)
-        payload = convert.candidate_to_pb(registration).SerializeToString()
+        payload = candidate_to_pb(registration).SerializeToString()
         return key, self._keys.encrypt(payload, _outbox_context(key))
 
     def _open_photos(self, rows: Sequence[Record]) -> dict[UUID, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 from zikao.registration.v1 import study_record_service_pb2, types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
-from zikao_registration.convert import decision_to_pb
+from zikao_registration.converts.registrations import decision_to_pb
 from zikao_registration.domain.registration import Standing
 from zikao_registration.domain.study_records import StandingChange, StudyRecord, TicketNumber
 

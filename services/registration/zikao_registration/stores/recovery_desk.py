@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
-from zikao_registration.account_store import AccountStore
-from zikao_registration.message_store import MessageStore
-from zikao_registration.older_store import OlderStore
-from zikao_registration.recovery_store import RecoveryStore
-from zikao_registration.store import Store
+from zikao_registration.stores.accounts import AccountStore
+from zikao_registration.stores.messages import MessageStore
+from zikao_registration.stores.older import OlderStore
+from zikao_registration.stores.recoveries import RecoveryStore
+from zikao_registration.stores.registrations import Store
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from zikao_registration.domain.work_list import (
     QueuePlace,
     split_area,
 )
-from zikao_registration.store import Store
+from zikao_registration.stores.registrations import Store
 
 COUNTED = timedelta(hours=24)
 
