@@ -24,6 +24,10 @@ from zikao.enrollment.v1 import (
     order_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
+    roster_service_pb2,
+    roster_service_pb2_grpc,
+    statistics_service_pb2,
+    statistics_service_pb2_grpc,
 )
 from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
 from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
@@ -109,6 +113,8 @@ _ENROLLMENT = (
     enrollment_session_pb2.DESCRIPTOR,
     office_audit_service_pb2.DESCRIPTOR,
     office_service_pb2.DESCRIPTOR,
+    roster_service_pb2.DESCRIPTOR,
+    statistics_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
     arrangement_service_pb2.DESCRIPTOR,
@@ -169,6 +175,8 @@ class ZikaoClient:
         )
         self.enrollment_sessions = enrollment_session_grpc.SessionServiceStub(enrollment)
         self.offices = office_service_pb2_grpc.OfficeServiceStub(enrollment)
+        self.rosters = roster_service_pb2_grpc.RosterServiceStub(enrollment)
+        self.enrollment_statistics = statistics_service_pb2_grpc.StatisticsServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)

@@ -28,11 +28,21 @@ from support.service_databases import ServiceDatabases
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import order_service_pb2 as order_pb
+from zikao.enrollment.v1 import roster_service_pb2 as rosters
+from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 METHODS = methods_of("zikao.enrollment.v1")
-CERTIFICATES = ("operator", "payment-platform", "portal", "registration", "scanner", "tickets")
+CERTIFICATES = (
+    "operator",
+    "payment-platform",
+    "portal",
+    "registration",
+    "roster-reader",
+    "scanner",
+    "tickets",
+)
 STAFF = (
     ("county_officer", JINJIANG),
     ("county_officer", QINGYANG),
@@ -119,6 +129,26 @@ ENTRIES: dict[str, Entry] = {
     ),
     "OfficeService.ListOfficeActions": Scoped(
         lambda _: offices.ListOfficeActionsRequest(county_prefix=JINJIANG)
+    ),
+    "RosterService.StreamRoster": Scoped(
+        lambda _: rosters.StreamRosterRequest(session_code="22.1", county_prefix=JINJIANG)
+    ),
+    "RosterService.ExportRoster": Scoped(
+        lambda _: rosters.ExportRosterRequest(session_code="22.1", county_prefix=JINJIANG)
+    ),
+    "StatisticsService.GetStatistics": Scoped(
+        lambda _: statistics.GetStatisticsRequest(
+            session_code="22.1",
+            county_prefix=JINJIANG,
+            grouping=statistics.STATISTICS_GROUPING_COUNTY,
+        )
+    ),
+    "StatisticsService.ExportStatistics": Scoped(
+        lambda _: statistics.ExportStatisticsRequest(
+            session_code="22.1",
+            county_prefix=JINJIANG,
+            grouping=statistics.STATISTICS_GROUPING_COUNTY_COURSE,
+        )
     ),
     "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
     "PortalService.SubmitEnrollments": NobodysData("each submission shows a candidate's own token"),

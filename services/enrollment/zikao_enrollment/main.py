@@ -22,8 +22,12 @@ from zikao.enrollment.v1 import (
     order_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
+    roster_service_pb2,
+    roster_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
+    statistics_service_pb2,
+    statistics_service_pb2_grpc,
 )
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as payment_grpc
@@ -57,9 +61,12 @@ from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
 from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
 from zikao_enrollment.rpc.portals import PortalRpc
+from zikao_enrollment.rpc.rosters import RosterRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
+from zikao_enrollment.rpc.statistics import StatisticsRpc
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
+from zikao_enrollment.statistics import Statistics
 from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
 from zikao_enrollment.withdrawals import Withdrawals
@@ -161,6 +168,7 @@ def _parts(
         payment_gate=gate,
         till=till,
         withdrawals=Withdrawals(db, clock, gate, till),
+        statistics=Statistics(db, clock),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
     )
 
@@ -212,6 +220,13 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             enrollment_feed_service_pb2,
             "EnrollmentFeedService",
             FeedRpc(parts),
+        ),
+        definition(roster_service_pb2_grpc, roster_service_pb2, "RosterService", RosterRpc(parts)),
+        definition(
+            statistics_service_pb2_grpc,
+            statistics_service_pb2,
+            "StatisticsService",
+            StatisticsRpc(parts),
         ),
         definition(office_service_pb2_grpc, office_service_pb2, "OfficeService", OfficeRpc(parts)),
         definition(

@@ -76,6 +76,10 @@ CREATE INDEX enrollment_order_by_deadline ON enrollment.enrollment_order (held_u
     WHERE state IN ('held', 'paying', 'closing');
 CREATE INDEX enrollment_order_closing ON enrollment.enrollment_order (lease_until)
     WHERE state = 'closing';
+-- The roster: held orders are not in the index, so taking seats pays nothing for it.
+CREATE INDEX enrollment_order_confirmed
+    ON enrollment.enrollment_order (session_code, county_code, candidate_id)
+    WHERE state = 'confirmed';
 
 CREATE TABLE enrollment.enrollment (
     session_code text NOT NULL,

@@ -1,0 +1,27 @@
+-- An order's fee is its courses' fees, all alike.
+-- name: count_sittings
+SELECT county_code, course.slot, course.code AS course_code,
+    count(*) FILTER (WHERE state <> 'confirmed') AS held,
+    count(*) FILTER (WHERE state = 'confirmed') AS confirmed,
+    coalesce(sum(fee_fen / cardinality(slots)) FILTER (WHERE state <> 'confirmed'), 0)::bigint
+        AS held_fen,
+    coalesce(sum(fee_fen / cardinality(slots)) FILTER (WHERE state = 'confirmed'), 0)::bigint
+        AS confirmed_fen
+FROM enrollment.enrollment_order
+CROSS JOIN unnest(course_codes, slots) AS course (code, slot)
+WHERE session_code = $1 AND state IN ('held', 'paying', 'closing', 'confirmed')
+GROUP BY county_code, course.slot, course.code
+ORDER BY county_code, course.slot, course.code;
+
+-- name: count_candidates
+SELECT county_code, count(DISTINCT candidate_id) AS candidates,
+    count(DISTINCT candidate_id) FILTER (WHERE state = 'confirmed') AS confirmed
+FROM enrollment.enrollment_order
+WHERE session_code = $1 AND state IN ('held', 'paying', 'closing', 'confirmed')
+GROUP BY county_code;
+
+-- name: count_capacities
+SELECT county_code, slot, capacity
+FROM enrollment.seat_ledger
+WHERE session_code = $1
+ORDER BY county_code, slot;

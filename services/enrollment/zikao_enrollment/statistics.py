@@ -1,0 +1,47 @@
+"""Counts when somebody asks, and not too often: what was counted is shown to all who ask.
+
+To count through the orders of a province takes a second; whoever asks meanwhile waits for the
+same numbers, and what has just been counted is shown for a while.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+
+from zikao_enrollment.domain.statistics import Figures
+from zikao_enrollment.stores.statistics import StatisticsStore
+
+KEEP_SECONDS = 5.0
+# Counting takes no more than a twentieth of the time, however long it takes.
+KEEP_TIMES = 20.0
+
+
+class Statistics:
+    """The numbers of this process; their age is measured by the machine."""
+
+    def __init__(self, db: Database, clock: Clock, keep_seconds: float = KEEP_SECONDS) -> None:
+        self._db = db
+        self._clock = clock
+        self._keep_seconds = keep_seconds
+        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._known: dict[str, tuple[float, Figures]] = {}
+
+    async def figures(self, session_code: str) -> Figures:
+        """The numbers of a session that there is, counted now or a little while ago."""
+        async with self._counting[session_code]:
+            good_until, known = self._known.get(session_code, (0.0, None))
+            if known is None or time.monotonic() >= good_until:
+                begun = time.monotonic()
+                known = await self._count(session_code)
+                took = time.monotonic() - begun
+                keep = max(self._keep_seconds, KEEP_TIMES * took)
+                self._known[session_code] = time.monotonic() + keep, known
+        return known
+
+    async def _count(self, session_code: str) -> Figures:
+        as_of = self._clock.now()
+        async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+            return await StatisticsStore(tx).count(session_code, as_of)
