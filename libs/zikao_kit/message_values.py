@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+# A day less than the calendar has at either end: no time zone takes it out of there.
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+_LAST_TIME = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 def values_in(message: Message, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,6 +43,33 @@ def path_of_nul(message: Message) -> str | None:
         if isinstance(value, str) and "\0" in value:
             return path
     return None
+
+
+def may_hold_times(kind: Descriptor, seen: frozenset[Descriptor] = frozenset()) -> bool:
+    """Say whether a message of this kind has a place for a time or a duration."""
+    inner = {field.message_type for field in kind.fields if field.message_type} - seen
+    times = {Timestamp.DESCRIPTOR, Duration.DESCRIPTOR}
+    return bool(inner & times) or any(may_hold_times(each, seen | inner) for each in inner)
+
+
+def path_of_wrong_time(message: Message) -> str | None:
+    """Return the path of the first time or duration that is none; None when all are right.
+
+    Protobuf carries what no calendar has: the year 292277026596, or 2 billion nanoseconds.
+    """
+    for path, value in values_in(message):
+        if isinstance(value, Timestamp | Duration) and not _is_right(value):
+            return path
+    return None
+
+
+def _is_right(time: Timestamp | Duration) -> bool:
+    try:
+        if isinstance(time, Duration):
+            return bool(time.ToJsonString())  # ToTimedelta takes everything
+        return _FIRST_TIME <= time.ToDatetime(UTC) <= _LAST_TIME
+    except (ValueError, OverflowError):
+        return False
 
 
 def _with_inner(path: str, value: Any) -> Iterator[tuple[str, Any]]:

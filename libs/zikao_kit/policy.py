@@ -18,6 +18,7 @@ from google.protobuf.descriptor import (
 from zikao.options.v1 import options_pb2
 
 from zikao_kit.errors import METHOD_NOT_PERMITTED, PERMISSION_DENIED, TOKEN_INVALID, DomainError
+from zikao_kit.message_values import may_hold_times
 from zikao_kit.tokens import Actor
 
 OFFICER_ROLES = frozenset({"county_officer", "city_officer", "province_officer"})
@@ -53,6 +54,7 @@ class MethodPolicy:
     polled: bool = False
     # Its contract leaves the parts of a request to the method, which answers each by itself.
     judges_parts: bool = False
+    may_hold_times: bool = False
 
     @property
     def for_services_only(self) -> bool:
@@ -84,6 +86,7 @@ class MethodPolicy:
             restricted_too=access.restricted_too,
             polled=access.polled,
             judges_parts=any(map(_is_left_to_method, method.input_type.fields)),
+            may_hold_times=may_hold_times(method.input_type),
         )
 
     def admit(self, caller: str, token_actor: Actor | None) -> Actor:

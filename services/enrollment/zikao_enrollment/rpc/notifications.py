@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
-from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_enrollment.converts.orders import payment_from_pb
 from zikao_enrollment.parts import Parts
@@ -21,10 +20,5 @@ class NotificationRpc(payment_platform_service_pb2_grpc.PaymentNotificationServi
         self, request: payment_platform_service_pb2.NotifyPaymentRequest, context: Any
     ) -> payment_platform_service_pb2.NotifyPaymentResponse:
         """One payment was made; the answer means that it is stored for good."""
-        try:
-            payment = payment_from_pb(request.payment)
-        except ValueError:  # a Timestamp may be beyond any calendar
-            problem = FieldProblem("payment.paid_at", "时间不正确")
-            raise DomainError(INVALID_REQUEST, fields=[problem]) from None
-        await self._parts.till.settle(payment)
+        await self._parts.till.settle(payment_from_pb(request.payment))
         return payment_platform_service_pb2.NotifyPaymentResponse()

@@ -18,7 +18,7 @@ from zikao.registration.v1 import (
 from zikao_kit.context import current_request_id
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_from_pb, time_to_pb
 from zikao_kit.error_table import ErrorTable
-from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
+from zikao_kit.errors import DomainError
 
 from zikao_registration.converts.registrations import (
     decision_to_pb,
@@ -244,13 +244,8 @@ def _person_key(
 
 
 def _time(message: Message, field: str) -> datetime | None:
-    """A Timestamp that may be absent; INVALID_REQUEST beyond any calendar."""
-    if not message.HasField(field):
-        return None
-    try:
-        return time_from_pb(getattr(message, field))
-    except (ValueError, OverflowError):
-        raise DomainError(INVALID_REQUEST, fields=[FieldProblem(field, "时间不正确")]) from None
+    """A Timestamp that may be absent."""
+    return time_from_pb(getattr(message, field)) if message.HasField(field) else None
 
 
 def _duration_to_pb(time: timedelta) -> Duration:
