@@ -69,6 +69,8 @@ class Installation:
     registration_port: int = field(default_factory=free_port)
     platform_port: int = field(default_factory=free_port)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # How long background work pauses.
+    poll_seconds: float = 0.1
 
     def __post_init__(self) -> None:
         """Make the certificates' authority and the processes, not yet started."""
@@ -153,7 +155,7 @@ class Installation:
                 registration=PeerConfig(f"127.0.0.1:{self.registration_port}", "registration"),
                 platform=PeerConfig(f"127.0.0.1:{self.platform_port}", "payment-platform"),
                 board_seconds=0.2,
-                poll_seconds=0.1,
+                poll_seconds=self.poll_seconds,
                 log=LogConfig(level="error"),
                 clock=ClockConfig(offset_file=self.clock_file),
                 **self.settings,

@@ -1,0 +1,278 @@
+"""Sends a method thousands of requests, and judges the answers by the contract alone.
+
+Some break the contract whatever is in the database (`is_broken`): they must be refused as such
+and change nothing. The others may be answered, or refused for a reason that the method lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from random import Random
+from typing import Any
+
+import asyncpg
+import grpc
+import protovalidate
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from support.contracts import errors_stated
+from support.fuzz_bytes import DAMAGES, padded
+from support.fuzz_messages import Known, MessageMaker
+from support.service import Caller
+from zikao_kit import errors
+from zikao_kit.error_table import reason_of
+from zikao_kit.message_values import path_of_nul, path_of_wrong_time
+from zikao_kit.policy import MethodPolicy
+
+TIMEOUT_SECONDS = 10.0
+# A subscription that has said nothing by then has let its caller in.
+SILENCE_SECONDS = 0.2
+AT_ONCE = 16
+NAMED = 5
+# What stands before every method and is in no method's own list.
+BEFORE_THE_METHOD = frozenset(
+    {
+        errors.DEADLINE_REQUIRED,
+        errors.DEADLINE_TOO_SHORT,
+        errors.TOKEN_EXPIRED,
+        errors.TOKEN_INVALID,
+        errors.PERMISSION_DENIED,
+        errors.OUT_OF_SCOPE,
+        errors.OVERLOADED,
+    }
+)
+ODD_METADATA: tuple[tuple[tuple[str, str | bytes], ...], ...] = (
+    (("authorization", "Bearer "),),
+    (("authorization", "Bearer a.b.c"),),
+    (("authorization", "Basic " + "x" * 3000),),
+    (("authorization", "Bearer one"), ("authorization", "Bearer two")),
+    (("x-request-id", "'; --"), ("x-request-id", "x" * 500)),
+    (("grpc-tags-bin", bytes(range(256))),),
+    (("x-forwarded-for", "127.0.0.1"), ("x-zikao-role", "province_officer")),
+)
+_validator = protovalidate.Validator()
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Requests of one call (several for a stream), and what else it carries."""
+
+    parts: tuple[bytes, ...]
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one call ended: code and reason of the refusal, both empty when it was answered."""
+
+    shot: Shot
+    code: str = ""
+    reason: str = ""
+    text: str = ""
+
+
+@dataclass
+class Report:
+    """What a method was asked, and what it should not have answered."""
+
+    broken: list[Outcome] = field(default_factory=list)
+    others: list[Outcome] = field(default_factory=list)
+
+    def endings(self) -> Counter[str]:
+        """How often what was answered; "" is an answer."""
+        return Counter(each.reason or each.code for each in (*self.broken, *self.others))
+
+
+class Fuzzer:
+    """Makes the shots at one method."""
+
+    def __init__(self, method: MethodDescriptor, chance: Random, maker: MessageMaker) -> None:
+        self._method = method
+        self._chance = chance
+        self._maker = maker
+        self._limit = MethodPolicy.of(method).max_request_kib * 1024
+
+    def shots(self, count: int) -> Iterator[Shot]:
+        """So many, a part of them plausible."""
+        for _ in range(count):
+            metadata = self._chance.choice(ODD_METADATA) if self._chance.random() < 0.03 else ()
+            parts = self._chance.choice((1, 1, 1, 3)) if self._method.client_streaming else 1
+            yield Shot(tuple(self._request() for _ in range(parts)), metadata)
+
+    def _request(self) -> bytes:
+        turn = self._chance.random()
+        if turn < 0.3:
+            return self._maker.plausible(self._method.input_type).SerializeToString()
+        raw = self._maker.odd(self._method.input_type).SerializeToString()
+        if turn < 0.7:
+            return raw
+        if turn < 0.71:
+            return padded(raw, self._limit + self._chance.choice((0, 1, 1000)))
+        return self._chance.choice(DAMAGES)(self._chance, raw)
+
+
+def is_broken(method: MethodDescriptor, raw: bytes) -> bool:
+    """Whether a request breaks its contract: judged by the libraries that define it."""
+    if len(raw) > MethodPolicy.of(method).max_request_kib * 1024:
+        return True
+    request = parsed(method, raw)
+    if request is None or path_of_nul(request) or path_of_wrong_time(request):
+        return True
+    return bool(_validator.collect_violations(request, fail_fast=True))
+
+
+def parsed(method: MethodDescriptor, raw: bytes) -> Any:
+    """The request; None when the bytes are none."""
+    try:
+        request: Message = GetMessageClass(method.input_type).FromString(raw)
+    except DecodeError:
+        return None
+    return request
+
+
+async def fuzz(
+    method: MethodDescriptor,
+    shots: Sequence[Shot],
+    callers: Sequence[Caller],
+    after_broken: Callable[[], Awaitable[None]],
+) -> Report:
+    """Send what is broken, let `after_broken` look, send the others; each by some caller."""
+    report = Report()
+    broken = [shot for shot in shots if is_broken(method, shot.parts[0])]
+    others = [shot for shot in shots if not is_broken(method, shot.parts[0])]
+    report.broken += await _send_all(method, broken, callers)
+    await after_broken()
+    report.others += await _send_all(method, others, callers)
+    return report
+
+
+def problems(method: MethodDescriptor, report: Report) -> list[str]:
+    """What the contract does not allow, a few of them, with the request in hex."""
+    allowed = BEFORE_THE_METHOD | (errors_stated()[method.full_name] or frozenset())
+    if MethodPolicy.of(method).anyone:
+        allowed -= {errors.TOKEN_INVALID, errors.TOKEN_EXPIRED}
+    wrong = [each for each in report.others if each.code and each.reason not in allowed]
+    must = BEFORE_THE_METHOD - {errors.OVERLOADED} | {errors.INVALID_REQUEST}
+    wrong += [each for each in report.broken if each.reason not in must]
+    return [
+        f"{each.code or 'answered'} {each.reason} {each.text[:200]}: "
+        + " ".join(part[:200].hex() for part in each.shot.parts)
+        for each in wrong[:NAMED]
+    ]
+
+
+def answered_ids(method: MethodDescriptor, report: Report) -> set[str]:
+    """Request ids of what was answered."""
+    requests = (
+        parsed(method, part) for each in report.others if not each.code for part in each.shot.parts
+    )
+    return {request.request_id.lower() for request in requests if request is not None}
+
+
+async def known_in(dsn: str, schema: str) -> Known:
+    """Some values of each column of text, of ids and of lists, by the column's name."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        columns = await connection.fetch(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = $1 AND data_type IN ('text', 'uuid') ORDER BY 1, 2",
+            schema,
+        )
+        known: dict[str, list[str]] = {}
+        for table, column, _ in columns:
+            rows = await connection.fetch(
+                f"SELECT DISTINCT {column}::text AS value FROM {schema}.{table}"
+                f" WHERE {column} IS NOT NULL ORDER BY 1 LIMIT 20"
+            )
+            known.setdefault(column, []).extend(row["value"] for row in rows)
+    finally:
+        await connection.close()
+    return known
+
+
+async def picture(dsn: str, schema: str) -> Mapping[str, str]:
+    """A hash of what is in each table of a schema."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        tables = await connection.fetch(
+            "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1 ORDER BY 1", schema
+        )
+        return {
+            table: hashlib.sha256(
+                "\n".join(
+                    row["line"]
+                    for row in await connection.fetch(
+                        f"SELECT t::text AS line FROM {schema}.{table} AS t ORDER BY 1"
+                    )
+                ).encode()
+            ).hexdigest()
+            for (table,) in tables
+        }
+    finally:
+        await connection.close()
+
+
+async def _send_all(
+    method: MethodDescriptor, shots: Sequence[Shot], callers: Sequence[Caller]
+) -> list[Outcome]:
+    waiting, outcomes = iter(enumerate(shots)), []
+
+    async def work() -> None:
+        for number, shot in waiting:
+            outcomes.append(await _send(method, shot, callers[number % len(callers)]))
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return outcomes
+
+
+async def _send(method: MethodDescriptor, shot: Shot, caller: Caller) -> Outcome:
+    metadata = shot.metadata
+    if caller.token and not any(key == "authorization" for key, _ in metadata):
+        metadata = (*metadata, ("authorization", f"Bearer {caller.token}"))
+    sent = _each(shot.parts) if method.client_streaming else shot.parts[0]
+    call = _opened(caller.channel, method)(sent, timeout=TIMEOUT_SECONDS, metadata=metadata)
+    try:
+        await _answer(method, call)
+    except grpc.aio.AioRpcError as error:
+        text = error.details() or ""
+        return Outcome(shot, error.code().name, reason_of(error) or "", text)
+    finally:
+        call.cancel()
+    return Outcome(shot)
+
+
+async def _answer(method: MethodDescriptor, call: Any) -> None:
+    """Read what is answered; it must be what the contract says."""
+    response = GetMessageClass(method.output_type)
+    if not method.server_streaming:
+        response.FromString(await call)
+        return
+    endless = MethodPolicy.of(method).long_lived
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS if endless else TIMEOUT_SECONDS):
+            async for part in call:
+                response.FromString(part)
+    except TimeoutError:
+        if not endless:
+            raise
+
+
+@cache
+def _kind(method: MethodDescriptor) -> str:
+    names = {False: "unary", True: "stream"}
+    return f"{names[method.client_streaming]}_{names[method.server_streaming]}"
+
+
+def _opened(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:
+    return getattr(channel, _kind(method))(f"/{method.containing_service.full_name}/{method.name}")
+
+
+async def _each(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
