@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test bench-enrollment bench-registration bench-import bench-logins bench-timing lint \
-  format protos lock clean
+.PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-import \
+  bench-logins bench-timing lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ setup: ## make .venv and install the locked dependencies (the others call it)
 
 test: setup ## run all tests, a process a core (PYTEST_ARGS="-k seats" for a part)
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+
+fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)
+	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -q tests/integration -k fuzz $(PYTEST_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)
@@ -35,6 +38,9 @@ bench-logins: setup ## ordinary calls beside a storm of 200 clients that log in
 
 bench-timing: setup ## whether the time of an answer tells who is registered
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_timing.py
+
+bench-expiry: setup ## submissions while 50,000 holds of the same county end
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_expiry.py
 
 lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
 	$(BIN)/ruff check .

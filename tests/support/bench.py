@@ -123,7 +123,7 @@ async def service_process(
         "database": {"dsn": dsn},
         "log": {"level": "warning"},
     }
-    file = folder / f"{service}.yaml"
+    file = folder / f"{service}-{port}.yaml"
     file.write_text(yaml.safe_dump({**config, **settings}))
     arguments = ("-m", f"zikao_{service}", "serve", "--config", str(file))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments)

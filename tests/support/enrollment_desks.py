@@ -53,9 +53,14 @@ async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
 
 
 @asynccontextmanager
-async def still_desk(dsn: str) -> AsyncIterator[tuple[Database, Boards, Desk]]:
-    """The same with a board that is read once only, so that nothing else commits."""
-    db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE))
+async def still_desk(
+    dsn: str, queries: Queries | None = None
+) -> AsyncIterator[tuple[Database, Boards, Desk]]:
+    """The same with a board that is read once only, so that nothing else commits.
+
+    `queries` are others than the service's, when a test wants to see them fail.
+    """
+    db = await Database.connect(DatabaseConfig(dsn=dsn), queries or Queries.load(PACKAGE))
     async with db:
         boards = Boards(db, FixedClock(NOW))
         await boards.refresh()

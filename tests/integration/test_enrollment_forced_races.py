@@ -1,0 +1,363 @@
+"""Two transactions at the worst moment, forced; and the same with what keeps them safe removed.
+
+Everything that may go wrong is kept from it twice: by row locks in one order, and by the last
+line, a CHECK or a key. Each alone is enough; without both the tests fail, so they can.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain, repeat
+from uuid import UUID, uuid4
+
+import pytest
+from support.clocks import FixedClock
+from support.enrollment_database import NOW, enrollment_database
+from support.enrollment_desks import entry, order_of, still_desk
+from support.enrollment_audit import violations
+from support.enrollment_sessions import FEE_FEN, small_session
+from support.races import deadlocks, execute, meet, without_locks
+from support.service_databases import MakeDatabase
+from zikao_enrollment.commands.apply_session import apply_session
+from zikao_enrollment.commands.expire_orders import expire_orders
+from zikao_enrollment.commands.release_orders import release_orders
+from zikao_enrollment.desk import Desk
+from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.store import Store
+from zikao_enrollment.stores.seats import SeatStore
+from zikao_enrollment.stores.sessions import SessionStore
+from zikao_enrollment.till import Till
+from zikao_kit.db import Database, Transaction
+from zikao_kit.errors import DomainError
+from zikao_kit.queries import Queries
+
+SESSION = small_session(seats=1)
+JINJIANG, QINGYANG = tuple(SESSION.county_by_code)
+LATER = NOW + SESSION.hold + timedelta(minutes=1)
+REAL = Queries.load(PACKAGE)
+# What an outsider holds until everybody waits.
+SEATS = "SELECT FROM enrollment.seat_ledger"
+CANDIDATES = "SELECT FROM enrollment.candidate"
+ORDERS = "SELECT FROM enrollment.enrollment_order"
+# The last lines.
+NO_CHECK = "ALTER TABLE enrollment.seat_ledger DROP CONSTRAINT seat_ledger_never_oversold"
+NO_KEYS = (
+    "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_county",
+    "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_pkey",
+)
+
+
+@pytest.fixture
+async def dsn(make_database: MakeDatabase) -> str:
+    """A ledger of one seat a county and slot, and five candidates."""
+    made = await make_database("enrollment")
+
+    async def same(_service: str) -> str:
+        return made
+
+    async with enrollment_database(same, SESSION, 5):
+        return made
+
+
+def reasons(answers: Iterable[object]) -> list[str]:
+    """ "held", or why not, of the one entry of each desk."""
+    found = []
+    for answer in answers:
+        each = answer[0] if isinstance(answer, Sequence) else answer
+        found.append(each.reason if isinstance(each, DomainError) else "held")
+    return found
+
+
+# The last seat, wanted by two.
+
+
+async def sell_the_last_seat(dsn: str, queries: Queries) -> None:
+    """Two processes at once: exactly one candidate has it, the other hears that it is gone."""
+    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+        answers = await meet(dsn, [SEATS], one.decide([entry(1)]), other.decide([entry(2)]))
+    assert await violations(dsn) == {}
+    assert reasons(answers) == ["held", "SOLD_OUT"]
+
+
+async def test_locks_alone_protect_the_last_seat(dsn: str) -> None:
+    """The rows' locks need no CHECK behind them."""
+    await execute(dsn, NO_CHECK)
+    await sell_the_last_seat(dsn, REAL)
+
+
+async def test_the_check_alone_protects_the_last_seat(dsn: str) -> None:
+    """Without locks the ledger refuses, and who was refused is decided by himself."""
+    await sell_the_last_seat(dsn, without_locks("lock_seats"))
+
+
+async def test_without_both_the_last_seat_is_sold_twice(dsn: str) -> None:
+    """Negative control: the same test finds the seat that was sold twice."""
+    await execute(dsn, NO_CHECK)
+    with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
+        await sell_the_last_seat(dsn, without_locks("lock_seats"))
+
+
+# Two counties, wished for in opposite order.
+
+
+async def cross(dsn: str) -> None:
+    """Nobody comes to wait for who waits for him, and both have seats."""
+    there, back = (JINJIANG, QINGYANG), (QINGYANG, JINJIANG)
+    async with still_desk(dsn) as (_, _, one), still_desk(dsn) as (_, _, other):
+        answers = await meet(
+            dsn,
+            [SEATS],
+            one.decide([entry(1, counties=there)]),
+            other.decide([entry(2, counties=back)]),
+        )
+    assert reasons(answers) == ["held", "held"]
+    assert await violations(dsn) == {}
+    assert await deadlocks(dsn) == 0, "deadlock"
+
+
+async def test_wishes_may_cross(dsn: str) -> None:
+    """Rows are locked in one order, whatever the order of the wish."""
+    await cross(dsn)
+
+
+async def test_the_crossing_finds_locks_in_any_order(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: one process locks backwards, and both wait for each other."""
+    both_have_one = asyncio.Barrier(2)
+    turns = chain([False, True], repeat(None))
+
+    class CrossedSeats(SeatStore):
+        async def lock(self, session_code: str, keys: Iterable[SeatKey]) -> dict[SeatKey, int]:
+            free: dict[SeatKey, int] = {}
+            ordered, backwards = sorted(keys), next(turns)
+            for key in reversed(ordered) if backwards else ordered:
+                free |= await super().lock(session_code, [key])
+                if backwards is not None and len(free) == 1:
+                    await both_have_one.wait()
+            return free
+
+    class CrossedStore(Store):
+        def __init__(self, tx: Transaction) -> None:
+            super().__init__(tx)
+            self.seats = CrossedSeats(tx)
+
+    monkeypatch.setattr("zikao_enrollment.desk.Store", CrossedStore)
+    with pytest.raises(AssertionError, match="deadlock"):
+        await cross(dsn)
+
+
+# A candidate who submits while the own hold ends.
+
+
+async def submit_while_the_hold_ends(dsn: str, queries: Queries) -> None:
+    """The new submission comes first, then the release: it is an addition to what was held.
+
+    In its batch is somebody who wants the seat that will be free.
+    """
+    async with still_desk(dsn, queries) as (db, _, desk):
+        await desk.decide([entry(1, ("00001",))])
+
+        async def release() -> None:
+            async def work(tx: Transaction) -> None:
+                await expire(Store(tx))
+
+            await db.run(work)
+
+        batch = [entry(1, ("00003",)), entry(2, ("00001",))]
+        answers = await meet(dsn, [SEATS], desk.decide(batch), release())
+    assert reasons(answers[:1]) == ["held"]
+    assert answers[1] is None
+    assert await violations(dsn) == {}
+    assert await deadlocks(dsn) == 0, "deadlock"
+
+
+async def expire(store: Store) -> None:
+    """End the holds whose time has passed, of which the platform has never heard."""
+    expired = await expire_orders(store, OrderState.HELD, LATER, 10)
+    await release_orders(store, expired, LATER)
+
+
+async def test_a_submission_while_the_hold_ends(dsn: str) -> None:
+    """One waits for the other: the candidate is locked before seats."""
+    await submit_while_the_hold_ends(dsn, REAL)
+
+
+async def test_the_same_without_the_candidates_lock(dsn: str) -> None:
+    """Negative control: each waits for the other's rows."""
+    with pytest.raises(AssertionError, match="deadlock"):
+        await submit_while_the_hold_ends(dsn, without_locks("lock_candidates"))
+
+
+# The capacity falls while a seat is taken.
+
+
+async def lower_the_capacity(dsn: str, queries: Queries) -> None:
+    """Seats are taken first: what is used cannot be taken away."""
+    none = small_session(seats=0)
+    async with still_desk(dsn, queries) as (db, _, desk):
+
+        async def apply() -> None:
+            async with db.transaction() as tx:
+                await apply_session(SessionStore(tx), none, dry_run=False, now=NOW)
+
+        answers = await meet(dsn, [SEATS], desk.decide([entry(1)]), apply())
+    assert await violations(dsn) == {}
+    assert reasons(answers[:1]) == ["held"]
+    assert isinstance(answers[1], DomainError)
+    assert answers[1].reason == "SESSION_CHANGE_REFUSED"
+
+
+async def test_capacity_does_not_fall_below_what_is_taken_meanwhile(dsn: str) -> None:
+    """Whoever changes a session locks its seats before looking at what is used."""
+    await execute(dsn, NO_CHECK)
+    await lower_the_capacity(dsn, REAL)
+
+
+async def test_the_same_without_the_ledgers_lock(dsn: str) -> None:
+    """Negative control: without the lock and the CHECK there are fewer seats than people."""
+    await execute(dsn, NO_CHECK)
+    with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
+        await lower_the_capacity(dsn, without_locks("lock_all_seats"))
+
+
+async def test_the_check_alone_keeps_the_capacity(dsn: str) -> None:
+    """Without the lock the ledger refuses: an error, and nothing is changed."""
+    with pytest.raises(AssertionError, match="isinstance"):
+        await lower_the_capacity(dsn, without_locks("lock_all_seats"))
+    assert await violations(dsn) == {}
+
+
+# Money that comes late, for a seat that somebody else wants.
+
+
+async def pay_late_for_the_last_seat(dsn: str, queries: Queries) -> None:
+    """The payment comes first: its order has the seat again, and the other candidate does not."""
+    async with still_desk(dsn, queries) as (db, boards, desk):
+        order_id = await released_order(db, desk)
+        till = Till(db, FixedClock(LATER), boards)
+        paid = till.settle(Payment("late", order_id, 2 * FEE_FEN, LATER))
+        answers = await meet(dsn, [SEATS], paid, desk.decide([entry(2)]))
+    assert await violations(dsn) == {}
+    assert answers[0] is None
+    assert reasons(answers[1:]) == ["SOLD_OUT"]
+
+
+async def released_order(db: Database, desk: Desk) -> UUID:
+    """An order of candidate 1 whose hold has ended."""
+    (answer,) = await desk.decide([entry(1)])
+    async with db.transaction() as tx:
+        await expire(Store(tx))
+    return UUID(order_of(answer).order_id)
+
+
+async def test_a_late_payment_and_a_submission(dsn: str) -> None:
+    """Both lock the seats before they look at them."""
+    await execute(dsn, NO_CHECK)
+    await pay_late_for_the_last_seat(dsn, REAL)
+
+
+async def test_the_check_alone_keeps_a_late_payment_from_harm(dsn: str) -> None:
+    """Without the lock the ledger refuses the second one."""
+    await pay_late_for_the_last_seat(dsn, without_locks("lock_seats"))
+
+
+async def test_without_both_a_late_payment_oversells(dsn: str) -> None:
+    """Negative control: the same test finds two people on one seat."""
+    await execute(dsn, NO_CHECK)
+    with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
+        await pay_late_for_the_last_seat(dsn, without_locks("lock_seats"))
+
+
+# Money that comes while the order is being closed.
+
+
+async def pay_while_the_order_closes(dsn: str, queries: Queries) -> None:
+    """The payment comes first: the order is confirmed, and closing leaves it alone."""
+    async with still_desk(dsn, queries) as (db, boards, desk):
+        (answer,) = await desk.decide([entry(1)])
+        order_id = UUID(order_of(answer).order_id)
+        async with db.transaction() as tx:
+            await expire_orders(Store(tx), OrderState.HELD, LATER, 10)
+        till = Till(db, FixedClock(LATER), boards)
+
+        async def release() -> None:
+            async with db.transaction() as tx:
+                await release_orders(Store(tx), [order_id], LATER)
+
+        paid = till.settle(Payment("in time", order_id, 2 * FEE_FEN, LATER))
+        answers = await meet(dsn, [ORDERS, CANDIDATES], paid, release())
+    assert await violations(dsn) == {}
+    assert answers == [None, None]
+
+
+async def test_a_payment_while_the_order_closes(dsn: str) -> None:
+    """Both lock the order before they look at its state."""
+    await pay_while_the_order_closes(dsn, REAL)
+
+
+async def test_the_same_without_the_orders_lock(dsn: str) -> None:
+    """Negative control: the order is paid, and its seats are given away."""
+    await execute(dsn, NO_CHECK)
+    with pytest.raises(AssertionError, match="money_every_payment_is_an_enrollment_or_a_refund"):
+        await pay_while_the_order_closes(dsn, without_locks("lock_orders"))
+
+
+# One candidate at two processes.
+
+
+async def submit_in_two_counties(dsn: str, queries: Queries) -> None:
+    """One of them counts; the other process knows of it."""
+    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+        answers = await meet(
+            dsn,
+            [CANDIDATES, SEATS],
+            one.decide([entry(1, counties=(JINJIANG,))]),
+            other.decide([entry(1, counties=(QINGYANG,))]),
+        )
+    assert await violations(dsn) == {}
+    assert sorted(reasons(answers)) == ["ALREADY_ENROLLED", "held"]
+
+
+async def test_a_candidate_in_two_counties_at_once(dsn: str) -> None:
+    """The candidate is locked before anybody looks at what is held; the keys are not needed."""
+    await execute(dsn, *NO_KEYS)
+    await submit_in_two_counties(dsn, REAL)
+
+
+async def test_the_keys_alone_keep_a_candidate_in_one_county(dsn: str) -> None:
+    """Without the lock the second order breaks a key, and is decided again."""
+    await submit_in_two_counties(dsn, without_locks("lock_candidates"))
+
+
+async def test_without_both_a_candidate_is_in_two_counties(dsn: str) -> None:
+    """Negative control: the same test finds somebody who sits in two places."""
+    await execute(dsn, *NO_KEYS)
+    with pytest.raises(AssertionError, match="enrollment_nobody_is_in_two_places"):
+        await submit_in_two_counties(dsn, without_locks("lock_candidates"))
+
+
+async def send_twice(dsn: str, queries: Queries) -> None:
+    """The same id at the same moment: one order, and the same answer to both."""
+    wish = entry(1)
+    again = replace(wish, submission=replace(wish.submission, order_id=uuid4()))
+    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+        answers = await meet(dsn, [CANDIDATES, SEATS], one.decide([wish]), other.decide([again]))
+    assert await violations(dsn) == {}
+    assert reasons(answers) == ["held", "held"]
+    assert answers[0] == answers[1]
+
+
+async def test_one_request_at_two_processes(dsn: str) -> None:
+    """Answers are looked up once the candidate is locked."""
+    await send_twice(dsn, REAL)
+
+
+async def test_the_same_request_without_the_candidates_lock(dsn: str) -> None:
+    """Negative control: somebody who holds the last seat is told that all are sold."""
+    with pytest.raises(AssertionError, match="SOLD_OUT"):
+        await send_twice(dsn, without_locks("lock_candidates"))

@@ -1,0 +1,63 @@
+"""Held orders by the ten thousand, as submissions would have left them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+
+# Candidate n has the id UUID(int=n), as everywhere in tests; an order's id is a hash of n: the
+# sweep finds its rows all over the table.
+_HOLDERS = """
+CREATE TEMPORARY TABLE holder ON COMMIT DROP AS
+SELECT lpad(to_hex(n), 32, '0')::uuid AS candidate_id, md5('order ' || n)::uuid AS order_id
+FROM generate_series($1::integer, $2::integer) AS n
+"""
+_ORDERS = """
+INSERT INTO enrollment.enrollment_order (order_id, session_code, candidate_id, county_code, slots,
+    course_codes, state, fee_fen, held_until, created_at)
+SELECT order_id, $1, candidate_id, $2, '{1,2}', '{00001,00003}', 'held', 7000, $3, $4 FROM holder
+"""
+_REST = (
+    """INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
+    SELECT session_code, candidate_id, county_code
+    FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id)""",
+    """INSERT INTO enrollment.sitting
+        (session_code, candidate_id, slot, order_id, course_code, county_code)
+    SELECT session_code, candidate_id, seat.slot, order_id, seat.course_code, county_code
+    FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id),
+        unnest(slots, course_codes) AS seat (slot, course_code)""",
+    """INSERT INTO enrollment.order_event (order_id, to_state, action, actor, at)
+    SELECT order_id, state, 'submit', candidate_id::text, created_at
+    FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id)""",
+    """UPDATE enrollment.seat_ledger AS ledger SET held = held + seated.people
+    FROM (
+        SELECT session_code, county_code, slot, count(*) AS people
+        FROM enrollment.sitting JOIN holder USING (order_id) GROUP BY 1, 2, 3
+    ) AS seated
+    WHERE (ledger.session_code, ledger.county_code, ledger.slot)
+        = (seated.session_code, seated.county_code, seated.slot)""",
+)
+
+
+async def seed_holds(
+    dsn: str,
+    numbers: range,
+    *,
+    session_code: str,
+    county_code: str,
+    held_until: datetime,
+    created_at: datetime,
+) -> None:
+    """Hold two seats for each of these candidates, who are there and have none."""
+    connection = await asyncpg.connect(dsn, statement_cache_size=0)
+    try:
+        async with connection.transaction():
+            await connection.execute(_HOLDERS, numbers.start, numbers.stop - 1)
+            await connection.execute(_ORDERS, session_code, county_code, held_until, created_at)
+            for statement in _REST:
+                await connection.execute(statement)
+        for table in ("enrollment_order", "sitting", "enrollment", "order_event"):
+            await connection.execute(f"VACUUM ANALYZE enrollment.{table}")
+    finally:
+        await connection.close()
