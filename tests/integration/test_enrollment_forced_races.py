@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import chain, repeat
+from itertools import count
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database
-from support.enrollment_desks import entry, order_of, still_desk
+from support.enrollment_desks import change_entry, entry, order_of, still_desk
 from support.enrollment_audit import violations
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.races import deadlocks, execute, meet, without_locks
@@ -105,18 +106,39 @@ async def test_without_both_the_last_seat_is_sold_twice(dsn: str) -> None:
 
 
 async def cross(dsn: str) -> None:
-    """Nobody comes to wait for who waits for him, and both have seats."""
+    """Nobody comes to wait for who waits for him: who submits, and who changes counties."""
     there, back = (JINJIANG, QINGYANG), (QINGYANG, JINJIANG)
     async with still_desk(dsn) as (_, _, one), still_desk(dsn) as (_, _, other):
-        answers = await meet(
+        submissions = await meet(
             dsn,
             [SEATS],
-            one.decide([entry(1, counties=there)]),
-            other.decide([entry(2, counties=back)]),
+            one.decide([entry(1, ("00003",), there)]),
+            other.decide([entry(2, ("00003",), back)]),
         )
-    assert reasons(answers) == ["held", "held"]
+        assert reasons(submissions) == ["held", "held"]
+        await execute(dsn, "UPDATE enrollment.seat_ledger SET capacity = 2")
+        first, second = await order_ids(dsn)
+        changes = await meet(
+            dsn,
+            [SEATS],
+            one.decide([change_entry(1, first, ("00003",), back[:1])]),
+            other.decide([change_entry(2, second, ("00003",), there[:1])]),
+        )
+    assert reasons(changes) == ["held", "held"]
     assert await violations(dsn) == {}
     assert await deadlocks(dsn) == 0, "deadlock"
+
+
+async def order_ids(dsn: str) -> list[UUID]:
+    """All orders, by their candidates."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT order_id FROM enrollment.enrollment_order ORDER BY candidate_id"
+        )
+    finally:
+        await connection.close()
+    return [row["order_id"] for row in rows]
 
 
 async def test_wishes_may_cross(dsn: str) -> None:
@@ -124,20 +146,20 @@ async def test_wishes_may_cross(dsn: str) -> None:
     await cross(dsn)
 
 
+@pytest.mark.parametrize("backwards", [2, 4], ids=["submissions", "changes"])
 async def test_the_crossing_finds_locks_in_any_order(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
+    dsn: str, monkeypatch: pytest.MonkeyPatch, backwards: int
 ) -> None:
-    """Negative control: one process locks backwards, and both wait for each other."""
-    both_have_one = asyncio.Barrier(2)
-    turns = chain([False, True], repeat(None))
+    """Negative control: of two that meet, the second locks backwards, and both wait for good."""
+    both_have_one, turns = asyncio.Barrier(2), count(1)
 
     class CrossedSeats(SeatStore):
         async def lock(self, session_code: str, keys: Iterable[SeatKey]) -> dict[SeatKey, int]:
             free: dict[SeatKey, int] = {}
-            ordered, backwards = sorted(keys), next(turns)
-            for key in reversed(ordered) if backwards else ordered:
+            ordered, turn = sorted(keys), next(turns)
+            for key in reversed(ordered) if turn == backwards else ordered:
                 free |= await super().lock(session_code, [key])
-                if backwards is not None and len(free) == 1:
+                if turn in (backwards - 1, backwards) and len(free) == 1:
                     await both_have_one.wait()
             return free
 
@@ -151,46 +173,59 @@ async def test_the_crossing_finds_locks_in_any_order(
         await cross(dsn)
 
 
+# One order, changed by two processes.
+
+
+async def change_twice(dsn: str, queries: Queries) -> None:
+    """One change after the other: each gives back what the order has by then."""
+    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+        (answer,) = await one.decide([entry(1)])
+        order_id = UUID(order_of(answer).order_id)
+        answers = await meet(
+            dsn,
+            [ORDERS, CANDIDATES, SEATS],
+            one.decide([change_entry(1, order_id, ("00001",))]),
+            other.decide([change_entry(1, order_id, ("00003",))]),
+        )
+    assert await violations(dsn) == {}
+    assert reasons(answers) == ["held", "held"]
+
+
+async def test_an_order_changed_twice_at_once(dsn: str) -> None:
+    """The order is locked before anybody looks at its seats."""
+    await change_twice(dsn, REAL)
+
+
+async def test_an_order_changed_twice_without_its_locks(dsn: str) -> None:
+    """Negative control: the same seats are given back twice."""
+    with pytest.raises(AssertionError, match="enrollment_no_seat_is_lost"):
+        await change_twice(dsn, without_locks("lock_orders", "lock_candidates"))
+
+
 # A candidate who submits while the own hold ends.
 
 
-async def submit_while_the_hold_ends(dsn: str, queries: Queries) -> None:
-    """The new submission comes first, then the release: it is an addition to what was held.
+async def test_a_submission_while_the_hold_ends(dsn: str) -> None:
+    """The submission comes first and adds to what is held; what has ended is released then.
 
     In its batch is somebody who wants the seat that will be free.
     """
-    async with still_desk(dsn, queries) as (db, _, desk):
+    async with still_desk(dsn) as (db, _, desk):
         await desk.decide([entry(1, ("00001",))])
-
-        async def release() -> None:
-            async def work(tx: Transaction) -> None:
-                await expire(Store(tx))
-
-            await db.run(work)
-
         batch = [entry(1, ("00003",)), entry(2, ("00001",))]
-        answers = await meet(dsn, [SEATS], desk.decide(batch), release())
-    assert reasons(answers[:1]) == ["held"]
-    assert answers[1] is None
+        answers = await meet(dsn, [SEATS], desk.decide(batch), db.run(expire))
+        assert reasons(answers[:1]) == ["held"]
+        assert not isinstance(answers[1], BaseException)
+        assert reasons(await desk.decide([entry(2, ("00001",))])) == ["held"]
     assert await violations(dsn) == {}
-    assert await deadlocks(dsn) == 0, "deadlock"
+    assert await deadlocks(dsn) == 0
 
 
-async def expire(store: Store) -> None:
+async def expire(tx: Transaction) -> None:
     """End the holds whose time has passed, of which the platform has never heard."""
+    store = Store(tx)
     expired = await expire_orders(store, OrderState.HELD, LATER, 10)
     await release_orders(store, expired, LATER)
-
-
-async def test_a_submission_while_the_hold_ends(dsn: str) -> None:
-    """One waits for the other: the candidate is locked before seats."""
-    await submit_while_the_hold_ends(dsn, REAL)
-
-
-async def test_the_same_without_the_candidates_lock(dsn: str) -> None:
-    """Negative control: each waits for the other's rows."""
-    with pytest.raises(AssertionError, match="deadlock"):
-        await submit_while_the_hold_ends(dsn, without_locks("lock_candidates"))
 
 
 # The capacity falls while a seat is taken.
@@ -250,8 +285,7 @@ async def pay_late_for_the_last_seat(dsn: str, queries: Queries) -> None:
 async def released_order(db: Database, desk: Desk) -> UUID:
     """An order of candidate 1 whose hold has ended."""
     (answer,) = await desk.decide([entry(1)])
-    async with db.transaction() as tx:
-        await expire(Store(tx))
+    await db.run(expire)
     return UUID(order_of(answer).order_id)
 
 
@@ -344,7 +378,7 @@ async def test_without_both_a_candidate_is_in_two_counties(dsn: str) -> None:
 async def send_twice(dsn: str, queries: Queries) -> None:
     """The same id at the same moment: one order, and the same answer to both."""
     wish = entry(1)
-    again = replace(wish, submission=replace(wish.submission, order_id=uuid4()))
+    again = replace(wish, wish=replace(wish.wish, order_id=uuid4()))
     async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
         answers = await meet(dsn, [CANDIDATES, SEATS], one.decide([wish]), other.decide([again]))
     assert await violations(dsn) == {}

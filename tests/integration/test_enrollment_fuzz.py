@@ -14,7 +14,6 @@ from random import Random
 
 import pytest
 import pytest_asyncio
-import structlog
 from google.protobuf.descriptor import MethodDescriptor
 from support.authorisation import methods_of, short_name
 from support.enrollment_people import (
@@ -84,13 +83,9 @@ async def world(
 ) -> AsyncIterator[World]:
     """Orders in every state and a plan, many candidates, no background work."""
     folder = tmp_path_factory.mktemp("fuzz")
-    # A traceback with the values of all variables takes longer than a hundred requests.
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.processors.add_log_level, plain])
     async with _furnished(service_databases, folder) as running:
         yield World(running, await known_in(running.dsn, SCHEMA))
         dsn = running.dsn
-    structlog.reset_defaults()
     await service_databases.drop(dsn)
 
 
