@@ -21,8 +21,8 @@ from typing import Any
 
 import asyncpg
 from support.bench import Rate, own_postgres, report
-from support.enrollment_database import NOW
 from support.enrollment_audit import violations
+from support.enrollment_database import NOW
 from support.enrollment_people import JINJIANG, submission
 from support.enrollment_replicas import Replicas, add_candidates, replicas
 from support.enrollment_seeding import seed_holds

@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 import grpc
-from support.enrollment_database import NOW
 from support.enrollment_audit import violations
+from support.enrollment_database import NOW
 from support.enrollment_people import JINJIANG, submission
 from support.enrollment_replicas import Replicas, add_candidates, replicas
 from support.enrollment_sessions import small_session

@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from support.clocks import FixedClock
+from support.enrollment_audit import violations
 from support.enrollment_database import NOW, enrollment_database
 from support.enrollment_desks import change_entry, entry, order_of, still_desk
-from support.enrollment_audit import violations
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.races import deadlocks, execute, meet, without_locks
 from support.service_databases import MakeDatabase

@@ -27,7 +27,7 @@ from support.fuzz_messages import Known, MessageMaker
 from support.service import Caller
 from zikao_kit import errors
 from zikao_kit.error_table import reason_of
-from zikao_kit.message_values import path_of_nul, path_of_wrong_time
+from zikao_kit.message_values import path_of_nul, path_of_wrong_time, values_in
 from zikao_kit.policy import MethodPolicy
 
 TIMEOUT_SECONDS = 10.0
@@ -69,12 +69,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one call ended: code and reason of the refusal, both empty when it was answered."""
+    """How one call ended: code and reason of the refusal, both empty when it was answered.
+
+    `answers` are the messages that came before its end.
+    """
 
     shot: Shot
     code: str = ""
     reason: str = ""
     text: str = ""
+    answers: Sequence[Any] = ()
 
 
 @dataclass
@@ -122,7 +126,9 @@ def is_broken(method: MethodDescriptor, raw: bytes) -> bool:
     if len(raw) > MethodPolicy.of(method).max_request_kib * 1024:
         return True
     request = parsed(method, raw)
-    if request is None or path_of_nul(request) or path_of_wrong_time(request):
+    if request is None or path_of_wrong_time(request):
+        return True
+    if path_of_nul(request) and not MethodPolicy.of(method).judges_parts:
         return True
     return bool(_validator.collect_violations(request, fail_fast=True))
 
@@ -160,6 +166,7 @@ def problems(method: MethodDescriptor, report: Report) -> list[str]:
     wrong = [each for each in report.others if each.code and each.reason not in allowed]
     must = BEFORE_THE_METHOD - {errors.OVERLOADED} | {errors.INVALID_REQUEST}
     wrong += [each for each in report.broken if each.reason not in must]
+    wrong += [each for each in report.others if not reasons_within(each) <= allowed]
     return [
         f"{each.code or 'answered'} {each.reason} {each.text[:200]}: "
         + " ".join(part[:200].hex() for part in each.shot.parts)
@@ -167,12 +174,26 @@ def problems(method: MethodDescriptor, report: Report) -> list[str]:
     ]
 
 
+def reasons_within(outcome: Outcome) -> set[str]:
+    """The reasons in the answers of a stream that refuses its parts one by one."""
+    return {
+        value
+        for answer in outcome.answers
+        for path, value in values_in(answer)
+        if path.endswith(".error.reason")
+    }
+
+
 def answered_ids(method: MethodDescriptor, report: Report) -> set[str]:
     """Request ids of what was answered."""
-    requests = (
-        parsed(method, part) for each in report.others if not each.code for part in each.shot.parts
-    )
-    return {request.request_id.lower() for request in requests if request is not None}
+    found: set[str] = set()
+    for each in report.others:
+        if method.client_streaming:
+            results = [result for answer in each.answers for result in answer.results]
+            found |= {each.request_id for each in results if not each.HasField("error")}
+        elif not each.code:
+            found.add(parsed(method, each.shot.parts[0]).request_id)
+    return {each.lower() for each in found}
 
 
 async def known_in(dsn: str, schema: str) -> Known:
@@ -237,30 +258,39 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller) -> Outcome
         metadata = (*metadata, ("authorization", f"Bearer {caller.token}"))
     sent = _each(shot.parts) if method.client_streaming else shot.parts[0]
     call = _opened(caller.channel, method)(sent, timeout=TIMEOUT_SECONDS, metadata=metadata)
+    answers: list[Any] = []
     try:
-        await _answer(method, call)
+        async for answer in _answers(method, call):
+            answers.append(answer)
     except grpc.aio.AioRpcError as error:
         text = error.details() or ""
-        return Outcome(shot, error.code().name, reason_of(error) or "", text)
+        return Outcome(shot, error.code().name, reason_of(error) or "", text, answers)
     finally:
         call.cancel()
-    return Outcome(shot)
+    return Outcome(shot, answers=answers)
 
 
-async def _answer(method: MethodDescriptor, call: Any) -> None:
-    """Read what is answered; it must be what the contract says."""
+async def _answers(method: MethodDescriptor, call: Any) -> AsyncIterator[Any]:
+    """What is answered, which must be what the contract says; of a subscription the beginning."""
     response = GetMessageClass(method.output_type)
     if not method.server_streaming:
-        response.FromString(await call)
+        yield response.FromString(await call)
         return
-    endless = MethodPolicy.of(method).long_lived
-    try:
-        async with asyncio.timeout(SILENCE_SECONDS if endless else TIMEOUT_SECONDS):
-            async for part in call:
-                response.FromString(part)
-    except TimeoutError:
-        if not endless:
-            raise
+    endless = MethodPolicy.of(method).long_lived and not method.client_streaming
+    patience = SILENCE_SECONDS if endless else TIMEOUT_SECONDS
+    parts = aiter(call)
+    while True:
+        try:
+            part = await asyncio.wait_for(anext(parts, None), patience)
+        except TimeoutError:
+            if not endless:
+                raise
+            return
+        if part is None:
+            return
+        yield response.FromString(part)
+        if endless:
+            return
 
 
 @cache
