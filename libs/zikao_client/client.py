@@ -24,8 +24,12 @@ from zikao.enrollment.v1 import (
     order_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
+    reconciliation_service_pb2,
+    reconciliation_service_pb2_grpc,
     roster_service_pb2,
     roster_service_pb2_grpc,
+    statement_service_pb2,
+    statement_service_pb2_grpc,
     statistics_service_pb2,
     statistics_service_pb2_grpc,
 )
@@ -115,6 +119,8 @@ _ENROLLMENT = (
     office_service_pb2.DESCRIPTOR,
     roster_service_pb2.DESCRIPTOR,
     statistics_service_pb2.DESCRIPTOR,
+    statement_service_pb2.DESCRIPTOR,
+    reconciliation_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
     arrangement_service_pb2.DESCRIPTOR,
@@ -177,6 +183,8 @@ class ZikaoClient:
         self.offices = office_service_pb2_grpc.OfficeServiceStub(enrollment)
         self.rosters = roster_service_pb2_grpc.RosterServiceStub(enrollment)
         self.enrollment_statistics = statistics_service_pb2_grpc.StatisticsServiceStub(enrollment)
+        self.statements = statement_service_pb2_grpc.StatementServiceStub(enrollment)
+        self.reconciliation = reconciliation_service_pb2_grpc.ReconciliationServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)

@@ -36,6 +36,7 @@ OF_MANY_PARTS = {
     "ApplySession": 4000,
     "SubmitEnrollments": 600,
     "ImportOlderCandidates": 5200,
+    "ImportStatement": 160,
     "ApproveRegistrations": 32,
     "ReleaseLeases": 32,
 }
@@ -63,6 +64,7 @@ NAMED_OTHERWISE = {
     "FindTicketNumber": None,
     "ImportOlderCandidates": "import_id",
     "SubmitEnrollments": "submissions",
+    "ImportStatement": "import_id",
     "CompleteProviderLogin": "state",
     "CreatePaymentOrder": "order_id",
     "ClosePaymentOrder": "order_id",

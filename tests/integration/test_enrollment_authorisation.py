@@ -22,12 +22,14 @@ from support.authorisation import (
     short_name,
 )
 from support.enrollment_people import JINJIANG, QINGYANG, choice, hold, open_enrollment
+from support.enrollment_reconciliation import plant_difference
 from support.enrollment_service import Installation
 from support.service import new_id
 from support.service_databases import ServiceDatabases
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import order_service_pb2 as order_pb
+from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 
@@ -60,6 +62,7 @@ class World:
     everybody: list[Someone]
     orders: dict[str, str]
     action_id: str
+    difference_id: str
 
     @property
     def candidate(self) -> Someone:
@@ -152,6 +155,38 @@ ENTRIES: dict[str, Entry] = {
     ),
     "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
     "PortalService.SubmitEnrollments": NobodysData("each submission shows a candidate's own token"),
+    "StatementService.StartStatementImport": NobodysData("the whole province's, to it alone"),
+    "StatementService.ImportStatement": NobodysData("the whole province's, to it alone"),
+    "StatementService.ListStatements": NobodysData("the whole province's, to it alone"),
+    "ReconciliationService.ListDifferences": Scoped(
+        lambda _: reconciliation.ListDifferencesRequest(county_prefix=JINJIANG)
+    ),
+    "ReconciliationService.ResolveDifference": Scoped(
+        lambda world: reconciliation.ResolveDifferenceRequest(
+            request_id=new_id(),
+            difference_id=world.difference_id,
+            resolution=reconciliation.RESOLUTION_EXPLAINED,
+            reason="已与平台核对",
+        )
+    ),
+    "ReconciliationService.ConfirmResolution": Scoped(
+        lambda world: reconciliation.ConfirmResolutionRequest(
+            request_id=new_id(), difference_id=world.difference_id
+        )
+    ),
+    "ReconciliationService.GetDayTotals": Scoped(
+        lambda _: reconciliation.GetDayTotalsRequest(
+            county_prefix=JINJIANG, statement_date="2022-02-28"
+        )
+    ),
+    "ReconciliationService.ExportDifferences": Scoped(
+        lambda _: reconciliation.ExportDifferencesRequest(county_prefix=JINJIANG)
+    ),
+    "ReconciliationService.ExportComparison": Scoped(
+        lambda _: reconciliation.ExportComparisonRequest(
+            county_prefix=JINJIANG, statement_date="2022-02-28"
+        )
+    ),
     "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
 }
 
@@ -170,7 +205,8 @@ async def world(
         city = await running.officer("5101")
         await city.call(closing())
         action = (await city.call(same_seats())).action
-        yield World(await _everybody(running), orders, action.action_id)
+        difference_id = await plant_difference(running, JINJIANG)
+        yield World(await _everybody(running), orders, action.action_id, difference_id)
         dsn = running.dsn
     await service_databases.drop(dsn)
 

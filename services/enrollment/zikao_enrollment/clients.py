@@ -4,8 +4,8 @@ Every call raises DomainError: the other side's own reason, or UNAVAILABLE when 
 answer. What the platform answers against its contract is logged, and no answer either.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,16 +22,21 @@ from zikao.registration.v1 import (
 )
 from zikao_kit.channel import answered
 from zikao_kit.convert import time_from_pb, time_to_pb
+from zikao_kit.error_table import problem_of
 from zikao_kit.errors import NOT_FOUND, UNAVAILABLE, DomainError
 from zikao_kit.revoked_logins import RevokedPage
 from zikao_kit.validation import problems_in
 
 from zikao_enrollment.converts.orders import candidate_from_pb, payment_from_pb
+from zikao_enrollment.converts.statements import line_from_pb, totals_from_pb
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.orders import Candidate, Order
+from zikao_enrollment.domain.statements import StatementLine, Totals
 
 REGISTRATION_TIMEOUT_SECONDS = 2.0
 PLATFORM_TIMEOUT_SECONDS = 5.0
+# Servers end longer streams; the statement then goes on with another.
+STATEMENT_TIMEOUT_SECONDS = 14 * 60.0
 
 log = structlog.get_logger()
 M = TypeVar("M", bound=Message)
@@ -70,6 +75,10 @@ class RegistrationClient:
             raise
 
 
+class StatementBroken(Exception):  # noqa: N818 - says what happened
+    """What the platform states cannot be; the text says why, in Chinese."""
+
+
 class PlatformClient:
     """The payment platform; all calls may be repeated."""
 
@@ -105,6 +114,35 @@ class PlatformClient:
         call = self._stub.RefundPayment(request, timeout=PLATFORM_TIMEOUT_SECONDS)
         return await _read(call, _refunded_at)
 
+    async def statement(
+        self, day: date, after_line: int
+    ) -> AsyncGenerator[Sequence[StatementLine] | Totals, None]:
+        """The lines of a day's statement behind one, in pages, then what all of them add up to.
+
+        Raises DomainError NOT_FOUND while there is none, StatementBroken.
+        """
+        request = platform_pb2.StreamStatementRequest(
+            statement_date=day.isoformat(), after_line=after_line
+        )
+        call = self._stub.StreamStatement(request, timeout=STATEMENT_TIMEOUT_SECONDS)
+        totals = None
+        try:
+            async for page in call:
+                if totals is not None:
+                    raise StatementBroken("合计之后仍有内容")
+                lines = _lines_of(page, after_line)
+                if lines:
+                    yield lines
+                    after_line = lines[-1].line
+                totals = totals_from_pb(page.totals) if page.HasField("totals") else None
+        except grpc.aio.AioRpcError as error:
+            raise problem_of(error) from error
+        finally:
+            call.cancel()
+        if totals is None:
+            raise StatementBroken("缺少合计")
+        yield totals
+
 
 async def _read(call: Awaitable[M], read: Callable[[M], T]) -> T:
     """What `read` finds in the answer; it raises ValueError for what cannot be."""
@@ -137,3 +175,16 @@ def _payments_of(
 
 def _refunded_at(answer: platform_pb2.RefundPaymentResponse) -> datetime | None:
     return time_from_pb(answer.refunded_at) if answer.HasField("refunded_at") else None
+
+
+def _lines_of(
+    page: platform_pb2.StreamStatementResponse, after_line: int
+) -> Sequence[StatementLine]:
+    if problems := problems_in(page):
+        raise StatementBroken(f"{problems[0].field}：{problems[0].description}")
+    if any(line.line != number for number, line in enumerate(page.lines, after_line + 1)):
+        raise StatementBroken("行号不连续")
+    try:
+        return [line_from_pb(line) for line in page.lines]
+    except ValueError as error:
+        raise StatementBroken("时间或流水号不正确") from error

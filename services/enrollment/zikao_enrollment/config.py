@@ -1,6 +1,7 @@
 """What the enrollment service is told: its own settings beside the kit's sections."""
 
 from dataclasses import dataclass, field
+from zoneinfo import available_timezones
 
 from zikao_kit.config import (
     HOUR_SECONDS,
@@ -34,6 +35,9 @@ MOST_VERIFIED_TOKENS = 10_000_000
 STREAM_SUBMISSIONS = 4000
 FEWEST_STREAM_SUBMISSIONS = 200
 MOST_STREAM_SUBMISSIONS = 100_000
+TIME_ZONE = "Asia/Shanghai"
+# Platforms state a day in the night after it.
+STATEMENT_HOUR = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class EnrollmentConfig:
     office_action_hours: float = OFFICE_ACTION_HOURS
     audit_seconds: float = AUDIT_SECONDS
     refund_deadline_hours: float = REFUND_DEADLINE_HOURS
+    time_zone: str = TIME_ZONE
+    statement_hour: int = STATEMENT_HOUR
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -69,6 +75,9 @@ class EnrollmentConfig:
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
             audit_seconds=(SHORTEST_SECONDS, DAY_SECONDS),
             refund_deadline_hours=(0, MAX_DAYS * 24),
+            statement_hour=(0, 23),
         )
         if self.database.pool_max <= self.batches_in_flight:
             raise ValueError("database.pool_max must be greater than batches_in_flight")
+        if self.time_zone not in available_timezones():
+            raise ValueError(f"time_zone: there is none named {self.time_zone!r}")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import grpc
 from zikao.enrollment.v1 import (
@@ -22,10 +23,14 @@ from zikao.enrollment.v1 import (
     order_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
+    reconciliation_service_pb2,
+    reconciliation_service_pb2_grpc,
     roster_service_pb2,
     roster_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
+    statement_service_pb2,
+    statement_service_pb2_grpc,
     statistics_service_pb2,
     statistics_service_pb2_grpc,
 )
@@ -61,11 +66,14 @@ from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
 from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
 from zikao_enrollment.rpc.portals import PortalRpc
+from zikao_enrollment.rpc.reconciliations import ReconciliationRpc
 from zikao_enrollment.rpc.rosters import RosterRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
+from zikao_enrollment.rpc.statements import StatementRpc
 from zikao_enrollment.rpc.statistics import StatisticsRpc
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
+from zikao_enrollment.statement_desk import StatementDesk
 from zikao_enrollment.statistics import Statistics
 from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
@@ -73,6 +81,7 @@ from zikao_enrollment.withdrawals import Withdrawals
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
+from zikao_enrollment.workers.reconciliation import ReconciliationWorker
 from zikao_enrollment.workers.refunds import RefundWorker
 
 
@@ -170,6 +179,7 @@ def _parts(
         withdrawals=Withdrawals(db, clock, gate, till),
         statistics=Statistics(db, clock),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
+        statements=StatementDesk(db, boards, ZoneInfo(config.time_zone)),
     )
 
 
@@ -183,6 +193,9 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         timedelta(seconds=config.audit_seconds),
         timedelta(hours=config.refund_deadline_hours),
     )
+    reconciliation = ReconciliationWorker(
+        db, clock, parts.statements, parts.till, platform, statement_hour=config.statement_hour
+    )
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("availability", parts.spectators.work, 0.0),
@@ -190,6 +203,9 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("closing", expiry.close_paying, config.poll_seconds),
         repeat("refunds", RefundWorker(db, platform).work, config.poll_seconds),
         repeat("audit", auditor.work, config.poll_seconds),
+        repeat("statements", reconciliation.receive, config.poll_seconds),
+        repeat("comparing", reconciliation.compare, config.poll_seconds),
+        repeat("differences", reconciliation.settle, config.poll_seconds),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
     ]
 
@@ -234,5 +250,17 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             office_audit_service_pb2,
             "OfficeAuditService",
             OfficeAuditRpc(parts),
+        ),
+        definition(
+            statement_service_pb2_grpc,
+            statement_service_pb2,
+            "StatementService",
+            StatementRpc(parts),
+        ),
+        definition(
+            reconciliation_service_pb2_grpc,
+            reconciliation_service_pb2,
+            "ReconciliationService",
+            ReconciliationRpc(parts),
         ),
     ]

@@ -15,6 +15,7 @@ from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
+from zikao_enrollment.statement_desk import StatementDesk
 from zikao_enrollment.statistics import Statistics
 from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
@@ -42,3 +43,4 @@ class Parts:
     withdrawals: Withdrawals
     statistics: Statistics
     office_action_lifetime: timedelta
+    statements: StatementDesk

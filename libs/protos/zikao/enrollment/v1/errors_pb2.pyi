@@ -61,6 +61,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Who proposed an act of an office cannot confirm it."""
     ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 31
     """An act of an office was decided already, or nobody decided it in time."""
+    ERROR_REASON_STATEMENT_EXISTS: _ErrorReason.ValueType  # 40
+    """The day has another statement: `source` names it. Replacing it has to be asked for."""
+    ERROR_REASON_DIFFERENCE_NOT_OPEN: _ErrorReason.ValueType  # 41
+    """The difference is resolved, or waits for a second officer."""
+    ERROR_REASON_NOTHING_PROPOSED: _ErrorReason.ValueType  # 42
+    """Nobody has proposed how to resolve the difference."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -106,4 +112,10 @@ ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 30
 """Who proposed an act of an office cannot confirm it."""
 ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 31
 """An act of an office was decided already, or nobody decided it in time."""
+ERROR_REASON_STATEMENT_EXISTS: ErrorReason.ValueType  # 40
+"""The day has another statement: `source` names it. Replacing it has to be asked for."""
+ERROR_REASON_DIFFERENCE_NOT_OPEN: ErrorReason.ValueType  # 41
+"""The difference is resolved, or waits for a second officer."""
+ERROR_REASON_NOTHING_PROPOSED: ErrorReason.ValueType  # 42
+"""Nobody has proposed how to resolve the difference."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,103 @@
+"""Clears up a difference: an officer's word, and where two are needed another officer's."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.errors import NOT_FOUND, OUT_OF_SCOPE, DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_enrollment.domain.differences import Difference, Resolution
+from zikao_enrollment.stores.differences import DifferenceStore
+from zikao_enrollment.stores.office_audit import OfficeAuditStore
+
+PROVINCE_OFFICER = "province_officer"
+
+
+async def resolve_difference(
+    store: DifferenceStore,
+    audit: OfficeAuditStore,
+    difference_id: UUID,
+    resolution: Resolution,
+    *,
+    reason: str,
+    dual_control: Mapping[str, bool],
+    actor: Actor,
+    now: datetime,
+) -> Difference:
+    """The difference after an officer's word; a write-off may only be proposed by it.
+
+    `dual_control` says it of each session by code. Raises DomainError NOT_FOUND, OUT_OF_SCOPE,
+    DIFFERENCE_NOT_OPEN.
+    """
+    before = await _lock(store, difference_id, actor)
+    # Of an order that is not known it may be any session's.
+    dual = dual_control.get(before.session_code, any(dual_control.values()))
+    after = before.decided(resolution, reason, actor.subject, now, dual=dual)
+    await store.update(after)
+    await _add_entry(audit, "resolve_difference", (before, after), actor, now)
+    return after
+
+
+async def confirm_resolution(
+    store: DifferenceStore,
+    audit: OfficeAuditStore,
+    difference_id: UUID,
+    *,
+    confirmed: bool,
+    actor: Actor,
+    now: datetime,
+) -> Difference:
+    """The difference after the second officer's word, open again after a no.
+
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, SECOND_OFFICER_NEEDED.
+    """
+    before = await _lock(store, difference_id, actor)
+    after = before.confirmed(actor.subject, now) if confirmed else before.reopened()
+    await store.update(after)
+    await _add_entry(audit, "confirm_resolution", (before, after), actor, now)
+    return after
+
+
+async def _lock(store: DifferenceStore, difference_id: UUID, actor: Actor) -> Difference:
+    found = await store.lock(difference_id)
+    if found is None:
+        raise DomainError(NOT_FOUND)
+    if found.county_code:
+        actor.require_scope(found.county_code)
+    elif actor.role != PROVINCE_OFFICER:  # it belongs to no county
+        raise DomainError(OUT_OF_SCOPE)
+    return found
+
+
+async def _add_entry(
+    audit: OfficeAuditStore,
+    action: str,
+    change: tuple[Difference, Difference],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    before, after = change
+    await audit.add(
+        actor,
+        action,
+        now,
+        session_code=after.session_code,
+        county_prefix=after.county_code or actor.scope,
+        before=_told(before),
+        after=_told(after),
+    )
+
+
+def _told(difference: Difference) -> Mapping[str, object]:
+    return {
+        "difference_id": str(difference.difference_id),
+        "kind": difference.kind,
+        "here_fen": difference.here_fen,
+        "there_fen": difference.there_fen,
+        "state": difference.state,
+        "resolution": difference.resolution,
+        "reason": difference.reason,
+        "decided_by": difference.decided_by,
+        "confirmed_by": difference.confirmed_by,
+    }

@@ -1,0 +1,165 @@
+"""Asks the platform for the statements of days that have ended, compares and settles them."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+from zikao_kit.errors import DomainError
+
+from zikao_enrollment.clients import PlatformClient, StatementBroken
+from zikao_enrollment.commands.compare_statement import compare_statement
+from zikao_enrollment.commands.receive_lines import (
+    end_statement,
+    receive_lines,
+    refuse_statement,
+)
+from zikao_enrollment.domain.differences import SYSTEM, DueDifference
+from zikao_enrollment.domain.statements import (
+    Day,
+    Statement,
+    StatementLine,
+    StatementSource,
+    StatementState,
+    Totals,
+    days_to_reconcile,
+)
+from zikao_enrollment.statement_desk import StatementDesk
+from zikao_enrollment.stores.comparisons import ComparisonStore
+from zikao_enrollment.stores.differences import DifferenceStore
+from zikao_enrollment.stores.statements import StatementStore
+from zikao_enrollment.till import Till
+
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(hours=1)
+DIFFERENCES_PER_ROUND = 20
+FIRST_SETTLING_PAUSE = timedelta(seconds=1)
+LONGEST_SETTLING_PAUSE = timedelta(minutes=30)
+
+log = structlog.get_logger()
+
+
+class ReconciliationWorker:
+    """Three kinds of work; several processes may do each at once."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        desk: StatementDesk,
+        till: Till,
+        platform: PlatformClient,
+        *,
+        statement_hour: int,
+    ) -> None:
+        """`statement_hour`: from then on, in the province, the day before has its statement."""
+        self._db = db
+        self._clock = clock
+        self._desk = desk
+        self._till = till
+        self._platform = platform
+        self._statement_hour = statement_hour
+
+    async def receive(self) -> bool:
+        """Ask for the oldest statement that is due; True while there may be more."""
+        now = self._clock.now()
+        openings = [window.opens_at for each in self._desk.sessions for window in each.windows]
+        days = days_to_reconcile(openings, now, self._desk.zone, self._statement_hour)
+        if days is None:
+            return False
+        async with self._db.read() as tx:
+            due = await StatementStore(tx).list_due_days(*days, limit=1)
+        for day in due:
+            statement = await self._lease(day)
+            if statement is not None:
+                await self._desk.clear(statement)
+                await self._receive(statement)
+        return bool(due)
+
+    async def compare(self) -> bool:
+        """Do a step of comparing; True while there is more."""
+        zone, now = self._desk.zone, self._clock.now()
+        return await self._db.run(
+            lambda tx: compare_statement(StatementStore(tx), ComparisonStore(tx), zone, now)
+        )
+
+    async def settle(self) -> bool:
+        """Settle payments that are missing here, and resolve what is no difference any more."""
+        async with self._db.transaction() as tx:
+            due = await DifferenceStore(tx).lease(
+                FIRST_SETTLING_PAUSE, LONGEST_SETTLING_PAUSE, DIFFERENCES_PER_ROUND
+            )
+        if due:
+            await asyncio.gather(*(self._settle(each) for each in due))
+            async with self._db.transaction() as tx:
+                ids = [each.difference_id for each in due]
+                await DifferenceStore(tx).settle(ids, self._clock.now())
+        return len(due) == DIFFERENCES_PER_ROUND
+
+    async def _lease(self, day: date) -> Statement | None:
+        """The day's statement to go on with; None when another process has it."""
+        new = Statement(
+            day,
+            uuid4(),
+            StatementSource.PLATFORM,
+            "",
+            StatementState.RECEIVING,
+            SYSTEM,
+            self._clock.now(),
+        )
+        async with self._db.transaction() as tx:
+            store = StatementStore(tx)
+            await store.insert(new)
+            leased = await store.lease(day, FIRST_PAUSE, LONGEST_PAUSE)
+            if leased is None or leased.state is StatementState.RECEIVING:
+                return leased
+            await store.renew(new)  # what was refused is asked for again from its beginning
+            return new
+
+    async def _receive(self, statement: Statement) -> None:
+        day, import_id = self._desk.day(statement.statement_date), statement.import_id
+        try:
+            pages = self._platform.statement(day.on, statement.last_line)
+            async with aclosing(pages):
+                async for page in pages:
+                    after = await self._take(day, import_id, page)
+                    if after.state is StatementState.REFUSED:
+                        log.error("statement refused", date=str(day.on), problem=after.problem)
+                        break
+        except StatementBroken as broken:
+            problem = str(broken)
+            log.exception("the payment platform's statement breaks its contract", problem=problem)
+            await self._db.run(
+                lambda tx: refuse_statement(StatementStore(tx), day, import_id, problem)
+            )
+        except DomainError as error:
+            log.warning("no statement yet", date=str(day.on), reason=error.reason)
+
+    async def _take(
+        self, day: Day, import_id: UUID, page: Sequence[StatementLine] | Totals
+    ) -> Statement:
+        if isinstance(page, Totals):
+            return await self._db.run(
+                lambda tx: end_statement(StatementStore(tx), day, import_id, page)
+            )
+        after, _ = await self._db.run(
+            lambda tx: receive_lines(StatementStore(tx), day, import_id, page)
+        )
+        return after
+
+    async def _settle(self, due: DueDifference) -> None:
+        payment = due.payment
+        if payment is None:
+            return
+        try:
+            await self._till.settle(payment)
+        except DomainError as error:
+            # A contradiction needs people, anything else is tried again: either way it stays open.
+            log.warning("payment not settled", payment_id=due.payment_id, reason=error.reason)
+        except Exception:
+            # One payment that cannot be settled must not hold up all others.
+            log.exception("payment cannot be settled", payment_id=due.payment_id)
