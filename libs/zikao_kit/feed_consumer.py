@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class FeedConsumer:
         self._standby_seconds = standby_seconds
         self._silence_seconds = silence_seconds
         self._position = ""
-        self._as_of: datetime | None = None
+        self._caught_up_at = -math.inf
         self._at_work = False
         self._pause = PAUSE_SECONDS
         FEED_LAG.labels(source).set_function(lambda: self.lag_seconds)
@@ -124,10 +125,11 @@ class FeedConsumer:
 
     @property
     def lag_seconds(self) -> float:
-        """How old the applied state is; infinite before the first message, or in stand-by."""
-        if self._as_of is None:
-            return math.inf
-        return max(0.0, (datetime.now(UTC) - self._as_of).total_seconds())
+        """How old the applied state is, whoever applied it; infinite before the first message.
+
+        It grows while nothing can be heard or applied, also when all of it was before a restart.
+        """
+        return max(0.0, time.monotonic() - self._caught_up_at)
 
     async def run(self) -> None:
         """Follow until cancelled; then let another consumer begin at once."""
@@ -144,7 +146,7 @@ class FeedConsumer:
             log.info("feed ended", source=self._source)
         except _Overtaken:
             log.info("another consumer is at work", source=self._source)
-            self._at_work, self._as_of = False, None
+            self._at_work = False
             return
         except Exception as error:  # whatever it is, the feed goes on from its cursor
             log.warning("feed interrupted", source=self._source, exc_info=error)
@@ -157,7 +159,6 @@ class FeedConsumer:
         async with aclosing(self._subscribe(self._position)) as messages:
             while (message := await self._next(messages)) is not None:
                 await self._advance(message)
-                self._as_of = message.as_of
                 self._pause = PAUSE_SECONDS
 
     async def _begin(self) -> str:
@@ -170,7 +171,9 @@ class FeedConsumer:
         silence = timedelta(seconds=self._standby_seconds)
         while True:
             async with self._db.read() as tx:
-                cursor = await tx.using(self._queries).fetchval("take_turn", self._source, silence)
+                kit = tx.using(self._queries)
+                cursor = await kit.fetchval("take_turn", self._source, silence)
+                self._note_lag(await kit.fetchval("load_lag", self._source))
             if cursor is not None:
                 self._at_work = True
                 return str(cursor)
@@ -184,18 +187,23 @@ class FeedConsumer:
         before, events = self._position, message.events
         after = events[-1].cursor if events else before
 
-        async def step(tx: Transaction) -> None:
+        async def step(tx: Transaction) -> float:
             # First of all: it locks the cursor against a second consumer.
-            moved = await tx.using(self._queries).execute(
+            lag: float | None = await tx.using(self._queries).fetchval(
                 "advance_cursor", self._source, before, after, message.as_of
             )
-            if not moved:
+            if lag is None:
                 raise _Overtaken
             if events:
                 await self._apply(tx, events)
+            return lag
 
-        await self._db.run(step)
+        self._note_lag(await self._db.run(step))
         self._position = after
+
+    def _note_lag(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._caught_up_at = time.monotonic() - seconds
 
     async def _end_turn(self) -> None:
         try:

@@ -75,10 +75,9 @@ WHERE enrollment_order.fee_fen % cardinality(enrollment_order.course_codes) <> 0
 SELECT enrollment_order.order_id::text AS offender
 FROM enrollment.enrollment_order
 LEFT JOIN (
-    SELECT DISTINCT ON (order_id) order_id, to_state
-    FROM enrollment.order_event
-    ORDER BY order_id, event_id DESC
-) AS last_move USING (order_id)
+    SELECT order_id, max(event_id) AS event_id FROM enrollment.order_event GROUP BY order_id
+) AS last USING (order_id)
+LEFT JOIN enrollment.order_event AS last_move ON last_move.event_id = last.event_id
 WHERE last_move.to_state IS DISTINCT FROM enrollment_order.state;
 
 -- A hold that has ended at $1 and still keeps seats.
