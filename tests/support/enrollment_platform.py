@@ -24,6 +24,7 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
         self.closed: dict[str, pb.ClosePaymentOrderResponse] = {}
         self.refunded = pb.RefundPaymentResponse()
         self.statement: list[pb.StreamStatementResponse] = []
+        self.breaks_off = False
         self.asked: list[str] = []
         self.at_work = 0
 
@@ -62,11 +63,13 @@ class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):
         self, request: pb.StreamStatementRequest, context: Any
     ) -> AsyncIterator[pb.StreamStatementResponse]:
         """Answer as the test has said, else that there is none."""
-        self.asked.append(request.statement_date)
+        self.asked.append(f"{request.statement_date} behind {request.after_line}")
         if not self.statement:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no statement")
         for page in self.statement:
             yield page
+        if self.breaks_off:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken off")
 
     async def until_asked(self, *ids: str) -> None:
         """Wait until it has been asked about all of these."""

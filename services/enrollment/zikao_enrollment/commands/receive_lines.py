@@ -36,10 +36,10 @@ async def receive_lines(
     if before.state not in _TAKING:
         raise DomainError(NOT_FOUND)
     problems = await check_lines(store, day, fresh)
+    if before.state is StatementState.REFUSED:
+        return before, problems
     if problems:
         after = before.refused(f"第{problems[0].line}行：{problems[0].problem}")
-    elif before.state is StatementState.REFUSED:
-        return before, []
     elif await store.insert_lines(before, fresh) == len(fresh):
         after = before.with_lines(fresh).completed()
     else:  # another statement got one of them meanwhile: the next time it is known
