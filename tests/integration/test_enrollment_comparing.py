@@ -1,0 +1,207 @@
+"""How a statement is compared: step by step, to the fen, and fairly around midnight."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+from support.enrollment_database import NOW
+from support.enrollment_money_rows import insert_payments, insert_statement
+from support.enrollment_sessions import FEE_FEN
+from support.service_databases import MakeDatabase
+from zikao_enrollment.commands.compare_statement import compare_statement
+from zikao_enrollment.domain.differences import Area, Difference, DifferenceFilter, DifferenceKind
+from zikao_enrollment.domain.statements import Day, StatementState, StatementSummary
+from zikao_enrollment.names import PACKAGE, SCHEMA
+from zikao_enrollment.stores.comparisons import ComparisonStore
+from zikao_enrollment.stores.differences import DifferenceStore
+from zikao_enrollment.stores.statements import StatementStore
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.db import Database
+from zikao_kit.error_table import CHINA
+from zikao_kit.queries import Queries
+
+MIDNIGHT = datetime(2022, 2, 27, 16, tzinfo=UTC)
+DAY = Day.of(date(2022, 2, 28), CHINA)
+PROVINCE = Area("51")
+
+
+@pytest.fixture
+async def dsn(make_database: MakeDatabase) -> str:
+    """A database with a session."""
+    dsn = await make_database(SCHEMA)
+    async with connected(dsn) as connection:
+        await connection.execute("INSERT INTO enrollment.session VALUES ('22.1', 1, '{}', $1)", NOW)
+    return dsn
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody at the database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def process(dsn: str) -> AsyncIterator[Database]:
+    """The pool of a process."""
+    async with await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db:
+        yield db
+
+
+async def step(db: Database) -> bool:
+    """One step of comparing."""
+    async with db.transaction() as tx:
+        return await compare_statement(StatementStore(tx), ComparisonStore(tx), CHINA, NOW)
+
+
+async def compare(db: Database) -> StatementSummary:
+    """All steps; the latest statement."""
+    while await step(db):
+        pass
+    async with db.read() as tx:
+        return (await StatementStore(tx).list_page(None, 1))[0]
+
+
+async def differences(db: Database) -> dict[str, Difference]:
+    """All differences by payment."""
+    async with db.read() as tx:
+        found = await DifferenceStore(tx).list_page(PROVINCE, DifferenceFilter(), None, 1000)
+    return {each.payment_id: each for each in found}
+
+
+async def test_one_fen_is_found_among_many(dsn: str) -> None:
+    """Among 20,000 payments of 183 counties the three that differ are found, and sums are right."""
+    count = 20_000
+    async with connected(dsn) as connection:
+        await insert_payments(connection, count, MIDNIGHT, timedelta(seconds=4))
+        await insert_statement(connection, DAY.begins_at)
+        ids = await connection.fetch(
+            "SELECT payment_id FROM enrollment.payment ORDER BY paid_at LIMIT 3 OFFSET 9999"
+        )
+        dear, unstated, unknown = (row["payment_id"] for row in ids)
+        line = "enrollment.statement_line"
+        await connection.execute(
+            f"UPDATE {line} SET amount_fen = amount_fen + 1 WHERE subject_id = $1", dear
+        )
+        await connection.execute(f"DELETE FROM {line} WHERE subject_id = $1", unstated)
+        await connection.execute("DELETE FROM enrollment.payment WHERE payment_id = $1", unknown)
+        await connection.execute(
+            "UPDATE enrollment.statement SET payments = $1, stated_payments = $1,"
+            " payments_fen = $2, stated_payments_fen = $2",
+            count - 1,
+            stated := (count - 1) * FEE_FEN + 1,
+        )
+    async with process(dsn) as db:
+        summary = await compare(db)
+        found = await differences(db)
+        async with db.read() as tx:
+            totals = await ComparisonStore(tx).sum_day(DAY, PROVINCE)
+    assert summary.statement.state is StatementState.COMPARED
+    assert summary.statement.matched.payments == count - 3
+    assert summary.statement.matched.payments_fen == (count - 3) * FEE_FEN
+    told = {name: (each.kind, each.here_fen, each.there_fen) for name, each in found.items()}
+    assert told == {
+        dear: (DifferenceKind.AMOUNT_DIFFERS, FEE_FEN, FEE_FEN + 1),
+        unstated: (DifferenceKind.MISSING_THERE, FEE_FEN, None),
+        unknown: (DifferenceKind.MISSING_HERE, None, FEE_FEN),
+    }
+    assert len(totals) == 183
+    assert sum(each.there_fen for each in totals) == stated
+    received = sum(each.received_fen for each in totals)
+    assert received == sum(each.applied_fen for each in totals) == (count - 1) * FEE_FEN
+    unlike = ((each.there_fen or 0) - (each.here_fen or 0) for each in found.values())
+    assert stated - received == sum(unlike)
+
+
+async def test_any_process_goes_on_with_a_comparison(dsn: str) -> None:
+    """One that dies between two steps leaves nothing undone; two never do the same step."""
+    async with connected(dsn) as connection:
+        await insert_payments(connection, 10, MIDNIGHT, timedelta(hours=2))
+        await insert_statement(connection, DAY.begins_at)
+    async with process(dsn) as first, process(dsn) as second:
+        async with first.transaction() as tx:
+            assert await StatementStore(tx).lock_comparing() is not None
+            assert not await step(second)
+        assert await step(first)
+        summary = await compare(second)
+    assert summary.statement.matched.payments == 10
+    assert (summary.statement.state, summary.differences) == (StatementState.COMPARED, 0)
+
+
+async def test_money_around_midnight_may_stand_in_the_day_beside(dsn: str) -> None:
+    """The last quarter of an hour waits for the next day's statement; what neither has is missing.
+
+    So is money of which we hear only after its day was compared; each belongs to its own day.
+    """
+    minutes = [-5, 60, 23 * 60, 24 * 60 - 10, 24 * 60 - 5]  # after the day's midnight
+    async with connected(dsn) as connection:
+        await insert_payments(connection, len(minutes), MIDNIGHT, timedelta())
+        for number, minute in enumerate(minutes, 1):
+            await connection.execute(
+                "UPDATE enrollment.payment SET paid_at = $2, received_at = $2"
+                " WHERE payment_id = 'P' || md5($1)",
+                str(number),
+                MIDNIGHT + timedelta(minutes=minute),
+            )
+        rows = await connection.fetch("SELECT payment_id FROM enrollment.payment ORDER BY paid_at")
+        before, early, late, stated_next_day, never = (row["payment_id"] for row in rows)
+        await insert_statement(connection, DAY.begins_at)
+        await take_lines(connection, [late, stated_next_day, never])
+    async with process(dsn) as db:
+        summary = await compare(db)
+        assert summary.statement.matched.payments == 2  # one of them from the evening before
+        assert set(await differences(db)) == {late}
+        async with connected(dsn) as connection:
+            await heard_late(connection, early_id := UUID(int=1), MIDNIGHT + timedelta(hours=30))
+            await insert_next_day(connection, stated_next_day)
+        await compare(db)
+        found = await differences(db)
+    assert set(found) == {late, never, f"P-{early_id}"}
+    assert {each.statement_date for each in found.values()} == {DAY.on}
+    assert before not in found
+    assert early not in found
+
+
+async def take_lines(connection: asyncpg.Connection, payment_ids: list[str]) -> None:
+    """The statement has not these."""
+    await connection.execute(
+        "DELETE FROM enrollment.statement_line WHERE subject_id = ANY ($1)", payment_ids
+    )
+
+
+async def heard_late(connection: asyncpg.Connection, order_id: UUID, at: datetime) -> None:
+    """Word comes of a payment that was made at noon of the day."""
+    await connection.execute(
+        "INSERT INTO enrollment.payment (payment_id, order_id, amount_fen, paid_at, received_at,"
+        " disposition, flag) VALUES ($1, $2, 100, $3, $4, 'refund', 'late')",
+        f"P-{order_id}",
+        order_id,
+        MIDNIGHT + timedelta(hours=12),
+        at,
+    )
+
+
+async def insert_next_day(connection: asyncpg.Connection, payment_id: str) -> None:
+    """The next day's statement, with one payment in it."""
+    await connection.execute(
+        "INSERT INTO enrollment.statement (statement_date, import_id, source, source_name, state,"
+        " started_by, started_at, stated_payments, stated_payments_fen, stated_refunds,"
+        " stated_refunds_fen, last_line, payments, payments_fen)"
+        " SELECT statement_date + 1, import_id, 'file', '', 'comparing', 'test', now(), 1, $1, 0,"
+        " 0, 1, 1, $1 FROM enrollment.statement",
+        FEE_FEN,
+    )
+    await connection.execute(
+        "INSERT INTO enrollment.statement_line (statement_date, import_id, line, money, subject_id,"
+        " payment_id, order_id, amount_fen, moved_at, payment_code)"
+        " SELECT statement_date, import_id, 1, 'payment', payment_id, payment_id, order_id,"
+        " amount_fen, paid_at, '' FROM enrollment.payment, enrollment.statement"
+        " WHERE payment_id = $1 AND state = 'comparing'",
+        payment_id,
+    )

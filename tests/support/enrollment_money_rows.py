@@ -1,0 +1,60 @@
+"""Payments and a statement of a day by the thousand, written by SQL: a day as a rush leaves it."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+from support.enrollment_sessions import FEE_FEN
+
+_SETTINGS = "SET statement_timeout = 0"
+# Payment n is of order n, made at $2 plus n parts of $3; every 183th county in turn.
+_ORDERS = """
+INSERT INTO enrollment.enrollment_order
+    (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
+    held_until, created_at)
+SELECT lpad(to_hex(n), 32, '0')::uuid, '22.1', lpad(to_hex(n), 32, 'a')::uuid,
+    (510100 + n % 183)::text, '{1}', '{00001}', 'confirmed', $3, $2, $2
+FROM generate_series(1, $1::integer) AS n
+"""
+_PAYMENTS = """
+INSERT INTO enrollment.payment
+    (payment_id, order_id, amount_fen, paid_at, received_at, disposition)
+SELECT 'P' || md5(n::text), lpad(to_hex(n), 32, '0')::uuid, $4, $2::timestamptz + n * $3::interval,
+    $2::timestamptz + n * $3::interval, 'applied'
+FROM generate_series(1, $1::integer) AS n
+"""
+_STATEMENT = """
+INSERT INTO enrollment.statement
+    (statement_date, import_id, source, source_name, state, started_by, started_at,
+    stated_payments, stated_payments_fen, stated_refunds, stated_refunds_fen, last_line, payments,
+    payments_fen)
+SELECT $1, $2, 'file', 'made up', 'comparing', 'test', now(), $3, $4, 0, 0, $3, $3, $4
+"""
+_LINES = """
+INSERT INTO enrollment.statement_line
+    (statement_date, import_id, line, money, subject_id, payment_id, order_id, amount_fen, moved_at,
+    payment_code)
+SELECT $1, $2, row_number() OVER (ORDER BY paid_at), 'payment', payment_id, payment_id, order_id,
+    amount_fen, paid_at, ''
+FROM enrollment.payment
+"""
+
+
+async def insert_payments(
+    connection: asyncpg.Connection, count: int, begins_at: datetime, apart: timedelta
+) -> None:
+    """Orders 1 to `count`, each paid; nobody sits anywhere."""
+    await connection.execute(_SETTINGS)
+    await connection.execute(_ORDERS, count, begins_at, FEE_FEN)
+    await connection.execute(_PAYMENTS, count, begins_at, apart, FEE_FEN)
+    await connection.execute("ANALYZE enrollment.payment, enrollment.enrollment_order")
+
+
+async def insert_statement(connection: asyncpg.Connection, day: datetime) -> UUID:
+    """A statement of the day that has every payment there is; the import's id."""
+    import_id = uuid4()
+    count = await connection.fetchval("SELECT count(*)::integer FROM enrollment.payment")
+    fen = await connection.fetchval("SELECT sum(amount_fen)::bigint FROM enrollment.payment")
+    await connection.execute(_STATEMENT, day.date(), import_id, count, fen)
+    await connection.execute(_LINES, day.date(), import_id)
+    return import_id
