@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from support.enrollment_people import (
     COURSES,
@@ -15,17 +16,20 @@ from support.enrollment_people import (
     cancellation,
     change,
     hold,
+    keep_word_back,
     last_order,
     open_enrollment,
     orders,
     pay,
     payment_code,
+    payment_request,
     plan,
     plan_submission,
     seats,
     state_of,
     submission,
     until_held,
+    until_refunded,
     until_state,
 )
 from support.enrollment_service import Installation
@@ -35,6 +39,7 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_enrollment.domain.timetable import Policies
 from zikao_kit.convert import time_from_pb
+from zikao_kit.error_table import reason_of
 
 SESSION = small_session(seats=1)
 FEE = 2 * FEE_FEN
@@ -269,3 +274,97 @@ async def test_one_order_wanted_three_ways_at_once(running: Installation) -> Non
     assert not isinstance(answers[2], BaseException)
     assert await state_of(running, 1) == "RELEASED"
     assert await seats(running) == await seats(running, QINGYANG) == {(0, 0)}
+
+
+async def test_an_order_that_is_being_paid_is_changed(running: Installation) -> None:
+    """Its payment is closed at the platform first; the next one has an id and a fee of its own."""
+    order, person = await hold(running, 1, ("00001",)), await running.candidate(1)
+    first = await payment_code(running, 1, order)
+    refused = await person.refused(change(order, ("00001", "00002")))
+    assert (refused.reason, await state_of(running, 1)) == ("SLOT_CONFLICT", "PAYING")
+    changed = (await person.call(change(order, COURSES))).order
+    assert (changed.state, changed.fee_fen, changed.payment_code) == (
+        types.ORDER_STATE_HELD,
+        FEE,
+        "",
+    )
+    with pytest.raises(Exception, match="PERMISSION_DENIED"):
+        await pay(running, first)
+    second = (await person.call(payment_request(order))).payment_code
+    assert second != first
+    # Old money is not the fee any more; the new one is.
+    await pay(running, first, after_close=True)
+    await until_refunded(running, 1, FEE_FEN)
+    await pay(running, second)
+    await until_state(running, 1, "CONFIRMED")
+    assert await seats(running) == {(0, 1)}
+    assert [event[:2] for event in await history(running, order)] == [
+        ("submit", "held"),
+        ("open_payment", "paying"),
+        ("withdraw_payment", "held"),
+        ("change", "held"),
+        ("open_payment", "paying"),
+        ("pay", "confirmed"),
+    ]
+
+
+async def test_old_money_that_is_the_fee_counts(running: Installation) -> None:
+    """A payment of a withdrawn attempt confirms the order that still holds; the open one is closed.
+
+    The platform is asked about what was left open, and takes no second payment then.
+    """
+    order, person = await hold(running, 1), await running.candidate(1)
+    first = await payment_code(running, 1, order)
+    await person.call(change(order, COURSES, (QINGYANG,)))
+    second = await payment_code(running, 1, order)
+    await pay(running, first, after_close=True)
+    assert (await until_state(running, 1, "CONFIRMED")).county_code == QINGYANG
+    await running.rows("UPDATE enrollment.payment_order SET next_query_at = now()")
+
+    async def is_closed() -> bool:
+        rows = await running.rows("SELECT FROM enrollment.payment_order WHERE state = 'open'")
+        return not rows
+
+    await until(is_closed)
+    with pytest.raises(Exception, match="PERMISSION_DENIED"):
+        await pay(running, second)
+    await pay(running, second, after_close=True)
+    await until_refunded(running, 1, FEE)
+
+
+async def test_a_change_while_the_platform_is_away(running: Installation) -> None:
+    """UNAVAILABLE, and all is as it was; the same request is fulfilled once it is back."""
+    order, person = await hold(running, 1), await running.candidate(1)
+    code = await payment_code(running, 1, order)
+    await running.platform.stop()
+    request = change(order, ("00001",))
+    assert (await person.refused(request)).reason == "UNAVAILABLE"
+    assert (await last_order(running, 1)).payment_code == code
+    running.platform.start()
+    await running.until_serving(running.platform)
+
+    async def changed() -> bool:
+        try:
+            await person.call(request)
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) != "UNAVAILABLE":
+                raise
+            return False
+        return True
+
+    await until(changed)
+    assert await seats(running) == {(1, 0), (0, 0)}
+
+
+async def test_paid_before_it_is_withdrawn(running: Installation) -> None:
+    """Word of the payment is late: the platform tells it when asked to close, and it counts."""
+    await keep_word_back(running)
+    person = await running.candidate(1)
+    for county, wish in ((JINJIANG, change), (QINGYANG, cancellation)):
+        number = 1 if wish is change else 2
+        person = await running.candidate(number)
+        order = await hold(running, number, counties=(county,))
+        await pay(running, await payment_code(running, number, order))
+        assert (await person.refused(wish(order))).reason == "STATE_NOT_ALLOWED"
+        assert await state_of(running, number) == "CONFIRMED"
+        assert await seats(running, county) == {(0, 1)}

@@ -14,15 +14,16 @@ from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
 from zikao_enrollment.commands.expire_orders import expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
-from zikao_enrollment.commands.settle_payment import settle_payment
+from zikao_enrollment.commands.settle_payments import Word, settle_payments
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Choice
-from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.money import Payment, PaymentOrder
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
+from zikao_kit.batch_desk import Outdated
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.feed import Cursor, read_feed
@@ -34,7 +35,13 @@ COURSES = ("00001", "00003")
 FEE = 2 * FEE_FEN
 LATER = NOW + SESSION.hold
 TICK = timedelta(microseconds=1)
-_FLAGS = Queries("test", {"flags": "SELECT payment_id, flag FROM enrollment.payment"})
+_TEST = Queries(
+    "test",
+    {
+        "flags": "SELECT payment_id, flag FROM enrollment.payment",
+        "owed": "SELECT coalesce(sum(amount_fen), 0)::bigint FROM enrollment.refund",
+    },
+)
 
 
 @pytest.fixture
@@ -56,7 +63,10 @@ async def hold(
         store = Store(transaction)
         candidates = await store.candidates.lock([wanted.candidate_id])
         (order,) = await seat_batch(store, SESSION, Locked({}, candidates), [wanted], NOW)
-    assert isinstance(order, Order)
+        assert isinstance(order, Order)
+        # At the platform under the same id.
+        opened = PaymentOrder(order.order_id, order.order_id, order.fee_fen)
+        await store.payment_orders.open(opened, NOW, SESSION.hold)
     return order
 
 
@@ -67,11 +77,18 @@ async def pay(
     amount_fen: int = FEE,
     session: Session = SESSION,
 ) -> None:
-    """Word of a payment comes."""
-    payment = Payment(payment_id, order_id, amount_fen, NOW)
+    """Word of a payment comes; raises its refusal."""
+    word = Word(Payment(payment_id, order_id, amount_fen, NOW), uuid4())
     applied = {session.code: AppliedSession(session, 1)}
-    async with database.transaction() as transaction:
-        await settle_payment(Store(transaction), applied, payment, uuid4(), LATER)
+    while True:
+        try:
+            async with database.transaction() as transaction:
+                (refusal,) = await settle_payments(Store(transaction), applied, [word], LATER)
+        except Outdated:
+            continue
+        if refusal:
+            raise refusal
+        return
 
 
 async def state_of(database: Database, order: Order) -> OrderState:
@@ -102,17 +119,17 @@ async def seats(database: Database, county: str = COUNTIES[0]) -> set[tuple[int,
     return {(row["held"], row["confirmed"]) for row in rows if row["county_code"] == county}
 
 
-async def owed_fen(database: Database, *order_ids: UUID) -> int:
-    """What goes back of the payments of some orders."""
+async def owed_fen(database: Database) -> int:
+    """What goes back of all payments."""
     async with database.read() as transaction:
-        rows = await transaction.fetch("list_refunds", order_ids)
-    return sum(row["amount_fen"] for row in rows)
+        owed: int = await transaction.using(_TEST).fetchval("owed")
+    return owed
 
 
 async def flags(database: Database) -> dict[str, str | None]:
     """What is wrong with the payments that have come."""
     async with database.read() as transaction:
-        rows = await transaction.using(_FLAGS).fetch("flags")
+        rows = await transaction.using(_TEST).fetch("flags")
     return {row["payment_id"]: row["flag"] for row in rows}
 
 
@@ -123,7 +140,7 @@ async def test_a_payment_confirms(database: Database) -> None:
         await pay(database, order.order_id)
         assert await state_of(database, order) is OrderState.CONFIRMED
     assert await seats(database) == {(0, 1)}
-    assert await owed_fen(database, order.order_id) == 0
+    assert await owed_fen(database) == 0
 
 
 async def test_wrong_second_and_unknown_payments_go_back(database: Database) -> None:
@@ -135,7 +152,7 @@ async def test_wrong_second_and_unknown_payments_go_back(database: Database) -> 
     await pay(database, order.order_id, "second")
     await pay(database, nobody, "astray", 5)
     assert await seats(database) == {(0, 1)}
-    assert await owed_fen(database, order.order_id, nobody) == FEE - 1 + FEE + 5
+    assert await owed_fen(database) == FEE - 1 + FEE + 5
     assert await flags(database) == {
         "wrong": "amount_differs",
         "right": None,
@@ -173,7 +190,7 @@ async def test_a_late_payment_takes_free_seats_again(database: Database) -> None
     await pay(database, order.order_id)
     assert await state_of(database, order) is OrderState.CONFIRMED
     assert await seats(database) == {(0, 1)}
-    assert await owed_fen(database, order.order_id) == 0
+    assert await owed_fen(database) == 0
 
 
 @pytest.mark.parametrize(("may_move", "owed"), [(False, FEE), (True, 0)])
@@ -192,7 +209,7 @@ async def test_a_late_payment_moves_only_with_consent(
     expected = OrderState.CONFIRMED if may_move else OrderState.RELEASED
     assert await state_of(database, order) is expected
     assert await seats(database, COUNTIES[1]) == {(0, 1) if may_move else (0, 0)}
-    assert await owed_fen(database, order.order_id) == owed
+    assert await owed_fen(database) == owed
     assert await flags(database) == {"p1": "late"}
 
 
@@ -205,7 +222,7 @@ async def test_a_late_payment_takes_no_course_that_has_moved(database: Database)
     await pay(database, order.order_id, session=later)
     assert await state_of(database, order) is OrderState.RELEASED
     assert await seats(database) == {(0, 0)}
-    assert await owed_fen(database, order.order_id) == FEE
+    assert await owed_fen(database) == FEE
 
 
 async def test_one_payment_confirms_one_order(database: Database) -> None:
@@ -213,8 +230,8 @@ async def test_one_payment_confirms_one_order(database: Database) -> None:
     first, second = await hold(database, 1), await hold(database, 2, COUNTIES[1])
     applied = {SESSION.code: AppliedSession(SESSION, 1)}
     async with database.transaction() as transaction:
-        payment = Payment("p1", first.order_id, FEE, NOW)
-        await settle_payment(Store(transaction), applied, payment, uuid4(), LATER)
+        word = Word(Payment("p1", first.order_id, FEE, NOW), uuid4())
+        await settle_payments(Store(transaction), applied, [word], LATER)
         paying = asyncio.create_task(pay(database, second.order_id))
         await until_somebody_waits(database)
     with pytest.raises(DomainError, match="PAYMENT_CONTRADICTS"):
@@ -233,7 +250,7 @@ async def test_word_of_a_payment_does_not_change(database: Database, exists: boo
     with pytest.raises(DomainError, match="PAYMENT_CONTRADICTS"):
         await pay(database, order_id, amount_fen=FEE - 1)
     await pay(database, order_id)
-    assert await owed_fen(database, order_id) == (0 if exists else FEE)
+    assert await owed_fen(database) == (0 if exists else FEE)
     assert await seats(database) == {(0, 1) if exists else (0, 0)}
 
 

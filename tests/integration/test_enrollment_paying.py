@@ -16,11 +16,13 @@ from support.enrollment_people import (
     candidate_id,
     events,
     hold,
+    keep_word_back,
     last_order,
     open_enrollment,
     paid,
     pay,
     payment_code,
+    payment_order_id,
     payment_request,
     plan,
     plan_submission,
@@ -36,6 +38,7 @@ from support.enrollment_sessions import FEE_FEN, small_session
 from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
+from zikao.payment.v1 import payment_platform_service_pb2 as payment_pb
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_kit.convert import time_from_pb
 from zikao_kit.error_table import reason_of
@@ -163,14 +166,6 @@ async def test_seats_stay_held_until_the_platform_has_closed(running: Installati
     assert await seats(running) == {(0, 0)}
 
 
-async def keep_word_back(running: Installation) -> None:
-    """Let the platform tell of payments in a day or so."""
-    request = sandbox.SetBehaviourRequest(
-        request_id=new_id(), max_delay=Duration(seconds=86400), copies=1
-    )
-    await (await running.at_platform()).call(request)
-
-
 async def test_paid_before_closing_is_confirmed(running: Installation) -> None:
     """Word of the payment is late: the platform tells it when it is asked to close."""
     await keep_word_back(running)
@@ -179,6 +174,68 @@ async def test_paid_before_closing_is_confirmed(running: Installation) -> None:
     await running.move_clock(deadline(order))
     await until_state(running, 1, "CONFIRMED")
     assert await seats(running) == {(0, 1)}
+
+
+async def ask_now(running: Installation) -> None:
+    """Let the platform be asked about every payment."""
+    await running.rows("UPDATE enrollment.payment_order SET next_query_at = now()")
+
+
+async def test_a_payment_whose_word_is_lost_is_found(running: Installation) -> None:
+    """Of one in time, of a second one, and of one after closing: the platform is asked about it."""
+    await keep_word_back(running)
+    order = await hold(running, 1)
+    code = await payment_code(running, 1, order)
+    await pay(running, code)
+    await ask_now(running)
+    await until_state(running, 1, "CONFIRMED")
+    await pay(running, code)
+    await ask_now(running)
+
+    async def is_owed_back() -> bool:
+        refunds = (await last_order(running, 1)).refunds
+        return [refund.amount_fen for refund in refunds] == [FEE]
+
+    await until(is_owed_back)
+    late = await hold(running, 2, counties=(QINGYANG,))
+    code = await released(running, 2, late)
+    await late_payment(running, code)
+    await ask_now(running)
+    await until_state(running, 2, "CONFIRMED")
+
+
+async def test_a_code_that_the_platform_has_closed_is_replaced(running: Installation) -> None:
+    """Closed there by itself: once that is known, the candidate gets another code."""
+    order = await hold(running, 1)
+    first = await payment_code(running, 1, order)
+    name = await payment_order_id(running, order)
+    await (await running.caller("enrollment", running.platform_port)).call(
+        payment_pb.ClosePaymentOrderRequest(order_id=name)
+    )
+    await ask_now(running)
+
+    async def is_known() -> bool:
+        return not (await last_order(running, 1)).payment_code
+
+    await until(is_known)
+    assert await payment_code(running, 1, order) not in ("", first)
+
+
+async def test_a_refund_that_the_platform_refuses_is_seen(running: Installation) -> None:
+    """It says that it knows no such payment: the refund is refused, and asked for again."""
+    order = await hold(running, 1)
+    await payment_code(running, 1, order)
+    name = await payment_order_id(running, order)
+    platform = await running.caller("payment-platform")
+    await platform.call(paid("nowhere", name, 5, running.now()))
+
+    async def is_refused() -> bool:
+        refunds = (await last_order(running, 1)).refunds
+        return [refund.state for refund in refunds] == [types.REFUND_STATE_REFUSED]
+
+    await until(is_refused)
+    (row,) = await running.rows("SELECT refusal, refunded_at FROM enrollment.refund")
+    assert tuple(row) == ("NOT_FOUND", None)
 
 
 async def test_an_order_that_cannot_be_settled_keeps_nobody_elses_seats(

@@ -11,11 +11,13 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.enrollment_people import (
     JINJIANG,
+    NOON,
     QINGYANG,
     hold,
     last_order,
     open_enrollment,
     paid,
+    payment_order_id,
     payment_request,
     state_of,
     submission,
@@ -24,13 +26,13 @@ from support.enrollment_people import (
 )
 from support.enrollment_platform import OddPlatform, odd_platform
 from support.enrollment_service import Installation
-from support.enrollment_sessions import small_session
+from support.enrollment_sessions import FEE_FEN, small_session
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao_enrollment.payment_gate import MAX_AT_ONCE, MAX_CALLS_OF_AN_ORDER, MAX_WAITING
-from zikao_kit.convert import time_from_pb
+from zikao_kit.convert import time_from_pb, time_to_pb
 from zikao_kit.error_table import reason_of
 
 CROWD = MAX_AT_ONCE + MAX_WAITING + 6
@@ -114,22 +116,22 @@ async def test_an_order_is_at_the_platform_once(
     platform.answers_now.set()
     outcomes = Counter(await asyncio.gather(*pressed))
     assert outcomes == {platform.code: MAX_CALLS_OF_AN_ORDER, "OVERLOADED": 1}
-    assert platform.asked.count(order.order_id) == 1
+    assert platform.asked.count(await payment_order_id(running, order)) == 1
     assert (await last_order(running, 1)).payment_code == platform.code
 
 
-def payment_of(order: types.Order, **changes: Any) -> pb.Payment:
-    """What the platform says was paid for an order."""
+def payment_of(at_platform: str, **changes: Any) -> pb.Payment:
+    """What the platform says was paid for an order at it."""
     fields: dict[str, Any] = {
-        "payment_id": f"P{order.order_id}",
-        "order_id": order.order_id,
-        "amount_fen": order.fee_fen,
-        "paid_at": order.held_until,
+        "payment_id": f"P{at_platform}",
+        "order_id": at_platform,
+        "amount_fen": 2 * FEE_FEN,
+        "paid_at": time_to_pb(NOON),
     }
     return pb.Payment(**fields | changes)
 
 
-ODD_ANSWERS: dict[str, Callable[[types.Order], pb.ClosePaymentOrderResponse]] = {
+ODD_ANSWERS: dict[str, Callable[[str], pb.ClosePaymentOrderResponse]] = {
     "no state": lambda _: pb.ClosePaymentOrderResponse(),
     "still open": lambda _: pb.ClosePaymentOrderResponse(state=pb.PAYMENT_ORDER_STATE_OPEN),
     "paid by nothing": lambda _: closing_answer(),
@@ -154,7 +156,8 @@ async def test_an_odd_answer_keeps_its_own_seats_alone(
     odd = {}
     for number, (name, answer) in enumerate(ODD_ANSWERS.items(), start=1):
         order = await until_paying(running, number)
-        platform.closed[order.order_id] = answer(order)
+        at_platform = await payment_order_id(running, order)
+        platform.closed[at_platform] = answer(at_platform)
         odd[name] = order.order_id
     other = await until_paying(running, CROWD)
     await running.move_clock(time_from_pb(other.held_until))
@@ -186,9 +189,10 @@ async def test_an_odd_refund_is_asked_for_again(
 ) -> None:
     """A time that cannot be is no refund: it stays owed until the platform says when it was."""
     order = await until_paying(running, 1)
+    at_platform = await payment_order_id(running, order)
     platform.refunded = pb.RefundPaymentResponse(refunded_at=Timestamp(seconds=1 << 60))
     caller = await running.caller("payment-platform")
-    await caller.call(paid("astray", order.order_id, 5, running.now()))
+    await caller.call(paid("astray", at_platform, 5, running.now()))
     await platform.until_asked("astray")
     (refund,) = (await last_order(running, 1)).refunds
     assert refund.state == types.REFUND_STATE_REQUESTED
@@ -222,7 +226,7 @@ async def test_odd_word_of_a_payment_is_refused(running: Installation) -> None:
         {"paid_at": Timestamp(seconds=1 << 60)},
         {"amount_fen": 0},
     ):
-        word = pb.NotifyPaymentRequest(payment=payment_of(order, **changes))
+        word = pb.NotifyPaymentRequest(payment=payment_of(order.order_id, **changes))
         assert (await platform.refused(word)).reason == "INVALID_REQUEST"
     assert await running.rows("SELECT FROM enrollment.payment") == []
     assert await state_of(running, 1) == "HELD"

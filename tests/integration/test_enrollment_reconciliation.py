@@ -10,10 +10,12 @@ import pytest
 from support.enrollment_people import (
     JINJIANG,
     QINGYANG,
+    cancellation,
     hold,
     open_enrollment,
     pay,
     payment_code,
+    payment_order_id,
     until_refunded,
     until_state,
 )
@@ -65,7 +67,9 @@ async def test_every_difference_of_a_day_is_found(running: Installation) -> None
     await until_refunded(running, 2, FEE)
     unstated = await enroll(running, 3, QINGYANG)
     forgotten = await hold(running, 4, counties=(QINGYANG,))
-    await plant_payment(running, "P-lost", forgotten.order_id, FEE)
+    await payment_code(running, 4, forgotten)
+    await (await running.candidate(4)).call(cancellation(forgotten))
+    await plant_payment(running, "P-lost", await payment_order_id(running, forgotten), FEE)
     await plant_payment(running, "P-nobodys", new_id(), 100)
     await falsify(running, first.payment_id, FEE + 1)
     await falsify(running, unstated.payment_id, 0)

@@ -17,10 +17,13 @@ LEASE = timedelta(minutes=1)
 QUERIES = Queries.load(PACKAGE)
 INSERT_ORDER = (
     "INSERT INTO enrollment.enrollment_order VALUES"
-    " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, NULL, $3, NULL)"
+    " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, $3, NULL)"
 )
 INSERT_SITTING = "INSERT INTO enrollment.sitting VALUES ('22.1', $1, $2, $3, '00001', $4)"
-INSERT_PAYMENT = "INSERT INTO enrollment.payment VALUES ($1, $2, 3500, $3, $3, 'applied')"
+INSERT_PAYMENT = (
+    "INSERT INTO enrollment.payment (payment_id, order_id, payment_order_id, amount_fen, paid_at,"
+    " received_at, disposition) VALUES ($1, $2, $2, 3500, $3, $3, 'applied')"
+)
 
 
 @pytest.fixture
@@ -70,6 +73,38 @@ async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
     assert refused.value.constraint_name == "payment_applied_once"
 
 
+async def test_an_order_has_one_open_payment(connection: asyncpg.Connection) -> None:
+    """A second attempt to pay is opened once the first is closed; an open one is asked about."""
+    opening = QUERIES["open_payment_order"]
+    await connection.execute(opening, ORDER, ORDER, 3500, NOW, LEASE)
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await connection.execute(opening, uuid4(), ORDER, 3500, NOW, LEASE)
+    assert refused.value.constraint_name == "payment_order_open_once"
+    with pytest.raises(asyncpg.CheckViolationError) as unasked:
+        await connection.execute("UPDATE enrollment.payment_order SET next_query_at = NULL")
+    assert unasked.value.constraint_name == "payment_order_asked_while_open"
+    await connection.execute(QUERIES["close_payment_orders_of"], [ORDER])
+    await connection.execute(opening, uuid4(), ORDER, 3500, NOW, LEASE)
+
+
+async def test_the_platform_is_asked_after_growing_pauses(connection: asyncpg.Connection) -> None:
+    """By one worker at a time; about a closed one a few times, about an open one always."""
+    await connection.execute(QUERIES["open_payment_order"], ORDER, ORDER, 3500, NOW, timedelta(0))
+    lease = QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 10
+    sooner = (
+        "UPDATE enrollment.payment_order SET next_query_at = next_query_at - $1::interval"
+        " RETURNING clock_timestamp() - next_query_at"
+    )
+    for hours in (2, 4, 8, 8):
+        assert [tuple(row) for row in await connection.fetch(*lease)] == [(ORDER, ORDER, False)]
+        assert await connection.fetch(*lease) == []
+        left = await connection.fetchval(sooner, timedelta(hours=hours))
+        assert timedelta(0) <= left < timedelta(minutes=10)
+    await connection.execute(QUERIES["close_payment_orders"], [ORDER])
+    assert len(await connection.fetch(*lease)) == 1
+    assert await connection.fetchval("SELECT next_query_at FROM enrollment.payment_order") is None
+
+
 async def test_what_goes_back_says_why(connection: asyncpg.Connection) -> None:
     """A payment that is refunded has a flag."""
     with pytest.raises(asyncpg.CheckViolationError) as refused:
@@ -105,7 +140,7 @@ async def test_a_refund_is_asked_for_again_after_growing_pauses(
     """One worker has it at a time; its pauses double up to the longest, on the database's clock."""
     pauses = (timedelta(hours=1), timedelta(hours=3))
     await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)
-    await connection.execute(QUERIES["insert_refund"], uuid4(), "p1", 3500, NOW)
+    await connection.execute(QUERIES["insert_refunds"], [uuid4()], ["p1"], [3500], NOW)
     for hours in (1, 2, 3, 3):
         assert len(await connection.fetch(QUERIES["lease_refunds"], *pauses, 10)) == 1
         assert await connection.fetch(QUERIES["lease_refunds"], *pauses, 10) == []

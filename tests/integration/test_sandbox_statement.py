@@ -12,6 +12,7 @@ from support.enrollment_people import (
     open_enrollment,
     pay,
     payment_code,
+    payment_order_id,
     until_refunded,
 )
 from support.enrollment_service import Installation
@@ -64,7 +65,7 @@ async def test_a_statement_has_all_that_moved_in_a_day(running: Installation) ->
     assert [line.payment for line in lines[:2]] == [paid, twice]
     assert {line.payment_code for line in lines} == {code}
     assert lines[2].refund.payment_id in (paid.payment_id, twice.payment_id)
-    assert lines[2].refund.order_id == order.order_id
+    assert lines[2].refund.order_id == await payment_order_id(running, order)
     fee = order.fee_fen
     assert totals == pb.StatementTotals(
         payments=2, payments_fen=2 * fee, refunds=1, refunds_fen=fee

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from support.enrollment_database import candidate
 from support.enrollment_service import Installation, installation
 from support.enrollment_sessions import OPENS_AT, small_session
@@ -174,6 +175,16 @@ async def payment_code(running: Installation, number: int, order: types.Order) -
     return code
 
 
+async def payment_order_id(running: Installation, order: types.Order) -> str:
+    """The id under which the platform has the last attempt to pay an order."""
+    rows = await running.rows(
+        "SELECT payment_order_id FROM enrollment.payment_order WHERE order_id = $1"
+        " ORDER BY opened_at DESC, state DESC LIMIT 1",
+        order.order_id,
+    )
+    return str(rows[0]["payment_order_id"])
+
+
 async def pay(
     running: Installation, code: str, amount_fen: int = 0, *, after_close: bool = False
 ) -> payment.Payment:
@@ -183,6 +194,14 @@ async def pay(
     )
     paid: payment.Payment = (await (await running.at_platform()).call(request)).payment
     return paid
+
+
+async def keep_word_back(running: Installation) -> None:
+    """Let the platform tell of payments in a day or so."""
+    request = sandbox.SetBehaviourRequest(
+        request_id=new_id(), max_delay=Duration(seconds=86400), copies=1
+    )
+    await (await running.at_platform()).call(request)
 
 
 async def orders(running: Installation, number: int) -> list[types.Order]:

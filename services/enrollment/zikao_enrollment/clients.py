@@ -6,7 +6,7 @@ answer. What the platform answers against its contract is logged, and no answer 
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import grpc
@@ -29,8 +29,8 @@ from zikao_kit.validation import problems_in
 
 from zikao_enrollment.converts.orders import candidate_from_pb, payment_from_pb
 from zikao_enrollment.converts.statements import line_from_pb, totals_from_pb
-from zikao_enrollment.domain.money import Payment
-from zikao_enrollment.domain.orders import Candidate, Order
+from zikao_enrollment.domain.money import Payment, PaymentOrder
+from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.statements import StatementLine, Totals
 
 REGISTRATION_TIMEOUT_SECONDS = 2.0
@@ -41,6 +41,13 @@ STATEMENT_TIMEOUT_SECONDS = 14 * 60.0
 log = structlog.get_logger()
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
+
+
+class AtPlatform(NamedTuple):
+    """What the platform knows of a payment order; `is_closed`: it takes no money for it."""
+
+    is_closed: bool
+    payments: Sequence[Payment]
 
 
 class RegistrationClient:
@@ -85,22 +92,33 @@ class PlatformClient:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = platform_grpc.PaymentPlatformServiceStub(channel)
 
-    async def open_order(self, order: Order) -> str:
-        """Open an order to be paid within its hold; return the payment code."""
+    async def open_order(self, opened: PaymentOrder, pay_before: datetime) -> str:
+        """Open a payment order to be paid before then; return the payment code."""
         request = platform_pb2.CreatePaymentOrderRequest(
-            order_id=str(order.order_id),
-            amount_fen=order.fee_fen,
-            pay_before=time_to_pb(order.held_until),
+            order_id=str(opened.payment_order_id),
+            amount_fen=opened.amount_fen,
+            pay_before=time_to_pb(pay_before),
         )
         call = self._stub.CreatePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
         return await _read(call, _code)
 
-    async def close_order(self, order_id: UUID) -> Sequence[Payment]:
-        """Close an order and return its payments; an unknown one cannot be paid either."""
-        request = platform_pb2.ClosePaymentOrderRequest(order_id=str(order_id))
+    async def query_order(self, payment_order_id: UUID) -> AtPlatform:
+        """What the platform knows of a payment order; nothing is paid of one it does not know."""
+        request = platform_pb2.QueryPaymentOrderRequest(order_id=str(payment_order_id))
+        call = self._stub.QueryPaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
+        try:
+            return await _read(call, lambda answer: _known_of(payment_order_id, answer))
+        except DomainError as error:
+            if error.reason == NOT_FOUND:
+                return AtPlatform(is_closed=False, payments=())
+            raise
+
+    async def close_order(self, payment_order_id: UUID) -> Sequence[Payment]:
+        """Close one and return its payments; an unknown one cannot be paid either."""
+        request = platform_pb2.ClosePaymentOrderRequest(order_id=str(payment_order_id))
         call = self._stub.ClosePaymentOrder(request, timeout=PLATFORM_TIMEOUT_SECONDS)
         try:
-            return await _read(call, lambda answer: _payments_of(order_id, answer))
+            return await _read(call, lambda answer: _payments_of(payment_order_id, answer))
         except DomainError as error:
             if error.reason == NOT_FOUND:
                 return ()
@@ -163,14 +181,20 @@ def _code(answer: platform_pb2.CreatePaymentOrderResponse) -> str:
 
 
 def _payments_of(
-    order_id: UUID, answer: platform_pb2.ClosePaymentOrderResponse
+    payment_order_id: UUID,
+    answer: platform_pb2.ClosePaymentOrderResponse | platform_pb2.QueryPaymentOrderResponse,
 ) -> Sequence[Payment]:
     payments = tuple(payment_from_pb(payment) for payment in answer.payments)
-    if any(payment.order_id != order_id for payment in payments):
+    if any(payment.payment_order_id != payment_order_id for payment in payments):
         raise ValueError("a payment of another order")
     if answer.state == platform_pb2.PAYMENT_ORDER_STATE_PAID and not payments:
         raise ValueError("no payment of a paid order")
     return payments
+
+
+def _known_of(payment_order_id: UUID, answer: platform_pb2.QueryPaymentOrderResponse) -> AtPlatform:
+    is_closed = answer.state == platform_pb2.PAYMENT_ORDER_STATE_CLOSED
+    return AtPlatform(is_closed, _payments_of(payment_order_id, answer))
 
 
 def _refunded_at(answer: platform_pb2.RefundPaymentResponse) -> datetime | None:

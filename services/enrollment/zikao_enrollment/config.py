@@ -26,6 +26,8 @@ OFFICE_ACTION_HOURS = 24.0
 LONGEST_OFFICE_ACTION_HOURS = 24.0 * 14
 AUDIT_SECONDS = 60.0
 REFUND_DEADLINE_HOURS = 24.0
+# By then word of most payments has come by itself.
+PAYMENT_QUERY_SECONDS = 300.0
 BIGGEST_BATCH = 10_000
 DAY_SECONDS = 24 * HOUR_SECONDS
 # About 300 bytes each, 100 MB: the candidates of a whole province (DOMAIN section 9).
@@ -59,6 +61,7 @@ class EnrollmentConfig:
     refund_deadline_hours: float = REFUND_DEADLINE_HOURS
     time_zone: str = TIME_ZONE
     statement_hour: int = STATEMENT_HOUR
+    payment_query_seconds: float = PAYMENT_QUERY_SECONDS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -76,6 +79,7 @@ class EnrollmentConfig:
             audit_seconds=(SHORTEST_SECONDS, DAY_SECONDS),
             refund_deadline_hours=(0, MAX_DAYS * 24),
             statement_hour=(0, 23),
+            payment_query_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
         )
         if self.database.pool_max <= self.batches_in_flight:
             raise ValueError("database.pool_max must be greater than batches_in_flight")

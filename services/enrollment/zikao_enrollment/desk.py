@@ -24,7 +24,6 @@ from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.store import Store
-from zikao_enrollment.stores.sessions import SessionStore
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 
@@ -92,15 +91,16 @@ class Desk(BatchDesk[Entry, Locked]):
             applied = board.require(session_code)
         except DomainError as unknown:
             return dict.fromkeys((entry.key for entry in entries), unknown)
+        store = Store(tx)
         outcomes = await seat_batch(
-            Store(tx),
+            store,
             applied.session,
             locked,
             [entry.wish for entry in entries],
             self._clock.now(),
             surely_full=board.free.get(session_code) if self._boards.is_fresh() else None,
         )
-        if await SessionStore(tx).version(session_code) != applied.version:
+        if await store.sessions.version(session_code) != applied.version:
             raise Outdated
         return {
             entry.key: entry.answer(outcome) if isinstance(outcome, Order) else outcome

@@ -81,6 +81,7 @@ from zikao_enrollment.withdrawals import Withdrawals
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
+from zikao_enrollment.workers.payment_queries import PaymentQueryWorker
 from zikao_enrollment.workers.reconciliation import ReconciliationWorker
 from zikao_enrollment.workers.refunds import RefundWorker
 
@@ -176,11 +177,16 @@ def _parts(
         platform=platform,
         payment_gate=gate,
         till=till,
-        withdrawals=Withdrawals(db, clock, gate, till),
         statistics=Statistics(db, clock),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
         statements=StatementDesk(db, boards, ZoneInfo(config.time_zone)),
+        withdrawals=Withdrawals(db, clock, boards, gate, till),
+        first_query=_first_query(config),
     )
+
+
+def _first_query(config: EnrollmentConfig) -> timedelta:
+    return timedelta(seconds=config.payment_query_seconds)
 
 
 def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -196,11 +202,13 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     reconciliation = ReconciliationWorker(
         db, clock, parts.statements, parts.till, platform, statement_hour=config.statement_hour
     )
+    queries = PaymentQueryWorker(db, parts.till, platform, _first_query(config))
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("availability", parts.spectators.work, 0.0),
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),
+        repeat("payment queries", queries.work, config.poll_seconds),
         repeat("refunds", RefundWorker(db, platform).work, config.poll_seconds),
         repeat("audit", auditor.work, config.poll_seconds),
         repeat("statements", reconciliation.receive, config.poll_seconds),

@@ -24,7 +24,7 @@ from zikao_enrollment.withdrawals import Withdrawals
 
 @dataclass(frozen=True)
 class Parts:
-    """One of each for a process."""
+    """One of each for a process; the platform is asked about a payment after `first_query`."""
 
     db: Database
     clock: Clock
@@ -44,3 +44,4 @@ class Parts:
     statistics: Statistics
     office_action_lifetime: timedelta
     statements: StatementDesk
+    first_query: timedelta

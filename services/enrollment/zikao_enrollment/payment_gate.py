@@ -6,14 +6,14 @@ A slow platform must not take the places of all calls.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from zikao_kit.admission import overloaded
 
 from zikao_enrollment.clients import PlatformClient
-from zikao_enrollment.domain.money import Payment
-from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.money import Payment, PaymentOrder
 
 MAX_AT_ONCE = 32
 MAX_WAITING = 32
@@ -31,7 +31,7 @@ class PaymentGate:
         self._platform = platform
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
         self._calls: Counter[UUID] = Counter()
-        self._under_way: dict[tuple[str, UUID], asyncio.Task[Any]] = {}
+        self._under_way: dict[tuple[UUID, str], asyncio.Task[Any]] = {}
 
     def require_room(self, order_id: UUID) -> None:
         """Raise OVERLOADED when a call would, without waiting: before anything is stored."""
@@ -42,31 +42,33 @@ class PaymentGate:
         ):
             raise overloaded()
 
-    async def open_order(self, order: Order) -> str:
-        """Open an order at the platform; who comes meanwhile for the same one gets its answer.
+    async def open_order(self, opened: PaymentOrder, pay_before: datetime) -> str:
+        """Open a payment order at the platform; who comes meanwhile gets the same answer.
 
         Raises what PlatformClient.open_order does, and OVERLOADED when too many are there.
         """
-        return await self._pass("open", order.order_id, lambda: self._platform.open_order(order))
+        return await self._pass(
+            opened, "open", lambda: self._platform.open_order(opened, pay_before)
+        )
 
-    async def close_order(self, order_id: UUID) -> Sequence[Payment]:
-        """Close an order at the platform, as `open_order` opens it; return its payments."""
-        return await self._pass("close", order_id, lambda: self._platform.close_order(order_id))
+    async def close_order(self, opened: PaymentOrder) -> Sequence[Payment]:
+        """Close one at the platform, in the same way; return its payments."""
+        return await self._pass(
+            opened, "close", lambda: self._platform.close_order(opened.payment_order_id)
+        )
 
-    async def _pass(self, what: str, order_id: UUID, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _pass(self, opened: PaymentOrder, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        order_id = opened.order_id
         self.require_room(order_id)
         self._calls[order_id] += 1
         try:
-            return await asyncio.shield(self._asking(what, order_id, ask))
+            return await asyncio.shield(self._asking((opened.payment_order_id, what), ask))
         finally:
             self._calls[order_id] -= 1
             if not self._calls[order_id]:
                 del self._calls[order_id]
 
-    def _asking(
-        self, what: str, order_id: UUID, ask: Callable[[], Awaitable[T]]
-    ) -> "asyncio.Task[T]":
-        key = (what, order_id)
+    def _asking(self, key: tuple[UUID, str], ask: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":
         found: asyncio.Task[T] | None = self._under_way.get(key)
         if found is None:
             found = asyncio.create_task(self._ask(ask))

@@ -7,6 +7,7 @@ from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.office_actions import OfficeActionStore
 from zikao_enrollment.stores.office_audit import OfficeAuditStore
 from zikao_enrollment.stores.orders import OrderStore
+from zikao_enrollment.stores.payment_orders import PaymentOrderStore
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_enrollment.stores.sessions import SessionStore
 
@@ -18,6 +19,7 @@ class Store:
         self.candidates = CandidateStore(tx)
         self.seats = SeatStore(tx)
         self.orders = OrderStore(tx)
+        self.payment_orders = PaymentOrderStore(tx)
         self.money = MoneyStore(tx)
         self.sessions = SessionStore(tx)
 

@@ -1,4 +1,4 @@
-"""Closes the payment of an order at the platform before the order is given up."""
+"""Closes the payment of an order at the platform before the order is changed or given up."""
 
 from uuid import UUID
 
@@ -7,8 +7,15 @@ from zikao_kit.clock import Clock
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.commands.withdraw_order import begin_cancelling
-from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.boards import Boards
+from zikao_enrollment.commands.withdraw_order import (
+    begin_cancelling,
+    begin_withdrawing,
+    finish_withdrawing,
+)
+from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.money import PaymentOrder
+from zikao_enrollment.domain.wishes import require_choice
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.store import Store
 from zikao_enrollment.till import Till
@@ -19,11 +26,39 @@ log = structlog.get_logger()
 class Withdrawals:
     """Nothing is locked while the platform works; what was paid meanwhile is settled."""
 
-    def __init__(self, db: Database, clock: Clock, gate: PaymentGate, till: Till) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, boards: Boards, gate: PaymentGate, till: Till
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._boards = boards
         self._gate = gate
         self._till = till
+
+    async def before_changing(self, order_id: UUID, candidate_id: UUID, choice: Choice) -> None:
+        """Close the open payment of an order, which is `held` then unless it was paid meanwhile.
+
+        Raises DomainError NOT_FOUND; why the choice cannot be had whatever is free, before a
+        payment is closed for nothing; OVERLOADED, and UNAVAILABLE when the platform does not
+        answer: the order is as it was then.
+        """
+
+        async def begin(tx: Transaction) -> PaymentOrder | None:
+            store, now = Store(tx), self._clock.now()
+            order, opened = await begin_withdrawing(store, order_id, candidate_id, now)
+            if opened is not None:
+                order.require_hold(now)
+                session = self._boards.current.require(order.session_code).session
+                candidate = await store.candidates.find(candidate_id)
+                require_choice(session, candidate, choice, now)
+                self._gate.require_room(order_id)
+            return opened
+
+        opened = await self._db.run(begin)
+        if opened is not None:
+            await self._close(opened)
+            now = self._clock.now()
+            await self._db.run(lambda tx: finish_withdrawing(Store(tx), opened, now))
 
     async def before_cancelling(self, order_id: UUID, candidate_id: UUID) -> bool:
         """Close an order that is being paid; whether the platform takes no money for it now.
@@ -32,22 +67,24 @@ class Withdrawals:
         does not answer the order is `closing`, and expiry goes on.
         """
 
-        async def work(tx: Transaction) -> Order | None:
+        async def begin(tx: Transaction) -> tuple[bool, PaymentOrder | None]:
             now = self._clock.now()
-            closing = await begin_cancelling(Store(tx), order_id, candidate_id, now)
-            if closing is not None:
+            closing, opened = await begin_cancelling(Store(tx), order_id, candidate_id, now)
+            if opened is not None:
                 self._gate.require_room(order_id)
+            return closing, opened
+
+        closing, opened = await self._db.run(begin)
+        if opened is None:
             return closing
-
-        closing = await self._db.run(work)
-        return closing is not None and await self._close(closing)
-
-    async def _close(self, order: Order) -> bool:
         try:
-            for payment in await self._gate.close_order(order.order_id):
-                await self._till.settle(payment)
+            await self._close(opened)
         except DomainError as error:
-            order_id = str(order.order_id)
-            log.warning("cancelled order not closed yet", order_id=order_id, reason=error.reason)
+            reason = error.reason
+            log.warning("cancelled order not closed yet", order_id=str(order_id), reason=reason)
             return False
         return True
+
+    async def _close(self, opened: PaymentOrder) -> None:
+        for payment in await self._gate.close_order(opened):
+            await self._till.settle(payment)

@@ -30,6 +30,7 @@ def config(**changes: Any) -> EnrollmentConfig:
         ("board_seconds", 0),
         ("poll_seconds", -1),
         ("office_action_hours", 400),
+        ("payment_query_seconds", 0),
     ],
 )
 def test_nonsense_is_refused_by_name(field: str, value: float) -> None:

@@ -5,48 +5,56 @@ that expiry knows which orders the platform may have.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from zikao_kit.errors import NOT_FOUND, DomainError
+from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.commands.store_moves import store_moves
+from zikao_enrollment.commands.withdraw_order import lock_own
+from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.domain.order_states import OrderAction, next_state
 from zikao_enrollment.domain.orders import Move, Order
 from zikao_enrollment.store import Store
 
 
-async def begin_payment(store: Store, order_id: UUID, candidate_id: UUID, now: datetime) -> Order:
-    """Mark an order of the candidate as `paying`; return it, with its code if it has one.
+async def begin_payment(
+    store: Store, attempt: PaymentOrder, candidate_id: UUID, now: datetime, first_query: timedelta
+) -> tuple[Order, PaymentOrder]:
+    """Mark an order of the candidate as `paying`; return it with its open payment order.
 
-    Raises DomainError NOT_FOUND (also for somebody else's), STATE_NOT_ALLOWED, HOLD_EXPIRED.
+    That is the one which is open already, with its code if it has one, or `attempt` with the
+    order's fee, about which the platform is asked after `first_query`. Raises DomainError
+    NOT_FOUND (also for somebody else's), STATE_NOT_ALLOWED, HOLD_EXPIRED.
     """
-    order = await _payable(store, order_id, candidate_id, now)
+    order = await _payable(store, attempt.order_id, candidate_id, now)
+    found = (await store.payment_orders.list_open([order.order_id])).get(order.order_id)
+    if found is None:
+        found = replace(attempt, amount_fen=order.fee_fen)
+        await store.payment_orders.open(found, now, first_query)
     action = OrderAction.OPEN_PAYMENT
-    after = next_state(order.state, action)
-    if order.state is not after:
-        paying = replace(order, state=after)
+    paying = replace(order, state=next_state(order.state, action))
+    if paying.state is not order.state:
         move = Move(order, paying, action, str(candidate_id))
         await store_moves(store, order.session_code, [move], now)
-        return paying
-    return order
+    return paying, found
 
 
 async def finish_payment(
-    store: Store, order_id: UUID, candidate_id: UUID, payment_code: str, now: datetime
+    store: Store, opened: PaymentOrder, candidate_id: UUID, payment_code: str, now: datetime
 ) -> None:
     """Store the code that the platform gave.
 
-    Raises as `begin_payment`: the hold may have ended meanwhile.
+    Raises as `begin_payment`: the hold may have ended meanwhile; and UNAVAILABLE when the payment
+    was withdrawn, or paid wrongly: another is opened the next time.
     """
-    await _payable(store, order_id, candidate_id, now)
-    await store.orders.save_payment_code(order_id, payment_code)
+    await _payable(store, opened.order_id, candidate_id, now)
+    if not await store.payment_orders.save_code(opened.payment_order_id, payment_code):
+        raise DomainError(UNAVAILABLE)
 
 
 async def _payable(store: Store, order_id: UUID, candidate_id: UUID, now: datetime) -> Order:
-    order = await store.orders.lock_one(order_id)
-    if order is None or order.candidate_id != candidate_id:
-        raise DomainError(NOT_FOUND)
+    order = await lock_own(store, order_id, candidate_id)
     order.require_hold(now)
     next_state(order.state, OrderAction.OPEN_PAYMENT)
     return order

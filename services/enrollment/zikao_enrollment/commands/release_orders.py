@@ -25,6 +25,7 @@ async def release_orders(store: Store, order_ids: Iterable[UUID], now: datetime)
     ]
     if not moves:
         return
+    await store.payment_orders.close_of(move.after.order_id for move in moves)
     await store.candidates.lock({move.after.candidate_id for move in moves})
     for session_code in sorted({move.after.session_code for move in moves}):
         theirs = [move for move in moves if move.after.session_code == session_code]

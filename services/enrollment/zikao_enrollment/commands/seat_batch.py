@@ -26,6 +26,7 @@ from zikao_enrollment.domain.allocation import (
     is_hopeless,
     seat_keys,
 )
+from zikao_enrollment.domain.order_states import OrderAction
 from zikao_enrollment.domain.orders import Candidate, Move, Order
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.domain.wishes import Submission, Wish, claim_of, granted
@@ -74,6 +75,8 @@ async def seat_batch(
     ]
     if batch.moves:
         await store_moves(store, session.code, batch.moves, now)
+    if closed := [m.after.order_id for m in batch.moves if m.action is OrderAction.CLOSE]:
+        await store.payment_orders.close_of(closed)
     return answers
 
 

@@ -53,7 +53,7 @@ def payment_from_pb(message: platform_pb2.Payment) -> Payment:
     """Money that the platform has taken."""
     return Payment(
         payment_id=message.payment_id,
-        order_id=UUID(message.order_id),
+        payment_order_id=UUID(message.order_id),
         amount_fen=message.amount_fen,
         paid_at=time_from_pb(message.paid_at),
     )
@@ -92,9 +92,11 @@ def event_to_pb(
 
 
 def _refund_to_pb(refund: Refund) -> types_pb2.Refund:
-    done = refund.refunded_at is not None
+    state = types_pb2.REFUND_STATE_REQUESTED
+    if refund.refunded_at is not None:
+        state = types_pb2.REFUND_STATE_REFUNDED
+    elif refund.refusal is not None:
+        state = types_pb2.REFUND_STATE_REFUSED
     return types_pb2.Refund(
-        refund_id=str(refund.refund_id),
-        amount_fen=refund.amount_fen,
-        state=types_pb2.REFUND_STATE_REFUNDED if done else types_pb2.REFUND_STATE_REQUESTED,
+        refund_id=str(refund.refund_id), amount_fen=refund.amount_fen, state=state
     )

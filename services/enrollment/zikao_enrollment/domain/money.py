@@ -15,11 +15,32 @@ PAYMENT_CONTRADICTS = "PAYMENT_CONTRADICTS"
 
 
 @dataclass(frozen=True)
+class PaymentOrder:
+    """One attempt to pay an order: the order at the platform, under this id.
+
+    `payment_code` is None until the platform has answered.
+    """
+
+    payment_order_id: UUID
+    order_id: UUID
+    amount_fen: int
+    payment_code: str | None = None
+
+
+class PaymentQuery(NamedTuple):
+    """What the platform is asked about; `needless`: it is open for an order that needs no money."""
+
+    payment_order_id: UUID
+    order_id: UUID
+    needless: bool
+
+
+@dataclass(frozen=True)
 class Payment:
-    """Money that the platform has taken for an order; the id is the platform's."""
+    """Money that the platform has taken for a payment order; the id is the platform's."""
 
     payment_id: str
-    order_id: UUID
+    payment_order_id: UUID
     amount_fen: int
     paid_at: datetime
 
@@ -28,7 +49,8 @@ class Payment:
 
         Raises DomainError PAYMENT_CONTRADICTS for another order or amount.
         """
-        if (self.order_id, self.amount_fen) != (known.order_id, known.amount_fen):
+        ours = self.payment_order_id, self.amount_fen
+        if ours != (known.payment_order_id, known.amount_fen):
             raise DomainError(PAYMENT_CONTRADICTS, payment_id=self.payment_id)
 
 
@@ -38,6 +60,15 @@ class RefundOwed(NamedTuple):
     refund_id: UUID
     payment_id: str
     amount_fen: int
+
+
+class Settled(NamedTuple):
+    """A payment with what has become of it: applied to its order, or owed back as `refund_id`."""
+
+    payment: Payment
+    order_id: UUID | None
+    flag: "Flag | None"
+    refund_id: UUID | None
 
 
 class Disposition(StrEnum):

@@ -58,11 +58,15 @@ class OrderCourse:
 
 @dataclass(frozen=True)
 class Refund:
-    """Money on its way back; `refunded_at` once the platform has confirmed."""
+    """Money on its way back; `refunded_at` once the platform has confirmed.
+
+    `refusal` is the reason of the platform's last answer when that was no.
+    """
 
     refund_id: UUID
     amount_fen: int
     refunded_at: datetime | None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor
@@ -16,6 +16,7 @@ from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
 from zikao_enrollment.domain.choices import Plan
+from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store
@@ -97,20 +98,24 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.CreatePaymentRequest, context: Any
     ) -> enrollment_service_pb2.CreatePaymentResponse:
         """Open a payment order at the platform and return its code."""
-        order_id, candidate_id = UUID(request.order_id), UUID(current_actor().subject)
+        parts, candidate_id = self._parts, UUID(current_actor().subject)
         response_type = enrollment_service_pb2.CreatePaymentResponse
-        async with self._parts.db.transaction() as tx:
+        attempt = PaymentOrder(uuid4(), UUID(request.order_id), 0)
+        async with parts.db.transaction() as tx:
             if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
                 return response_type.FromString(stored)
-            order = await begin_payment(Store(tx), order_id, candidate_id, self._parts.clock.now())
-            if not order.payment_code:  # the platform will not hear of it: it is not `paying` then
-                self._parts.payment_gate.require_room(order_id)
-        code = order.payment_code or await self._parts.payment_gate.open_order(order)
+            order, opened = await begin_payment(
+                Store(tx), attempt, candidate_id, parts.clock.now(), parts.first_query
+            )
+            if not opened.payment_code:  # the platform will not hear of it: it is not `paying` then
+                parts.payment_gate.require_room(order.order_id)
+        code = opened.payment_code or await parts.payment_gate.open_order(opened, order.held_until)
 
         async def work(tx: Transaction) -> enrollment_service_pb2.CreatePaymentResponse:
-            now = self._parts.clock.now()
-            await finish_payment(Store(tx), order_id, candidate_id, code, now)
+            await finish_payment(Store(tx), opened, candidate_id, code, parts.clock.now())
             pay_before = time_to_pb(order.held_until)
-            return response_type(payment_code=code, amount_fen=order.fee_fen, pay_before=pay_before)
+            return response_type(
+                payment_code=code, amount_fen=opened.amount_fen, pay_before=pay_before
+            )
 
-        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+        return await run_once(parts.db, request, response_type, work, schema=SCHEMA)

@@ -34,6 +34,7 @@ class OrderRpc(order_service_pb2_grpc.OrderServiceServicer):
         choice = choice_from_pb(request.choice)
 
         async def change() -> Wish:
+            await self._parts.withdrawals.before_changing(order_id, candidate_id, choice)
             return Change(order_id, candidate_id, choice)
 
         return await self._decide(request, order_service_pb2.ChangeOrderResponse, change)

@@ -57,7 +57,6 @@ CREATE TABLE enrollment.enrollment_order (
     state text NOT NULL,
     fee_fen bigint NOT NULL,
     held_until timestamptz NOT NULL,
-    payment_code text,
     created_at timestamptz NOT NULL,
     lease_until timestamptz,
     CONSTRAINT enrollment_order_state
@@ -118,14 +117,38 @@ CREATE TABLE enrollment.order_event (
 COMMENT ON TABLE enrollment.order_event IS 'How an order came to its state; only ever added to';
 CREATE INDEX order_event_by_order ON enrollment.order_event (order_id);
 
+CREATE TABLE enrollment.payment_order (
+    payment_order_id uuid PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES enrollment.enrollment_order (order_id),
+    amount_fen bigint NOT NULL,
+    payment_code text,
+    state text NOT NULL,
+    opened_at timestamptz NOT NULL,
+    next_query_at timestamptz,
+    queries integer NOT NULL DEFAULT 0,
+    CONSTRAINT payment_order_state CHECK (state IN ('open', 'closed')),
+    CONSTRAINT payment_order_amount CHECK (amount_fen > 0),
+    CONSTRAINT payment_order_asked_while_open CHECK (state <> 'open' OR next_query_at IS NOT NULL)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE enrollment.payment_order IS
+    'Attempts to pay an order, each an order at the platform under this id; payment_code is set once
+    the platform has answered; next_query_at, by the database''s clock: when the platform is asked
+    what it knows, null when no more';
+CREATE UNIQUE INDEX payment_order_open_once ON enrollment.payment_order (order_id)
+    WHERE state = 'open';
+CREATE INDEX payment_order_by_order ON enrollment.payment_order (order_id);
+CREATE INDEX payment_order_to_query ON enrollment.payment_order (next_query_at)
+    WHERE next_query_at IS NOT NULL;
+
 CREATE TABLE enrollment.payment (
     payment_id text PRIMARY KEY,
-    order_id uuid NOT NULL,
+    order_id uuid,
     amount_fen bigint NOT NULL,
     paid_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     disposition text NOT NULL,
     flag text,
+    payment_order_id uuid NOT NULL,
     CONSTRAINT payment_amount CHECK (amount_fen > 0),
     CONSTRAINT payment_disposition CHECK (disposition IN ('applied', 'refund')),
     CONSTRAINT payment_flag
@@ -133,8 +156,9 @@ CREATE TABLE enrollment.payment (
     CONSTRAINT payment_refund_flagged CHECK (disposition <> 'refund' OR flag IS NOT NULL)
 );
 COMMENT ON TABLE enrollment.payment IS
-    'Money that has come in; order_id is as the platform gave it, so that a wrong one is refunded too;
-    flag: what is wrong with it, for the offices';
+    'Money that has come in; payment_order_id is as the platform gave it, so that a wrong one is
+    refunded too; order_id: the order that it was for, null when there is none; flag: what is wrong
+    with it, for the offices';
 CREATE UNIQUE INDEX payment_applied_once ON enrollment.payment (order_id)
     WHERE disposition = 'applied';
 CREATE INDEX payment_by_order ON enrollment.payment (order_id);
@@ -147,13 +171,17 @@ CREATE TABLE enrollment.refund (
     next_attempt_at timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
     refunded_at timestamptz,
+    refusal text,
     CONSTRAINT refund_once UNIQUE (payment_id),
     CONSTRAINT refund_amount CHECK (amount_fen > 0)
 );
 COMMENT ON TABLE enrollment.refund IS
     'Money that goes back; asked for at the platform until refunded_at is set, the next time
-    at next_attempt_at, by the database''s clock';
+    at next_attempt_at, by the database''s clock; refusal: the reason of the platform''s last
+    answer when that was no: people must see to it';
 CREATE INDEX refund_pending ON enrollment.refund (next_attempt_at) WHERE refunded_at IS NULL;
+CREATE INDEX refund_refused ON enrollment.refund (requested_at)
+    WHERE refunded_at IS NULL AND refusal IS NOT NULL;
 
 -- What offices did, for auditors.
 CREATE TABLE enrollment.office_audit (
@@ -344,8 +372,9 @@ CREATE INDEX payment_by_receipt ON enrollment.payment
     USING brin (received_at) WITH (pages_per_range = 16);
 
 CREATE VIEW enrollment.paid_order AS
-SELECT order_id AS platform_order_id, order_id, session_code, county_code
-FROM enrollment.enrollment_order;
+SELECT payment_order_id AS platform_order_id, order_id, session_code, county_code
+FROM enrollment.payment_order
+JOIN enrollment.enrollment_order USING (order_id);
 COMMENT ON VIEW enrollment.paid_order IS
     'The order that an order of the payment platform pays, and whose money it is';
 

@@ -1,13 +1,14 @@
 """Payments and refunds: one method a named query of `money.sql`."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_enrollment.domain.money import Flag, Payment, RefundOwed
+from zikao_enrollment.domain.money import Payment, RefundOwed, Settled
 from zikao_enrollment.domain.orders import Refund
 
 
@@ -17,42 +18,43 @@ class MoneyStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def find_payment(self, payment_id: str) -> Payment | None:
-        """What was said of this payment before."""
-        row = await self._tx.fetchrow("find_payment", payment_id)
-        return Payment(**row) if row else None
+    async def find_payments(self, payment_ids: Iterable[str]) -> dict[str, Payment]:
+        """What was said before of those payments that are known, by id."""
+        rows = await self._tx.fetch("find_payments", list(payment_ids))
+        return {row["payment_id"]: Payment(**row) for row in rows}
 
-    async def insert_payment(
-        self, payment: Payment, *, applied: bool, flag: Flag | None, now: datetime
-    ) -> bool:
-        """Store money that has come in, applied to its order or to be refunded.
+    async def insert_payments(self, settled: Sequence[Settled], now: datetime) -> bool:
+        """Store money that has come in, and owe back what was not applied to an order.
 
-        `flag` is what is wrong with it. False when word of it has come meanwhile: then nothing
-        was stored.
+        False when word of one has come meanwhile: then what was stored must not stay.
         """
-        inserted = await self._tx.execute(
-            "insert_payment",
-            payment.payment_id,
-            payment.order_id,
-            payment.amount_fen,
-            payment.paid_at,
-            now,
-            "applied" if applied else "refund",
-            flag,
+        rows = (
+            (
+                each.payment.payment_id,
+                each.payment.payment_order_id,
+                each.order_id,
+                each.payment.amount_fen,
+                each.payment.paid_at,
+                "refund" if each.refund_id else "applied",
+                each.flag,
+            )
+            for each in settled
         )
-        return bool(inserted)
-
-    async def insert_refund(self, refund_id: UUID, payment: Payment, now: datetime) -> None:
-        """Owe a payment back."""
-        await self._tx.execute(
-            "insert_refund", refund_id, payment.payment_id, payment.amount_fen, now
+        if await self._tx.execute("insert_payments", *columns(rows, 7), now) < len(settled):
+            return False
+        owed = (
+            (each.refund_id, each.payment.payment_id, each.payment.amount_fen)
+            for each in settled
+            if each.refund_id
         )
+        await self._tx.execute("insert_refunds", *columns(owed, 3), now)
+        return True
 
     async def list_refunds(self, order_ids: Iterable[UUID]) -> dict[UUID, list[Refund]]:
         """Money that goes back, by order."""
         refunds: defaultdict[UUID, list[Refund]] = defaultdict(list)
         for row in await self._tx.fetch("list_refunds", list(order_ids)):
-            refund = Refund(row["refund_id"], row["amount_fen"], row["refunded_at"])
+            refund = Refund(row["refund_id"], row["amount_fen"], row["refunded_at"], row["refusal"])
             refunds[row["order_id"]].append(refund)
         return dict(refunds)
 
@@ -69,3 +71,7 @@ class MoneyStore:
     async def finish_refund(self, refund_id: UUID, refunded_at: datetime) -> None:
         """The platform has confirmed that the money went back."""
         await self._tx.execute("finish_refund", refund_id, refunded_at)
+
+    async def refuse_refund(self, refund_id: UUID, reason: str) -> None:
+        """The platform has said no; it is asked again all the same."""
+        await self._tx.execute("refuse_refund", refund_id, reason)

@@ -68,10 +68,6 @@ class OrderStore:
         """Let a locked order be `closing` and the caller's for `lease`, by the database's clock."""
         await self._tx.execute("begin_closing", order_id, lease)
 
-    async def save_payment_code(self, order_id: UUID, payment_code: str) -> None:
-        """Store the code with which an order is paid."""
-        await self._tx.execute("save_payment_code", order_id, payment_code)
-
     async def expire(
         self, state: OrderState, now: datetime, lease: timedelta, limit: int
     ) -> list[UUID]:
@@ -87,16 +83,20 @@ class OrderStore:
         rows = await self._tx.fetch("lease_closing_orders", lease, limit)
         return [row["order_id"] for row in rows]
 
-    async def append_to_feed(self, order: Order, courses: Iterable[OrderCourse]) -> None:
-        """Tell other services all confirmed courses of an order's candidate.
+    async def append_to_feed(
+        self, session_code: str, enrollments: Iterable[tuple[Order, Iterable[OrderCourse]]]
+    ) -> None:
+        """Tell other services all confirmed courses of candidates, each with an order of them.
 
-        The candidate must be locked: the last event must be the last state.
+        The candidates must be locked: the last event must be the last state.
         """
-        payload = enrollment_event(
-            order.session_code, order.candidate_id, order.county_code, courses
-        )
-        key = f"{order.session_code}:{order.candidate_id}"
-        await self._outbox.append(self._tx, key, payload)
+        events = {
+            f"{session_code}:{order.candidate_id}": enrollment_event(
+                session_code, order.candidate_id, order.county_code, courses
+            )
+            for order, courses in enrollments
+        }
+        await self._outbox.append_all(self._tx, events)
 
 
 def _row(order: Order) -> tuple[object, ...]:
@@ -139,5 +139,5 @@ def _order(row: Record) -> Order:
         row["fee_fen"],
         row["held_until"],
         row["created_at"],
-        row["payment_code"],
+        row.get("payment_code"),
     )

@@ -1,5 +1,6 @@
 """The seat ledger and who sits where: one method a named query of `seats.sql`."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -67,8 +68,11 @@ class SeatStore:
         await self._tx.execute("delete_empty_enrollments", session_code, candidate_ids)
 
     async def list_confirmed_courses(
-        self, session_code: str, candidate_id: UUID
-    ) -> tuple[OrderCourse, ...]:
-        """Every confirmed course of a candidate, by slot."""
-        rows = await self._tx.fetch("list_confirmed_courses", session_code, candidate_id)
-        return tuple(OrderCourse(row["course_code"], row["slot"]) for row in rows)
+        self, session_code: str, candidate_ids: Iterable[UUID]
+    ) -> dict[UUID, list[OrderCourse]]:
+        """Every confirmed course of candidates who have some, by candidate and slot."""
+        rows = await self._tx.fetch("list_confirmed_courses", session_code, list(candidate_ids))
+        courses: defaultdict[UUID, list[OrderCourse]] = defaultdict(list)
+        for row in rows:
+            courses[row["candidate_id"]].append(OrderCourse(row["course_code"], row["slot"]))
+        return dict(courses)

@@ -16,6 +16,7 @@ from zikao_kit.errors import DomainError
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.commands.expire_orders import CLOSING_LEASE, expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
+from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.store import Store
 from zikao_enrollment.till import Till
@@ -72,7 +73,11 @@ class ExpiryWorker:
             store = Store(tx)
             left = await store.orders.lease_closing(CLOSING_LEASE, CLOSINGS_PER_ROUND)
             expired = await expire_orders(store, OrderState.PAYING, now, CLOSINGS_PER_ROUND)
-        closed = await asyncio.gather(*(self._close(order_id) for order_id in (*left, *expired)))
+            order_ids = [*left, *expired]
+            opened = await store.payment_orders.list_open(order_ids)
+        closed = await asyncio.gather(
+            *(self._close(order_id, opened.get(order_id)) for order_id in order_ids)
+        )
         await self._release([order_id for order_id in closed if order_id is not None])
         return CLOSINGS_PER_ROUND in (len(left), len(expired))
 
@@ -99,13 +104,15 @@ class ExpiryWorker:
     async def _release_together(self, order_ids: Sequence[UUID]) -> None:
         await self._db.run(lambda tx: release_orders(Store(tx), order_ids, self._clock.now()))
 
-    async def _close(self, order_id: UUID) -> UUID | None:
-        """Close an order at the platform; its id when all its money is accounted for.
+    async def _close(self, order_id: UUID, opened: PaymentOrder | None) -> UUID | None:
+        """Close what is open of an order at the platform; its id when all money is accounted for.
 
         What was paid rightly is confirmed then, and `release_orders` leaves it alone.
         """
+        if opened is None:
+            return order_id
         try:
-            for payment in await self._platform.close_order(order_id):
+            for payment in await self._platform.close_order(opened.payment_order_id):
                 await self._till.settle(payment)
         except DomainError as error:
             log.warning("order not closed yet", order_id=str(order_id), reason=error.reason)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 from zikao_kit.db import Database
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import INVALID_REQUEST, NOT_FOUND, REQUEST_ID_REUSED, DomainError
 
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.domain.money import RefundOwed
@@ -14,6 +14,9 @@ from zikao_enrollment.store import Store
 REFUNDS_PER_ROUND = 20
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
+
+# What the contract lets the platform answer to a refund that it will not make.
+REFUSALS = frozenset({NOT_FOUND, REQUEST_ID_REUSED, INVALID_REQUEST})
 
 log = structlog.get_logger()
 
@@ -40,8 +43,11 @@ class RefundWorker:
                 async with self._db.transaction() as tx:
                     await Store(tx).money.finish_refund(owed.refund_id, refunded_at)
         except DomainError as error:
-            # A refusal needs people: the refund stays owed, and every attempt says so.
             log.warning("refund not made yet", refund_id=str(owed.refund_id), reason=error.reason)
+            if error.reason in REFUSALS:
+                # It stays owed, and is asked for as before: people see to it.
+                async with self._db.transaction() as tx:
+                    await Store(tx).money.refuse_refund(owed.refund_id, error.reason)
         except Exception:
             # One answer that cannot be read must not hold up the money of all others.
             log.exception("refund cannot be made", refund_id=str(owed.refund_id))

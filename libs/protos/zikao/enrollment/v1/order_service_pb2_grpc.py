@@ -54,6 +54,8 @@ class OrderServiceServicer:
     def ChangeOrder(self, request, context):
         """Takes other courses, another county, or both, for an order that holds seats; what it has
         and still wants is kept. The order, its id and the end of its hold stay; the fee follows.
+        An open payment is closed at the platform first, and another is to be created; what was paid
+        meanwhile confirms the order as it was.
 
         Atomic: the new seats and the old ones back, or nothing: then the order has what it had.
         Every rule of SubmitEnrollment holds.
@@ -61,8 +63,8 @@ class OrderServiceServicer:
         Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED,
         HOLD_EXPIRED, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED, COURSE_UNAVAILABLE,
         SLOT_CONFLICT, TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED when
-        another order of the candidate is in the way, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE
-        (safe to retry).
+        another order of the candidate is in the way, SESSION_UNKNOWN, REQUEST_ID_REUSED, OVERLOADED,
+        UNAVAILABLE (safe to retry), also when the platform does not answer: all is as it was then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,6 +36,8 @@ class OrderServiceStub:
     ChangeOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ChangeOrderRequest, _order_service_pb2.ChangeOrderResponse]
     """Takes other courses, another county, or both, for an order that holds seats; what it has
     and still wants is kept. The order, its id and the end of its hold stay; the fee follows.
+    An open payment is closed at the platform first, and another is to be created; what was paid
+    meanwhile confirms the order as it was.
 
     Atomic: the new seats and the old ones back, or nothing: then the order has what it had.
     Every rule of SubmitEnrollment holds.
@@ -43,8 +45,8 @@ class OrderServiceStub:
     Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED,
     HOLD_EXPIRED, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED, COURSE_UNAVAILABLE,
     SLOT_CONFLICT, TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED when
-    another order of the candidate is in the way, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE
-    (safe to retry).
+    another order of the candidate is in the way, SESSION_UNKNOWN, REQUEST_ID_REUSED, OVERLOADED,
+    UNAVAILABLE (safe to retry), also when the platform does not answer: all is as it was then.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
     """Gives the seats of an unpaid order back. An order with an open payment is closed at the
@@ -64,6 +66,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ChangeOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ChangeOrderRequest, _order_service_pb2.ChangeOrderResponse]  # type: ignore[assignment]
     """Takes other courses, another county, or both, for an order that holds seats; what it has
     and still wants is kept. The order, its id and the end of its hold stay; the fee follows.
+    An open payment is closed at the platform first, and another is to be created; what was paid
+    meanwhile confirms the order as it was.
 
     Atomic: the new seats and the old ones back, or nothing: then the order has what it had.
     Every rule of SubmitEnrollment holds.
@@ -71,8 +75,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED,
     HOLD_EXPIRED, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED, COURSE_UNAVAILABLE,
     SLOT_CONFLICT, TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED when
-    another order of the candidate is in the way, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE
-    (safe to retry).
+    another order of the candidate is in the way, SESSION_UNKNOWN, REQUEST_ID_REUSED, OVERLOADED,
+    UNAVAILABLE (safe to retry), also when the platform does not answer: all is as it was then.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Gives the seats of an unpaid order back. An order with an open payment is closed at the
@@ -95,6 +99,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_service_pb2.ChangeOrderResponse, _abc.Awaitable[_order_service_pb2.ChangeOrderResponse]]:
         """Takes other courses, another county, or both, for an order that holds seats; what it has
         and still wants is kept. The order, its id and the end of its hold stay; the fee follows.
+        An open payment is closed at the platform first, and another is to be created; what was paid
+        meanwhile confirms the order as it was.
 
         Atomic: the new seats and the old ones back, or nothing: then the order has what it had.
         Every rule of SubmitEnrollment holds.
@@ -102,8 +108,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED,
         HOLD_EXPIRED, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED, COURSE_UNAVAILABLE,
         SLOT_CONFLICT, TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED when
-        another order of the candidate is in the way, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE
-        (safe to retry).
+        another order of the candidate is in the way, SESSION_UNKNOWN, REQUEST_ID_REUSED, OVERLOADED,
+        UNAVAILABLE (safe to retry), also when the platform does not answer: all is as it was then.
         """
 
     @_abc_1.abstractmethod

@@ -87,6 +87,8 @@ class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSta
     """Owed; the platform is being asked until it confirms."""
     REFUND_STATE_REFUNDED: _RefundState.ValueType  # 2
     """The platform has confirmed."""
+    REFUND_STATE_REFUSED: _RefundState.ValueType  # 3
+    """The platform has said no. It is asked again; an office sees to it."""
 
 class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
     """State of money that is going back."""
@@ -96,6 +98,8 @@ REFUND_STATE_REQUESTED: RefundState.ValueType  # 1
 """Owed; the platform is being asked until it confirms."""
 REFUND_STATE_REFUNDED: RefundState.ValueType  # 2
 """The platform has confirmed."""
+REFUND_STATE_REFUSED: RefundState.ValueType  # 3
+"""The platform has said no. It is asked again; an office sees to it."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final
@@ -183,7 +187,7 @@ class Order(_message.Message):
     fee_fen: _builtins.int
     """What is to pay, in fen."""
     payment_code: _builtins.str
-    """Code for paying, once a payment has been created."""
+    """Code for paying, while a payment is open."""
     @_builtins.property
     def courses(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderCourse]:
         """1-4 courses, no two in one slot."""

@@ -94,7 +94,9 @@ class CreatePaymentOrderRequest(_message.Message):
     AMOUNT_FEN_FIELD_NUMBER: _builtins.int
     PAY_BEFORE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Id of the enrollment order."""
+    """Id of the payment order: one attempt to pay an enrollment order, which may have several, of
+    different amounts. Every other call, notification and statement names it so.
+    """
     amount_fen: _builtins.int
     """In fen."""
     @_builtins.property

@@ -123,7 +123,8 @@ CREATE INDEX payment_by_receipt ON enrollment.payment
     USING brin (received_at) WITH (pages_per_range = 16);
 
 CREATE VIEW enrollment.paid_order AS
-SELECT order_id AS platform_order_id, order_id, session_code, county_code
-FROM enrollment.enrollment_order;
+SELECT payment_order_id AS platform_order_id, order_id, session_code, county_code
+FROM enrollment.payment_order
+JOIN enrollment.enrollment_order USING (order_id);
 COMMENT ON VIEW enrollment.paid_order IS
     'The order that an order of the payment platform pays, and whose money it is';

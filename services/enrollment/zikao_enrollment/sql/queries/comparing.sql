@@ -31,7 +31,7 @@ WITH judged AS MATERIALIZED (
         AND refund.payment_id = line.payment_id
         AND refund.refund_id::text = line.subject_id
     CROSS JOIN LATERAL (
-        SELECT payment.order_id,
+        SELECT payment.payment_order_id AS order_id,
             CASE line.money WHEN 'payment' THEN payment.amount_fen ELSE refund.amount_fen END
                 AS amount_fen
     ) AS here
@@ -74,10 +74,10 @@ INSERT INTO enrollment.difference
     (statement_date, money, subject_id, payment_id, order_id, session_code, county_code, kind,
     here_fen, moved_at, found_at)
 SELECT (payment.paid_at AT TIME ZONE $3)::date, 'payment', payment.payment_id, payment.payment_id,
-    payment.order_id, coalesce(paid_order.session_code, ''), coalesce(paid_order.county_code, ''),
+    payment.payment_order_id, coalesce(paid_order.session_code, ''), coalesce(paid_order.county_code, ''),
     'missing_there', payment.amount_fen, payment.paid_at, $4
 FROM enrollment.payment
-LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = payment.order_id
+LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = payment.payment_order_id
 WHERE (
         (payment.paid_at >= $1 AND payment.paid_at < $2)
         OR (payment.received_at >= $1 AND payment.received_at < $2 AND payment.paid_at < $1)
@@ -94,11 +94,11 @@ INSERT INTO enrollment.difference
     (statement_date, money, subject_id, payment_id, order_id, session_code, county_code, kind,
     here_fen, moved_at, found_at)
 SELECT (refund.refunded_at AT TIME ZONE $3)::date, 'refund', refund.refund_id::text,
-    payment.payment_id, payment.order_id, coalesce(paid_order.session_code, ''),
+    payment.payment_id, payment.payment_order_id, coalesce(paid_order.session_code, ''),
     coalesce(paid_order.county_code, ''), 'missing_there', refund.amount_fen, refund.refunded_at, $4
 FROM enrollment.refund
 JOIN enrollment.payment ON payment.payment_id = refund.payment_id
-LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = payment.order_id
+LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = payment.payment_order_id
 WHERE refund.refunded_at >= $1
     AND refund.refunded_at < $2
     AND NOT EXISTS (
@@ -113,7 +113,8 @@ ON CONFLICT (subject_id, money) DO NOTHING;
 -- name: sum_day
 WITH moved AS (
     SELECT line.money, line.amount_fen AS there_fen, payment.amount_fen AS here_fen,
-        payment.disposition, refund.refunded_at, coalesce(payment.order_id, line.order_id) AS order_id
+        payment.disposition, refund.refunded_at,
+        coalesce(payment.payment_order_id, line.order_id) AS order_id
     FROM enrollment.statement
     JOIN enrollment.statement_line AS line
         ON line.statement_date = statement.statement_date AND line.import_id = statement.import_id
@@ -123,7 +124,7 @@ WITH moved AS (
     WHERE statement.statement_date = $1
     UNION ALL
     SELECT 'payment', NULL, payment.amount_fen, payment.disposition, refund.refunded_at,
-        payment.order_id
+        payment.payment_order_id
     FROM enrollment.payment
     LEFT JOIN enrollment.refund ON refund.payment_id = payment.payment_id
     WHERE payment.paid_at >= $2
@@ -185,7 +186,7 @@ LEFT JOIN enrollment.refund
     AND refund.payment_id = line.payment_id
     AND refund.refund_id::text = line.subject_id
 LEFT JOIN enrollment.paid_order
-    ON paid_order.platform_order_id = coalesce(payment.order_id, line.order_id)
+    ON paid_order.platform_order_id = coalesce(payment.payment_order_id, line.order_id)
 WHERE statement.statement_date = $1
     AND line.line > $2
     AND line.line <= $3
@@ -201,12 +202,12 @@ SELECT unlisted.money, unlisted.subject_id, unlisted.payment_id, unlisted.order_
     '' AS payment_code, unlisted.moved_at, NULL::bigint AS there_fen, unlisted.here_fen,
     coalesce(paid_order.county_code, '') AS county_code
 FROM (
-    SELECT 'payment' AS money, payment_id AS subject_id, payment_id, order_id, paid_at AS moved_at,
-        amount_fen AS here_fen
+    SELECT 'payment' AS money, payment_id AS subject_id, payment_id, payment_order_id AS order_id,
+        paid_at AS moved_at, amount_fen AS here_fen
     FROM enrollment.payment
     WHERE paid_at >= $1 AND paid_at < $2
     UNION ALL
-    SELECT 'refund', refund.refund_id::text, payment.payment_id, payment.order_id,
+    SELECT 'refund', refund.refund_id::text, payment.payment_id, payment.payment_order_id,
         refund.refunded_at, refund.amount_fen
     FROM enrollment.refund
     JOIN enrollment.payment ON payment.payment_id = refund.payment_id

@@ -67,7 +67,7 @@ WHERE difference.difference_id = ANY ($1::uuid[])
     AND line.subject_id = difference.subject_id
     AND line.money = difference.money
     AND payment.payment_id = line.payment_id
-    AND payment.order_id = line.order_id
+    AND payment.payment_order_id = line.order_id
     AND (refund.refunded_at IS NOT NULL OR payment.disposition = 'applied')
     AND CASE difference.money
         WHEN 'payment' THEN payment.amount_fen = line.amount_fen

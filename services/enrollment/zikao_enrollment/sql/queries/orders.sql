@@ -14,19 +14,21 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
     AS given (order_id, from_state, to_state, action, actor);
 
 -- name: list_orders
-SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, payment_code, created_at
-FROM enrollment.enrollment_order
+SELECT wanted.order_id, session_code, candidate_id, county_code, slots, course_codes,
+    wanted.state, fee_fen, held_until, payment_code, created_at
+FROM enrollment.enrollment_order AS wanted
+LEFT JOIN enrollment.payment_order
+    ON payment_order.order_id = wanted.order_id AND payment_order.state = 'open'
 WHERE session_code = $1
     AND candidate_id = $2
-    AND ($3::timestamptz IS NULL OR (created_at, order_id) < ($3, $4::uuid))
-ORDER BY created_at DESC, order_id DESC
+    AND ($3::timestamptz IS NULL OR (created_at, wanted.order_id) < ($3, $4::uuid))
+ORDER BY created_at DESC, wanted.order_id DESC
 LIMIT $5;
 
 -- Before candidates and seats, in the order of ids, as everybody locks several orders.
 -- name: lock_orders
 SELECT order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, payment_code, created_at
+    held_until, created_at
 FROM enrollment.enrollment_order
 WHERE order_id = ANY ($1::uuid[])
 ORDER BY order_id
@@ -44,9 +46,6 @@ WHERE enrollment_order.order_id = given.order_id;
 UPDATE enrollment.enrollment_order
 SET state = 'closing', lease_until = clock_timestamp() + $2::interval
 WHERE order_id = $1;
-
--- name: save_payment_code
-UPDATE enrollment.enrollment_order SET payment_code = $2 WHERE order_id = $1;
 
 -- Deadlines go by the caller's clock ($2), leases by the database's. The first condition is that
 -- of the index of deadlines.

@@ -50,10 +50,10 @@ WHERE session_code = $1
     );
 
 -- name: list_confirmed_courses
-SELECT sitting.course_code, sitting.slot
+SELECT sitting.candidate_id, sitting.course_code, sitting.slot
 FROM enrollment.sitting
 JOIN enrollment.enrollment_order USING (order_id)
 WHERE sitting.session_code = $1
-    AND sitting.candidate_id = $2
+    AND sitting.candidate_id = ANY ($2::uuid[])
     AND enrollment_order.state = 'confirmed'
-ORDER BY sitting.slot;
+ORDER BY sitting.candidate_id, sitting.slot;

@@ -1,0 +1,53 @@
+-- Within a locked order. Asked about for the first time after $5, by the database's clock.
+-- name: open_payment_order
+INSERT INTO enrollment.payment_order
+    (payment_order_id, order_id, amount_fen, state, opened_at, next_query_at)
+VALUES ($1, $2, $3, 'open', $4, clock_timestamp() + $5::interval);
+
+-- name: list_open_payment_orders
+SELECT payment_order_id, order_id, amount_fen, payment_code
+FROM enrollment.payment_order
+WHERE state = 'open' AND order_id = ANY ($1::uuid[]);
+
+-- name: list_orders_to_pay
+SELECT payment_order_id, order_id
+FROM enrollment.payment_order
+WHERE payment_order_id = ANY ($1::uuid[]);
+
+-- name: save_payment_code
+UPDATE enrollment.payment_order
+SET payment_code = $2
+WHERE payment_order_id = $1 AND state = 'open';
+
+-- name: close_payment_orders
+UPDATE enrollment.payment_order
+SET state = 'closed'
+WHERE state = 'open' AND payment_order_id = ANY ($1::uuid[]);
+
+-- name: close_payment_orders_of
+UPDATE enrollment.payment_order
+SET state = 'closed'
+WHERE state = 'open' AND order_id = ANY ($1::uuid[]);
+
+-- The pauses double from $1 on, by the database's clock. After $2 questions one that is closed is
+-- left to the daily statement; one that is open never is.
+-- name: lease_payment_queries
+WITH due AS (
+    SELECT payment_order_id
+    FROM enrollment.payment_order
+    WHERE next_query_at <= clock_timestamp()
+    ORDER BY next_query_at
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE enrollment.payment_order AS asked
+SET queries = asked.queries + 1,
+    next_query_at = CASE
+        WHEN asked.state = 'closed' AND asked.queries + 1 >= $2 THEN NULL
+        ELSE clock_timestamp() + $1::interval * power(2, least(asked.queries + 1, $2))
+    END
+FROM due, enrollment.enrollment_order
+WHERE asked.payment_order_id = due.payment_order_id
+    AND enrollment_order.order_id = asked.order_id
+RETURNING asked.payment_order_id, asked.order_id,
+    asked.state = 'open' AND enrollment_order.state IN ('confirmed', 'released') AS needless;
