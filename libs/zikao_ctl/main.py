@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from zikao_client import CallFailed
@@ -34,6 +32,7 @@ from zikao_ctl.demo.command import (
     demo,
 )
 from zikao_ctl.demo.stage import StoryBroken
+from zikao_ctl.export_command import export
 from zikao_ctl.import_candidates import (
     CandidateImport,
     ImportFailed,
@@ -45,6 +44,7 @@ from zikao_ctl.import_candidates import (
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
+from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
@@ -56,34 +56,15 @@ from zikao_ctl.verify_ticket import (
     verify_ticket,
 )
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 ROWS_REFUSED = 3
-F = TypeVar("F", bound=Callable[..., None])
-
-
-def _target_option(service: str, default: str) -> Callable[[F], F]:
-    return click.option(
-        f"--{service}",
-        metavar="HOST:PORT",
-        default=default,
-        show_default=True,
-        help=f"Where {service} listens.",
-    )
-
-
-_certs_option = click.option(
-    "--certs",
-    type=FOLDER,
-    default=DEFAULT_DATA / "certs",
-    show_default=True,
-    help="Folder with operator.pem, operator.key and ca.pem.",
-)
 
 
 @click.group()
 def main() -> None:
     """Run, rehearse and check a self-study examination (自考)."""
+
+
+main.add_command(export)
 
 
 @main.command("up", short_help="Run everything on this machine until Ctrl-C.")
@@ -170,10 +151,10 @@ def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> No
 @click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--check", is_flag=True, help="Only check the file; call no service.")
-@_target_option("registration", Targets.registration)
-@_target_option("enrollment", Targets.enrollment)
-@_target_option("tickets", Targets.tickets)
-@_certs_option
+@target_option("registration", Targets.registration)
+@target_option("enrollment", Targets.enrollment)
+@target_option("tickets", Targets.tickets)
+@certs_option
 def apply(
     *,
     file: Path,
@@ -212,8 +193,8 @@ def apply(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where refused rows are written as CSV.  [default: FILE with .problems.csv]",
 )
-@_target_option("registration", Targets.registration)
-@_certs_option
+@target_option("registration", Targets.registration)
+@certs_option
 def import_candidates_command(
     *,
     file: Path,

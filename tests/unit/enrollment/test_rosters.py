@@ -12,7 +12,7 @@ from zikao_enrollment.domain.rosters import RosterEntry, RosterFilter, RosterPla
 from zikao_kit.errors import DomainError
 
 WANTED = RosterFilter("22.1", "5101")
-BEGINNING = RosterPlace(WANTED, OPENS_AT, "700-0")
+BEGINNING = RosterPlace.before_all(WANTED, OPENS_AT, "700-0")
 
 
 def refused(text: str, wanted: RosterFilter = WANTED) -> bool:

@@ -10,7 +10,7 @@ async def begin_roster(store: RosterStore, wanted: RosterFilter, cursor: str) ->
     """The place of a cursor, or the beginning; raises DomainError INVALID_REQUEST."""
     if cursor:
         return RosterPlace.parse(cursor, wanted)
-    return RosterPlace(wanted, *await store.beginning())
+    return RosterPlace.before_all(wanted, *await store.beginning())
 
 
 async def read_roster(

@@ -13,8 +13,8 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_enrollment.domain.orders import OrderCourse
 
-FIRST_CANDIDATE = UUID(int=0)
-_CODE = re.compile("([0-9]{6})?")
+NOBODY = UUID(int=0)
+_CODE = re.compile("[0-9]{6}")
 
 
 class RosterFilter(NamedTuple):
@@ -43,8 +43,13 @@ class RosterPlace:
     wanted: RosterFilter
     as_of: datetime
     feed_cursor: str
-    county_code: str = ""
-    candidate_id: UUID = FIRST_CANDIDATE
+    county_code: str
+    candidate_id: UUID
+
+    @classmethod
+    def before_all(cls, wanted: RosterFilter, as_of: datetime, feed_cursor: str) -> Self:
+        """The place before every candidate of the area."""
+        return cls(wanted, as_of, feed_cursor, wanted.county_prefix.ljust(6, "0"), NOBODY)
 
     def after(self, entries: Sequence[RosterEntry]) -> Self:
         """The place after these entries."""

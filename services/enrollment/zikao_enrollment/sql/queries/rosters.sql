@@ -2,7 +2,8 @@
 -- name: begin_roster
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, now() AS as_of;
 
--- By the index of confirmed orders: codes are digits, so a prefix is a range.
+-- By the index of confirmed orders: codes are digits, so a prefix is a range. The place to begin
+-- after lies in it, or the index would be read from its own beginning.
 -- name: list_roster
 SELECT county_code, candidate_id, array_agg(course.code ORDER BY course.slot) AS course_codes,
     array_agg(course.slot ORDER BY course.slot) AS slots
@@ -17,8 +18,12 @@ ORDER BY county_code, candidate_id
 LIMIT $5;
 
 -- name: count_roster
-SELECT count(DISTINCT (county_code, candidate_id))
-FROM enrollment.enrollment_order
-WHERE session_code = $1
-    AND state = 'confirmed'
-    AND county_code BETWEEN rpad($2, 6, '0') AND rpad($2, 6, '9');
+SELECT count(*)
+FROM (
+    SELECT candidate_id
+    FROM enrollment.enrollment_order
+    WHERE session_code = $1
+        AND state = 'confirmed'
+        AND county_code BETWEEN rpad($2, 6, '0') AND rpad($2, 6, '9')
+    GROUP BY candidate_id
+) AS enrolled;

@@ -1,0 +1,35 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from zikao_ctl.layout import DEFAULT_DATA
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def target_option(service: str, default: str) -> Callable[[F], F]:
+    """Where a service listens."""
+    return click.option(
+        f"--{service}",
+        metavar="HOST:PORT",
+        default=default,
+        show_default=True,
+        help=f"Where {service} listens.",
+    )
+
+
+certs_option = click.option(
+    "--certs",
+    type=FOLDER,
+    default=DEFAULT_DATA / "certs",
+    show_default=True,
+    help="Folder with operator.pem, operator.key and ca.pem.",
+)
