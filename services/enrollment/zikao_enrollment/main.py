@@ -56,6 +56,7 @@ from zikao_enrollment.config import EnrollmentConfig
 from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.office_door import OfficeDoor
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.rpc.availability import AvailabilityRpc
@@ -178,6 +179,7 @@ def _parts(
         payment_gate=gate,
         till=till,
         statistics=Statistics(db, clock),
+        office_door=OfficeDoor(),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
         statements=StatementDesk(db, boards, ZoneInfo(config.time_zone)),
         withdrawals=Withdrawals(db, clock, boards, gate, till),

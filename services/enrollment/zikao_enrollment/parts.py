@@ -12,6 +12,7 @@ from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.office_door import OfficeDoor
 from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
@@ -42,6 +43,7 @@ class Parts:
     till: Till
     withdrawals: Withdrawals
     statistics: Statistics
+    office_door: OfficeDoor
     office_action_lifetime: timedelta
     statements: StatementDesk
     first_query: timedelta

@@ -31,7 +31,7 @@ async def perform_act(
     effect = effect_of(session, proposal)
     after = effect.session
     require_harmless(after, seats, ())
-    if not dry_run:
+    if not dry_run and after != session:
         before, capacities = session.capacities(), after.capacities()
         changed = {key: count for key, count in capacities.items() if before[key] != count}
         closed = dict(after.closings.items() - session.closings.items())

@@ -29,6 +29,7 @@ class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     def __init__(self, channel):
@@ -68,6 +69,7 @@ class OfficeServiceServicer:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     def ChangeCapacities(self, request, context):
@@ -78,7 +80,7 @@ class OfficeServiceServicer:
 
         Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
         the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-        REQUEST_ID_REUSED.
+        OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +92,7 @@ class OfficeServiceServicer:
         have paid stays, and holds can be paid. A late payment does not get seats there again.
 
         Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +102,7 @@ class OfficeServiceServicer:
         """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
         Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,7 +116,7 @@ class OfficeServiceServicer:
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +171,7 @@ class OfficeService:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     @staticmethod

@@ -30,6 +30,7 @@ class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     @_typing.overload
@@ -44,7 +45,7 @@ class OfficeServiceStub:
 
     Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
     the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-    REQUEST_ID_REUSED.
+    OVERLOADED, REQUEST_ID_REUSED.
     """
     CloseEnrollment: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.CloseEnrollmentRequest, _office_service_pb2.CloseEnrollmentResponse]
     """Takes no new submissions any more, for all courses or for one, in a county, a city or the
@@ -52,13 +53,13 @@ class OfficeServiceStub:
     have paid stays, and holds can be paid. A late payment does not get seats there again.
 
     Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     OpenEnrollment: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.OpenEnrollmentRequest, _office_service_pb2.OpenEnrollmentResponse]
     """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     DecideOfficeAction: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
@@ -68,7 +69,7 @@ class OfficeServiceStub:
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -81,6 +82,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -92,7 +94,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
 
     Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
     the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-    REQUEST_ID_REUSED.
+    OVERLOADED, REQUEST_ID_REUSED.
     """
     CloseEnrollment: _aio.UnaryUnaryMultiCallable[_office_service_pb2.CloseEnrollmentRequest, _office_service_pb2.CloseEnrollmentResponse]  # type: ignore[assignment]
     """Takes no new submissions any more, for all courses or for one, in a county, a city or the
@@ -100,13 +102,13 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     have paid stays, and holds can be paid. A late payment does not get seats there again.
 
     Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     OpenEnrollment: _aio.UnaryUnaryMultiCallable[_office_service_pb2.OpenEnrollmentRequest, _office_service_pb2.OpenEnrollmentResponse]  # type: ignore[assignment]
     """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
     """
     DecideOfficeAction: _aio.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]  # type: ignore[assignment]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
@@ -116,7 +118,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -128,6 +130,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
+    They are let through one after the other, a few a second: each makes candidates wait a moment.
     """
 
     @_abc_1.abstractmethod
@@ -143,7 +146,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
         the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-        REQUEST_ID_REUSED.
+        OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +160,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         have paid stays, and holds can be paid. A late payment does not get seats there again.
 
         Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +172,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
         Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -185,7 +188,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
