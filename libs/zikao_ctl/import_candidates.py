@@ -7,8 +7,6 @@ last one ended, however that was, and says the same in the end. A dry run begins
 from __future__ import annotations
 
 import asyncio
-import csv
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,31 +17,26 @@ import grpc
 from rich.progress import MofNCompleteColumn, Progress
 from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import older_candidate_service_pb2_grpc as older_grpc
-from zikao_client import CallFailed
 from zikao_kit.config import CertFiles
-from zikao_kit.error_table import reason_of
-from zikao_kit.errors import NOT_NOW
 
 from zikao_ctl.candidates_file import CandidatesFile, UnsentRow
 from zikao_ctl.installation import open_operator_channel
+from zikao_ctl.long_import import (
+    CALL_TIMEOUT_SECONDS,
+    PAUSE_SECONDS,
+    STREAM_TIMEOUT_SECONDS,
+    Patience,
+    Say,
+    write_problems,
+)
 
 ROWS_PER_MESSAGE = 200
 # A message may have 5,200 KiB; the last row of one may bring another 1 MiB.
 BYTES_PER_MESSAGE = 4 * 1024 * 1024
-CALL_TIMEOUT_SECONDS = 30.0
-# The service ends longer streams; the import then goes on with another.
-STREAM_TIMEOUT_SECONDS = 14 * 60.0
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.5
 PROBLEMS_PER_PAGE = 1000
 _NAMESPACE = UUID("6f0f1c52-8a3e-5a8e-9d6b-2f6a3f9f1b70")
 
 OnProgress = Callable[[older.OlderImport], None]
-Say = Callable[[str], None]
-
-
-class ImportFailed(Exception):  # noqa: N818 - says what happened
-    """The service refused the import, or could not be reached for too long."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,6 @@ class CandidateImport:
         self._file = file
         self._on_progress = on_progress
         self._say = say
-        self._waits = False
         self._start = older.StartImportRequest(
             request_id=str(settings.import_id(file)),
             source_name=file.path.name[-200:],
@@ -88,48 +80,36 @@ class CandidateImport:
             dry_run=settings.dry_run,
         )
         self._unsent: dict[int, list[str]] = {}
-        self._moved_at = time.monotonic()
 
     async def run(self, target: str, files: CertFiles) -> Imported:
         """Send what is not there yet, again while the service is away; raises ImportFailed."""
+        patience = Patience(target, self._say)
         async with open_operator_channel(target, files) as channel:
             stub = older_grpc.OlderCandidateServiceStub(channel)
             while True:
                 try:
-                    return await self._try(stub)
+                    return await self._try(stub, patience)
                 except grpc.aio.AioRpcError as error:
-                    failed = CallFailed(error)
-                    waited = time.monotonic() - self._moved_at
-                    # Without a reason it is the transport's: a stream that breaks while rows are
-                    # being sent ends as INTERNAL.
-                    passes = failed.reason in NOT_NOW or reason_of(error) is None
-                    if not passes or waited > PATIENCE_SECONDS:
-                        fields = "".join(f"\n  - {p.field}: {p.description}" for p in failed.fields)
-                        raise ImportFailed(f"{failed}{fields}") from error
-                    self._tell_waiting(target, failed)
+                    patience.bear(error)
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _try(self, stub: older_grpc.OlderCandidateServiceAsyncStub) -> Imported:
+    async def _try(
+        self, stub: older_grpc.OlderCandidateServiceAsyncStub, patience: Patience
+    ) -> Imported:
         begun = await stub.StartImport(self._start, timeout=CALL_TIMEOUT_SECONDS)
         progress = begun.progress
-        self._moved(progress)
+        self._moved(patience, progress)
         requests = self._requests(progress.last_line)
         async for answer in stub.ImportOlderCandidates(requests, timeout=STREAM_TIMEOUT_SECONDS):
             progress = answer.progress
-            self._moved(progress)
+            self._moved(patience, progress)
         problems = dict(self._unsent)
         async for problem in self._problems(stub):
             problems[problem.line] = list(problem.problems)
         return Imported(progress, dict(sorted(problems.items())))
 
-    def _tell_waiting(self, target: str, failed: CallFailed) -> None:
-        if not self._waits:
-            self._waits = True
-            self._say(f"{target}: {failed}; trying again for {PATIENCE_SECONDS:.0f} seconds")
-
-    def _moved(self, progress: older.OlderImport) -> None:
-        self._moved_at = time.monotonic()
-        self._waits = False
+    def _moved(self, patience: Patience, progress: older.OlderImport) -> None:
+        patience.moved()
         self._on_progress(progress)
 
     async def _requests(self, last_line: int) -> AsyncIterator[older.ImportOlderCandidatesRequest]:
@@ -177,10 +157,7 @@ def describe_import(imported: Imported) -> str:
 
 def write_report(imported: Imported, path: Path) -> None:
     """The lines that were not entered, as CSV that spreadsheets read."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["行号", "问题"])
-        writer.writerows([line, "；".join(each)] for line, each in imported.problems.items())
+    write_problems(imported.problems, path)
 
 
 @contextmanager

@@ -35,16 +35,17 @@ from zikao_ctl.demo.stage import StoryBroken
 from zikao_ctl.export_command import export
 from zikao_ctl.import_candidates import (
     CandidateImport,
-    ImportFailed,
     ImportSettings,
     describe_import,
     import_bar,
     write_report,
 )
+from zikao_ctl.import_statement_command import import_statement_command
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
-from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
+from zikao_ctl.long_import import ImportFailed
+from zikao_ctl.options import FILE, FOLDER, ROWS_REFUSED, certs_option, report_option, target_option
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
@@ -56,8 +57,6 @@ from zikao_ctl.verify_ticket import (
     verify_ticket,
 )
 
-ROWS_REFUSED = 3
-
 
 @click.group()
 def main() -> None:
@@ -65,6 +64,7 @@ def main() -> None:
 
 
 main.add_command(export)
+main.add_command(import_statement_command)
 
 
 @main.command("up", short_help="Run everything on this machine until Ctrl-C.")
@@ -188,11 +188,7 @@ def apply(
 @click.option("--replace", is_flag=True, help="Replace what is there with other content.")
 @click.option("--dry-run", is_flag=True, help="Check everything, and enter nothing.")
 @click.option("--again", is_flag=True, help="Look at every row anew, also at those that are done.")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where refused rows are written as CSV.  [default: FILE with .problems.csv]",
-)
+@report_option
 @target_option("registration", Targets.registration)
 @certs_option
 def import_candidates_command(

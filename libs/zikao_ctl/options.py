@@ -12,6 +12,9 @@ from zikao_ctl.layout import DEFAULT_DATA
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+ROWS_REFUSED = 3
+"""Exit code of an import some of whose rows were refused."""
+
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -32,4 +35,9 @@ certs_option = click.option(
     default=DEFAULT_DATA / "certs",
     show_default=True,
     help="Folder with operator.pem, operator.key and ca.pem.",
+)
+report_option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where refused rows are written as CSV.  [default: FILE with .problems.csv]",
 )

@@ -178,8 +178,8 @@ async def take_lines(connection: asyncpg.Connection, payment_ids: list[str]) -> 
 async def heard_late(connection: asyncpg.Connection, order_id: UUID, at: datetime) -> None:
     """Word comes of a payment that was made at noon of the day."""
     await connection.execute(
-        "INSERT INTO enrollment.payment (payment_id, order_id, amount_fen, paid_at, received_at,"
-        " disposition, flag) VALUES ($1, $2, 100, $3, $4, 'refund', 'late')",
+        "INSERT INTO enrollment.payment (payment_id, payment_order_id, amount_fen, paid_at,"
+        " received_at, disposition, flag) VALUES ($1, $2, 100, $3, $4, 'refund', 'late')",
         f"P-{order_id}",
         order_id,
         MIDNIGHT + timedelta(hours=12),
@@ -200,7 +200,7 @@ async def insert_next_day(connection: asyncpg.Connection, payment_id: str) -> No
     await connection.execute(
         "INSERT INTO enrollment.statement_line (statement_date, import_id, line, money, subject_id,"
         " payment_id, order_id, amount_fen, moved_at, payment_code)"
-        " SELECT statement_date, import_id, 1, 'payment', payment_id, payment_id, order_id,"
+        " SELECT statement_date, import_id, 1, 'payment', payment_id, payment_id, payment_order_id,"
         " amount_fen, paid_at, '' FROM enrollment.payment, enrollment.statement"
         " WHERE payment_id = $1 AND state = 'comparing'",
         payment_id,

@@ -12,7 +12,7 @@ from support.registration_older import older_photo
 from support.registration_people import apply_session
 from support.registration_server import RegistrationServer, registration_server
 from support.service_databases import MakeDatabase
-from zikao_ctl.import_candidates import PATIENCE_SECONDS
+from zikao_ctl.long_import import PATIENCE_SECONDS
 
 
 @pytest.fixture

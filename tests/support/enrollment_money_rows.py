@@ -7,7 +7,8 @@ import asyncpg
 from support.enrollment_sessions import FEE_FEN
 
 _SETTINGS = "SET statement_timeout = 0"
-# Payment n is of order n, made at $2 plus n parts of $3; every 183th county in turn.
+# Payment n is of order n, which the platform knows by the same id, made at $2 plus n times $3;
+# the counties take turns.
 _ORDERS = """
 INSERT INTO enrollment.enrollment_order
     (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
@@ -16,10 +17,17 @@ SELECT lpad(to_hex(n), 32, '0')::uuid, '22.1', lpad(to_hex(n), 32, 'a')::uuid,
     (510100 + n % 183)::text, '{1}', '{00001}', 'confirmed', $3, $2, $2
 FROM generate_series(1, $1::integer) AS n
 """
+_PAYMENT_ORDERS = """
+INSERT INTO enrollment.payment_order
+    (payment_order_id, order_id, amount_fen, payment_code, state, opened_at)
+SELECT order_id, order_id, fee_fen, order_id::text, 'closed', created_at
+FROM enrollment.enrollment_order
+"""
 _PAYMENTS = """
 INSERT INTO enrollment.payment
-    (payment_id, order_id, amount_fen, paid_at, received_at, disposition)
-SELECT 'P' || md5(n::text), lpad(to_hex(n), 32, '0')::uuid, $4, $2::timestamptz + n * $3::interval,
+    (payment_id, payment_order_id, order_id, amount_fen, paid_at, received_at, disposition)
+SELECT 'P' || md5(n::text), lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, $4,
+    $2::timestamptz + n * $3::interval,
     $2::timestamptz + n * $3::interval, 'applied'
 FROM generate_series(1, $1::integer) AS n
 """
@@ -34,8 +42,8 @@ _LINES = """
 INSERT INTO enrollment.statement_line
     (statement_date, import_id, line, money, subject_id, payment_id, order_id, amount_fen, moved_at,
     payment_code)
-SELECT $1, $2, row_number() OVER (ORDER BY paid_at), 'payment', payment_id, payment_id, order_id,
-    amount_fen, paid_at, ''
+SELECT $1, $2, row_number() OVER (ORDER BY paid_at), 'payment', payment_id, payment_id,
+    payment_order_id, amount_fen, paid_at, ''
 FROM enrollment.payment
 """
 
@@ -46,6 +54,7 @@ async def insert_payments(
     """Orders 1 to `count`, each paid; nobody sits anywhere."""
     await connection.execute(_SETTINGS)
     await connection.execute(_ORDERS, count, begins_at, FEE_FEN)
+    await connection.execute(_PAYMENT_ORDERS)
     await connection.execute(_PAYMENTS, count, begins_at, apart, FEE_FEN)
     await connection.execute("ANALYZE enrollment.payment, enrollment.enrollment_order")
 
