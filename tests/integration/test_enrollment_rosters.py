@@ -1,5 +1,6 @@
 """Rosters and statistics, over their RPCs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from support.clocks import FixedClock
 from support.enrollment_database import NOW
 from support.enrollment_people import (
     JINJIANG,
@@ -27,8 +29,13 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import roster_service_pb2 as pb
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao_enrollment.commands.read_roster import PAGE_SIZE
+from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.statistics import Statistics
+from zikao_kit.config import DatabaseConfig
+from zikao_kit.db import Database
 from zikao_kit.error_table import problem_of
 from zikao_kit.errors import DomainError
+from zikao_kit.queries import Queries
 
 COUNTY = statistics.STATISTICS_GROUPING_COUNTY
 SLOT = statistics.STATISTICS_GROUPING_SLOT
@@ -197,3 +204,17 @@ async def test_statistics_are_those_of_the_ledger(running: Installation) -> None
     )
     assert (part.rows, part.total_rows) == (1, 1)
     assert "青羊区,1,00001,大学语文,,1,0,1,0,35.00,0.00" in part.csv.decode("utf-8-sig")
+
+
+async def test_who_asks_meanwhile_waits_for_the_same_numbers(running: Installation) -> None:
+    """One counting for all, which goes on when the first who asked has gone; then it is kept."""
+    config = DatabaseConfig(dsn=running.dsn)
+    async with await Database.connect(config, Queries.load(PACKAGE)) as db:
+        counted = Statistics(db, FixedClock(NOW), keep_seconds=60.0)
+        first = asyncio.create_task(counted.figures("22.1"))
+        others = [asyncio.create_task(counted.figures("22.1")) for _ in range(3)]
+        await asyncio.sleep(0)
+        first.cancel()
+        found = await asyncio.gather(*others)
+        assert {id(each) for each in found} == {id(await counted.figures("22.1"))}
+        assert found[0].as_of == NOW

@@ -6,7 +6,6 @@ same numbers, and what has just been counted is shown for a while.
 
 import asyncio
 import time
-from collections import defaultdict
 
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
@@ -26,22 +25,29 @@ class Statistics:
         self._db = db
         self._clock = clock
         self._keep_seconds = keep_seconds
-        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._known: dict[str, tuple[float, Figures]] = {}
+        self._under_way: dict[str, asyncio.Task[Figures]] = {}
 
     async def figures(self, session_code: str) -> Figures:
-        """The numbers of a session that there is, counted now or a little while ago."""
-        async with self._counting[session_code]:
-            good_until, known = self._known.get(session_code, (0.0, None))
-            if known is None or time.monotonic() >= good_until:
-                begun = time.monotonic()
-                known = await self._count(session_code)
-                took = time.monotonic() - begun
-                keep = max(self._keep_seconds, KEEP_TIMES * took)
-                self._known[session_code] = time.monotonic() + keep, known
-        return known
+        """The numbers of a session that there is, counted now or a little while ago.
+
+        Who has no time to wait does not end the counting: others wait for it, or will ask.
+        """
+        good_until, known = self._known.get(session_code, (0.0, None))
+        if known is not None and time.monotonic() < good_until:
+            return known
+        counting = self._under_way.get(session_code)
+        if counting is None:
+            counting = asyncio.create_task(self._count(session_code))
+            self._under_way[session_code] = counting
+            counting.add_done_callback(lambda _: self._under_way.pop(session_code))
+        return await asyncio.shield(counting)
 
     async def _count(self, session_code: str) -> Figures:
-        as_of = self._clock.now()
+        begun, as_of = time.monotonic(), self._clock.now()
         async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
-            return await StatisticsStore(tx).count(session_code, as_of)
+            figures = await StatisticsStore(tx).count(session_code, as_of)
+        ended = time.monotonic()
+        keep = max(self._keep_seconds, KEEP_TIMES * (ended - begun))
+        self._known[session_code] = ended + keep, figures
+        return figures

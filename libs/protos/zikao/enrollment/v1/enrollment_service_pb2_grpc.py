@@ -110,7 +110,8 @@ class EnrollmentServiceServicer:
 
     def SubmitPlan(self, request, context):
         """Takes the seats of the saved plan: the first county, in the candidate's
-        order, that has a seat in every slot needed.
+        order, that has a seat in every slot needed. Counties that an office has closed
+        meanwhile are left out; where all are, the answer says why the first one is.
 
         Atomic: all seats or none. The answer comes after a durable commit.
 

@@ -55,7 +55,8 @@ class EnrollmentServiceStub:
     """
     SubmitPlan: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]
     """Takes the seats of the saved plan: the first county, in the candidate's
-    order, that has a seat in every slot needed.
+    order, that has a seat in every slot needed. Counties that an office has closed
+    meanwhile are left out; where all are, the answer says why the first one is.
 
     Atomic: all seats or none. The answer comes after a durable commit.
 
@@ -112,7 +113,8 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     """
     SubmitPlan: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]  # type: ignore[assignment]
     """Takes the seats of the saved plan: the first county, in the candidate's
-    order, that has a seat in every slot needed.
+    order, that has a seat in every slot needed. Counties that an office has closed
+    meanwhile are left out; where all are, the answer says why the first one is.
 
     Atomic: all seats or none. The answer comes after a durable commit.
 
@@ -190,7 +192,8 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_service_pb2.SubmitPlanResponse, _abc.Awaitable[_enrollment_service_pb2.SubmitPlanResponse]]:
         """Takes the seats of the saved plan: the first county, in the candidate's
-        order, that has a seat in every slot needed.
+        order, that has a seat in every slot needed. Counties that an office has closed
+        meanwhile are left out; where all are, the answer says why the first one is.
 
         Atomic: all seats or none. The answer comes after a durable commit.
 
