@@ -113,7 +113,7 @@ async def require_admitted(method: MethodDescriptor, everybody: Sequence[Someone
     wrong = {}
     for who in everybody:
         reason = await reason_from(who, method, GetMessageClass(method.input_type)())
-        if _may_call(method, who) == (reason in SHUT_OUT):
+        if may_call(method, who) == (reason in SHUT_OUT):
             wrong[who.name] = reason or "answered"
     assert wrong == {}
 
@@ -124,7 +124,7 @@ async def require_scope(
     """Fail where an officer reaches a county outside of the scope, or not one inside."""
     wrong, tried, valid = {}, set(), False
     for who in everybody:
-        if who.role in OFFICER_ROLES and _may_call(method, who):
+        if who.role in OFFICER_ROLES and may_call(method, who):
             reason = await reason_from(who, method, make_request())
             covered = county_code.startswith(who.scope)
             tried.add(covered)
@@ -160,7 +160,7 @@ async def reason_from(who: Someone, method: MethodDescriptor, request: Any) -> s
     return ""
 
 
-def _may_call(method: MethodDescriptor, who: Someone) -> bool:
+def may_call(method: MethodDescriptor, who: Someone) -> bool:
     """What the contract says, read here once more."""
     policy = MethodPolicy.of(method)
     if not who.role:

@@ -54,11 +54,14 @@ def rules_of(field: Field) -> Any:
 class MessageMaker:
     """Makes messages by chance: the same ones for the same seed."""
 
-    def __init__(self, chance: Random, known: Known, seconds: int) -> None:
-        """`seconds`: times are around this one, since 1970."""
+    def __init__(self, chance: Random, known: Known, seconds: int, *examples: Message) -> None:
+        """`seconds`: times are around this one, since 1970. `examples` of messages that chance
+        would hardly ever make as they must be.
+        """
         self._chance = chance
         self._known = known
         self._seconds = seconds
+        self._examples = {example.DESCRIPTOR.full_name: example for example in examples}
         self._ids: list[str] = []
 
     def plausible(self, kind: Descriptor) -> Message:
@@ -88,6 +91,10 @@ class MessageMaker:
 
     def _fill_inner(self, inner: Any, rules: Any) -> None:
         inner.SetInParent()
+        example = self._examples.get(inner.DESCRIPTOR.full_name)
+        if example is not None and self._chance.random() < 0.8:
+            inner.CopyFrom(example)
+            return
         match inner.DESCRIPTOR.full_name:
             case "google.protobuf.Timestamp":
                 inner.seconds = self._seconds + self._chance.randint(-(10**6), 10**6)
@@ -123,7 +130,8 @@ class MessageMaker:
                 return self._chance.random()
 
     def _integer(self, low: int, high: int) -> int:
-        return self._chance.randint(max(low, -5), max(low, min(high, 50)))
+        least = max(low, -1)
+        return self._chance.randint(least, min(high, least + self._chance.choice((3, 50))))
 
     def _text(self, name: str, rules: Any) -> str:
         if name == "request_id":

@@ -1,0 +1,51 @@
+"""Every method of registration's contracts under requests that nobody would write."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from google.protobuf.descriptor import MethodDescriptor
+from support.authorisation import may_call, methods_of, short_name
+from support.fuzzing import Target, fuzz
+from support.registration_people import MOBILE, NAME, PASSWORD, document_number
+from support.registration_server import NOON
+from support.registration_world import World, registration_world
+from support.service_databases import ServiceDatabases
+from zikao_registration.names import SCHEMA
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHOTS = 40
+# In this order, after all others: who calls is nobody any more then, or the session another one.
+LAST = ("ErasePersonalData", "ChangePassword", "LogOut", "LogOutEverywhere", "ApplySession")
+NUMBERS = [*map(document_number, range(1, 12)), "440524188001010014", "810000199001010019"]
+KNOWN = {
+    "document_number": NUMBERS,
+    "login_name": NUMBERS,
+    "password": [PASSWORD],
+    "old_password": [PASSWORD],
+    "name": [NAME],
+    "mobile": [MOBILE],
+}
+METHODS = sorted(
+    methods_of("zikao.registration.v1"),
+    key=lambda method: (LAST.index(method.name) if method.name in LAST else -1, method.full_name),
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(
+    service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """Somebody in every state, and everybody who may call."""
+    dsn = await service_databases.clone("registration")
+    async with registration_world(dsn, tmp_path_factory.mktemp("fuzz")) as made:
+        yield made
+    await service_databases.drop(dsn)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short_name)
+async def test_only_listed_answers(world: World, method: MethodDescriptor) -> None:
+    """What breaks the contract is INVALID_REQUEST and changes nothing, anything else is listed."""
+    callers = [who.caller for who in world.everybody if may_call(method, who)]
+    await fuzz(method, callers, Target(world.server.dsn, SCHEMA, NOON, KNOWN), SHOTS)
