@@ -138,9 +138,9 @@ async def test_only_listed_answers(world: World, method: MethodDescriptor) -> No
     assert errors.TOKEN_EXPIRED not in report.endings()
     if method.name.startswith(READING):
         assert await picture(target.dsn, SCHEMA) == before
-    elif method.name != "NotifyPayment":
-        new = await request_ids(world) - ids_before
-        assert new == answered_ids(method, report) - ids_before
+    new, answered = await request_ids(world) - ids_before, answered_ids(method, report)
+    # A stream that has failed may have owed answers.
+    assert new >= answered - ids_before if method.client_streaming else new == answered - ids_before
     assert await violations(target.dsn) == {}
 
 

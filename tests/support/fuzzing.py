@@ -219,13 +219,13 @@ def reasons_within(outcome: Outcome) -> set[str]:
 
 
 def answered_ids(method: MethodDescriptor, report: Report) -> set[str]:
-    """Request ids of what was answered."""
+    """Request ids of what was answered, also of the parts of a stream that has failed then."""
     found: set[str] = set()
     for each in report.others:
-        if method.client_streaming:
+        if "results" in method.output_type.fields_by_name:
             results = [result for answer in each.answers for result in answer.results]
             found |= {each.request_id for each in results if not each.HasField("error")}
-        elif not each.code:
+        elif "request_id" in method.input_type.fields_by_name and not each.code:
             found.add(parsed(method, each.shot.parts[0]).request_id)
     return {each.lower() for each in found}
 
