@@ -7,16 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import asyncpg
+from support.enrollment_database import NOW, enrollment_database
+from support.enrollment_sessions import small_session
 from support.service import until
-from support.service_databases import database_of
+from support.service_databases import MakeDatabase, database_of
+from zikao_enrollment.commands.expire_orders import expire_orders
+from zikao_enrollment.commands.release_orders import release_orders
+from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.store import Store
+from zikao_kit.db import Transaction
+from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
 
 T = TypeVar("T")
+REAL = Queries.load(PACKAGE)
+SESSION = small_session(seats=1)
+LATER = NOW + SESSION.hold + timedelta(minutes=1)
+# What an outsider holds until everybody waits.
+SEATS = "SELECT FROM enrollment.seat_ledger"
+CANDIDATES = "SELECT FROM enrollment.candidate"
+ORDERS = "SELECT FROM enrollment.enrollment_order"
+# The last line that keeps seats from being sold twice.
+NO_CHECK = "ALTER TABLE enrollment.seat_ledger DROP CONSTRAINT seat_ledger_never_oversold"
 _LOCK = re.compile(r"\s+FOR (NO KEY )?UPDATE( OF \w+)?( SKIP LOCKED)?(?=\s|\)|$)")
 _WAITING = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'"""
@@ -24,6 +42,17 @@ _OTHERS = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'"""
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = $1"
+
+
+async def one_seat_each(make_database: MakeDatabase) -> str:
+    """DSN of a ledger of one seat a county and slot, and five candidates."""
+    dsn = await make_database("enrollment")
+
+    async def same(_service: str) -> str:
+        return dsn
+
+    async with enrollment_database(same, SESSION, 5):
+        return dsn
 
 
 def without_locks(*names: str) -> Queries:
@@ -89,3 +118,19 @@ async def deadlocks(dsn: str) -> int:
     finally:
         await connection.close()
     return counted
+
+
+def reasons(answers: Iterable[object]) -> list[str]:
+    """ "held", or why not, of the first entry of each desk."""
+    found = []
+    for answer in answers:
+        each = answer[0] if isinstance(answer, Sequence) else answer
+        found.append(each.reason if isinstance(each, DomainError) else "held")
+    return found
+
+
+async def expire(tx: Transaction) -> None:
+    """End the holds whose time has passed, of which the platform has never heard."""
+    store = Store(tx)
+    expired = await expire_orders(store, OrderState.HELD, LATER, 10)
+    await release_orders(store, expired, LATER)
