@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from google.protobuf.descriptor import Descriptor
@@ -33,6 +32,7 @@ from zikao_kit.db import (
     TransactionConflict,
 )
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
+from zikao_kit.ids import uuid_of
 from zikao_kit.queries import kit_queries
 
 # Longer than any caller repeats a request.
@@ -48,8 +48,7 @@ def sha256(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-@dataclass(frozen=True)
-class RequestKey:
+class RequestKey(NamedTuple):
     """Who asks, under which id, for what."""
 
     actor: str
@@ -70,10 +69,12 @@ def key_of(request: Message, digest: Digest = sha256, *, asker: str = "") -> Req
     of the digest: with it, a thief of the table could try them a billion times a second.
     The same holds for document numbers: a service that is sent them gives a keyed `digest`.
     """
-    actor = current_actor()
+    if not asker:
+        actor = current_actor()
+        asker = actor.subject or actor.caller
     return RequestKey(
-        actor=asker or actor.subject or actor.caller,
-        request_id=UUID(cast(Any, request).request_id),
+        actor=asker,
+        request_id=uuid_of(cast(Any, request).request_id),
         method=request.DESCRIPTOR.full_name,
         body_sha256=digest(_body(request)),
     )

@@ -138,22 +138,20 @@ async def echo_stage(ca: DevelopmentCa, postgres: int) -> AsyncIterator[Stage]:
 
 def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
     """One round, in turns so that all have the same weather; each candidate submits once."""
-    for name in ("submit_hot", "submit_spread"):
-        counties = [HOT_COUNTY] if name == "submit_hot" else people.counties
+    for name in ("submit_hot", "submit_spread", "soldout"):
+        counties = people.counties if name == "submit_spread" else [HOT_COUNTY]
+        counties = [SOLD_OUT_COUNTY] if name == "soldout" else counties
         took = people.take(CALLS)
+        # Seen once before, as at the saving of the plan.
+        yield "tokens_seen", Load(0, {}, STREAM, people.messages(took, session_code="none"))
         requests = [
             person.submission(counties[index % len(counties)]) for index, person in enumerate(took)
         ]
         tokens = [person.token for person in took]
         yield name, Load(0, {}, f"{SERVICE}SubmitEnrollment", requests, tokens)
     took = people.take(STREAMED)
-    # Seen once before, as at the saving of the plan.
     yield "tokens_seen", Load(0, {}, STREAM, people.messages(took, session_code="none"))
     yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
-    others = people.take(CALLS)
-    requests = [person.submission(SOLD_OUT_COUNTY) for person in others]
-    tokens = [person.token for person in others]
-    yield "soldout", Load(0, {}, f"{SERVICE}SubmitEnrollment", requests, tokens)
     look = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE, county_prefix=HOT_COUNTY)
     requests = [look.SerializeToString()] * CALLS
     yield "availability", Load(0, {}, f"{SERVICE}GetAvailability", requests)

@@ -24,7 +24,7 @@ from zikao_kit.config import CertFiles
 from zikao_kit.error_table import reason_of
 from zikao_kit.tls import channel_credentials
 
-CALL_SECONDS = 60.0
+CALL_SECONDS = 20.0
 STREAM = "/zikao.enrollment.v1.PortalService/SubmitEnrollments"
 _OPTIONS = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
 
@@ -41,7 +41,7 @@ class Load:
     method: str
     requests: Sequence[bytes]
     tokens: Sequence[str] = ()
-    at_once: int = 64
+    at_once: int = 200
     cpu: int | None = None
 
 

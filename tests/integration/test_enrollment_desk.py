@@ -97,8 +97,8 @@ async def test_an_id_that_is_used_for_something_else_meanwhile(dsn: str) -> None
     taken = entry(1)
     for batch in ([taken], [entry(2), replace_order(taken), entry(3)]):
         async with still_desk(dsn) as (db, _, desk):
-            other = replace(taken.key, method="SavePlan", request_id=uuid4())
-            mine = replace(taken, key=replace(taken.key, request_id=other.request_id))
+            other = taken.key._replace(method="SavePlan", request_id=uuid4())
+            mine = replace(taken, key=taken.key._replace(request_id=other.request_id))
             entries = [mine if each.key == taken.key else each for each in batch]
             async with db.transaction() as tx:
                 await claim(tx, SCHEMA, other)

@@ -1,12 +1,12 @@
 """From a candidate's request to its answer: through the batcher, and past who is not known yet."""
 
 from collections.abc import Callable
-from uuid import UUID, uuid4
 
 from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
 from zikao_kit.batcher import Batcher, Listener
 from zikao_kit.idempotency import key_of
+from zikao_kit.ids import new_ordered_id, uuid_of
 
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.desk import Entry
@@ -47,5 +47,5 @@ def entry_of(request: SubmitRequest, candidate: str) -> Entry:
     choice = None
     if isinstance(request, pb.SubmitEnrollmentRequest):
         choice, response_type = choice_from_pb(request.choice), pb.SubmitEnrollmentResponse
-    submission = Submission(uuid4(), UUID(candidate), choice)
+    submission = Submission(new_ordered_id(), uuid_of(candidate), choice)
     return Entry(key, request.session_code, submission, response_type)

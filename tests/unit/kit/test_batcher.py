@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -124,7 +124,7 @@ async def test_another_body_is_refused(counter: Counter, batcher: Batcher[str]) 
     await turn()
     with pytest.raises(DomainError, match="REQUEST_ID_REUSED"):
         await batcher.submit(key(1, b"other"), "x")
-    theirs = asyncio.create_task(batcher.submit(replace(key(1), actor="another"), "theirs"))
+    theirs = asyncio.create_task(batcher.submit(key(1)._replace(actor="another"), "theirs"))
     counter.let_go(2)
     assert (await first, await theirs) == (b"1", b"theirs")
 

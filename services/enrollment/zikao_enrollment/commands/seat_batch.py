@@ -59,19 +59,27 @@ async def seat_batch(
     wishes = await _with_plans(store, session, wishes)
     batch = _Batch(session, locked.candidates, dict(locked.orders), now)
     drafts = [batch.draft(wish) for wish in wishes]
-    claims = [draft for draft in drafts if isinstance(draft, Claim)]
-    if not claims:
+    people = {
+        wish.candidate_id
+        for wish, draft in zip(wishes, drafts, strict=True)
+        if isinstance(draft, Claim)
+    }
+    if not people:
         return [draft for draft in drafts if not isinstance(draft, Claim)]
     # The candidates are locked: what they have cannot change until the end.
-    people = {UUID(claim.candidate_id) for claim in claims}
     holdings = await store.seats.list_holdings(session.code, people)
-    hopeless = surely_full or {}
-    hopeful = [claim for claim in claims if not _is_hopeless(claim, hopeless)]
+    full = surely_full or {}
+    hopeless = [isinstance(draft, Claim) and _is_hopeless(draft, full) for draft in drafts]
+    hopeful = [
+        draft
+        for draft, no in zip(drafts, hopeless, strict=True)
+        if not no and isinstance(draft, Claim)
+    ]
     free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
     allocation = Allocation(free, holdings, session.rules)
     answers = [
-        batch.decide(wish, draft, allocation, hopeless)
-        for wish, draft in zip(wishes, drafts, strict=True)
+        batch.decide(wish, draft, allocation, full if no else None)
+        for wish, draft, no in zip(wishes, drafts, hopeless, strict=True)
     ]
     if batch.moves:
         await store_moves(store, session.code, batch.moves, now)
@@ -103,15 +111,15 @@ class _Batch:
         wish: Wish,
         draft: Claim | Order | DomainError,
         allocation: Allocation,
-        surely_full: Mapping[SeatKey, int],
+        surely_full: Mapping[SeatKey, int] | None,
     ) -> Order | DomainError:
-        """The answer to the next wish."""
+        """The answer to the next wish; `surely_full` is given for one that is hopeless by it."""
         if wish.order_id in self.orders:
             # Another wish of the batch may have moved the order.
             draft = self.draft(wish)
         if not isinstance(draft, Claim):
             return draft
-        if _is_hopeless(draft, surely_full):
+        if surely_full is not None:
             decision = allocation.decide_hopeless(draft, surely_full)
         else:
             decision = allocation.decide(draft)

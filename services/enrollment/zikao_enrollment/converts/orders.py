@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from zikao.enrollment.v1 import enrollment_feed_service_pb2, enrollment_service_pb2, types_pb2
@@ -12,12 +13,17 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Refund
 from zikao_enrollment.domain.timetable import Track
 
 _TRACK = "TRACK_"
 _STANDING = "STANDING_"
-_ORDER_STATE = "ORDER_STATE_"
+_ORDER_STATES = {
+    state: enum_to_pb(types_pb2.OrderState, "ORDER_STATE_", state) for state in OrderState
+}
+# The holds of a batch end together.
+_deadline = lru_cache(maxsize=64)(time_to_pb)
 
 
 def choice_from_pb(message: enrollment_service_pb2.EnrollmentChoice) -> Choice:
@@ -33,9 +39,9 @@ def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order
         candidate_id=str(order.candidate_id),
         county_code=order.county_code,
         courses=courses_to_pb(order.courses),
-        state=enum_to_pb(types_pb2.OrderState, _ORDER_STATE, order.state),
+        state=_ORDER_STATES[order.state],
         fee_fen=order.fee_fen,
-        held_until=time_to_pb(order.held_until) if order.is_holding else None,
+        held_until=_deadline(order.held_until) if order.is_holding else None,
         payment_code=order.payment_code or "",
         refunds=[_refund_to_pb(refund) for refund in refunds],
     )

@@ -187,10 +187,13 @@ def full_slots(
 
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:
     """Whether each county of a claim lacks a seat; one of which nothing is known does not."""
-    return all(
-        any(free.get(SeatKey(county_code, slot), 1) < 1 for slot in claim.new_slots(county_code))
-        for county_code in claim.county_codes
-    )
+    for county_code in claim.county_codes:
+        for slot in claim.new_slots(county_code):
+            if free.get(SeatKey(county_code, slot), 1) < 1:
+                break
+        else:
+            return False
+    return True
 
 
 def _rest(holding: Holding | None, given_up: Holding | None) -> Holding | None:
