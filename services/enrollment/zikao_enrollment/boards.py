@@ -3,13 +3,20 @@
 import asyncio
 import time
 
+from zikao.enrollment.v1 import enrollment_service_pb2
+from zikao_kit.answered_actors import AnsweredActors
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.domain.board import Board
+from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.stores.sessions import SessionStore
 
+ANSWERED_METHODS = (
+    enrollment_service_pb2.SubmitPlanRequest.DESCRIPTOR.full_name,
+    enrollment_service_pb2.SubmitEnrollmentRequest.DESCRIPTOR.full_name,
+)
 # DOMAIN section 4, Availability.
 MAX_AGE_SECONDS = 1.0
 
@@ -21,6 +28,8 @@ class Boards:
         self._db = db
         self._clock = clock
         self._reading = asyncio.Lock()
+        # Who may repeat a submission that was answered, as of the board and since.
+        self.answered = AnsweredActors(db, SCHEMA, ANSWERED_METHODS)
         self._renewed = asyncio.Event()
         self._read_at = time.monotonic() - MAX_AGE_SECONDS
         self.current = Board(clock.now())
@@ -57,11 +66,13 @@ class Boards:
     async def _read(self) -> None:
         begun, as_of = time.monotonic(), self._clock.now()
         before = self.current
+        await self.answered.look()
         async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
             store = SessionStore(tx)
             versions = await store.versions()
             changed = await store.load(before.outdated(versions))
             seats, releases = await store.all_seats(), await store.next_releases()
+            await self.answered.read(tx)
         sessions = {**before.sessions, **changed}
         self.current = Board(as_of, {code: sessions[code] for code in versions}, seats, releases)
         self._read_at = begun

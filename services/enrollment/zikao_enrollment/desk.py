@@ -102,10 +102,15 @@ class Desk(BatchDesk[Entry, Locked]):
         )
         if await store.sessions.version(session_code) != applied.version:
             raise Outdated
-        return {
-            entry.key: entry.answer(outcome) if isinstance(outcome, Order) else outcome
-            for entry, outcome in zip(entries, outcomes, strict=True)
-        }
+        answers: dict[RequestKey, Answer] = {}
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, Order):
+                # Before the commit: who repeats the request meanwhile is not refused from memory.
+                self._boards.answered.add(entry.key.actor)
+                answers[entry.key] = entry.answer(outcome)
+            else:
+                answers[entry.key] = outcome
+        return answers
 
 
 def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[Entry]]:

@@ -54,6 +54,7 @@ from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient, RegistrationClient
 from zikao_enrollment.config import EnrollmentConfig
 from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
+from zikao_enrollment.doorman import Doorman
 from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.office_door import OfficeDoor
@@ -172,7 +173,7 @@ def _parts(
         spectators=Spectators(boards),
         batcher=batcher,
         verifier=verifier,
-        submitting=Submitting(batcher, newcomers),
+        submitting=Submitting(batcher, newcomers, Doorman(boards, clock)),
         stream_submissions=config.stream_submissions,
         newcomers=newcomers,
         platform=platform,

@@ -39,3 +39,14 @@ WHERE (actor, request_id) IN (
     ORDER BY old.created_at
     LIMIT $2
 );
+
+-- When the oldest transaction of this role began that may yet store an answer.
+-- name: oldest_transaction
+SELECT least(min(xact_start), clock_timestamp())
+FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
+
+-- name: list_answered
+SELECT DISTINCT actor
+FROM {schema}.idempotency
+WHERE created_at >= $1 AND method = ANY ($2::text[]);

@@ -159,7 +159,7 @@ async def _with_plans(store: Store, session: Session, wishes: Sequence[Wish]) ->
 def _refusal(session: Session, decision: Decision) -> DomainError:
     match decision:
         case SoldOut(full):
-            return _sold_out(session, full)
+            return sold_out_error(session, full)
         case AlreadyEnrolled(county_code):
             return DomainError("ALREADY_ENROLLED", county_code=county_code)
         case OnlyOnce():
@@ -170,7 +170,7 @@ def _refusal(session: Session, decision: Decision) -> DomainError:
             raise AssertionError(decision)
 
 
-def _sold_out(session: Session, full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
+def sold_out_error(session: Session, full: Sequence[tuple[str, Sequence[int]]]) -> DomainError:
     """SOLD_OUT with the full slots of every county, as the contract says.
 
     `full` is "510104:1,2;510105:1" then, `detail` "锦江区第1、2场；青羊区第1场".

@@ -125,6 +125,10 @@ class EnrollmentServiceServicer:
         """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
         courses to it so, in the same county: an order of its own, with the fee of what was added.
 
+        SOLD_OUT may be said from memory, by what was free less than a second ago and before the
+        candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
+        remembered: the same request is judged anew, and a seat that was freed is had within a second.
+
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
         COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,

@@ -66,6 +66,10 @@ class EnrollmentServiceStub:
     """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
     courses to it so, in the same county: an order of its own, with the fee of what was added.
 
+    SOLD_OUT may be said from memory, by what was free less than a second ago and before the
+    candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
+    remembered: the same request is judged anew, and a seat that was freed is had within a second.
+
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
     COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
@@ -123,6 +127,10 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     SubmitEnrollment: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitEnrollmentRequest, _enrollment_service_pb2.SubmitEnrollmentResponse]  # type: ignore[assignment]
     """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
     courses to it so, in the same county: an order of its own, with the fee of what was added.
+
+    SOLD_OUT may be said from memory, by what was free less than a second ago and before the
+    candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
+    remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
@@ -208,6 +216,10 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_enrollment_service_pb2.SubmitEnrollmentResponse, _abc.Awaitable[_enrollment_service_pb2.SubmitEnrollmentResponse]]:
         """Takes seats for the courses and counties given, as SubmitPlan does. Who has an order adds
         courses to it so, in the same county: an order of its own, with the fee of what was added.
+
+        SOLD_OUT may be said from memory, by what was free less than a second ago and before the
+        candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
+        remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
