@@ -146,5 +146,5 @@ class BatchDesk(ABC, Generic[E, L]):
             for key, answer in answers.items()
             if isinstance(answer, bytes)
         }
-        if given and await remember_many(tx, self._schema, given) != given.keys():
+        if given and await remember_many(tx, self._schema, given) != len(given):
             raise _IdTaken

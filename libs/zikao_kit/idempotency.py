@@ -22,6 +22,7 @@ from uuid import UUID
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from zikao_kit.columns import columns
 from zikao_kit.context import current_actor
 from zikao_kit.db import (
     CommitInDoubt,
@@ -159,25 +160,14 @@ async def recall_many(
     return {key: _answer(key, row) for key, row in answers if row is not None}
 
 
-async def remember_many(
-    tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]
-) -> set[RequestKey]:
-    """Store answers without a claim; return the keys that were stored now.
+async def remember_many(tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]) -> int:
+    """Store answers without a claim; return how many were stored now.
 
     The others were answered by somebody else meanwhile: leave out their effect and
     `recall_many` them. Ids are locked in one order; lock other rows before.
     """
-    keys = list(answers)
-    rows = await _kit(tx, schema).fetch(
-        "remember_answers",
-        [key.actor for key in keys],
-        [key.request_id for key in keys],
-        [key.method for key in keys],
-        [key.body_sha256 for key in keys],
-        [answers[key] for key in keys],
-    )
-    stored = {(row["actor"], row["request_id"]) for row in rows}
-    return {key for key in keys if (key.actor, key.request_id) in stored}
+    given = columns(answers, 4)
+    return await _kit(tx, schema).execute("remember_answers", *given, list(answers.values()))
 
 
 async def forget(tx: Transaction, schema: str, older_than: timedelta, limit: int) -> int:

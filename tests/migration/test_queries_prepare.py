@@ -10,6 +10,9 @@ from support.schemas import KIT_TABLES, SERVICES
 from support.service_databases import MakeDatabase, package_of
 from zikao_kit.queries import Queries, kit_queries
 
+# Asks the server what runs, and no table.
+OF_THE_SERVER = {"oldest_transaction"}
+
 
 async def unprepared(dsn: str, queries: Queries, names: list[str]) -> dict[str, str]:
     """Prepare queries; return what is wrong with those that cannot be."""
@@ -43,7 +46,7 @@ async def test_the_kits_queries_prepare_on_a_services_tables(
     tables = {
         name: set(re.findall(rf"\b{service}\.(\w+)", queries[name])) for name in queries.names()
     }
-    assert all(tables.values())
+    assert {name for name, needed in tables.items() if not needed} == OF_THE_SERVER
     usable = [name for name, needed in tables.items() if needed <= KIT_TABLES[service]]
     assert {table for name in usable for table in tables[name]} == KIT_TABLES[service]
     assert await unprepared(await make_database(service), queries, usable) == {}

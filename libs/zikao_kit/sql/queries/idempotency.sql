@@ -27,8 +27,7 @@ SELECT given.actor, given.request_id, given.method, given.body_sha256, given.res
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[])
     AS given (actor, request_id, method, body_sha256, response)
 ORDER BY given.actor, given.request_id
-ON CONFLICT (actor, request_id) DO NOTHING
-RETURNING actor, request_id;
+ON CONFLICT (actor, request_id) DO NOTHING;
 
 -- name: forget_answers
 DELETE FROM {schema}.idempotency

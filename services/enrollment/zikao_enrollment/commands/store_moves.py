@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from zikao_enrollment.domain.order_states import OrderAction
 from zikao_enrollment.domain.orders import Move, Order, ledger_changes
 from zikao_enrollment.store import Store
 
@@ -20,24 +21,25 @@ async def store_moves(
     for move in moves:
         before.setdefault(move.after.order_id, move.before)
         after[move.after.order_id] = move.after
-    if new := [order for order_id, order in after.items() if before[order_id] is None]:
-        await store.orders.insert(new)
     if known := [order for order_id, order in after.items() if before[order_id] is not None]:
         await store.orders.update(known)
-    await _seat(store, session_code, before, after)
+        await _seat(store, session_code, before, known)
+    if new := [order for order_id, order in after.items() if before[order_id] is None]:
+        await store.orders.insert_held(new, OrderAction.SUBMIT)
     if changes := ledger_changes(moves):
         await store.seats.change(session_code, changes)
-    await store.orders.insert_events([move.event for move in moves], now)
+    if later := [move.event for move in moves if move.before is not None]:
+        await store.orders.insert_events(later, now)
 
 
 async def _seat(
     store: Store,
     session_code: str,
     before: dict[UUID, Order | None],
-    after: dict[UUID, Order],
+    after: Sequence[Order],
 ) -> None:
     """Let orders leave the seats that they have no more, and take those that they have now."""
-    moved = [each for each in after.values() if not each.has_seats_of(before[each.order_id])]
+    moved = [each for each in after if not each.has_seats_of(before[each.order_id])]
     left = [
         known for each in moved if (known := before[each.order_id]) is not None and known.is_seated
     ]

@@ -9,7 +9,7 @@ from zikao_kit.db import Record, Transaction
 from zikao_kit.feed import Outbox
 
 from zikao_enrollment.converts.orders import enrollment_event
-from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.domain.order_states import OrderAction, OrderState
 from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
 from zikao_enrollment.names import SCHEMA
 
@@ -22,13 +22,19 @@ class OrderStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def insert(self, orders: Sequence[Order]) -> None:
-        """Store new orders of one session, at least one, made at one time for one hold."""
+    async def insert_held(self, orders: Sequence[Order], action: OrderAction) -> None:
+        """Store new orders with their county, sittings and history: all by their candidates.
+
+        At least one; of one session, made at one time for one hold, by `action`. One statement:
+        nothing is said twice, and what is known of an order is sent once.
+        """
         first = orders[0]
         await self._tx.execute(
-            "insert_orders",
+            "insert_held_orders",
             first.session_code,
-            *columns(map(_row, orders), 7),
+            *columns(map(_row, orders), 6),
+            first.state,
+            action,
             first.held_until,
             first.created_at,
         )
@@ -106,7 +112,6 @@ def _row(order: Order) -> tuple[object, ...]:
         order.county_code,
         _array(str(course.slot) for course in order.courses),
         _array(course.course_code for course in order.courses),
-        order.state,
         order.fee_fen,
     )
 

@@ -1,11 +1,29 @@
--- name: insert_orders
-INSERT INTO enrollment.enrollment_order
-    (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, created_at)
-SELECT given.order_id, $1, given.candidate_id, given.county_code, given.slots::integer[],
-    given.course_codes::text[], given.state, given.fee_fen, $9, $10
-FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-    AS given (order_id, candidate_id, county_code, slots, course_codes, state, fee_fen);
+-- The county of who has another one stays, and refuses the sittings then (sitting_county).
+-- name: insert_held_orders
+WITH given AS MATERIALIZED (
+    SELECT order_id, candidate_id, county_code, slots::integer[] AS slots,
+        course_codes::text[] AS course_codes, fee_fen
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+        AS given (order_id, candidate_id, county_code, slots, course_codes, fee_fen)
+), orders AS (
+    INSERT INTO enrollment.enrollment_order
+        (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
+        held_until, created_at)
+    SELECT order_id, $1, candidate_id, county_code, slots, course_codes, $8, fee_fen, $10, $11
+    FROM given
+), enrollments AS (
+    INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
+    SELECT $1, candidate_id, county_code FROM given
+    ON CONFLICT (session_code, candidate_id) DO NOTHING
+), sittings AS (
+    INSERT INTO enrollment.sitting
+        (session_code, candidate_id, slot, order_id, course_code, county_code)
+    SELECT $1, given.candidate_id, course.slot, given.order_id, course.course_code,
+        given.county_code
+    FROM given, unnest(given.slots, given.course_codes) AS course (slot, course_code)
+)
+INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
+SELECT order_id, NULL, $8, $9, candidate_id::text, $11 FROM given;
 
 -- name: insert_order_events
 INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
