@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from support.enrollment_people import (
     plan_submission,
     seats,
     submission,
+    until_held,
     until_refunded,
     until_state,
 )
@@ -106,7 +108,7 @@ async def test_every_bad_row_of_a_change_is_named(running: Installation) -> None
     province = await running.officer("51")
     assert (await province.refused(unknown)).reason == "SESSION_UNKNOWN"
     assert await capacity_shown(running) == {1: 2, 2: 2}
-    assert await audited(running) == []
+    assert await audited(running, county_prefix="5101") == []
 
 
 async def test_a_closed_county_takes_nobody_new(running: Installation) -> None:
@@ -188,11 +190,15 @@ async def test_what_was_done_is_listed_and_audited(running: Installation) -> Non
     assert json.loads(entries[0].after_json)["510104:1"] == 5
     assert json.loads(entries[1].after_json)["reason"] == "考点维修"
     first = await (await running.auditor()).call(
-        audit.ListOfficeAuditEntriesRequest(page_size=3, action="", session_code="22.1")
+        audit.ListOfficeAuditEntriesRequest(page_size=3, session_code="22.1")
     )
     assert len(first.entries) == 3
     rest = await audited(running, page_token=first.next_page_token)
-    assert [each.audit_id for each in rest] == [entries[0].audit_id]
+    assert [each.action for each in rest] == ["apply_session", "change_capacities"]
+    assert (rest[0].actor, rest[0].county_prefix) == ("operator", "51")
+    assert rest[1] == entries[0]
+    by_officer = await audited(running, actor=officer, action="close_enrollment")
+    assert by_officer == [entries[1]]
     foreign = await running.auditor("5107")
     wrong = audit.ListOfficeAuditEntriesRequest(county_prefix=JINJIANG)
     assert (await foreign.refused(wrong)).reason == "OUT_OF_SCOPE"
@@ -207,3 +213,27 @@ async def test_applying_the_file_keeps_what_is_closed(running: Installation) -> 
     await (await running.officer(JINJIANG)).call(closing(JINJIANG))
     assert await apply_session(running, replace(SESSION, name="2022年4月（一）"))
     assert (await refusal(running, 1, submission()))[0] == "COUNTY_UNAVAILABLE"
+
+
+async def test_every_process_obeys_at_once(running: Installation) -> None:
+    """What one process has answered binds the other's next submission; new seats are soon seen."""
+    for number in (1, 2):
+        await hold(running, number)
+    async with AsyncExitStack() as stack:
+        other = Installation(running.dsn, running.folder, stack)
+        stack.push_async_callback(other.enrollment.stop)
+        other.enrollment.start()
+        await other.until_serving(other.enrollment)
+        assert (await refusal(other, 3, submission()))[0] == "SOLD_OUT"
+        here, there = await running.officer("51"), await other.officer("51")
+        await here.call(capacities((JINJIANG, 1, 3), (JINJIANG, 2, 3)))
+        assert (await until_held(other, 3)).county_code == JINJIANG
+        await here.call(closing(QINGYANG))
+        assert await refusal(other, 4, submission(counties=(QINGYANG,))) == (
+            "COUNTY_UNAVAILABLE",
+            "考点维修",
+        )
+        await there.call(opening(QINGYANG))
+        await hold(running, 4, counties=(QINGYANG,))
+        refused = await there.refused(capacities((JINJIANG, 1, 2)))
+        assert refused.reason == "SESSION_CHANGE_REFUSED"

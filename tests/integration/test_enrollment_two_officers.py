@@ -68,7 +68,8 @@ async def test_an_act_waits_for_another_officer(running: Installation) -> None:
     assert list((await second.call(listing("5101", state=PENDING))).actions) == []
     refused = await second.refused(decision(action, REJECT))
     assert (refused.reason, refused.metadata["state"]) == ("ACTION_DECIDED", "已生效")
-    entries = (await (await running.auditor()).call(audit.ListOfficeAuditEntriesRequest())).entries
+    of_city = audit.ListOfficeAuditEntriesRequest(county_prefix="5101")
+    entries = (await (await running.auditor()).call(of_city)).entries
     assert [(each.action, each.actor) for each in entries] == [
         ("confirm_change_capacities", second_id),
         ("propose_change_capacities", action.proposed_by),

@@ -28,6 +28,8 @@ class SessionStore:
 
     async def load(self, session_codes: Collection[str]) -> dict[str, AppliedSession]:
         """Sessions by code."""
+        if not session_codes:
+            return {}
         codes = list(session_codes)
         closings = await self.closings(codes)
         return {

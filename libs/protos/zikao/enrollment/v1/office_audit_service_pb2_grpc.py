@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class OfficeAuditServiceStub:
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     def __init__(self, channel):
@@ -44,8 +44,8 @@ class OfficeAuditServiceStub:
 
 
 class OfficeAuditServiceServicer:
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     def ListOfficeAuditEntries(self, request, context):
@@ -74,8 +74,8 @@ def add_OfficeAuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OfficeAuditService:
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     @staticmethod

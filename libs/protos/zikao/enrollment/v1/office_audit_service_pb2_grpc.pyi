@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OfficeAuditServiceStub:
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     @_typing.overload
@@ -43,8 +43,8 @@ class OfficeAuditServiceStub:
 
 @_typing.type_check_only
 class OfficeAuditServiceAsyncStub(OfficeAuditServiceStub):
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -55,8 +55,8 @@ class OfficeAuditServiceAsyncStub(OfficeAuditServiceStub):
     """
 
 class OfficeAuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What offices did to seats, closings and money, for auditors alone: offices are those who
-    are audited.
+    """What offices did to seats, closings and money, and the operator to settings, for auditors
+    alone: offices are those who are audited.
     """
 
     @_abc_1.abstractmethod
