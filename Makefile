@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-import \
-  bench-logins bench-timing lint format protos lock clean
+  bench-reconciliation bench-logins bench-timing lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio 
 
 bench-enrollment: setup ## what a submission costs, as ratios to an empty call and to plain SQL
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_enrollment.py
+
+bench-reconciliation: setup ## a day of 1,000,000 payments, one fen and one seat too many
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_reconciliation.py
 
 bench-import: setup ## 100,000 older candidates from a file, with and without photos
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py

@@ -125,6 +125,7 @@ async def test_an_import_counts_as_a_whole_or_not_at_all(running: Installation) 
     assert [[each.line for each in answer.problems] for answer in answers] == [[], [3], [5]]
     statement = await until_statement(running, "REFUSED")
     assert statement.problem == "第3行：流水号重复"
+    assert await running.rows("SELECT FROM enrollment.statement_line") == []
     begun = (await operator.call(start)).statement
     assert (begun.state, begun.last_line) == (st.STATEMENT_STATE_RECEIVING, 0)
     good = [line for line in lines if line.line not in (3, 5)]

@@ -13,7 +13,7 @@ _ORDERS = """
 INSERT INTO enrollment.enrollment_order
     (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
     held_until, created_at)
-SELECT lpad(to_hex(n), 32, '0')::uuid, '22.1', lpad(to_hex(n), 32, 'a')::uuid,
+SELECT lpad(to_hex(n), 32, '0')::uuid, '22.1', lpad(to_hex(n), 32, '0')::uuid,
     (510100 + n % 183)::text, '{1}', '{00001}', 'confirmed', $3, $2, $2
 FROM generate_series(1, $1::integer) AS n
 """
@@ -31,6 +31,21 @@ SELECT 'P' || md5(n::text), lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, 
     $2::timestamptz + n * $3::interval, 'applied'
 FROM generate_series(1, $1::integer) AS n
 """
+# What confirmed orders have besides.
+_SEATS = (
+    """INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
+    SELECT session_code, candidate_id, county_code FROM enrollment.enrollment_order""",
+    """INSERT INTO enrollment.sitting
+        (session_code, candidate_id, slot, order_id, course_code, county_code)
+    SELECT session_code, candidate_id, slots[1], order_id, course_codes[1], county_code
+    FROM enrollment.enrollment_order""",
+    """INSERT INTO enrollment.order_event (order_id, to_state, action, actor, at)
+    SELECT order_id, state, 'pay', 'payment-platform', created_at
+    FROM enrollment.enrollment_order""",
+    """INSERT INTO enrollment.seat_ledger (session_code, county_code, slot, capacity, confirmed)
+    SELECT session_code, county_code, slot, 2 * count(*), count(*)
+    FROM enrollment.sitting GROUP BY session_code, county_code, slot""",
+)
 _STATEMENT = """
 INSERT INTO enrollment.statement
     (statement_date, import_id, source, source_name, state, started_by, started_at,
@@ -57,6 +72,13 @@ async def insert_payments(
     await connection.execute(_PAYMENT_ORDERS)
     await connection.execute(_PAYMENTS, count, begins_at, apart, FEE_FEN)
     await connection.execute("ANALYZE enrollment.payment, enrollment.enrollment_order")
+
+
+async def insert_seats(connection: asyncpg.Connection) -> None:
+    """A seat for every order."""
+    for statement in _SEATS:
+        await connection.execute(statement)
+    await connection.execute("VACUUM ANALYZE")
 
 
 async def insert_statement(connection: asyncpg.Connection, day: datetime) -> UUID:

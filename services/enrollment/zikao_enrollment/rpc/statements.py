@@ -108,6 +108,7 @@ class StatementRpc(pb_grpc.StatementServiceServicer):
         after, problems = await self._parts.db.run(
             lambda tx: receive_lines(StatementStore(tx), day, import_id, lines)
         )
+        await self._parts.statements.clear_refused(after)
         return pb.ImportStatementResponse(
             statement=_to_pb(after), problems=map(problem_to_pb, problems)
         )

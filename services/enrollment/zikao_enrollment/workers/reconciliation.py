@@ -121,23 +121,24 @@ class ReconciliationWorker:
             return new
 
     async def _receive(self, statement: Statement) -> None:
-        day, import_id = self._desk.day(statement.statement_date), statement.import_id
+        day, after = self._desk.day(statement.statement_date), statement
         try:
             pages = self._platform.statement(day.on, statement.last_line)
             async with aclosing(pages):
                 async for page in pages:
-                    after = await self._take(day, import_id, page)
+                    after = await self._take(day, statement.import_id, page)
                     if after.state is StatementState.REFUSED:
-                        log.error("statement refused", date=str(day.on), problem=after.problem)
                         break
         except StatementBroken as broken:
             problem = str(broken)
-            log.exception("the payment platform's statement breaks its contract", problem=problem)
-            await self._db.run(
-                lambda tx: refuse_statement(StatementStore(tx), day, import_id, problem)
+            after = await self._db.run(
+                lambda tx: refuse_statement(StatementStore(tx), day, statement.import_id, problem)
             )
         except DomainError as error:
             log.warning("no statement yet", date=str(day.on), reason=error.reason)
+        if after.state is StatementState.REFUSED:
+            log.error("statement refused", date=str(day.on), problem=after.problem)
+            await self._desk.clear_refused(after)
 
     async def _take(
         self, day: Day, import_id: UUID, page: Sequence[StatementLine] | Totals

@@ -83,7 +83,7 @@ WHERE (
         OR (payment.received_at >= $1 AND payment.received_at < $2 AND payment.paid_at < $1)
     )
     AND NOT EXISTS (
-        SELECT FROM enrollment.statement_line AS line
+        SELECT FROM enrollment.stated_money AS line
         WHERE line.subject_id = payment.payment_id AND line.money = 'payment'
     )
 ON CONFLICT (subject_id, money) DO NOTHING;
@@ -102,7 +102,7 @@ LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = payment.paymen
 WHERE refund.refunded_at >= $1
     AND refund.refunded_at < $2
     AND NOT EXISTS (
-        SELECT FROM enrollment.statement_line AS line
+        SELECT FROM enrollment.stated_money AS line
         WHERE line.subject_id = refund.refund_id::text AND line.money = 'refund'
     )
 ON CONFLICT (subject_id, money) DO NOTHING;
@@ -115,13 +115,11 @@ WITH moved AS (
     SELECT line.money, line.amount_fen AS there_fen, payment.amount_fen AS here_fen,
         payment.disposition, refund.refunded_at,
         coalesce(payment.payment_order_id, line.order_id) AS order_id
-    FROM enrollment.statement
-    JOIN enrollment.statement_line AS line
-        ON line.statement_date = statement.statement_date AND line.import_id = statement.import_id
+    FROM enrollment.stated_money AS line
     LEFT JOIN enrollment.payment
         ON line.money = 'payment' AND payment.payment_id = line.subject_id
     LEFT JOIN enrollment.refund ON refund.payment_id = payment.payment_id
-    WHERE statement.statement_date = $1
+    WHERE line.statement_date = $1
     UNION ALL
     SELECT 'payment', NULL, payment.amount_fen, payment.disposition, refund.refunded_at,
         payment.payment_order_id
@@ -130,7 +128,7 @@ WITH moved AS (
     WHERE payment.paid_at >= $2
         AND payment.paid_at < $3
         AND NOT EXISTS (
-            SELECT FROM enrollment.statement_line AS line
+            SELECT FROM enrollment.stated_money AS line
             WHERE line.subject_id = payment.payment_id AND line.money = 'payment'
         )
 ), summed AS (
@@ -177,9 +175,7 @@ SELECT line.money, line.subject_id, line.payment_id, line.order_id, line.payment
     line.moved_at, line.amount_fen AS there_fen,
     CASE line.money WHEN 'payment' THEN payment.amount_fen ELSE refund.amount_fen END AS here_fen,
     coalesce(paid_order.county_code, '') AS county_code
-FROM enrollment.statement
-JOIN enrollment.statement_line AS line
-    ON line.statement_date = statement.statement_date AND line.import_id = statement.import_id
+FROM enrollment.stated_money AS line
 LEFT JOIN enrollment.payment ON payment.payment_id = line.payment_id
 LEFT JOIN enrollment.refund
     ON line.money = 'refund'
@@ -187,7 +183,7 @@ LEFT JOIN enrollment.refund
     AND refund.refund_id::text = line.subject_id
 LEFT JOIN enrollment.paid_order
     ON paid_order.platform_order_id = coalesce(payment.payment_order_id, line.order_id)
-WHERE statement.statement_date = $1
+WHERE line.statement_date = $1
     AND line.line > $2
     AND line.line <= $3
     AND (
@@ -215,7 +211,7 @@ FROM (
 ) AS unlisted
 LEFT JOIN enrollment.paid_order ON paid_order.platform_order_id = unlisted.order_id
 WHERE NOT EXISTS (
-        SELECT FROM enrollment.statement_line AS line
+        SELECT FROM enrollment.stated_money AS line
         WHERE line.subject_id = unlisted.subject_id AND line.money = unlisted.money
     )
     AND (

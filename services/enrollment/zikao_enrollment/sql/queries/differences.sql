@@ -60,7 +60,7 @@ SET state = 'resolved', decided_by = $2, decided_at = $3,
         WHEN difference.money = 'payment' AND payment.disposition = 'refund' THEN 'refunded'
         ELSE 'settled'
     END
-FROM enrollment.statement_line AS line, enrollment.payment
+FROM enrollment.stated_money AS line, enrollment.payment
 LEFT JOIN enrollment.refund ON refund.payment_id = payment.payment_id
 WHERE difference.difference_id = ANY ($1::uuid[])
     AND difference.state = 'open'
