@@ -23,6 +23,7 @@ from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao.enrollment.v1 import statistics_service_pb2_grpc as statistics_grpc
 from zikao_client import CallFailed
 from zikao_kit.config import CertFiles
+from zikao_kit.error_table import reason_of
 from zikao_kit.errors import NOT_NOW
 
 from zikao_ctl.installation import open_operator_channel
@@ -107,7 +108,9 @@ class RosterExport:
                 except grpc.aio.AioRpcError as error:
                     failed = CallFailed(error)
                     waited = time.monotonic() - self._moved_at
-                    if failed.reason not in NOT_NOW or waited > PATIENCE_SECONDS:
+                    # Without a reason it is the transport's.
+                    passes = failed.reason in NOT_NOW or reason_of(error) is None
+                    if not passes or waited > PATIENCE_SECONDS:
                         raise ExportFailed(str(failed)) from error
                 else:
                     self._file.finish()
