@@ -42,6 +42,9 @@ from zikao_kit.tls import server_credentials
 from zikao_kit.tokens import TokenVerifier
 
 MIN_CLIENT_PING_SECONDS = 10
+# Above 1000 calls that have come at once gRPC cancels some by itself, and callers do not try again
+# what was cancelled. Below this we say what is too many.
+MAX_PENDING_CALLS = 20_000
 
 log = structlog.get_logger()
 OpenServices = Callable[[], AbstractAsyncContextManager[Sequence["ServiceDefinition"]]]
@@ -246,6 +249,8 @@ def _options(config: ServerConfig) -> list[tuple[str, Any]]:
         # Subscriptions end with their connection too, and begin again where they were.
         ("grpc.max_connection_age_grace_ms", round(config.max_stream_seconds * 1000)),
         ("grpc.max_concurrent_streams", config.max_calls_per_connection),
+        ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
         ("grpc.so_reuseport", int(config.reuse_port)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),

@@ -6,7 +6,7 @@ import signal
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,17 @@ async def test_subscriptions_are_bounded_apart(tmp_path: Path) -> None:
         first.cancel()
         await until(lambda: "Subscribe ended" in probe.servicer.entered)
         assert (await stub.Subscribe(probe_pb2.SubscribeRequest()).read()).number == 0
+
+
+async def test_a_crowd_is_answered_and_not_cancelled(tmp_path: Path) -> None:
+    """However many come at once, who is too many is told so: nobody repeats what was cancelled."""
+    async with running_probe(tmp_path, max_queue_depth=10) as probe, AsyncExitStack() as stack:
+        stubs = [await stack.enter_async_context(probe.stub()) for _ in range(4)]
+        calls = [stub.Open(OPEN, timeout=30) for stub in stubs for _ in range(500)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    errors = [each for each in answers if isinstance(each, grpc.aio.AioRpcError)]
+    assert {reason_of(error) for error in errors} <= {"OVERLOADED"}
+    assert len(errors) < len(answers)
 
 
 async def test_too_many_calls_are_told_when_to_come_again(tmp_path: Path) -> None:
