@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-import \
-  bench-reconciliation bench-logins bench-timing lint format protos lock clean
+.PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing lint format protos \
+  lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +33,12 @@ bench-enrollment: setup ## what a submission costs, as ratios to an empty call a
 
 bench-reconciliation: setup ## a day of 1,000,000 payments, one fen and one seat too many
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_reconciliation.py
+
+bench-audit: setup ## the auditor over a million orders, and submissions beside it
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_audit.py
+
+bench-availability: setup ## 2,000 streams of remaining seats from one process
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_availability.py
 
 bench-import: setup ## 100,000 older candidates from a file, with and without photos
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_import.py

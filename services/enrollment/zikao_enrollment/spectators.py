@@ -69,10 +69,13 @@ class Spectators:
             async with asyncio.timeout(self._max_silence_seconds):
                 self._board = await self._boards.newer(self._board)
         except TimeoutError:
-            await _tell(list(self._views.values()), end=True)
+            for view in [*self._views.values()]:
+                await view.tell(end=True)
         else:
             now = time.monotonic()
-            await _tell([view for view in self._views.values() if view.show(self._board, now)])
+            for view in [*self._views.values()]:
+                if view.show(self._board, now):
+                    await view.tell()
         return True
 
     def _view(self, session_code: str, county_prefix: str) -> _View:
@@ -120,25 +123,20 @@ class _View:
         self._waiting.append(waiting)
         await waiting
 
-    def take_waiting(self) -> list[asyncio.Future[None]]:
-        """Those who wait; from now on they are the caller's."""
+    async def tell(self, *, end: bool = False) -> None:
+        """Wake those who wait, or end their streams."""
         waiting, self._waiting = self._waiting, []
-        return waiting
+        for begin in range(0, len(waiting), TOLD_AT_ONCE):
+            for each in waiting[begin : begin + TOLD_AT_ONCE]:
+                if each.done():  # its caller has gone
+                    continue
+                if end:
+                    each.set_exception(DomainError(UNAVAILABLE))
+                else:
+                    each.set_result(None)
+            await asyncio.sleep(0)
 
     def _message(self, rows: Sequence[SeatRow], *, full: bool) -> pb.WatchAvailabilityResponse:
         board = self._board
         next_release_at = board.next_release_at.get(self._of[0])
         return serialized(availability_change_to_pb(rows, board.as_of, next_release_at, full=full))
-
-
-async def _tell(views: Sequence[_View], *, end: bool = False) -> None:
-    waiting = [each for view in views for each in view.take_waiting()]
-    for begin in range(0, len(waiting), TOLD_AT_ONCE):
-        for each in waiting[begin : begin + TOLD_AT_ONCE]:
-            if each.done():  # its caller has gone
-                continue
-            if end:
-                each.set_exception(DomainError(UNAVAILABLE))
-            else:
-                each.set_result(None)
-        await asyncio.sleep(0)

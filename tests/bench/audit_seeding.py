@@ -1,0 +1,90 @@
+"""A session after its rush: orders by the hundred thousand, paid, written by SQL alone."""
+
+from __future__ import annotations
+
+import asyncpg
+
+_COUNTIES = 183
+# Order n is of candidate n; every 50th was released, every 200th is held. 2 to 4 courses each, in
+# slots 1, 2 …; a few counties have most of them.
+_ORDERS = """
+INSERT INTO enrollment.enrollment_order
+    (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
+    held_until, payment_code, created_at)
+SELECT md5('order' || n)::uuid, '22.1', md5('candidate' || n)::uuid,
+    (510100 + floor(183 * power((n::bigint * 7919 % 1000003) / 1000003.0, 3)))::integer::text,
+    (ARRAY[1, 2, 3, 4])[: 2 + n % 3], (ARRAY['00001', '00003', '00005', '00007'])[: 2 + n % 3],
+    CASE WHEN n % 50 = 0 THEN 'released' WHEN n % 200 = 1 THEN 'held' ELSE 'confirmed' END,
+    3500 * (2 + n % 3), now() + interval '1 hour', lpad(n::text, 20, '0'),
+    now() - interval '1 hour'
+FROM generate_series(1, {orders}) AS n
+"""
+_REST = (
+    """
+INSERT INTO enrollment.enrollment
+SELECT session_code, candidate_id, county_code
+FROM enrollment.enrollment_order WHERE state <> 'released'
+""",
+    """
+INSERT INTO enrollment.sitting
+SELECT session_code, candidate_id, course.slot, order_id, course.code, county_code
+FROM enrollment.enrollment_order
+CROSS JOIN unnest(slots, course_codes) AS course (slot, code)
+WHERE state <> 'released'
+""",
+    """
+INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
+SELECT order_id, move.from_state, coalesce(move.to_state, state), 'seeded', 'seed', created_at
+FROM enrollment.enrollment_order
+CROSS JOIN (VALUES (1, NULL, 'held'), (2, 'held', 'paying'), (3, 'paying', NULL))
+    AS move (number, from_state, to_state)
+WHERE state <> 'held' OR move.number = 1
+ORDER BY move.number
+""",
+    """
+INSERT INTO enrollment.payment
+SELECT payment_code, order_id, fee_fen, created_at, created_at, 'applied', NULL
+FROM enrollment.enrollment_order WHERE state = 'confirmed'
+""",
+    """
+WITH late AS (
+    INSERT INTO enrollment.payment
+    SELECT payment_code, order_id, fee_fen, created_at, created_at, 'refund', 'late'
+    FROM enrollment.enrollment_order WHERE state = 'released'
+    RETURNING payment_id, amount_fen, received_at
+)
+INSERT INTO enrollment.refund
+SELECT gen_random_uuid(), payment_id, amount_fen, received_at, received_at, 1, received_at
+FROM late
+""",
+    # An EnrollmentEvent as protobuf writes it.
+    r"""
+INSERT INTO enrollment.outbox (event_key, payload)
+SELECT concat('22.1:', candidate_id), '\x1204'::bytea || '22.1'::bytea || '\x1a24'::bytea
+    || candidate_id::text::bytea || '\x2206'::bytea || county_code::bytea
+    || string_agg('\x2a090a05'::bytea || course_code::bytea || '\x10'::bytea
+        || set_byte('\x00', 0, slot), ''::bytea ORDER BY slot)
+FROM enrollment.sitting
+JOIN enrollment.enrollment_order USING (order_id, session_code, candidate_id, county_code)
+WHERE state = 'confirmed'
+GROUP BY candidate_id, county_code
+""",
+    """
+INSERT INTO enrollment.seat_ledger (session_code, county_code, slot, capacity, held, confirmed)
+SELECT '22.1', county_code, slot, 1000000, count(*) FILTER (WHERE state = 'held'),
+    count(*) FILTER (WHERE state = 'confirmed')
+FROM enrollment.sitting
+JOIN enrollment.enrollment_order USING (order_id, session_code, candidate_id, county_code)
+GROUP BY county_code, slot
+ON CONFLICT (session_code, county_code, slot)
+    DO UPDATE SET held = excluded.held, confirmed = excluded.confirmed
+""",
+    "VACUUM ANALYZE",
+)
+
+
+async def seed_orders(connection: asyncpg.Connection[asyncpg.Record], orders: int) -> None:
+    """Fill the tables of an applied session 22.1; nothing is violated."""
+    await connection.execute(_ORDERS.format(orders=orders))
+    for statement in _REST:
+        await connection.execute(statement)

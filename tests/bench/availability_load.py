@@ -1,0 +1,56 @@
+"""The streams of bench_availability, a process of its own.
+
+Says on stdout how many messages have come, once all streams have begun and for each line on stdin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import grpc
+from bench.enrollment_seeding import SESSION_CODE
+from support.bench import CHANNEL
+from support.service import Caller
+from zikao.enrollment.v1 import availability_service_pb2 as availability
+from zikao_kit.tls import DevelopmentCa, channel_credentials
+
+STREAMS_A_CONNECTION = 500
+
+
+class Watchers:
+    """Streams of the whole province."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.begun = asyncio.Semaphore(0)
+
+    async def watch(self, portal: Caller) -> None:
+        """Keep looking."""
+        call = portal.start(availability.WatchAvailabilityRequest(session_code=SESSION_CODE))
+        await call.read()
+        self.begun.release()
+        while await call.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]
+            self.messages += 1
+
+
+async def main(certs: Path, port: int, streams: int) -> None:
+    """Look until killed."""
+    credentials = channel_credentials(DevelopmentCa(certs).issue("portal"))
+    watchers = Watchers()
+    async with asyncio.TaskGroup() as group:
+        for number in range(streams):
+            if number % STREAMS_A_CONNECTION == 0:
+                channel = grpc.aio.secure_channel(f"localhost:{port}", credentials, CHANNEL)
+            group.create_task(watchers.watch(Caller(channel)))
+        for _ in range(streams):
+            await watchers.begun.acquire()
+        while True:
+            sys.stdout.write(f"{watchers.messages}\n")
+            sys.stdout.flush()
+            await asyncio.to_thread(sys.stdin.readline)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

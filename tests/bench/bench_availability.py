@@ -1,0 +1,148 @@
+"""What it costs a process to show seats to many who keep looking.
+
+A process of enrollment with all its work, and streams of the whole province to another process.
+Every seat count changes between two readings of the board, or none does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import grpc
+from bench.enrollment_seeding import SESSION_CODE, prepare
+from support.bench import CHANNEL, Rate, migrated, own_postgres, report, service_process
+from support.cpu import cpu_seconds
+from support.service import Caller
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_kit.tls import DevelopmentCa, channel_credentials
+
+STREAMS = 2000
+SECONDS = 10.0
+PROBES_PER_SECOND = 20
+AWAY = {"target": "127.0.0.1:1", "server_name": "away"}
+CHANGE = "UPDATE enrollment.seat_ledger SET capacity = capacity + 1"
+
+
+async def bench(folder: Path, streams: int) -> None:
+    """Measure and report."""
+    with own_postgres(folder) as admin_dsn:
+        dsn = await migrated(admin_dsn, "enrollment")
+        await prepare(dsn, 1)
+        settings = {"registration": AWAY, "platform": AWAY, "log": {"level": "error"}}
+        async with (
+            service_process(folder, dsn, "enrollment", settings) as (service, ca),
+            _portal(ca, service.port) as portal,
+        ):
+            stage = Stage(service.process_id, portal)
+            measured = {"nobody looks": await stage.measure()}
+            async with _watching(folder / "certs", service.port, streams) as stage.watching:
+                measured["quiet"] = await stage.measure()
+                async with _changing(dsn):
+                    measured["all changes"] = await stage.measure()
+    _report(streams, measured)
+
+
+@dataclass
+class Stage:
+    """The process that serves, somebody who makes other calls, and the process that looks."""
+
+    process_id: int
+    portal: Caller
+    watching: Process | None = None
+
+    async def measure(self) -> dict[str, float]:
+        """CPU of the process, messages, and how long other calls take meanwhile."""
+        cpu, messages, times = cpu_seconds(self.process_id), await self._messages(), []
+        began = time.perf_counter()
+        while (passed := time.perf_counter() - began) < SECONDS:
+            asked = time.perf_counter()
+            await self.portal.call(enrollment.GetTimetableRequest(session_code=SESSION_CODE))
+            times.append(time.perf_counter() - asked)
+            await asyncio.sleep(1 / PROBES_PER_SECOND)
+        times.sort()
+        return {
+            "cpu_share": (cpu_seconds(self.process_id) - cpu) / passed,
+            "messages_per_second": (await self._messages() - messages) / passed,
+            "call_p50_ms": times[len(times) // 2] * 1000,
+            "call_p99_ms": times[int(len(times) * 0.99)] * 1000,
+        }
+
+    async def _messages(self) -> int:
+        if self.watching is None:
+            return 0
+        assert self.watching.stdin is not None
+        assert self.watching.stdout is not None
+        self.watching.stdin.write(b"\n")
+        return int(await self.watching.stdout.readline())
+
+
+@asynccontextmanager
+async def _portal(ca: DevelopmentCa, port: int) -> AsyncIterator[Caller]:
+    credentials = channel_credentials(ca.issue("portal"))
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, CHANNEL) as channel:
+        yield Caller(channel)
+
+
+@asynccontextmanager
+async def _watching(certs: Path, port: int, streams: int) -> AsyncIterator[Process]:
+    """Keep so many streams open while the block runs; it begins when each has its table."""
+    load = Path(__file__).with_name("availability_load.py")
+    command = (sys.executable, str(load), str(certs), str(port), str(streams))
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert process.stdout is not None
+    try:
+        await process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def _changing(dsn: str) -> AsyncIterator[None]:
+    async def change() -> None:
+        connection = await asyncpg.connect(dsn)
+        while True:
+            await connection.execute(CHANGE)
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(change())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _report(streams: int, measured: dict[str, dict[str, float]]) -> None:
+    rates = {
+        name: Rate(round(each["messages_per_second"] * SECONDS), SECONDS)
+        for name, each in measured.items()
+    }
+    idle = measured["nobody looks"]["cpu_share"]
+    busy = measured["all changes"]
+    microseconds = (busy["cpu_share"] - idle) / busy["messages_per_second"] * 1e6
+    report(
+        "availability",
+        rates,
+        {name: each["cpu_share"] for name, each in measured.items()},
+        streams=streams,
+        cpu_us_a_message=round(microseconds, 1),
+        measured={
+            name: {key: round(value, 3) for key, value in each.items()}
+            for name, each in measured.items()
+        },
+    )
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory(prefix="zikao-bench-") as directory:
+        wanted = int(sys.argv[1]) if len(sys.argv) > 1 else STREAMS
+        asyncio.run(bench(Path(directory), wanted))
