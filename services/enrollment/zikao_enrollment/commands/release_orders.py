@@ -8,7 +8,7 @@ from uuid import UUID
 from zikao_enrollment.commands.expire_orders import EXPIRY
 from zikao_enrollment.commands.store_moves import store_moves
 from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, next_state
-from zikao_enrollment.domain.orders import Move, Order, ledger_changes
+from zikao_enrollment.domain.orders import Move, Order
 from zikao_enrollment.store import Store
 
 
@@ -29,8 +29,7 @@ async def release_orders(store: Store, order_ids: Iterable[UUID], now: datetime)
     await store.candidates.lock({move.after.candidate_id for move in moves})
     for session_code in sorted({move.after.session_code for move in moves}):
         theirs = [move for move in moves if move.after.session_code == session_code]
-        await store.seats.lock(session_code, ledger_changes(theirs))
-        await store_moves(store, session_code, theirs, now)
+        await store_moves(store, session_code, theirs, now, ledger_is_locked=False)
 
 
 def _released(order: Order) -> Move:

@@ -10,11 +10,17 @@ from zikao_enrollment.store import Store
 
 
 async def store_moves(
-    store: Store, session_code: str, moves: Sequence[Move], now: datetime
+    store: Store,
+    session_code: str,
+    moves: Sequence[Move],
+    now: datetime,
+    *,
+    ledger_is_locked: bool = True,
 ) -> None:
     """Store moves of orders of one session, in the order in which they were made.
 
-    The caller has locked the orders, their candidates, then the ledger rows whose counts change.
+    The caller has locked the orders, their candidates, then the ledger rows whose counts change;
+    or, if those decide nothing, leaves them to be locked here, last: everybody wants them.
     """
     before: dict[UUID, Order | None] = {}
     after: dict[UUID, Order] = {}
@@ -26,10 +32,12 @@ async def store_moves(
         await _seat(store, session_code, before, known)
     if new := [order for order_id, order in after.items() if before[order_id] is None]:
         await store.orders.insert_held(new, OrderAction.SUBMIT)
-    if changes := ledger_changes(moves):
-        await store.seats.change(session_code, changes)
     if later := [move.event for move in moves if move.before is not None]:
         await store.orders.insert_events(later, now)
+    if changes := ledger_changes(moves):
+        if not ledger_is_locked:
+            await store.seats.lock(session_code, changes)
+        await store.seats.change(session_code, changes)
 
 
 async def _seat(
