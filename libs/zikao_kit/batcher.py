@@ -4,13 +4,16 @@ No artificial wait: with nothing in flight a single submission is a batch of its
 rush a batch is what came during the last commit (DESIGN section 4).
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
+from weakref import WeakSet
 
 from prometheus_client import Gauge, Histogram
 
@@ -31,9 +34,12 @@ class BatchMetrics:
 
     def __init__(self, service: str, entries: str) -> None:
         """`entries` is what is batched, in the plural: `submissions`."""
-        self.waiting = Gauge(
+        self.batchers: WeakSet[Batcher[Any]] = WeakSet()
+        waiting = Gauge(
             f"zikao_{service}_waiting_{entries}", f"{entries.capitalize()} that wait for a batch"
         )
+        # Asked for when somebody looks: counted at each entry it would cost more than the entry.
+        waiting.set_function(lambda: sum(batcher.waiting for batcher in self.batchers))
         self.size = Histogram(
             f"zikao_{service}_batch_size",
             f"{entries.capitalize()} decided in one transaction",
@@ -108,6 +114,12 @@ class Batcher(Generic[T]):
         self._queue: deque[_Waiting[T]] = deque()
         self._by_id: dict[tuple[str, UUID], _Waiting[T]] = {}
         self._flights: set[asyncio.Task[None]] = set()
+        metrics.batchers.add(self)
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for a batch."""
+        return len(self._queue)
 
     async def submit(self, key: RequestKey, entry: T) -> bytes:
         """Wait for the answer to an entry; raises the DomainError that is its answer.
@@ -129,7 +141,6 @@ class Batcher(Generic[T]):
             waiting = _Waiting(key, entry)
             self._by_id[key.actor, key.request_id] = waiting
             self._queue.append(waiting)
-            self._metrics.waiting.inc()
             self._take_off()
         elif waiting.key != key:
             raise DomainError(REQUEST_ID_REUSED)
@@ -160,14 +171,12 @@ class Batcher(Generic[T]):
 
     def _next_batch(self) -> list[_Waiting[T]]:
         batch: list[_Waiting[T]] = []
-        waited = len(self._queue)
         while self._queue and len(batch) < self._max_batch:
             waiting = self._queue.popleft()
             if waiting.is_wanted():
                 batch.append(waiting)
             else:
                 self._forget(waiting)
-        self._metrics.waiting.dec(waited - len(self._queue))
         return batch
 
     async def _answer(self, batch: Sequence[_Waiting[T]]) -> None:

@@ -38,7 +38,7 @@ def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order
         session_code=order.session_code,
         candidate_id=str(order.candidate_id),
         county_code=order.county_code,
-        courses=courses_to_pb(order.courses),
+        courses=_courses_to_pb(order.courses),
         state=_ORDER_STATES[order.state],
         fee_fen=order.fee_fen,
         held_until=_deadline(order.held_until) if order.is_holding else None,
@@ -53,6 +53,10 @@ def courses_to_pb(courses: Iterable[OrderCourse]) -> list[types_pb2.OrderCourse]
         types_pb2.OrderCourse(course_code=course.course_code, slot=course.slot)
         for course in courses
     ]
+
+
+# A rush takes the same few courses; messages are copied into those that hold them.
+_courses_to_pb = lru_cache(maxsize=1024)(courses_to_pb)
 
 
 def payment_from_pb(message: platform_pb2.Payment) -> Payment:

@@ -182,7 +182,8 @@ def full_slots(
     slots: Iterable[int], county_code: str, free: Mapping[SeatKey, int]
 ) -> tuple[int, ...]:
     """Those of `slots` in which the county has no seat, in order."""
-    return tuple(slot for slot in sorted(slots) if free.get(SeatKey(county_code, slot), 0) < 1)
+    full = [slot for slot in slots if free.get(SeatKey(county_code, slot), 0) < 1]
+    return tuple(sorted(full))
 
 
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:

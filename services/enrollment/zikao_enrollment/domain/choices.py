@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 
 COURSES_FIELD = "choice.course_codes"
 COUNTIES_FIELD = "choice.county_codes"
+MAX_SOUND_CHOICES = 10_000
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Courses, and counties in the candidate's order."""
 
     course_codes: tuple[str, ...]
@@ -68,7 +68,33 @@ def without_closed(session: Session, choice: Choice) -> Choice:
         for code in choice.county_codes
         if closing_error(session.closings, code, choice.course_codes) is None
     )
-    return replace(choice, county_codes=left) if left else choice
+    return choice._replace(county_codes=left) if left else choice
+
+
+class SoundChoice(NamedTuple):
+    """A choice in which nothing is wrong but perhaps the seats, and the slots of its courses."""
+
+    choice: Choice
+    slots: frozenset[int]
+
+
+def sound_choice(session: Session, track: Track, choice: Choice) -> SoundChoice:
+    """The choice without closed counties; raises DomainError: the first of its problems.
+
+    What was found sound is kept with the session, for all who want the same.
+    """
+    known = session.sound_choices
+    found = known.get((track, choice))
+    if isinstance(found, SoundChoice):
+        return found
+    left = without_closed(session, choice)
+    if problems := choice_problems(session, track, left):
+        raise problems[0].error
+    slots = frozenset(session.course_by_code[code].slot for code in left.course_codes)
+    if len(known) >= MAX_SOUND_CHOICES:
+        known.clear()
+    sound = known[track, choice] = SoundChoice(left, slots)
+    return sound
 
 
 def window_error(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -48,8 +49,7 @@ class NotYetKnown(DomainError):  # noqa: N818 - it is what is said
         super().__init__("NOT_ELIGIBLE", standing="unknown", detail="尚未取得准考证号")
 
 
-@dataclass(frozen=True)
-class OrderCourse:
+class OrderCourse(NamedTuple):
     """One course of an order with its slot."""
 
     course_code: str
@@ -160,5 +160,10 @@ def ledger_changes(moves: Iterable[Move]) -> dict[SeatKey, SeatChange]:
 
 def courses_in(session: Session, course_codes: Sequence[str]) -> tuple[OrderCourse, ...]:
     """The courses with their slots, in the order of slots; every code must be the session's."""
-    courses = (OrderCourse(code, session.course_by_code[code].slot) for code in course_codes)
-    return tuple(sorted(courses, key=lambda course: course.slot))
+    courses = [OrderCourse(code, session.course_by_code[code].slot) for code in course_codes]
+    if len(courses) > 1:
+        courses.sort(key=_slot_of)
+    return tuple(courses)
+
+
+_slot_of = attrgetter("slot")

@@ -108,6 +108,11 @@ class Session:
         return {county.code: county for county in self.counties}
 
     @cached_property
+    def sound_choices(self) -> dict[object, object]:
+        """Choices in which nothing was found wrong: a rush wants the same few (`choices`)."""
+        return {}
+
+    @cached_property
     def rules(self) -> Rules:
         """What one candidate may have."""
         return Rules(self.max_courses, self.policies.single_submission)

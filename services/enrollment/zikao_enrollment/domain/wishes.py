@@ -10,7 +10,7 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 
 from zikao_enrollment.domain.allocation import Claim
-from zikao_enrollment.domain.choices import Choice, choice_problems, window_error, without_closed
+from zikao_enrollment.domain.choices import Choice, SoundChoice, sound_choice, window_error
 from zikao_enrollment.domain.order_states import (
     STATE_NAMES_ZH,
     OrderAction,
@@ -64,10 +64,9 @@ def claim_of(
         return _cancelling(wish, order)
     if isinstance(wish, Change):
         require_changeable(order, now)
-    choice = require_choice(session, candidate, wish.choice, now)
-    slots = frozenset(session.course_by_code[code].slot for code in choice.course_codes)
+    sound = require_choice(session, candidate, wish.choice, now)
     holding = order.holding if order else None
-    return Claim(str(wish.candidate_id), slots, choice.county_codes, holding)
+    return Claim(str(wish.candidate_id), sound.slots, sound.choice.county_codes, holding)
 
 
 def granted(
@@ -94,7 +93,7 @@ def granted(
 
 def require_choice(
     session: Session, candidate: Candidate | None, choice: Choice | None, now: datetime
-) -> Choice:
+) -> SoundChoice:
     """The choice, if the candidate may have it now whatever is free; raises the first problem.
 
     Counties that offices have closed for it are left out: those that are liked less count.
@@ -106,10 +105,7 @@ def require_choice(
         raise closed
     if choice is None:
         raise DomainError("PLAN_MISSING")
-    choice = without_closed(session, choice)
-    if problems := choice_problems(session, candidate.track, choice):
-        raise problems[0].error
-    return choice
+    return sound_choice(session, candidate.track, choice)
 
 
 def require_changeable(order: Order | None, now: datetime) -> None:

@@ -81,9 +81,10 @@ class Exchange:
         reading.add_done_callback(lambda _: self._news.set())
         try:
             while items := await self._next_answered(reading):
-                yield portal_service_pb2.SubmitEnrollmentsResponse(
-                    results=[self._result(item) for item in items]
-                )
+                answer = portal_service_pb2.SubmitEnrollmentsResponse()
+                for item in items:
+                    self._fill(answer.results.add(request_id=item.request_id), item)
+                yield answer
                 self._under_way -= len(items)
                 self._room.set()
             await reading
@@ -153,8 +154,7 @@ class Exchange:
         except Exception as refusal:
             item.take(refusal)
 
-    def _result(self, item: _Item) -> portal_service_pb2.SubmissionResult:
-        result = portal_service_pb2.SubmissionResult(request_id=item.request_id)
+    def _fill(self, result: portal_service_pb2.SubmissionResult, item: _Item) -> None:
         answer = item.answer
         if not isinstance(answer, bytes):
             result.error.CopyFrom(self._error(answer))
@@ -162,7 +162,6 @@ class Exchange:
             result.plan.MergeFromString(answer)
         else:
             result.enrollment.MergeFromString(answer)
-        return result
 
     def _error(self, error: Exception) -> portal_service_pb2.SubmissionError:
         if not isinstance(error, DomainError) or error.reason not in self._errors:
