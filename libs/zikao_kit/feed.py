@@ -21,7 +21,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from zikao_kit.db import Database, Record, Transaction
@@ -31,6 +31,10 @@ from zikao_kit.queries import kit_queries
 PAGE_SIZE = 500
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
+# Who reads within this time gets every state that was the last one for a moment.
+KEEP_REPLACED = timedelta(days=30)
+COMPACTED_PER_ROUND = 5000
+COMPACT_PAUSE_SECONDS = 3600.0
 MAX_XID = 2**64
 MAX_POSITION = 2**63
 
@@ -89,6 +93,30 @@ class Outbox:
         """Append the states of many keys after one change, in one statement."""
         keys, payloads = list(events), list(events.values())
         await tx.using(self._queries).execute("append_events", keys, payloads)
+
+
+class Compacting:
+    """Background work: old states that a later one of their key replaces go, a few at a time.
+
+    The last state of each key stays for ever, so that a reader from any cursor, however old, comes
+    to the same end. A round is short: while it writes it holds the feed back.
+    """
+
+    def __init__(self, db: Database, schema: str, after: timedelta = KEEP_REPLACED) -> None:
+        self._db = db
+        self._queries = kit_queries(schema)
+        self._after = after
+        self._looked = Cursor()
+
+    async def work(self) -> bool:
+        """Do one round; True while there is more to look at."""
+        at = str(self._looked.xid), self._looked.position
+        async with self._db.transaction() as tx:
+            last = await tx.using(self._queries).fetchrow(
+                "compact_page", *at, self._after, COMPACTED_PER_ROUND
+            )
+        self._looked = Cursor(int(last["xid"]), last["position"]) if last else Cursor()
+        return last is not None
 
 
 async def read_feed(db: Database, schema: str, after: Cursor, limit: int) -> FeedPage:

@@ -43,6 +43,7 @@ from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import Clock, clock_of
 from zikao_kit.db import Database
+from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.migrate import open_database
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
@@ -218,6 +219,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("comparing", reconciliation.compare, config.poll_seconds),
         repeat("differences", reconciliation.settle, config.poll_seconds),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
+        repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]
 
 

@@ -46,6 +46,7 @@ from zikao.registration.v1 import work_list_service_pb2_grpc as work_list_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
+from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
@@ -165,6 +166,7 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
         repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),
         repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
         repeat("old answers", Forgetting(parts.db, SCHEMA).work, FORGET_PAUSE_SECONDS),
+        repeat("old events", Compacting(parts.db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]
 
 

@@ -34,3 +34,25 @@ LEFT JOIN (
     LIMIT $3
 ) AS page ON true
 ORDER BY page.place;
+
+-- The next $4 events after ($1, $2) that are older than $3 are looked at; of those that a later
+-- one of their key replaces go. Returns where the look ended, nothing after the last.
+-- name: compact_page
+WITH looked AS (
+    SELECT event.xid, event.position, event.event_key
+    FROM {schema}.outbox AS event
+    WHERE (event.xid, event.position) > ($1::text::xid8, $2)
+        AND event.created_at < clock_timestamp() - $3::interval
+    ORDER BY event.xid, event.position
+    LIMIT $4
+), gone AS (
+    DELETE FROM {schema}.outbox AS event
+    USING looked
+    WHERE event.xid = looked.xid
+        AND event.position = looked.position
+        AND EXISTS (
+            SELECT FROM {schema}.outbox AS newer
+            WHERE newer.event_key = looked.event_key AND newer.position > looked.position
+        )
+)
+SELECT xid::text AS xid, position FROM looked ORDER BY looked.xid DESC, position DESC LIMIT 1;
