@@ -29,7 +29,7 @@ from zikao_ctl.long_import import (
 )
 from zikao_ctl.statement_file import CheckedStatement, StatementFile
 
-LINES_PER_MESSAGE = 200
+LINES_PER_MESSAGE = 500
 COMPARING_SECONDS = 600.0
 _NAMESPACE = UUID("1f2f1d0e-6f43-5f0a-8a83-9d3f4b8f3c11")
 

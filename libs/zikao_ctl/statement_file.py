@@ -90,6 +90,7 @@ class StatementFile:
         for number, row in self._rows():
             try:
                 line = self._line(number, row)
+                _require_sendable(line)
             except BadLine as bad:
                 checked.problems[number] = [str(bad)]
                 continue
@@ -145,8 +146,6 @@ class StatementFile:
             line.refund.order_id = row["order_id"]
             line.refund.amount_fen = amount_fen
             line.refund.refunded_at.CopyFrom(moved_at)
-        if problems := problems_in(line):
-            raise BadLine("；".join(_said(each.field, each.description) for each in problems))
         return line
 
     def _time(self, text: str) -> datetime:
@@ -155,6 +154,11 @@ class StatementFile:
         except ValueError:
             raise BadLine("时间应形如2022-02-28 09:00:00") from None
         return at if at.tzinfo else at.replace(tzinfo=self._zone)
+
+
+def _require_sendable(line: pb.StatementLine) -> None:
+    if problems := problems_in(line):
+        raise BadLine("；".join(_said(each.field, each.description) for each in problems))
 
 
 def _said(name: str, description: str) -> str:

@@ -110,7 +110,7 @@ async def _seed(connection: asyncpg.Connection, payments: int) -> None:
     await connection.execute(
         "INSERT INTO enrollment.session VALUES ('22.1', 1, $1::text::jsonb, now())", body
     )
-    await insert_payments(connection, payments, MIDNIGHT, timedelta(days=1) / (payments + 1))
+    await insert_payments(connection, payments, MIDNIGHT, timedelta(days=1) // (payments + 1))
     await insert_seats(connection)
 
 

@@ -36,7 +36,7 @@ OF_MANY_PARTS = {
     "ApplySession": 4000,
     "SubmitEnrollments": 600,
     "ImportOlderCandidates": 5200,
-    "ImportStatement": 160,
+    "ImportStatement": 256,
     "ApproveRegistrations": 32,
     "ReleaseLeases": 32,
 }

@@ -16,6 +16,9 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 GRACE = timedelta(minutes=15)
 # Nobody asks the platform for older statements.
 MAX_DAYS_BACK = 92
+_YEARS = range(2000, 2200)
+# 10,000,000 yuan: nobody owes as much, and no sum of lines overflows.
+MOST_FEN = 1_000_000_000
 _DOES_NOT_ADD_UP = "对账单各行合计与所报笔数、金额不一致"
 
 
@@ -181,6 +184,8 @@ def problems_of_lines(
         subject = (line.subject_id, line.money)
         if not day.may_have(line.moved_at):
             problems.append(LineProblem(line.line, "时间不在对账单当日"))
+        if line.amount_fen > MOST_FEN:
+            problems.append(LineProblem(line.line, "金额过大"))
         if subject in seen:
             problems.append(LineProblem(line.line, "流水号重复"))
         elif subject in known:
@@ -197,11 +202,17 @@ def require_ascending(lines: Sequence[StatementLine]) -> None:
 
 
 def read_date(text: str, field: str) -> date:
-    """A date as contracts have it; raises DomainError INVALID_REQUEST for one that is none."""
+    """A date as contracts have it; raises DomainError INVALID_REQUEST for one that is none.
+
+    Or of another age: days at the end of the calendar have no day after them.
+    """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise DomainError(INVALID_REQUEST, fields=[FieldProblem(field, "日期不正确")]) from None
+        day = date.min
+    if day.year not in _YEARS:
+        raise DomainError(INVALID_REQUEST, fields=[FieldProblem(field, "日期不正确")])
+    return day
 
 
 def days_to_reconcile(

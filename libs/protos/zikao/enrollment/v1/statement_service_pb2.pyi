@@ -233,7 +233,7 @@ class ImportStatementRequest(_message.Message):
     """True: only say what is wrong with them."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_payment_platform_service_pb2.StatementLine]:
-        """1-200, ascending."""
+        """1-500, ascending."""
 
     def __init__(
         self,

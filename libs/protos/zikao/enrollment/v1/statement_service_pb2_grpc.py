@@ -79,7 +79,7 @@ class StatementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportStatement(self, request_iterator, context):
-        """Takes lines, up to 200 a message. Each message is one transaction and is answered by one
+        """Takes lines, up to 500 a message. Each message is one transaction and is answered by one
         message once it is committed. Lines up to the import's last one are passed over: a stream that
         was cut is sent again from anywhere. With the last line that its totals name the statement is
         complete and is compared; totals that its lines do not add up to refuse it.

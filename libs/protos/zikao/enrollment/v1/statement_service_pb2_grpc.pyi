@@ -50,7 +50,7 @@ class StatementServiceStub:
     same day.
     """
     ImportStatement: _grpc.StreamStreamMultiCallable[_statement_service_pb2.ImportStatementRequest, _statement_service_pb2.ImportStatementResponse]
-    """Takes lines, up to 200 a message. Each message is one transaction and is answered by one
+    """Takes lines, up to 500 a message. Each message is one transaction and is answered by one
     message once it is committed. Lines up to the import's last one are passed over: a stream that
     was cut is sent again from anywhere. With the last line that its totals name the statement is
     complete and is compared; totals that its lines do not add up to refuse it.
@@ -90,7 +90,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
     same day.
     """
     ImportStatement: _aio.StreamStreamMultiCallable[_statement_service_pb2.ImportStatementRequest, _statement_service_pb2.ImportStatementResponse]  # type: ignore[assignment]
-    """Takes lines, up to 200 a message. Each message is one transaction and is answered by one
+    """Takes lines, up to 500 a message. Each message is one transaction and is answered by one
     message once it is committed. Lines up to the import's last one are passed over: a stream that
     was cut is sent again from anywhere. With the last line that its totals name the statement is
     complete and is compared; totals that its lines do not add up to refuse it.
@@ -139,7 +139,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_statement_service_pb2.ImportStatementRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_statement_service_pb2.ImportStatementResponse], _abc.AsyncIterator[_statement_service_pb2.ImportStatementResponse]]:
-        """Takes lines, up to 200 a message. Each message is one transaction and is answered by one
+        """Takes lines, up to 500 a message. Each message is one transaction and is answered by one
         message once it is committed. Lines up to the import's last one are passed over: a stream that
         was cut is sent again from anywhere. With the last line that its totals name the statement is
         complete and is compared; totals that its lines do not add up to refuse it.
