@@ -29,7 +29,7 @@ from support.enrollment_sessions import CLOSES_AT, FEE_FEN, OPENS_AT, small_sess
 from support.service import Caller, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
-from zikao_enrollment.domain.timetable import Track, Window
+from zikao_enrollment.domain.timetable import Policies, Track, Window
 from zikao_kit.convert import time_from_pb
 from zikao_kit.error_table import problem_of, reason_of, sentence_of
 from zikao_kit.errors import DomainError
@@ -65,6 +65,24 @@ async def test_a_plan_is_refused_with_every_problem(running: Installation) -> No
     ]
 
 
+async def test_a_plan_may_add_courses(running: Installation) -> None:
+    """Beside what one has: every problem of county, slots, limit and policy, or it is submitted."""
+    await hold(running, 1, courses=("00001",))
+    bad = await refusal(running, 1, plan(("00002", "00003"), (QINGYANG,)))
+    assert [problem.description for problem in bad.fields] == [
+        f"您已在锦江区（{JINJIANG}）报考，加报只能在该区县",
+        "课程00002与您第1场已报考的课程冲突",
+        "每次最多报考2门课程，您已报考1门",
+    ]
+    person = await running.candidate(1)
+    assert (await person.call(plan(("00003",), (QINGYANG, JINJIANG)))).fee_fen == FEE_FEN
+    assert (await person.call(plan_submission())).order.county_code == JINJIANG
+    once = replace(small_session(SEATS), policies=Policies(single_submission=True))
+    await apply_session(running, once)
+    (only,) = (await refusal(running, 1, plan(("00003",)))).fields
+    assert only.description == "本次考试只能提交一次报考，不能加报课程"
+
+
 async def test_a_plan_is_saved_before_the_opening_and_not_after_the_end(
     running: Installation,
 ) -> None:
@@ -79,7 +97,11 @@ async def test_a_plan_is_saved_before_the_opening_and_not_after_the_end(
     await running.move_clock(OPENS_AT)
     person = await running.candidate(1)
     assert (await person.call(plan_submission())).order.county_code == QINGYANG
-    assert (await person.refused(plan())).metadata == {"county_code": QINGYANG}
+    again = await person.refused(plan())
+    assert {problem.field for problem in again.fields} == {
+        "choice.course_codes",
+        "choice.county_codes",
+    }
     await running.move_clock(CLOSES_AT)
     assert (await refusal(running, 2, plan())).reason == "ENROLLMENT_CLOSED"
 

@@ -5,7 +5,12 @@ from uuid import UUID
 
 from zikao_kit.errors import INVALID_REQUEST, DomainError
 
-from zikao_enrollment.domain.choices import Plan, choice_problems, window_error
+from zikao_enrollment.domain.choices import (
+    Plan,
+    addition_problems,
+    choice_problems,
+    window_error,
+)
 from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
@@ -17,8 +22,8 @@ async def save_plan(
     """Check all that can be known before the opening, store the plan, return its fee in fen.
 
     Raises DomainError NOT_ELIGIBLE (NotYetKnown for a stranger), TRACK_NOT_OFFERED,
-    ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED, INVALID_REQUEST with every
-    problem of the choice.
+    ENROLLMENT_CLOSED once the window has ended, INVALID_REQUEST with every problem of the choice,
+    also beside what the candidate has: a plan may add courses to that.
     """
     candidate = await store.candidates.find(candidate_id)
     if candidate is None:
@@ -27,9 +32,10 @@ async def save_plan(
     if closed := window_error(session, candidate.track, now, early=True):
         raise closed
     holdings = await store.seats.list_holdings(session.code, [candidate_id])
-    if (holding := holdings.get(str(candidate_id))) is not None:
-        raise DomainError("ALREADY_ENROLLED", county_code=holding.county_code)
-    problems = choice_problems(session, candidate.track, plan.choice)
+    problems = [
+        *choice_problems(session, candidate.track, plan.choice),
+        *addition_problems(session, holdings.get(str(candidate_id)), plan.choice),
+    ]
     if problems:
         raise DomainError(INVALID_REQUEST, fields=[each.as_field() for each in problems])
     await store.candidates.save_plan(session.code, candidate_id, plan, now)

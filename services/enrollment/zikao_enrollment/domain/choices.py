@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from zikao_kit.errors import DomainError, FieldProblem
 
+from zikao_enrollment.domain.allocation import Holding
 from zikao_enrollment.domain.closings import closing_error
 from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 
@@ -56,6 +57,23 @@ def choice_problems(session: Session, track: Track, choice: Choice) -> list[Prob
         *_course_problems(session, track, choice),
         *_slot_problems(session, choice),
         *_county_problems(session, choice),
+    ]
+
+
+def addition_problems(session: Session, holding: Holding | None, choice: Choice) -> list[Problem]:
+    """Everything wrong with a choice beside what its candidate has in the session already.
+
+    Reasons: SUBMISSION_ONLY_ONCE, ALREADY_ENROLLED, TOO_MANY_COURSES.
+    """
+    if holding is None:
+        return []
+    if session.rules.single_submission:
+        once = DomainError("SUBMISSION_ONLY_ONCE")
+        return [Problem(once, COURSES_FIELD, "本次考试只能提交一次报考，不能加报课程")]
+    return [
+        *_other_county(session, holding, choice),
+        *_taken_slots(session, holding, choice),
+        *_too_many(session, holding, choice),
     ]
 
 
@@ -114,6 +132,30 @@ def window_error(
         opens_at=window.opens_at.isoformat(),
         closes_at=window.closes_at.isoformat(),
     )
+
+
+def _other_county(session: Session, holding: Holding, choice: Choice) -> Iterator[Problem]:
+    code = holding.county_code
+    if code not in choice.county_codes:
+        name = session.county_by_code[code].name
+        error = DomainError("ALREADY_ENROLLED", county_code=code)
+        yield Problem(error, COUNTIES_FIELD, f"您已在{name}（{code}）报考，加报只能在该区县")
+
+
+def _taken_slots(session: Session, holding: Holding, choice: Choice) -> Iterator[Problem]:
+    for code in choice.course_codes:
+        course = session.course_by_code.get(code)
+        if course is not None and course.slot in holding.slots:
+            error = DomainError("ALREADY_ENROLLED", county_code=holding.county_code)
+            yield Problem(error, COURSES_FIELD, f"课程{code}与您第{course.slot}场已报考的课程冲突")
+
+
+def _too_many(session: Session, holding: Holding, choice: Choice) -> Iterator[Problem]:
+    limit, wanted = session.max_courses, len(choice.course_codes)
+    if wanted <= limit < wanted + len(holding.slots):
+        error = DomainError("TOO_MANY_COURSES", limit=limit)
+        had = len(holding.slots)
+        yield Problem(error, COURSES_FIELD, f"每次最多报考{limit}门课程，您已报考{had}门")
 
 
 def _count_problems(session: Session, choice: Choice) -> Iterator[Problem]:

@@ -48,8 +48,9 @@ class EnrollmentServiceStub:
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
-    Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-    TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+    Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
+    has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
+    SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
     REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
     the candidate and cannot be (safe to retry).
     """
@@ -110,8 +111,9 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
-    Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-    TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+    Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
+    has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
+    SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
     REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
     the candidate and cannot be (safe to retry).
     """
@@ -187,8 +189,9 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Saves courses and ranked counties, checked for all that can be known before
         the opening. Replaces an earlier plan. Takes no seats.
 
-        Errors: INVALID_REQUEST with every problem, NOT_ELIGIBLE, SESSION_UNKNOWN,
-        TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended, ALREADY_ENROLLED,
+        Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
+        has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
+        SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
         REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
         the candidate and cannot be (safe to retry).
         """
