@@ -232,4 +232,4 @@ async def test_a_broken_stream_goes_on_where_it_was(running: Installation) -> No
         await ask_again(running)
         statement = await until_statement(running)
         assert statement.totals == totals_of(lines)
-        assert platform.asked[-1] == f"{DAY} behind 2"
+        assert f"{DAY} behind 2" in platform.asked

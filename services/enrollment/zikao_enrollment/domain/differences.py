@@ -170,7 +170,7 @@ class Area(NamedTuple):
 
 
 class DueDifference(NamedTuple):
-    """An open difference that it is time to look at again."""
+    """An open difference that it is time to look at again; `is_of_file`: an office brought it."""
 
     difference_id: UUID
     money: Money
@@ -179,6 +179,7 @@ class DueDifference(NamedTuple):
     order_id: UUID
     there_fen: int | None
     moved_at: datetime
+    is_of_file: bool
 
     @property
     def payment(self) -> Payment | None:

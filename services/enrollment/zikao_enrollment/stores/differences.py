@@ -76,6 +76,7 @@ class DifferenceStore:
                 row["order_id"],
                 row["there_fen"],
                 row["moved_at"],
+                row["is_of_file"],
             )
             for row in rows
         ]

@@ -19,6 +19,7 @@ from zikao_enrollment.commands.receive_lines import (
     refuse_statement,
 )
 from zikao_enrollment.domain.differences import SYSTEM, DueDifference
+from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.statements import (
     Day,
     Statement,
@@ -152,12 +153,18 @@ class ReconciliationWorker:
         )
         return after
 
+    async def _word_of(self, due: DueDifference) -> Sequence[Payment]:
+        """Payments that the platform says it has; what an office says of it is no money."""
+        if due.payment is None:
+            return ()
+        if due.is_of_file:
+            return (await self._platform.query_order(due.order_id)).payments
+        return (due.payment,)
+
     async def _settle(self, due: DueDifference) -> None:
-        payment = due.payment
-        if payment is None:
-            return
         try:
-            await self._till.settle(payment)
+            for payment in await self._word_of(due):
+                await self._till.settle(payment)
         except DomainError as error:
             # A contradiction needs people, anything else is tried again: either way it stays open.
             log.warning("payment not settled", payment_id=due.payment_id, reason=error.reason)

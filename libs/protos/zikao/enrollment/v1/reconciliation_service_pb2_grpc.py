@@ -33,7 +33,8 @@ class ReconciliationServiceStub:
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 
@@ -83,7 +84,8 @@ class ReconciliationServiceServicer:
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 
@@ -202,7 +204,8 @@ class ReconciliationService:
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 

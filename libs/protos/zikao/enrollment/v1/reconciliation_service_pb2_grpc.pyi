@@ -34,7 +34,8 @@ class ReconciliationServiceStub:
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 
@@ -94,7 +95,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 
@@ -150,7 +152,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A payment that only the platform knows is real money: it is settled at once, as if word of it
     had just come, and the difference resolves itself once the order is confirmed or the money is
-    back. A payment of the first or last quarter of an hour of a day may stand in the statement of
+    back. When an office has brought the statement as a file, the platform is asked first: a file
+    alone confirms no order, and makes no refund one that went back. A payment of the first or last quarter of an hour of a day may stand in the statement of
     the day beside it: it is missing there only when neither has it.
     """
 

@@ -1,4 +1,5 @@
--- A refund that the platform has made has been made, also if it has not told us otherwise.
+-- A refund that the platform has made has been made, also if it has not told us otherwise. What an
+-- office says of it in a file is asked of the platform all the same.
 -- name: finish_stated_refunds
 UPDATE enrollment.refund
 SET refunded_at = line.moved_at
@@ -11,7 +12,11 @@ WHERE line.statement_date = $1
     AND refund.payment_id = line.payment_id
     AND refund.refund_id::text = line.subject_id
     AND refund.amount_fen = line.amount_fen
-    AND refund.refunded_at IS NULL;
+    AND refund.refunded_at IS NULL
+    AND EXISTS (
+        SELECT FROM enrollment.statement
+        WHERE statement.statement_date = line.statement_date AND statement.source = 'platform'
+    );
 
 -- Lines behind $3 up to $4 against our money. What was resolved opens again when it differs in
 -- another way.

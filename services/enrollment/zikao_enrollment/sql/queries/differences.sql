@@ -50,7 +50,11 @@ SET next_attempt_at = clock_timestamp()
 FROM due
 WHERE difference.difference_id = due.difference_id
 RETURNING difference.difference_id, difference.money, difference.kind, difference.payment_id,
-    difference.order_id, difference.there_fen, difference.moved_at;
+    difference.order_id, difference.there_fen, difference.moved_at,
+    EXISTS (
+        SELECT FROM enrollment.statement
+        WHERE statement.statement_date = difference.statement_date AND statement.source = 'file'
+    ) AS is_of_file;
 
 -- Those of $1 whose money is the same here and there by now, and has come to its end.
 -- name: settle_differences

@@ -1,0 +1,118 @@
+"""A statement that an office brings is no money: a file alone enrolls nobody, nor pays anybody."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.enrollment_people import (
+    hold,
+    last_order,
+    open_enrollment,
+    pay,
+    payment_code,
+    payment_order_id,
+    state_of,
+    until_refunded,
+    until_state,
+)
+from support.enrollment_reconciliation import (
+    AT_NIGHT,
+    payment_line,
+    plant_payment,
+    send_lines,
+    start_import,
+    until_statement,
+)
+from support.enrollment_service import Installation
+from support.enrollment_sessions import FEE_FEN
+from support.service import until
+from support.service_databases import MakeDatabase
+from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb
+from zikao_kit.convert import time_to_pb
+
+FEE = 2 * FEE_FEN
+
+
+@pytest.fixture
+async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A session and some candidates."""
+    async with open_enrollment(make_database, tmp_path) as found:
+        yield found
+
+
+async def bring(running: Installation, *lines: platform_pb.StatementLine) -> None:
+    """An officer of the province brings a file, in place of the platform's statement if need be."""
+    province = await running.officer("51")
+    start = start_import(list(lines), replace=True)
+    await province.call(start)
+    await send_lines(province, start, list(lines))
+    await until_statement(running)
+
+
+async def test_a_payment_of_a_file_counts_when_the_platform_has_it(running: Installation) -> None:
+    """One that an officer has made up confirms no order; one that nobody told us of does."""
+    attempts = []
+    for number in (1, 2):
+        order = await hold(running, number)
+        await payment_code(running, number, order)
+        attempts.append(await payment_order_id(running, order))
+    paid = [
+        platform_pb.Payment(
+            payment_id=payment_id,
+            order_id=attempt,
+            amount_fen=FEE,
+            paid_at=time_to_pb(running.now()),
+        )
+        for payment_id, attempt in zip(("P-made-up", "P-lost"), attempts, strict=True)
+    ]
+    await running.move_clock(AT_NIGHT)
+    for number in (1, 2):
+        await until_state(running, number, "RELEASED")
+    await until_statement(running)
+    await plant_payment(running, "P-lost", attempts[1], FEE)
+    await bring(running, payment_line(1, paid[0]), payment_line(2, paid[1]))
+    await until_state(running, 2, "CONFIRMED")
+
+    async def looked_at() -> bool:
+        rows = await running.rows(
+            "SELECT FROM enrollment.difference WHERE payment_id = 'P-made-up'"
+            " AND state = 'open' AND attempts > 1"
+        )
+        return len(rows) == 1
+
+    await until(looked_at)
+    assert await state_of(running, 1) == "RELEASED"
+    rows = await running.rows("SELECT payment_id FROM enrollment.payment")
+    assert [row["payment_id"] for row in rows] == ["P-lost"]
+
+
+async def test_a_file_pays_nobody_back(running: Installation) -> None:
+    """A refund that a file has and the platform has not goes on being asked for."""
+    code = await payment_code(running, 1, await hold(running, 1))
+    await pay(running, code, FEE + 1)
+
+    await until_refunded(running, 1, FEE + 1)
+    (made,) = await running.rows(
+        "UPDATE enrollment.refund SET refunded_at = NULL, next_attempt_at = now() + '1 day'"
+        " RETURNING refund_id, payment_id"
+    )
+    order_id = await payment_order_id(running, await last_order(running, 1))
+    paid = platform_pb.Payment(
+        payment_id=made["payment_id"],
+        order_id=order_id,
+        amount_fen=FEE + 1,
+        paid_at=time_to_pb(running.now()),
+    )
+    refund = platform_pb.RefundMade(
+        refund_id=str(made["refund_id"]),
+        payment_id=made["payment_id"],
+        order_id=order_id,
+        amount_fen=FEE + 1,
+        refunded_at=time_to_pb(running.now()),
+    )
+    lines = [payment_line(1, paid), platform_pb.StatementLine(line=2, refund=refund)]
+    await running.platform.stop()
+    await running.move_clock(AT_NIGHT)
+    await bring(running, *lines)
+    (after,) = await running.rows("SELECT refunded_at FROM enrollment.refund")
+    assert after["refunded_at"] is None
