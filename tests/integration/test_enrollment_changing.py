@@ -28,6 +28,7 @@ from support.enrollment_people import (
     seats,
     state_of,
     submission,
+    until_closed,
     until_held,
     until_refunded,
     until_state,
@@ -203,13 +204,7 @@ async def test_cancelling_while_the_platform_is_away(running: Installation) -> N
     assert await seats(running) == {(1, 0)}
     running.platform.start()
     await running.until_serving(running.platform)
-
-    async def is_released() -> bool:
-        # A try that comes before the platform is found again keeps the order for its lease.
-        await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
-        return await state_of(running, 1) == "RELEASED"
-
-    await until(is_released)
+    await until_closed(running, 1)
     assert await person.call(request) == answer
     assert (await person.call(cancellation(order))).order.state == types.ORDER_STATE_RELEASED
     assert await seats(running) == {(0, 0)}

@@ -257,11 +257,13 @@ async def test_an_order_that_cannot_be_settled_keeps_nobody_elses_seats(
 
 
 async def test_a_wrong_amount_goes_back_and_blocks_nothing(running: Installation) -> None:
-    """It is refunded; the hold goes on until its deadline, and its seats are then free."""
+    """It is refunded; the hold goes on, with another code, and its seats are free at its end."""
     order = await hold(running, 1)
-    await pay(running, await payment_code(running, 1, order), FEE - 100)
+    code = await payment_code(running, 1, order)
+    await pay(running, code, FEE - 100)
     await until_refunded(running, 1, FEE - 100)
     assert await state_of(running, 1) == "PAYING"
+    assert await payment_code(running, 1, order) != code
     await running.move_clock(deadline(order))
     await until_state(running, 1, "RELEASED")
     assert await seats(running) == {(0, 0)}

@@ -232,6 +232,19 @@ async def until_state(running: Installation, number: int, state: str) -> types.O
     return await last_order(running, number)
 
 
+async def until_closed(running: Installation, number: int) -> None:
+    """Wait until the newest order of candidate `number` is closed at a platform that is back.
+
+    A try that comes before the platform is found again would keep the order for its lease.
+    """
+
+    async def is_released() -> bool:
+        await running.rows("UPDATE enrollment.enrollment_order SET lease_until = now()")
+        return await state_of(running, number) == "RELEASED"
+
+    await until(is_released)
+
+
 async def until_refunded(running: Installation, number: int, amount_fen: int) -> None:
     """Wait until the newest order has exactly one refund of this, confirmed by the platform."""
 

@@ -1,0 +1,125 @@
+"""Every transition of an order, through the RPCs, the platform and the clock."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.enrollment_people import (
+    COURSES,
+    JINJIANG,
+    QINGYANG,
+    apply_session,
+    cancellation,
+    change,
+    hold,
+    open_enrollment,
+    paid,
+    pay,
+    payment_code,
+    payment_order_id,
+    plan,
+    plan_submission,
+    state_of,
+    until_closed,
+    until_state,
+)
+from support.enrollment_service import Installation
+from support.enrollment_sessions import FEE_FEN, small_session
+from support.service_databases import MakeDatabase
+from zikao.enrollment.v1 import types_pb2 as types
+from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, OrderState
+from zikao_kit.convert import time_from_pb
+
+FEE = 2 * FEE_FEN
+# The code that is there already is given again: nothing moves.
+_NO_EVENT = (OrderState.PAYING, OrderAction.OPEN_PAYMENT)
+
+
+@pytest.fixture
+async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A session with four seats a county and slot, seven candidates."""
+    session = small_session(seats=4)
+    async with open_enrollment(make_database, tmp_path, session=session, candidates=7) as found:
+        yield found
+
+
+async def seen(running: Installation) -> dict[tuple[str | None, str], str]:
+    """The moves in the history of all orders: where they led, by where from and what was done."""
+    rows = await running.rows("SELECT from_state, action, to_state FROM enrollment.order_event")
+    return {(row["from_state"], row["action"]): row["to_state"] for row in rows}
+
+
+async def notify(running: Installation, order: types.Order, name: str) -> None:
+    """Word comes of the payment of an order's last attempt."""
+    platform = await running.caller("payment-platform")
+    at_platform = await payment_order_id(running, order)
+    await platform.call(paid(name, at_platform, FEE, running.now()))
+
+
+async def changed_and_paid(running: Installation) -> None:
+    """1 changes while paying, and old money comes for what is held; 2 pays as it should be."""
+    person, first = await running.candidate(1), await hold(running, 1)
+    await payment_code(running, 1, first)
+    await person.call(change(first, COURSES, (QINGYANG,)))
+    await notify(running, first, "old money")
+    assert await state_of(running, 1) == "CONFIRMED"
+    await pay(running, await payment_code(running, 2, await hold(running, 2)))
+    await until_state(running, 2, "CONFIRMED")
+
+
+async def cancelled(running: Installation) -> types.Order:
+    """3 cancels what is held, 4 what is being paid: that order."""
+    held, paying = await hold(running, 3), await hold(running, 4)
+    await payment_code(running, 4, paying)
+    for number, order in ((3, held), (4, paying)):
+        await (await running.candidate(number)).call(cancellation(order))
+        assert await state_of(running, number) == "RELEASED"
+    return paying
+
+
+async def ended(running: Installation) -> types.Order:
+    """5 never pays; 6 and 7 are to pay, and the platform is away; word comes for 6 alone."""
+    person = await running.candidate(7)
+    await person.call(plan(counties=(JINJIANG, QINGYANG), may_move=True))
+    last: types.Order = (await person.call(plan_submission())).order
+    orders = [await hold(running, number) for number in (5, 6)]
+    for number, order in ((6, orders[1]), (7, last)):
+        await payment_code(running, number, order)
+    await running.platform.stop()
+    await running.move_clock(max(time_from_pb(order.held_until) for order in (*orders, last)))
+    await until_state(running, 5, "RELEASED")
+    for number in (6, 7):
+        await until_state(running, number, "CLOSING")
+    await notify(running, orders[1], "while closing")
+    assert await state_of(running, 6) == "CONFIRMED"
+    running.platform.start()
+    await running.until_serving(running.platform)
+    return last
+
+
+async def late(running: Installation, again: types.Order, moved: types.Order) -> None:
+    """4 pays late and has the seats again; 7 pays late, and is moved for they are gone."""
+    await until_closed(running, 7)
+    await notify(running, again, "late")
+    assert await state_of(running, 4) == "CONFIRMED"
+    used = await running.rows(
+        "SELECT max(held + confirmed) FROM enrollment.seat_ledger WHERE county_code = $1", JINJIANG
+    )
+    full = small_session(seats=4)
+    jinjiang = replace(full.counties[0], seats=(used[0][0],) * 2)
+    await apply_session(running, replace(full, counties=(jinjiang, *full.counties[1:])))
+    await notify(running, moved, "later")
+    assert (await until_state(running, 7, "CONFIRMED")).county_code == QINGYANG
+
+
+async def test_every_transition_can_be_made(running: Installation) -> None:
+    """Each pair of the table is in the history of some order, and nothing else is."""
+    await changed_and_paid(running)
+    again = await cancelled(running)
+    moved = await ended(running)
+    await late(running, again, moved)
+    found = await seen(running)
+    assert found.pop((None, "submit")) == "held"
+    wanted = {pair: after for pair, after in TRANSITIONS.items() if pair != _NO_EVENT}
+    assert found == wanted
