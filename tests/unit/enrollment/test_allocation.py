@@ -253,3 +253,12 @@ def test_additions_can_be_forbidden(single_submission: bool) -> None:
         OnlyOnce() if single_submission else Granted("510104")
     )
     assert allocation.decide(change("a", 3, gives_up=own)) == Granted("510104")
+
+
+def test_who_only_gives_up_is_never_refused() -> None:
+    """Also when a limit was lowered below what the candidate has besides."""
+    given_up = change("a", gives_up=Holding(COUNTIES[0], frozenset({3})))
+    holdings = {"a": Holding(COUNTIES[0], frozenset({1, 2, 3}))}
+    assert allocate([given_up], {SeatKey(COUNTIES[0], 3): 0}, holdings, max_courses=1) == [
+        Granted(COUNTIES[0])
+    ]

@@ -160,6 +160,9 @@ def decide(
 ) -> Decision:
     """Decide one claim by what is left and what its candidate holds; takes nothing."""
     counties = claim.county_codes
+    if not claim.slots:
+        # Whatever else the candidate has, also more than a limit that was lowered since.
+        return Granted(counties[0])
     rest = _rest(holding, claim.gives_up)
     if rest is not None:
         if rest.county_code not in counties or rest.slots & claim.slots:
