@@ -3,23 +3,20 @@
 from asyncio import Semaphore
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import date
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from zikao_kit.admission import overloaded
 from zikao_kit.db import Database
 
 from zikao_enrollment.boards import Boards
-from zikao_enrollment.domain.statements import Day, Statement, StatementState
+from zikao_enrollment.domain.statements import Day
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.stores.statements import StatementStore
 
 LINES_DELETED_AT_ONCE = 20_000
 # A million lines are joined for one sum: the others of a process come again.
 MAX_SUMS_AT_ONCE = 2
-NOBODYS = UUID(int=0)
 
 
 class StatementDesk:
@@ -46,18 +43,16 @@ class StatementDesk:
         """A day of the province's time zone."""
         return Day.of(statement_date, self.zone)
 
-    async def clear(self, statement: Statement) -> None:
-        """Delete the lines of statements that have given way to this one, a few at a time."""
+    async def clear(self, statement_date: date) -> None:
+        """Delete the day's lines that count for nothing, a few at a time.
+
+        Those of a statement that was refused, or has given way: their money may come in another.
+        """
         deleted = LINES_DELETED_AT_ONCE
         while deleted == LINES_DELETED_AT_ONCE:
             async with self._db.transaction() as tx:
                 store = StatementStore(tx)
-                deleted = await store.delete_lines_of_others(statement, LINES_DELETED_AT_ONCE)
-
-    async def clear_refused(self, statement: Statement) -> None:
-        """Delete all lines of a statement that was refused: their money may come in another one."""
-        if statement.state is StatementState.REFUSED:
-            await self.clear(replace(statement, import_id=NOBODYS))
+                deleted = await store.delete_idle_lines(statement_date, LINES_DELETED_AT_ONCE)
 
     @asynccontextmanager
     async def summing(self) -> AsyncIterator[None]:

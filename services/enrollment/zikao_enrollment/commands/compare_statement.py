@@ -28,7 +28,11 @@ async def compare_statement(
     if statement.compared_line < statement.last_line:
         after = await _compare_lines(comparisons, statement, now)
     else:
-        after = await _compare_ours(comparisons, statement, zone, now)
+        following = await statements.find(statement.statement_date + timedelta(days=1))
+        has_looked = following is not None and following.compared_until is not None
+        after = await _compare_ours(
+            comparisons, statement, zone, now, grace=GRACE if has_looked else -GRACE
+        )
     await statements.save_compared(after)
     return True
 
@@ -42,14 +46,20 @@ async def _compare_lines(
 
 
 async def _compare_ours(
-    comparisons: ComparisonStore, statement: Statement, zone: ZoneInfo, now: datetime
+    comparisons: ComparisonStore,
+    statement: Statement,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    grace: timedelta,
 ) -> Statement:
-    """Look for some hours of our money in all statements.
+    """Look for some hours of our money in all statements, until `grace` after the day.
 
     The last GRACE of a day is looked at with the day after, the only other one that may have it.
+    If that has looked by now, it did so in the statement that this one has replaced.
     """
     day = Day.of(statement.statement_date, zone)
-    first, last = day.begins_at - GRACE, day.ends_at - GRACE
+    first, last = day.begins_at - GRACE, day.ends_at + grace
     begins_at = statement.compared_until or first
     ends_at = min(begins_at + TIME_PER_STEP, last)
     await comparisons.find_missing_payments(begins_at, ends_at, zone.key, now)

@@ -70,7 +70,7 @@ class StatementRpc(pb_grpc.StatementServiceServicer):
             )
 
         begun = await self._parts.db.run(work)
-        await self._parts.statements.clear(begun)
+        await self._parts.statements.clear(begun.statement_date)
         return pb.StartStatementImportResponse(statement=_to_pb(begun))
 
     async def ImportStatement(
@@ -108,7 +108,8 @@ class StatementRpc(pb_grpc.StatementServiceServicer):
         after, problems = await self._parts.db.run(
             lambda tx: receive_lines(StatementStore(tx), day, import_id, lines)
         )
-        await self._parts.statements.clear_refused(after)
+        if after.state is StatementState.REFUSED:
+            await self._parts.statements.clear(day.on)
         return pb.ImportStatementResponse(
             statement=_to_pb(after), problems=map(problem_to_pb, problems)
         )

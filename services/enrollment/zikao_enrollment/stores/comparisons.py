@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from zikao_kit.db import Record, Transaction
 
-from zikao_enrollment.domain.differences import Area, ComparedMoney, CountyTotals
+from zikao_enrollment.domain.differences import SYSTEM, Area, ComparedMoney, CountyTotals
 from zikao_enrollment.domain.statements import Day, Money, Statement, Totals
 
 
@@ -29,13 +29,13 @@ class ComparisonStore:
         self, begins_at: datetime, ends_at: datetime, zone: str, now: datetime
     ) -> None:
         """Find our payments of a time that no statement has."""
-        await self._tx.execute("find_missing_payments", begins_at, ends_at, zone, now)
+        await self._tx.execute("find_missing_payments", begins_at, ends_at, zone, now, SYSTEM)
 
     async def find_missing_refunds(
         self, begins_at: datetime, ends_at: datetime, zone: str, now: datetime
     ) -> None:
         """Find our refunds of a time that no statement has."""
-        await self._tx.execute("find_missing_refunds", begins_at, ends_at, zone, now)
+        await self._tx.execute("find_missing_refunds", begins_at, ends_at, zone, now, SYSTEM)
 
     async def sum_day(self, day: Day, area: Area) -> list[CountyTotals]:
         """The money of a day, by county."""

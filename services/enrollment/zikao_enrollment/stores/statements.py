@@ -52,11 +52,12 @@ class StatementStore:
             for row in await self._tx.fetch("list_statements", before, limit)
         ]
 
-    async def delete_lines_of_others(self, statement: Statement, limit: int) -> int:
-        """Delete lines of the day that are another import's; return how many there were."""
-        return await self._tx.execute(
-            "delete_lines_of_others", statement.statement_date, statement.import_id, limit
-        )
+    async def delete_idle_lines(self, statement_date: date, limit: int) -> int:
+        """Delete lines of the day that are not its statement's, or that it was refused for.
+
+        Returns how many there were.
+        """
+        return await self._tx.execute("delete_idle_lines", statement_date, limit)
 
     async def known(self, lines: Iterable[StatementLine]) -> dict[tuple[str, str], date]:
         """In which day's statement money is already, by its subject and kind."""

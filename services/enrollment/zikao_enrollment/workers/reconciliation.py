@@ -77,7 +77,7 @@ class ReconciliationWorker:
         for day in due:
             statement = await self._lease(day)
             if statement is not None:
-                await self._desk.clear(statement)
+                await self._desk.clear(day)
                 await self._receive(statement)
         return bool(due)
 
@@ -139,7 +139,7 @@ class ReconciliationWorker:
             log.warning("no statement yet", date=str(day.on), reason=error.reason)
         if after.state is StatementState.REFUSED:
             log.error("statement refused", date=str(day.on), problem=after.problem)
-            await self._desk.clear_refused(after)
+            await self._desk.clear(day.on)
 
     async def _take(
         self, day: Day, import_id: UUID, page: Sequence[StatementLine] | Totals

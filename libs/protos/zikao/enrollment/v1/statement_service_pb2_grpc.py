@@ -68,7 +68,7 @@ class StatementServiceServicer:
         was refused begins anew.
 
         Atomic, audited. A statement that is not complete gives way; one that has been compared only
-        to an import that replaces it: its lines go, and with them its open differences.
+        to an import that replaces it: its lines go, and with them their open differences.
 
         Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
         STATEMENT_EXISTS for a day that has another one, REQUEST_ID_REUSED for other totals of the

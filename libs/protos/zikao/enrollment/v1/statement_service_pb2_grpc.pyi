@@ -43,7 +43,7 @@ class StatementServiceStub:
     was refused begins anew.
 
     Atomic, audited. A statement that is not complete gives way; one that has been compared only
-    to an import that replaces it: its lines go, and with them its open differences.
+    to an import that replaces it: its lines go, and with them their open differences.
 
     Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
     STATEMENT_EXISTS for a day that has another one, REQUEST_ID_REUSED for other totals of the
@@ -83,7 +83,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
     was refused begins anew.
 
     Atomic, audited. A statement that is not complete gives way; one that has been compared only
-    to an import that replaces it: its lines go, and with them its open differences.
+    to an import that replaces it: its lines go, and with them their open differences.
 
     Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
     STATEMENT_EXISTS for a day that has another one, REQUEST_ID_REUSED for other totals of the
@@ -126,7 +126,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         was refused begins anew.
 
         Atomic, audited. A statement that is not complete gives way; one that has been compared only
-        to an import that replaces it: its lines go, and with them its open differences.
+        to an import that replaces it: its lines go, and with them their open differences.
 
         Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
         STATEMENT_EXISTS for a day that has another one, REQUEST_ID_REUSED for other totals of the

@@ -2,7 +2,7 @@
 -- office says of it in a file is asked of the platform all the same.
 -- name: finish_stated_refunds
 UPDATE enrollment.refund
-SET refunded_at = line.moved_at
+SET refunded_at = line.moved_at, refusal = NULL
 FROM enrollment.statement_line AS line
 WHERE line.statement_date = $1
     AND line.import_id = $2
@@ -57,6 +57,7 @@ WITH judged AS MATERIALIZED (
     WHERE judged.kind IS NOT NULL
     ON CONFLICT (subject_id, money) DO UPDATE SET
         statement_date = excluded.statement_date, order_id = excluded.order_id,
+        session_code = excluded.session_code, county_code = excluded.county_code,
         kind = excluded.kind, here_fen = excluded.here_fen, there_fen = excluded.there_fen,
         moved_at = excluded.moved_at, found_at = excluded.found_at, state = 'open',
         resolution = NULL, reason = '', decided_by = NULL, decided_at = NULL, confirmed_by = NULL,
@@ -73,7 +74,8 @@ FROM judged
 WHERE kind IS NULL;
 
 -- Our payments from $1 to $2 that no statement has, also those of which we heard only then; each
--- of the day that it has in time zone $3.
+-- of the day that it has in time zone $3. What was resolved opens again when a statement had it
+-- that has given way: when it differed in another way, or was resolved by $5, the service itself.
 -- name: find_missing_payments
 INSERT INTO enrollment.difference
     (statement_date, money, subject_id, payment_id, order_id, session_code, county_code, kind,
@@ -91,7 +93,15 @@ WHERE (
         SELECT FROM enrollment.stated_money AS line
         WHERE line.subject_id = payment.payment_id AND line.money = 'payment'
     )
-ON CONFLICT (subject_id, money) DO NOTHING;
+ON CONFLICT (subject_id, money) DO UPDATE SET
+    statement_date = excluded.statement_date, order_id = excluded.order_id,
+    session_code = excluded.session_code, county_code = excluded.county_code,
+    kind = excluded.kind, here_fen = excluded.here_fen, there_fen = NULL,
+    moved_at = excluded.moved_at, found_at = excluded.found_at, state = 'open',
+    resolution = NULL, reason = '', decided_by = NULL, decided_at = NULL, confirmed_by = NULL,
+    confirmed_at = NULL, next_attempt_at = clock_timestamp(), attempts = 0
+WHERE (difference.kind, difference.here_fen) IS DISTINCT FROM (excluded.kind, excluded.here_fen)
+    OR difference.decided_by = $5;
 
 -- The same of refunds that went back from $1 to $2.
 -- name: find_missing_refunds
@@ -110,7 +120,15 @@ WHERE refund.refunded_at >= $1
         SELECT FROM enrollment.stated_money AS line
         WHERE line.subject_id = refund.refund_id::text AND line.money = 'refund'
     )
-ON CONFLICT (subject_id, money) DO NOTHING;
+ON CONFLICT (subject_id, money) DO UPDATE SET
+    statement_date = excluded.statement_date, order_id = excluded.order_id,
+    session_code = excluded.session_code, county_code = excluded.county_code,
+    kind = excluded.kind, here_fen = excluded.here_fen, there_fen = NULL,
+    moved_at = excluded.moved_at, found_at = excluded.found_at, state = 'open',
+    resolution = NULL, reason = '', decided_by = NULL, decided_at = NULL, confirmed_by = NULL,
+    confirmed_at = NULL, next_attempt_at = clock_timestamp(), attempts = 0
+WHERE (difference.kind, difference.here_fen) IS DISTINCT FROM (excluded.kind, excluded.here_fen)
+    OR difference.decided_by = $5;
 
 -- What each county took and gave back on day $1, which lasts from $2 to $3: all of its statement,
 -- and what we have of the day that no statement has. Of the counties that begin with $4; with $5

@@ -33,17 +33,22 @@ SET import_id = $2, source = $3, source_name = $4, state = 'receiving', problem 
     matched_payments_fen = 0, matched_refunds = 0, matched_refunds_fen = 0, compared_at = NULL
 WHERE statement_date = $1;
 
+-- What no statement has is no line's of it: that is resolved when the new one has it.
 -- name: delete_open_differences
-DELETE FROM enrollment.difference WHERE statement_date = $1 AND state = 'open';
+DELETE FROM enrollment.difference
+WHERE statement_date = $1 AND state = 'open' AND kind <> 'missing_there';
 
--- A few at a time: those of a day may be a million.
--- name: delete_lines_of_others
+-- Those that count for nothing, whatever import the caller believes to be the day's: another may
+-- have begun since. A few at a time: those of a day may be a million.
+-- name: delete_idle_lines
 DELETE FROM enrollment.statement_line
 WHERE (statement_date, import_id, line) IN (
-    SELECT statement_date, import_id, line
-    FROM enrollment.statement_line
-    WHERE statement_date = $1 AND import_id <> $2
-    LIMIT $3
+    SELECT line.statement_date, line.import_id, line.line
+    FROM enrollment.statement_line AS line
+    JOIN enrollment.statement USING (statement_date)
+    WHERE line.statement_date = $1
+        AND (line.import_id <> statement.import_id OR statement.state = 'refused')
+    LIMIT $2
 );
 
 -- Money that a statement has already.
