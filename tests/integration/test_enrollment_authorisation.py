@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 from support.authorisation import (
     Entry,
     Named,
@@ -171,7 +172,9 @@ ENTRIES: dict[str, Entry] = {
     ),
     "ReconciliationService.ConfirmResolution": Scoped(
         lambda world: reconciliation.ConfirmResolutionRequest(
-            request_id=new_id(), difference_id=world.difference_id
+            request_id=new_id(),
+            difference_id=world.difference_id,
+            proposed_at=Timestamp(seconds=1),
         )
     ),
     "ReconciliationService.GetDayTotals": Scoped(

@@ -111,10 +111,13 @@ def resolution(
     )
 
 
-def confirmation(difference_id: str, confirmed: bool = True) -> pb.ConfirmResolutionRequest:
-    """Another officer's word."""
+def confirmation(proposed: pb.Difference, confirmed: bool = True) -> pb.ConfirmResolutionRequest:
+    """Another officer's word on what was proposed."""
     return pb.ConfirmResolutionRequest(
-        request_id=new_id(), difference_id=difference_id, confirmed=confirmed
+        request_id=new_id(),
+        difference_id=proposed.difference_id,
+        confirmed=confirmed,
+        proposed_at=proposed.decided_at,
     )
 
 

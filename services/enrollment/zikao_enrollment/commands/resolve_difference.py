@@ -25,7 +25,7 @@ async def resolve_difference(
     actor: Actor,
     now: datetime,
 ) -> Difference:
-    """The difference after an officer's word; a write-off may only be proposed by it.
+    """The difference after an officer's word, which may only be proposed by it.
 
     `dual_control` says it of each session by code. Raises DomainError NOT_FOUND, OUT_OF_SCOPE,
     DIFFERENCE_NOT_OPEN.
@@ -45,15 +45,19 @@ async def confirm_resolution(
     difference_id: UUID,
     *,
     confirmed: bool,
+    proposed_at: datetime,
     actor: Actor,
     now: datetime,
 ) -> Difference:
-    """The difference after the second officer's word, open again after a no.
+    """The difference after the second officer's word on a proposal, open again after a no.
 
     Raises DomainError NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, SECOND_OFFICER_NEEDED.
     """
     before = await _lock(store, difference_id, actor)
-    after = before.confirmed(actor.subject, now) if confirmed else before.reopened()
+    if confirmed:
+        after = before.confirmed(actor.subject, proposed_at, now)
+    else:
+        after = before.reopened(proposed_at)
     await store.update(after)
     await _add_entry(audit, "confirm_resolution", (before, after), actor, now)
     return after

@@ -106,35 +106,35 @@ class Difference:
     def decided(
         self, resolution: Resolution, reason: str, officer: str, now: datetime, *, dual: bool
     ) -> "Difference":
-        """After an officer's word; with `dual` a write-off waits for another officer.
+        """After an officer's word; with `dual` it waits for another officer.
 
-        Raises DomainError DIFFERENCE_NOT_OPEN.
+        Any of them: what was explained is given up as well. Raises DomainError
+        DIFFERENCE_NOT_OPEN.
         """
         if self.state is not DifferenceState.OPEN:
             raise DomainError("DIFFERENCE_NOT_OPEN", state=STATE_NAMES_ZH[self.state])
-        waits = dual and resolution is Resolution.WRITTEN_OFF
         return replace(
             self,
-            state=DifferenceState.IN_REVIEW if waits else DifferenceState.RESOLVED,
+            state=DifferenceState.IN_REVIEW if dual else DifferenceState.RESOLVED,
             resolution=resolution,
             reason=reason,
             decided_by=officer,
             decided_at=now,
         )
 
-    def confirmed(self, officer: str, now: datetime) -> "Difference":
-        """After the second officer's yes.
+    def confirmed(self, officer: str, proposed_at: datetime, now: datetime) -> "Difference":
+        """After the second officer's yes to what was proposed then.
 
         Raises DomainError NOTHING_PROPOSED, SECOND_OFFICER_NEEDED.
         """
-        self._require_proposed()
+        self._require_proposed(proposed_at)
         if officer == self.decided_by:
             raise DomainError("SECOND_OFFICER_NEEDED")
         return replace(self, state=DifferenceState.RESOLVED, confirmed_by=officer, confirmed_at=now)
 
-    def reopened(self) -> "Difference":
-        """After a no. Raises DomainError NOTHING_PROPOSED."""
-        self._require_proposed()
+    def reopened(self, proposed_at: datetime) -> "Difference":
+        """After a no to what was proposed then. Raises DomainError NOTHING_PROPOSED."""
+        self._require_proposed(proposed_at)
         return replace(
             self,
             state=DifferenceState.OPEN,
@@ -144,8 +144,8 @@ class Difference:
             decided_at=None,
         )
 
-    def _require_proposed(self) -> None:
-        if self.state is not DifferenceState.IN_REVIEW:
+    def _require_proposed(self, at: datetime) -> None:
+        if self.state is not DifferenceState.IN_REVIEW or self.decided_at != at:
             raise DomainError("NOTHING_PROPOSED")
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from zikao.enrollment.v1 import reconciliation_service_pb2 as pb
 from zikao.enrollment.v1 import reconciliation_service_pb2_grpc as pb_grpc
 from zikao_kit.context import current_actor
-from zikao_kit.convert import time_to_pb
+from zikao_kit.convert import time_from_pb, time_to_pb
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 from zikao_kit.spreadsheet import csv_header, csv_rows
@@ -91,6 +91,7 @@ class ReconciliationRpc(pb_grpc.ReconciliationServiceServicer):
                 OfficeAuditStore(tx),
                 UUID(request.difference_id),
                 confirmed=request.confirmed,
+                proposed_at=time_from_pb(request.proposed_at),
                 actor=current_actor(),
                 now=self._parts.clock.now(),
             )

@@ -440,22 +440,28 @@ class ConfirmResolutionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DIFFERENCE_ID_FIELD_NUMBER: _builtins.int
     CONFIRMED_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     difference_id: _builtins.str
     """The difference."""
     confirmed: _builtins.bool
     """False: it is open again."""
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed: the difference's `decided_at` as the officer has seen it."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         difference_id: _builtins.str = ...,
         confirmed: _builtins.bool = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposed_at", b"proposed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "difference_id", b"difference_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "difference_id", b"difference_id", "proposed_at", b"proposed_at", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,9 +100,10 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveDifference(self, request, context):
-        """Says how a difference that is open was cleared up. With the session's policy `dual_control` a
-        write-off is only proposed by it, and takes effect when another officer confirms it. Of an
-        order that is not known it does where any session has that policy.
+        """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
+        is only proposed, and takes effect when another officer confirms it: an explanation gives
+        money up as a write-off does. Of an order that is not known it does where any session has
+        that policy.
 
         Atomic, audited.
 
@@ -114,12 +115,13 @@ class ReconciliationServiceServicer:
 
     def ConfirmResolution(self, request, context):
         """Confirms what another officer has proposed, or refuses it: the difference is open again then.
-        Who has proposed it may refuse it too.
+        Who has proposed it may refuse it too. Only what the officer has seen: not what was proposed
+        in its place meanwhile.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED,
-        SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
+        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,9 +50,10 @@ class ReconciliationServiceStub:
     Errors: INVALID_REQUEST, also for a page token that is none, OUT_OF_SCOPE.
     """
     ResolveDifference: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ResolveDifferenceRequest, _reconciliation_service_pb2.ResolveDifferenceResponse]
-    """Says how a difference that is open was cleared up. With the session's policy `dual_control` a
-    write-off is only proposed by it, and takes effect when another officer confirms it. Of an
-    order that is not known it does where any session has that policy.
+    """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
+    is only proposed, and takes effect when another officer confirms it: an explanation gives
+    money up as a write-off does. Of an order that is not known it does where any session has
+    that policy.
 
     Atomic, audited.
 
@@ -60,12 +61,13 @@ class ReconciliationServiceStub:
     """
     ConfirmResolution: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ConfirmResolutionRequest, _reconciliation_service_pb2.ConfirmResolutionResponse]
     """Confirms what another officer has proposed, or refuses it: the difference is open again then.
-    Who has proposed it may refuse it too.
+    Who has proposed it may refuse it too. Only what the officer has seen: not what was proposed
+    in its place meanwhile.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED,
-    SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
+    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
     """
     GetDayTotals: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.GetDayTotalsRequest, _reconciliation_service_pb2.GetDayTotalsResponse]
     """The money of one day by county, to the fen. For the whole province the sums are those of the
@@ -108,9 +110,10 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     Errors: INVALID_REQUEST, also for a page token that is none, OUT_OF_SCOPE.
     """
     ResolveDifference: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ResolveDifferenceRequest, _reconciliation_service_pb2.ResolveDifferenceResponse]  # type: ignore[assignment]
-    """Says how a difference that is open was cleared up. With the session's policy `dual_control` a
-    write-off is only proposed by it, and takes effect when another officer confirms it. Of an
-    order that is not known it does where any session has that policy.
+    """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
+    is only proposed, and takes effect when another officer confirms it: an explanation gives
+    money up as a write-off does. Of an order that is not known it does where any session has
+    that policy.
 
     Atomic, audited.
 
@@ -118,12 +121,13 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     """
     ConfirmResolution: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ConfirmResolutionRequest, _reconciliation_service_pb2.ConfirmResolutionResponse]  # type: ignore[assignment]
     """Confirms what another officer has proposed, or refuses it: the difference is open again then.
-    Who has proposed it may refuse it too.
+    Who has proposed it may refuse it too. Only what the officer has seen: not what was proposed
+    in its place meanwhile.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED,
-    SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
+    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
     """
     GetDayTotals: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.GetDayTotalsRequest, _reconciliation_service_pb2.GetDayTotalsResponse]  # type: ignore[assignment]
     """The money of one day by county, to the fen. For the whole province the sums are those of the
@@ -175,9 +179,10 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_service_pb2.ResolveDifferenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_service_pb2.ResolveDifferenceResponse, _abc.Awaitable[_reconciliation_service_pb2.ResolveDifferenceResponse]]:
-        """Says how a difference that is open was cleared up. With the session's policy `dual_control` a
-        write-off is only proposed by it, and takes effect when another officer confirms it. Of an
-        order that is not known it does where any session has that policy.
+        """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
+        is only proposed, and takes effect when another officer confirms it: an explanation gives
+        money up as a write-off does. Of an order that is not known it does where any session has
+        that policy.
 
         Atomic, audited.
 
@@ -191,12 +196,13 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_service_pb2.ConfirmResolutionResponse, _abc.Awaitable[_reconciliation_service_pb2.ConfirmResolutionResponse]]:
         """Confirms what another officer has proposed, or refuses it: the difference is open again then.
-        Who has proposed it may refuse it too.
+        Who has proposed it may refuse it too. Only what the officer has seen: not what was proposed
+        in its place meanwhile.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED,
-        SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
+        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
