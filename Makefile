@@ -17,7 +17,7 @@ test: setup ## run all tests, a process a core (PYTEST_ARGS="-k seats" for a par
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)
-	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -q tests/integration -k fuzz $(PYTEST_ARGS)
+	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -n auto --dist loadfile tests/integration -k fuzz $(PYTEST_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)

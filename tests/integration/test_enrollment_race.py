@@ -11,7 +11,8 @@ import pytest
 from support.enrollment_database import enrollment_database
 from support.enrollment_desks import Instance, entry, instance
 from support.enrollment_sessions import small_session
-from support.service_databases import MakeDatabase, database_of
+from support.races import deadlocks
+from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.allocation import SeatKey
@@ -135,10 +136,7 @@ async def test_exactly_the_seats_are_sold(make_database: MakeDatabase) -> None:
         assert not held_orders or answers == held_orders[:1] * len(answers)
     refusals = {answer.reason for _, answer in answered if isinstance(answer, DomainError)}
     assert refusals == {"SOLD_OUT", "ALREADY_ENROLLED"}
-    (broken,) = await rows(
-        dsn, "SELECT deadlocks FROM pg_stat_database WHERE datname = $1", database_of(dsn)
-    )
-    assert broken["deadlocks"] == 0
+    assert await deadlocks(dsn) == 0
 
 
 async def test_the_rush_finds_seats_that_are_not_locked(

@@ -40,6 +40,8 @@ TIMEOUT_SECONDS = 10.0
 # A subscription that has said nothing by then has let its caller in.
 SILENCE_SECONDS = 0.2
 AT_ONCE = 16
+# The tables are compared before and after so many: who has changed them is among few then.
+VOLLEY = 500
 NAMED = 5
 # What stands before every method and is in no method's own list.
 BEFORE_THE_METHOD = frozenset(
@@ -90,14 +92,11 @@ class Outcome:
 
 @dataclass
 class Report:
-    """What a method was asked, and what it should not have answered."""
+    """How often calls ended how ("" is an answer), and the request ids of what was answered."""
 
-    broken: list[Outcome] = field(default_factory=list)
-    others: list[Outcome] = field(default_factory=list)
-
-    def endings(self) -> Counter[str]:
-        """How often what was answered; "" is an answer."""
-        return Counter(each.reason or each.code for each in (*self.broken, *self.others))
+    broken: int = 0
+    endings: Counter[str] = field(default_factory=Counter)
+    answered: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -176,31 +175,48 @@ async def fuzz(
     chance = Random(f"{SEED} {method.full_name}")
     known = {**await known_in(target.dsn, target.schema), **OPENINGS, **target.known}
     maker = MessageMaker(chance, known, int(target.now.timestamp()), *target.examples)
-    aimed = list(Fuzzer(method, chance, maker).shots(SHOTS or shots))
-    broken = [shot for shot in aimed if is_broken(method, shot.parts[0])]
-    others = [shot for shot in aimed if not is_broken(method, shot.parts[0])]
-    before = await picture(target.dsn, target.schema)
-    report = Report(broken=await _send_all(method, broken, callers))
-    assert await picture(target.dsn, target.schema) == before
-    report.others += await _send_all(method, others, callers)
-    assert problems(method, report) == []
+    fuzzer, report, left = Fuzzer(method, chance, maker), Report(), SHOTS or shots
+    while left > 0:
+        await _fire(list(fuzzer.shots(min(left, VOLLEY))), method, callers, target, report)
+        left -= VOLLEY
     assert report.broken
     return report
 
 
-def problems(method: MethodDescriptor, report: Report) -> list[str]:
+async def _fire(
+    volley: Sequence[Shot],
+    method: MethodDescriptor,
+    callers: Sequence[Caller],
+    target: Target,
+    report: Report,
+) -> None:
+    broken = [shot for shot in volley if is_broken(method, shot.parts[0])]
+    others = [shot for shot in volley if not is_broken(method, shot.parts[0])]
+    before = await picture(target.dsn, target.schema)
+    refused = await _send_all(method, broken, callers)
+    assert await picture(target.dsn, target.schema) == before
+    judged = await _send_all(method, others, callers)
+    assert problems(method, refused, judged) == []
+    report.broken += len(refused)
+    report.endings.update(each.reason or each.code for each in (*refused, *judged))
+    report.answered |= answered_ids(method, judged)
+
+
+def problems(
+    method: MethodDescriptor, broken: Sequence[Outcome], others: Sequence[Outcome]
+) -> list[str]:
     """What the contract does not allow, a few of them, with the request in hex."""
     allowed = BEFORE_THE_METHOD | (errors_stated()[method.full_name] or frozenset())
     if MethodPolicy.of(method).anyone:
         allowed -= {errors.TOKEN_INVALID, errors.TOKEN_EXPIRED}
-    wrong = [each for each in report.others if each.code and each.reason not in allowed]
+    wrong = [each for each in others if each.code and each.reason not in allowed]
     must = BEFORE_THE_METHOD - {errors.OVERLOADED} | {errors.INVALID_REQUEST}
     wrong += [
         each
-        for each in report.broken
+        for each in broken
         if each.reason not in must and not (too_long(method, each.shot) and each.code == _TOO_LONG)
     ]
-    wrong += [each for each in report.others if not reasons_within(each) <= allowed]
+    wrong += [each for each in others if not reasons_within(each) <= allowed]
     return [
         f"{each.code or 'answered'} {each.reason} {each.text[:200]}: "
         + " ".join(part[:200].hex() for part in each.shot.parts)
@@ -218,10 +234,10 @@ def reasons_within(outcome: Outcome) -> set[str]:
     }
 
 
-def answered_ids(method: MethodDescriptor, report: Report) -> set[str]:
+def answered_ids(method: MethodDescriptor, outcomes: Sequence[Outcome]) -> set[str]:
     """Request ids of what was answered, also of the parts of a stream that has failed then."""
     found: set[str] = set()
-    for each in report.others:
+    for each in outcomes:
         if "results" in method.output_type.fields_by_name:
             results = [result for answer in each.answers for result in answer.results]
             found |= {each.request_id for each in results if not each.HasField("error")}
