@@ -10,13 +10,12 @@ _COUNTIES = 183
 _ORDERS = """
 INSERT INTO enrollment.enrollment_order
     (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
-    held_until, payment_code, created_at)
+    held_until, created_at)
 SELECT md5('order' || n)::uuid, '22.1', md5('candidate' || n)::uuid,
     (510100 + floor(183 * power((n::bigint * 7919 % 1000003) / 1000003.0, 3)))::integer::text,
     (ARRAY[1, 2, 3, 4])[: 2 + n % 3], (ARRAY['00001', '00003', '00005', '00007'])[: 2 + n % 3],
     CASE WHEN n % 50 = 0 THEN 'released' WHEN n % 200 = 1 THEN 'held' ELSE 'confirmed' END,
-    3500 * (2 + n % 3), now() + interval '1 hour', lpad(n::text, 20, '0'),
-    now() - interval '1 hour'
+    3500 * (2 + n % 3), now() + interval '1 hour', now() - interval '1 hour'
 FROM generate_series(1, {orders}) AS n
 """
 _REST = (
@@ -42,20 +41,25 @@ WHERE state <> 'held' OR move.number = 1
 ORDER BY move.number
 """,
     """
-INSERT INTO enrollment.payment
-SELECT payment_code, order_id, fee_fen, created_at, created_at, 'applied', NULL
-FROM enrollment.enrollment_order WHERE state = 'confirmed'
+INSERT INTO enrollment.payment_order
+    (payment_order_id, order_id, amount_fen, payment_code, state, opened_at)
+SELECT gen_random_uuid(), order_id, fee_fen, row_number() OVER (), 'closed', created_at
+FROM enrollment.enrollment_order WHERE state <> 'held'
 """,
     """
-WITH late AS (
-    INSERT INTO enrollment.payment
-    SELECT payment_code, order_id, fee_fen, created_at, created_at, 'refund', 'late'
-    FROM enrollment.enrollment_order WHERE state = 'released'
-    RETURNING payment_id, amount_fen, received_at
-)
+INSERT INTO enrollment.payment
+    (payment_id, order_id, amount_fen, paid_at, received_at, disposition, flag, payment_order_id)
+SELECT lpad(payment_code, 20, '0'), order_id, fee_fen, created_at, created_at,
+    CASE enrollment_order.state WHEN 'confirmed' THEN 'applied' ELSE 'refund' END,
+    CASE enrollment_order.state WHEN 'released' THEN 'late' END, payment_order_id
+FROM enrollment.enrollment_order JOIN enrollment.payment_order USING (order_id)
+WHERE enrollment_order.state <> 'held'
+""",
+    """
 INSERT INTO enrollment.refund
+    (refund_id, payment_id, amount_fen, requested_at, next_attempt_at, attempts, refunded_at)
 SELECT gen_random_uuid(), payment_id, amount_fen, received_at, received_at, 1, received_at
-FROM late
+FROM enrollment.payment WHERE disposition = 'refund'
 """,
     # An EnrollmentEvent as protobuf writes it.
     r"""

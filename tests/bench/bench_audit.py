@@ -1,7 +1,7 @@
 """The live auditor over a million orders: what it costs, what it finds, whom it holds up.
 
 A session after its rush is written by SQL; one fen and one seat are planted; then submissions are
-decided as fast as they can be, by turns with `zikao audit` beside them and without.
+decided as fast as they can be, by turns with the audit beside them and without.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ async def _submit_beside_and_alone(dsn: str) -> Mapping[str, Rate]:
                 rate = await _submit(batcher, numbers)
                 if auditing is not None:
                     auditing.cancel()
+                    await asyncio.gather(auditing, return_exceptions=True)
                 calls[name] += rate.calls
                 seconds[name] += rate.seconds
     return {name: Rate(calls[name], seconds[name]) for name in calls}
@@ -127,16 +128,9 @@ def _entry(number: int) -> Entry:
 
 
 async def _audit_for_ever(dsn: str) -> None:
-    """The command as an operator runs it, again and again."""
-    command = (sys.executable, "-m", "zikao_ctl.main", "audit", "--json", "--database-url", dsn)
+    """As the service does: each check is followed by its rest."""
     while True:
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-        try:
-            await process.wait()
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
+        await run_audit(dsn, AuditPlan(datetime.now(UTC), timedelta(days=1)))
 
 
 def _report(

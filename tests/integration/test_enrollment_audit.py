@@ -127,6 +127,9 @@ PLANTED = {
     "money_every_enrollment_is_paid": (
         f"DELETE FROM enrollment.payment WHERE disposition = 'applied' AND {CONFIRMED}",
     ),
+    "money_is_asked_and_taken_for_the_order": (
+        "UPDATE enrollment.payment_order SET amount_fen = amount_fen + 1 WHERE state = 'open'",
+    ),
     "money_adds_up_to_the_fen": (
         "UPDATE enrollment.payment SET amount_fen = amount_fen + 1 WHERE payment_id ="
         " (SELECT min(payment_id) FROM enrollment.payment WHERE disposition = 'applied')",
@@ -164,6 +167,15 @@ ALSO_PLANTED = [
         "money_every_payment_is_an_enrollment_or_a_refund",
         f"UPDATE enrollment.payment SET order_id = gen_random_uuid() WHERE {CONFIRMED}"
         " AND disposition = 'applied'",
+    ),
+    (
+        "money_is_asked_and_taken_for_the_order",
+        "UPDATE enrollment.payment SET payment_order_id = gen_random_uuid() WHERE disposition ="
+        " 'refund'",
+    ),
+    (
+        "enrollment_orders_cost_what_their_courses_do",
+        f"UPDATE enrollment.enrollment_order SET session_code = '99.1' WHERE {PAYING}",
     ),
     ("money_adds_up_to_the_fen", "DELETE FROM enrollment.refund"),
 ]

@@ -12,7 +12,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -36,6 +36,7 @@ from zikao.registration.v1.types_pb2 import DocumentType
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.audit import CLEAN, admin_dsn_of, exit_code, run_audit, time_of
 from zikao_ctl.installation import (
     OPERATOR,
     Installation,
@@ -44,6 +45,7 @@ from zikao_ctl.installation import (
     open_operator_channel,
     run_installation,
 )
+from zikao_ctl.invariants import RULES, AuditPlan
 from zikao_ctl.layout import InstallationError, Layout
 from zikao_ctl.ports import is_free
 from zikao_ctl.programs import PARTS
@@ -234,6 +236,14 @@ async def test_one_file_moves_the_clock_of_the_services(installed: Installation)
             assert await create_account(channel) == ""
         finally:
             write_offset(installed.clock_file, 0)
+
+
+async def test_a_running_installation_is_audited(installed: Installation) -> None:
+    """`zikao audit` finds the embedded PostgreSQL in the directory, and all three schemas in it."""
+    plan = AuditPlan(time_of(installed.layout.data, None), timedelta(hours=24), rest_factor=0)
+    results = await run_audit(admin_dsn_of(installed.layout.data, None), plan)
+    assert [each.invariant for each in results] == [name for of in RULES.values() for name in of]
+    assert exit_code(results) == CLEAN
 
 
 async def test_a_second_up_on_the_same_data_is_refused(installed: Installation) -> None:

@@ -24,6 +24,7 @@ INVARIANTS: Mapping[str, str] = {
     "enrollment_the_feed_says_what_is_confirmed": "报考信息推送与确认结果一致",
     "money_every_payment_is_an_enrollment_or_a_refund": "每笔缴款对应报考或退款",
     "money_every_enrollment_is_paid": "每项报考恰有一笔缴款",
+    "money_is_asked_and_taken_for_the_order": "缴款单与订单及金额一致",
     "money_adds_up_to_the_fen": "收入、报考费与退款分文不差",
     REFUNDS_IN_TIME: "退款按时完成",
 }

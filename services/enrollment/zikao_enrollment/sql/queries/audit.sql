@@ -57,13 +57,15 @@ FULL JOIN (
 ) AS seated USING (session_code, candidate_id, county_code)
 WHERE bound.county_code IS NULL OR seated.county_code IS NULL;
 
--- An order whose fee is not that of its courses: the same for each, and the session's for orders
--- made since that was applied (a minute later: one being decided meanwhile has the fee before).
+-- An order of no session, or whose fee is not that of its courses: the same for each, and the
+-- session's for orders made since that was applied (a minute later: one being decided meanwhile
+-- has the fee before).
 -- name: enrollment_orders_cost_what_their_courses_do
 SELECT enrollment_order.order_id::text AS offender
 FROM enrollment.enrollment_order
-JOIN enrollment.session USING (session_code)
-WHERE enrollment_order.fee_fen % cardinality(enrollment_order.course_codes) <> 0
+LEFT JOIN enrollment.session USING (session_code)
+WHERE session.version IS NULL
+    OR enrollment_order.fee_fen % cardinality(enrollment_order.course_codes) <> 0
     OR (
         enrollment_order.created_at > session.applied_at + interval '1 minute'
         AND enrollment_order.fee_fen
@@ -140,6 +142,21 @@ LEFT JOIN (
     GROUP BY order_id
 ) AS paid USING (order_id)
 WHERE enrollment_order.state = 'confirmed' AND paid.payments IS DISTINCT FROM 1;
+
+-- A payment that is not of the order for which the platform was asked to take it; or an order for
+-- which it takes another amount than the fee.
+-- name: money_is_asked_and_taken_for_the_order
+SELECT payment.payment_id AS offender
+FROM enrollment.payment
+LEFT JOIN enrollment.payment_order USING (payment_order_id)
+WHERE payment.order_id IS DISTINCT FROM payment_order.order_id
+UNION ALL
+SELECT payment_order.payment_order_id::text
+FROM enrollment.payment_order
+JOIN enrollment.enrollment_order USING (order_id)
+WHERE payment_order.state = 'open'
+    AND enrollment_order.state IN ('held', 'paying', 'closing')
+    AND payment_order.amount_fen <> enrollment_order.fee_fen;
 
 -- Received less confirmed fees less refunds, in fen: must be 0.
 -- name: money_adds_up_to_the_fen
