@@ -27,6 +27,9 @@ LOCALE = "zh-CN"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 # Clients refuse more than 8 KiB of metadata, and base64 adds a third.
 MAX_STATUS_BYTES = 5500
+# Everybody at the door of a full county is told the same.
+MAX_SAID = 1000
+_REQUEST_ID = "{request_id}"
 
 M = TypeVar("M", bound=Message)
 log = structlog.get_logger()
@@ -69,6 +72,7 @@ class ErrorTable:
 
     def __init__(self, meanings: Mapping[str, Meaning]) -> None:
         self._meanings = meanings
+        self._said: dict[tuple[object, ...], bytes] = {}
 
     @classmethod
     def from_enums(cls, *enums: EnumDescriptor) -> ErrorTable:
@@ -108,17 +112,9 @@ class ErrorTable:
         if error.reason not in self._meanings:
             log.error("error reason is not in the contract", error_reason=error.reason)
             error = DomainError(INTERNAL)
-        meaning, sentence = self._meanings[error.reason], self.sentence(error, request_id)
-        status = status_pb2.Status(code=meaning.code.value[0], message=_developer_text(error))
-        status.details.add().Pack(
-            error_details_pb2.ErrorInfo(
-                reason=error.reason, domain=f"{domain}.zikao", metadata=error.metadata
-            )
-        )
+        status = status_pb2.Status(message=_developer_text(error))
+        status.MergeFromString(self._described(error, request_id, domain))
         status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
-        status.details.add().Pack(
-            error_details_pb2.LocalizedMessage(locale=LOCALE, message=sentence)
-        )
         if error.retry_after is not None:
             retry = error_details_pb2.RetryInfo()
             retry.retry_delay.FromTimedelta(error.retry_after)
@@ -127,6 +123,28 @@ class ErrorTable:
             room = MAX_STATUS_BYTES - status.ByteSize()
             status.details.add().Pack(_bad_request(error.fields, room))
         return status
+
+    def _described(self, error: DomainError, request_id: str, domain: str) -> bytes:
+        """Code, reason and sentence as a serialized status; those said last are at hand."""
+        key = error.reason, domain, *error.metadata.items()
+        if (known := self._said.get(key)) is not None:
+            return known
+        meaning, sentence = self._meanings[error.reason], self.sentence(error, request_id)
+        status = status_pb2.Status(code=meaning.code.value[0])
+        status.details.add().Pack(
+            error_details_pb2.ErrorInfo(
+                reason=error.reason, domain=f"{domain}.zikao", metadata=error.metadata
+            )
+        )
+        status.details.add().Pack(
+            error_details_pb2.LocalizedMessage(locale=LOCALE, message=sentence)
+        )
+        described: bytes = status.SerializeToString()
+        if _REQUEST_ID not in meaning.sentence:
+            if len(self._said) >= MAX_SAID:
+                self._said.clear()
+            self._said[key] = described
+        return described
 
 
 def _readable(text: str) -> str:
@@ -217,8 +235,9 @@ def sentence_of(error: grpc.aio.AioRpcError) -> str:
 
 
 def _details(status: status_pb2.Status, kind: type[M]) -> Iterator[M]:
+    name = kind.DESCRIPTOR.full_name
     for packed in status.details:
-        if packed.Is(kind.DESCRIPTOR):
+        if packed.type_url.rpartition("/")[2] == name:
             message = kind()
             packed.Unpack(message)
             yield message

@@ -154,9 +154,13 @@ def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
     yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
     look = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE, county_prefix=HOT_COUNTY)
     requests = [look.SerializeToString()] * CALLS
-    yield "availability", Load(0, {}, f"{SERVICE}GetAvailability", requests)
+    yield "availability", Load(0, {}, f"{SERVICE}GetAvailability", requests, has_id=True)
     whole = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE).SerializeToString()
-    yield "availability_province", Load(0, {}, f"{SERVICE}GetAvailability", [whole] * (CALLS // 2))
+    requests = [whole] * (CALLS // 2)
+    yield (
+        "availability_province",
+        Load(0, {}, f"{SERVICE}GetAvailability", requests, has_id=True),
+    )
 
 
 async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:

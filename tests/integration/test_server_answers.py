@@ -126,7 +126,7 @@ async def test_domain_error_carries_everything(probe: Probe) -> None:
     assert sentence_of(error) == "探测甲被拒绝"
     info, request_info = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
     status_of(error).details[0].Unpack(info)
-    status_of(error).details[1].Unpack(request_info)
+    status_of(error).details[2].Unpack(request_info)
     assert (info.reason, info.domain, info.metadata) == (
         "PROBE_REFUSED",
         "probe.zikao",
