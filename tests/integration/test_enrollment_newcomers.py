@@ -18,6 +18,7 @@ from support.enrollment_people import (
     plan,
     submission,
 )
+from support.enrollment_portals import for_candidate, portal_stream
 from support.enrollment_service import Installation
 from support.enrollment_sessions import CLOSES_AT, small_session
 from support.registration_people import apply_session as apply_registration
@@ -30,9 +31,10 @@ from support.registration_people import (
     pending_candidate,
 )
 from support.registration_server import NOON, RegistrationServer, registration_server
-from support.service import Caller, until
+from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.registration.v1 import login_service_pb2 as logins
 from zikao_enrollment.domain.timetable import Track, Window
 from zikao_enrollment.newcomers import MAX_WAITING
 from zikao_kit.error_table import reason_of
@@ -148,6 +150,35 @@ async def test_who_is_not_there_yet_is_asked_for_once(
         assert questions() == before + 1
         error = await waiting.refused(submission())
         assert (error.reason, error.metadata["detail"]) == ("NOT_ELIGIBLE", "尚未取得准考证号")
+
+
+async def test_a_stream_asks_for_strangers_and_hears_of_logins_that_ended(
+    running: Installation, registration_dsn: str
+) -> None:
+    """A token of registration is good on its portal's stream, nowhere else, until the log-out.
+
+    Who is not there yet is asked for once, as in a call.
+    """
+    await restart_without_feed(running)
+    async with registration(running, registration_dsn) as server, portal_stream(running) as stream:
+        await apply_registration(server)
+        who = await approved_candidate(server, 1)
+        caller = await person(running, server, 1)
+        before = questions()
+        (found,) = await stream.ask(for_candidate(running, 1, token=caller.token))
+        assert found.enrollment.order.candidate_id == who
+        assert questions() == before + 1
+        copied = await running.caller("scanner", token=caller.token)
+        listed = enrollment.ListOrdersRequest(session_code="22.1")
+        assert (await copied.refused(listed)).reason == "TOKEN_INVALID"
+        portal = (await server.caller("portal")).with_token(caller.token)
+        await portal.call(logins.LogOutRequest(request_id=new_id()))
+
+        async def ended() -> bool:
+            (again,) = await stream.ask(for_candidate(running, 1, token=caller.token))
+            return again.error.reason == "TOKEN_INVALID"
+
+        await until(ended)
 
 
 async def until_not_away(caller: Caller) -> None:

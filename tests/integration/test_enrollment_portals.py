@@ -8,8 +8,10 @@ from pathlib import Path
 import asyncpg
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import code_pb2
 from prometheus_client import REGISTRY
+from support.clocks import FixedClock
 from support.enrollment_people import (
     JINJIANG,
     QINGYANG,
@@ -23,13 +25,14 @@ from support.enrollment_people import (
     submission,
 )
 from support.enrollment_portals import for_candidate, id_in, portal_stream, reasons
-from support.enrollment_service import Installation
+from support.enrollment_service import KEY_ID, Installation
 from support.enrollment_sessions import small_session
 from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import portal_service_pb2 as portal
 from zikao_kit.error_table import problem_of, reason_of
+from zikao_kit.tokens import TokenIssuer
 
 SEATS = 30
 LIMIT = 200
@@ -106,9 +109,12 @@ async def test_bad_ones_fail_alone(running: Installation) -> None:
     """Every kind of bad submission is answered with what is wrong; good ones beside it sit."""
     expired = running.token(candidate_id(5), age=timedelta(hours=1))
     officer = running.token(candidate_id(6), role="county_officer")
+    clock, stranger = FixedClock(running.now()), Ed25519PrivateKey.generate()
+    forged = TokenIssuer(KEY_ID, stranger, clock, timedelta(hours=1)).issue("x", "candidate").token
     bad = [
         (for_candidate(running, 3, token="nonsense"), "TOKEN_INVALID"),
         (for_candidate(running, 4, token=running.token(candidate_id(4))[:-8]), "TOKEN_INVALID"),
+        (for_candidate(running, 16, token=forged), "TOKEN_INVALID"),
         (for_candidate(running, 5, token=expired), "TOKEN_EXPIRED"),
         (for_candidate(running, 6, token=officer), "PERMISSION_DENIED"),
         (for_candidate(running, 7, token=""), "INVALID_REQUEST"),
