@@ -37,7 +37,7 @@ SEED = os.environ.get("ZIKAO_FUZZ_SEED", "221")
 # Pages and streams from their beginning, where anything else is no place at all.
 OPENINGS = {"page_token": [""], "cursor": [""]}
 TIMEOUT_SECONDS = 10.0
-# A subscription that has said nothing by then has let its caller in.
+# A subscription need not answer at once, except that it refuses.
 SILENCE_SECONDS = 0.2
 AT_ONCE = 16
 # The tables are compared before and after so many: who has changed them is among few then.
@@ -195,10 +195,10 @@ async def _fire(
     broken = [shot for shot in volley if is_broken(method, shot.parts[0])]
     others = [shot for shot in volley if not is_broken(method, shot.parts[0])]
     before = await picture(target.dsn, target.schema)
-    refused = await _send_all(method, broken, callers)
+    refused = await _send_all(method, broken, callers, TIMEOUT_SECONDS)
     after = await picture(target.dsn, target.schema)
     assert after == before, [table for table in after if after[table] != before.get(table)]
-    judged = await _send_all(method, others, callers)
+    judged = await _send_all(method, others, callers, SILENCE_SECONDS)
     wrong = problems(method, refused, judged)
     assert not wrong, "\n".join(wrong)
     report.broken += len(refused)
@@ -257,19 +257,21 @@ def answered_ids(method: MethodDescriptor, outcomes: Sequence[Outcome]) -> set[s
 
 
 async def _send_all(
-    method: MethodDescriptor, shots: Sequence[Shot], callers: Sequence[Caller]
+    method: MethodDescriptor, shots: Sequence[Shot], callers: Sequence[Caller], patience: float
 ) -> list[Outcome]:
+    """Send by turns of callers; a subscription may be silent for `patience` seconds."""
     waiting, outcomes = iter(enumerate(shots)), []
 
     async def work() -> None:
         for number, shot in waiting:
-            outcomes.append(await _send(method, shot, callers[number % len(callers)]))
+            caller = callers[number % len(callers)]
+            outcomes.append(await _send(method, shot, caller, patience))
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     return outcomes
 
 
-async def _send(method: MethodDescriptor, shot: Shot, caller: Caller) -> Outcome:
+async def _send(method: MethodDescriptor, shot: Shot, caller: Caller, patience: float) -> Outcome:
     metadata = shot.metadata
     if caller.token and not any(key == "authorization" for key, _ in metadata):
         metadata = (*metadata, ("authorization", f"Bearer {caller.token}"))
@@ -277,7 +279,7 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller) -> Outcome
     call = _opened(caller.channel, method)(sent, timeout=TIMEOUT_SECONDS, metadata=metadata)
     answers: list[Any] = []
     try:
-        async for answer in _answers(method, call):
+        async for answer in _answers(method, call, patience):
             answers.append(answer)
     except grpc.aio.AioRpcError as error:
         text = error.details() or ""
@@ -287,18 +289,18 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller) -> Outcome
     return Outcome(shot, answers=answers)
 
 
-async def _answers(method: MethodDescriptor, call: Any) -> AsyncIterator[Any]:
+async def _answers(method: MethodDescriptor, call: Any, patience: float) -> AsyncIterator[Any]:
     """What is answered, which must be what the contract says; of a subscription the beginning."""
     response = GetMessageClass(method.output_type)
     if not method.server_streaming:
         yield response.FromString(await call)
         return
     endless = MethodPolicy.of(method).long_lived and not method.client_streaming
-    patience = SILENCE_SECONDS if endless else TIMEOUT_SECONDS
     parts = aiter(call)
     while True:
         try:
-            part = await asyncio.wait_for(anext(parts, None), patience)
+            waiting = patience if endless else TIMEOUT_SECONDS
+            part = await asyncio.wait_for(anext(parts, None), waiting)
         except TimeoutError:
             if not endless:
                 raise
