@@ -105,6 +105,45 @@ async def test_the_platform_is_asked_after_growing_pauses(connection: asyncpg.Co
     assert await connection.fetchval("SELECT next_query_at FROM enrollment.payment_order") is None
 
 
+async def test_open_payments_are_asked_about_first(connection: asyncpg.Connection) -> None:
+    """However many closed ones have been due for longer; these get what places are left."""
+    opening = QUERIES["open_payment_order"]
+    for pause in (timedelta(hours=-2), timedelta(hours=-3), timedelta(hours=-1)):
+        await connection.execute(QUERIES["close_payment_orders_of"], [ORDER])
+        await connection.execute(opening, uuid4(), ORDER, 3500, NOW, pause)
+    ids = [
+        row["payment_order_id"]
+        for row in await connection.fetch(
+            "SELECT payment_order_id FROM enrollment.payment_order"
+            " ORDER BY state DESC, next_query_at"
+        )
+    ]
+    leased = await connection.fetch(QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 2)
+    assert {row["payment_order_id"] for row in leased} == set(ids[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("lease_payment_queries", "'1 s', 8, 20"),
+        ("lease_refunds", "'1 s', '1 h', 20"),
+        ("lease_differences", "'1 s', '1 h', 20"),
+        ("lease_closing_orders", "'1 s', 20"),
+    ],
+)
+async def test_what_is_due_is_found_by_its_index(
+    connection: asyncpg.Connection, name: str, args: str
+) -> None:
+    """Many that are not due yet cost nothing each time somebody looks."""
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute(f"PREPARE looking AS {QUERIES[name].rstrip().rstrip(';')}")
+    plan = await connection.fetch(f"EXPLAIN EXECUTE looking ({args})")
+    conditions = [row[0] for row in plan if "Index Cond" in row[0] or "Filter" in row[0]]
+    due = [each for each in conditions if "statement_timestamp()" in each]
+    assert due
+    assert all("Index Cond" in each for each in due)
+
+
 async def test_what_goes_back_says_why(connection: asyncpg.Connection) -> None:
     """A payment that is refunded has a flag."""
     with pytest.raises(asyncpg.CheckViolationError) as refused:

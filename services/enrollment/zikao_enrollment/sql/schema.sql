@@ -140,7 +140,7 @@ COMMENT ON TABLE enrollment.payment_order IS
 CREATE UNIQUE INDEX payment_order_open_once ON enrollment.payment_order (order_id)
     WHERE state = 'open';
 CREATE INDEX payment_order_by_order ON enrollment.payment_order (order_id);
-CREATE INDEX payment_order_to_query ON enrollment.payment_order (next_query_at)
+CREATE INDEX payment_order_due ON enrollment.payment_order (state, next_query_at)
     WHERE next_query_at IS NOT NULL;
 
 CREATE TABLE enrollment.payment (

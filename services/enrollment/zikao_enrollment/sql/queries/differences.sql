@@ -38,7 +38,7 @@ WHERE difference_id = $1;
 WITH due AS (
     SELECT difference_id
     FROM enrollment.difference
-    WHERE state = 'open' AND next_attempt_at <= clock_timestamp()
+    WHERE state = 'open' AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED

@@ -33,7 +33,7 @@ ORDER BY refund.requested_at, refund.refund_id;
 WITH due AS (
     SELECT refund_id
     FROM enrollment.refund
-    WHERE refunded_at IS NULL AND next_attempt_at <= clock_timestamp()
+    WHERE refunded_at IS NULL AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED

@@ -86,7 +86,7 @@ RETURNING due.order_id;
 WITH due AS (
     SELECT order_id
     FROM enrollment.enrollment_order
-    WHERE state = 'closing' AND lease_until <= clock_timestamp()
+    WHERE state = 'closing' AND lease_until <= statement_timestamp()
     ORDER BY lease_until
     LIMIT $2
     FOR UPDATE SKIP LOCKED
