@@ -47,7 +47,17 @@ def test_whatever_is_no_cursor_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "value"), [(2, "2022-02-28"), (2, 5), (4, "\0"), (4, 5), (4, "51"), (5, "x"), (0, 1)]
+    ("index", "value"),
+    [
+        *(
+            (2, "2022-02-28"),
+            (2, 5),
+            (2, "9999-12-31T23:59:59-23:59"),
+            (2, "0001-01-01T00:00+01:00"),
+        ),
+        *((3, "\ud800"), (3, 5), (3, "")),
+        *((4, "\0"), (4, 5), (4, "51"), (5, "x"), (0, 1)),
+    ],
 )
 def test_a_cursor_that_was_changed_is_refused(index: int, value: object) -> None:
     """No part may become what the database could not compare."""

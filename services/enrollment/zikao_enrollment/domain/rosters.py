@@ -5,7 +5,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, Self
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from zikao_enrollment.domain.orders import OrderCourse
 
 NOBODY = UUID(int=0)
 _CODE = re.compile("[0-9]{6}")
+_FEED_CURSOR = re.compile("[0-9]{1,20}-[0-9]{1,20}")
 
 
 class RosterFilter(NamedTuple):
@@ -73,12 +74,18 @@ class RosterPlace:
             place = cls(
                 RosterFilter(*filters),
                 datetime.fromisoformat(as_of),
-                str(feed_cursor),
+                feed_cursor,
                 county_code,
                 UUID(candidate_id),
             )
-            good = place.wanted == wanted and _CODE.fullmatch(county_code) and place.as_of.tzinfo
-        except (ValueError, TypeError, AttributeError):
+            good = (
+                place.wanted == wanted
+                and _CODE.fullmatch(county_code)
+                and _FEED_CURSOR.fullmatch(feed_cursor)
+                and place.as_of.tzinfo
+                and place.as_of.astimezone(UTC)  # at the end of the calendar it has none
+            )
+        except (ValueError, TypeError, AttributeError, OverflowError):
             good = None
         if not good:
             raise DomainError(INVALID_REQUEST, fields=[FieldProblem("cursor", "游标无效")])
