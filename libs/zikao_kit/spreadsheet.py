@@ -7,8 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 
 BYTE_ORDER_MARK = "\ufeff"
-# A cell that begins so is computed by a spreadsheet when it is opened, whoever wrote it.
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins so is computed by a spreadsheet when it is opened, whoever wrote it; some take
+# the full-width ones of Chinese keyboards for the others.
+_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 Cell = str | int | None
 

@@ -7,7 +7,6 @@ from uuid import UUID
 from support.enrollment_sessions import OPENS_AT, small_session
 from zikao_enrollment.converts.csv_files import (
     STATISTICS_HEADER,
-    csv_beginning,
     roster_csv,
     statistics_csv,
 )
@@ -15,6 +14,7 @@ from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.orders import OrderCourse
 from zikao_enrollment.domain.rosters import RosterEntry
 from zikao_enrollment.domain.statistics import Figures, Grouping, People, Sittings
+from zikao_kit.spreadsheet import csv_header
 
 FIGURES = Figures.of(
     OPENS_AT,
@@ -80,7 +80,7 @@ def lines(content: bytes) -> list[list[str]]:
 def test_the_file_of_statistics_is_for_people() -> None:
     """A byte order mark, Chinese headers, China's time, yuan with two digits, names."""
     rows = FIGURES.rows(Grouping.COUNTY, "510104")
-    content = csv_beginning(STATISTICS_HEADER) + statistics_csv(small_session(), FIGURES, rows)
+    content = csv_header(STATISTICS_HEADER) + statistics_csv(small_session(), FIGURES, rows)
     assert content.startswith(b"\xef\xbb\xbf")
     header, row = lines(content)
     assert header == list(STATISTICS_HEADER)

@@ -21,7 +21,7 @@ def test_a_file_says_that_it_is_utf_8() -> None:
     assert read(data) == [["区县", "甲", "乙"], *rows]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     """What a spreadsheet would compute is text; numbers stay numbers."""
     assert read(csv_rows([[text, -1]])) == [[f"'{text}", "-1"]]

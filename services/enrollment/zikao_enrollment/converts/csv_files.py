@@ -1,18 +1,15 @@
 """Rosters and statistics as CSV: UTF-8 with a byte order mark, so that spreadsheets read it."""
 
-import csv
-import io
-from codecs import BOM_UTF8
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from zoneinfo import ZoneInfo
+
+from zikao_kit.spreadsheet import csv_rows, yuan
 
 from zikao_enrollment.domain.rosters import RosterEntry
 from zikao_enrollment.domain.statistics import Figures, Row
 from zikao_enrollment.domain.timetable import Session
 
 CHINA = ZoneInfo("Asia/Shanghai")
-# What a spreadsheet takes for the beginning of a formula, whoever has written it.
-FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n")
 ROSTER_HEADER = ("考次", "区县代码", "区县名称", "考生编号", "场次", "课程代码", "课程名称")
 STATISTICS_HEADER = (
     "考次",
@@ -32,14 +29,9 @@ STATISTICS_HEADER = (
 )
 
 
-def csv_beginning(header: Sequence[str]) -> bytes:
-    """The first bytes of a file."""
-    return BOM_UTF8 + _lines([header])
-
-
 def roster_csv(session: Session, entries: Iterable[RosterEntry]) -> bytes:
     """A line for each course of each candidate."""
-    return _lines(
+    return csv_rows(
         (
             session.code,
             entry.county_code,
@@ -57,7 +49,7 @@ def roster_csv(session: Session, entries: Iterable[RosterEntry]) -> bytes:
 def statistics_csv(session: Session, figures: Figures, rows: Iterable[Row]) -> bytes:
     """A line for each row."""
     as_of = figures.as_of.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
-    return _lines(
+    return csv_rows(
         (
             session.code,
             as_of,
@@ -71,23 +63,11 @@ def statistics_csv(session: Session, figures: Figures, rows: Iterable[Row]) -> b
             row.confirmed_candidates,
             row.held,
             row.confirmed,
-            _yuan(row.held_fen),
-            _yuan(row.confirmed_fen),
+            yuan(row.held_fen),
+            yuan(row.confirmed_fen),
         )
         for row in rows
     )
-
-
-def _lines(rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows([_plain(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA_BEGINNINGS):
-        return f"'{value}"
-    return value
 
 
 def _county_name(session: Session, code: str) -> str:
@@ -98,7 +78,3 @@ def _county_name(session: Session, code: str) -> str:
 def _course_name(session: Session, code: str) -> str:
     course = session.course_by_code.get(code)
     return course.name if course else ""
-
-
-def _yuan(fen: int) -> str:
-    return f"{fen // 100}.{fen % 100:02}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from zikao.enrollment.v1 import roster_service_pb2, roster_service_pb2_grpc
 from zikao_kit.convert import time_to_pb
+from zikao_kit.spreadsheet import csv_header
 
 from zikao_enrollment.commands.read_roster import begin_roster, read_roster
-from zikao_enrollment.converts.csv_files import ROSTER_HEADER, csv_beginning, roster_csv
+from zikao_enrollment.converts.csv_files import ROSTER_HEADER, roster_csv
 from zikao_enrollment.converts.figures import roster_page_to_pb
 from zikao_enrollment.domain.rosters import RosterFilter, RosterPage
 from zikao_enrollment.parts import Parts
@@ -38,7 +39,7 @@ class RosterRpc(roster_service_pb2_grpc.RosterServiceServicer):
         session = self._parts.boards.current.require(request.session_code).session
         async with self._parts.db.read() as tx:
             total = await RosterStore(tx).count(_wanted(request))
-        beginning = b"" if request.cursor else csv_beginning(ROSTER_HEADER)
+        beginning = b"" if request.cursor else csv_header(ROSTER_HEADER)
         async with aclosing(self._pages(request)) as pages:
             async for page in pages:
                 yield roster_service_pb2.ExportRosterResponse(

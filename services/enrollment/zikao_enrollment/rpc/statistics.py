@@ -7,10 +7,10 @@ from typing import Any
 
 from zikao.enrollment.v1 import statistics_service_pb2, statistics_service_pb2_grpc
 from zikao_kit.convert import time_to_pb
+from zikao_kit.spreadsheet import csv_header
 
 from zikao_enrollment.converts.csv_files import (
     STATISTICS_HEADER,
-    csv_beginning,
     statistics_csv,
 )
 from zikao_enrollment.converts.figures import grouping_from_pb, row_to_pb
@@ -43,7 +43,7 @@ class StatisticsRpc(statistics_service_pb2_grpc.StatisticsServiceServicer):
         session = self._parts.boards.current.require(request.session_code).session
         figures = await self._parts.statistics.figures(request.session_code)
         rows = figures.rows(grouping_from_pb(request.grouping), request.county_prefix)
-        beginning = csv_beginning(STATISTICS_HEADER)
+        beginning = csv_header(STATISTICS_HEADER)
         for first in range(0, max(len(rows), 1), ROWS_PER_PART):
             part = rows[first : first + ROWS_PER_PART]
             yield statistics_service_pb2.ExportStatisticsResponse(
