@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from zikao_kit.admission import overloaded
+from zikao_kit.admission import OneAtATime, overloaded
 from zikao_kit.db import Database
 
 from zikao_enrollment.boards import Boards
@@ -26,6 +26,7 @@ class StatementDesk:
         self._db = db
         self._boards = boards
         self._sums = Semaphore(MAX_SUMS_AT_ONCE)
+        self._summing = OneAtATime()
         self.zone = zone
 
     @property
@@ -55,9 +56,10 @@ class StatementDesk:
                 deleted = await store.delete_idle_lines(statement_date, LINES_DELETED_AT_ONCE)
 
     @asynccontextmanager
-    async def summing(self) -> AsyncIterator[None]:
-        """A place to sum up a day; raises OVERLOADED when there is none."""
+    async def summing(self, officer: str) -> AsyncIterator[None]:
+        """A place to sum up a day; raises OVERLOADED when there is none, and for a second one."""
         if self._sums.locked():
             raise overloaded()
-        async with self._sums:
-            yield
+        with self._summing.only(officer):
+            async with self._sums:
+                yield

@@ -27,8 +27,8 @@ async def perform_act(
     has been answered before, or sees the new version. Raises DomainError as `effect_of`, and
     SESSION_CHANGE_REFUSED for seats that are used.
     """
+    effect = effect_of(session, proposal)  # what is nonsense keeps no seats from anybody
     seats = await store.lock_ledger(session.code)
-    effect = effect_of(session, proposal)
     after = effect.session
     require_harmless(after, seats, ())
     if not dry_run and after != session:

@@ -112,7 +112,8 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
     ) -> R:
         """Do it once, and show it here at once; other processes see it within a second."""
         answer = await self._parts.office_door.act(
-            lambda: run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+            current_actor().subject,
+            lambda: run_once(self._parts.db, request, response_type, work, schema=SCHEMA),
         )
         await self._parts.boards.refresh()
         return answer

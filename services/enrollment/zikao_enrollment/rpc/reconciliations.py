@@ -106,7 +106,8 @@ class ReconciliationRpc(pb_grpc.ReconciliationServiceServicer):
         """The money of one day by county."""
         day, area = self._day(request.statement_date), Area(request.county_prefix)
         as_of = self._parts.clock.now()
-        async with self._parts.statements.summing(), self._parts.db.read() as tx:
+        place = self._parts.statements.summing(current_actor().subject)
+        async with place, self._parts.db.read() as tx:
             found = await ComparisonStore(tx).sum_day(day, area)
         return pb.GetDayTotalsResponse(counties=map(totals_to_pb, found), as_of=time_to_pb(as_of))
 

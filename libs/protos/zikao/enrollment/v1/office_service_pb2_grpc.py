@@ -29,7 +29,8 @@ class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     def __init__(self, channel):
@@ -69,7 +70,8 @@ class OfficeServiceServicer:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     def ChangeCapacities(self, request, context):
@@ -171,7 +173,8 @@ class OfficeService:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     @staticmethod

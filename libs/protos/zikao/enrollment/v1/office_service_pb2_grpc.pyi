@@ -30,7 +30,8 @@ class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     @_typing.overload
@@ -82,7 +83,8 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -130,7 +132,8 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it; else it takes effect
     at once. Each is audited, and each is in force for every submission that is answered after it.
-    They are let through one after the other, a few a second: each makes candidates wait a moment.
+    They are let through one after the other, one of each officer, a few a second: each makes
+    candidates wait a moment.
     """
 
     @_abc_1.abstractmethod
