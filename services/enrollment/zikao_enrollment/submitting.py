@@ -9,12 +9,11 @@ from zikao_kit.idempotency import key_of
 from zikao_kit.ids import new_ordered_id, uuid_of
 
 from zikao_enrollment.converts.orders import choice_from_pb
+from zikao_enrollment.converts.portals import SubmitRequest
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.doorman import Doorman
 from zikao_enrollment.newcomers import Newcomers
-
-SubmitRequest = pb.SubmitPlanRequest | pb.SubmitEnrollmentRequest
 
 
 class Submitting:

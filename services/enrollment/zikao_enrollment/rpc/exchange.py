@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import suppress
 
 import structlog
 from zikao.enrollment.v1 import enrollment_service_pb2, portal_service_pb2
@@ -90,10 +89,10 @@ class Exchange:
             await reading
         finally:
             self.is_gone = True
-            for task in (reading, *self._questions):
+            tasks = (reading, *self._questions)
+            for task in tasks:
                 task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def note(self, item: _Item) -> None:
         """An item has its answer."""
@@ -122,7 +121,7 @@ class Exchange:
             actor = self._verifier.verify(submission.access_token, self._portal)
             item.entry = entry_of(request, _UNARY.admit(self._portal, actor).subject)
             self._submitting.enter(item.entry, item)
-        except DomainError as refusal:
+        except Exception as refusal:  # also a fault of ours: it is one submission's alone
             item.take(refusal)
 
     async def _next_answered(self, reading: asyncio.Task[None]) -> Sequence[_Item]:
