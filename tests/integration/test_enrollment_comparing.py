@@ -279,6 +279,83 @@ async def replace_statement(
         await StatementStore(tx).save_received(stated.completed())
 
 
+async def test_refunds_are_compared_too(dsn: str) -> None:
+    """Refunds that differ are told like payments; one that is stated has been made."""
+    other, unstated, pending, same = (UUID(int=number) for number in range(1, 5))
+    strangers = "R-strangers"
+    async with connected(dsn) as connection:
+        await insert_payments(connection, 4, MIDNIGHT, timedelta(hours=1))
+        await insert_statement(connection, DAY.begins_at)
+        await connection.execute("UPDATE enrollment.statement SET source = 'platform'")
+        for refund_id in (other, unstated, pending, same):
+            await insert_refund(connection, refund_id, made=refund_id != pending)
+        stated = {str(other): FEE_FEN - 1, str(pending): FEE_FEN, str(same): FEE_FEN}
+        await state_refunds(connection, stated | {strangers: 5})
+    async with process(dsn) as db:
+        summary = await compare(db)
+        found = (await differences(db)).values()
+        assert summary.statement.matched == (4, 4 * FEE_FEN, 2, 2 * FEE_FEN)
+        told = {each.subject_id: (each.kind, each.here_fen, each.there_fen) for each in found}
+        assert told == {
+            str(other): (DifferenceKind.AMOUNT_DIFFERS, FEE_FEN, FEE_FEN - 1),
+            str(unstated): (DifferenceKind.MISSING_THERE, FEE_FEN, None),
+            strangers: (DifferenceKind.MISSING_HERE, None, 5),
+        }
+        async with connected(dsn) as connection:
+            assert await connection.fetchval(
+                "SELECT refunded_at IS NOT NULL FROM enrollment.refund WHERE refund_id = $1",
+                pending,
+            )
+            await state_refunds(connection, {str(unstated): FEE_FEN})
+        async with db.transaction() as tx:
+            ids = [each.difference_id for each in found]
+            assert await DifferenceStore(tx).settle(ids, NOW) == 1
+        states = {each.subject_id: each.state for each in (await differences(db)).values()}
+    assert states.pop(str(unstated)) is DifferenceState.RESOLVED
+    assert set(states.values()) == {DifferenceState.OPEN}
+
+
+async def insert_refund(connection: asyncpg.Connection, refund_id: UUID, *, made: bool) -> None:
+    """The payment of the order with the same number goes back."""
+    payment_id = await connection.fetchval(
+        "UPDATE enrollment.payment SET disposition = 'refund', flag = 'late'"
+        " WHERE order_id = $1 RETURNING payment_id",
+        refund_id,
+    )
+    await connection.execute(
+        "INSERT INTO enrollment.refund (refund_id, payment_id, amount_fen, requested_at,"
+        " next_attempt_at, refunded_at) VALUES ($1, $2, $3, $4, $4, $5)",
+        refund_id,
+        payment_id,
+        FEE_FEN,
+        NOW,
+        NOW if made else None,
+    )
+
+
+async def state_refunds(connection: asyncpg.Connection, refunds: dict[str, int]) -> None:
+    """The day's statement has these refunds too: their ids and what went back."""
+    for refund_id, fen in refunds.items():
+        await connection.execute(
+            "UPDATE enrollment.statement SET last_line = last_line + 1, refunds = refunds + 1,"
+            " refunds_fen = refunds_fen + $1, stated_refunds = refunds + 1,"
+            " stated_refunds_fen = refunds_fen + $1",
+            fen,
+        )
+        await connection.execute(
+            "INSERT INTO enrollment.statement_line (statement_date, import_id, line, money,"
+            " subject_id, payment_id, order_id, amount_fen, moved_at, payment_code)"
+            " SELECT statement_date, import_id, last_line, 'refund', $1,"
+            " coalesce((SELECT payment_id FROM enrollment.refund WHERE refund_id::text = $1), 'P'),"
+            " coalesce((SELECT payment_order_id FROM enrollment.refund JOIN enrollment.payment"
+            " USING (payment_id) WHERE refund_id::text = $1), gen_random_uuid()), $2, $3, ''"
+            " FROM enrollment.statement",
+            refund_id,
+            fen,
+            NOW,
+        )
+
+
 async def take_lines(connection: asyncpg.Connection, payment_ids: list[str]) -> None:
     """The statement has not these."""
     await connection.execute(
