@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
@@ -22,6 +23,7 @@ from support.enrollment_people import (
     orders,
     pay,
     payment_code,
+    payment_order_id,
     payment_request,
     plan,
     plan_submission,
@@ -38,9 +40,17 @@ from support.enrollment_sessions import CLOSES_AT, FEE_FEN, small_session
 from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
+from zikao.payment.v1 import payment_platform_service_pb2 as payment_pb
+from zikao_enrollment.commands.expire_orders import CLOSING_LEASE
+from zikao_enrollment.commands.withdraw_order import begin_withdrawing
 from zikao_enrollment.domain.timetable import Policies
+from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.store import Store
+from zikao_kit.config import DatabaseConfig
 from zikao_kit.convert import time_from_pb
+from zikao_kit.db import Database
 from zikao_kit.error_table import reason_of
+from zikao_kit.queries import Queries
 
 SESSION = small_session(seats=1)
 FEE = 2 * FEE_FEN
@@ -349,6 +359,29 @@ async def test_a_change_while_the_platform_is_away(running: Installation) -> Non
 
     await until(changed)
     assert await seats(running) == {(1, 0), (0, 0)}
+
+
+async def test_a_withdrawal_that_never_ended(running: Installation) -> None:
+    """Its process died once the platform had closed: seconds later there is another code."""
+    order = await hold(running, 1)
+    first = await payment_code(running, 1, order)
+    config = DatabaseConfig(dsn=running.dsn)
+    async with await Database.connect(config, Queries.load(PACKAGE)) as db, db.transaction() as tx:
+        order_id, who = UUID(order.order_id), UUID(order.candidate_id)
+        await begin_withdrawing(Store(tx), order_id, who, running.now())
+    name = await payment_order_id(running, order)
+    enrollment = await running.caller("enrollment", running.platform_port)
+    await enrollment.call(payment_pb.ClosePaymentOrderRequest(order_id=name))
+    await running.rows(
+        "UPDATE enrollment.payment_order SET next_query_at = next_query_at - $1::interval",
+        CLOSING_LEASE,
+    )
+
+    async def is_known() -> bool:
+        return not (await last_order(running, 1)).payment_code
+
+    await until(is_known)
+    assert await payment_code(running, 1, order) not in ("", first)
 
 
 async def test_paid_before_it_is_withdrawn(running: Installation) -> None:

@@ -240,11 +240,7 @@ class OrderLife(RuleBasedStateMachine):
         self.run(self._ask(attempt))
 
     async def _ask(self, attempt: Attempt) -> None:
-        await self.world.eyes.execute(
-            "UPDATE enrollment.payment_order SET next_query_at = now(), queries = 0"
-            " WHERE payment_order_id = $1",
-            attempt.name,
-        )
+        await self.world.ask_about(attempt.name)
         await self.world.queries.work()
 
     def time_passes(self, to: Details) -> None:

@@ -95,12 +95,15 @@ async def test_the_platform_is_asked_after_growing_pauses(connection: asyncpg.Co
         "UPDATE enrollment.payment_order SET next_query_at = next_query_at - $1::interval"
         " RETURNING clock_timestamp() - next_query_at"
     )
+    await connection.fetchval(sooner, -timedelta(hours=1))
+    await connection.execute(QUERIES["hasten_payment_query"], ORDER, timedelta(0))
     for hours in (2, 4, 8, 8):
         assert [tuple(row) for row in await connection.fetch(*lease)] == [(ORDER, ORDER, False)]
         assert await connection.fetch(*lease) == []
         left = await connection.fetchval(sooner, timedelta(hours=hours))
         assert timedelta(0) <= left < timedelta(minutes=10)
     await connection.execute(QUERIES["close_payment_orders"], [ORDER])
+    await connection.execute(QUERIES["hasten_payment_query"], ORDER, timedelta(hours=9))
     assert len(await connection.fetch(*lease)) == 1
     assert await connection.fetchval("SELECT next_query_at FROM enrollment.payment_order") is None
 

@@ -50,6 +50,9 @@ async def begin_withdrawing(
     opened = await _open_payment(store, order)
     if opened is None:
         await _withdraw(store, order, now)
+    else:
+        # Should the end never come: a code that the platform has closed must not be given again.
+        await store.payment_orders.hasten_query(opened.payment_order_id, CLOSING_LEASE)
     return order, opened
 
 

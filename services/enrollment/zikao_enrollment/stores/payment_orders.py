@@ -42,6 +42,10 @@ class PaymentOrderStore:
         """Store the platform's code; False when it has been closed meanwhile."""
         return bool(await self._tx.execute("save_payment_code", payment_order_id, payment_code))
 
+    async def hasten_query(self, payment_order_id: UUID, pause: timedelta) -> None:
+        """Let the platform be asked about one after `pause` at the latest."""
+        await self._tx.execute("hasten_payment_query", payment_order_id, pause)
+
     async def close(self, payment_order_ids: Iterable[UUID]) -> None:
         """They are not to be paid any more; their orders are locked."""
         await self._tx.execute("close_payment_orders", list(payment_order_ids))

@@ -19,6 +19,11 @@ UPDATE enrollment.payment_order
 SET payment_code = $2
 WHERE payment_order_id = $1 AND state = 'open';
 
+-- name: hasten_payment_query
+UPDATE enrollment.payment_order
+SET next_query_at = least(next_query_at, clock_timestamp() + $2::interval)
+WHERE payment_order_id = $1;
+
 -- name: close_payment_orders
 UPDATE enrollment.payment_order
 SET state = 'closed'
