@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from support.enrollment_people import (
+    NOON,
     hold,
     last_order,
     open_enrollment,
@@ -25,8 +27,9 @@ from support.enrollment_reconciliation import (
 )
 from support.enrollment_service import Installation
 from support.enrollment_sessions import FEE_FEN
-from support.service import until
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
+from zikao.enrollment.v1 import statement_service_pb2 as st
 from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb
 from zikao_kit.convert import time_to_pb
 
@@ -116,3 +119,28 @@ async def test_a_file_pays_nobody_back(running: Installation) -> None:
     await bring(running, *lines)
     (after,) = await running.rows("SELECT refunded_at FROM enrollment.refund")
     assert after["refunded_at"] is None
+
+
+async def test_a_file_left_lying_keeps_no_day_from_the_platform(running: Installation) -> None:
+    """Begun and never ended it gives way after a while; the metric tells of the day until then."""
+    await pay(running, await payment_code(running, 1, await hold(running, 1)))
+    paid = await until_state(running, 1, "CONFIRMED")
+    assert paid.fee_fen == FEE
+    await running.move_clock(AT_NIGHT)
+    await until_statement(running)
+    province = await running.officer("51")
+    payment = platform_pb.Payment(
+        payment_id="P-1", order_id=new_id(), amount_fen=1, paid_at=time_to_pb(NOON)
+    )
+    await province.call(start_import([payment_line(1, payment)], replace=True))
+
+    def unreconciled() -> bool:
+        return REGISTRY.get_sample_value("zikao_enrollment_unreconciled_days") == 1
+
+    await until(unreconciled)
+    await running.rows(
+        "UPDATE enrollment.statement SET next_attempt_at = now() - INTERVAL '2 hour'"
+    )
+    statement = await until_statement(running)
+    assert (statement.source, statement.matched.payments) == (st.STATEMENT_SOURCE_PLATFORM, 1)
+    await until(lambda: not unreconciled())

@@ -127,6 +127,11 @@ class Statement:
     matched: Totals = NOTHING
     compared_at: datetime | None = None
 
+    @property
+    def is_from_platform_still(self) -> bool:
+        """Whether the platform has begun to tell it."""
+        return self.source is StatementSource.PLATFORM and self.state is StatementState.RECEIVING
+
     def with_lines(self, lines: Sequence[StatementLine]) -> "Statement":
         """After more of its lines."""
         return replace(self, last_line=lines[-1].line, totals=self.totals.plus(totals_of(lines)))

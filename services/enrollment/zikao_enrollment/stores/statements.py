@@ -18,6 +18,9 @@ from zikao_enrollment.domain.statements import (
 
 # Who takes pages of a statement has it for so long after each.
 RECEIVING_LEASE = timedelta(minutes=1)
+# A file that was begun and not brought to its end keeps the platform from being asked for so long.
+FILE_PATIENCE = timedelta(hours=1)
+MOST_COUNTED = 10_000
 
 
 class StatementStore:
@@ -86,8 +89,14 @@ class StatementStore:
 
     async def list_due_days(self, first: date, last: date, limit: int) -> list[date]:
         """Days whose statement the platform has still to tell, the oldest first."""
-        rows = await self._tx.fetch("list_due_days", first, last, limit)
+        rows = await self._tx.fetch("list_due_days", first, last, limit, FILE_PATIENCE)
         return [row["statement_date"] for row in rows]
+
+    async def count_unreconciled(self, first: date, last: date) -> tuple[int, int]:
+        """Days without a compared statement, and open differences (up to MOST_COUNTED)."""
+        row = await self._tx.fetchrow("count_unreconciled", first, last, MOST_COUNTED)
+        assert row is not None
+        return row["days"], row["differences"]
 
     async def lease(
         self, statement_date: date, first_pause: timedelta, longest_pause: timedelta
@@ -96,7 +105,9 @@ class StatementStore:
 
         Nobody else gets it for the pause, which doubles each time. By the database's clock.
         """
-        row = await self._tx.fetchrow("lease_statement", statement_date, first_pause, longest_pause)
+        row = await self._tx.fetchrow(
+            "lease_statement", statement_date, first_pause, longest_pause, FILE_PATIENCE
+        )
         return _statement(row) if row else None
 
     async def lock_comparing(self) -> Statement | None:

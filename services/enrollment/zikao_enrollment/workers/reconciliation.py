@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import structlog
+from prometheus_client import Gauge
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
@@ -41,6 +42,15 @@ DIFFERENCES_PER_ROUND = 20
 FIRST_SETTLING_PAUSE = timedelta(seconds=1)
 LONGEST_SETTLING_PAUSE = timedelta(minutes=30)
 
+UNRECONCILED_DAYS = Gauge(
+    "zikao_enrollment_unreconciled_days",
+    "Days that have ended, statement hour and all, whose statement has not been compared.",
+)
+OPEN_DIFFERENCES = Gauge(
+    "zikao_enrollment_open_differences",
+    "Differences from the platform's statements that nobody has cleared up; 10000: or more.",
+)
+
 log = structlog.get_logger()
 
 
@@ -73,7 +83,11 @@ class ReconciliationWorker:
         if days is None:
             return False
         async with self._db.read() as tx:
-            due = await StatementStore(tx).list_due_days(*days, limit=1)
+            store = StatementStore(tx)
+            due = await store.list_due_days(*days, limit=1)
+            unreconciled, differences = await store.count_unreconciled(*days)
+        UNRECONCILED_DAYS.set(unreconciled)
+        OPEN_DIFFERENCES.set(differences)
         for day in due:
             statement = await self._lease(day)
             if statement is not None:
@@ -116,9 +130,9 @@ class ReconciliationWorker:
             store = StatementStore(tx)
             await store.insert(new)
             leased = await store.lease(day, FIRST_PAUSE, LONGEST_PAUSE)
-            if leased is None or leased.state is StatementState.RECEIVING:
+            if leased is None or leased.is_from_platform_still:
                 return leased
-            await store.renew(new)  # what was refused is asked for again from its beginning
+            await store.renew(new)  # what was refused, or left lying, begins anew
             return new
 
     async def _receive(self, statement: Statement) -> None:

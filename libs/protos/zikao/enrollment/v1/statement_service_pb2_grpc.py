@@ -67,7 +67,8 @@ class StatementServiceServicer:
         again with the same one gets it as it is by now, and goes on behind its `last_line`. One that
         was refused begins anew.
 
-        Atomic, audited. A statement that is not complete gives way; one that has been compared only
+        Atomic, audited. A statement that is not complete gives way, a file's after an hour in which
+        nothing of it came also to the platform's; one that has been compared only
         to an import that replaces it: its lines go, and with them their open differences.
 
         Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,

@@ -42,7 +42,8 @@ class StatementServiceStub:
     again with the same one gets it as it is by now, and goes on behind its `last_line`. One that
     was refused begins anew.
 
-    Atomic, audited. A statement that is not complete gives way; one that has been compared only
+    Atomic, audited. A statement that is not complete gives way, a file's after an hour in which
+    nothing of it came also to the platform's; one that has been compared only
     to an import that replaces it: its lines go, and with them their open differences.
 
     Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
@@ -82,7 +83,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     again with the same one gets it as it is by now, and goes on behind its `last_line`. One that
     was refused begins anew.
 
-    Atomic, audited. A statement that is not complete gives way; one that has been compared only
+    Atomic, audited. A statement that is not complete gives way, a file's after an hour in which
+    nothing of it came also to the platform's; one that has been compared only
     to an import that replaces it: its lines go, and with them their open differences.
 
     Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
@@ -125,7 +127,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         again with the same one gets it as it is by now, and goes on behind its `last_line`. One that
         was refused begins anew.
 
-        Atomic, audited. A statement that is not complete gives way; one that has been compared only
+        Atomic, audited. A statement that is not complete gives way, a file's after an hour in which
+        nothing of it came also to the platform's; one that has been compared only
         to an import that replaces it: its lines go, and with them their open differences.
 
         Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,

@@ -81,7 +81,7 @@ SET state = $2, problem = $3, last_line = $4, payments = $5, payments_fen = $6, 
 WHERE statement_date = $1;
 
 -- Days without a statement, and those whose platform has not told all of it, or told what could
--- not be; the oldest first.
+-- not be; the oldest first. The same of a file, once nobody has brought more of it for $4.
 -- name: list_due_days
 SELECT day::date AS statement_date
 FROM generate_series($1::date, $2::date, interval '1 day') AS day
@@ -89,11 +89,25 @@ LEFT JOIN enrollment.statement ON statement.statement_date = day::date
 WHERE statement.statement_date IS NULL
     OR (
         statement.state IN ('receiving', 'refused')
-        AND statement.source = 'platform'
         AND statement.next_attempt_at <= clock_timestamp()
+            - CASE statement.source WHEN 'file' THEN $4::interval ELSE interval '0' END
     )
 ORDER BY day
 LIMIT $3;
+
+-- Of the days from $1 to $2, and of differences, no more than $3 of which are counted.
+-- name: count_unreconciled
+SELECT (
+        SELECT count(*)
+        FROM generate_series($1::date, $2::date, interval '1 day') AS day
+        LEFT JOIN enrollment.statement
+            ON statement.statement_date = day::date AND statement.state = 'compared'
+        WHERE statement.statement_date IS NULL
+    ) AS days,
+    (
+        SELECT count(*)
+        FROM (SELECT FROM enrollment.difference WHERE state = 'open' LIMIT $3) AS open
+    ) AS differences;
 
 -- The pauses double from $2 on, up to $3; by the database's clock.
 -- name: lease_statement
@@ -103,8 +117,8 @@ SET next_attempt_at = clock_timestamp()
     attempts = attempts + 1
 WHERE statement_date = $1
     AND state IN ('receiving', 'refused')
-    AND source = 'platform'
     AND next_attempt_at <= clock_timestamp()
+        - CASE source WHEN 'file' THEN $4::interval ELSE interval '0' END
 RETURNING *;
 
 -- Not waited for: whoever has one compares it.
