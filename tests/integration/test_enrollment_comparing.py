@@ -1,56 +1,38 @@
 """How a statement is compared: step by step, to the fen, and fairly around midnight."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
+from support.enrollment_comparing import (
+    DAY,
+    MIDNIGHT,
+    PROVINCE,
+    compare,
+    connected,
+    differences,
+    insert_next_day,
+    payments_at,
+    process,
+    step,
+    take_lines,
+)
 from support.enrollment_database import NOW
 from support.enrollment_money_rows import insert_payments, insert_statement
 from support.enrollment_sessions import FEE_FEN
 from support.service_databases import MakeDatabase
-from zikao_enrollment.commands.compare_statement import compare_statement
 from zikao_enrollment.domain.differences import (
-    Area,
-    Difference,
-    DifferenceFilter,
     DifferenceKind,
     DifferenceState,
 )
 from zikao_enrollment.domain.statements import (
-    Day,
-    Statement,
-    StatementSource,
     StatementState,
-    StatementSummary,
-    Totals,
 )
-from zikao_enrollment.names import PACKAGE, SCHEMA
+from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
 from zikao_enrollment.stores.statements import StatementStore
-from zikao_kit.config import DatabaseConfig
-from zikao_kit.db import Database
-from zikao_kit.error_table import CHINA
-from zikao_kit.queries import Queries
-
-MIDNIGHT = datetime(2022, 2, 27, 16, tzinfo=UTC)
-DAY = Day.of(date(2022, 2, 28), CHINA)
-PROVINCE = Area("51")
-# A difference that was cleared up: of a payment, of kind $2, with what we had by $3, by $4.
-_RESOLVED = """
-INSERT INTO enrollment.difference
-    (statement_date, money, subject_id, payment_id, order_id, session_code, county_code, kind,
-    here_fen, there_fen, moved_at, found_at, state, resolution, decided_by, decided_at)
-SELECT '2022-02-28', 'payment', payment_id, payment_id, payment_order_id, '22.1', '', $2, $3, 1,
-    paid_at, now(), 'resolved', 'explained', $4, now()
-FROM enrollment.payment WHERE payment_id = $1
-ON CONFLICT (subject_id, money) DO UPDATE SET
-    state = 'resolved', resolution = 'explained', decided_by = $4, decided_at = now()
-"""
 
 
 @pytest.fixture
@@ -60,44 +42,6 @@ async def dsn(make_database: MakeDatabase) -> str:
     async with connected(dsn) as connection:
         await connection.execute("INSERT INTO enrollment.session VALUES ('22.1', 1, '{}', $1)", NOW)
     return dsn
-
-
-@asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody at the database."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def process(dsn: str) -> AsyncIterator[Database]:
-    """The pool of a process."""
-    async with await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db:
-        yield db
-
-
-async def step(db: Database) -> bool:
-    """One step of comparing."""
-    async with db.transaction() as tx:
-        return await compare_statement(StatementStore(tx), ComparisonStore(tx), CHINA, NOW)
-
-
-async def compare(db: Database) -> StatementSummary:
-    """All steps; the latest statement."""
-    while await step(db):
-        pass
-    async with db.read() as tx:
-        return (await StatementStore(tx).list_page(None, 1))[0]
-
-
-async def differences(db: Database) -> dict[str, Difference]:
-    """All differences by payment."""
-    async with db.read() as tx:
-        found = await DifferenceStore(tx).list_page(PROVINCE, DifferenceFilter(), None, 1000)
-    return {each.payment_id: each for each in found}
 
 
 async def test_one_fen_is_found_among_many(dsn: str) -> None:
@@ -185,100 +129,6 @@ async def test_money_around_midnight_may_stand_in_the_day_beside(dsn: str) -> No
     assert early not in found
 
 
-async def test_what_a_statement_had_that_gave_way_is_missing(dsn: str) -> None:
-    """Money that the first file had, settled, explained or matched, and the one after it has not.
-
-    Also around a midnight that the day after has looked at, and what no statement ever had.
-    """
-    minutes = [60, 120, 180, 24 * 60 - 10, 24 * 60 - 5, 24 * 60 + 5, 25 * 60]
-    async with connected(dsn) as connection, process(dsn) as db:
-        names = await payments_at(connection, minutes)
-        kept, settled, explained, never, late, early, next_day = names
-        await insert_statement(connection, DAY.begins_at)
-        await take_lines(connection, [never, next_day])
-        await connection.execute(
-            "UPDATE enrollment.statement_line SET amount_fen = amount_fen + 1"
-            " WHERE subject_id = $1",
-            explained,
-        )
-        await compare(db)
-        await connection.execute(_RESOLVED, settled, "missing_here", None, "system")
-        await connection.execute(_RESOLVED, explained, "amount_differs", FEE_FEN, "an officer")
-        await insert_next_day(connection, next_day)
-        await compare(db)
-        assert {
-            name
-            for name, each in (await differences(db)).items()
-            if each.state is DifferenceState.OPEN
-        } == {never}
-        await replace_statement(db, connection, [kept])
-        await compare(db)
-        found = await differences(db)
-    assert set(found) == {settled, explained, never, late, early}
-    assert {each.kind for each in found.values()} == {DifferenceKind.MISSING_THERE}
-    assert {each.state for each in found.values()} == {DifferenceState.OPEN}
-    assert found[early].statement_date == DAY.on + timedelta(days=1)
-
-
-async def test_only_lines_that_count_for_nothing_are_cleared(dsn: str) -> None:
-    """Whoever clears late, after another import has begun, takes no line of that one."""
-    async with connected(dsn) as connection, process(dsn) as db:
-        await insert_payments(connection, 3, MIDNIGHT, timedelta(hours=2))
-        await insert_statement(connection, DAY.begins_at)
-        await connection.execute(
-            "UPDATE enrollment.statement_line SET import_id = gen_random_uuid() WHERE line = 1"
-        )
-        cleared = []
-        for state, problem in (("receiving", ""), ("refused", "不符")):
-            await connection.execute(
-                "UPDATE enrollment.statement SET state = $1, problem = $2", state, problem
-            )
-            async with db.transaction() as tx:
-                cleared.append(await StatementStore(tx).delete_idle_lines(DAY.on, 1000))
-    assert cleared == [1, 2]
-
-
-async def payments_at(connection: asyncpg.Connection, minutes: list[int]) -> list[str]:
-    """A payment at each of these minutes of the day, ascending; their ids."""
-    await insert_payments(connection, len(minutes), MIDNIGHT, timedelta())
-    for number, minute in enumerate(minutes, 1):
-        await connection.execute(
-            "UPDATE enrollment.payment SET paid_at = $2, received_at = $2"
-            " WHERE payment_id = 'P' || md5($1)",
-            str(number),
-            MIDNIGHT + timedelta(minutes=minute),
-        )
-    rows = await connection.fetch("SELECT payment_id FROM enrollment.payment ORDER BY paid_at")
-    return [row["payment_id"] for row in rows]
-
-
-async def replace_statement(
-    db: Database, connection: asyncpg.Connection, payment_ids: list[str]
-) -> None:
-    """Another statement of the day, with these payments, takes the place of the first."""
-    new = Statement(
-        DAY.on, uuid4(), StatementSource.FILE, "", StatementState.RECEIVING, "test", NOW
-    )
-    async with db.transaction() as tx:
-        await StatementStore(tx).renew(new)
-    async with db.transaction() as tx:
-        await StatementStore(tx).delete_idle_lines(DAY.on, 1000)
-    await connection.execute(
-        "INSERT INTO enrollment.statement_line (statement_date, import_id, line, money, subject_id,"
-        " payment_id, order_id, amount_fen, moved_at, payment_code)"
-        " SELECT $1, $2, row_number() OVER (), 'payment', payment_id, payment_id,"
-        " payment_order_id, amount_fen, paid_at, '' FROM enrollment.payment"
-        " WHERE payment_id = ANY ($3)",
-        DAY.on,
-        new.import_id,
-        payment_ids,
-    )
-    totals = Totals(len(payment_ids), len(payment_ids) * FEE_FEN, 0, 0)
-    async with db.transaction() as tx:
-        stated = replace(new, last_line=totals.payments, totals=totals, stated=totals)
-        await StatementStore(tx).save_received(stated.completed())
-
-
 async def test_refunds_are_compared_too(dsn: str) -> None:
     """Refunds that differ are told like payments; one that is stated has been made."""
     other, unstated, pending, same = (UUID(int=number) for number in range(1, 5))
@@ -356,13 +206,6 @@ async def state_refunds(connection: asyncpg.Connection, refunds: dict[str, int])
         )
 
 
-async def take_lines(connection: asyncpg.Connection, payment_ids: list[str]) -> None:
-    """The statement has not these."""
-    await connection.execute(
-        "DELETE FROM enrollment.statement_line WHERE subject_id = ANY ($1)", payment_ids
-    )
-
-
 async def heard_late(connection: asyncpg.Connection, order_id: UUID, at: datetime) -> None:
     """Word comes of a payment that was made at noon of the day."""
     await connection.execute(
@@ -372,24 +215,4 @@ async def heard_late(connection: asyncpg.Connection, order_id: UUID, at: datetim
         order_id,
         MIDNIGHT + timedelta(hours=12),
         at,
-    )
-
-
-async def insert_next_day(connection: asyncpg.Connection, payment_id: str) -> None:
-    """The next day's statement, with one payment in it."""
-    await connection.execute(
-        "INSERT INTO enrollment.statement (statement_date, import_id, source, source_name, state,"
-        " started_by, started_at, stated_payments, stated_payments_fen, stated_refunds,"
-        " stated_refunds_fen, last_line, payments, payments_fen)"
-        " SELECT statement_date + 1, import_id, 'file', '', 'comparing', 'test', now(), 1, $1, 0,"
-        " 0, 1, 1, $1 FROM enrollment.statement",
-        FEE_FEN,
-    )
-    await connection.execute(
-        "INSERT INTO enrollment.statement_line (statement_date, import_id, line, money, subject_id,"
-        " payment_id, order_id, amount_fen, moved_at, payment_code)"
-        " SELECT statement_date, import_id, 1, 'payment', payment_id, payment_id, payment_order_id,"
-        " amount_fen, paid_at, '' FROM enrollment.payment, enrollment.statement"
-        " WHERE payment_id = $1 AND state = 'comparing'",
-        payment_id,
     )

@@ -170,7 +170,7 @@ class Area(NamedTuple):
 
 
 class DueDifference(NamedTuple):
-    """An open difference that it is time to look at again; `is_of_file`: an office brought it."""
+    """One that it is time to look at again, not resolved; `is_of_file`: an office brought it."""
 
     difference_id: UUID
     money: Money

@@ -366,8 +366,8 @@ COMMENT ON TABLE enrollment.difference IS
     county when its order is not known. next_attempt_at: when a payment that is missing here is
     settled again, by the database''s clock';
 CREATE INDEX difference_by_day ON enrollment.difference (statement_date DESC, difference_id);
-CREATE INDEX difference_unsettled ON enrollment.difference (next_attempt_at)
-    WHERE state = 'open';
+CREATE INDEX difference_unresolved ON enrollment.difference (next_attempt_at)
+    WHERE state <> 'resolved';
 
 -- Payments come nearly in the order of their times: these cost next to nothing.
 CREATE INDEX payment_by_time ON enrollment.payment USING brin (paid_at) WITH (pages_per_range = 16);

@@ -62,7 +62,7 @@ class DifferenceStore:
     async def lease(
         self, first_pause: timedelta, longest_pause: timedelta, limit: int
     ) -> list[DueDifference]:
-        """Open ones to look at now; nobody else gets them until the next attempt.
+        """Unresolved ones to look at now; nobody else gets them until the next attempt.
 
         The pause after each attempt doubles. By the database's clock.
         """

@@ -33,12 +33,13 @@ SET state = $2, resolution = $3, reason = $4, decided_by = $5, decided_at = $6, 
     confirmed_at = $8
 WHERE difference_id = $1;
 
+-- Also those of which an officer has proposed something: money does not wait for the second one.
 -- The pauses double from $1 on, up to $2; by the database's clock.
 -- name: lease_differences
 WITH due AS (
     SELECT difference_id
     FROM enrollment.difference
-    WHERE state = 'open' AND next_attempt_at <= statement_timestamp()
+    WHERE state <> 'resolved' AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED
@@ -59,7 +60,7 @@ RETURNING difference.difference_id, difference.money, difference.kind, differenc
 -- Those of $1 whose money is the same here and there by now, and has come to its end.
 -- name: settle_differences
 UPDATE enrollment.difference
-SET state = 'resolved', decided_by = $2, decided_at = $3,
+SET state = 'resolved', reason = '', decided_by = $2, decided_at = $3,
     resolution = CASE
         WHEN difference.money = 'payment' AND payment.disposition = 'refund' THEN 'refunded'
         ELSE 'settled'
@@ -67,7 +68,7 @@ SET state = 'resolved', decided_by = $2, decided_at = $3,
 FROM enrollment.stated_money AS line, enrollment.payment
 LEFT JOIN enrollment.refund ON refund.payment_id = payment.payment_id
 WHERE difference.difference_id = ANY ($1::uuid[])
-    AND difference.state = 'open'
+    AND difference.state <> 'resolved'
     AND line.subject_id = difference.subject_id
     AND line.money = difference.money
     AND payment.payment_id = line.payment_id
