@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import REGISTRY
 from support.enrollment_people import (
     JINJIANG,
     NOON,
@@ -80,6 +81,18 @@ async def outcome(person: Caller, order: types.Order) -> str:
         return str((await person.call(payment_request(order))).payment_code)
     except grpc.aio.AioRpcError as error:
         return str(reason_of(error))
+
+
+async def test_a_platform_that_cannot_be_reached_shows_before_anybody_pays(
+    running: Installation, platform: OddPlatform
+) -> None:
+    """It is known to be there without a call, and so is it of registration that it is away."""
+
+    def connected(peer: str) -> float | None:
+        return REGISTRY.get_sample_value("zikao_peer_connected", {"peer": peer})
+
+    await until(lambda: connected("platform") == 1)
+    assert connected("registration") == 0
 
 
 async def test_a_slow_platform_takes_no_places_of_others(

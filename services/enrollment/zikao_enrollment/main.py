@@ -46,6 +46,7 @@ from zikao_kit.db import Database
 from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.migrate import open_database
+from zikao_kit.peers import PeerWatch
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
@@ -119,6 +120,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
                     follow_candidates(db, to_registration).run(),
                     repeat("token keys", keys.work, config.poll_seconds),
                     repeat("revoked logins", revocations.work, config.poll_seconds),
+                    *_watch_peers(config, to_registration, to_platform),
                     *_work(config, parts),
                 )
             )
@@ -147,6 +149,17 @@ def _platform(config: EnrollmentConfig) -> grpc.aio.Channel:
     """To the fiscal payment platform."""
     contract = payment.DESCRIPTOR.services_by_name["PaymentPlatformService"]
     return open_peer(config.platform, config.server.tls, contract)
+
+
+def _watch_peers(
+    config: EnrollmentConfig, registration: grpc.aio.Channel, platform: grpc.aio.Channel
+) -> list[Coroutine[Any, Any, None]]:
+    """Whom the service calls is known to be there before a candidate needs it."""
+    watches = (
+        PeerWatch("registration", registration, config.registration),
+        PeerWatch("platform", platform, config.platform),
+    )
+    return [repeat("peers", each.work, config.poll_seconds) for each in watches]
 
 
 def _parts(
