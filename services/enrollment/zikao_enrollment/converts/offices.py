@@ -1,8 +1,9 @@
 """What offices did and what waits for a second officer."""
 
+import json
 from datetime import datetime
 
-from google.protobuf.json_format import MessageToJson, Parse
+from google.protobuf.json_format import MessageToJson
 from zikao.enrollment.v1 import office_audit_service_pb2, office_service_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
@@ -35,16 +36,22 @@ def act_to_json(act: Act) -> str:
 
 
 def act_from_json(body: str) -> Act:
-    """An act as it was stored."""
-    message = Parse(body, office_service_pb2.OfficeAct())
-    match message.WhichOneof("act"):
-        case "change_capacities":
-            return capacities_from_pb(message.change_capacities)
-        case "close_enrollment":
-            closing = message.close_enrollment
-            return CloseEnrollment(closing.course_code, closing.reason)
-        case "open_enrollment":
-            return OpenEnrollment(message.open_enrollment.course_code)
+    """An act as it was stored.
+
+    Not by protobuf's own reader, which takes 17 ms for 500 seats: a page has up to 100 acts. Its
+    writer leaves out what is 0 or empty.
+    """
+    ((kind, act),) = json.loads(body).items()
+    match kind:
+        case "changeCapacities":
+            seats = act["seats"]
+            keys = (SeatKey(each["countyCode"], each["slot"]) for each in seats)
+            counts = (each.get("capacity", 0) for each in seats)
+            return ChangeCapacities(tuple(zip(keys, counts, strict=True)))
+        case "closeEnrollment":
+            return CloseEnrollment(act.get("courseCode", ""), act["reason"])
+        case "openEnrollment":
+            return OpenEnrollment(act.get("courseCode", ""))
         case unknown:
             raise ValueError(f"an act that nobody knows: {unknown}")
 
