@@ -14,12 +14,14 @@ role the transactions of that role alone: only the service's own role may store 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from zikao_kit.db import Database, Transaction
 from zikao_kit.queries import kit_queries
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# A transaction has its time a moment before the database shows that it runs.
+UNSEEN = timedelta(milliseconds=250)
 
 
 class AnsweredActors:
@@ -50,4 +52,4 @@ class AnsweredActors:
         """Read what has been stored since the last time."""
         rows = await tx.using(self._queries).fetch("list_answered", self._since, self._methods)
         self._actors.update(row["actor"] for row in rows)
-        self._since = self._next
+        self._since = self._next - UNSEEN

@@ -50,8 +50,26 @@ async def test_only_what_is_new_is_read(make_database: MakeDatabase) -> None:
         answered = AnsweredActors(db, SCHEMA, [METHOD])
         await connection.execute(STORE, "first", METHOD)
         await reading(db, answered)
-        await connection.execute("UPDATE enrollment.idempotency SET actor = 'unread'")
+        await connection.execute(
+            "UPDATE enrollment.idempotency"
+            " SET actor = 'unread', created_at = created_at - interval '1 minute'"
+        )
         await reading(db, answered)
         assert "first" in answered
         assert "unread" not in answered
+    await connection.close()
+
+
+async def test_who_had_begun_unseen_is_not_lost(make_database: MakeDatabase) -> None:
+    """The last look was just between a transaction's beginning and the database's word of it."""
+    dsn = await make_database(SCHEMA)
+    connection = await asyncpg.connect(dsn)
+    async with await Database.connect(DatabaseConfig(dsn=dsn), Queries.load("zikao_kit")) as db:
+        answered = AnsweredActors(db, SCHEMA, [METHOD])
+        begun = await connection.fetchval("SELECT clock_timestamp()")
+        await reading(db, answered)
+        await connection.execute(STORE, "unseen", METHOD)
+        await connection.execute("UPDATE enrollment.idempotency SET created_at = $1", begun)
+        await reading(db, answered)
+        assert "unseen" in answered
     await connection.close()
