@@ -279,8 +279,11 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller, patience: 
     call = _opened(caller.channel, method)(sent, timeout=TIMEOUT_SECONDS, metadata=metadata)
     answers: list[Any] = []
     try:
-        async for answer in _answers(method, call, patience):
-            answers.append(answer)
+        async with asyncio.timeout(2 * TIMEOUT_SECONDS):
+            async for answer in _answers(method, call, patience):
+                answers.append(answer)
+    except TimeoutError:
+        return Outcome(shot, "NO_END", answers=answers)
     except grpc.aio.AioRpcError as error:
         text = error.details() or ""
         return Outcome(shot, error.code().name, reason_of(error) or "", text, answers)
