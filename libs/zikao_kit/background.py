@@ -56,7 +56,7 @@ async def repeat(name: str, work: Callable[[], Awaitable[bool]], pause_seconds: 
             more = await work()
             failure_pause = FAILURE_PAUSE_SECONDS
         except Exception as error:
-            if (reason := _passing_reason(error)) is not None:
+            if (reason := passing_reason(error)) is not None:
                 log.warning("background work delayed", work=name, reason=reason)
             else:
                 log.exception("background work failed", work=name)
@@ -67,7 +67,7 @@ async def repeat(name: str, work: Callable[[], Awaitable[bool]], pause_seconds: 
             await asyncio.sleep(pause)
 
 
-def _passing_reason(error: Exception) -> str | None:
+def passing_reason(error: Exception) -> str | None:
     """Return the reason of what passes by itself, None for what does not."""
     if isinstance(error, grpc.aio.AioRpcError):
         error = problem_of(error)

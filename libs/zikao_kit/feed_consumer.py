@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import structlog
 from prometheus_client import Gauge
 
+from zikao_kit.background import passing_reason
 from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.queries import kit_queries
 
@@ -149,7 +151,10 @@ class FeedConsumer:
             self._at_work = False
             return
         except Exception as error:  # whatever it is, the feed goes on from its cursor
-            log.warning("feed interrupted", source=self._source, exc_info=error)
+            if (cause := _cause_of_absence(error)) is not None:
+                log.warning("feed interrupted", source=self._source, cause=cause)
+            else:
+                log.warning("feed interrupted", source=self._source, exc_info=error)
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load
         self._pause = min(self._pause * 2, PAUSE_LIMIT_SECONDS)
 
@@ -211,3 +216,13 @@ class FeedConsumer:
                 await tx.using(self._queries).execute("end_turn", self._source, self._position)
         except DatabaseUnavailable:
             log.info("turn not ended: the others wait for it to expire", source=self._source)
+
+
+def _cause_of_absence(error: Exception) -> str | None:
+    """Why the other side or the database cannot be had now, in a line; None for a fault."""
+    if isinstance(error, TimeoutError):
+        return "silence"
+    reason = passing_reason(error)
+    if reason is not None and isinstance(error, grpc.aio.AioRpcError):
+        return f"{reason}: {error.details()}"
+    return reason

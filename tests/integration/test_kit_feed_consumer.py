@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+import grpc
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import SCHEMA, count_entries, open_account, probe_database
 from support.service import until
@@ -52,6 +54,7 @@ class Follower:
     poisonous: bool = True
     silence_seconds: float = 5.0
     mute: bool = False
+    refusal: Exception | None = None
     heartbeat_seconds: float = 0.05
     standby_seconds: float = STANDBY_SECONDS
 
@@ -69,6 +72,8 @@ class Follower:
 
     async def _subscribe(self, cursor: str) -> AsyncGenerator[FeedMessage, None]:
         self.subscriptions.append(cursor)
+        if self.refusal is not None:
+            raise self.refusal
         stream = stream_feed(
             self.source,
             SCHEMA,
@@ -262,6 +267,23 @@ async def test_a_silent_feed_is_subscribed_anew(database: Database) -> None:
         follower.mute = False
         await publish(database, b"1")
         await until(lambda: follower.applied == [b"1"])
+
+
+async def test_the_absence_of_the_other_side_is_told_in_a_line(database: Database) -> None:
+    """With its cause, again and again while it lasts; a fault is told with where it happened."""
+    none = grpc.aio.Metadata()
+    code = grpc.StatusCode.UNAVAILABLE
+    gone = grpc.aio.AioRpcError(code, none, none, "connection refused", "")
+    follower = Follower(database, database, refusal=gone)
+    with capture_logs() as logs:
+        async with following(follower):
+            await until(lambda: len(follower.subscriptions) >= 3)
+            follower.refusal = None
+            await publish(database, POISON)
+            await until(lambda: len(follower.subscriptions) >= 5)
+    told = [entry for entry in logs if entry["event"] == "feed interrupted"]
+    assert {entry.get("cause") for entry in told} == {"UNAVAILABLE: connection refused", None}
+    assert all(("cause" in entry) != ("exc_info" in entry) for entry in told)
 
 
 async def test_a_cursor_taken_away_begins_anew(database: Database) -> None:
