@@ -75,6 +75,8 @@ class OrderServiceServicer:
         platform first: when that does not answer, the order is `closing` in the answer, and
         released without another call as soon as the platform has answered. What was paid
         meanwhile is confirmed instead. An order that was released already is answered as it is.
+        The same request repeated gets the first answer, `closing` also after the release:
+        EnrollmentService.ListOrders tells how the order stands now.
 
         Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED for a paid
         one, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE (safe to retry).
