@@ -147,6 +147,20 @@ async def test_what_is_due_is_found_by_its_index(
     assert all("Index Cond" in each for each in due)
 
 
+@pytest.mark.parametrize(
+    ("name", "args"), [("expire_orders", "'held', now(), '1 s', 20"), ("list_next_releases", "")]
+)
+async def test_deadlines_are_found_by_session_and_time(
+    connection: asyncpg.Connection, name: str, args: str
+) -> None:
+    """Neither the holds of other sessions nor those that last still are looked through."""
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute(f"PREPARE looking AS {QUERIES[name].rstrip().rstrip(';')}")
+    plan = await connection.fetch(f"EXPLAIN EXECUTE looking{f'({args})' if args else ''}")
+    (condition,) = [row[0] for row in plan if "Index Cond: " in row[0] and "session" in row[0]]
+    assert ("held_until" in condition) == bool(args)
+
+
 async def test_what_goes_back_says_why(connection: asyncpg.Connection) -> None:
     """A payment that is refunded has a flag."""
     with pytest.raises(asyncpg.CheckViolationError) as refused:

@@ -74,7 +74,8 @@ COMMENT ON TABLE enrollment.enrollment_order IS
     lease_until: a closing order belongs to one worker until then, by the database''s clock';
 CREATE INDEX enrollment_order_by_candidate
     ON enrollment.enrollment_order (session_code, candidate_id, created_at DESC, order_id);
-CREATE INDEX enrollment_order_by_deadline ON enrollment.enrollment_order (held_until)
+CREATE INDEX enrollment_order_by_session_deadline
+    ON enrollment.enrollment_order (session_code, held_until)
     WHERE state IN ('held', 'paying', 'closing');
 CREATE INDEX enrollment_order_closing ON enrollment.enrollment_order (lease_until)
     WHERE state = 'closing';

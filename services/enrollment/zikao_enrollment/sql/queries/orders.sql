@@ -65,16 +65,24 @@ UPDATE enrollment.enrollment_order
 SET state = 'closing', lease_until = clock_timestamp() + $2::interval
 WHERE order_id = $1;
 
--- Deadlines go by the caller's clock ($2), leases by the database's. The first condition is that
--- of the index of deadlines.
+-- Deadlines go by the caller's clock ($2), leases by the database's. Session by session, and with
+-- the condition of the index of deadlines: so that is used.
 -- name: expire_orders
 WITH due AS (
-    SELECT order_id
-    FROM enrollment.enrollment_order
-    WHERE state IN ('held', 'paying', 'closing') AND state = $1 AND held_until <= $2
-    ORDER BY held_until
+    SELECT overdue.order_id
+    FROM enrollment.session
+    CROSS JOIN LATERAL (
+        SELECT order_id
+        FROM enrollment.enrollment_order
+        WHERE session_code = session.session_code
+            AND state IN ('held', 'paying', 'closing')
+            AND state = $1
+            AND held_until <= $2
+        ORDER BY held_until
+        LIMIT $4
+        FOR UPDATE SKIP LOCKED
+    ) AS overdue
     LIMIT $4
-    FOR UPDATE SKIP LOCKED
 )
 UPDATE enrollment.enrollment_order
 SET state = 'closing', lease_until = clock_timestamp() + $3::interval
