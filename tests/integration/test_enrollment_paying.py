@@ -287,6 +287,24 @@ async def test_paid_twice_is_refunded_once(running: Installation) -> None:
     assert len(await events(running, at_least=1)) == 1
 
 
+async def test_a_newer_code_dies_with_the_payment_of_an_older_one(running: Installation) -> None:
+    """Money of the older one confirms the order: the newer one is closed at once, not paid too."""
+    order = await hold(running, 1)
+    older = await payment_code(running, 1, order)
+    await pay(running, older, FEE - 100)
+    await until_refunded(running, 1, FEE - 100)
+    newer = await payment_code(running, 1, order)
+    await late_payment(running, older)
+    await until_state(running, 1, "CONFIRMED")
+
+    async def is_closed() -> bool:
+        return not (await last_order(running, 1)).payment_code
+
+    await until(is_closed)
+    again = sandbox.PayOrderRequest(request_id=new_id(), payment_code=newer)
+    assert (await (await running.at_platform()).refused(again)).reason == "PERMISSION_DENIED"
+
+
 async def late_payment(running: Installation, code: str) -> None:
     """A bank was under way: the closed order is paid all the same."""
     await pay(running, code, after_close=True)

@@ -90,7 +90,7 @@ async def test_an_order_has_one_open_payment(connection: asyncpg.Connection) -> 
 async def test_the_platform_is_asked_after_growing_pauses(connection: asyncpg.Connection) -> None:
     """By one worker at a time; about a closed one a few times, about an open one always."""
     await connection.execute(QUERIES["open_payment_order"], ORDER, ORDER, 3500, NOW, timedelta(0))
-    lease = QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 10
+    lease = QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 10, 1
     sooner = (
         "UPDATE enrollment.payment_order SET next_query_at = next_query_at - $1::interval"
         " RETURNING clock_timestamp() - next_query_at"
@@ -108,6 +108,24 @@ async def test_the_platform_is_asked_after_growing_pauses(connection: asyncpg.Co
     assert await connection.fetchval("SELECT next_query_at FROM enrollment.payment_order") is None
 
 
+async def test_a_paid_attempt_is_soon_asked_about_no_more(connection: asyncpg.Connection) -> None:
+    """Once its own payment has confirmed the order; another one of the order goes on."""
+    other = uuid4()
+    for attempt in (other, ORDER):
+        await connection.execute(
+            QUERIES["open_payment_order"], attempt, ORDER, 3500, NOW, timedelta(0)
+        )
+        await connection.execute(QUERIES["close_payment_orders"], [attempt])
+    await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)
+    left = {ORDER: True, other: True}
+    for asked_again in (True, False):
+        lease = QUERIES["lease_payment_queries"], timedelta(0), 8, 10, 2
+        assert len(await connection.fetch(*lease)) == 2
+        left[ORDER] = asked_again
+        rows = await connection.fetch("SELECT * FROM enrollment.payment_order")
+        assert {row["payment_order_id"]: row["next_query_at"] is not None for row in rows} == left
+
+
 async def test_open_payments_are_asked_about_first(connection: asyncpg.Connection) -> None:
     """However many closed ones have been due for longer; these get what places are left."""
     opening = QUERIES["open_payment_order"]
@@ -121,14 +139,14 @@ async def test_open_payments_are_asked_about_first(connection: asyncpg.Connectio
             " ORDER BY state DESC, next_query_at"
         )
     ]
-    leased = await connection.fetch(QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 2)
+    leased = await connection.fetch(QUERIES["lease_payment_queries"], timedelta(hours=1), 3, 2, 1)
     assert {row["payment_order_id"] for row in leased} == set(ids[:2])
 
 
 @pytest.mark.parametrize(
     ("name", "args"),
     [
-        ("lease_payment_queries", "'1 s', 8, 20"),
+        ("lease_payment_queries", "'1 s', 8, 20, 3"),
         ("lease_refunds", "'1 s', '1 h', 20"),
         ("lease_differences", "'1 s', '1 h', 20"),
         ("lease_closing_orders", "'1 s', 20"),

@@ -140,6 +140,8 @@ async def _settle_fresh(
     if not await store.money.insert_payments(settled, now):
         raise Outdated
     await store.payment_orders.close(each.payment.payment_order_id for each in settled)
+    if settling.moves:
+        await store.payment_orders.ask_now_about(move.after.order_id for move in settling.moves)
 
 
 async def _lock_seats(

@@ -54,11 +54,17 @@ class PaymentOrderStore:
         """Those of locked orders are not to be paid any more."""
         await self._tx.execute("close_payment_orders_of", list(order_ids))
 
-    async def lease_queries(self, pause: timedelta, times: int, limit: int) -> list[PaymentQuery]:
+    async def ask_now_about(self, order_ids: Iterable[UUID]) -> None:
+        """Let the platform be asked at once about what is open still of locked, paid orders."""
+        await self._tx.execute("ask_now_about_payment_orders_of", list(order_ids))
+
+    async def lease_queries(
+        self, pause: timedelta, times: int, times_of_paid: int, limit: int
+    ) -> list[PaymentQuery]:
         """Those to ask the platform about now; nobody else gets them until the next time.
 
-        The pauses begin with `pause` and double; a closed one is asked about so many `times`.
-        By the database's clock.
+        The pauses begin with `pause` and double; a closed one is asked about so many `times`, or
+        `times_of_paid` when its payment has confirmed the order. By the database's clock.
         """
-        rows = await self._tx.fetch("lease_payment_queries", pause, times, limit)
+        rows = await self._tx.fetch("lease_payment_queries", pause, times, limit, times_of_paid)
         return [PaymentQuery(**row) for row in rows]

@@ -20,6 +20,8 @@ from zikao_enrollment.till import Till
 QUERIES_PER_ROUND = 20
 # With pauses that double from five minutes on, the last is the day after.
 QUERIES_OF_A_CLOSED_ONE = 8
+# Nearly all are such: what is left to look for is a second payment. The last within an hour or so.
+QUERIES_OF_A_PAID_ONE = 3
 
 log = structlog.get_logger()
 
@@ -42,7 +44,10 @@ class PaymentQueryWorker:
         """Ask about those that are due; never at once again, so that the rate stays bounded."""
         async with self._db.transaction() as tx:
             due = await Store(tx).payment_orders.lease_queries(
-                self._first_pause, QUERIES_OF_A_CLOSED_ONE, QUERIES_PER_ROUND
+                self._first_pause,
+                QUERIES_OF_A_CLOSED_ONE,
+                QUERIES_OF_A_PAID_ONE,
+                QUERIES_PER_ROUND,
             )
         await asyncio.gather(*(self._ask(query) for query in due))
         return False

@@ -24,6 +24,12 @@ UPDATE enrollment.payment_order
 SET next_query_at = least(next_query_at, clock_timestamp() + $2::interval)
 WHERE payment_order_id = $1;
 
+-- Of orders that are paid: a newer attempt of one is open, and has to be closed at the platform.
+-- name: ask_now_about_payment_orders_of
+UPDATE enrollment.payment_order
+SET next_query_at = clock_timestamp()
+WHERE state = 'open' AND order_id = ANY ($1::uuid[]);
+
 -- name: close_payment_orders
 UPDATE enrollment.payment_order
 SET state = 'closed'
@@ -37,7 +43,7 @@ WHERE state = 'open' AND order_id = ANY ($1::uuid[]);
 -- Open ones first: after a rush hundreds of thousands of closed ones are due. The pauses double
 -- from $1 on, by the database's clock, as of the statement's beginning: a clock that runs on within
 -- it finds nothing by an index. After $2 questions one that is closed is left to the daily
--- statement; one that is open never is.
+-- statement, after $4 when its own payment has confirmed the order; one that is open never is.
 -- name: lease_payment_queries
 WITH due_open AS MATERIALIZED (
     SELECT payment_order_id
@@ -59,7 +65,15 @@ WITH due_open AS MATERIALIZED (
 UPDATE enrollment.payment_order AS asked
 SET queries = asked.queries + 1,
     next_query_at = CASE
-        WHEN asked.state = 'closed' AND asked.queries + 1 >= $2 THEN NULL
+        WHEN asked.state = 'closed' AND (
+            asked.queries + 1 >= $2
+            OR (asked.queries + 1 >= $4 AND EXISTS (
+                SELECT FROM enrollment.payment
+                WHERE payment.order_id = asked.order_id
+                    AND payment.payment_order_id = asked.payment_order_id
+                    AND payment.disposition = 'applied'
+            ))
+        ) THEN NULL
         ELSE clock_timestamp() + $1::interval * power(2, least(asked.queries + 1, $2))
     END
 FROM due, enrollment.enrollment_order
