@@ -26,6 +26,7 @@ from support.enrollment_people import (
     until_refunded,
     until_state,
 )
+from support.enrollment_reconciliation import plant_missing_payment
 from support.enrollment_sessions import small_session
 from support.service import until
 from support.service_databases import MakeDatabase, ServiceDatabases
@@ -67,6 +68,7 @@ async def busy(
         await hold(running, 4)
         # Its auditor would write into the metrics that another test looks at.
         await running.enrollment.stop()
+        await plant_missing_payment(running)
         yield Busy(running.dsn, running.now())
         dsn = running.dsn
     await service_databases.drop(dsn)
@@ -138,6 +140,12 @@ PLANTED = {
         "UPDATE enrollment.refund SET refunded_at = NULL,"
         " requested_at = requested_at - interval '25 hours'",
     ),
+    "money_statements_add_up": (
+        "UPDATE enrollment.statement_line SET amount_fen = amount_fen - 1",
+    ),
+    "money_no_missing_payment_outlives_its_deadline": (
+        "UPDATE enrollment.difference SET found_at = found_at - interval '25 hours'",
+    ),
 }
 # Other ways to be wrong, of which the rule named must not lose sight.
 ALSO_PLANTED = [
@@ -178,6 +186,13 @@ ALSO_PLANTED = [
         f"UPDATE enrollment.enrollment_order SET session_code = '99.1' WHERE {PAYING}",
     ),
     ("money_adds_up_to_the_fen", "DELETE FROM enrollment.refund"),
+    ("money_statements_add_up", "DELETE FROM enrollment.statement_line"),
+    ("money_statements_add_up", "UPDATE enrollment.statement_line SET line = 2"),
+    (
+        "money_no_missing_payment_outlives_its_deadline",
+        "UPDATE enrollment.difference SET found_at = found_at - interval '25 hours',"
+        " state = 'resolved', resolution = 'explained', decided_by = 'x', decided_at = found_at",
+    ),
 ]
 
 

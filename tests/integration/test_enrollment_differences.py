@@ -15,11 +15,12 @@ from support.enrollment_reconciliation import (
     differences,
     export,
     plant_difference,
+    plant_missing_payment,
     resolution,
 )
 from support.enrollment_service import Installation
 from support.enrollment_sessions import small_session
-from support.service import new_id
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import office_audit_service_pb2 as audit_pb
 from zikao.enrollment.v1 import reconciliation_service_pb2 as pb
@@ -98,6 +99,31 @@ async def test_one_officer_is_enough_without_dual_control_alone(running: Install
     await apply_session(running, small_session())
     write_off = resolution(await plant_difference(running), "WRITTEN_OFF")
     assert (await officer.call(write_off)).difference.state == RESOLVED
+
+
+async def test_what_the_platform_has_is_not_explained_away(running: Installation) -> None:
+    """A payment in its own statement is settled before anybody may call it cleared up.
+
+    What an office says in a file is no word of the platform; and a proposal does not outrun it.
+    """
+    difference_id = await plant_missing_payment(running)
+    officer, other = await running.officer("51"), await running.officer("51")
+    for how in ("EXPLAINED", "REFUNDED", "WRITTEN_OFF"):
+        refused = await officer.refused(resolution(difference_id, how))
+        assert refused.reason == "PAYMENT_NOT_SETTLED"
+    set_source = "UPDATE enrollment.statement SET source = $1"
+    await running.rows(set_source, "file")
+    proposed = (await officer.call(resolution(difference_id))).difference
+    assert proposed.state == IN_REVIEW
+    await running.rows(set_source, "platform")
+    assert (await other.refused(confirmation(proposed))).reason == "PAYMENT_NOT_SETTLED"
+    await running.rows("UPDATE enrollment.difference SET next_attempt_at = now()")
+
+    async def settled() -> bool:
+        return bool(await running.rows("SELECT FROM enrollment.payment"))
+
+    await until(settled)
+    assert (await other.call(confirmation(proposed))).difference.state == RESOLVED
 
 
 async def test_what_belongs_to_no_county_is_the_provinces(running: Installation) -> None:

@@ -57,6 +57,31 @@ async def plant_difference(running: Installation, county_code: str = JINJIANG) -
     return str(rows[0]["difference_id"])
 
 
+async def plant_missing_payment(running: Installation) -> str:
+    """A payment of nobody's order in the platform's statement, which is not settled for an hour;
+    returns its difference's id."""
+    await running.rows(
+        "INSERT INTO enrollment.statement (statement_date, import_id, source, source_name, state,"
+        " started_by, started_at, stated_payments, stated_payments_fen, stated_refunds,"
+        " stated_refunds_fen, last_line, payments, payments_fen, compared_at)"
+        " VALUES ('2022-02-28', gen_random_uuid(), 'platform', '', 'compared', 'system', $1, 1,"
+        " 3500, 0, 0, 1, 1, 3500, $1)",
+        running.now(),
+    )
+    await running.rows(
+        "INSERT INTO enrollment.statement_line SELECT statement_date, import_id, 1, 'payment',"
+        " 'P-lost', 'P-lost', gen_random_uuid(), 3500, started_at, '' FROM enrollment.statement"
+    )
+    rows = await running.rows(
+        "INSERT INTO enrollment.difference (statement_date, money, subject_id, payment_id,"
+        " order_id, session_code, county_code, kind, there_fen, moved_at, found_at,"
+        " next_attempt_at) SELECT statement_date, money, subject_id, payment_id, order_id, '', '',"
+        " 'missing_here', amount_fen, moved_at, moved_at, now() + interval '1 hour'"
+        " FROM enrollment.statement_line RETURNING difference_id"
+    )
+    return str(rows[0]["difference_id"])
+
+
 async def statements(running: Installation) -> list[statements_pb.Statement]:
     """All statements, the latest day first."""
     operator = await running.operator()

@@ -28,7 +28,7 @@ async def resolve_difference(
     """The difference after an officer's word, which may only be proposed by it.
 
     `dual_control` says it of each session by code. Raises DomainError NOT_FOUND, OUT_OF_SCOPE,
-    DIFFERENCE_NOT_OPEN.
+    DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED.
     """
     before = await _lock(store, difference_id, actor)
     # Of an order that is not known it may be any session's.
@@ -51,7 +51,8 @@ async def confirm_resolution(
 ) -> Difference:
     """The difference after the second officer's word on a proposal, open again after a no.
 
-    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, SECOND_OFFICER_NEEDED.
+    Raises DomainError NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, SECOND_OFFICER_NEEDED,
+    PAYMENT_NOT_SETTLED.
     """
     before = await _lock(store, difference_id, actor)
     if confirmed:

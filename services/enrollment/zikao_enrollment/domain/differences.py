@@ -78,7 +78,8 @@ MONEY_NAMES_ZH = {Money.PAYMENT: "缴款", Money.REFUND: "退款"}
 class Difference:
     """Money that is not the same here and there, in fen; of no county when its order is unknown.
 
-    `outcome` is what became of the payment here by now, None when we do not have it.
+    `outcome` is what became of the payment here by now, None when we do not have it;
+    `is_to_settle`: we do not, and the platform's own statement has it.
     """
 
     difference_id: UUID
@@ -102,6 +103,7 @@ class Difference:
     confirmed_by: str | None = None
     confirmed_at: datetime | None = None
     outcome: PaymentOutcome | None = None
+    is_to_settle: bool = False
 
     def decided(
         self, resolution: Resolution, reason: str, officer: str, now: datetime, *, dual: bool
@@ -109,10 +111,11 @@ class Difference:
         """After an officer's word; with `dual` it waits for another officer.
 
         Any of them: what was explained is given up as well. Raises DomainError
-        DIFFERENCE_NOT_OPEN.
+        DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED.
         """
         if self.state is not DifferenceState.OPEN:
             raise DomainError("DIFFERENCE_NOT_OPEN", state=STATE_NAMES_ZH[self.state])
+        self._require_settled()
         return replace(
             self,
             state=DifferenceState.IN_REVIEW if dual else DifferenceState.RESOLVED,
@@ -125,11 +128,12 @@ class Difference:
     def confirmed(self, officer: str, proposed_at: datetime, now: datetime) -> "Difference":
         """After the second officer's yes to what was proposed then.
 
-        Raises DomainError NOTHING_PROPOSED, SECOND_OFFICER_NEEDED.
+        Raises DomainError NOTHING_PROPOSED, SECOND_OFFICER_NEEDED, PAYMENT_NOT_SETTLED.
         """
         self._require_proposed(proposed_at)
         if officer == self.decided_by:
             raise DomainError("SECOND_OFFICER_NEEDED")
+        self._require_settled()
         return replace(self, state=DifferenceState.RESOLVED, confirmed_by=officer, confirmed_at=now)
 
     def reopened(self, proposed_at: datetime) -> "Difference":
@@ -147,6 +151,11 @@ class Difference:
     def _require_proposed(self, at: datetime) -> None:
         if self.state is not DifferenceState.IN_REVIEW or self.decided_at != at:
             raise DomainError("NOTHING_PROPOSED")
+
+    def _require_settled(self) -> None:
+        """Who takes a difference for cleared up ends the search for its money."""
+        if self.is_to_settle:
+            raise DomainError("PAYMENT_NOT_SETTLED")
 
 
 class DifferenceFilter(NamedTuple):

@@ -11,6 +11,7 @@ HOLD_GRACE = timedelta(minutes=10)
 
 HOLDS_IN_TIME = "enrollment_no_hold_outlives_its_deadline"
 REFUNDS_IN_TIME = "money_no_refund_outlives_its_deadline"
+MISSING_IN_TIME = "money_no_missing_payment_outlives_its_deadline"
 
 INVARIANTS: Mapping[str, str] = {
     "enrollment_no_seat_is_sold_twice": "占用考位不超过容量",
@@ -27,9 +28,12 @@ INVARIANTS: Mapping[str, str] = {
     "money_is_asked_and_taken_for_the_order": "缴款单与订单及金额一致",
     "money_adds_up_to_the_fen": "收入、报考费与退款分文不差",
     REFUNDS_IN_TIME: "退款按时完成",
+    "money_statements_add_up": "对账单明细与总额一致",
+    MISSING_IN_TIME: "平台有而本系统无的缴款按时处理",
 }
 
 
 def cutoffs(now: datetime, refund_deadline: timedelta) -> Mapping[str, datetime]:
     """Until when what is checked for its deadline must have been due to be overdue by `now`."""
-    return {HOLDS_IN_TIME: now - HOLD_GRACE, REFUNDS_IN_TIME: now - refund_deadline}
+    owed = now - refund_deadline
+    return {HOLDS_IN_TIME: now - HOLD_GRACE, REFUNDS_IN_TIME: owed, MISSING_IN_TIME: owed}

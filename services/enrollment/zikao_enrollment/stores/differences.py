@@ -1,6 +1,7 @@
 """Differences: one method a named query of `differences.sql`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class DifferenceStore:
     async def lock(self, difference_id: UUID) -> Difference | None:
         """The difference, locked until the transaction ends."""
         row = await self._tx.fetchrow("lock_difference", difference_id)
-        return _difference(row) if row else None
+        return replace(_difference(row), is_to_settle=row["is_to_settle"]) if row else None
 
     async def update(self, difference: Difference) -> None:
         """Store what officers have decided."""

@@ -67,6 +67,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The difference is resolved, or waits for a second officer."""
     ERROR_REASON_NOTHING_PROPOSED: _ErrorReason.ValueType  # 42
     """Nobody has proposed how to resolve the difference."""
+    ERROR_REASON_PAYMENT_NOT_SETTLED: _ErrorReason.ValueType  # 43
+    """A payment in the platform's statement that has not been settled here: it would be lost."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -118,4 +120,6 @@ ERROR_REASON_DIFFERENCE_NOT_OPEN: ErrorReason.ValueType  # 41
 """The difference is resolved, or waits for a second officer."""
 ERROR_REASON_NOTHING_PROPOSED: ErrorReason.ValueType  # 42
 """Nobody has proposed how to resolve the difference."""
+ERROR_REASON_PAYMENT_NOT_SETTLED: ErrorReason.ValueType  # 43
+"""A payment in the platform's statement that has not been settled here: it would be lost."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

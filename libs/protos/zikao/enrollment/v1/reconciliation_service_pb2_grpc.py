@@ -103,11 +103,13 @@ class ReconciliationServiceServicer:
         """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
         is only proposed, and takes effect when another officer confirms it: an explanation gives
         money up as a write-off does. Of an order that is not known it does where any session has
-        that policy.
+        that policy. A payment that the platform's own statement has and that is missing here waits
+        for the service, which settles it: nothing else would bring that money back.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED while
+        such a payment is not here yet, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +123,8 @@ class ReconciliationServiceServicer:
         Atomic, audited.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
-        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, PAYMENT_NOT_SETTLED as for
+        ResolveDifference (a no is always taken), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

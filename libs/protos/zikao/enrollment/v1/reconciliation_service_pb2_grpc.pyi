@@ -53,11 +53,13 @@ class ReconciliationServiceStub:
     """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
     is only proposed, and takes effect when another officer confirms it: an explanation gives
     money up as a write-off does. Of an order that is not known it does where any session has
-    that policy.
+    that policy. A payment that the platform's own statement has and that is missing here waits
+    for the service, which settles it: nothing else would bring that money back.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED while
+    such a payment is not here yet, REQUEST_ID_REUSED.
     """
     ConfirmResolution: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ConfirmResolutionRequest, _reconciliation_service_pb2.ConfirmResolutionResponse]
     """Confirms what another officer has proposed, or refuses it: the difference is open again then.
@@ -67,7 +69,8 @@ class ReconciliationServiceStub:
     Atomic, audited.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
-    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, PAYMENT_NOT_SETTLED as for
+    ResolveDifference (a no is always taken), REQUEST_ID_REUSED.
     """
     GetDayTotals: _grpc.UnaryUnaryMultiCallable[_reconciliation_service_pb2.GetDayTotalsRequest, _reconciliation_service_pb2.GetDayTotalsResponse]
     """The money of one day by county, to the fen. For the whole province the sums are those of the
@@ -113,11 +116,13 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
     is only proposed, and takes effect when another officer confirms it: an explanation gives
     money up as a write-off does. Of an order that is not known it does where any session has
-    that policy.
+    that policy. A payment that the platform's own statement has and that is missing here waits
+    for the service, which settles it: nothing else would bring that money back.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED while
+    such a payment is not here yet, REQUEST_ID_REUSED.
     """
     ConfirmResolution: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ConfirmResolutionRequest, _reconciliation_service_pb2.ConfirmResolutionResponse]  # type: ignore[assignment]
     """Confirms what another officer has proposed, or refuses it: the difference is open again then.
@@ -127,7 +132,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     Atomic, audited.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
-    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+    proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, PAYMENT_NOT_SETTLED as for
+    ResolveDifference (a no is always taken), REQUEST_ID_REUSED.
     """
     GetDayTotals: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.GetDayTotalsRequest, _reconciliation_service_pb2.GetDayTotalsResponse]  # type: ignore[assignment]
     """The money of one day by county, to the fen. For the whole province the sums are those of the
@@ -182,11 +188,13 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says how a difference that is open was cleared up. With the session's policy `dual_control` it
         is only proposed, and takes effect when another officer confirms it: an explanation gives
         money up as a write-off does. Of an order that is not known it does where any session has
-        that policy.
+        that policy. A payment that the platform's own statement has and that is missing here waits
+        for the service, which settles it: nothing else would bring that money back.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, DIFFERENCE_NOT_OPEN, PAYMENT_NOT_SETTLED while
+        such a payment is not here yet, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -202,7 +210,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic, audited.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, NOTHING_PROPOSED, also when it is another
-        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, REQUEST_ID_REUSED.
+        proposal by now, SECOND_OFFICER_NEEDED for who has proposed it, PAYMENT_NOT_SETTLED as for
+        ResolveDifference (a no is always taken), REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

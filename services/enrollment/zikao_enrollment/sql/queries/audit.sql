@@ -176,6 +176,51 @@ SELECT refund_id::text AS offender
 FROM enrollment.refund
 WHERE refunded_at IS NULL AND requested_at <= $1;
 
+-- A statement that counts and is not what it states: its lines, their sums, or the place of its last.
+-- name: money_statements_add_up
+SELECT statement.statement_date::text AS offender
+FROM enrollment.statement
+LEFT JOIN (
+    SELECT statement_date, import_id, max(line) AS last_line,
+        count(*) FILTER (WHERE money = 'payment') AS payments,
+        coalesce(sum(amount_fen) FILTER (WHERE money = 'payment'), 0) AS payments_fen,
+        count(*) FILTER (WHERE money = 'refund') AS refunds,
+        coalesce(sum(amount_fen) FILTER (WHERE money = 'refund'), 0) AS refunds_fen
+    FROM enrollment.statement_line
+    GROUP BY statement_date, import_id
+) AS lines USING (statement_date, import_id)
+WHERE statement.state IN ('comparing', 'compared')
+    AND (
+        coalesce(lines.last_line, 0), coalesce(lines.payments, 0), coalesce(lines.payments_fen, 0),
+        coalesce(lines.refunds, 0), coalesce(lines.refunds_fen, 0)
+    ) IS DISTINCT FROM (
+        statement.last_line, statement.stated_payments, statement.stated_payments_fen,
+        statement.stated_refunds, statement.stated_refunds_fen
+    );
+
+-- A payment that a statement had and we had not, already at $1: nobody has cleared it up; or
+-- somebody has, and the platform's own statement has it still, and we have not.
+-- name: money_no_missing_payment_outlives_its_deadline
+SELECT difference.payment_id AS offender
+FROM enrollment.difference
+LEFT JOIN enrollment.payment USING (payment_id)
+WHERE difference.money = 'payment'
+    AND difference.kind = 'missing_here'
+    AND difference.found_at <= $1
+    AND (
+        difference.state <> 'resolved'
+        OR (
+            payment.payment_id IS NULL
+            AND EXISTS (
+                SELECT FROM enrollment.stated_money AS line
+                JOIN enrollment.statement USING (statement_date)
+                WHERE line.subject_id = difference.subject_id
+                    AND line.money = difference.money
+                    AND statement.source = 'platform'
+            )
+        )
+    );
+
 -- Who checks, one at a time; and without taking the other processors, which are for callers.
 -- name: begin_check
 SELECT pg_try_advisory_xact_lock(hashtext('enrollment.invariant_check'))

@@ -19,8 +19,16 @@ WHERE ((difference.county_code <> '' AND starts_with(difference.county_code, $1)
 ORDER BY difference.statement_date DESC, difference.difference_id
 LIMIT $9;
 
+-- is_to_settle: a payment that is not here, and that the platform's own statement has.
 -- name: lock_difference
-SELECT difference.*, payment.disposition, refund.refunded_at
+SELECT difference.*, payment.disposition, refund.refunded_at,
+    difference.money = 'payment' AND payment.payment_id IS NULL AND EXISTS (
+        SELECT FROM enrollment.stated_money AS line
+        JOIN enrollment.statement USING (statement_date)
+        WHERE line.subject_id = difference.subject_id
+            AND line.money = difference.money
+            AND statement.source = 'platform'
+    ) AS is_to_settle
 FROM enrollment.difference
 LEFT JOIN enrollment.payment ON payment.payment_id = difference.payment_id
 LEFT JOIN enrollment.refund ON refund.payment_id = difference.payment_id
