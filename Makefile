@@ -14,10 +14,10 @@ setup: ## make .venv and install the locked dependencies (the others call it)
 	@scripts/setup
 
 test: setup ## run all tests, a process a core (PYTEST_ARGS="-k seats" for a part)
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)
-	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -n auto --dist loadfile tests/integration -k fuzz $(PYTEST_ARGS)
+	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/integration -k fuzz $(PYTEST_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)

@@ -1,9 +1,11 @@
 """Every method of tickets' contracts under requests that nobody would write."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
@@ -21,6 +23,8 @@ from zikao_tickets.names import SCHEMA
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOTS = 100
+REST_SECONDS = 30.0
+UNDER_WAY = "SELECT count(*) FROM tickets.arrangement WHERE state IN ('pending', 'running')"
 CANDIDATE, OFFICER = UUID(int=1), UUID(int=9)
 # After all others: the session would be another one.
 LAST = "ApplySession"
@@ -45,6 +49,16 @@ class World:
             found.append(Caller(portal, self.running.token(subject, role, COUNTY)))
         return [*found, Caller(portal)] if policy.anyone else found
 
+    async def rest(self) -> None:
+        """Wait until no arrangement is being made: one that was asked for goes on beside calls."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            async with asyncio.timeout(REST_SECONDS):
+                while await connection.fetchval(UNDER_WAY):
+                    await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(
@@ -66,5 +80,5 @@ async def world(
 @pytest.mark.parametrize("method", METHODS, ids=short_name)
 async def test_only_listed_answers(world: World, method: MethodDescriptor) -> None:
     """What breaks the contract is INVALID_REQUEST and changes nothing, anything else is listed."""
-    target = Target(world.dsn, SCHEMA, SESSION.printing_opens_at)
+    target = Target(world.dsn, SCHEMA, SESSION.printing_opens_at, rest=world.rest)
     await fuzz(method, world.callers(method), target, SHOTS)

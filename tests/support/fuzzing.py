@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -103,13 +103,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Target:
-    """The service that is tried: where its tables are, its time, what its requests may hold."""
+    """The service that is tried: where its tables are, its time, what its requests may hold.
+
+    `rest` waits until nothing that was asked for before goes on beside the calls.
+    """
 
     dsn: str
     schema: str
     now: datetime
     known: Known = field(default_factory=dict)
     examples: Sequence[Message] = ()
+    rest: Callable[[], Awaitable[None]] | None = None
 
 
 class Fuzzer:
@@ -194,6 +198,8 @@ async def _fire(
 ) -> None:
     broken = [shot for shot in volley if is_broken(method, shot.parts[0])]
     others = [shot for shot in volley if not is_broken(method, shot.parts[0])]
+    if target.rest is not None:
+        await target.rest()
     before = await picture(target.dsn, target.schema)
     refused = await _send_all(method, broken, callers, TIMEOUT_SECONDS)
     after = await picture(target.dsn, target.schema)
@@ -247,10 +253,13 @@ def reasons_within(outcome: Outcome) -> set[str]:
 def answered_ids(method: MethodDescriptor, outcomes: Sequence[Outcome]) -> set[str]:
     """Request ids of what was answered, also of the parts of a stream that has failed then."""
     found: set[str] = set()
+    results = method.output_type.fields_by_name.get("results")
+    result = results.message_type if results else None
+    one_by_one = result is not None and "request_id" in result.fields_by_name
     for each in outcomes:
-        if "results" in method.output_type.fields_by_name:
-            results = [result for answer in each.answers for result in answer.results]
-            found |= {each.request_id for each in results if not each.HasField("error")}
+        if one_by_one:
+            parts = [part for answer in each.answers for part in answer.results]
+            found |= {part.request_id for part in parts if not part.HasField("error")}
         elif "request_id" in method.input_type.fields_by_name and not each.code:
             found.add(parsed(method, each.shot.parts[0]).request_id)
     return {each.lower() for each in found}
