@@ -56,7 +56,7 @@ class StatementImport:
         replace: bool,
         dry_run: bool,
     ) -> None:
-        """`replace`: in the place of another statement that has been compared."""
+        """`replace`: in the place of another file that is complete."""
         self._file = file
         self._dry_run = dry_run
         self._start = pb.StartStatementImportRequest(
@@ -128,8 +128,10 @@ class StatementImport:
         ends = time.monotonic() + COMPARING_SECONDS
         while time.monotonic() < ends:
             async for statement in _statements(stub):
-                if statement.import_id != self._start.request_id:
+                if statement.statement_date != self._start.statement_date:
                     continue
+                if statement.import_id != self._start.request_id:
+                    raise ImportFailed("another statement of the day has taken its place")
                 if statement.state == pb.STATEMENT_STATE_REFUSED:
                     raise ImportFailed(statement.problem)
                 if statement.state == pb.STATEMENT_STATE_COMPARED:

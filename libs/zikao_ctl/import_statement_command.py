@@ -27,7 +27,7 @@ from zikao_ctl.statement_file import CheckedStatement, StatementFile, StatementF
     required=True,
     help="The day that it states.",
 )
-@click.option("--replace", is_flag=True, help="Take the place of another statement of the day.")
+@click.option("--replace", is_flag=True, help="Take the place of another file of the day.")
 @click.option("--dry-run", is_flag=True, help="Check every line, and enter nothing.")
 @click.option(
     "--time-zone",
@@ -54,7 +54,8 @@ def import_statement_command(
     Columns, also by their Chinese names: kind (缴款 or 退款), payment_id, order_id, amount (yuan),
     time; and, if wanted, refund_id and payment_code. The statement counts as a whole: with one bad
     line nothing is entered, all of them are in the report, and the exit code is 3. The same file
-    again changes nothing; another one for the day needs --replace. Ends when it has been compared.
+    again changes nothing; another one for the day needs --replace. It counts until the platform has
+    told its own statement. Ends when it has been compared.
     """
     try:
         source = StatementFile(file, ZoneInfo(time_zone))

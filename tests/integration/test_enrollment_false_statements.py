@@ -1,6 +1,7 @@
 """A statement that an office brings is no money: a file alone enrolls nobody, nor pays anybody."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ from support.enrollment_people import (
     until_refunded,
     until_state,
 )
+from support.enrollment_platform import odd_platform
 from support.enrollment_reconciliation import (
     AT_NIGHT,
+    DAY,
+    differences,
+    falsify,
     payment_line,
     plant_payment,
     send_lines,
     start_import,
+    statements,
+    totals_of,
     until_statement,
 )
 from support.enrollment_service import Installation
@@ -34,6 +41,8 @@ from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb
 from zikao_kit.convert import time_to_pb
 
 FEE = 2 * FEE_FEN
+# The day is over, and the platform is not asked for its statement yet.
+BEFORE_THE_HOUR = NOON + timedelta(hours=13)
 
 
 @pytest.fixture
@@ -44,7 +53,7 @@ async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[
 
 
 async def bring(running: Installation, *lines: platform_pb.StatementLine) -> None:
-    """An officer of the province brings a file, in place of the platform's statement if need be."""
+    """An officer of the province brings a file, in place of another one if need be."""
     province = await running.officer("51")
     start = start_import(list(lines), replace=True)
     await province.call(start)
@@ -68,10 +77,9 @@ async def test_a_payment_of_a_file_counts_when_the_platform_has_it(running: Inst
         )
         for payment_id, attempt in zip(("P-made-up", "P-lost"), attempts, strict=True)
     ]
-    await running.move_clock(AT_NIGHT)
+    await running.move_clock(BEFORE_THE_HOUR)
     for number in (1, 2):
         await until_state(running, number, "RELEASED")
-    await until_statement(running)
     await plant_payment(running, "P-lost", attempts[1], FEE)
     await bring(running, payment_line(1, paid[0]), payment_line(2, paid[1]))
     await until_state(running, 2, "CONFIRMED")
@@ -126,13 +134,13 @@ async def test_a_file_left_lying_keeps_no_day_from_the_platform(running: Install
     await pay(running, await payment_code(running, 1, await hold(running, 1)))
     paid = await until_state(running, 1, "CONFIRMED")
     assert paid.fee_fen == FEE
-    await running.move_clock(AT_NIGHT)
-    await until_statement(running)
+    await running.move_clock(BEFORE_THE_HOUR)
     province = await running.officer("51")
     payment = platform_pb.Payment(
         payment_id="P-1", order_id=new_id(), amount_fen=1, paid_at=time_to_pb(NOON)
     )
-    await province.call(start_import([payment_line(1, payment)], replace=True))
+    await province.call(start_import([payment_line(1, payment)]))
+    await running.move_clock(AT_NIGHT)
 
     def unreconciled() -> bool:
         return REGISTRY.get_sample_value("zikao_enrollment_unreconciled_days") == 1
@@ -144,3 +152,66 @@ async def test_a_file_left_lying_keeps_no_day_from_the_platform(running: Install
     statement = await until_statement(running)
     assert (statement.source, statement.matched.payments) == (st.STATEMENT_SOURCE_PLATFORM, 1)
     await until(lambda: not unreconciled())
+
+
+async def test_a_file_hides_nothing_from_the_platform(running: Installation) -> None:
+    """One made to match our ledger counts until the platform's own has come; then none does."""
+    paid = await pay(running, await payment_code(running, 1, await hold(running, 1)))
+    await until_state(running, 1, "CONFIRMED")
+    await falsify(running, paid.payment_id, FEE - 1)
+    await running.move_clock(BEFORE_THE_HOUR)
+    for _ in range(2):
+        await bring(running, payment_line(1, paid))
+    (statement,) = await statements(running)
+    assert (statement.source, statement.differences) == (st.STATEMENT_SOURCE_FILE, 0)
+    await running.move_clock(AT_NIGHT)
+
+    async def told() -> bool:
+        (statement,) = await statements(running)
+        return (statement.source, statement.state, statement.open_differences) == (
+            st.STATEMENT_SOURCE_PLATFORM,
+            st.STATEMENT_STATE_COMPARED,
+            1,
+        )
+
+    await until(told)
+    province = await running.officer("51")
+    (difference,) = await differences(province)
+    assert (difference.here_fen, difference.there_fen) == (FEE, FEE - 1)
+    refused = await province.refused(start_import([payment_line(1, paid)], replace=True))
+    assert (refused.reason, refused.metadata["source"]) == ("STATEMENT_EXISTS", "缴费平台")
+    assert await told()
+
+
+async def test_a_file_counts_on_while_the_platform_tells_nonsense(running: Installation) -> None:
+    """Its statement takes a file's place only when all of it is there and adds up."""
+    paid = platform_pb.Payment(
+        payment_id="P-1", order_id=new_id(), amount_fen=1, paid_at=time_to_pb(NOON)
+    )
+    lines = [payment_line(1, paid)]
+    page = platform_pb.StreamStatementResponse
+    early = platform_pb.Payment()
+    early.CopyFrom(paid)
+    early.paid_at.CopyFrom(time_to_pb(NOON - timedelta(days=3)))
+    nonsense = [
+        [],
+        [page(lines=lines)],
+        [page(lines=lines, totals=totals_of([]))],
+        [page(lines=[payment_line(1, early)], totals=totals_of(lines))],
+    ]
+    await running.move_clock(BEFORE_THE_HOUR)
+    await bring(running, *lines)
+    (before,) = await statements(running)
+    async with odd_platform(running) as platform:
+        for pages in [*nonsense, [page(lines=lines, totals=totals_of(lines))]]:
+            assert await statements(running) == [before]
+            platform.statement = pages
+            platform.asked.clear()
+            await running.move_clock(AT_NIGHT)
+            await running.rows("UPDATE enrollment.statement SET next_attempt_at = now()")
+            await platform.until_asked(f"{DAY} behind 0")
+
+        async def taken_over() -> bool:
+            return (await statements(running))[0].source == st.STATEMENT_SOURCE_PLATFORM
+
+        await until(taken_over)

@@ -199,6 +199,9 @@ async def test_what_was_done_is_listed_and_audited(running: Installation) -> Non
     assert rest[1] == entries[0]
     by_officer = await audited(running, actor=officer, action="close_enrollment")
     assert by_officer == [entries[1]]
+    too_long = audit.ListOfficeAuditEntriesRequest(page_size=101)
+    bad = await (await running.auditor()).refused(too_long)
+    assert [each.field for each in bad.fields] == ["page_size"]
     foreign = await running.auditor("5107")
     wrong = audit.ListOfficeAuditEntriesRequest(county_prefix=JINJIANG)
     assert (await foreign.refused(wrong)).reason == "OUT_OF_SCOPE"

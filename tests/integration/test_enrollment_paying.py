@@ -14,6 +14,7 @@ from support.enrollment_people import (
     JINJIANG,
     QINGYANG,
     candidate_id,
+    change,
     events,
     hold,
     keep_word_back,
@@ -92,6 +93,24 @@ async def test_the_same_code_for_every_call(running: Installation) -> None:
         answers[0].payment_code,
         types.ORDER_STATE_PAYING,
     )
+
+
+async def test_attempts_to_pay_are_bounded(running: Installation) -> None:
+    """Twenty of a candidate in a session; the last one keeps its code, no other is opened."""
+    order = await hold(running, 1)
+    await running.rows(
+        "INSERT INTO enrollment.payment_order (payment_order_id, order_id, amount_fen, state,"
+        " opened_at) SELECT gen_random_uuid(), $1, 1, 'closed', now() FROM generate_series(1, 19)",
+        order.order_id,
+    )
+    code = await payment_code(running, 1, order)
+    assert await payment_code(running, 1, order) == code
+    person = await running.candidate(1)
+    changed = (await person.call(change(order, counties=(QINGYANG,)))).order
+    refused = await person.refused(payment_request(changed))
+    assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_PAYMENT_ATTEMPTS", "20")
+    other = await hold(running, 2)
+    await payment_code(running, 2, other)
 
 
 async def test_only_ones_own_order_that_can_be_paid(running: Installation) -> None:

@@ -111,6 +111,35 @@ async def test_money_does_not_wait_for_a_second_officer(dsn: str) -> None:
     )
 
 
+async def test_another_order_is_another_difference(dsn: str) -> None:
+    """One that was explained stays so while a statement says the same, and opens with a new order.
+
+    A statement that names yet another order says something that nobody has explained.
+    """
+    name_order = "UPDATE enrollment.statement_line SET order_id = $1"
+    async with connected(dsn) as connection, process(dsn) as db:
+        (payment_id,) = await payments_at(connection, [60])
+        await insert_statement(connection, DAY.begins_at)
+        first, other = uuid4(), uuid4()
+        states = []
+        for order_id in (first, first, other):
+            await replace_statement(db, connection, [payment_id])
+            await connection.execute(name_order, order_id)
+            await compare(db)
+            found = (await differences(db))[payment_id]
+            states.append((found.kind, found.order_id, found.state))
+            await connection.execute(
+                "UPDATE enrollment.difference SET state = 'resolved', resolution = 'explained',"
+                " decided_by = 'an officer', decided_at = now()"
+            )
+    kind, open_ = DifferenceKind.ORDER_DIFFERS, DifferenceState.OPEN
+    assert states == [
+        (kind, first, open_),
+        (kind, first, DifferenceState.RESOLVED),
+        (kind, other, open_),
+    ]
+
+
 async def test_only_lines_that_count_for_nothing_are_cleared(dsn: str) -> None:
     """Whoever clears late, after another import has begun, takes no line of that one."""
     async with connected(dsn) as connection, process(dsn) as db:

@@ -107,6 +107,15 @@ async def test_rows_that_go_bring_the_whole_table(make_database: MakeDatabase) -
         assert rows(await anext(stream)) == (True, [(JINJIANG, 1, 0), (JINJIANG, 2, 0)])
 
 
+async def test_where_no_county_is_nobody_looks(make_database: MakeDatabase) -> None:
+    """Prefixes that somebody has made up are refused: each view costs every board."""
+    async with spectating(make_database) as (_, _, spectators):
+        for prefix in ("99", "5107", "510199"):
+            with pytest.raises(DomainError, match="INVALID_REQUEST"):
+                await anext(spectators.watch("22.1", prefix))
+        assert spectators.watched == 0
+
+
 async def test_old_seats_are_not_shown(make_database: MakeDatabase) -> None:
     """Nobody is let in, or told anything, while the ledger cannot be read; then streams end."""
     async with spectating(make_database, max_silence_seconds=1.5) as (_, boards, spectators):

@@ -77,6 +77,24 @@ async def test_an_act_waits_for_another_officer(running: Installation) -> None:
     assert entries[0].before_json == '{"510104:1": 2, "510104:2": 2}'
 
 
+async def test_an_officer_has_a_hundred_pending_acts(running: Installation) -> None:
+    """One more is refused; another officer's, and one after the old have expired, is not."""
+    first_id = new_id()
+    first, second = [await running.officer(JINJIANG, each) for each in (first_id, new_id())]
+    await first.call(closing(JINJIANG))
+    await running.rows(
+        "INSERT INTO enrollment.office_action (action_id, session_code, county_prefix, act, state,"
+        " proposed_by, proposed_at, expires_at) SELECT gen_random_uuid(), session_code,"
+        " county_prefix, act, state, proposed_by, proposed_at, expires_at"
+        " FROM enrollment.office_action, generate_series(1, 99)"
+    )
+    refused = await first.refused(closing(JINJIANG))
+    assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_PENDING_ACTIONS", "100")
+    await second.call(closing(JINJIANG))
+    await running.move_clock(running.now() + timedelta(days=1))
+    await (await running.officer(JINJIANG, first_id)).call(closing(JINJIANG))
+
+
 async def test_an_act_is_checked_again_when_it_is_confirmed(running: Installation) -> None:
     """What is used by then stops it, and it can be confirmed still when it is possible again."""
     await hold(running, 1)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from zikao.enrollment.v1 import availability_service_pb2 as pb
-from zikao_kit.errors import UNAVAILABLE, DomainError
+from zikao_kit.errors import INVALID_REQUEST, UNAVAILABLE, DomainError, FieldProblem
 from zikao_kit.serialized import serialized
 
 from zikao_enrollment.boards import Boards
@@ -45,9 +45,14 @@ class Spectators:
     ) -> AsyncGenerator[pb.WatchAvailabilityResponse, None]:
         """Yield the seats of the counties whose code begins so, then what has changed.
 
-        Raises SESSION_UNKNOWN, and UNAVAILABLE when what is known is too old.
+        Raises SESSION_UNKNOWN, INVALID_REQUEST where there is no county (each prefix costs every
+        board), and UNAVAILABLE when what is known is too old.
         """
-        self._boards.fresh().require(session_code)
+        board = self._boards.fresh()
+        board.require(session_code)
+        if not board.seats_in(session_code, county_prefix):
+            problem = FieldProblem("county_prefix", "本次考试没有该区域的区县")
+            raise DomainError(INVALID_REQUEST, fields=[problem])
         view = self._view(session_code, county_prefix)
         view.spectators += 1
         seen = 0

@@ -53,6 +53,20 @@ def test_closed_counties_are_left_out_of_a_choice_unless_that_is_all() -> None:
     assert without_closed(session, alone) == alone
 
 
+def test_closings_of_a_session_are_bounded() -> None:
+    """All are in every timetable; the reason of one that exists can still be changed."""
+    closings = {Closed("51", f"{number:05}"): "维修" for number in range(10, 510)}
+    session = replace(SESSION, closings=closings)
+    with pytest.raises(DomainError) as refused:
+        effect_of(session, Proposal("22.1", "51", CloseEnrollment("00001", "维修")))
+    assert [each.field for each in refused.value.fields] == ["county_prefix"]
+    assert "500项" in refused.value.fields[0].description
+    kept = Proposal("22.1", "51", CloseEnrollment("00001", "教材"))
+    del closings[Closed("51", "00010")]
+    full = effect_of(replace(session, closings=closings), kept).session
+    assert effect_of(full, kept).after == {"course_code": "00001", "reason": "教材"}
+
+
 def test_seats_go_to_their_slots_however_a_session_lists_them() -> None:
     """What was not named stays as it was; what is audited is what has changed."""
     session = replace(SESSION, slots=SLOTS)

@@ -3,12 +3,11 @@
 from zikao_kit.errors import INVALID_REQUEST, REQUEST_ID_REUSED, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
-from zikao_enrollment.domain.statements import Day, Statement, StatementState
+from zikao_enrollment.domain.statements import Day, Statement, StatementSource, StatementState
 from zikao_enrollment.stores.office_audit import OfficeAuditStore
 from zikao_enrollment.stores.statements import StatementStore
 
 PLATFORM_ZH = "缴费平台"
-_IN_FORCE = frozenset({StatementState.COMPARING, StatementState.COMPARED})
 
 
 async def begin_statement(
@@ -25,7 +24,8 @@ async def begin_statement(
 
     One that was refused begins anew; one without lines is complete. Raises DomainError
     INVALID_REQUEST for a day that has not ended, STATEMENT_EXISTS for one whose other statement is
-    complete unless this `replaces` it, REQUEST_ID_REUSED for other totals than it was begun with.
+    complete unless it is a file that this `replaces`, REQUEST_ID_REUSED for other totals than it
+    was begun with.
     """
     if wanted.started_at < day.ends_at:
         problem = FieldProblem("statement_date", "当日尚未结束")
@@ -53,7 +53,8 @@ async def begin_statement(
 
 
 def _require_gives_way(known: Statement, wanted: Statement, *, replaces: bool) -> None:
-    if known.state in _IN_FORCE and not replaces:
+    """A file takes the place of a file: what the platform has told is not one officer's to drop."""
+    if known.is_in_force and (known.source is StatementSource.PLATFORM or not replaces):
         source = known.source_name or PLATFORM_ZH
         raise DomainError("STATEMENT_EXISTS", statement_date=wanted.statement_date, source=source)
 

@@ -17,6 +17,10 @@ from zikao_enrollment.domain.order_states import OrderAction, next_state
 from zikao_enrollment.domain.orders import Move, Order
 from zikao_enrollment.store import Store
 
+# Each costs the platform calls, and us a row that it is asked about for days. Who changes an order
+# that is being paid needs another one.
+MAX_ATTEMPTS = 20
+
 
 async def begin_payment(
     store: Store, attempt: PaymentOrder, candidate_id: UUID, now: datetime, first_query: timedelta
@@ -25,11 +29,14 @@ async def begin_payment(
 
     That is the one which is open already, with its code if it has one, or `attempt` with the
     order's fee, about which the platform is asked after `first_query`. Raises DomainError
-    NOT_FOUND (also for somebody else's), STATE_NOT_ALLOWED, HOLD_EXPIRED.
+    NOT_FOUND (also for somebody else's), STATE_NOT_ALLOWED, HOLD_EXPIRED, and
+    TOO_MANY_PAYMENT_ATTEMPTS for one more than MAX_ATTEMPTS of a candidate and session.
     """
     order = await _payable(store, attempt.order_id, candidate_id, now)
     found = (await store.payment_orders.list_open([order.order_id])).get(order.order_id)
     if found is None:
+        if await store.payment_orders.count_of(order.session_code, candidate_id) >= MAX_ATTEMPTS:
+            raise DomainError("TOO_MANY_PAYMENT_ATTEMPTS", limit=MAX_ATTEMPTS)
         found = replace(attempt, amount_fen=order.fee_fen)
         await store.payment_orders.open(found, now, first_query)
     action = OrderAction.OPEN_PAYMENT

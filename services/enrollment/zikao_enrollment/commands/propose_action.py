@@ -3,11 +3,15 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_enrollment.commands.perform_act import perform_act, require_session
 from zikao_enrollment.domain.office_acts import ActionState, OfficeAction, Proposal
 from zikao_enrollment.store import OfficeStore
+
+# Each may set 500 seats, and a second officer has to read them.
+MAX_PENDING = 100
 
 
 async def propose_action(
@@ -21,11 +25,14 @@ async def propose_action(
 ) -> OfficeAction:
     """Carry it out, or, where the session has dual control, keep it for `lifetime`.
 
-    It is checked either way: raises as `perform_act`, and SESSION_UNKNOWN. The caller has checked
-    the actor's scope.
+    It is checked either way: raises as `perform_act`, SESSION_UNKNOWN, and
+    TOO_MANY_PENDING_ACTIONS for one more than MAX_PENDING of an officer. The caller has checked the
+    actor's scope.
     """
     session = await require_session(store.sessions, proposal.session_code)
     dual = session.policies.dual_control
+    if dual and await store.actions.count_pending(actor.subject, now) >= MAX_PENDING:
+        raise DomainError("TOO_MANY_PENDING_ACTIONS", limit=MAX_PENDING)
     effect = await perform_act(store.sessions, session, proposal, now, dry_run=dual)
     action = OfficeAction(
         action_id=action_id,

@@ -13,6 +13,8 @@ from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.closings import Closed
 from zikao_enrollment.domain.timetable import County, Session
 
+# All are in every timetable: some hundred KiB at most.
+MAX_CLOSINGS = 500
 SEATS_FIELD = "capacities.seats"
 
 
@@ -175,6 +177,9 @@ def _closed(session: Session, closed: Closed, reason: str) -> Effect:
         problems.append(FieldProblem("county_prefix", "本次考试没有该区域的区县"))
     if closed.course_code and closed.course_code not in session.course_by_code:
         problems.append(FieldProblem("course_code", "本次考试没有该课程"))
+    if closed not in session.closings and len(session.closings) >= MAX_CLOSINGS:
+        what = f"本次考试已有{MAX_CLOSINGS}项关闭，请先恢复或改为关闭更大区域"
+        problems.append(FieldProblem("county_prefix", what))
     if problems:
         raise DomainError(INVALID_REQUEST, fields=problems)
     after = replace(session, closings={**session.closings, closed: reason})

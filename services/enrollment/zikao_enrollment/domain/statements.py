@@ -128,6 +128,11 @@ class Statement:
     compared_at: datetime | None = None
 
     @property
+    def is_in_force(self) -> bool:
+        """Whether it is complete: the day's statement for good, or a file until then."""
+        return self.state in (StatementState.COMPARING, StatementState.COMPARED)
+
+    @property
     def is_from_platform_still(self) -> bool:
         """Whether the platform has begun to tell it."""
         return self.source is StatementSource.PLATFORM and self.state is StatementState.RECEIVING

@@ -253,6 +253,9 @@ CREATE TABLE enrollment.office_action (
 COMMENT ON TABLE enrollment.office_action IS
     'Acts of offices, done or waiting for a second officer until expires_at; act is OfficeAct as JSON';
 CREATE INDEX office_action_by_county ON enrollment.office_action (county_prefix, position);
+CREATE INDEX office_action_pending ON enrollment.office_action (proposed_by, expires_at)
+    WHERE state = 'pending';
+
 CREATE TABLE enrollment.statement (
     statement_date date PRIMARY KEY,
     import_id uuid NOT NULL,

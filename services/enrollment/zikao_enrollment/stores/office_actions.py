@@ -31,6 +31,12 @@ class OfficeActionStore:
             action.expires_at,
         )
 
+    async def count_pending(self, officer: str, now: datetime) -> int:
+        """How many of an officer's wait for another one."""
+        row = await self._tx.fetchrow("count_pending_office_actions", officer, now)
+        assert row is not None
+        return int(row["pending"])
+
     async def lock(self, action_id: UUID) -> OfficeAction | None:
         """The act, locked until the transaction ends."""
         row = await self._tx.fetchrow("lock_office_action", action_id)

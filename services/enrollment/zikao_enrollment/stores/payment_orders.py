@@ -33,6 +33,12 @@ class PaymentOrderStore:
         rows = await self._tx.fetch("list_open_payment_orders", list(order_ids))
         return {row["order_id"]: PaymentOrder(**row) for row in rows}
 
+    async def count_of(self, session_code: str, candidate_id: UUID) -> int:
+        """How many a candidate ever had in a session."""
+        row = await self._tx.fetchrow("count_payment_orders", session_code, candidate_id)
+        assert row is not None
+        return int(row["attempts"])
+
     async def orders_of(self, payment_order_ids: Iterable[UUID]) -> dict[UUID, UUID]:
         """The orders that they pay, by payment order; unknown ones are left out."""
         rows = await self._tx.fetch("list_orders_to_pay", list(payment_order_ids))

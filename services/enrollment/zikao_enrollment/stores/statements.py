@@ -18,7 +18,7 @@ from zikao_enrollment.domain.statements import (
 
 # Who takes pages of a statement has it for so long after each.
 RECEIVING_LEASE = timedelta(minutes=1)
-# A file that was begun and not brought to its end keeps the platform from being asked for so long.
+# A file that is not complete puts off asking the platform for so long.
 FILE_PATIENCE = timedelta(hours=1)
 MOST_COUNTED = 10_000
 

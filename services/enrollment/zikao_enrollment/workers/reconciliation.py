@@ -22,6 +22,7 @@ from zikao_enrollment.commands.receive_lines import (
 from zikao_enrollment.domain.differences import SYSTEM, DueDifference
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.statements import (
+    NOTHING,
     Day,
     Statement,
     StatementLine,
@@ -29,6 +30,8 @@ from zikao_enrollment.domain.statements import (
     StatementState,
     Totals,
     days_to_reconcile,
+    problems_of_lines,
+    totals_of,
 )
 from zikao_enrollment.statement_desk import StatementDesk
 from zikao_enrollment.stores.comparisons import ComparisonStore
@@ -90,6 +93,8 @@ class ReconciliationWorker:
         OPEN_DIFFERENCES.set(differences)
         for day in due:
             statement = await self._lease(day)
+            if statement is not None and not statement.is_from_platform_still:
+                statement = await self._begin_anew(statement)
             if statement is not None:
                 await self._desk.clear(day)
                 await self._receive(statement)
@@ -116,24 +121,47 @@ class ReconciliationWorker:
         return len(due) == DIFFERENCES_PER_ROUND
 
     async def _lease(self, day: date) -> Statement | None:
-        """The day's statement to go on with; None when another process has it."""
-        new = Statement(
-            day,
-            uuid4(),
-            StatementSource.PLATFORM,
-            "",
-            StatementState.RECEIVING,
-            SYSTEM,
-            self._clock.now(),
-        )
+        """The day's statement to ask the platform for; None when another process has it."""
         async with self._db.transaction() as tx:
             store = StatementStore(tx)
-            await store.insert(new)
-            leased = await store.lease(day, FIRST_PAUSE, LONGEST_PAUSE)
-            if leased is None or leased.is_from_platform_still:
-                return leased
-            await store.renew(new)  # what was refused, or left lying, begins anew
-            return new
+            await store.insert(self._new(day))
+            return await store.lease(day, FIRST_PAUSE, LONGEST_PAUSE)
+
+    async def _begin_anew(self, leased: Statement) -> Statement | None:
+        """The platform's in the place of what was refused, or of a file; None for not yet.
+
+        A file that counts does so until the platform has told something that adds up.
+        """
+        day = leased.statement_date
+        if leased.is_in_force and not await self._is_told_whole(self._desk.day(day)):
+            return None
+        async with self._db.transaction() as tx:
+            store = StatementStore(tx)
+            if await store.lock(day) != leased:  # another process, or an office, was quicker
+                return None
+            new = self._new(day)
+            await store.renew(new)
+        log.info("the platform is asked anew", date=str(day), instead_of=leased.source)
+        return new
+
+    def _new(self, day: date) -> Statement:
+        source, state = StatementSource.PLATFORM, StatementState.RECEIVING
+        return Statement(day, uuid4(), source, "", state, SYSTEM, self._clock.now())
+
+    async def _is_told_whole(self, day: Day) -> bool:
+        """Whether the platform has a statement of the day, to its end and without faults."""
+        totals = NOTHING
+        try:
+            async with aclosing(self._platform.statement(day.on, 0)) as pages:
+                async for page in pages:
+                    if isinstance(page, Totals):
+                        return page == totals
+                    if problems_of_lines(page, day, {}):
+                        break
+                    totals = totals.plus(totals_of(page))
+        except (StatementBroken, DomainError) as error:
+            log.info("a file goes on counting", date=str(day.on), error=repr(error))
+        return False
 
     async def _receive(self, statement: Statement) -> None:
         day, after = self._desk.day(statement.statement_date), statement

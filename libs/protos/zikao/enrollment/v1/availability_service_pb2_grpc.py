@@ -57,7 +57,7 @@ class AvailabilityServiceServicer:
         table again in place of what was missed. A portal needs one stream, whatever it shows
         to how many; a process serves a bounded number of them, in all and of one caller.
 
-        Errors: SESSION_UNKNOWN, INVALID_REQUEST, OVERLOADED for too many streams, UNAVAILABLE
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST also where the session has no county, OVERLOADED for too many streams, UNAVAILABLE
         when the ledger cannot be read or the process stops: subscribe again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

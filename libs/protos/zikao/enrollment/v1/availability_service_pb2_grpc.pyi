@@ -44,7 +44,7 @@ class AvailabilityServiceStub:
     table again in place of what was missed. A portal needs one stream, whatever it shows
     to how many; a process serves a bounded number of them, in all and of one caller.
 
-    Errors: SESSION_UNKNOWN, INVALID_REQUEST, OVERLOADED for too many streams, UNAVAILABLE
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST also where the session has no county, OVERLOADED for too many streams, UNAVAILABLE
     when the ledger cannot be read or the process stops: subscribe again.
     """
 
@@ -64,7 +64,7 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     table again in place of what was missed. A portal needs one stream, whatever it shows
     to how many; a process serves a bounded number of them, in all and of one caller.
 
-    Errors: SESSION_UNKNOWN, INVALID_REQUEST, OVERLOADED for too many streams, UNAVAILABLE
+    Errors: SESSION_UNKNOWN, INVALID_REQUEST also where the session has no county, OVERLOADED for too many streams, UNAVAILABLE
     when the ledger cannot be read or the process stops: subscribe again.
     """
 
@@ -87,7 +87,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         table again in place of what was missed. A portal needs one stream, whatever it shows
         to how many; a process serves a bounded number of them, in all and of one caller.
 
-        Errors: SESSION_UNKNOWN, INVALID_REQUEST, OVERLOADED for too many streams, UNAVAILABLE
+        Errors: SESSION_UNKNOWN, INVALID_REQUEST also where the session has no county, OVERLOADED for too many streams, UNAVAILABLE
         when the ledger cannot be read or the process stops: subscribe again.
         """
 

@@ -151,11 +151,12 @@ class EnrollmentServiceServicer:
 
     def CreatePayment(self, request, context):
         """Opens a payment order at the platform and returns its code. Calling again
-        returns the same code.
+        returns the same code; after a change of the order it opens another one, at most 20
+        for a candidate and session.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-        when the platform does not answer (safe to retry), OVERLOADED when many wait for it
-        already, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED,
+        TOO_MANY_PAYMENT_ATTEMPTS, UNAVAILABLE when the platform does not answer (safe to retry),
+        OVERLOADED when many wait for it already, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,11 +84,12 @@ class EnrollmentServiceStub:
     """
     CreatePayment: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.CreatePaymentRequest, _enrollment_service_pb2.CreatePaymentResponse]
     """Opens a payment order at the platform and returns its code. Calling again
-    returns the same code.
+    returns the same code; after a change of the order it opens another one, at most 20
+    for a candidate and session.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-    when the platform does not answer (safe to retry), OVERLOADED when many wait for it
-    already, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED,
+    TOO_MANY_PAYMENT_ATTEMPTS, UNAVAILABLE when the platform does not answer (safe to retry),
+    OVERLOADED when many wait for it already, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -147,11 +148,12 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     """
     CreatePayment: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.CreatePaymentRequest, _enrollment_service_pb2.CreatePaymentResponse]  # type: ignore[assignment]
     """Opens a payment order at the platform and returns its code. Calling again
-    returns the same code.
+    returns the same code; after a change of the order it opens another one, at most 20
+    for a candidate and session.
 
-    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-    when the platform does not answer (safe to retry), OVERLOADED when many wait for it
-    already, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED,
+    TOO_MANY_PAYMENT_ATTEMPTS, UNAVAILABLE when the platform does not answer (safe to retry),
+    OVERLOADED when many wait for it already, REQUEST_ID_REUSED.
     """
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -249,11 +251,12 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_service_pb2.CreatePaymentResponse, _abc.Awaitable[_enrollment_service_pb2.CreatePaymentResponse]]:
         """Opens a payment order at the platform and returns its code. Calling again
-        returns the same code.
+        returns the same code; after a change of the order it opens another one, at most 20
+        for a candidate and session.
 
-        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED, UNAVAILABLE
-        when the platform does not answer (safe to retry), OVERLOADED when many wait for it
-        already, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, NOT_FOUND, STATE_NOT_ALLOWED, HOLD_EXPIRED,
+        TOO_MANY_PAYMENT_ATTEMPTS, UNAVAILABLE when the platform does not answer (safe to retry),
+        OVERLOADED when many wait for it already, REQUEST_ID_REUSED.
         """
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -57,12 +57,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Word of a payment came before with another order or another amount; nothing was stored."""
     ERROR_REASON_SUBMISSION_ONLY_ONCE: _ErrorReason.ValueType  # 14
     """The session takes no additions, and the candidate has an order already."""
+    ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: _ErrorReason.ValueType  # 15
+    """The candidate has begun to pay, and changed or cancelled the order, too often in this session."""
     ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 30
     """Who proposed an act of an office cannot confirm it."""
     ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 31
     """An act of an office was decided already, or nobody decided it in time."""
+    ERROR_REASON_TOO_MANY_PENDING_ACTIONS: _ErrorReason.ValueType  # 32
+    """The officer has too many acts that wait for a second officer."""
     ERROR_REASON_STATEMENT_EXISTS: _ErrorReason.ValueType  # 40
-    """The day has another statement: `source` names it. Replacing it has to be asked for."""
+    """The day has another statement: `source` names it. Replacing a file has to be asked for; the
+    platform's own is not replaced.
+    """
     ERROR_REASON_DIFFERENCE_NOT_OPEN: _ErrorReason.ValueType  # 41
     """The difference is resolved, or waits for a second officer."""
     ERROR_REASON_NOTHING_PROPOSED: _ErrorReason.ValueType  # 42
@@ -110,12 +116,18 @@ ERROR_REASON_PAYMENT_CONTRADICTS: ErrorReason.ValueType  # 13
 """Word of a payment came before with another order or another amount; nothing was stored."""
 ERROR_REASON_SUBMISSION_ONLY_ONCE: ErrorReason.ValueType  # 14
 """The session takes no additions, and the candidate has an order already."""
+ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: ErrorReason.ValueType  # 15
+"""The candidate has begun to pay, and changed or cancelled the order, too often in this session."""
 ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 30
 """Who proposed an act of an office cannot confirm it."""
 ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 31
 """An act of an office was decided already, or nobody decided it in time."""
+ERROR_REASON_TOO_MANY_PENDING_ACTIONS: ErrorReason.ValueType  # 32
+"""The officer has too many acts that wait for a second officer."""
 ERROR_REASON_STATEMENT_EXISTS: ErrorReason.ValueType  # 40
-"""The day has another statement: `source` names it. Replacing it has to be asked for."""
+"""The day has another statement: `source` names it. Replacing a file has to be asked for; the
+platform's own is not replaced.
+"""
 ERROR_REASON_DIFFERENCE_NOT_OPEN: ErrorReason.ValueType  # 41
 """The difference is resolved, or waits for a second officer."""
 ERROR_REASON_NOTHING_PROPOSED: ErrorReason.ValueType  # 42

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.zikao/enrollment/v1/office_audit_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xf7\x01\n\x1dListOfficeAuditEntriesRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x16\n\x05\x61\x63tor\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\x06\x61\x63tion\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,64}$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12(\n\npage_token\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"q\n\x1eListOfficeAuditEntriesResponse\x12\x36\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.zikao.enrollment.v1.OfficeAuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcf\x01\n\x10OfficeAuditEntry\x12\x10\n\x08\x61udit_id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x14\n\x0csession_code\x18\x06 \x01(\t\x12\x15\n\rcounty_prefix\x18\x07 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x08 \x01(\t\x12\x12\n\nafter_json\x18\t \x01(\t2\xa3\x01\n\x12OfficeAuditService\x12\x8c\x01\n\x16ListOfficeAuditEntries\x12\x32.zikao.enrollment.v1.ListOfficeAuditEntriesRequest\x1a\x33.zikao.enrollment.v1.ListOfficeAuditEntriesResponse\"\t\xca\xf3\x18\x05\n\x01\x05(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.zikao/enrollment/v1/office_audit_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xf6\x01\n\x1dListOfficeAuditEntriesRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x16\n\x05\x61\x63tor\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12%\n\x06\x61\x63tion\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{0,64}$\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"q\n\x1eListOfficeAuditEntriesResponse\x12\x36\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.zikao.enrollment.v1.OfficeAuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcf\x01\n\x10OfficeAuditEntry\x12\x10\n\x08\x61udit_id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x14\n\x0csession_code\x18\x06 \x01(\t\x12\x15\n\rcounty_prefix\x18\x07 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x08 \x01(\t\x12\x12\n\nafter_json\x18\t \x01(\t2\xa3\x01\n\x12OfficeAuditService\x12\x8c\x01\n\x16ListOfficeAuditEntries\x12\x32.zikao.enrollment.v1.ListOfficeAuditEntriesRequest\x1a\x33.zikao.enrollment.v1.ListOfficeAuditEntriesResponse\"\t\xca\xf3\x18\x05\n\x01\x05(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,17 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['action']._loaded_options = None
   _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['action']._serialized_options = b'\272H\022r\0202\016^[a-z_]{0,64}$'
   _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
+  _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTOFFICEAUDITENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\021r\0172\r^[0-9]{0,18}$'
   _globals['_OFFICEAUDITSERVICE'].methods_by_name['ListOfficeAuditEntries']._loaded_options = None
   _globals['_OFFICEAUDITSERVICE'].methods_by_name['ListOfficeAuditEntries']._serialized_options = b'\312\363\030\005\n\001\005(\003'
   _globals['_LISTOFFICEAUDITENTRIESREQUEST']._serialized_start=166
-  _globals['_LISTOFFICEAUDITENTRIESREQUEST']._serialized_end=413
-  _globals['_LISTOFFICEAUDITENTRIESRESPONSE']._serialized_start=415
-  _globals['_LISTOFFICEAUDITENTRIESRESPONSE']._serialized_end=528
-  _globals['_OFFICEAUDITENTRY']._serialized_start=531
-  _globals['_OFFICEAUDITENTRY']._serialized_end=738
-  _globals['_OFFICEAUDITSERVICE']._serialized_start=741
-  _globals['_OFFICEAUDITSERVICE']._serialized_end=904
+  _globals['_LISTOFFICEAUDITENTRIESREQUEST']._serialized_end=412
+  _globals['_LISTOFFICEAUDITENTRIESRESPONSE']._serialized_start=414
+  _globals['_LISTOFFICEAUDITENTRIESRESPONSE']._serialized_end=527
+  _globals['_OFFICEAUDITENTRY']._serialized_start=530
+  _globals['_OFFICEAUDITENTRY']._serialized_end=737
+  _globals['_OFFICEAUDITSERVICE']._serialized_start=740
+  _globals['_OFFICEAUDITSERVICE']._serialized_end=903
 # @@protoc_insertion_point(module_scope)

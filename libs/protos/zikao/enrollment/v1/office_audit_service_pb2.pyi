@@ -42,7 +42,7 @@ class ListOfficeAuditEntriesRequest(_message.Message):
     action: _builtins.str
     """This action, e.g. change_capacities."""
     page_size: _builtins.int
-    """At most so many, 1-200; 0: 50."""
+    """At most so many, 1-100; 0: 50."""
     page_token: _builtins.str
     """From the last answer; empty for the first page."""
     def __init__(

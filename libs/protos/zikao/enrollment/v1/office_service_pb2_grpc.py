@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """
@@ -68,8 +68,8 @@ class OfficeServiceStub:
 
 class OfficeServiceServicer:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """
@@ -82,7 +82,7 @@ class OfficeServiceServicer:
 
         Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
         the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-        OVERLOADED, REQUEST_ID_REUSED.
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,9 +92,11 @@ class OfficeServiceServicer:
         """Takes no new submissions any more, for all courses or for one, in a county, a city or the
         province; closing what is closed already changes the reason. What candidates hold or
         have paid stays, and holds can be paid. A late payment does not get seats there again.
+        A session has at most 500 closings at a time.
 
-        Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST for a course or area that is not the session's, and for one
+        closing too many, OUT_OF_SCOPE,
+        SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +106,7 @@ class OfficeServiceServicer:
         """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
         Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,8 +173,8 @@ def add_OfficeServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OfficeService:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """

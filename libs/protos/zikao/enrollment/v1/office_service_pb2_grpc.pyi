@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class OfficeServiceStub:
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """
@@ -46,21 +46,23 @@ class OfficeServiceStub:
 
     Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
     the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-    OVERLOADED, REQUEST_ID_REUSED.
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     CloseEnrollment: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.CloseEnrollmentRequest, _office_service_pb2.CloseEnrollmentResponse]
     """Takes no new submissions any more, for all courses or for one, in a county, a city or the
     province; closing what is closed already changes the reason. What candidates hold or
     have paid stays, and holds can be paid. A late payment does not get seats there again.
+    A session has at most 500 closings at a time.
 
-    Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST for a course or area that is not the session's, and for one
+    closing too many, OUT_OF_SCOPE,
+    SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     OpenEnrollment: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.OpenEnrollmentRequest, _office_service_pb2.OpenEnrollmentResponse]
     """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     DecideOfficeAction: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
@@ -81,8 +83,8 @@ class OfficeServiceStub:
 @_typing.type_check_only
 class OfficeServiceAsyncStub(OfficeServiceStub):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """
@@ -96,21 +98,23 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
 
     Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
     the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-    OVERLOADED, REQUEST_ID_REUSED.
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     CloseEnrollment: _aio.UnaryUnaryMultiCallable[_office_service_pb2.CloseEnrollmentRequest, _office_service_pb2.CloseEnrollmentResponse]  # type: ignore[assignment]
     """Takes no new submissions any more, for all courses or for one, in a county, a city or the
     province; closing what is closed already changes the reason. What candidates hold or
     have paid stays, and holds can be paid. A late payment does not get seats there again.
+    A session has at most 500 closings at a time.
 
-    Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST for a course or area that is not the session's, and for one
+    closing too many, OUT_OF_SCOPE,
+    SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     OpenEnrollment: _aio.UnaryUnaryMultiCallable[_office_service_pb2.OpenEnrollmentRequest, _office_service_pb2.OpenEnrollmentResponse]  # type: ignore[assignment]
     """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-    SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
     DecideOfficeAction: _aio.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]  # type: ignore[assignment]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
@@ -130,8 +134,8 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
 
 class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
     """What offices do to seats and to what is offered. Where the session has dual control, an act
-    waits until a second officer, whose scope covers it too, confirms it; else it takes effect
-    at once. Each is audited, and each is in force for every submission that is answered after it.
+    waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
+    officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
     candidates wait a moment.
     """
@@ -149,7 +153,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST with every county or slot that is not the session's or not of
         the prefix, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming what is used,
-        OVERLOADED, REQUEST_ID_REUSED.
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -161,9 +165,11 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes no new submissions any more, for all courses or for one, in a county, a city or the
         province; closing what is closed already changes the reason. What candidates hold or
         have paid stays, and holds can be paid. A late payment does not get seats there again.
+        A session has at most 500 closings at a time.
 
-        Errors: INVALID_REQUEST for a course or area that is not the session's, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST for a course or area that is not the session's, and for one
+        closing too many, OUT_OF_SCOPE,
+        SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -175,7 +181,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a closing back. What else closes the same counties or courses goes on to do so.
 
         Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
-        SESSION_UNKNOWN, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -169,7 +169,7 @@ class StartStatementImportRequest(_message.Message):
     source_name: _builtins.str
     """What is imported, for people: a file's name."""
     replace: _builtins.bool
-    """True: take the place of a statement that has been compared."""
+    """True: take the place of another file that is complete."""
     @_builtins.property
     def totals(self) -> _payment_platform_service_pb2.StatementTotals:
         """What its lines add up to."""

@@ -30,6 +30,10 @@ class StatementServiceStub:
     that has ended; where the platform has none to ask for, an office brings it as a file. One
     statement a day is in force. It counts as a whole or not at all: one that contradicts itself or
     an earlier one is refused.
+
+    A file is one officer's word, so it counts only until the platform tells its own statement: the
+    platform stays asked for the day, at least once an hour, and what it tells takes the file's
+    place once all of it is there and adds up.
     """
 
     def __init__(self, channel):
@@ -60,6 +64,10 @@ class StatementServiceServicer:
     that has ended; where the platform has none to ask for, an office brings it as a file. One
     statement a day is in force. It counts as a whole or not at all: one that contradicts itself or
     an earlier one is refused.
+
+    A file is one officer's word, so it counts only until the platform tells its own statement: the
+    platform stays asked for the day, at least once an hour, and what it tells takes the file's
+    place once all of it is there and adds up.
     """
 
     def StartStatementImport(self, request, context):
@@ -67,9 +75,10 @@ class StatementServiceServicer:
         again with the same one gets it as it is by now, and goes on behind its `last_line`. One that
         was refused begins anew.
 
-        Atomic, audited. A statement that is not complete gives way, a file's after an hour in which
-        nothing of it came also to the platform's; one that has been compared only
-        to an import that replaces it: its lines go, and with them their open differences.
+        Atomic, audited. A statement that is not complete gives way, also a file's to the platform's
+        an hour after that was to be asked for again; a file that is complete only to an import that
+        replaces it: its lines go, and with them their open differences. The platform's own, once
+        complete, gives way to no file.
 
         Errors: INVALID_REQUEST, also for a date that is none or a day that has not ended,
         STATEMENT_EXISTS for a day that has another one, REQUEST_ID_REUSED for other totals of the
@@ -136,6 +145,10 @@ class StatementService:
     that has ended; where the platform has none to ask for, an office brings it as a file. One
     statement a day is in force. It counts as a whole or not at all: one that contradicts itself or
     an earlier one is refused.
+
+    A file is one officer's word, so it counts only until the platform tells its own statement: the
+    platform stays asked for the day, at least once an hour, and what it tells takes the file's
+    place once all of it is there and adds up.
     """
 
     @staticmethod

@@ -19,7 +19,7 @@ WHERE line.statement_date = $1
     );
 
 -- Lines behind $3 up to $4 against our money. What was resolved opens again when it differs in
--- another way.
+-- another way, or names another order.
 -- name: compare_lines
 WITH judged AS MATERIALIZED (
     SELECT line.money, line.subject_id, line.payment_id, line.order_id, line.amount_fen, line.moved_at,
@@ -62,8 +62,8 @@ WITH judged AS MATERIALIZED (
         moved_at = excluded.moved_at, found_at = excluded.found_at, state = 'open',
         resolution = NULL, reason = '', decided_by = NULL, decided_at = NULL, confirmed_by = NULL,
         confirmed_at = NULL, next_attempt_at = clock_timestamp(), attempts = 0
-    WHERE (difference.kind, difference.here_fen, difference.there_fen)
-        IS DISTINCT FROM (excluded.kind, excluded.here_fen, excluded.there_fen)
+    WHERE (difference.kind, difference.here_fen, difference.there_fen, difference.order_id)
+        IS DISTINCT FROM (excluded.kind, excluded.here_fen, excluded.there_fen, excluded.order_id)
 )
 SELECT
     count(*) FILTER (WHERE money = 'payment') AS payments,

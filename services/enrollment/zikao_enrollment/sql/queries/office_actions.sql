@@ -3,6 +3,12 @@ INSERT INTO enrollment.office_action
     (action_id, session_code, county_prefix, act, state, proposed_by, proposed_at, expires_at)
 VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8);
 
+-- Of an officer $1, those that can still be confirmed at $2.
+-- name: count_pending_office_actions
+SELECT count(*) AS pending
+FROM enrollment.office_action
+WHERE proposed_by = $1 AND state = 'pending' AND expires_at > $2;
+
 -- Before the session and its seats.
 -- name: lock_office_action
 SELECT action_id, session_code, county_prefix, act::text AS act, state, proposed_by, proposed_at,

@@ -9,6 +9,13 @@ SELECT payment_order_id, order_id, amount_fen, payment_code
 FROM enrollment.payment_order
 WHERE state = 'open' AND order_id = ANY ($1::uuid[]);
 
+-- Of a candidate $2 in session $1, whatever became of them.
+-- name: count_payment_orders
+SELECT count(*) AS attempts
+FROM enrollment.payment_order
+JOIN enrollment.enrollment_order USING (order_id)
+WHERE enrollment_order.session_code = $1 AND enrollment_order.candidate_id = $2;
+
 -- name: list_orders_to_pay
 SELECT payment_order_id, order_id
 FROM enrollment.payment_order

@@ -71,26 +71,34 @@ FROM unnest(
     (line, money, subject_id, payment_id, order_id, amount_fen, moved_at, payment_code)
 ON CONFLICT (subject_id, money) DO NOTHING;
 
--- Nobody else asks the platform for $13, by the database's clock.
+-- Nobody else asks the platform for $13, by the database's clock. Who brings a file does not put
+-- that off.
 -- name: save_received
 UPDATE enrollment.statement
 SET state = $2, problem = $3, last_line = $4, payments = $5, payments_fen = $6, refunds = $7,
     refunds_fen = $8, stated_payments = $9, stated_payments_fen = $10, stated_refunds = $11,
     stated_refunds_fen = $12,
-    next_attempt_at = greatest(next_attempt_at, clock_timestamp() + $13::interval)
+    next_attempt_at = CASE source
+        WHEN 'platform' THEN greatest(next_attempt_at, clock_timestamp() + $13::interval)
+        ELSE next_attempt_at
+    END
 WHERE statement_date = $1;
 
 -- Days without a statement, and those whose platform has not told all of it, or told what could
--- not be; the oldest first. The same of a file, once nobody has brought more of it for $4.
+-- not be; the oldest first. Those that have a file, for a file counts only until the platform tells
+-- its own: one that is not complete has $4 more.
 -- name: list_due_days
 SELECT day::date AS statement_date
 FROM generate_series($1::date, $2::date, interval '1 day') AS day
 LEFT JOIN enrollment.statement ON statement.statement_date = day::date
 WHERE statement.statement_date IS NULL
     OR (
-        statement.state IN ('receiving', 'refused')
-        AND statement.next_attempt_at <= clock_timestamp()
-            - CASE statement.source WHEN 'file' THEN $4::interval ELSE interval '0' END
+        (statement.source = 'file' OR statement.state IN ('receiving', 'refused'))
+        AND statement.next_attempt_at <= clock_timestamp() - CASE
+            WHEN statement.source = 'file' AND statement.state IN ('receiving', 'refused')
+                THEN $4::interval
+            ELSE interval '0'
+        END
     )
 ORDER BY day
 LIMIT $3;
@@ -116,9 +124,11 @@ SET next_attempt_at = clock_timestamp()
         + least($2::interval * power(2, least(attempts, 20)), $3::interval),
     attempts = attempts + 1
 WHERE statement_date = $1
-    AND state IN ('receiving', 'refused')
-    AND next_attempt_at <= clock_timestamp()
-        - CASE source WHEN 'file' THEN $4::interval ELSE interval '0' END
+    AND (source = 'file' OR state IN ('receiving', 'refused'))
+    AND next_attempt_at <= clock_timestamp() - CASE
+        WHEN source = 'file' AND state IN ('receiving', 'refused') THEN $4::interval
+        ELSE interval '0'
+    END
 RETURNING *;
 
 -- Not waited for: whoever has one compares it.
