@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 # Says how far the feeds of others were followed: changes whatever is called.
-_OF_ITSELF = "feed_cursor"
+_OF_ITSELF = ("feed_cursor", "invariant_check")
 
 
 async def known_in(dsn: str, schema: str) -> dict[str, Sequence[str]]:
@@ -39,7 +39,7 @@ async def picture(dsn: str, schema: str) -> Mapping[str, str]:
     try:
         tables = await connection.fetch(
             "SELECT tablename FROM pg_catalog.pg_tables"
-            " WHERE schemaname = $1 AND tablename <> $2 ORDER BY 1",
+            " WHERE schemaname = $1 AND tablename <> ALL ($2) ORDER BY 1",
             schema,
             _OF_ITSELF,
         )
