@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import asyncpg
-from zikao_enrollment.domain.invariants import HOLDS_IN_TIME, INVARIANTS, REFUNDS_IN_TIME, cutoffs
+from zikao_enrollment.domain.invariants import INVARIANTS, cutoffs
 from zikao_enrollment.names import PACKAGE as ENROLLMENT_PACKAGE
 from zikao_kit.invariants import Finding, counting
 from zikao_kit.queries import Queries
@@ -89,8 +89,8 @@ class AuditPlan:
 
     def __post_init__(self) -> None:
         """Work out what is overdue: at rest nothing has any more time."""
-        at_rest = {HOLDS_IN_TIME: self.now, REFUNDS_IN_TIME: self.now}
         running = cutoffs(self.now, self.refund_deadline)
+        at_rest = dict.fromkeys(running, self.now)
         object.__setattr__(self, "cutoffs", at_rest if self.settled else running)
 
 
