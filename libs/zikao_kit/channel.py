@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 
 from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
 from zikao_kit.context import REQUEST_ID_KEY, current_request_id
@@ -233,10 +234,13 @@ def _options(
 def _may_be_repeated(method: MethodDescriptor) -> bool:
     """Say whether a second call does no harm: it reads, or its request id marks it as the same.
 
-    LogIn, for one, does neither: each attempt counts against a limit.
+    Contracts with ids of their own, as the payment platform's, say so by `idempotency_level`.
+    LogIn, for one, does none of it: each attempt counts against a limit.
     """
     is_read = method.name.startswith(_READ_PREFIXES)
-    return is_read or "request_id" in method.input_type.fields_by_name
+    is_marked = "request_id" in method.input_type.fields_by_name
+    level = method.GetOptions().idempotency_level
+    return is_read or is_marked or level != MethodOptions.IDEMPOTENCY_UNKNOWN
 
 
 def _full_name(method: MethodDescriptor) -> str:

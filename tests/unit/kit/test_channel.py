@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.broken_peers import hanging_up, proxy_to
 from support.service import until
+from zikao.payment.v1 import payment_platform_service_pb2
 from zikao.registration.v1 import account_service_pb2, candidate_feed_service_pb2
 from zikao_kit.channel import (
     RECONNECT_FIRST_SECONDS,
@@ -185,6 +186,13 @@ def test_the_contract_says_what_may_be_repeated() -> None:
     } <= config.idempotent
     assert f"{prefix}AccountService/LogIn" not in config.idempotent
     assert config.long_lived == {f"{prefix}CandidateFeedService/WatchCandidates"}
+
+
+def test_a_contract_with_ids_of_its_own_says_what_may_be_repeated() -> None:
+    """Every call to the payment platform may be: a moment's absence is no answer to a candidate."""
+    platform = payment_platform_service_pb2.DESCRIPTOR.services_by_name["PaymentPlatformService"]
+    names = {f"/{platform.full_name}/{method.name}" for method in platform.methods}
+    assert ServiceConfig.from_contract(platform).idempotent == names
 
 
 @pytest.mark.parametrize("method", KINDS)

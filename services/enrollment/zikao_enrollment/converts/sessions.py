@@ -18,8 +18,6 @@ from zikao_enrollment.domain.closings import Closed
 from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Slot, Track, Window
 
 _TRACK = "TRACK_"
-_STANDING = "STANDING_"
-_ORDER_STATE = "ORDER_STATE_"
 
 
 def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:

@@ -215,13 +215,17 @@ class CountyTotals(NamedTuple):
 
 
 class ComparedMoney(NamedTuple):
-    """A payment or refund of a day, here and there side by side, in fen."""
+    """A payment or refund of a day, here and there side by side, in fen.
+
+    `order_id` is the payment order that the statement names, ours for what no statement has.
+    """
 
     money: Money
     subject_id: str
     payment_id: str
     order_id: UUID
     payment_code: str
+    here_order_id: UUID | None
     moved_at: datetime
     there_fen: int | None
     here_fen: int | None
@@ -236,4 +240,6 @@ class ComparedMoney(NamedTuple):
             return KIND_NAMES_ZH[DifferenceKind.MISSING_THERE]
         if self.here_fen != self.there_fen:
             return KIND_NAMES_ZH[DifferenceKind.AMOUNT_DIFFERS]
+        if self.here_order_id != self.order_id:
+            return KIND_NAMES_ZH[DifferenceKind.ORDER_DIFFERS]
         return "一致"

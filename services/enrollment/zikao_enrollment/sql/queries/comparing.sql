@@ -195,7 +195,7 @@ ORDER BY county_code;
 -- Lines of a day behind line $2 up to $3 with our money beside them, of an area as in sum_day.
 -- name: list_compared_lines
 SELECT line.money, line.subject_id, line.payment_id, line.order_id, line.payment_code,
-    line.moved_at, line.amount_fen AS there_fen,
+    payment.payment_order_id AS here_order_id, line.moved_at, line.amount_fen AS there_fen,
     CASE line.money WHEN 'payment' THEN payment.amount_fen ELSE refund.amount_fen END AS here_fen,
     coalesce(paid_order.county_code, '') AS county_code
 FROM enrollment.stated_money AS line
@@ -218,7 +218,7 @@ ORDER BY line.line;
 -- Our money from $1 to $2 that no statement has, behind ($5, $6), of an area as in sum_day.
 -- name: list_unlisted
 SELECT unlisted.money, unlisted.subject_id, unlisted.payment_id, unlisted.order_id,
-    '' AS payment_code, unlisted.moved_at, NULL::bigint AS there_fen, unlisted.here_fen,
+    '' AS payment_code, unlisted.order_id AS here_order_id, unlisted.moved_at, NULL::bigint AS there_fen, unlisted.here_fen,
     coalesce(paid_order.county_code, '') AS county_code
 FROM (
     SELECT 'payment' AS money, payment_id AS subject_id, payment_id, payment_order_id AS order_id,
