@@ -20,9 +20,14 @@ DESCRIPTIONS = pytest.StashKey[list[str]]()
 
 
 def pytest_configure() -> None:
-    """Log tracebacks without the values of all variables: those take half a second each."""
+    """Log tracebacks without the values of all variables: those take half a second each.
+
+    And without colours, whatever test ran before: some look for words in what was logged.
+    """
     defaults = structlog.get_config()["processors"]
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(processors=[*defaults[:-1], plain])
 
 
