@@ -58,7 +58,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SUBMISSION_ONLY_ONCE: _ErrorReason.ValueType  # 14
     """The session takes no additions, and the candidate has an order already."""
     ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: _ErrorReason.ValueType  # 15
-    """The candidate has begun to pay, and changed or cancelled the order, too often in this session."""
+    """The candidate has opened as many payments in this session as one may (metadata `limit`)."""
     ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 30
     """Who proposed an act of an office cannot confirm it."""
     ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 31
@@ -117,7 +117,7 @@ ERROR_REASON_PAYMENT_CONTRADICTS: ErrorReason.ValueType  # 13
 ERROR_REASON_SUBMISSION_ONLY_ONCE: ErrorReason.ValueType  # 14
 """The session takes no additions, and the candidate has an order already."""
 ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: ErrorReason.ValueType  # 15
-"""The candidate has begun to pay, and changed or cancelled the order, too often in this session."""
+"""The candidate has opened as many payments in this session as one may (metadata `limit`)."""
 ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 30
 """Who proposed an act of an office cannot confirm it."""
 ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 31
