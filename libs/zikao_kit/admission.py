@@ -51,11 +51,17 @@ class Admission:
         """How many calls wait."""
         return self._depth
 
+    def enter_now(self) -> bool:
+        """Take a slot if one is free, which is so only while nobody waits; pair it with `leave`."""
+        if not self._free:
+            return False
+        # There is no waiter then: `leave` hands a slot on before it frees one.
+        self._free -= 1
+        return True
+
     async def enter(self, priority: Priority, patience_seconds: float) -> None:
         """Take a slot, waiting `patience_seconds` at most; raises OVERLOADED with RetryInfo."""
-        if self._free:
-            # There is no waiter then: `leave` hands a slot on before it frees one.
-            self._free -= 1
+        if self.enter_now():
             return
         if self._depth >= self._max_queue_depth and not self._displace_below(priority):
             raise overloaded()
@@ -63,11 +69,13 @@ class Admission:
 
     def leave(self) -> None:
         """Hand the slot to the next in line, or free it."""
+        if not self._depth:
+            self._free += 1
+            return
         for queue in self._queues.values():
             if queue.waiters:
                 self._resolve(queue, queue.first(), admitted=True)
                 return
-        self._free += 1
 
     async def _wait(self, queue: _Queue, patience_seconds: float) -> None:
         loop = asyncio.get_running_loop()

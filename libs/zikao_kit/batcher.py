@@ -146,9 +146,9 @@ class Batcher(Generic[T]):
             raise DomainError(REQUEST_ID_REUSED)
         waiting.listeners.append(listener)
 
-    def is_under_way(self, key: RequestKey) -> bool:
+    def is_under_way(self, actor: str, request_id: UUID) -> bool:
         """Whether the request waits for its answer already, with whatever body."""
-        return (key.actor, key.request_id) in self._by_id
+        return (actor, request_id) in self._by_id
 
     def _take_off(self) -> None:
         # Not at once: whatever this turn of the event loop brings as well belongs to the batch.

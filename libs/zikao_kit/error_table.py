@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import grpc
 import structlog
+from google.protobuf import any_pb2
 from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -109,20 +110,39 @@ class ErrorTable:
 
         A reason without a meaning is a fault of ours: it is logged and becomes INTERNAL.
         """
-        if error.reason not in self._meanings:
-            log.error("error reason is not in the contract", error_reason=error.reason)
-            error = DomainError(INTERNAL)
-        status = status_pb2.Status(message=_developer_text(error))
-        status.MergeFromString(self._described(error, request_id, domain))
-        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
+        error = self._known(error)
+        return status_pb2.Status.FromString(self._encoded(error, request_id, domain))
+
+    def trailing(
+        self, error: DomainError, request_id: str, domain: str
+    ) -> tuple[str, tuple[tuple[str, str | bytes], ...]]:
+        """The text for developers, and the trailing metadata that carries the rest of `status`."""
+        error = self._known(error)
+        details = (STATUS_DETAILS_KEY, self._encoded(error, request_id, domain))
+        if error.retry_after is None:
+            return _developer_text(error), (details,)
+        delay_ms = round(error.retry_after.total_seconds() * 1000)
+        return _developer_text(error), (details, ("grpc-retry-pushback-ms", str(delay_ms)))
+
+    def _known(self, error: DomainError) -> DomainError:
+        if error.reason in self._meanings:
+            return error
+        log.error("error reason is not in the contract", error_reason=error.reason)
+        return DomainError(INTERNAL)
+
+    def _encoded(self, error: DomainError, request_id: str, domain: str) -> bytes:
+        """The status in bytes: messages that follow each other are read as one."""
+        described = self._described(error, request_id, domain)
+        encoded = described + _detail(error_details_pb2.RequestInfo(request_id=request_id))
         if error.retry_after is not None:
             retry = error_details_pb2.RetryInfo()
             retry.retry_delay.FromTimedelta(error.retry_after)
-            status.details.add().Pack(retry)
+            encoded += _detail(retry)
         if error.fields:
-            room = MAX_STATUS_BYTES - status.ByteSize()
-            status.details.add().Pack(_bad_request(error.fields, room))
-        return status
+            text = status_pb2.Status(message=_developer_text(error)).SerializeToString()
+            room = MAX_STATUS_BYTES - len(encoded) - len(text)
+            encoded += text + _detail(_bad_request(error.fields, room))
+        return encoded
 
     def _described(self, error: DomainError, request_id: str, domain: str) -> bytes:
         """Code, reason and sentence as a serialized status; those said last are at hand."""
@@ -130,7 +150,7 @@ class ErrorTable:
         if (known := self._said.get(key)) is not None:
             return known
         meaning, sentence = self._meanings[error.reason], self.sentence(error, request_id)
-        status = status_pb2.Status(code=meaning.code.value[0])
+        status = status_pb2.Status(code=meaning.code.value[0], message=error.reason)
         status.details.add().Pack(
             error_details_pb2.ErrorInfo(
                 reason=error.reason, domain=f"{domain}.zikao", metadata=error.metadata
@@ -145,6 +165,16 @@ class ErrorTable:
                 self._said.clear()
             self._said[key] = described
         return described
+
+
+def _detail(message: Message) -> bytes:
+    """A status of nothing but one detail."""
+    packed = any_pb2.Any(
+        type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}",
+        value=message.SerializeToString(),
+    )
+    encoded: bytes = status_pb2.Status(details=[packed]).SerializeToString()
+    return encoded
 
 
 def _readable(text: str) -> str:
@@ -178,15 +208,6 @@ def _bad_request(
             bad.field_violations.add(description=f"另有{len(problems) - done}处错误未列出")
             break
     return bad
-
-
-def metadata_of(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
-    """Return the trailing metadata that carries `status` beside code and text."""
-    metadata: list[tuple[str, str | bytes]] = [(STATUS_DETAILS_KEY, status.SerializeToString())]
-    for retry in _details(status, error_details_pb2.RetryInfo):
-        delay_ms = round(retry.retry_delay.ToTimedelta().total_seconds() * 1000)
-        metadata.append(("grpc-retry-pushback-ms", str(delay_ms)))
-    return tuple(metadata)
 
 
 def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
+import uvloop
 from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from prometheus_client import start_http_server
@@ -213,7 +215,19 @@ async def serve(
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run `main` until it ends; SIGTERM and SIGINT cancel it, a second one hurries it."""
-    asyncio.run(_run_until_signal(main))
+    _let_threads_wake_each_other_late()
+    uvloop.run(_run_until_signal(main))
+
+
+def _let_threads_wake_each_other_late() -> None:
+    """Let a thread that is woken wait until the one that runs has nothing more to do.
+
+    gRPC's threads and the event loop's wake each other several times a call. On a core of their
+    own each would else take it from the other at once, to do the work of one call: that is a third
+    of what a call costs. Needs no privilege; where a sandbox forbids it, it is left as it was.
+    """
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

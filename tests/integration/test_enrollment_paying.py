@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from structlog.testing import capture_logs
 from support.enrollment_people import (
     COURSES,
     JINJIANG,
@@ -36,7 +37,7 @@ from support.enrollment_people import (
 )
 from support.enrollment_service import Installation
 from support.enrollment_sessions import FEE_FEN, small_session
-from support.service import new_id, until
+from support.service import new_id, until, until_said
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as payment_pb
@@ -172,10 +173,12 @@ async def test_seats_stay_held_until_the_platform_has_closed(running: Installati
     await payment_code(running, 1, order)
     await hold(running, 2, counties=(QINGYANG,))
     await running.platform.stop()
-    await running.move_clock(deadline(order) + SECOND)
-    await until_state(running, 2, "RELEASED")
-    await until_state(running, 1, "CLOSING")
-    assert await seats(running) == {(1, 0)}
+    with capture_logs() as lines:
+        await running.move_clock(deadline(order) + SECOND)
+        await until_state(running, 2, "RELEASED")
+        await until_state(running, 1, "CLOSING")
+        assert await seats(running) == {(1, 0)}
+        await until_said(lines, "order not closed yet")
     running.platform.start()
     await running.until_serving(running.platform)
     await running.move_clock(running.now() + timedelta(hours=1))

@@ -142,20 +142,29 @@ async def rate_of(work: Iterable[Callable[[], Awaitable[int]]]) -> Rate:
 
 
 def report(
-    name: str, rates: Mapping[str, Rate], ratios: Mapping[str, float], **more: object
+    name: str,
+    rates: Mapping[str, Rate],
+    ratios: Mapping[str, float],
+    *,
+    wanted: Mapping[str, float] | None = None,
+    **more: object,
 ) -> None:
-    """Write out/bench/NAME.json and print the same as a table."""
+    """Write out/bench/NAME.json and print the same as a table; `wanted` are the least ratios."""
+    wanted = wanted or {}
     content = {
         "rates": {
             key: asdict(rate) | {"per_second": rate.per_second} for key, rate in rates.items()
         },
         "ratios": dict(ratios),
+        "wanted": dict(wanted),
         **more,
     }
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{name}.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     lines = [f"{key:40} {rate.per_second:10.1f} /s" for key, rate in rates.items()]
-    lines += [f"{key:40} {ratio:10.3f}" for key, ratio in ratios.items()]
+    lines += [
+        f"{key:40} {ratio:10.3f}{_judged(ratio, wanted.get(key))}" for key, ratio in ratios.items()
+    ]
     lines += [f"{key:40} {value}" for key, value in more.items()]
     sys.stdout.write("\n".join(lines) + "\n")
 
@@ -192,3 +201,9 @@ async def end_process(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def _judged(ratio: float, least: float | None) -> str:
+    if least is None:
+        return ""
+    return f"   (at least {least:.2f}: {'kept' if ratio >= least else 'FALLS SHORT'})"

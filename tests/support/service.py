@@ -16,6 +16,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.typing import EventDict
 from zikao_ctl.ports import choose_ports
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
 from zikao_kit.error_table import problem_of
@@ -91,6 +92,11 @@ async def until(found: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -> A
             if answer:
                 return answer
             await asyncio.sleep(TICK_SECONDS)
+
+
+async def until_said(lines: list[EventDict], event: str) -> None:
+    """Wait until one of the captured log lines says `event`."""
+    await until(lambda: any(line["event"] == event for line in lines))
 
 
 async def until_serving(channel: grpc.aio.Channel, task: asyncio.Task[None]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -16,13 +15,13 @@ import structlog
 
 from zikao_kit.admission import Admission, Slot
 from zikao_kit.context import REQUEST_ID_KEY, Call, current_call, set_current_call
-from zikao_kit.error_table import ErrorTable, metadata_of
+from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
-from zikao_kit.metrics import MethodMetrics
+from zikao_kit.metrics import CALLS
 from zikao_kit.policy import MethodPolicy
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
@@ -54,7 +53,6 @@ class Gate:
 
 # What a method does with the incoming bytes, the call's context and its slot.
 Work = Callable[[Any, Context, Slot | None], Awaitable[T]]
-_UNCOUNTED = nullcontext()
 
 
 class Guard:
@@ -64,7 +62,7 @@ class Guard:
         self.policy = policy
         self._gate = gate
         self._access_log = access_log
-        self._metrics = MethodMetrics(policy.full_name)
+        self._metrics = CALLS.of(policy.full_name)
         # However many look at what is public, those stay who make the services work together.
         self._subscriptions = (
             gate.subscriptions if policy.for_services_only else gate.public_subscriptions
@@ -79,7 +77,7 @@ class Guard:
     async def run(self, context: Context, work: Work[T], incoming: Any) -> T:
         """Run `work(incoming, context, slot)` for a call that may come in; abort it otherwise.
 
-        A subscription has no slot.
+        Only a stream that ends has a slot, which it leaves while it waits for its caller.
         """
         begun = time.perf_counter()
         call = Call(self.policy.full_name, request_id="")
@@ -113,26 +111,35 @@ class Guard:
 
     async def _run_in_time(self, call: Call, context: Context, work: Work[T], incoming: Any) -> T:
         patience_seconds = patience_of(context.time_remaining())
-
-        async def run_admitted() -> T:
-            slot = Slot(self._gate.admission, self.policy.priority)
-            await slot.take(patience_seconds)
-            try:
-                self._identify(call)
-                with self._counted(call):
-                    return await work(incoming, context, slot)
-            finally:
-                slot.leave()
-
+        run = self._run_stream if self.policy.streams else self._run_short
         if patience_seconds < self._max_seconds:  # nearly always; the other way costs more
-            return await run_admitted()
+            return await run(call, context, work, incoming, patience_seconds)
         async with ended_after(self._max_seconds):
-            return await run_admitted()
+            return await run(call, context, work, incoming, patience_seconds)
 
-    def _counted(self, call: Call) -> AbstractContextManager[None]:
-        if not self.policy.streams:
-            return _UNCOUNTED
-        return self._gate.streams.open((call.caller, call.actor.role, call.actor.subject))
+    async def _run_short(
+        self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
+    ) -> T:
+        admission = self._gate.admission
+        if not admission.enter_now():
+            await admission.enter(self.policy.priority, patience_seconds)
+        try:
+            self._identify(call)
+            return await work(incoming, context, None)
+        finally:
+            admission.leave()
+
+    async def _run_stream(
+        self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
+    ) -> T:
+        slot = Slot(self._gate.admission, self.policy.priority)
+        await slot.take(patience_seconds)
+        try:
+            self._identify(call)
+            with self._gate.streams.open((call.caller, call.actor.role, call.actor.subject)):
+                return await work(incoming, context, slot)
+        finally:
+            slot.leave()
 
     def identify_again(self) -> None:
         """Raise what a new call with the token of the current one would be refused with.
@@ -159,9 +166,8 @@ class Guard:
             error = DomainError(INTERNAL)
         code = self._gate.errors.code(error.reason)
         self._close(code, error.reason, begun)
-        status = self._gate.errors.status(error, call.request_id, self._gate.domain)
-        trailing = ((REQUEST_ID_KEY, call.request_id), *metadata_of(status))
-        return code, status.message, trailing
+        text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
+        return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
     def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
         seconds = time.perf_counter() - begun

@@ -16,7 +16,6 @@ from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.seat_batch import sold_out_error
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.foresight import surely_sold_out
-from zikao_enrollment.domain.wishes import Submission, Wish
 
 # Verdicts of one board; there are not many combinations that many people want.
 MAX_VERDICTS = 10_000
@@ -38,13 +37,11 @@ class Doorman:
         self._board = boards.current
         self._verdicts: dict[tuple[str, Choice], _Full | None] = {}
 
-    def refusal(self, session_code: str, actor: str, wish: Wish) -> DomainError | None:
-        """SOLD_OUT for a submission of `actor`, as its key has it; None for who may have seats."""
-        if not isinstance(wish, Submission) or wish.choice is None:
+    def refusal(self, session_code: str, candidate: str, choice: Choice) -> DomainError | None:
+        """SOLD_OUT for a candidate's choice; None for who may have seats."""
+        if not self._boards.is_fresh() or candidate in self._boards.answered:
             return None
-        if not self._boards.is_fresh() or actor in self._boards.answered:
-            return None
-        verdict = self._verdict(session_code, wish.choice)
+        verdict = self._verdict(session_code, choice)
         return (
             DomainError("SOLD_OUT", full=verdict.full, detail=verdict.detail) if verdict else None
         )

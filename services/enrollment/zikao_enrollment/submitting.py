@@ -11,6 +11,7 @@ from zikao_kit.ids import new_ordered_id, uuid_of
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.converts.portals import SubmitRequest
 from zikao_enrollment.desk import Entry
+from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.doorman import Doorman
 from zikao_enrollment.newcomers import Newcomers
@@ -24,12 +25,22 @@ class Submitting:
         self._newcomers = newcomers
         self._doorman = doorman
 
+    def entry_of(self, request: SubmitRequest, candidate: str) -> Entry:
+        """The request of a candidate (the subject of a token) as it goes into a batch.
+
+        Raises SOLD_OUT when that is sure, before any work is done for it.
+        """
+        if isinstance(request, pb.SubmitPlanRequest):
+            return _entry(request, candidate, None, pb.SubmitPlanResponse)
+        choice = choice_from_pb(request.choice)
+        self._require_hope(request, candidate, choice)
+        return _entry(request, candidate, choice, pb.SubmitEnrollmentResponse)
+
     async def submit(self, entry: Entry) -> bytes:
         """Wait for the answer, the serialized response; raises the refusal.
 
         Registration is asked for a candidate whom the feed has not brought yet.
         """
-        self._require_hope(entry)
         return await self._newcomers.with_candidate(
             entry.wish.candidate_id, lambda: self._batcher.submit(entry.key, entry)
         )
@@ -37,24 +48,25 @@ class Submitting:
     def enter(self, entry: Entry, listener: Listener) -> None:
         """Let `listener` take the answer; registration is asked for nobody.
 
-        Raises REQUEST_ID_REUSED when the id is under way with another body, and SOLD_OUT.
+        Raises REQUEST_ID_REUSED when the id is under way with another body.
         """
-        self._require_hope(entry)
         self._batcher.enter(entry.key, entry, listener)
 
-    def _require_hope(self, entry: Entry) -> None:
-        """Raise SOLD_OUT when that is sure, and no earlier attempt may be answered otherwise."""
-        refusal = self._doorman.refusal(entry.session_code or "", entry.key.actor, entry.wish)
-        if refusal is not None and not self._batcher.is_under_way(entry.key):
+    def _require_hope(
+        self, request: pb.SubmitEnrollmentRequest, candidate: str, choice: Choice
+    ) -> None:
+        """Raise SOLD_OUT unless an earlier attempt may be answered otherwise."""
+        refusal = self._doorman.refusal(request.session_code, candidate, choice)
+        if refusal and not self._batcher.is_under_way(candidate, uuid_of(request.request_id)):
             raise refusal
 
 
-def entry_of(request: SubmitRequest, candidate: str) -> Entry:
-    """The request of a candidate (the subject of a token) as it goes into a batch."""
+def _entry(
+    request: SubmitRequest,
+    candidate: str,
+    choice: Choice | None,
+    response_type: Callable[..., Message],
+) -> Entry:
     key = key_of(request, asker=candidate)
-    response_type: Callable[..., Message] = pb.SubmitPlanResponse
-    choice = None
-    if isinstance(request, pb.SubmitEnrollmentRequest):
-        choice, response_type = choice_from_pb(request.choice), pb.SubmitEnrollmentResponse
     submission = Submission(new_ordered_id(), uuid_of(candidate), choice)
     return Entry(key, request.session_code, submission, response_type)

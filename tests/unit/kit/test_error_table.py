@@ -12,8 +12,8 @@ from zikao.options.v1 import options_pb2
 from zikao.test.v1 import probe_pb2
 from zikao_kit.error_table import (
     MAX_STATUS_BYTES,
+    STATUS_DETAILS_KEY,
     ErrorTable,
-    metadata_of,
     problem_of,
     reason_of,
     sentence_of,
@@ -25,13 +25,19 @@ TABLE = ErrorTable.from_enums(probe_pb2.ErrorReason.DESCRIPTOR)
 
 def rpc_error(status: status_pb2.Status, code: grpc.StatusCode) -> grpc.aio.AioRpcError:
     """Return the error that a client sees for `status`."""
-    trailing = grpc.aio.Metadata(*metadata_of(status)) if status.details else grpc.aio.Metadata()
+    trailing = grpc.aio.Metadata()
+    if status.details:
+        trailing = grpc.aio.Metadata((STATUS_DETAILS_KEY, status.SerializeToString()))
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, status.message, None)
 
 
 def sent(error: DomainError) -> grpc.aio.AioRpcError:
     """Send an error through the table and receive it."""
-    return rpc_error(TABLE.status(error, "req-1", "probe"), TABLE.code(error.reason))
+    text, trailing = TABLE.trailing(error, "req-1", "probe")
+    assert status_pb2.Status.FromString(dict(trailing)[STATUS_DETAILS_KEY]).message == text
+    return grpc.aio.AioRpcError(
+        TABLE.code(error.reason), grpc.aio.Metadata(), grpc.aio.Metadata(*trailing), text, None
+    )
 
 
 def test_error_survives_the_wire() -> None:
@@ -44,7 +50,7 @@ def test_error_survives_the_wire() -> None:
     assert (received.reason, received.metadata) == ("PROBE_REFUSED", {"what": "甲"})
     assert received.fields == tuple(problems)
     assert received.retry_after == timedelta(milliseconds=1500)
-    assert dict(metadata_of(TABLE.status(error, "", "probe")))["grpc-retry-pushback-ms"] == "1500"
+    assert dict(TABLE.trailing(error, "", "probe")[1])["grpc-retry-pushback-ms"] == "1500"
 
 
 def test_sentence_is_filled_from_metadata() -> None:

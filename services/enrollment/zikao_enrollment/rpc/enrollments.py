@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import key_of, recall, run_once
+from zikao_kit.serialized import answered
 
 from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
+from zikao_enrollment.converts.portals import SubmitRequest
 from zikao_enrollment.domain.choices import Plan
 from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store
-from zikao_enrollment.submitting import entry_of
+
+R = TypeVar("R", bound=Message)
 
 
 class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
@@ -65,17 +69,17 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.SubmitPlanRequest, context: Any
     ) -> enrollment_service_pb2.SubmitPlanResponse:
         """Take the seats of the saved plan."""
-        entry = entry_of(request, current_actor().subject)
-        answer = await self._parts.submitting.submit(entry)
-        return enrollment_service_pb2.SubmitPlanResponse.FromString(answer)
+        return await self._submit(request, enrollment_service_pb2.SubmitPlanResponse)
 
     async def SubmitEnrollment(
         self, request: enrollment_service_pb2.SubmitEnrollmentRequest, context: Any
     ) -> enrollment_service_pb2.SubmitEnrollmentResponse:
         """Take seats for the courses and counties given."""
-        entry = entry_of(request, current_actor().subject)
-        answer = await self._parts.submitting.submit(entry)
-        return enrollment_service_pb2.SubmitEnrollmentResponse.FromString(answer)
+        return await self._submit(request, enrollment_service_pb2.SubmitEnrollmentResponse)
+
+    async def _submit(self, request: SubmitRequest, response_type: type[R]) -> R:
+        entry = self._parts.submitting.entry_of(request, current_actor().subject)
+        return answered(response_type, await self._parts.submitting.submit(entry))
 
     async def ListOrders(
         self, request: enrollment_service_pb2.ListOrdersRequest, context: Any
@@ -103,7 +107,7 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         attempt = PaymentOrder(uuid4(), UUID(request.order_id), 0)
         async with parts.db.transaction() as tx:
             if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
-                return response_type.FromString(stored)
+                return answered(response_type, stored)
             order, opened = await begin_payment(
                 Store(tx), attempt, candidate_id, parts.clock.now(), parts.first_query
             )

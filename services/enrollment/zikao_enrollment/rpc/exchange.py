@@ -19,7 +19,6 @@ from zikao_enrollment.converts.portals import error_to_pb, id_of, request_of
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.parts import Parts
-from zikao_enrollment.submitting import entry_of
 
 # Some 100 KB: a message that every client takes.
 RESULTS_A_MESSAGE = 500
@@ -119,7 +118,8 @@ class Exchange:
         try:
             request = request_of(submission)
             actor = self._verifier.verify(submission.access_token, self._portal)
-            item.entry = entry_of(request, _UNARY.admit(self._portal, actor).subject)
+            subject = _UNARY.admit(self._portal, actor).subject
+            item.entry = self._submitting.entry_of(request, subject)
             self._submitting.enter(item.entry, item)
         except Exception as refusal:  # also a fault of ours: it is one submission's alone
             item.take(refusal)

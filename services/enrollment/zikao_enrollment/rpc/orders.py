@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from zikao.enrollment.v1 import order_service_pb2, order_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.idempotency import key_of, recall
+from zikao_kit.serialized import answered
 
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.desk import Entry
@@ -61,4 +62,4 @@ class OrderRpc(order_service_pb2_grpc.OrderServiceServicer):
         if answer is None:
             entry = Entry(key, None, await prepare(), response_type)
             answer = await self._parts.batcher.submit(key, entry)
-        return response_type.FromString(answer)
+        return answered(response_type, answer)

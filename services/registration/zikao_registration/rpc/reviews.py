@@ -7,6 +7,7 @@ from zikao.registration.v1 import review_service_pb2, review_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
+from zikao_kit.serialized import answered
 
 from zikao_registration.commands.approve_registrations import approve_registrations
 from zikao_registration.commands.decide_registrations import Proposal
@@ -79,7 +80,7 @@ class ReviewRpc(review_service_pb2_grpc.ReviewServiceServicer):
         proposal = Proposal(UUID(request.candidate_id), decision, current_actor())
         key = self._parts.answers.key_of(request)
         answer = await self._parts.decisions.submit(key, Entry(key, proposal))
-        return review_service_pb2.DecideRegistrationResponse.FromString(answer)
+        return answered(review_service_pb2.DecideRegistrationResponse, answer)
 
     async def ApproveRegistrations(
         self, request: review_service_pb2.ApproveRegistrationsRequest, context: Any
