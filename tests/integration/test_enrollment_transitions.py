@@ -1,7 +1,9 @@
-"""Every transition of an order, through the RPCs, the platform and the clock."""
+"""Every transition of an order, through the RPCs, the platform and the clock: by whom and when."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from support.enrollment_people import (
     QINGYANG,
     apply_session,
     cancellation,
+    candidate_id,
     change,
     hold,
+    keep_word_back,
     open_enrollment,
     paid,
     pay,
@@ -34,13 +38,24 @@ from zikao_kit.convert import time_from_pb
 FEE = 2 * FEE_FEN
 # The code that is there already is given again: nothing moves.
 _NO_EVENT = (OrderState.PAYING, OrderAction.OPEN_PAYMENT)
+# What becomes of the order of each candidate, and by whom: "me" is the candidate.
+HISTORIES = {
+    1: "me: submit, open_payment, withdraw_payment, change; payment-platform: pay",
+    2: "me: submit, open_payment; payment-platform: pay",
+    3: "me: submit, cancel",
+    4: "me: submit, open_payment, cancel, close; payment-platform: reclaim",
+    5: "me: submit; expiry: expire, close",
+    6: "me: submit, open_payment; expiry: expire; payment-platform: pay",
+    7: "me: submit, open_payment; expiry: expire, close; payment-platform: move",
+    8: "me: submit, open_payment; payment-platform: pay",
+}
 
 
 @pytest.fixture
 async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
-    """A session with four seats a county and slot, seven candidates."""
+    """A session with four seats a county and slot, eight candidates."""
     session = small_session(seats=4)
-    async with open_enrollment(make_database, tmp_path, session=session, candidates=7) as found:
+    async with open_enrollment(make_database, tmp_path, session=session, candidates=8) as found:
         yield found
 
 
@@ -48,6 +63,39 @@ async def seen(running: Installation) -> dict[tuple[str | None, str], str]:
     """The moves in the history of all orders: where they led, by where from and what was done."""
     rows = await running.rows("SELECT from_state, action, to_state FROM enrollment.order_event")
     return {(row["from_state"], row["action"]): row["to_state"] for row in rows}
+
+
+async def acts(running: Installation, number: int) -> list[tuple[str, str]]:
+    """Who did what to the orders of a candidate, in the order of the history."""
+    rows = await running.rows(
+        "SELECT actor, action FROM enrollment.order_event JOIN enrollment.enrollment_order"
+        " USING (order_id) WHERE candidate_id = $1 ORDER BY event_id",
+        candidate_id(number),
+    )
+    return [tuple(row) for row in rows]
+
+
+def told(number: int) -> list[tuple[str, str]]:
+    """The same as `HISTORIES` tells it."""
+    parts = (part.split(": ") for part in HISTORIES[number].split("; "))
+    return [
+        (candidate_id(number) if who == "me" else who, what)
+        for who, acts in parts
+        for what in acts.split(", ")
+    ]
+
+
+@asynccontextmanager
+async def dated(running: Installation, since: datetime | None = None) -> AsyncIterator[None]:
+    """What happens meanwhile is in the history with a time between `since`, or now, and then."""
+    last = await running.rows("SELECT coalesce(max(event_id), 0) FROM enrollment.order_event")
+    begun = since or running.now()
+    yield
+    rows = await running.rows(
+        "SELECT at FROM enrollment.order_event WHERE event_id > $1", last[0][0]
+    )
+    assert rows
+    assert all(begun <= row["at"] <= running.now() for row in rows)
 
 
 async def notify(running: Installation, order: types.Order, name: str) -> None:
@@ -58,7 +106,10 @@ async def notify(running: Installation, order: types.Order, name: str) -> None:
 
 
 async def changed_and_paid(running: Installation) -> None:
-    """1 changes while paying, and old money comes for what is held; 2 pays as it should be."""
+    """1 changes while paying, and old money comes for what is held; 2 pays as it should be.
+
+    Of what 8 pays the platform tells only when it is asked.
+    """
     person, first = await running.candidate(1), await hold(running, 1)
     await payment_code(running, 1, first)
     await person.call(change(first, COURSES, (QINGYANG,)))
@@ -66,6 +117,10 @@ async def changed_and_paid(running: Installation) -> None:
     assert await state_of(running, 1) == "CONFIRMED"
     await pay(running, await payment_code(running, 2, await hold(running, 2)))
     await until_state(running, 2, "CONFIRMED")
+    await keep_word_back(running)
+    await pay(running, await payment_code(running, 8, await hold(running, 8, counties=(QINGYANG,))))
+    await running.rows("UPDATE enrollment.payment_order SET next_query_at = now()")
+    await until_state(running, 8, "CONFIRMED")
 
 
 async def cancelled(running: Installation) -> types.Order:
@@ -78,24 +133,28 @@ async def cancelled(running: Installation) -> types.Order:
     return paying
 
 
-async def ended(running: Installation) -> types.Order:
-    """5 never pays; 6 and 7 are to pay, and the platform is away; word comes for 6 alone."""
+async def unpaid(running: Installation) -> list[types.Order]:
+    """5 never pays; 6 and 7 are to pay: their orders."""
     person = await running.candidate(7)
     await person.call(plan(counties=(JINJIANG, QINGYANG), may_move=True))
     last: types.Order = (await person.call(plan_submission())).order
     orders = [await hold(running, number) for number in (5, 6)]
     for number, order in ((6, orders[1]), (7, last)):
         await payment_code(running, number, order)
+    return [*orders, last]
+
+
+async def ended(running: Installation, of_six: types.Order, deadline: datetime) -> None:
+    """The holds of 5, 6 and 7 end while the platform is away; word comes for 6 alone."""
     await running.platform.stop()
-    await running.move_clock(max(time_from_pb(order.held_until) for order in (*orders, last)))
+    await running.move_clock(deadline)
     await until_state(running, 5, "RELEASED")
     for number in (6, 7):
         await until_state(running, number, "CLOSING")
-    await notify(running, orders[1], "while closing")
+    await notify(running, of_six, "while closing")
     assert await state_of(running, 6) == "CONFIRMED"
     running.platform.start()
     await running.until_serving(running.platform)
-    return last
 
 
 async def late(running: Installation, again: types.Order, moved: types.Order) -> None:
@@ -114,12 +173,21 @@ async def late(running: Installation, again: types.Order, moved: types.Order) ->
 
 
 async def test_every_transition_can_be_made(running: Installation) -> None:
-    """Each pair of the table is in the history of some order, and nothing else is."""
-    await changed_and_paid(running)
-    again = await cancelled(running)
-    moved = await ended(running)
-    await late(running, again, moved)
+    """Each pair of the table is in the history of some order, with actor and time; nothing else."""
+    async with dated(running):
+        await changed_and_paid(running)
+    async with dated(running):
+        again = await cancelled(running)
+    async with dated(running):
+        left = await unpaid(running)
+    deadline = max(time_from_pb(order.held_until) for order in left)
+    async with dated(running, deadline):
+        await ended(running, left[1], deadline)
+    async with dated(running):
+        await late(running, again, left[-1])
     found = await seen(running)
     assert found.pop((None, "submit")) == "held"
     wanted = {pair: after for pair, after in TRANSITIONS.items() if pair != _NO_EVENT}
     assert found == wanted
+    for number in HISTORIES:
+        assert await acts(running, number) == told(number)
