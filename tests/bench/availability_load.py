@@ -1,12 +1,15 @@
 """The streams of bench_availability, a process of its own.
 
-Says on stdout how many messages have come, once all streams have begun and for each line on stdin.
+Says on stdout, once all streams have begun and for each line on stdin, how many messages have come,
+and how old the oldest of a sample was on arrival since it said so last, in milliseconds: since the
+database was asked for what it shows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -17,6 +20,8 @@ from zikao.enrollment.v1 import availability_service_pb2 as availability
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
 STREAMS_A_CONNECTION = 500
+# Reading the time of each message would cost more than reading the message.
+AGED_ONE_IN = 20
 
 
 class Watchers:
@@ -24,6 +29,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self.messages = 0
+        self.oldest_ms = 0.0
         self.begun = asyncio.Semaphore(0)
 
     async def watch(self, portal: Caller) -> None:
@@ -31,8 +37,11 @@ class Watchers:
         call = portal.start(availability.WatchAvailabilityRequest(session_code=SESSION_CODE))
         await call.read()
         self.begun.release()
-        while await call.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]
+        while (change := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
             self.messages += 1
+            if self.messages % AGED_ONE_IN == 0:
+                age_ms = time.time() * 1000 - change.as_of.ToMilliseconds()
+                self.oldest_ms = max(self.oldest_ms, age_ms)
 
 
 async def main(certs: Path, port: int, streams: int) -> None:
@@ -47,7 +56,8 @@ async def main(certs: Path, port: int, streams: int) -> None:
         for _ in range(streams):
             await watchers.begun.acquire()
         while True:
-            sys.stdout.write(f"{watchers.messages}\n")
+            sys.stdout.write(f"{watchers.messages} {watchers.oldest_ms:.1f}\n")
+            watchers.oldest_ms = 0.0
             sys.stdout.flush()
             await asyncio.to_thread(sys.stdin.readline)
 

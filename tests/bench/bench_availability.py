@@ -61,7 +61,8 @@ class Stage:
 
     async def measure(self) -> dict[str, float]:
         """CPU of the process, messages, and how long other calls take meanwhile."""
-        cpu, messages, times = cpu_seconds(self.process_id), await self._messages(), []
+        (messages, _), times = await self._seen(), []
+        cpu = cpu_seconds(self.process_id)
         began = time.perf_counter()
         while (passed := time.perf_counter() - began) < SECONDS:
             asked = time.perf_counter()
@@ -69,20 +70,25 @@ class Stage:
             times.append(time.perf_counter() - asked)
             await asyncio.sleep(1 / PROBES_PER_SECOND)
         times.sort()
+        cpu = cpu_seconds(self.process_id) - cpu
+        seen, oldest_ms = await self._seen()
         return {
-            "cpu_share": (cpu_seconds(self.process_id) - cpu) / passed,
-            "messages_per_second": (await self._messages() - messages) / passed,
+            "cpu_share": cpu / passed,
+            "messages_per_second": (seen - messages) / passed,
+            "oldest_message_ms": oldest_ms,
             "call_p50_ms": times[len(times) // 2] * 1000,
             "call_p99_ms": times[int(len(times) * 0.99)] * 1000,
         }
 
-    async def _messages(self) -> int:
+    async def _seen(self) -> tuple[int, float]:
+        """Messages until now, and the age of the oldest since this was asked last."""
         if self.watching is None:
-            return 0
+            return 0, 0.0
         assert self.watching.stdin is not None
         assert self.watching.stdout is not None
         self.watching.stdin.write(b"\n")
-        return int(await self.watching.stdout.readline())
+        messages, oldest_ms = (await self.watching.stdout.readline()).split()
+        return int(messages), float(oldest_ms)
 
 
 @asynccontextmanager

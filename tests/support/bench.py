@@ -125,11 +125,35 @@ async def service_process(
     }
     file = folder / f"{service}-{port}.yaml"
     file.write_text(yaml.safe_dump({**config, **settings}))
-    arguments = ("-m", f"zikao_{service}", "serve", "--config", str(file))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    command = (f"zikao_{service}", "serve", "--config", str(file))
+    async with _serving(port, ca, command) as started:
+        yield started, ca
+
+
+@asynccontextmanager
+async def platform_process(folder: Path) -> AsyncIterator[ServiceProcess]:
+    """The sandbox's payment platform, which tells nobody of payments."""
+    ca, port = DevelopmentCa(folder / "certs"), free_port()
+    config = {
+        "server": {"listen": f"127.0.0.1:{port}", "tls": paths_of(ca.issue("payment-platform"))},
+        "database_file": str(folder / "platform.sqlite"),
+        "enrollment": {"target": f"127.0.0.1:{free_port()}", "server_name": "enrollment"},
+        "log": {"level": "error"},
+    }
+    file = folder / f"platform-{port}.yaml"
+    file.write_text(yaml.safe_dump(config))
+    async with _serving(port, ca, ("zikao_sandbox", "--config", str(file))) as started:
+        yield started
+
+
+@asynccontextmanager
+async def _serving(
+    port: int, ca: DevelopmentCa, command: tuple[str, ...]
+) -> AsyncIterator[ServiceProcess]:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *command)
     try:
         await _until_serving(port, ca, process)
-        yield ServiceProcess(port, process.pid), ca
+        yield ServiceProcess(port, process.pid)
     finally:
         await end_process(process)
 

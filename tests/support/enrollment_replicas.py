@@ -1,6 +1,6 @@
 """Several processes of enrollment over one database, and a crowd of candidates before them.
 
-Registration and the payment platform are away: a rush needs neither.
+Registration is away, and the payment platform unless one is named: a rush needs neither.
 """
 
 from __future__ import annotations
@@ -65,17 +65,22 @@ class Replicas:
 
 @asynccontextmanager
 async def replicas(
-    dsn: str, folder: Path, session: Session, now: datetime, count: int = 2
+    dsn: str,
+    folder: Path,
+    session: Session,
+    now: datetime,
+    *,
+    count: int = 2,
+    platform_port: int | None = None,
 ) -> AsyncIterator[Replicas]:
     """`count` processes over an empty database of enrollment, in which the session is applied."""
     ca, clock_file = DevelopmentCa(folder / "certs"), folder / "clock.json"
     key = Ed25519PrivateKey.generate()
     await move_clock(clock_file, now)
     await _prepare(dsn, session, key.public_key().public_bytes_raw(), now)
-    away = {"target": f"127.0.0.1:{free_port()}"}
     settings = {
-        "registration": {**away, "server_name": "registration"},
-        "platform": {**away, "server_name": "payment-platform"},
+        "registration": _peer(free_port(), "registration"),
+        "platform": _peer(platform_port or free_port(), "payment-platform"),
         "clock": {"offset_file": str(clock_file)},
         "log": {"level": "error"},
     }
@@ -85,6 +90,10 @@ async def replicas(
         ports = [process.port for process, _ in started]
         issuer = TokenIssuer(_KEY_ID, key, FixedClock(now), _LIFETIME)
         yield Replicas(dsn, ca, issuer, stack, ports)
+
+
+def _peer(port: int, name: str) -> dict[str, str]:
+    return {"target": f"127.0.0.1:{port}", "server_name": name}
 
 
 async def add_candidates(dsn: str, numbers: range) -> None:

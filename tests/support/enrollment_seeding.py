@@ -1,4 +1,4 @@
-"""Held orders by the ten thousand, as submissions would have left them."""
+"""Unpaid orders by the ten thousand, as submissions would have left them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ _REST = (
 )
 
 
+# As candidates leave them who asked for a code and did not pay. Every `share`-th hold.
+_PAYING = """CREATE TEMPORARY TABLE payer ON COMMIT DROP AS
+SELECT order_id, candidate_id FROM holder
+WHERE $1 > 0 AND ('x' || substr(order_id::text, 1, 7))::bit(28)::integer % $1 = 0
+"""
+_ASKED = (
+    """UPDATE enrollment.enrollment_order SET state = 'paying'
+    WHERE order_id IN (SELECT order_id FROM payer)""",
+    """INSERT INTO enrollment.payment_order
+        (payment_order_id, order_id, amount_fen, payment_code, state, opened_at, next_query_at)
+    SELECT gen_random_uuid(), order_id, 7000, 'code', 'open', now(), now() + interval '1 day'
+    FROM payer""",
+    """INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
+    SELECT order_id, 'held', 'paying', 'open_payment', candidate_id::text, now() FROM payer""",
+)
+
+
 async def seed_holds(
     dsn: str,
     numbers: range,
@@ -48,14 +65,21 @@ async def seed_holds(
     county_code: str,
     held_until: datetime,
     created_at: datetime,
+    one_pays_in: int = 0,
 ) -> None:
-    """Hold two seats for each of these candidates, who are there and have none."""
+    """Hold two seats for each of these candidates, who are there and have none.
+
+    `one_pays_in`: one in so many has asked for a payment code, none for 0.
+    """
     connection = await asyncpg.connect(dsn, statement_cache_size=0)
     try:
         async with connection.transaction():
             await connection.execute(_HOLDERS, numbers.start, numbers.stop - 1)
             await connection.execute(_ORDERS, session_code, county_code, held_until, created_at)
             for statement in _REST:
+                await connection.execute(statement)
+            await connection.execute(_PAYING, one_pays_in)
+            for statement in _ASKED:
                 await connection.execute(statement)
         for table in ("enrollment_order", "sitting", "enrollment", "order_event"):
             await connection.execute(f"VACUUM ANALYZE enrollment.{table}")
