@@ -62,6 +62,7 @@ from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.office_door import OfficeDoor
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.payment_gate import PaymentGate
+from zikao_enrollment.payments import Payments
 from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
@@ -185,25 +186,19 @@ def _parts(
         boards=boards,
         showcase=Showcase(boards),
         spectators=Spectators(boards),
-        batcher=batcher,
         verifier=verifier,
         submitting=Submitting(batcher, newcomers, Doorman(boards, clock)),
         stream_submissions=config.stream_submissions,
         newcomers=newcomers,
         platform=platform,
-        payment_gate=gate,
+        payments=Payments(db, clock, gate, timedelta(seconds=config.payment_query_seconds)),
         till=till,
         statistics=Statistics(db, clock),
         office_door=OfficeDoor(),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
         statements=StatementDesk(db, boards, ZoneInfo(config.time_zone)),
         withdrawals=Withdrawals(db, clock, boards, gate, till),
-        first_query=_first_query(config),
     )
-
-
-def _first_query(config: EnrollmentConfig) -> timedelta:
-    return timedelta(seconds=config.payment_query_seconds)
 
 
 def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -219,7 +214,8 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     reconciliation = ReconciliationWorker(
         db, clock, parts.statements, parts.till, platform, statement_hour=config.statement_hour
     )
-    queries = PaymentQueryWorker(db, parts.till, platform, _first_query(config))
+    first_query = timedelta(seconds=config.payment_query_seconds)
+    queries = PaymentQueryWorker(db, parts.till, platform, first_query)
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("availability", parts.spectators.work, 0.0),

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from zikao_kit.batcher import Batcher
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.tokens import TokenVerifier
 
 from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.office_door import OfficeDoor
-from zikao_enrollment.payment_gate import PaymentGate
+from zikao_enrollment.payments import Payments
 from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.statement_desk import StatementDesk
@@ -25,25 +23,23 @@ from zikao_enrollment.withdrawals import Withdrawals
 
 @dataclass(frozen=True)
 class Parts:
-    """One of each for a process; the platform is asked about a payment after `first_query`."""
+    """One of each for a process."""
 
     db: Database
     clock: Clock
     boards: Boards
     showcase: Showcase
     spectators: Spectators
-    batcher: Batcher[Entry]
     verifier: TokenVerifier
     submitting: Submitting
     # How many submissions a portal's stream may have under way.
     stream_submissions: int
     newcomers: Newcomers
     platform: PlatformClient
-    payment_gate: PaymentGate
+    payments: Payments
     till: Till
     withdrawals: Withdrawals
     statistics: Statistics
     office_door: OfficeDoor
     office_action_lifetime: timedelta
     statements: StatementDesk
-    first_query: timedelta

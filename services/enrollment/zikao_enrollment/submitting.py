@@ -45,6 +45,10 @@ class Submitting:
             entry.wish.candidate_id, lambda: self._batcher.submit(entry.key, entry)
         )
 
+    async def decide(self, entry: Entry) -> bytes:
+        """Wait for the answer to what a candidate wants of an order that is there."""
+        return await self._batcher.submit(entry.key, entry)
+
     def enter(self, entry: Entry, listener: Listener) -> None:
         """Let `listener` take the answer; registration is asked for nobody.
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor
-from zikao_kit.convert import time_to_pb
 from zikao_kit.db import Transaction
-from zikao_kit.idempotency import key_of, recall, run_once
+from zikao_kit.idempotency import run_once
 from zikao_kit.serialized import answered
 
-from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.commands.list_orders import list_orders
 from zikao_enrollment.commands.save_plan import save_plan
 from zikao_enrollment.converts.orders import choice_from_pb, order_to_pb
 from zikao_enrollment.converts.portals import SubmitRequest
 from zikao_enrollment.domain.choices import Plan
-from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store
@@ -102,24 +99,4 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.CreatePaymentRequest, context: Any
     ) -> enrollment_service_pb2.CreatePaymentResponse:
         """Open a payment order at the platform and return its code."""
-        parts, candidate_id = self._parts, UUID(current_actor().subject)
-        response_type = enrollment_service_pb2.CreatePaymentResponse
-        attempt = PaymentOrder(uuid4(), UUID(request.order_id), 0)
-        async with parts.db.transaction() as tx:
-            if (stored := await recall(tx, SCHEMA, key_of(request))) is not None:
-                return answered(response_type, stored)
-            order, opened = await begin_payment(
-                Store(tx), attempt, candidate_id, parts.clock.now(), parts.first_query
-            )
-            if not opened.payment_code:  # the platform will not hear of it: it is not `paying` then
-                parts.payment_gate.require_room(order.order_id)
-        code = opened.payment_code or await parts.payment_gate.open_order(opened, order.held_until)
-
-        async def work(tx: Transaction) -> enrollment_service_pb2.CreatePaymentResponse:
-            await finish_payment(Store(tx), opened, candidate_id, code, parts.clock.now())
-            pay_before = time_to_pb(order.held_until)
-            return response_type(
-                payment_code=code, amount_fen=opened.amount_fen, pay_before=pay_before
-            )
-
-        return await run_once(parts.db, request, response_type, work, schema=SCHEMA)
+        return await self._parts.payments.open(request, UUID(current_actor().subject))

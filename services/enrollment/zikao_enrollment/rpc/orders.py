@@ -61,5 +61,5 @@ class OrderRpc(order_service_pb2_grpc.OrderServiceServicer):
             answer = await recall(tx, SCHEMA, key)
         if answer is None:
             entry = Entry(key, None, await prepare(), response_type)
-            answer = await self._parts.batcher.submit(key, entry)
+            answer = await self._parts.submitting.decide(entry)
         return answered(response_type, answer)
