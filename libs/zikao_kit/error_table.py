@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 import grpc
 import structlog
@@ -21,6 +20,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from zikao.options.v1 import errors_pb2, options_pb2
 
+from zikao_kit.china_time import readable
 from zikao_kit.errors import INTERNAL, UNAVAILABLE, DomainError, FieldProblem
 
 PREFIX = "ERROR_REASON_"
@@ -42,9 +42,6 @@ _TRANSPORT_REASONS = {
     grpc.StatusCode.CANCELLED: UNAVAILABLE,
 }
 
-
-# All of China reads one clock.
-CHINA = ZoneInfo("Asia/Shanghai")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d")
 
 
@@ -180,7 +177,7 @@ def _detail(message: Message) -> bytes:
 def _readable(text: str) -> str:
     if not _MOMENT.fullmatch(text):
         return text
-    return f"{datetime.fromisoformat(text).astimezone(CHINA):%Y年%-m月%-d日%H:%M}"
+    return readable(datetime.fromisoformat(text))
 
 
 def _meaning_of(value: EnumValueDescriptor) -> tuple[str, Meaning]:

@@ -18,9 +18,9 @@ from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
+from zikao_kit.china_time import CHINA
 from zikao_kit.clock import clock_of
 from zikao_kit.config import ClockConfig, LogConfig, PeerConfig, ServerConfig
-from zikao_kit.error_table import CHINA
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 

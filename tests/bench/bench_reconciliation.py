@@ -47,9 +47,9 @@ from zikao_enrollment.domain.differences import Area
 from zikao_enrollment.domain.statements import Day
 from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.stores.comparisons import ComparisonStore
+from zikao_kit.china_time import CHINA
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
-from zikao_kit.error_table import CHINA
 from zikao_kit.queries import Queries
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_sandbox.payment_store import PaymentStore

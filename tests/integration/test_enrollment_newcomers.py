@@ -150,6 +150,13 @@ async def test_who_is_not_there_yet_is_asked_for_once(
         assert questions() == before + 1
         error = await waiting.refused(submission())
         assert (error.reason, error.metadata["detail"]) == ("NOT_ELIGIBLE", "尚未取得准考证号")
+        error = await waiting.refused(plan(("00001", "00002"), ("990000",)))
+        assert (error.reason, error.metadata["standing"]) == ("NOT_ELIGIBLE", "unknown")
+        assert [problem.description for problem in error.fields] == [
+            "您暂不能报考：尚未取得准考证号",
+            "课程00001、00002考试时间冲突",
+            "报考区县990000不接受报考",
+        ]
 
 
 async def test_a_stream_asks_for_strangers_and_hears_of_logins_that_ended(

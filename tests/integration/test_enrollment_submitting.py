@@ -65,6 +65,52 @@ async def test_a_plan_is_refused_with_every_problem(running: Installation) -> No
     ]
 
 
+async def test_a_plan_is_refused_with_all_that_is_wrong_with_candidate_window_and_choice(
+    running: Installation,
+) -> None:
+    """Standing, window, slots, limit and what one has in one answer; the reason is the first's."""
+    bad = plan(("00001", "00002", "99999"), (JINJIANG, "990000"))
+    of_choice = [problem.description for problem in (await refusal(running, 1, bad)).fields]
+    await hold(running, 1, ("00003",), (QINGYANG,))
+    of_addition = [problem.description for problem in (await refusal(running, 1, bad)).fields]
+    assert of_addition == [*of_choice, f"您已在青羊区（{QINGYANG}）报考，加报只能在该区县"]
+    applied = replace(of_standing(2, "blocked", "证件照不合格"), track=Track.APPLIED)
+    await save_candidates(running.dsn, [of_standing(1, "graduated"), applied])
+    await running.move_clock(CLOSES_AT)
+    closed = "课程报考时间为2022年2月28日09:00至2022年3月2日17:00"
+    no_track = "本次考试不接受应用型专业考生报考"
+    for number, reason, of_session, of_rest in (
+        (1, "NOT_ELIGIBLE", ["您暂不能报考：已毕业", closed], of_addition),
+        (2, "NOT_ELIGIBLE", ["您暂不能报考：证件照不合格", no_track], of_choice),
+        (3, "ENROLLMENT_CLOSED", [closed], of_choice),
+    ):
+        refused = await refusal(running, number, bad)
+        assert refused.reason == reason
+        assert [each.description for each in refused.fields] == [*of_session, *of_rest]
+        assert [each.field for each in refused.fields].count("session_code") == len(of_session)
+    assert await running.rows("SELECT * FROM enrollment.plan") == []
+
+
+async def test_what_keeps_a_candidate_from_plans_is_said_as_for_submissions(
+    running: Installation,
+) -> None:
+    """A single problem of standing, track or window: its violation is the answer's sentence."""
+    await save_candidates(running.dsn, [of_standing(1, "graduated")])
+    await save_candidates(running.dsn, [replace(of_standing(2, "active"), track=Track.APPLIED)])
+    offered = plan(("00004",))
+    for number, request in ((1, plan()), (2, offered)):
+        await _sentence_is_the_violation(running, number, request)
+    await running.move_clock(CLOSES_AT)
+    await _sentence_is_the_violation(running, 3, plan())
+
+
+async def _sentence_is_the_violation(running: Installation, number: int, request: object) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await (await running.candidate(number)).call(request)
+    (only,) = problem_of(refused.value).fields
+    assert only.description == sentence_of(refused.value)
+
+
 async def test_a_plan_may_add_courses(running: Installation) -> None:
     """Beside what one has: every problem of county, slots, limit and policy, or it is submitted."""
     await hold(running, 1, courses=("00001",))

@@ -22,9 +22,9 @@ from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
 from zikao_enrollment.stores.statements import StatementStore
+from zikao_kit.china_time import CHINA
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
-from zikao_kit.error_table import CHINA
 from zikao_kit.queries import Queries
 
 MIDNIGHT = datetime(2022, 2, 27, 16, tzinfo=UTC)

@@ -1,15 +1,14 @@
 """Rosters and statistics as CSV: UTF-8 with a byte order mark, so that spreadsheets read it."""
 
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo
 
+from zikao_kit.china_time import CHINA
 from zikao_kit.spreadsheet import csv_rows, yuan
 
 from zikao_enrollment.domain.rosters import RosterEntry
 from zikao_enrollment.domain.statistics import Figures, Row
 from zikao_enrollment.domain.timetable import Session
 
-CHINA = ZoneInfo("Asia/Shanghai")
 ROSTER_HEADER = ("考次", "区县代码", "区县名称", "考生编号", "场次", "课程代码", "课程名称")
 STATISTICS_HEADER = (
     "考次",

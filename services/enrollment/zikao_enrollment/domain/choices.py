@@ -47,9 +47,10 @@ class Problem:
         return FieldProblem(self.field, self.description)
 
 
-def choice_problems(session: Session, track: Track, choice: Choice) -> list[Problem]:
+def choice_problems(session: Session, track: Track | None, choice: Choice) -> list[Problem]:
     """Everything wrong with a choice that can be known without looking at seats.
 
+    Without a track: what is wrong whichever it is.
     Reasons: TOO_MANY_COURSES, COURSE_UNAVAILABLE, SLOT_CONFLICT, COUNTY_UNAVAILABLE.
     """
     return [
@@ -165,10 +166,10 @@ def _count_problems(session: Session, choice: Choice) -> Iterator[Problem]:
         yield Problem(error, COURSES_FIELD, f"每次最多报考{limit}门课程")
 
 
-def _course_problems(session: Session, track: Track, choice: Choice) -> Iterator[Problem]:
+def _course_problems(session: Session, track: Track | None, choice: Choice) -> Iterator[Problem]:
     for code in choice.course_codes:
         course = session.course_by_code.get(code)
-        if course is None or track not in course.tracks:
+        if course is None or (track and track not in course.tracks):
             error = DomainError("COURSE_UNAVAILABLE", course_code=code, detail="本次不开考")
             yield Problem(error, COURSES_FIELD, f"课程{code}本次不开考")
 

@@ -34,12 +34,18 @@ class Candidate:
 
     def require_eligible(self) -> None:
         """Only active candidates enroll. Raises DomainError NOT_ELIGIBLE."""
-        if self.standing != ACTIVE:
-            raise DomainError(
-                "NOT_ELIGIBLE",
-                standing=self.standing,
-                detail=self.standing_reason or _STANDINGS_ZH.get(self.standing, self.standing),
-            )
+        if error := self.standing_error():
+            raise error
+
+    def standing_error(self) -> DomainError | None:
+        """NOT_ELIGIBLE for who is not active, or None."""
+        if self.standing == ACTIVE:
+            return None
+        return DomainError(
+            "NOT_ELIGIBLE",
+            standing=self.standing,
+            detail=self.standing_reason or _STANDINGS_ZH.get(self.standing, self.standing),
+        )
 
 
 class NotYetKnown(DomainError):  # noqa: N818 - it is what is said

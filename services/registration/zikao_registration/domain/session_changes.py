@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+from zikao_kit.china_time import readable
 from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
 
 from zikao_registration.domain.session import Session, Window
 
-# All of China reads one clock, without summer time.
-_CHINA = timezone(timedelta(hours=8))
 _LABELS_ZH = {
     "name": "考次名称",
     "registration_opens_at": "考生注册开始时间",
@@ -99,5 +98,5 @@ def _text(value: object) -> str:
     if isinstance(value, Window):
         return f"{_text(value.opens_at)}至{_text(value.closes_at)}"
     if isinstance(value, datetime):
-        return f"{value.astimezone(_CHINA):%Y年%-m月%-d日%H:%M}"
+        return readable(value)
     return str(value)

@@ -48,11 +48,16 @@ class EnrollmentServiceStub:
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
-    Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
-    has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
-    SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
-    REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
-    the candidate and cannot be (safe to retry).
+    One answer has all problems: field violations list the candidate's standing and window
+    (under `session_code`), and all that is wrong with the choice, also of courses added to
+    what the candidate has already (county, slots, limit, a session without additions). Its
+    reason is the first of NOT_ELIGIBLE, TRACK_NOT_OFFERED and ENROLLMENT_CLOSED that holds,
+    INVALID_REQUEST when only the choice has to be mended. Of somebody of whom registration
+    knows nothing, what hangs on the track is not known.
+
+    Errors: INVALID_REQUEST, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window
+    has ended, SESSION_UNKNOWN, REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration
+    has to be asked for the candidate and cannot be (safe to retry).
     """
     SubmitPlan: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]
     """Takes the seats of the saved plan: the first county, in the candidate's
@@ -112,11 +117,16 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     """Saves courses and ranked counties, checked for all that can be known before
     the opening. Replaces an earlier plan. Takes no seats.
 
-    Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
-    has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
-    SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
-    REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
-    the candidate and cannot be (safe to retry).
+    One answer has all problems: field violations list the candidate's standing and window
+    (under `session_code`), and all that is wrong with the choice, also of courses added to
+    what the candidate has already (county, slots, limit, a session without additions). Its
+    reason is the first of NOT_ELIGIBLE, TRACK_NOT_OFFERED and ENROLLMENT_CLOSED that holds,
+    INVALID_REQUEST when only the choice has to be mended. Of somebody of whom registration
+    knows nothing, what hangs on the track is not known.
+
+    Errors: INVALID_REQUEST, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window
+    has ended, SESSION_UNKNOWN, REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration
+    has to be asked for the candidate and cannot be (safe to retry).
     """
     SubmitPlan: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.SubmitPlanRequest, _enrollment_service_pb2.SubmitPlanResponse]  # type: ignore[assignment]
     """Takes the seats of the saved plan: the first county, in the candidate's
@@ -191,11 +201,16 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Saves courses and ranked counties, checked for all that can be known before
         the opening. Replaces an earlier plan. Takes no seats.
 
-        Errors: INVALID_REQUEST with every problem, also of courses added to what the candidate
-        has already (county, slots, limit, a session without additions), NOT_ELIGIBLE,
-        SESSION_UNKNOWN, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window has ended,
-        REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration has to be asked for
-        the candidate and cannot be (safe to retry).
+        One answer has all problems: field violations list the candidate's standing and window
+        (under `session_code`), and all that is wrong with the choice, also of courses added to
+        what the candidate has already (county, slots, limit, a session without additions). Its
+        reason is the first of NOT_ELIGIBLE, TRACK_NOT_OFFERED and ENROLLMENT_CLOSED that holds,
+        INVALID_REQUEST when only the choice has to be mended. Of somebody of whom registration
+        knows nothing, what hangs on the track is not known.
+
+        Errors: INVALID_REQUEST, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED once the window
+        has ended, SESSION_UNKNOWN, REQUEST_ID_REUSED, UNAVAILABLE and OVERLOADED when registration
+        has to be asked for the candidate and cannot be (safe to retry).
         """
 
     @_abc_1.abstractmethod
