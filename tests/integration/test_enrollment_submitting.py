@@ -18,11 +18,14 @@ from support.enrollment_people import (
     of_standing,
     open_enrollment,
     orders,
+    pay,
+    payment_code,
     plan,
     plan_submission,
     save_candidates,
     seats,
     submission,
+    until_state,
 )
 from support.enrollment_service import Installation
 from support.enrollment_sessions import CLOSES_AT, FEE_FEN, OPENS_AT, small_session
@@ -71,7 +74,9 @@ async def test_a_plan_is_refused_with_all_that_is_wrong_with_candidate_window_an
     """Standing, window, slots, limit and what one has in one answer; the reason is the first's."""
     bad = plan(("00001", "00002", "99999"), (JINJIANG, "990000"))
     of_choice = [problem.description for problem in (await refusal(running, 1, bad)).fields]
-    await hold(running, 1, ("00003",), (QINGYANG,))
+    order = await hold(running, 1, ("00003",), (QINGYANG,))
+    await pay(running, await payment_code(running, 1, order))
+    await until_state(running, 1, "CONFIRMED")
     of_addition = [problem.description for problem in (await refusal(running, 1, bad)).fields]
     assert of_addition == [*of_choice, f"您已在青羊区（{QINGYANG}）报考，加报只能在该区县"]
     applied = replace(of_standing(2, "blocked", "证件照不合格"), track=Track.APPLIED)
