@@ -195,6 +195,8 @@ async def serve(
     `open_services` may wait for a database as long as it must: meanwhile health
     says NOT_SERVING. It closes after the last call has ended.
     """
+    if config.batch_scheduling:
+        _wake_threads_late()
     server = GrpcServer(config=config, domain=domain, error_enum=error_enum, verifier=verifier)
     await server.start()
     try:
@@ -215,12 +217,11 @@ async def serve(
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run `main` until it ends; SIGTERM and SIGINT cancel it, a second one hurries it."""
-    _let_threads_wake_each_other_late()
     uvloop.run(_run_until_signal(main))
 
 
-def _let_threads_wake_each_other_late() -> None:
-    """Let a thread that is woken wait until the one that runs has nothing more to do.
+def _wake_threads_late() -> None:
+    """Let threads that begin from now on not take the core from the one that wakes them.
 
     gRPC's threads and the event loop's wake each other several times a call. On a core of their
     own each would else take it from the other at once, to do the work of one call: that is a third
