@@ -16,6 +16,8 @@ from zikao.enrollment.v1 import (
     enrollment_feed_service_pb2_grpc,
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
+    odd_payment_service_pb2,
+    odd_payment_service_pb2_grpc,
     office_audit_service_pb2,
     office_audit_service_pb2_grpc,
     office_service_pb2,
@@ -121,6 +123,7 @@ _ENROLLMENT = (
     statistics_service_pb2.DESCRIPTOR,
     statement_service_pb2.DESCRIPTOR,
     reconciliation_service_pb2.DESCRIPTOR,
+    odd_payment_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
     arrangement_service_pb2.DESCRIPTOR,
@@ -185,6 +188,7 @@ class ZikaoClient:
         self.enrollment_statistics = statistics_service_pb2_grpc.StatisticsServiceStub(enrollment)
         self.statements = statement_service_pb2_grpc.StatementServiceStub(enrollment)
         self.reconciliation = reconciliation_service_pb2_grpc.ReconciliationServiceStub(enrollment)
+        self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)

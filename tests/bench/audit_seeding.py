@@ -61,6 +61,11 @@ INSERT INTO enrollment.refund
 SELECT gen_random_uuid(), payment_id, amount_fen, received_at, received_at, 1, received_at
 FROM enrollment.payment WHERE disposition = 'refund'
 """,
+    """
+INSERT INTO enrollment.refund_event (refund_id, from_state, to_state, action, actor, at)
+SELECT refund_id, 'requested', state, 'refund', 'payment-platform', refunded_at
+FROM enrollment.refund
+""",
     # An EnrollmentEvent as protobuf writes it.
     r"""
 INSERT INTO enrollment.outbox (event_key, payload)

@@ -136,6 +136,9 @@ PLANTED = {
         "UPDATE enrollment.payment SET amount_fen = amount_fen + 1 WHERE payment_id ="
         " (SELECT min(payment_id) FROM enrollment.payment WHERE disposition = 'applied')",
     ),
+    "money_every_refund_has_its_history": (
+        "UPDATE enrollment.refund SET refunded_at = NULL, refusal = 'NOT_FOUND'",
+    ),
     "money_no_refund_outlives_its_deadline": (
         "UPDATE enrollment.refund SET refunded_at = NULL,"
         " requested_at = requested_at - interval '25 hours'",
@@ -186,6 +189,7 @@ ALSO_PLANTED = [
         f"UPDATE enrollment.enrollment_order SET session_code = '99.1' WHERE {PAYING}",
     ),
     ("money_adds_up_to_the_fen", "DELETE FROM enrollment.refund"),
+    ("money_every_refund_has_its_history", "DELETE FROM enrollment.refund"),
     ("money_statements_add_up", "DELETE FROM enrollment.statement_line"),
     ("money_statements_add_up", "UPDATE enrollment.statement_line SET line = 2"),
     (

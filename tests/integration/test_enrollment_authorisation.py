@@ -22,12 +22,14 @@ from support.authorisation import (
     require_scope,
     short_name,
 )
+from support.enrollment_money_rows import insert_refused_refund
 from support.enrollment_people import JINJIANG, QINGYANG, choice, hold, open_enrollment
 from support.enrollment_reconciliation import plant_difference
 from support.enrollment_service import Installation
 from support.service import new_id
 from support.service_databases import ServiceDatabases
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import odd_payment_service_pb2 as odd_payments
 from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import order_service_pb2 as order_pb
 from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
@@ -64,6 +66,7 @@ class World:
     orders: dict[str, str]
     action_id: str
     difference_id: str
+    refund_id: str
 
     @property
     def candidate(self) -> Someone:
@@ -124,6 +127,11 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), session_code="22.1", county_prefix=JINJIANG, course_code="00002"
         )
     ),
+    "OfficeService.RequestRefundAgain": Scoped(
+        lambda world: offices.RequestRefundAgainRequest(
+            request_id=new_id(), refund_id=world.refund_id
+        )
+    ),
     "OfficeService.DecideOfficeAction": Scoped(
         lambda world: offices.DecideOfficeActionRequest(
             request_id=new_id(),
@@ -161,6 +169,9 @@ ENTRIES: dict[str, Entry] = {
     "StatementService.ListStatements": NobodysData("the whole province's, to it alone"),
     "ReconciliationService.ListDifferences": Scoped(
         lambda _: reconciliation.ListDifferencesRequest(county_prefix=JINJIANG)
+    ),
+    "OddPaymentService.ListOddPayments": Scoped(
+        lambda _: odd_payments.ListOddPaymentsRequest(county_prefix=JINJIANG)
     ),
     "ReconciliationService.ResolveDifference": Scoped(
         lambda world: reconciliation.ResolveDifferenceRequest(
@@ -209,7 +220,9 @@ async def world(
         await city.call(closing())
         action = (await city.call(same_seats())).action
         difference_id = await plant_difference(running, JINJIANG)
-        yield World(await _everybody(running), orders, action.action_id, difference_id)
+        refund_id = await insert_refused_refund(running.dsn, orders["own"], running.now())
+        everybody = await _everybody(running)
+        yield World(everybody, orders, action.action_id, difference_id, refund_id)
         dsn = running.dsn
     await service_databases.drop(dsn)
 

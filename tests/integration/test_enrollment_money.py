@@ -12,6 +12,7 @@ from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
 from zikao_enrollment.commands.expire_orders import expire_orders
+from zikao_enrollment.commands.move_refunds import make_refunds, refuse_refund
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.commands.settle_payments import Word, settle_payments
@@ -23,6 +24,7 @@ from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
+from zikao_enrollment.stores.money import MoneyStore
 from zikao_kit.batch_desk import Outdated
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
@@ -39,6 +41,9 @@ _TEST = Queries(
     "test",
     {
         "flags": "SELECT payment_id, flag FROM enrollment.payment",
+        "refunds": "SELECT refund_id FROM enrollment.refund",
+        "history": "SELECT from_state, action, to_state, actor FROM enrollment.refund_event"
+        " ORDER BY event_id",
         "owed": "SELECT coalesce(sum(amount_fen), 0)::bigint FROM enrollment.refund",
     },
 )
@@ -252,6 +257,32 @@ async def test_word_of_a_payment_does_not_change(database: Database, exists: boo
     await pay(database, order_id)
     assert await owed_fen(database) == (0 if exists else FEE)
     assert await seats(database) == {(0, 1) if exists else (0, 0)}
+
+
+async def test_a_refund_is_made_once(database: Database) -> None:
+    """Two processes hear of it at once, and a no comes after: it was made, and that is one line."""
+    order = await hold(database, 1)
+    await pay(database, order.order_id, "wrong", FEE - 1)
+    async with database.read() as transaction:
+        made = {await transaction.using(_TEST).fetchval("refunds"): LATER}
+
+    async def hear() -> None:
+        async with database.transaction() as transaction:
+            await make_refunds(MoneyStore(transaction), made, LATER)
+
+    async with database.transaction() as transaction:
+        await make_refunds(MoneyStore(transaction), made, LATER)
+        second = asyncio.create_task(hear())
+        await until_somebody_waits(database)
+    await second
+    async with database.transaction() as transaction:
+        (refund_id,) = made
+        await refuse_refund(MoneyStore(transaction), refund_id, "NOT_FOUND", LATER)
+        history = [tuple(row) for row in await transaction.using(_TEST).fetch("history")]
+    assert history == [
+        (None, "request", "requested", "payment-platform"),
+        ("requested", "refund", "refunded", "payment-platform"),
+    ]
 
 
 async def test_the_last_event_is_the_last_state(database: Database) -> None:

@@ -110,7 +110,7 @@ async def test_attempts_to_pay_are_bounded(running: Installation) -> None:
     changed = (await person.call(change(order, counties=(QINGYANG,)))).order
     refused = await person.refused(payment_request(changed))
     assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_PAYMENT_ATTEMPTS", "20")
-    other = await hold(running, 2)
+    other = await until_held(running, 2)
     await payment_code(running, 2, other)
 
 

@@ -65,6 +65,16 @@ async def test_nobody_twice_in_a_slot_or_in_two_counties(
     assert refused.value.constraint_name == constraint
 
 
+@pytest.mark.parametrize("table", ["order_event", "refund_event", "office_audit"])
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET at = at", "TRUNCATE {}"])
+async def test_histories_are_only_added_to(
+    connection: asyncpg.Connection, table: str, change: str
+) -> None:
+    """No line of what orders, refunds and offices did can be changed or taken away."""
+    with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+        await connection.execute(change.format(f"enrollment.{table}"))
+
+
 async def test_an_order_is_paid_once(connection: asyncpg.Connection) -> None:
     """Two payments cannot both be applied to one order."""
     await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)

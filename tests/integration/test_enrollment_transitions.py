@@ -1,4 +1,5 @@
-"""Every transition of an order, through the RPCs, the platform and the clock: by whom and when."""
+"""Every transition of an order and of a refund, through the RPCs, the platform and the clock: by
+whom and when."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,11 +29,15 @@ from support.enrollment_people import (
     until_closed,
     until_state,
 )
+from support.enrollment_reconciliation import plant_payment
 from support.enrollment_service import Installation
 from support.enrollment_sessions import FEE_FEN, small_session
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
+from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, OrderState
+from zikao_enrollment.domain.refunds import TRANSITIONS as REFUND_TRANSITIONS
 from zikao_kit.convert import time_from_pb
 
 FEE = 2 * FEE_FEN
@@ -191,3 +196,75 @@ async def test_every_transition_can_be_made(running: Installation) -> None:
     assert found == wanted
     for number in HISTORIES:
         assert await acts(running, number) == told(number)
+
+
+async def astray(running: Installation, order: types.Order, payment_id: str) -> str:
+    """Word comes of 5 fen that the platform has never seen, and it refuses to give them back."""
+    platform = await running.caller("payment-platform")
+    at_platform = await payment_order_id(running, order)
+    await platform.call(paid(payment_id, at_platform, 5, running.now()))
+    await until_refund(running, payment_id, "NOT_FOUND")
+    rows = await running.rows(
+        "SELECT refund_id FROM enrollment.refund WHERE payment_id = $1", payment_id
+    )
+    return str(rows[0]["refund_id"])
+
+
+async def until_refund(running: Installation, payment_id: str, answer: str | None) -> None:
+    """Wait until the platform's answer to a refund is this refusal; None: until it is made."""
+
+    async def is_so() -> bool:
+        rows = await running.rows(
+            "SELECT refusal, refunded_at FROM enrollment.refund WHERE payment_id = $1", payment_id
+        )
+        made = [row["refunded_at"] is not None for row in rows]
+        return [row["refusal"] for row in rows] == [answer] and made == [answer is None]
+
+    await until(is_so)
+
+
+async def ask_now(running: Installation) -> None:
+    """The pauses of all refunds are over."""
+    await running.rows("UPDATE enrollment.refund SET next_attempt_at = now()")
+
+
+async def test_every_transition_of_a_refund_can_be_made(running: Installation) -> None:
+    """Each pair of the table is in the history of some refund, with who did it; nothing else is."""
+    order = await hold(running, 1)
+    code = await payment_code(running, 1, order)
+    too_much = await pay(running, code, amount_fen=FEE + 1)
+    await until_refund(running, too_much.payment_id, None)
+    at_platform = await payment_order_id(running, order)
+    found, stubborn = [await astray(running, order, name) for name in ("found", "stubborn")]
+    await plant_payment(running, "found", at_platform, 5)
+    await plant_payment(running, "stubborn", at_platform, 4)
+    await ask_now(running)
+    await until_refund(running, "found", None)
+    await until_refund(running, "stubborn", "INVALID_REQUEST")
+    officer = new_id()
+    request = offices.RequestRefundAgainRequest(request_id=new_id(), refund_id=stubborn)
+    await (await running.officer(JINJIANG, officer)).call(request)
+    await until_refund(running, "stubborn", "INVALID_REQUEST")
+    rows = await running.rows("SELECT * FROM enrollment.refund_event ORDER BY event_id")
+    seen = {(row["from_state"], row["action"]): row["to_state"] for row in rows}
+    assert seen.pop((None, "request")) == "requested"
+    assert seen == REFUND_TRANSITIONS
+    assert {row["actor"] for row in rows if row["action"] == "request_again"} == {officer}
+    assert {row["actor"] for row in rows if row["action"] != "request_again"} == {
+        "payment-platform"
+    }
+    assert all(row["at"] <= running.now() for row in rows)
+    assert [
+        (row["action"], row["refusal"]) for row in rows if str(row["refund_id"]) == stubborn
+    ] == [
+        ("request", None),
+        ("refuse", "NOT_FOUND"),
+        ("refuse", "INVALID_REQUEST"),
+        ("request_again", None),
+        ("refuse", "INVALID_REQUEST"),
+    ]
+    assert [row["action"] for row in rows if str(row["refund_id"]) == found] == [
+        "request",
+        "refuse",
+        "refund",
+    ]

@@ -21,6 +21,7 @@ from zikao_enrollment.domain.statements import (
 from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
+from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.statements import StatementStore
 from zikao_kit.china_time import CHINA
 from zikao_kit.config import DatabaseConfig
@@ -52,7 +53,9 @@ async def process(dsn: str) -> AsyncIterator[Database]:
 async def step(db: Database) -> bool:
     """One step of comparing."""
     async with db.transaction() as tx:
-        return await compare_statement(StatementStore(tx), ComparisonStore(tx), CHINA, NOW)
+        return await compare_statement(
+            StatementStore(tx), ComparisonStore(tx), MoneyStore(tx), CHINA, NOW
+        )
 
 
 async def compare(db: Database) -> StatementSummary:

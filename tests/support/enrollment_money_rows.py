@@ -62,6 +62,20 @@ SELECT $1, $2, row_number() OVER (ORDER BY paid_at), 'payment', payment_id, paym
 FROM enrollment.payment
 """
 
+_REFUSED = """
+WITH came AS (
+    INSERT INTO enrollment.payment (payment_id, payment_order_id, order_id, amount_fen, paid_at,
+        received_at, disposition, flag)
+    VALUES ($1::uuid::text, $1, $2, 5, $3, $3, 'refund', 'amount_differs')
+), owed AS (
+    INSERT INTO enrollment.refund
+        (refund_id, payment_id, amount_fen, requested_at, next_attempt_at, refusal)
+    VALUES ($1, $1::uuid::text, 5, $3, now() + interval '1 day', 'NOT_FOUND')
+)
+INSERT INTO enrollment.refund_event (refund_id, to_state, action, actor, at, refusal)
+VALUES ($1, 'refused', 'refuse', 'payment-platform', $3, 'NOT_FOUND')
+"""
+
 
 async def insert_payments(
     connection: asyncpg.Connection, count: int, begins_at: datetime, apart: timedelta
@@ -89,3 +103,14 @@ async def insert_statement(connection: asyncpg.Connection, day: datetime) -> UUI
     await connection.execute(_STATEMENT, day.date(), import_id, count, fen)
     await connection.execute(_LINES, day.date(), import_id)
     return import_id
+
+
+async def insert_refused_refund(dsn: str, order_id: str | None, at: datetime) -> str:
+    """Five fen came for an order, or for none, and do not go back; the refund's id."""
+    refund_id = uuid4()
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(_REFUSED, refund_id, order_id, at)
+    finally:
+        await connection.close()
+    return str(refund_id)

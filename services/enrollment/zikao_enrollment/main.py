@@ -15,6 +15,8 @@ from zikao.enrollment.v1 import (
     enrollment_service_pb2,
     enrollment_service_pb2_grpc,
     errors_pb2,
+    odd_payment_service_pb2,
+    odd_payment_service_pb2_grpc,
     office_audit_service_pb2,
     office_audit_service_pb2_grpc,
     office_service_pb2,
@@ -67,6 +69,7 @@ from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
 from zikao_enrollment.rpc.notifications import NotificationRpc
+from zikao_enrollment.rpc.odd_payments import OddPaymentRpc
 from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
 from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
@@ -84,6 +87,7 @@ from zikao_enrollment.submitting import Submitting
 from zikao_enrollment.till import Till
 from zikao_enrollment.withdrawals import Withdrawals
 from zikao_enrollment.workers.auditing import Auditor
+from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
 from zikao_enrollment.workers.payment_queries import PaymentQueryWorker
@@ -222,11 +226,12 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),
         repeat("payment queries", queries.work, config.poll_seconds),
-        repeat("refunds", RefundWorker(db, platform).work, config.poll_seconds),
+        repeat("refunds", RefundWorker(db, clock, platform).work, config.poll_seconds),
         repeat("audit", auditor.work, config.poll_seconds),
         repeat("statements", reconciliation.receive, config.poll_seconds),
         repeat("comparing", reconciliation.compare, config.poll_seconds),
         repeat("differences", reconciliation.settle, config.poll_seconds),
+        repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]
@@ -284,5 +289,11 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             reconciliation_service_pb2,
             "ReconciliationService",
             ReconciliationRpc(parts),
+        ),
+        definition(
+            odd_payment_service_pb2_grpc,
+            odd_payment_service_pb2,
+            "OddPaymentService",
+            OddPaymentRpc(parts),
         ),
     ]

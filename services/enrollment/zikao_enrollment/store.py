@@ -30,4 +30,5 @@ class OfficeStore:
     def __init__(self, tx: Transaction) -> None:
         self.sessions = SessionStore(tx)
         self.actions = OfficeActionStore(tx)
+        self.money = MoneyStore(tx)
         self.audit = OfficeAuditStore(tx)

@@ -16,8 +16,8 @@ from zikao_kit.errors import INTERNAL, REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
 
 from zikao_enrollment.boards import Boards
-from zikao_enrollment.commands.settle_payments import PLATFORM, Word, settle_payments
-from zikao_enrollment.domain.money import PAYMENT_CONTRADICTS, Payment
+from zikao_enrollment.commands.settle_payments import Word, settle_payments
+from zikao_enrollment.domain.money import PAYMENT_CONTRADICTS, PLATFORM, Payment
 from zikao_enrollment.store import Store
 
 SETTLEMENTS = BatchMetrics("enrollment_till", "payments")

@@ -18,6 +18,7 @@ from zikao_enrollment.domain.office_acts import (
     OfficeAction,
     OpenEnrollment,
     Proposal,
+    RequestRefundAgain,
     effect_of,
 )
 from zikao_kit.errors import DomainError
@@ -58,24 +59,24 @@ def test_closings_of_a_session_are_bounded() -> None:
     closings = {Closed("51", f"{number:05}"): "维修" for number in range(10, 510)}
     session = replace(SESSION, closings=closings)
     with pytest.raises(DomainError) as refused:
-        effect_of(session, Proposal("22.1", "51", CloseEnrollment("00001", "维修")))
+        effect_of(session, "51", CloseEnrollment("00001", "维修"))
     assert [each.field for each in refused.value.fields] == ["county_prefix"]
     assert "500项" in refused.value.fields[0].description
-    kept = Proposal("22.1", "51", CloseEnrollment("00001", "教材"))
+    kept = CloseEnrollment("00001", "教材")
     del closings[Closed("51", "00010")]
-    full = effect_of(replace(session, closings=closings), kept).session
-    assert effect_of(full, kept).after == {"course_code": "00001", "reason": "教材"}
+    full = effect_of(replace(session, closings=closings), "51", kept).session
+    assert effect_of(full, "51", kept).after == {"course_code": "00001", "reason": "教材"}
 
 
 def test_seats_go_to_their_slots_however_a_session_lists_them() -> None:
     """What was not named stays as it was; what is audited is what has changed."""
     session = replace(SESSION, slots=SLOTS)
     act = ChangeCapacities(((SeatKey("510104", 1), 7), (SeatKey("510104", 2), 2)))
-    effect = effect_of(session, Proposal("22.1", "51", act))
+    effect = effect_of(session, "51", act)
     assert effect.session.county_by_code["510104"].seats == (2, 7)
     assert effect.session.capacities() == {**SESSION.capacities(), ("510104", 1): 7}
     assert (effect.before, effect.after) == ({"510104:1": 2}, {"510104:1": 7})
-    again = effect_of(effect.session, Proposal("22.1", "51", act))
+    again = effect_of(effect.session, "51", act)
     assert again.session == effect.session
 
 
@@ -85,6 +86,7 @@ def test_seats_go_to_their_slots_however_a_session_lists_them() -> None:
         ChangeCapacities(((SeatKey("510104", 1), 0), (SeatKey("510105", 2), 5))),
         CloseEnrollment("00001", "考点维修"),
         OpenEnrollment(""),
+        RequestRefundAgain(UUID(int=7)),
     ],
 )
 def test_an_act_survives_its_storing(act: Act) -> None:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from zikao_enrollment.commands.move_refunds import make_refunds
 from zikao_enrollment.domain.statements import GRACE, Day, Statement, StatementState
 from zikao_enrollment.stores.comparisons import ComparisonStore
+from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.statements import StatementStore
 
 LINES_PER_STEP = 20_000
@@ -19,14 +21,18 @@ REFUNDS_LOOKED_BACK = timedelta(days=7)
 
 
 async def compare_statement(
-    statements: StatementStore, comparisons: ComparisonStore, zone: ZoneInfo, now: datetime
+    statements: StatementStore,
+    comparisons: ComparisonStore,
+    money: MoneyStore,
+    zone: ZoneInfo,
+    now: datetime,
 ) -> bool:
     """Do the next step of a statement that is complete; False when there is nothing to do."""
     statement = await statements.lock_comparing()
     if statement is None:
         return False
     if statement.compared_line < statement.last_line:
-        after = await _compare_lines(comparisons, statement, now)
+        after = await _compare_lines(comparisons, money, statement, now)
     else:
         following = await statements.find(statement.statement_date + timedelta(days=1))
         has_looked = following is not None and following.compared_until is not None
@@ -38,9 +44,11 @@ async def compare_statement(
 
 
 async def _compare_lines(
-    comparisons: ComparisonStore, statement: Statement, now: datetime
+    comparisons: ComparisonStore, money: MoneyStore, statement: Statement, now: datetime
 ) -> Statement:
+    """Compare some lines; first the refunds that the platform states to have made are made."""
     last_line = min(statement.compared_line + LINES_PER_STEP, statement.last_line)
+    await make_refunds(money, await comparisons.list_stated_refunds(statement, last_line), now)
     matched = await comparisons.compare_lines(statement, last_line, now)
     return replace(statement, compared_line=last_line, matched=statement.matched.plus(matched))
 

@@ -24,7 +24,7 @@ async def decide_action(
         raise DomainError(NOT_FOUND)
     actor.require_scope(action.proposal.county_prefix)
     decided = action.decided(actor.subject, now, confirm=confirm)
-    effect = await _confirm(store, decided, now) if confirm else None
+    effect = await _confirm(store, decided, actor.subject, now) if confirm else None
     await store.actions.decide(decided)
     name = decided.proposal.act.name
     await store.audit.add(
@@ -39,6 +39,6 @@ async def decide_action(
     return decided
 
 
-async def _confirm(store: OfficeStore, action: OfficeAction, now: datetime) -> Effect:
+async def _confirm(store: OfficeStore, action: OfficeAction, officer: str, now: datetime) -> Effect:
     session = await require_session(store.sessions, action.proposal.session_code)
-    return await perform_act(store.sessions, session, action.proposal, now, dry_run=False)
+    return await perform_act(store, session, action.proposal, now, officer=officer, dry_run=False)

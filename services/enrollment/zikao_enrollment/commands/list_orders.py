@@ -8,7 +8,8 @@ from uuid import UUID
 
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
-from zikao_enrollment.domain.orders import Order, Refund
+from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.refunds import Refund
 from zikao_enrollment.store import Store
 
 DEFAULT_PAGE_SIZE = 20

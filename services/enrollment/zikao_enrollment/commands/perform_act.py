@@ -1,12 +1,17 @@
-"""Carries out what an office does to a session (DOMAIN section 4, Offices)."""
+"""Carries out what an office does to a session or a refund (DOMAIN section 4)."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from zikao_kit.errors import SESSION_UNKNOWN, DomainError
 
-from zikao_enrollment.domain.office_acts import Effect, Proposal, effect_of
+from zikao_enrollment.commands.move_refunds import request_refund_again
+from zikao_enrollment.domain.office_acts import Effect, Proposal, RequestRefundAgain, effect_of
+from zikao_enrollment.domain.refunds import Refund
 from zikao_enrollment.domain.session_changes import require_harmless
 from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.store import OfficeStore
 from zikao_enrollment.stores.sessions import SessionStore
 
 
@@ -19,17 +24,39 @@ async def require_session(store: SessionStore, session_code: str) -> Session:
 
 
 async def perform_act(
-    store: SessionStore, session: Session, proposal: Proposal, now: datetime, *, dry_run: bool
+    store: OfficeStore,
+    session: Session,
+    proposal: Proposal,
+    now: datetime,
+    *,
+    officer: str,
+    dry_run: bool,
 ) -> Effect:
-    """Change a locked session as proposed, or see only whether it could be.
+    """Do in a locked session what is proposed, or see only whether it could be done.
+
+    Raises DomainError as `effect_of`, SESSION_CHANGE_REFUSED for seats that are used,
+    REFUND_NOT_REFUSED.
+    """
+    if isinstance(proposal.act, RequestRefundAgain):
+        before, after = await request_refund_again(
+            store.money, proposal.act.refund_id, officer=officer, now=now, dry_run=dry_run
+        )
+        return Effect(session, _told(before), _told(after))
+    effect = effect_of(session, proposal.county_prefix, proposal.act)
+    # What is nonsense has kept no seats from anybody.
+    await _change_session(store.sessions, session, effect.session, now, dry_run=dry_run)
+    return effect
+
+
+async def _change_session(
+    store: SessionStore, session: Session, after: Session, now: datetime, *, dry_run: bool
+) -> None:
+    """Change a locked session, or see only whether it could be.
 
     All its seats are locked before it changes, as `apply_session` does: a batch that takes seats
-    has been answered before, or sees the new version. Raises DomainError as `effect_of`, and
-    SESSION_CHANGE_REFUSED for seats that are used.
+    has been answered before, or sees the new version.
     """
-    effect = effect_of(session, proposal)  # what is nonsense keeps no seats from anybody
     seats = await store.lock_ledger(session.code)
-    after = effect.session
     require_harmless(after, seats, ())
     if not dry_run and after != session:
         before, capacities = session.capacities(), after.capacities()
@@ -39,4 +66,12 @@ async def perform_act(
         await store.save_capacities(session.code, changed)
         await store.save_closings(session.code, closed, now)
         await store.delete_closings(session.code, session.closings.keys() - after.closings.keys())
-    return effect
+
+
+def _told(refund: Refund) -> Mapping[str, Any]:
+    return {
+        "refund_id": str(refund.refund_id),
+        "amount_fen": refund.amount_fen,
+        "state": refund.state,
+        "refusal": refund.refusal,
+    }

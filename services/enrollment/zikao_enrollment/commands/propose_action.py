@@ -33,7 +33,7 @@ async def propose_action(
     dual = session.policies.dual_control
     if dual and await store.actions.count_pending(actor.subject, now) >= MAX_PENDING:
         raise DomainError("TOO_MANY_PENDING_ACTIONS", limit=MAX_PENDING)
-    effect = await perform_act(store.sessions, session, proposal, now, dry_run=dual)
+    effect = await perform_act(store, session, proposal, now, officer=actor.subject, dry_run=dual)
     action = OfficeAction(
         action_id=action_id,
         proposal=proposal,

@@ -68,11 +68,19 @@ async def _lock(store: DifferenceStore, difference_id: UUID, actor: Actor) -> Di
     found = await store.lock(difference_id)
     if found is None:
         raise DomainError(NOT_FOUND)
-    if found.county_code:
-        actor.require_scope(found.county_code)
-    elif actor.role != PROVINCE_OFFICER:  # it belongs to no county
-        raise DomainError(OUT_OF_SCOPE)
+    require_area(actor, found.county_code)
     return found
+
+
+def require_area(actor: Actor, county_code: str) -> None:
+    """Money of a county is its officers'; that of none ("") the province's alone.
+
+    Raises DomainError OUT_OF_SCOPE.
+    """
+    if county_code:
+        actor.require_scope(county_code)
+    elif actor.role != PROVINCE_OFFICER:
+        raise DomainError(OUT_OF_SCOPE)
 
 
 async def _add_entry(

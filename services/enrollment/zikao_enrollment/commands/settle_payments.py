@@ -18,13 +18,18 @@ from zikao_enrollment.domain.allocation import Allocation, Claim, Granted, SeatK
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Plan
 from zikao_enrollment.domain.closings import closing_error
-from zikao_enrollment.domain.money import Disposition, Payment, Settled, disposition, flag_of
+from zikao_enrollment.domain.money import (
+    PLATFORM,
+    Disposition,
+    Payment,
+    Settled,
+    disposition,
+    flag_of,
+)
 from zikao_enrollment.domain.order_states import OrderAction, next_state
 from zikao_enrollment.domain.orders import ACTIVE, Candidate, Move, Order
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
-
-PLATFORM = "payment-platform"
 
 
 class Word(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from uuid import UUID
 
 from google.protobuf.json_format import MessageToJson
 from zikao.enrollment.v1 import office_audit_service_pb2, office_service_pb2
@@ -18,6 +19,7 @@ from zikao_enrollment.domain.office_acts import (
     CloseEnrollment,
     OfficeAction,
     OpenEnrollment,
+    RequestRefundAgain,
 )
 from zikao_enrollment.domain.office_audit import OfficeAuditEntry, OfficeAuditFilter
 
@@ -52,6 +54,8 @@ def act_from_json(body: str) -> Act:
             return CloseEnrollment(act.get("courseCode", ""), act["reason"])
         case "openEnrollment":
             return OpenEnrollment(act.get("courseCode", ""))
+        case "requestRefundAgain":
+            return RequestRefundAgain(UUID(act["refundId"]))
         case unknown:
             raise ValueError(f"an act that nobody knows: {unknown}")
 
@@ -76,6 +80,9 @@ def act_to_pb(act: Act, county_prefix: str) -> office_service_pb2.OfficeAct:
         case OpenEnrollment(course_code):
             closing = closing_to_pb(Closed(county_prefix, course_code), "")
             return office_service_pb2.OfficeAct(open_enrollment=closing)
+        case RequestRefundAgain(refund_id):
+            refund = office_service_pb2.RefundRequest(refund_id=str(refund_id))
+            return office_service_pb2.OfficeAct(request_refund_again=refund)
 
 
 def action_to_pb(action: OfficeAction, now: datetime) -> office_service_pb2.OfficeAction:

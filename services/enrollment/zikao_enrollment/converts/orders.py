@@ -14,7 +14,8 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Refund
+from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse
+from zikao_enrollment.domain.refunds import Refund
 from zikao_enrollment.domain.timetable import Track
 
 _TRACK = "TRACK_"
@@ -43,7 +44,16 @@ def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order
         fee_fen=order.fee_fen,
         held_until=_deadline(order.held_until) if order.is_holding else None,
         payment_code=order.payment_code or "",
-        refunds=[_refund_to_pb(refund) for refund in refunds],
+        refunds=[refund_to_pb(refund) for refund in refunds],
+    )
+
+
+def refund_to_pb(refund: Refund) -> types_pb2.Refund:
+    """Money on its way back."""
+    return types_pb2.Refund(
+        refund_id=str(refund.refund_id),
+        amount_fen=refund.amount_fen,
+        state=enum_to_pb(types_pb2.RefundState, "REFUND_STATE_", refund.state),
     )
 
 
@@ -99,14 +109,3 @@ def event_to_pb(
     event.cursor = cursor
     event.occurred_at.CopyFrom(time_to_pb(occurred_at))
     return event
-
-
-def _refund_to_pb(refund: Refund) -> types_pb2.Refund:
-    state = types_pb2.REFUND_STATE_REQUESTED
-    if refund.refunded_at is not None:
-        state = types_pb2.REFUND_STATE_REFUNDED
-    elif refund.refusal is not None:
-        state = types_pb2.REFUND_STATE_REFUSED
-    return types_pb2.Refund(
-        refund_id=str(refund.refund_id), amount_fen=refund.amount_fen, state=state
-    )

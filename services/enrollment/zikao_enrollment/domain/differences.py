@@ -8,7 +8,7 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.money import Payment
+from zikao_enrollment.domain.money import Payment, PaymentOutcome
 from zikao_enrollment.domain.statements import Money
 
 # Who resolves what has settled itself.
@@ -41,14 +41,6 @@ class Resolution(StrEnum):
     EXPLAINED = "explained"
 
 
-class PaymentOutcome(StrEnum):
-    """What became of a payment here."""
-
-    APPLIED = "applied"
-    REFUND_PENDING = "refund_pending"
-    REFUNDED = "refunded"
-
-
 KIND_NAMES_ZH = {
     DifferenceKind.MISSING_HERE: "本系统无此款项",
     DifferenceKind.MISSING_THERE: "平台无此款项",
@@ -70,6 +62,7 @@ OUTCOME_NAMES_ZH = {
     PaymentOutcome.APPLIED: "已确认报考",
     PaymentOutcome.REFUND_PENDING: "退款中",
     PaymentOutcome.REFUNDED: "已退款",
+    PaymentOutcome.REFUND_REFUSED: "平台拒绝退款",
 }
 MONEY_NAMES_ZH = {Money.PAYMENT: "缴款", Money.REFUND: "退款"}
 

@@ -27,6 +27,7 @@ INVARIANTS: Mapping[str, str] = {
     "money_every_enrollment_is_paid": "每项报考恰有一笔缴款",
     "money_is_asked_and_taken_for_the_order": "缴款单与订单及金额一致",
     "money_adds_up_to_the_fen": "收入、报考费与退款分文不差",
+    "money_every_refund_has_its_history": "退款状态与流转记录一致",
     REFUNDS_IN_TIME: "退款按时完成",
     "money_statements_add_up": "对账单明细与总额一致",
     MISSING_IN_TIME: "平台有而本系统无的缴款按时处理",

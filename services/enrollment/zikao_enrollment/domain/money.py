@@ -10,8 +10,11 @@ from zikao_kit.errors import DomainError
 
 from zikao_enrollment.domain.order_states import TRANSITIONS, OrderAction, OrderState
 from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.refunds import Refund, RefundState
 
 PAYMENT_CONTRADICTS = "PAYMENT_CONTRADICTS"
+# Who acts when word of money comes.
+PLATFORM = "payment-platform"
 
 
 @dataclass(frozen=True)
@@ -116,3 +119,53 @@ def flag_of(order: Order | None, amount_fen: int) -> Flag | None:
     return {OrderState.CONFIRMED: Flag.SECOND_PAYMENT, OrderState.RELEASED: Flag.LATE}.get(
         order.state
     )
+
+
+class PaymentOutcome(StrEnum):
+    """What became of a payment here."""
+
+    APPLIED = "applied"
+    REFUND_PENDING = "refund_pending"
+    REFUNDED = "refunded"
+    REFUND_REFUSED = "refund_refused"
+
+
+REFUND_OUTCOMES = {
+    RefundState.REQUESTED: PaymentOutcome.REFUND_PENDING,
+    RefundState.REFUNDED: PaymentOutcome.REFUNDED,
+    RefundState.REFUSED: PaymentOutcome.REFUND_REFUSED,
+}
+
+
+class OddPayment(NamedTuple):
+    """A payment with which something is wrong.
+
+    The order and whose it is are None, session and county empty when none is known for it. One that
+    goes back has a refund, owed since `refund_requested_at`.
+    """
+
+    payment_id: str
+    payment_order_id: UUID
+    order_id: UUID | None
+    candidate_id: UUID | None
+    session_code: str
+    county_code: str
+    amount_fen: int
+    paid_at: datetime
+    received_at: datetime
+    flag: Flag
+    refund: Refund | None
+    refund_requested_at: datetime | None
+
+    @property
+    def outcome(self) -> PaymentOutcome:
+        """What became of it."""
+        return REFUND_OUTCOMES[self.refund.state] if self.refund else PaymentOutcome.APPLIED
+
+
+class OddPaymentFilter(NamedTuple):
+    """Which odd payments; None excludes nothing."""
+
+    session_code: str | None = None
+    flag: Flag | None = None
+    outcome: PaymentOutcome | None = None

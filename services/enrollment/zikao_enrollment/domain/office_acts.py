@@ -43,7 +43,16 @@ class OpenEnrollment:
     name = "open_enrollment"
 
 
-Act = ChangeCapacities | CloseEnrollment | OpenEnrollment
+@dataclass(frozen=True)
+class RequestRefundAgain:
+    """The platform is asked again for a refund that it has refused."""
+
+    refund_id: UUID
+    name = "request_refund_again"
+
+
+SessionAct = ChangeCapacities | CloseEnrollment | OpenEnrollment
+Act = SessionAct | RequestRefundAgain
 
 
 class Effect(NamedTuple):
@@ -116,19 +125,19 @@ class OfficeAction:
         return replace(self, state=after, decided_by=officer, decided_at=now)
 
 
-def effect_of(session: Session, proposal: Proposal) -> Effect:
-    """What an act would make of a session.
+def effect_of(session: Session, county_prefix: str, act: SessionAct) -> Effect:
+    """What an act in the counties whose code begins so would make of a session.
 
     Raises DomainError INVALID_REQUEST for what is not the session's, and for an opening of what
     is not closed.
     """
-    match proposal.act:
+    match act:
         case ChangeCapacities(seats):
-            return _with_capacities(session, proposal.county_prefix, seats)
+            return _with_capacities(session, county_prefix, seats)
         case CloseEnrollment(course_code, reason):
-            return _closed(session, Closed(proposal.county_prefix, course_code), reason)
+            return _closed(session, Closed(county_prefix, course_code), reason)
         case OpenEnrollment(course_code):
-            return _opened(session, Closed(proposal.county_prefix, course_code))
+            return _opened(session, Closed(county_prefix, course_code))
 
 
 def _with_capacities(

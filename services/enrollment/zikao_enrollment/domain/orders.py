@@ -63,19 +63,6 @@ class OrderCourse(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Refund:
-    """Money on its way back; `refunded_at` once the platform has confirmed.
-
-    `refusal` is the reason of the platform's last answer when that was no.
-    """
-
-    refund_id: UUID
-    amount_fen: int
-    refunded_at: datetime | None
-    refusal: str | None = None
-
-
-@dataclass(frozen=True)
 class Order:
     """Courses of one candidate in one county, taken and paid together; the fee in fen."""
 

@@ -1,4 +1,4 @@
-"""What offices do to seats and to what is offered."""
+"""What offices do to seats, to what is offered, and to refunds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from zikao_kit.idempotency import run_once
 from zikao_enrollment.commands.decide_action import decide_action
 from zikao_enrollment.commands.list_actions import list_actions
 from zikao_enrollment.commands.propose_action import propose_action
+from zikao_enrollment.commands.propose_refund import propose_refund
 from zikao_enrollment.converts.offices import (
     action_filter_from_pb,
     action_to_pb,
@@ -30,7 +31,7 @@ R = TypeVar("R", bound=Message)
 
 
 class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
-    """What offices do to seats and to what is offered."""
+    """What offices do to seats, to what is offered, and to refunds."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -55,6 +56,19 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
         """Take a closing back."""
         act = OpenEnrollment(request.course_code)
         return await self._propose(request, act, office_service_pb2.OpenEnrollmentResponse)
+
+    async def RequestRefundAgain(
+        self, request: office_service_pb2.RequestRefundAgainRequest, context: Any
+    ) -> office_service_pb2.RequestRefundAgainResponse:
+        """Let the platform be asked again for a refund."""
+        refund_id, actor = UUID(request.refund_id), current_actor()
+        sessions = self._parts.statements.sessions
+
+        async def find(store: OfficeStore) -> Proposal:
+            return await propose_refund(store.money, refund_id, sessions, actor)
+
+        response_type = office_service_pb2.RequestRefundAgainResponse
+        return await self._propose_found(request, find, response_type)
 
     async def DecideOfficeAction(
         self, request: office_service_pb2.DecideOfficeActionRequest, context: Any
@@ -91,13 +105,25 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
         )
 
     async def _propose(self, request: Any, act: Act, response_type: type[R]) -> R:
-        proposal = Proposal(request.session_code, request.county_prefix, act)
+        async def find(_: OfficeStore) -> Proposal:
+            return Proposal(request.session_code, request.county_prefix, act)
+
+        return await self._propose_found(request, find, response_type)
+
+    async def _propose_found(
+        self,
+        request: Any,
+        find: Callable[[OfficeStore], Awaitable[Proposal]],
+        response_type: type[R],
+    ) -> R:
         actor, now, action_id = current_actor(), self._parts.clock.now(), uuid4()
         lifetime = self._parts.office_action_lifetime
 
         async def work(tx: Transaction) -> R:
+            store = OfficeStore(tx)
+            proposal = await find(store)
             action = await propose_action(
-                OfficeStore(tx), action_id, proposal, actor=actor, lifetime=lifetime, now=now
+                store, action_id, proposal, actor=actor, lifetime=lifetime, now=now
             )
             answer: R = cast(Any, response_type)(action=action_to_pb(action, now))
             return answer

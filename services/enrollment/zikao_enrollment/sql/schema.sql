@@ -166,6 +166,8 @@ COMMENT ON TABLE enrollment.payment IS
 CREATE UNIQUE INDEX payment_applied_once ON enrollment.payment (order_id)
     WHERE disposition = 'applied';
 CREATE INDEX payment_by_order ON enrollment.payment (order_id);
+CREATE INDEX payment_odd ON enrollment.payment (received_at DESC, payment_id DESC)
+    WHERE flag IS NOT NULL;
 
 CREATE TABLE enrollment.refund (
     refund_id uuid PRIMARY KEY,
@@ -176,6 +178,11 @@ CREATE TABLE enrollment.refund (
     attempts integer NOT NULL DEFAULT 0,
     refunded_at timestamptz,
     refusal text,
+    state text NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN refunded_at IS NOT NULL THEN 'refunded'
+        WHEN refusal IS NOT NULL THEN 'refused'
+        ELSE 'requested'
+    END) STORED,
     CONSTRAINT refund_once UNIQUE (payment_id),
     CONSTRAINT refund_amount CHECK (amount_fen > 0)
 );
@@ -184,8 +191,21 @@ COMMENT ON TABLE enrollment.refund IS
     at next_attempt_at, by the database''s clock; refusal: the reason of the platform''s last
     answer when that was no: people must see to it';
 CREATE INDEX refund_pending ON enrollment.refund (next_attempt_at) WHERE refunded_at IS NULL;
-CREATE INDEX refund_refused ON enrollment.refund (requested_at)
-    WHERE refunded_at IS NULL AND refusal IS NOT NULL;
+
+CREATE TABLE enrollment.refund_event (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    refund_id uuid NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    action text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL,
+    refusal text,
+    CONSTRAINT refund_event_refused CHECK ((to_state = 'refused') = (refusal IS NOT NULL))
+);
+COMMENT ON TABLE enrollment.refund_event IS
+    'How a refund came to its state; only ever added to. refusal: why the platform said no';
+CREATE INDEX refund_event_by_refund ON enrollment.refund_event (refund_id);
 
 -- What offices did, for auditors.
 CREATE TABLE enrollment.office_audit (
@@ -214,6 +234,12 @@ $$;
 COMMENT ON FUNCTION enrollment.refuse_change() IS 'Keeps append-only tables append-only';
 CREATE TRIGGER office_audit_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.office_audit
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.refuse_change();
+CREATE TRIGGER order_event_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.order_event
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.refuse_change();
+CREATE TRIGGER refund_event_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.refund_event
     FOR EACH STATEMENT EXECUTE FUNCTION enrollment.refuse_change();
 
 -- What offices close, and acts that wait for a second officer.

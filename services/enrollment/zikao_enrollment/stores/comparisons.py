@@ -1,6 +1,7 @@
 """Statements beside our own money: one method a named query of `comparing.sql`."""
 
 from datetime import date, datetime
+from uuid import UUID
 
 from zikao_kit.db import Record, Transaction
 
@@ -15,15 +16,17 @@ class ComparisonStore:
         self._tx = tx
 
     async def compare_lines(self, statement: Statement, last_line: int, now: datetime) -> Totals:
-        """Compare the lines behind `compared_line` up to one; return what was matched.
-
-        Refunds that the statement has are finished here too.
-        """
-        key = (statement.statement_date, statement.import_id, statement.compared_line, last_line)
-        await self._tx.execute("finish_stated_refunds", *key)
-        row = await self._tx.fetchrow("compare_lines", *key, now)
+        """Compare the lines behind `compared_line` up to one; return what was matched."""
+        row = await self._tx.fetchrow("compare_lines", *_lines(statement, last_line), now)
         assert row is not None
         return Totals(**row)
+
+    async def list_stated_refunds(
+        self, statement: Statement, last_line: int
+    ) -> dict[UUID, datetime]:
+        """When refunds that we think are owed were made, by those lines of the platform's own."""
+        rows = await self._tx.fetch("list_stated_refunds", *_lines(statement, last_line))
+        return {row["refund_id"]: row["moved_at"] for row in rows}
 
     async def find_missing_payments(
         self, begins_at: datetime, ends_at: datetime, zone: str, now: datetime
@@ -73,6 +76,11 @@ class ComparisonStore:
             limit,
         )
         return [_compared(row) for row in rows]
+
+
+def _lines(statement: Statement, last_line: int) -> tuple[date, UUID, int, int]:
+    """Those behind the place reached, up to one."""
+    return statement.statement_date, statement.import_id, statement.compared_line, last_line
 
 
 def _compared(row: Record) -> ComparedMoney:

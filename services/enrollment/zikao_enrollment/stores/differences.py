@@ -15,9 +15,10 @@ from zikao_enrollment.domain.differences import (
     DifferenceKind,
     DifferenceState,
     DueDifference,
-    PaymentOutcome,
     Resolution,
 )
+from zikao_enrollment.domain.money import REFUND_OUTCOMES, PaymentOutcome
+from zikao_enrollment.domain.refunds import RefundState
 from zikao_enrollment.domain.statements import Money
 
 
@@ -116,7 +117,5 @@ def _difference(row: Record) -> Difference:
 def _outcome(row: Record) -> PaymentOutcome | None:
     if row["disposition"] is None:
         return None
-    if row["disposition"] == "applied":
-        return PaymentOutcome.APPLIED
-    done = row["refunded_at"] is not None
-    return PaymentOutcome.REFUNDED if done else PaymentOutcome.REFUND_PENDING
+    state = row["refund_state"]
+    return REFUND_OUTCOMES[RefundState(state)] if state else PaymentOutcome.APPLIED

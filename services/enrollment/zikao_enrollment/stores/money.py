@@ -6,10 +6,21 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from zikao_kit.columns import columns
-from zikao_kit.db import Transaction
+from zikao_kit.db import Record, Transaction
 
-from zikao_enrollment.domain.money import Payment, RefundOwed, Settled
-from zikao_enrollment.domain.orders import Refund
+from zikao_enrollment.domain.money import (
+    PLATFORM,
+    Payment,
+    RefundOwed,
+    Settled,
+)
+from zikao_enrollment.domain.refunds import (
+    Refund,
+    RefundAction,
+    RefundEvent,
+    RefundPlace,
+    RefundState,
+)
 
 
 class MoneyStore:
@@ -42,21 +53,50 @@ class MoneyStore:
         )
         if await self._tx.execute("insert_payments", *columns(rows, 7), now) < len(settled):
             return False
-        owed = (
+        owed = [
             (each.refund_id, each.payment.payment_id, each.payment.amount_fen)
             for each in settled
             if each.refund_id
-        )
-        await self._tx.execute("insert_refunds", *columns(owed, 3), now)
+        ]
+        if owed:
+            await self._tx.execute("insert_refunds", *columns(owed, 3), now)
+            await self.insert_refund_events([_requested(refund_id) for refund_id, *_ in owed], now)
         return True
 
     async def list_refunds(self, order_ids: Iterable[UUID]) -> dict[UUID, list[Refund]]:
         """Money that goes back, by order."""
         refunds: defaultdict[UUID, list[Refund]] = defaultdict(list)
         for row in await self._tx.fetch("list_refunds", list(order_ids)):
-            refund = Refund(row["refund_id"], row["amount_fen"], row["refunded_at"], row["refusal"])
-            refunds[row["order_id"]].append(refund)
+            refunds[row["order_id"]].append(_refund(row))
         return dict(refunds)
+
+    async def lock_refunds(self, refund_ids: Iterable[UUID]) -> list[Refund]:
+        """Refunds that exist, locked in the order of ids until the transaction ends."""
+        return [_refund(row) for row in await self._tx.fetch("lock_refunds", list(refund_ids))]
+
+    async def update_refunds(self, refunds: Sequence[Refund]) -> None:
+        """Store where locked refunds stand: the state follows from the rest."""
+        rows = ((each.refund_id, each.refunded_at, each.refusal) for each in refunds)
+        await self._tx.execute("update_refunds", *columns(rows, 3))
+
+    async def insert_refund_events(self, events: Iterable[RefundEvent], now: datetime) -> None:
+        """Add to the history of refunds."""
+        await self._tx.execute("insert_refund_events", *columns(events, 6), now)
+
+    async def ask_for_refund_after(self, refund_id: UUID, pause: timedelta) -> None:
+        """Ask the platform for a locked one after `pause`, as if for the first time."""
+        await self._tx.execute("ask_for_refund_after", refund_id, pause)
+
+    async def find_refund_place(self, refund_id: UUID) -> RefundPlace | None:
+        """Where the order of a refund is; None for an unknown refund."""
+        row = await self._tx.fetchrow("find_refund_place", refund_id)
+        return RefundPlace(**row) if row else None
+
+    async def count_owed_refunds(self, owed_since: datetime) -> tuple[int, int]:
+        """Refunds that the platform has refused, and those owed since then or longer."""
+        row = await self._tx.fetchrow("count_owed_refunds", owed_since)
+        assert row is not None
+        return row["refused"], row["waiting"]
 
     async def lease_refunds(
         self, first_pause: timedelta, longest_pause: timedelta, limit: int
@@ -68,10 +108,17 @@ class MoneyStore:
         rows = await self._tx.fetch("lease_refunds", first_pause, longest_pause, limit)
         return [RefundOwed(**row) for row in rows]
 
-    async def finish_refund(self, refund_id: UUID, refunded_at: datetime) -> None:
-        """The platform has confirmed that the money went back."""
-        await self._tx.execute("finish_refund", refund_id, refunded_at)
 
-    async def refuse_refund(self, refund_id: UUID, reason: str) -> None:
-        """The platform has said no; it is asked again all the same."""
-        await self._tx.execute("refuse_refund", refund_id, reason)
+def _requested(refund_id: UUID) -> RefundEvent:
+    state, action = RefundState.REQUESTED, RefundAction.REQUEST
+    return RefundEvent(refund_id, None, state, action, PLATFORM)
+
+
+def _refund(row: Record) -> Refund:
+    return Refund(
+        row["refund_id"],
+        row["amount_fen"],
+        RefundState(row["state"]),
+        row["refunded_at"],
+        row["refusal"],
+    )

@@ -36,6 +36,7 @@ from zikao_enrollment.domain.statements import (
 from zikao_enrollment.statement_desk import StatementDesk
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
+from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.statements import StatementStore
 from zikao_enrollment.till import Till
 
@@ -104,7 +105,9 @@ class ReconciliationWorker:
         """Do a step of comparing; True while there is more."""
         zone, now = self._desk.zone, self._clock.now()
         return await self._db.run(
-            lambda tx: compare_statement(StatementStore(tx), ComparisonStore(tx), zone, now)
+            lambda tx: compare_statement(
+                StatementStore(tx), ComparisonStore(tx), MoneyStore(tx), zone, now
+            )
         )
 
     async def settle(self) -> bool:

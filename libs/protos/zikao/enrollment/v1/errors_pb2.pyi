@@ -75,6 +75,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nobody has proposed how to resolve the difference."""
     ERROR_REASON_PAYMENT_NOT_SETTLED: _ErrorReason.ValueType  # 43
     """A payment in the platform's statement that has not been settled here: it would be lost."""
+    ERROR_REASON_REFUND_NOT_REFUSED: _ErrorReason.ValueType  # 44
+    """The platform has not refused the refund: it is being asked for, or the money is back."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the enrollment service answers with, beside
@@ -134,4 +136,6 @@ ERROR_REASON_NOTHING_PROPOSED: ErrorReason.ValueType  # 42
 """Nobody has proposed how to resolve the difference."""
 ERROR_REASON_PAYMENT_NOT_SETTLED: ErrorReason.ValueType  # 43
 """A payment in the platform's statement that has not been settled here: it would be lost."""
+ERROR_REASON_REFUND_NOT_REFUSED: ErrorReason.ValueType  # 44
+"""The platform has not refused the refund: it is being asked for, or the money is back."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

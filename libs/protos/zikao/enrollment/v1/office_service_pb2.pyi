@@ -136,6 +136,7 @@ class OfficeAct(_message.Message):
     CHANGE_CAPACITIES_FIELD_NUMBER: _builtins.int
     CLOSE_ENROLLMENT_FIELD_NUMBER: _builtins.int
     OPEN_ENROLLMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_REFUND_AGAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change_capacities(self) -> Global___SeatCapacities:
         """Seats are set."""
@@ -148,22 +149,49 @@ class OfficeAct(_message.Message):
     def open_enrollment(self) -> _types_pb2.Closing:
         """They are not any more."""
 
+    @_builtins.property
+    def request_refund_again(self) -> Global___RefundRequest:
+        """A refund is asked for again."""
+
     def __init__(
         self,
         *,
         change_capacities: Global___SeatCapacities | None = ...,
         close_enrollment: _types_pb2.Closing | None = ...,
         open_enrollment: _types_pb2.Closing | None = ...,
+        request_refund_again: Global___RefundRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["change_capacities", "close_enrollment", "open_enrollment"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["change_capacities", "close_enrollment", "open_enrollment", "request_refund_again"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class RefundRequest(_message.Message):
+    """A refund that is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """Id of the refund."""
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundRequest: _TypeAlias = RefundRequest  # noqa: Y015
 
 @_typing.final
 class OfficeAction(_message.Message):
@@ -412,6 +440,56 @@ class OpenEnrollmentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenEnrollmentResponse: _TypeAlias = OpenEnrollmentResponse  # noqa: Y015
+
+@_typing.final
+class RequestRefundAgainRequest(_message.Message):
+    """Asks for a refund again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    refund_id: _builtins.str
+    """The refund."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestRefundAgainRequest: _TypeAlias = RequestRefundAgainRequest  # noqa: Y015
+
+@_typing.final
+class RequestRefundAgainResponse(_message.Message):
+    """Done or pending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def action(self) -> Global___OfficeAction:
+        """The act."""
+
+    def __init__(
+        self,
+        *,
+        action: Global___OfficeAction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestRefundAgainResponse: _TypeAlias = RequestRefundAgainResponse  # noqa: Y015
 
 @_typing.final
 class DecideOfficeActionRequest(_message.Message):

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OfficeServiceStub:
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -54,6 +54,11 @@ class OfficeServiceStub:
                 request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentRequest.SerializeToString,
                 response_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentResponse.FromString,
                 _registered_method=True)
+        self.RequestRefundAgain = channel.unary_unary(
+                '/zikao.enrollment.v1.OfficeService/RequestRefundAgain',
+                request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.SerializeToString,
+                response_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.FromString,
+                _registered_method=True)
         self.DecideOfficeAction = channel.unary_unary(
                 '/zikao.enrollment.v1.OfficeService/DecideOfficeAction',
                 request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.DecideOfficeActionRequest.SerializeToString,
@@ -67,7 +72,7 @@ class OfficeServiceStub:
 
 
 class OfficeServiceServicer:
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -112,6 +117,19 @@ class OfficeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestRefundAgain(self, request, context):
+        """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
+        why. By itself the service asks again every hour. It is an act in the county of the refund's
+        order; of an order that is not known in the province, which alone may ask then, and with dual
+        control where any session has it.
+
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DecideOfficeAction(self, request, context):
         """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
         possible when it was proposed may not be any more, and it is pending still then. Who
@@ -120,7 +138,7 @@ class OfficeServiceServicer:
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +171,11 @@ def add_OfficeServiceServicer_to_server(servicer, server):
                     request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentRequest.FromString,
                     response_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentResponse.SerializeToString,
             ),
+            'RequestRefundAgain': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestRefundAgain,
+                    request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.FromString,
+                    response_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.SerializeToString,
+            ),
             'DecideOfficeAction': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideOfficeAction,
                     request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.DecideOfficeActionRequest.FromString,
@@ -172,7 +195,7 @@ def add_OfficeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OfficeService:
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -250,6 +273,33 @@ class OfficeService:
             '/zikao.enrollment.v1.OfficeService/OpenEnrollment',
             zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentRequest.SerializeToString,
             zikao_dot_enrollment_dot_v1_dot_office__service__pb2.OpenEnrollmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestRefundAgain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.enrollment.v1.OfficeService/RequestRefundAgain',
+            zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.SerializeToString,
+            zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.FromString,
             options,
             channel_credentials,
             insecure,

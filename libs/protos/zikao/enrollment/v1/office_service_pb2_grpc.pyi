@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OfficeServiceStub:
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -64,6 +64,15 @@ class OfficeServiceStub:
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
     SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
+    RequestRefundAgain: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.RequestRefundAgainRequest, _office_service_pb2.RequestRefundAgainResponse]
+    """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
+    why. By itself the service asks again every hour. It is an act in the county of the refund's
+    order; of an order that is not known in the province, which alone may ask then, and with dual
+    control where any session has it.
+
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+    """
     DecideOfficeAction: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
     possible when it was proposed may not be any more, and it is pending still then. Who
@@ -72,7 +81,7 @@ class OfficeServiceStub:
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -82,7 +91,7 @@ class OfficeServiceStub:
 
 @_typing.type_check_only
 class OfficeServiceAsyncStub(OfficeServiceStub):
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -116,6 +125,15 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Errors: INVALID_REQUEST also when exactly this is not closed, OUT_OF_SCOPE,
     SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
+    RequestRefundAgain: _aio.UnaryUnaryMultiCallable[_office_service_pb2.RequestRefundAgainRequest, _office_service_pb2.RequestRefundAgainResponse]  # type: ignore[assignment]
+    """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
+    why. By itself the service asks again every hour. It is an act in the county of the refund's
+    order; of an order that is not known in the province, which alone may ask then, and with dual
+    control where any session has it.
+
+    Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+    """
     DecideOfficeAction: _aio.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]  # type: ignore[assignment]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
     possible when it was proposed may not be any more, and it is pending still then. Who
@@ -124,7 +142,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -133,7 +151,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """
 
 class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What offices do to seats and to what is offered. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -185,6 +203,21 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RequestRefundAgain(
+        self,
+        request: _office_service_pb2.RequestRefundAgainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_office_service_pb2.RequestRefundAgainResponse, _abc.Awaitable[_office_service_pb2.RequestRefundAgainResponse]]:
+        """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
+        why. By itself the service asks again every hour. It is an act in the county of the refund's
+        order; of an order that is not known in the province, which alone may ask then, and with dual
+        control where any session has it.
+
+        Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
     def DecideOfficeAction(
         self,
         request: _office_service_pb2.DecideOfficeActionRequest,
@@ -197,7 +230,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -142,6 +142,8 @@ class _PaymentOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paymen
     """It is going back."""
     PAYMENT_OUTCOME_REFUNDED: _PaymentOutcome.ValueType  # 3
     """It is back."""
+    PAYMENT_OUTCOME_REFUND_REFUSED: _PaymentOutcome.ValueType  # 4
+    """It is owed, and the platform has refused to give it back."""
 
 class PaymentOutcome(_PaymentOutcome, metaclass=_PaymentOutcomeEnumTypeWrapper):
     """What became of a payment here."""
@@ -154,6 +156,8 @@ PAYMENT_OUTCOME_REFUND_PENDING: PaymentOutcome.ValueType  # 2
 """It is going back."""
 PAYMENT_OUTCOME_REFUNDED: PaymentOutcome.ValueType  # 3
 """It is back."""
+PAYMENT_OUTCOME_REFUND_REFUSED: PaymentOutcome.ValueType  # 4
+"""It is owed, and the platform has refused to give it back."""
 Global___PaymentOutcome: _TypeAlias = PaymentOutcome  # noqa: Y015
 
 @_typing.final

@@ -88,7 +88,7 @@ class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSta
     REFUND_STATE_REFUNDED: _RefundState.ValueType  # 2
     """The platform has confirmed."""
     REFUND_STATE_REFUSED: _RefundState.ValueType  # 3
-    """The platform has said no. It is asked again, and logged each time."""
+    """The platform has said no. It is asked again every hour, or when an office asks for it."""
 
 class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
     """State of money that is going back."""
@@ -99,7 +99,7 @@ REFUND_STATE_REQUESTED: RefundState.ValueType  # 1
 REFUND_STATE_REFUNDED: RefundState.ValueType  # 2
 """The platform has confirmed."""
 REFUND_STATE_REFUSED: RefundState.ValueType  # 3
-"""The platform has said no. It is asked again, and logged each time."""
+"""The platform has said no. It is asked again every hour, or when an office asks for it."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final

@@ -82,6 +82,17 @@ LEFT JOIN (
 LEFT JOIN enrollment.order_event AS last_move ON last_move.event_id = last.event_id
 WHERE last_move.to_state IS DISTINCT FROM enrollment_order.state;
 
+-- A refund whose state no recorded move leads to, or a history of none.
+-- name: money_every_refund_has_its_history
+SELECT refund_id::text AS offender
+FROM enrollment.refund
+FULL JOIN (
+    SELECT DISTINCT ON (refund_id) refund_id, to_state
+    FROM enrollment.refund_event
+    ORDER BY refund_id, event_id DESC
+) AS last_move USING (refund_id)
+WHERE refund.state IS DISTINCT FROM last_move.to_state;
+
 -- A hold that has ended at $1 and still keeps seats.
 -- name: enrollment_no_hold_outlives_its_deadline
 SELECT order_id::text AS offender

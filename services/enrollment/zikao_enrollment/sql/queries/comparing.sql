@@ -1,16 +1,15 @@
 -- A refund that the platform has made has been made, also if it has not told us otherwise. What an
 -- office says of it in a file is asked of the platform all the same.
--- name: finish_stated_refunds
-UPDATE enrollment.refund
-SET refunded_at = line.moved_at, refusal = NULL
+-- name: list_stated_refunds
+SELECT refund.refund_id, line.moved_at
 FROM enrollment.statement_line AS line
+JOIN enrollment.refund
+    ON refund.payment_id = line.payment_id AND refund.refund_id::text = line.subject_id
 WHERE line.statement_date = $1
     AND line.import_id = $2
     AND line.line > $3
     AND line.line <= $4
     AND line.money = 'refund'
-    AND refund.payment_id = line.payment_id
-    AND refund.refund_id::text = line.subject_id
     AND refund.amount_fen = line.amount_fen
     AND refund.refunded_at IS NULL
     AND EXISTS (

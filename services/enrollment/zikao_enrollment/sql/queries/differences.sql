@@ -1,7 +1,7 @@
 -- Of an area: counties that begin with $1, with $2 also what belongs to none; other filters may be
 -- NULL. Behind ($7, $8).
 -- name: list_differences
-SELECT difference.*, payment.disposition, refund.refunded_at
+SELECT difference.*, payment.disposition, refund.state AS refund_state
 FROM enrollment.difference
 LEFT JOIN enrollment.payment ON payment.payment_id = difference.payment_id
 LEFT JOIN enrollment.refund ON refund.payment_id = difference.payment_id
@@ -21,7 +21,7 @@ LIMIT $9;
 
 -- is_to_settle: a payment that is not here, and that the platform's own statement has.
 -- name: lock_difference
-SELECT difference.*, payment.disposition, refund.refunded_at,
+SELECT difference.*, payment.disposition, refund.state AS refund_state,
     difference.money = 'payment' AND payment.payment_id IS NULL AND EXISTS (
         SELECT FROM enrollment.stated_money AS line
         JOIN enrollment.statement USING (statement_date)

@@ -21,11 +21,20 @@ SELECT given.refund_id, given.payment_id, given.amount_fen, $4, clock_timestamp(
 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS given (refund_id, payment_id, amount_fen);
 
 -- name: list_refunds
-SELECT payment.order_id, refund.refund_id, refund.amount_fen, refund.refunded_at, refund.refusal
+SELECT payment.order_id, refund.refund_id, refund.amount_fen, refund.state, refund.refunded_at,
+    refund.refusal
 FROM enrollment.refund
 JOIN enrollment.payment ON payment.payment_id = refund.payment_id
 WHERE payment.order_id = ANY ($1::uuid[])
 ORDER BY refund.requested_at, refund.refund_id;
+
+-- After everything else, in the order of ids, as everybody locks several refunds.
+-- name: lock_refunds
+SELECT refund_id, amount_fen, state, refunded_at, refusal
+FROM enrollment.refund
+WHERE refund_id = ANY ($1::uuid[])
+ORDER BY refund_id
+FOR UPDATE;
 
 -- The pauses double from $1 on, up to $2; by the database's clock: moving that of a rehearsal
 -- hastens nothing and holds nothing up.
@@ -46,10 +55,36 @@ FROM due
 WHERE refund.refund_id = due.refund_id
 RETURNING refund.refund_id, refund.payment_id, refund.amount_fen;
 
--- name: finish_refund
+-- name: update_refunds
 UPDATE enrollment.refund
-SET refunded_at = $2, refusal = NULL
-WHERE refund_id = $1 AND refunded_at IS NULL;
+SET refunded_at = given.refunded_at, refusal = given.refusal
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS given (refund_id, refunded_at, refusal)
+WHERE refund.refund_id = given.refund_id;
 
--- name: refuse_refund
-UPDATE enrollment.refund SET refusal = $2 WHERE refund_id = $1 AND refunded_at IS NULL;
+-- name: insert_refund_events
+INSERT INTO enrollment.refund_event (refund_id, from_state, to_state, action, actor, at, refusal)
+SELECT given.refund_id, given.from_state, given.to_state, given.action, given.actor, $7,
+    given.refusal
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS given (refund_id, from_state, to_state, action, actor, refusal);
+
+-- The pauses begin anew; by the database's clock.
+-- name: ask_for_refund_after
+UPDATE enrollment.refund
+SET next_attempt_at = clock_timestamp() + $2::interval, attempts = 0
+WHERE refund_id = $1;
+
+-- name: find_refund_place
+SELECT coalesce(enrollment_order.session_code, '') AS session_code,
+    coalesce(enrollment_order.county_code, '') AS county_code
+FROM enrollment.refund
+JOIN enrollment.payment USING (payment_id)
+LEFT JOIN enrollment.enrollment_order USING (order_id)
+WHERE refund.refund_id = $1;
+
+-- Those owed since $1 or longer are waiting for long.
+-- name: count_owed_refunds
+SELECT count(*) FILTER (WHERE refusal IS NOT NULL) AS refused,
+    count(*) FILTER (WHERE requested_at <= $1) AS waiting
+FROM enrollment.refund
+WHERE refunded_at IS NULL;
