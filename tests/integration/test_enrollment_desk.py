@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from support.cutting_proxy import CuttingProxy, Moment
@@ -13,10 +13,17 @@ from support.enrollment_database import (
     enrollment_database,
     until_somebody_waits,
 )
-from support.enrollment_desks import entry, order_of, still_desk
+from support.enrollment_desks import (
+    cancel_entry,
+    change_entry,
+    entry,
+    order_of,
+    still_desk,
+)
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.desk import Entry
 from zikao_enrollment.names import SCHEMA
@@ -135,6 +142,28 @@ async def test_a_session_applied_after_the_board_was_read(dsn: str) -> None:
         assert reasons(answers) == ["held", "SOLD_OUT"]
         assert order_of(answers[0]).fee_fen == 2 * (FEE_FEN + 100)
         assert boards.current.require("22.1").version == 2
+
+
+async def test_orders_of_a_session_that_was_applied_elsewhere_meanwhile(dsn: str) -> None:
+    """Whoever has an order changes it or gives it up: its session is looked for, not refused."""
+    new = replace(SESSION, code="22.2")
+    async with (
+        still_desk(dsn) as (db, boards, applying),
+        still_desk(dsn) as (_, _, changing),
+        still_desk(dsn) as (_, _, cancelling),
+        still_desk(dsn) as (_, withdrawing, _),
+    ):
+        async with db.transaction() as tx:
+            await apply_session(SessionStore(tx), new, dry_run=False, now=NOW)
+        await boards.refresh()
+        wishes = [replace(entry(number), session_code="22.2") for number in (1, 2, 3)]
+        assert reasons(await changing.decide(wishes[2:])) == ["SESSION_UNKNOWN"]
+        first, second = map(order_of, await applying.decide(wishes[:2]))
+        (changed,) = await changing.decide([change_entry(1, UUID(first.order_id), ("00001",))])
+        assert order_of(changed).fee_fen == FEE_FEN
+        (given_up,) = await cancelling.decide([cancel_entry(2, UUID(second.order_id))])
+        assert order_of(given_up).state == types_pb2.ORDER_STATE_RELEASED
+        assert await withdrawing.session_of_orders("22.2") == new
 
 
 async def test_seats_of_long_ago_are_not_shown(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

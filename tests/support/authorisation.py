@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from support.contracts import methods
+from support.refusals import note
 from support.service import Caller
 from zikao_kit.error_table import reason_of
 from zikao_kit.errors import (
@@ -131,6 +132,8 @@ async def require_scope(
             valid = valid or (covered and reason != INVALID_REQUEST)
             if reason in SHUT_OUT or covered == (reason in HIDDEN):
                 wrong[who.name] = reason or "answered"
+            elif not covered:
+                note(method, reason)
     assert wrong == {}
     assert tried == {True, False}
     assert valid
@@ -140,7 +143,9 @@ async def require_own(
     method: MethodDescriptor, candidate: Someone, own: Any, anothers: Any
 ) -> None:
     """Fail where a candidate reaches what is another's, or not the candidate's own."""
-    assert await reason_from(candidate, method, anothers) in HIDDEN
+    hidden = await reason_from(candidate, method, anothers)
+    assert hidden in HIDDEN
+    note(method, hidden)
     assert await reason_from(candidate, method, own) not in HIDDEN | SHUT_OUT | {INVALID_REQUEST}
 
 

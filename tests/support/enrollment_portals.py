@@ -10,11 +10,13 @@ from typing import Any
 import grpc
 from support.enrollment_people import candidate_id, submission
 from support.enrollment_service import Installation
-from support.service import TIMEOUT_SECONDS
+from support.refusals import note
+from support.service import TIMEOUT_SECONDS, method_of
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import portal_service_pb2 as portal
 from zikao.enrollment.v1 import portal_service_pb2_grpc as portal_grpc
 
+SUBMIT_ENROLLMENTS = method_of(portal.SubmitEnrollmentsRequest.DESCRIPTOR)
 Request = enrollment.SubmitPlanRequest | enrollment.SubmitEnrollmentRequest
 
 
@@ -37,6 +39,7 @@ class PortalStream:
                 assert message is not grpc.aio.EOF, "the stream has ended"  # type: ignore[attr-defined]
                 for result in message.results:
                     assert result.request_id not in found
+                    note(SUBMIT_ENROLLMENTS, result.error.reason)
                     found[result.request_id] = result
         assert len(found) == count
         return found

@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import grpc
 from support.enrollment_people import JINJIANG, NOON
 from support.enrollment_service import Installation
-from support.service import TIMEOUT_SECONDS, Caller, new_id, until
+from support.refusals import note
+from support.service import TIMEOUT_SECONDS, Caller, method_of, new_id, until
 from zikao.enrollment.v1 import reconciliation_service_pb2 as pb
 from zikao.enrollment.v1 import statement_service_pb2 as statements_pb
 from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_kit.convert import time_to_pb
+from zikao_kit.error_table import reason_of
 
 DAY = "2022-02-28"
 # In the night after the day of all these tests, when its statement is asked for.
@@ -200,4 +203,8 @@ async def send_lines(
     )
     bearer = (("authorization", f"Bearer {office.token}"),) if office.token else ()
     answers: Any = call(requests(), timeout=TIMEOUT_SECONDS, metadata=bearer)
-    return [answer async for answer in answers]
+    try:
+        return [answer async for answer in answers]
+    except grpc.aio.AioRpcError as error:
+        note(method_of(statements_pb.ImportStatementRequest.DESCRIPTOR), reason_of(error) or "")
+        raise

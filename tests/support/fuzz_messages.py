@@ -43,6 +43,8 @@ ODD_SECONDS = (0, -1, -62135596800, 253402300799, 253402300800, 315576000001, 2*
 ODD_NANOS = (-1, 0, 999_999_999, 10**9, 2**31 - 1, -(2**31))
 LONG = 100_000
 MANY = 5000
+# A list is made no longer: more than any server takes, and no more than tests have room for.
+LARGEST_BYTES = 8 * 2**20
 
 
 @cache
@@ -171,7 +173,8 @@ class MessageMaker:
         if field.message_type is None and self._chance.random() < 0.5:
             values[self._chance.randrange(len(values))] = self._odd_scalar(field, rules.items)
         else:
-            values.extend([values[0]] * min(max(times, 1), MANY))
+            room = LARGEST_BYTES // _bytes_of(values[0])
+            values.extend([values[0]] * min(max(times, 1), MANY, room))
 
     def _odd_scalar(self, field: Field, rules: Any) -> Any:
         match field.type:
@@ -206,6 +209,12 @@ class MessageMaker:
 
 
 _TIMES = {"google.protobuf.Timestamp", "google.protobuf.Duration"}
+
+
+def _bytes_of(value: Any) -> int:
+    """At most how many bytes a value of a list takes, at least one."""
+    size: int = value.ByteSize() if isinstance(value, Message) else len(str(value).encode())
+    return size + 1
 
 
 def _bounds(field: Field, rules: Any) -> tuple[int, int]:

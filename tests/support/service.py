@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.typing import EventDict
+from support.refusals import note
 from zikao_ctl.ports import choose_ports
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
 from zikao_kit.error_table import problem_of
@@ -52,10 +53,13 @@ class Caller:
         return call(request, timeout=timeout, metadata=bearer)
 
     async def refused(self, request: Any, timeout: float | None = TIMEOUT_SECONDS) -> DomainError:
-        """Call what must be refused, and return the error as the server raised it."""
+        """Call what must be refused, a stream before its first answer; return the error."""
+        call = self.start(request, timeout)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.start(request, timeout)
-        return problem_of(caught.value)
+            await (call.read() if method_of(request.DESCRIPTOR).server_streaming else call)
+        problem = problem_of(caught.value)
+        note(method_of(request.DESCRIPTOR), problem.reason)
+        return problem
 
     def with_token(self, token: str) -> Caller:
         """The same certificate with an access token."""

@@ -10,6 +10,7 @@ from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.domain.board import Board
+from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.stores.sessions import SessionStore
 
@@ -43,6 +44,12 @@ class Boards:
         if not self.is_fresh():
             raise DomainError(UNAVAILABLE)
         return self.current
+
+    async def session_of_orders(self, session_code: str) -> Session:
+        """The session of orders that there are, which may have been applied elsewhere just now."""
+        if session_code not in self.current.sessions:
+            await self.refresh()
+        return self.current.require(session_code).session
 
     async def newer(self, than: Board) -> Board:
         """Wait for another board."""

@@ -90,6 +90,8 @@ class Desk(BatchDesk[Entry, Locked]):
         try:
             applied = board.require(session_code)
         except DomainError as unknown:
+            if any(entry.session_code is None for entry in entries):
+                raise Outdated from None  # there are orders: it was applied elsewhere just now
             return dict.fromkeys((entry.key for entry in entries), unknown)
         store = Store(tx)
         outcomes = await seat_batch(

@@ -48,7 +48,7 @@ class Withdrawals:
             order, opened = await begin_withdrawing(store, order_id, candidate_id, now)
             if opened is not None:
                 order.require_hold(now)
-                session = self._boards.current.require(order.session_code).session
+                session = await self._boards.session_of_orders(order.session_code)
                 candidate = await store.candidates.find(candidate_id)
                 require_choice(session, candidate, choice, now)
                 self._gate.require_room(order_id)

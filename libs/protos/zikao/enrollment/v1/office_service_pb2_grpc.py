@@ -138,7 +138,7 @@ class OfficeServiceServicer:
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,7 +81,7 @@ class OfficeServiceStub:
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -142,7 +142,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Atomic: the decision and its effect.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-    SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+    SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -230,7 +230,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: the decision and its effect.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED, ACTION_DECIDED,
-        SESSION_UNKNOWN, SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
+        SESSION_CHANGE_REFUSED, REFUND_NOT_REFUSED, OVERLOADED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

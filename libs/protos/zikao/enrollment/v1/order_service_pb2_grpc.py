@@ -63,7 +63,7 @@ class OrderServiceServicer:
         Errors: INVALID_REQUEST, NOT_FOUND (also for another's order), STATE_NOT_ALLOWED,
         HOLD_EXPIRED, NOT_ELIGIBLE, TRACK_NOT_OFFERED, ENROLLMENT_CLOSED, COURSE_UNAVAILABLE,
         SLOT_CONFLICT, TOO_MANY_COURSES, COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED when
-        another order of the candidate is in the way, SESSION_UNKNOWN, REQUEST_ID_REUSED, OVERLOADED,
+        another order of the candidate is in the way, REQUEST_ID_REUSED, OVERLOADED,
         UNAVAILABLE (safe to retry), also when the platform does not answer: all is as it was then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

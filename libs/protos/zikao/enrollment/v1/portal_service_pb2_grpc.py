@@ -61,7 +61,7 @@ class PortalServiceServicer:
         reads no further. Whoever has sent the last message and closes its side gets all answers,
         then OK. A stream ends with UNAVAILABLE when the server stops, and with its connection,
         after minutes: open another one, and send again, with the same request ids, what was not
-        answered.
+        answered. Some clients that are sending when it ends do not hear why (docs/errors.md).
 
         Errors: INVALID_REQUEST for a message that cannot be parsed or has none or too many
         submissions, OVERLOADED for too many streams, UNAVAILABLE (safe to retry). Of a submission,

@@ -48,7 +48,7 @@ class PortalServiceStub:
     reads no further. Whoever has sent the last message and closes its side gets all answers,
     then OK. A stream ends with UNAVAILABLE when the server stops, and with its connection,
     after minutes: open another one, and send again, with the same request ids, what was not
-    answered.
+    answered. Some clients that are sending when it ends do not hear why (docs/errors.md).
 
     Errors: INVALID_REQUEST for a message that cannot be parsed or has none or too many
     submissions, OVERLOADED for too many streams, UNAVAILABLE (safe to retry). Of a submission,
@@ -76,7 +76,7 @@ class PortalServiceAsyncStub(PortalServiceStub):
     reads no further. Whoever has sent the last message and closes its side gets all answers,
     then OK. A stream ends with UNAVAILABLE when the server stops, and with its connection,
     after minutes: open another one, and send again, with the same request ids, what was not
-    answered.
+    answered. Some clients that are sending when it ends do not hear why (docs/errors.md).
 
     Errors: INVALID_REQUEST for a message that cannot be parsed or has none or too many
     submissions, OVERLOADED for too many streams, UNAVAILABLE (safe to retry). Of a submission,
@@ -107,7 +107,7 @@ class PortalServiceServicer(metaclass=_abc_1.ABCMeta):
         reads no further. Whoever has sent the last message and closes its side gets all answers,
         then OK. A stream ends with UNAVAILABLE when the server stops, and with its connection,
         after minutes: open another one, and send again, with the same request ids, what was not
-        answered.
+        answered. Some clients that are sending when it ends do not hear why (docs/errors.md).
 
         Errors: INVALID_REQUEST for a message that cannot be parsed or has none or too many
         submissions, OVERLOADED for too many streams, UNAVAILABLE (safe to retry). Of a submission,

@@ -96,7 +96,8 @@ class StatementServiceServicer:
 
         A line outside of the day, or of money that a statement has already, refuses the statement;
         the lines after it are then only looked at. With `dry_run` nothing is stored and no import
-        need have begun.
+        need have begun. Some clients that are sending when a refusal ends the stream do not hear
+        why (docs/errors.md): StartStatementImport tells how far it has come.
 
         Errors: INVALID_REQUEST, also for lines that do not ascend, NOT_FOUND for an import that is
         none, is complete, or has given way to another, OVERLOADED.

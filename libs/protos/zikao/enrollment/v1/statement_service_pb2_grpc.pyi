@@ -63,7 +63,8 @@ class StatementServiceStub:
 
     A line outside of the day, or of money that a statement has already, refuses the statement;
     the lines after it are then only looked at. With `dry_run` nothing is stored and no import
-    need have begun.
+    need have begun. Some clients that are sending when a refusal ends the stream do not hear
+    why (docs/errors.md): StartStatementImport tells how far it has come.
 
     Errors: INVALID_REQUEST, also for lines that do not ascend, NOT_FOUND for an import that is
     none, is complete, or has given way to another, OVERLOADED.
@@ -109,7 +110,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
     A line outside of the day, or of money that a statement has already, refuses the statement;
     the lines after it are then only looked at. With `dry_run` nothing is stored and no import
-    need have begun.
+    need have begun. Some clients that are sending when a refusal ends the stream do not hear
+    why (docs/errors.md): StartStatementImport tells how far it has come.
 
     Errors: INVALID_REQUEST, also for lines that do not ascend, NOT_FOUND for an import that is
     none, is complete, or has given way to another, OVERLOADED.
@@ -164,7 +166,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A line outside of the day, or of money that a statement has already, refuses the statement;
         the lines after it are then only looked at. With `dry_run` nothing is stored and no import
-        need have begun.
+        need have begun. Some clients that are sending when a refusal ends the stream do not hear
+        why (docs/errors.md): StartStatementImport tells how far it has come.
 
         Errors: INVALID_REQUEST, also for lines that do not ascend, NOT_FOUND for an import that is
         none, is complete, or has given way to another, OVERLOADED.

@@ -128,7 +128,9 @@ class Access(_message.Message):
     """
     max_request_kib: _builtins.int
     """Most KiB that one request message may have, before it is parsed: INVALID_REQUEST
-    beyond. 0: 16, which is room enough for all but files and settings.
+    beyond. 0: 16, which is room enough for all but files and settings. What the transport
+    itself does not take (4 MiB, unless the server's `max_receive_bytes` says otherwise) gRPC
+    answers, before any service sees it: RESOURCE_EXHAUSTED without a reason.
     """
     restricted_too: _builtins.bool
     """Also for tokens of one who must first choose a password, or set up a second factor;

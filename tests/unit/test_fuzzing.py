@@ -1,0 +1,54 @@
+"""Those who fuzz make no request that the machine has no room for, and excuse no answer."""
+
+from random import Random
+
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from support.authorisation import methods_of
+from support.fuzz_messages import LARGEST_BYTES, MessageMaker
+from support.fuzzing import Fuzzer, Outcome, Shot, problems
+from zikao_kit.config import MAX_MESSAGE_BYTES
+
+SECONDS = 1_646_000_000
+SHOTS = 10_000
+TEXT = "SERVER: Received message larger than max ({} vs. {})"
+
+
+def method(name: str) -> MethodDescriptor:
+    """One of enrollment's."""
+    (found,) = (each for each in methods_of("zikao.enrollment.v1") if each.name == name)
+    return found
+
+
+@pytest.mark.parametrize("name", ["ChangeCapacities", "SubmitEnrollments"])
+def test_requests_are_large_and_not_enormous(name: str) -> None:
+    """Lists of long texts would be hundreds of MiB; some requests are too large for a server."""
+    chance = Random(f"221 {method(name).full_name}")
+    fuzzer = Fuzzer(method(name), chance, MessageMaker(chance, {}, SECONDS))
+    sizes = [len(part) for shot in fuzzer.shots(SHOTS) for part in shot.parts]
+    assert MAX_MESSAGE_BYTES < max(sizes) < 4 * LARGEST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("size", "told", "excused"),
+    [
+        (MAX_MESSAGE_BYTES + 1, MAX_MESSAGE_BYTES + 1, True),
+        (MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, False),
+        (MAX_MESSAGE_BYTES + 1, 300_419_396, False),
+    ],
+)
+def test_the_transports_answer_is_right_for_what_is_too_large(
+    size: int, told: int, excused: bool
+) -> None:
+    """It has no reason of ours: only a message of just that size may be refused so."""
+    text = TEXT.format(told, MAX_MESSAGE_BYTES)
+    outcome = Outcome(Shot((b"", bytes(size))), "RESOURCE_EXHAUSTED", text=text)
+    for broken, others in (([outcome], []), ([], [outcome])):
+        wrong = problems(method("ImportStatement"), broken, others, MAX_MESSAGE_BYTES)
+        assert (wrong == []) == excused
+
+
+def test_a_status_that_was_lost_is_none() -> None:
+    """What gRPC's client says of a broken stream excuses nothing: its status has to be heard."""
+    lost = Outcome(Shot((b"",)), "INTERNAL", text="Internal error from Core")
+    assert problems(method("ImportStatement"), [], [lost], MAX_MESSAGE_BYTES)
