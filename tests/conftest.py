@@ -14,9 +14,12 @@ import asyncpg
 import pytest
 import structlog
 from support.postgres import Cluster, choose, test_cluster
+from support.refusals import missing, noted
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
 
 DESCRIPTIONS = pytest.StashKey[list[str]]()
+REFUSALS = pytest.StashKey[set[tuple[str, str]]]()
+UNSEEN = pytest.StashKey[list[str]]()
 
 
 def pytest_configure() -> None:
@@ -35,28 +38,55 @@ def pytest_configure() -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Say which PostgreSQL the tests take, before anything else."""
     session.config.stash[DESCRIPTIONS] = []
+    session.config.stash[REFUSALS] = set()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(f"[test] database: {choose().description}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which it was, with its version."""
-    descriptions = terminalreporter.config.stash[DESCRIPTIONS]
+    """Say which it was, with its version, and which refusals no test of a whole run has seen."""
+    stash = terminalreporter.config.stash
+    descriptions = stash[DESCRIPTIONS]
     for description in dict.fromkeys(descriptions):
         terminalreporter.write_line(f"[test] database was {description}")
+    for refusal in stash.get(UNSEEN, []):
+        terminalreporter.write_line(f"[test] in the contract, but no test has got it: {refusal}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the first process of a run which it was."""
+    """Tell the first process of a run which it was, and what methods have refused.
+
+    That one judges: a whole run in which some reason was got from no method that lists it fails.
+    """
+    stash = session.config.stash
+    seen = stash[REFUSALS]
+    seen.update(noted())
     output: dict[str, Any] = getattr(session.config, "workeroutput", {})
-    output["databases"] = session.config.stash[DESCRIPTIONS]
+    output["databases"], output["refusals"] = stash[DESCRIPTIONS], list(seen)
+    if _is_whole(session) and (unseen := missing(seen)):
+        stash[UNSEEN] = unseen
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _is_whole(session: pytest.Session) -> bool:
+    """Whether this process has heard of all tests, and every one has passed."""
+    config = session.config
+    selecting = ("keyword", "markexpr", "deselect", "lf", "ignore", "ignore_glob", "collectonly")
+    return (
+        not hasattr(config, "workeroutput")
+        and session.exitstatus == pytest.ExitCode.OK
+        and config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and not any(config.getoption(name, None) for name in selecting)
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear from another process which it was."""
-    node.config.stash[DESCRIPTIONS] += getattr(node, "workeroutput", {}).get("databases", [])
+    """Hear from another process which it was, and what methods have refused there."""
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    node.config.stash[DESCRIPTIONS] += output.get("databases", [])
+    node.config.stash[REFUSALS].update(map(tuple, output.get("refusals", [])))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What any method may refuse with: a full server, a database that is away, a request id twice."""
+"""What methods refuse with alike: full, without a database, an id twice, what there is not."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,10 +11,12 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from support.authorisation import Someone, methods_of, reason_from, short_name
 from support.contracts import errors_stated
 from support.cutting_proxy import CuttingProxy
-from support.enrollment_offices import capacities, closing, decision, opening
+from support.enrollment_money_rows import insert_refused_refund
+from support.enrollment_offices import again, capacities, closing, decision, opening
 from support.enrollment_people import (
     JINJIANG,
     NOON,
@@ -41,11 +43,18 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import availability_service_pb2 as availability
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as feed
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao_enrollment.boards import MAX_AGE_SECONDS
 from zikao_enrollment.domain.timetable import Policies
-from zikao_kit.errors import OVERLOADED, REQUEST_ID_REUSED, UNAVAILABLE
+from zikao_kit.errors import (
+    NOT_FOUND,
+    OVERLOADED,
+    REQUEST_ID_REUSED,
+    SESSION_UNKNOWN,
+    UNAVAILABLE,
+)
 from zikao_kit.policy import MethodPolicy
 
 METHODS = (
@@ -190,7 +199,7 @@ async def require_reused(caller: Caller, request: Any, **others: Any) -> Any:
 @pytest.fixture
 async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
     """A session with dual control."""
-    session = replace(small_session(), policies=Policies(dual_control=True))
+    session = replace(small_session(seats=5), policies=Policies(dual_control=True))
     async with open_enrollment(make_database, tmp_path, session=session) as found:
         yield found
 
@@ -208,7 +217,7 @@ async def test_a_request_id_is_one_candidates_request(running: Installation) -> 
     await require_reused(second, cancellation(other), order_id=order.order_id)
     async with portal_stream(running) as stream:
         request = submission()
-        await stream.ask(for_candidate(running, 3, request))
+        assert reasons(await stream.ask(for_candidate(running, 3, request))) == ["held"]
         request.choice.county_codes.append(QINGYANG)
         again = await stream.ask(for_candidate(running, 3, request))
         assert reasons(again) == [REQUEST_ID_REUSED]
@@ -221,7 +230,34 @@ async def test_a_request_id_is_one_offices_request(running: Installation) -> Non
     closed = await require_reused(city, closing("5101"), reason="另一原因")
     await require_reused(province, decision(closed.action), action_id=new_id())
     await require_reused(city, opening("5101"), county_prefix=JINJIANG)
+    refund_id = await insert_refused_refund(running.dsn, None, running.now())
+    await require_reused(province, again(refund_id), refund_id=new_id())
     word = resolution(await plant_difference(running))
     proposed = (await require_reused(city, word, reason="另一原因")).difference
     await require_reused(province, confirmation(proposed), confirmed=False)
     await require_reused(await running.operator(), application(small_session()), dry_run=True)
+
+
+async def test_what_there_is_not_cannot_be_asked_for(running: Installation) -> None:
+    """Everybody who names a session that has not been applied is told so; so is it of a difference.
+
+    Those who submit, plan and act as offices are asked elsewhere.
+    """
+    reader, operator, portal = [
+        await running.caller(name) for name in ("roster-reader", "operator", "portal")
+    ]
+    asked: list[tuple[Caller, Any]] = [
+        (portal, enrollment.GetTimetableRequest()),
+        (portal, enrollment.GetAvailabilityRequest()),
+        (portal, availability.WatchAvailabilityRequest()),
+        (reader, rosters.StreamRosterRequest()),
+        (reader, rosters.ExportRosterRequest()),
+        (operator, _statistics(statistics.GetStatisticsRequest)),
+        (operator, _statistics(statistics.ExportStatisticsRequest)),
+    ]
+    for caller, request in asked:
+        request.session_code = "99.1"
+        assert (await caller.refused(request)).reason == SESSION_UNKNOWN
+    nothing = reconciliation.Difference(difference_id=new_id(), decided_at=Timestamp(seconds=1))
+    province = await running.officer("51")
+    assert (await province.refused(confirmation(nothing))).reason == NOT_FOUND

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from support.clocks import FixedClock
 from support.enrollment_money_rows import insert_refused_refund
-from support.enrollment_offices import DONE, PENDING, decision, listing
+from support.enrollment_offices import DONE, PENDING, again, decision, listing
 from support.enrollment_people import (
     JINJIANG,
     QINGYANG,
@@ -32,7 +32,6 @@ from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import odd_payment_service_pb2 as pb
 from zikao.enrollment.v1 import office_audit_service_pb2 as audit
-from zikao.enrollment.v1 import office_service_pb2 as offices
 from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_enrollment.domain.timetable import Policies
@@ -85,11 +84,6 @@ async def until_all_are(running: Installation, outcome: Any, *payment_ids: str) 
         return set(payment_ids) <= set(ids(await odd(office, outcome=outcome)))
 
     await until(are_so)
-
-
-def again(refund_id: str) -> offices.RequestRefundAgainRequest:
-    """Asks for a refund again."""
-    return offices.RequestRefundAgainRequest(request_id=new_id(), refund_id=refund_id)
 
 
 async def history(running: Installation, refund_id: str) -> list[tuple[str, str]]:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 from support.enrollment_database import candidate
-from support.enrollment_offices import capacities, closing, opening
+from support.enrollment_money_rows import insert_refused_refund
+from support.enrollment_offices import again, capacities, closing, opening
 from support.enrollment_people import (
     JINJIANG,
     NOON,
@@ -23,7 +24,7 @@ from support.enrollment_people import (
     submission,
 )
 from support.enrollment_portals import PortalStream, for_candidate, portal_stream, reasons
-from support.enrollment_service import Installation
+from support.enrollment_service import Installation, installation
 from support.enrollment_sessions import CLOSES_AT, small_session
 from support.service import new_id
 from support.service_databases import MakeDatabase
@@ -158,6 +159,8 @@ async def test_an_officers_pending_acts_are_counted_whatever_they_are(
 ) -> None:
     """One more of any kind is refused, whichever kind the others are of."""
     await apply_session(running, session_of(policies=Policies(dual_control=True)))
+    order = await hold(running, 1)
+    refund_id = await insert_refused_refund(running.dsn, order.order_id, running.now())
     officer = await running.officer(JINJIANG)
     await officer.call(closing(JINJIANG))
     await running.rows(
@@ -167,6 +170,7 @@ async def test_an_officers_pending_acts_are_counted_whatever_they_are(
         " FROM enrollment.office_action, generate_series(2, $1)",
         MAX_PENDING,
     )
+    assert (await officer.refused(again(refund_id))).reason == "TOO_MANY_PENDING_ACTIONS"
     for request in (
         capacities((JINJIANG, 1, 9), prefix=JINJIANG),
         closing(JINJIANG),
@@ -175,3 +179,13 @@ async def test_an_officers_pending_acts_are_counted_whatever_they_are(
         assert (await officer.refused(request)).reason == "TOO_MANY_PENDING_ACTIONS"
         request.session_code = "99.1"
         assert (await officer.refused(request)).reason == "SESSION_UNKNOWN"
+
+
+async def test_without_a_session_no_refund_is_asked_for_again(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Money of no order came before the first session: whose rules hold, nobody can say."""
+    async with installation(await make_database("enrollment"), tmp_path, NOON) as running:
+        refund_id = await insert_refused_refund(running.dsn, None, NOON)
+        province = await running.officer("51")
+        assert (await province.refused(again(refund_id))).reason == "SESSION_UNKNOWN"

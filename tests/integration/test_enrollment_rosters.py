@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import grpc
 import pytest
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
@@ -33,8 +32,6 @@ from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.statistics import Statistics
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
-from zikao_kit.error_table import problem_of
-from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
 
 COUNTY = statistics.STATISTICS_GROUPING_COUNTY
@@ -60,13 +57,6 @@ async def confirm(running: Installation, number: int, **wish: Any) -> None:
 async def parts(caller: Caller, request: Any) -> list[Any]:
     """All parts of a stream."""
     return [part async for part in caller.start(request, timeout=TIMEOUT_SECONDS)]
-
-
-async def stream_refused(caller: Caller, request: Any) -> DomainError:
-    """Why a stream is refused."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await parts(caller, request)
-    return problem_of(caught.value)
 
 
 def roster(prefix: str = "", cursor: str = "") -> pb.StreamRosterRequest:
@@ -114,7 +104,7 @@ async def test_the_roster_has_the_paid_ones_alone(running: Installation) -> None
     county = await running.officer(QINGYANG)
     (of_county,) = await parts(county, roster(QINGYANG))
     assert [each.candidate_id for each in of_county.entries] == [candidate_id(2)]
-    assert (await stream_refused(county, roster())).reason == "OUT_OF_SCOPE"
+    assert (await county.refused(roster())).reason == "OUT_OF_SCOPE"
     await pay(running, await payment_code(running, 3, third))
     await until_state(running, 3, "CONFIRMED")
     after = await events(running, answer.feed_cursor, at_least=1)
@@ -135,10 +125,10 @@ async def test_a_roster_is_gone_on_with(running: Installation) -> None:
     rest = await parts(reader, roster("5101", answers[0].cursor))
     assert rest == answers[1:]
     for bad in (roster("", answers[0].cursor), roster("5101", "x")):
-        refused = await stream_refused(reader, bad)
+        refused = await reader.refused(bad)
         assert [each.field for each in refused.fields] == ["cursor"]
     unknown = pb.StreamRosterRequest(session_code="99.1")
-    assert (await stream_refused(reader, unknown)).reason == "SESSION_UNKNOWN"
+    assert (await reader.refused(unknown)).reason == "SESSION_UNKNOWN"
 
 
 async def test_the_roster_is_a_file(running: Installation) -> None:

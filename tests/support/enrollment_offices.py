@@ -50,6 +50,11 @@ def decision(action: pb.OfficeAction, decided: Any = CONFIRM) -> pb.DecideOffice
     )
 
 
+def again(refund_id: str) -> pb.RequestRefundAgainRequest:
+    """Ask the platform for a refund again."""
+    return pb.RequestRefundAgainRequest(request_id=new_id(), refund_id=refund_id)
+
+
 def listing(prefix: str = "51", **changes: Any) -> pb.ListOfficeActionsRequest:
     """Which acts there are."""
     return pb.ListOfficeActionsRequest(session_code="22.1", county_prefix=prefix, **changes)
