@@ -176,6 +176,27 @@ async def test_what_is_due_is_found_by_its_index(
 
 
 @pytest.mark.parametrize(
+    ("name", "args", "index"),
+    [
+        ("list_odd_payments", "'51', true, NULL, NULL, NULL, NULL, NULL, 50", "payment_odd"),
+        ("list_odd_payments", "'51', true, NULL, NULL, NULL, now(), 'P', 50", "payment_odd"),
+        ("count_odd_payments", "now()", "payment_odd"),
+        ("count_owed_refunds", "now()", "refund_pending"),
+        ("count_all_pending_office_actions", "now()", "office_action_pending"),
+    ],
+)
+async def test_what_waits_for_people_is_found_by_its_index(
+    connection: asyncpg.Connection, name: str, args: str, index: str
+) -> None:
+    """A million payments that are in order are not looked through; pages are not sorted."""
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute(f"PREPARE looking AS {QUERIES[name].rstrip().rstrip(';')}")
+    plan = [row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE looking ({args})")]
+    assert any(index in line for line in plan)
+    assert name.startswith("count_") or not any("Sort" in line for line in plan)
+
+
+@pytest.mark.parametrize(
     ("name", "args"), [("expire_orders", "'held', now(), '1 s', 20"), ("list_next_releases", "")]
 )
 async def test_deadlines_are_found_by_session_and_time(

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from zikao_enrollment.domain.differences import ComparedMoney
+from zikao_enrollment.domain.differences import OUTCOME_NAMES_ZH, ComparedMoney
+from zikao_enrollment.domain.money import REFUND_OUTCOMES, PaymentOutcome
+from zikao_enrollment.domain.refunds import RefundState
 from zikao_enrollment.domain.statements import Money
 
 OURS, ANOTHER = UUID(int=1), UUID(int=2)
@@ -39,3 +41,10 @@ def test_the_verdict_of_a_line(
         county_code="510104",
     )
     assert line.verdict_zh == verdict_zh
+
+
+def test_every_outcome_of_a_payment_has_a_name_for_people() -> None:
+    """Also that of a refund that the platform refuses: files of differences show it."""
+    assert OUTCOME_NAMES_ZH.keys() == set(PaymentOutcome)
+    assert {*REFUND_OUTCOMES.values(), PaymentOutcome.APPLIED} == set(PaymentOutcome)
+    assert REFUND_OUTCOMES.keys() == set(RefundState)

@@ -123,6 +123,8 @@ class OfficeServiceServicer:
         order; of an order that is not known in the province, which alone may ask then, and with dual
         control where any session has it.
 
+        Atomic, audited.
+
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
         TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """

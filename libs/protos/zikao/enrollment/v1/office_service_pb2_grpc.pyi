@@ -70,6 +70,8 @@ class OfficeServiceStub:
     order; of an order that is not known in the province, which alone may ask then, and with dual
     control where any session has it.
 
+    Atomic, audited.
+
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
     TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
@@ -130,6 +132,8 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     why. By itself the service asks again every hour. It is an act in the county of the refund's
     order; of an order that is not known in the province, which alone may ask then, and with dual
     control where any session has it.
+
+    Atomic, audited.
 
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
     TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
@@ -212,6 +216,8 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         why. By itself the service asks again every hour. It is an act in the county of the refund's
         order; of an order that is not known in the province, which alone may ask then, and with dual
         control where any session has it.
+
+        Atomic, audited.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
         TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
