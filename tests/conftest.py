@@ -27,6 +27,8 @@ def pytest_configure() -> None:
 
     And without colours, whatever test ran before: some look for words in what was logged.
     """
+    # Its assertions fail with what differs, as those of tests do.
+    pytest.register_assert_rewrite("support.order_life_machine")
     defaults = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback

@@ -126,6 +126,13 @@ class Installation:
         issuer = TokenIssuer(KEY_ID, _KEY, FixedClock(self.now() - age), TOKEN_LIFETIME)
         return issuer.issue(subject, role, scope, party=party).token
 
+    def another_enrollment(self) -> Process:
+        """Another process of enrollment on the same database, not yet started."""
+        port = free_port()
+        process = Process(port, lambda: self._serve_enrollment(port))
+        self.stack.push_async_callback(process.stop)
+        return process
+
     def now(self) -> datetime:
         """The time of the installation."""
         return OffsetClock(self.clock_file).now()
@@ -147,10 +154,12 @@ class Installation:
         assert process.task is not None
         await until_serving((await self.caller("operator", process.port)).channel, process.task)
 
-    def _serve_enrollment(self) -> Coroutine[Any, Any, None]:
+    def _serve_enrollment(self, port: int = 0) -> Coroutine[Any, Any, None]:
         return serve_enrollment(
             EnrollmentConfig(
-                server=replace(self._server("enrollment", self.enrollment_port), **self.limits),
+                server=replace(
+                    self._server("enrollment", port or self.enrollment_port), **self.limits
+                ),
                 database=DatabaseConfig(dsn=self.dsn),
                 registration=PeerConfig(f"127.0.0.1:{self.registration_port}", "registration"),
                 platform=PeerConfig(f"127.0.0.1:{self.platform_port}", "payment-platform"),

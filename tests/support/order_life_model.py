@@ -64,20 +64,25 @@ class Order:
 
 @dataclass(eq=False)
 class Payment:
-    """Money at the platform; `outcome` once word of it has come: applied, owed or refunded."""
+    """Money at the platform; `outcome` once word of it has come: applied, owed or refunded.
+
+    `refusal` is why the platform does not give it back.
+    """
 
     name: str
     order: Order
     attempt: Attempt
     amount_fen: int
     outcome: str | None = None
+    refusal: str | None = None
 
 
 @dataclass
 class Model:
     """All that there is. What cannot be had is answered by its reason."""
 
-    capacity: dict[str, int]
+    # Seats by county and slot.
+    capacity: dict[tuple[str, int], int]
     orders: list[Order] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     # Counties of saved plans whose candidates consent to being moved.
@@ -103,7 +108,7 @@ class Model:
             counties = (county,)
         for county in counties:
             own = order.slots if order and order.is_seated and order.county == county else set()
-            full = [s for s in wanted - own if self.used(county, s) >= self.capacity[county]]
+            full = [s for s in wanted - own if self.used(county, s) >= self.capacity[county, s]]
             if not full:
                 return "", county
         return "SOLD_OUT", ""
@@ -128,6 +133,21 @@ class Model:
                 return
             order.county = county
         order.state, payment.outcome = "CONFIRMED", "applied"
+
+    def resize(self, wanted: dict[tuple[str, int], int]) -> str:
+        """More or fewer seats: the reason of the refusal when somebody would lose one, or ""."""
+        if any(seats < self.used(*key) for key, seats in wanted.items()):
+            return "SESSION_CHANGE_REFUSED"
+        self.capacity.update(wanted)
+        return ""
+
+    def refund(self, *, refused: bool, made: bool) -> None:
+        """The platform is asked for all that is owed, and answers all alike."""
+        for payment in self.payments:
+            if payment.outcome == "owed" and made:
+                payment.outcome, payment.refusal = "refunded", None
+            elif payment.outcome == "owed" and refused:
+                payment.refusal = "INVALID_REQUEST"
 
     def close(self, attempt: Attempt) -> None:
         """The platform closes an attempt, tells what was paid, and it is closed here."""
@@ -202,7 +222,7 @@ class Model:
                     counts[order.state == "CONFIRMED"] += 1
         return {
             (county, slot): (
-                self.capacity[county],
+                self.capacity[county, slot],
                 rows.get((county, slot), Counter())[False],
                 rows.get((county, slot), Counter())[True],
             )
