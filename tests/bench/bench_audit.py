@@ -24,11 +24,11 @@ from support.bench import Rate, migrated, own_postgres, rate_of, report
 from zikao.enrollment.v1.enrollment_service_pb2 import SubmitEnrollmentResponse
 from zikao_ctl.audit import run_audit
 from zikao_ctl.invariants import AuditPlan, Checked
-from zikao_enrollment.boards import Boards
-from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
+from zikao_enrollment.views.boards import Boards
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.clock import SystemClock

@@ -19,7 +19,7 @@ from support.races import deadlocks
 from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2_grpc as enrollment_grpc
-from zikao_enrollment.boards import MAX_AGE_SECONDS
+from zikao_enrollment.views.boards import MAX_AGE_SECONDS
 from zikao_kit.error_table import reason_of
 
 CANDIDATES, SEATS, FREED = 20_000, 5_000, 100

@@ -46,8 +46,8 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
-from zikao_enrollment.boards import MAX_AGE_SECONDS
 from zikao_enrollment.domain.timetable import Policies
+from zikao_enrollment.views.boards import MAX_AGE_SECONDS
 from zikao_kit.errors import (
     NOT_FOUND,
     OVERLOADED,

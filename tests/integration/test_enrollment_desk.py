@@ -25,8 +25,8 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.commands.apply_session import apply_session
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.names import SCHEMA
+from zikao_enrollment.seats.desk import Entry
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
 from zikao_kit.db import Database, DatabaseUnavailable
@@ -170,7 +170,7 @@ async def test_seats_of_long_ago_are_not_shown(dsn: str, monkeypatch: pytest.Mon
     """A board that is older than it may be is UNAVAILABLE; one just read is shown."""
     async with still_desk(dsn) as (_, boards, _):
         assert boards.fresh() is boards.current
-        monkeypatch.setattr("zikao_enrollment.boards.MAX_AGE_SECONDS", 0.0)
+        monkeypatch.setattr("zikao_enrollment.views.boards.MAX_AGE_SECONDS", 0.0)
         with pytest.raises(DomainError, match="UNAVAILABLE"):
             boards.fresh()
 

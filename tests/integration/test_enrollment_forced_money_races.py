@@ -27,11 +27,11 @@ from support.races import (
 from support.service_databases import MakeDatabase
 from zikao_enrollment.commands.expire_orders import expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
-from zikao_enrollment.desk import Desk
 from zikao_enrollment.domain.money import Payment, PaymentOrder
 from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.money.till import Till
+from zikao_enrollment.seats.desk import Desk
 from zikao_enrollment.store import Store
-from zikao_enrollment.till import Till
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 

@@ -150,7 +150,7 @@ async def test_the_crossing_finds_locks_in_any_order(
             super().__init__(tx)
             self.seats = CrossedSeats(tx)
 
-    monkeypatch.setattr("zikao_enrollment.desk.Store", CrossedStore)
+    monkeypatch.setattr("zikao_enrollment.seats.desk.Store", CrossedStore)
     with pytest.raises(AssertionError, match="deadlock"):
         await cross(dsn)
 

@@ -36,7 +36,7 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.registration.v1 import login_service_pb2 as logins
 from zikao_enrollment.domain.timetable import Track, Window
-from zikao_enrollment.newcomers import MAX_WAITING
+from zikao_enrollment.seats.newcomers import MAX_WAITING
 from zikao_kit.error_table import reason_of
 
 # Registration's window and enrollment's at once, so that one clock does for both.

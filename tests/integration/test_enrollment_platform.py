@@ -32,7 +32,7 @@ from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
-from zikao_enrollment.payment_gate import MAX_AT_ONCE, MAX_CALLS_OF_AN_ORDER, MAX_WAITING
+from zikao_enrollment.money.payment_gate import MAX_AT_ONCE, MAX_CALLS_OF_AN_ORDER, MAX_WAITING
 from zikao_kit.convert import time_from_pb, time_to_pb
 from zikao_kit.error_table import reason_of
 

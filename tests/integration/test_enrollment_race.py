@@ -14,8 +14,8 @@ from support.enrollment_sessions import small_session
 from support.races import deadlocks
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.seats.desk import Entry
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_kit.db import Transaction
@@ -148,7 +148,7 @@ async def test_the_rush_finds_seats_that_are_not_locked(
         dsn,
         "ALTER TABLE enrollment.seat_ledger DROP CONSTRAINT seat_ledger_never_oversold",
     )
-    monkeypatch.setattr("zikao_enrollment.desk.Store", CarelessStore)
+    monkeypatch.setattr("zikao_enrollment.seats.desk.Store", CarelessStore)
     await rush(dsn)
     assert max(await held(dsn)) > SEATS
 
@@ -158,7 +158,7 @@ async def test_the_last_line_holds_whatever_is_decided(
 ) -> None:
     """The same mistake with the ledger's CHECK in place: not one seat too many is sold."""
     dsn = await prepared(make_database)
-    monkeypatch.setattr("zikao_enrollment.desk.Store", CarelessStore)
+    monkeypatch.setattr("zikao_enrollment.seats.desk.Store", CarelessStore)
     await rush(dsn, FEW)
     assert max(await held(dsn)) <= SEATS
 

@@ -29,7 +29,7 @@ from zikao.enrollment.v1 import roster_service_pb2 as pb
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao_enrollment.commands.read_roster import PAGE_SIZE
 from zikao_enrollment.names import PACKAGE
-from zikao_enrollment.statistics import Statistics
+from zikao_enrollment.views.statistics import Statistics
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries

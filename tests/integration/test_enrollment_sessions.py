@@ -22,7 +22,6 @@ from support.enrollment_sessions import FEE_FEN, small_session
 from support.service import new_id
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session as apply_command
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.domain.board import SeatCount
@@ -32,6 +31,7 @@ from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
+from zikao_enrollment.views.boards import Boards
 
 SESSION = small_session(seats=2)
 

@@ -12,11 +12,11 @@ from zikao.enrollment.v1.enrollment_service_pb2 import (
     GetAvailabilityResponse,
     GetTimetableResponse,
 )
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.showcase import Showcase
 from zikao_enrollment.stores.sessions import SessionStore
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.views.showcase import Showcase
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 

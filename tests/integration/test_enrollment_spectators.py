@@ -14,13 +14,13 @@ from support.enrollment_sessions import small_session
 from support.serialized_answers import read
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1.availability_service_pb2 import WatchAvailabilityResponse
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.allocation import SeatChange, SeatKey
 from zikao_enrollment.domain.timetable import Session
-from zikao_enrollment.spectators import Spectators
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_enrollment.stores.sessions import SessionStore
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.views.spectators import Spectators
 from zikao_kit.background import repeat, running
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError

@@ -13,7 +13,7 @@ from support.enrollment_desks import entry, still_desk
 from support.enrollment_seeding import seed_holds
 from support.enrollment_sessions import small_session
 from support.service_databases import MakeDatabase
-from zikao_enrollment.till import Till
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.workers.expiry import ExpiryWorker
 
 HOLDS = 1000

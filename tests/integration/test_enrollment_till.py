@@ -30,9 +30,9 @@ from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.settle_payments import Word
 from zikao_enrollment.domain.money import Payment, PaymentOrder
 from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
-from zikao_enrollment.till import Till
 from zikao_kit.db import Database
 from zikao_kit.errors import DomainError
 
@@ -131,7 +131,7 @@ def everything(
 async def test_everything_at_once(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paid, paid twice, changed, cancelled, expired, taken: no deadlock, no seat or fen lost."""
     # Small, so that many transactions want the same rows.
-    monkeypatch.setattr("zikao_enrollment.till.MAX_BATCH", 2)
+    monkeypatch.setattr("zikao_enrollment.money.till.MAX_BATCH", 2)
     async with instance(dsn, 4) as one, instance(dsn, 4) as other:
         held = await asyncio.gather(*(one.submit(entry(n)) for n in range(1, SEATS + 1)))
         await payable(one.db, *held)

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
 from zikao.enrollment.v1 import enrollment_service_pb2, order_service_pb2, types_pb2
-from zikao_enrollment.boards import Boards
-from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.wishes import Cancellation, Change, Submission
 from zikao_enrollment.names import PACKAGE
+from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
+from zikao_enrollment.views.boards import Boards
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.config import DatabaseConfig

@@ -21,12 +21,12 @@ from support.enrollment_service import Installation, Process
 from support.enrollment_sessions import small_session
 from support.service_databases import MakeDatabase
 from zikao.payment.v1 import payment_platform_service_pb2 as payment_pb
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
 from zikao_enrollment.domain.invariants import INVARIANTS, cutoffs
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.stores.audit import AuditStore
-from zikao_enrollment.till import Till
+from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.workers.expiry import ExpiryWorker
 from zikao_enrollment.workers.payment_queries import PaymentQueryWorker
 from zikao_enrollment.workers.refunds import RefundWorker
@@ -182,7 +182,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """A service, and what drives it."""
     # Whether a county is full is asked of the ledger alone: refusals from memory have their tests.
-    patch.setattr("zikao_enrollment.boards.MAX_AGE_SECONDS", 0.0)
+    patch.setattr("zikao_enrollment.views.boards.MAX_AGE_SECONDS", 0.0)
     patch.setattr("zikao_enrollment.main.repeat", _repeat_what_looks)
     # Time passes often: all see it at once.
     for module in ("zikao_kit.clock", "support.service"):

@@ -54,17 +54,16 @@ from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient, RegistrationClient
 from zikao_enrollment.config import EnrollmentConfig
-from zikao_enrollment.desk import SUBMISSIONS, Desk, Entry
-from zikao_enrollment.doorman import Doorman
+from zikao_enrollment.money.payment_gate import PaymentGate
+from zikao_enrollment.money.payments import Payments
+from zikao_enrollment.money.statement_days import StatementDays
+from zikao_enrollment.money.till import Till
+from zikao_enrollment.money.withdrawals import Withdrawals
 from zikao_enrollment.names import PACKAGE, SCHEMA
-from zikao_enrollment.newcomers import Newcomers
 from zikao_enrollment.office_door import OfficeDoor
 from zikao_enrollment.parts import Parts
-from zikao_enrollment.payment_gate import PaymentGate
-from zikao_enrollment.payments import Payments
 from zikao_enrollment.rpc.availability import AvailabilityRpc
 from zikao_enrollment.rpc.enrollments import EnrollmentRpc
 from zikao_enrollment.rpc.feed import FeedRpc
@@ -79,13 +78,14 @@ from zikao_enrollment.rpc.rosters import RosterRpc
 from zikao_enrollment.rpc.sessions import SessionRpc
 from zikao_enrollment.rpc.statements import StatementRpc
 from zikao_enrollment.rpc.statistics import StatisticsRpc
-from zikao_enrollment.showcase import Showcase
-from zikao_enrollment.spectators import Spectators
-from zikao_enrollment.statement_desk import StatementDesk
-from zikao_enrollment.statistics import Statistics
-from zikao_enrollment.submitting import Submitting
-from zikao_enrollment.till import Till
-from zikao_enrollment.withdrawals import Withdrawals
+from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
+from zikao_enrollment.seats.doorman import Doorman
+from zikao_enrollment.seats.newcomers import Newcomers
+from zikao_enrollment.seats.submitting import Submitting
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.views.showcase import Showcase
+from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.views.statistics import Statistics
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
@@ -200,7 +200,7 @@ def _parts(
         statistics=Statistics(db, clock),
         office_door=OfficeDoor(),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
-        statements=StatementDesk(db, boards, ZoneInfo(config.time_zone)),
+        statements=StatementDays(db, boards, ZoneInfo(config.time_zone)),
         withdrawals=Withdrawals(db, clock, boards, gate, till),
     )
 

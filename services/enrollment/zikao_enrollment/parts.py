@@ -7,18 +7,18 @@ from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.tokens import TokenVerifier
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.clients import PlatformClient
-from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.money.payments import Payments
+from zikao_enrollment.money.statement_days import StatementDays
+from zikao_enrollment.money.till import Till
+from zikao_enrollment.money.withdrawals import Withdrawals
 from zikao_enrollment.office_door import OfficeDoor
-from zikao_enrollment.payments import Payments
-from zikao_enrollment.showcase import Showcase
-from zikao_enrollment.spectators import Spectators
-from zikao_enrollment.statement_desk import StatementDesk
-from zikao_enrollment.statistics import Statistics
-from zikao_enrollment.submitting import Submitting
-from zikao_enrollment.till import Till
-from zikao_enrollment.withdrawals import Withdrawals
+from zikao_enrollment.seats.newcomers import Newcomers
+from zikao_enrollment.seats.submitting import Submitting
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.views.showcase import Showcase
+from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.views.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,4 @@ class Parts:
     statistics: Statistics
     office_door: OfficeDoor
     office_action_lifetime: timedelta
-    statements: StatementDesk
+    statements: StatementDays

@@ -16,9 +16,9 @@ from zikao_kit.errors import INTERNAL, DomainError
 from zikao_kit.policy import MethodPolicy
 
 from zikao_enrollment.converts.portals import error_to_pb, id_of, request_of
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.parts import Parts
+from zikao_enrollment.seats.desk import Entry
 
 # Some 100 KB: a message that every client takes.
 RESULTS_A_MESSAGE = 500

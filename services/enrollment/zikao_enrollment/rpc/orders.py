@@ -13,10 +13,10 @@ from zikao_kit.idempotency import key_of, recall
 from zikao_kit.serialized import answered
 
 from zikao_enrollment.converts.orders import choice_from_pb
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.wishes import Cancellation, Change, Wish
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
+from zikao_enrollment.seats.desk import Entry
 
 R = TypeVar("R", bound=Message)
 

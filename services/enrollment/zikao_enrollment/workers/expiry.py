@@ -19,8 +19,8 @@ from zikao_enrollment.commands.expire_orders import CLOSING_LEASE, expire_orders
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.domain.order_states import OrderState
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.store import Store
-from zikao_enrollment.till import Till
 
 # Small enough that the ledger rows are not held from those who want seats.
 ORDERS_PER_ROUND = 100

@@ -13,8 +13,8 @@ from zikao_kit.errors import DomainError
 
 from zikao_enrollment.clients import AtPlatform, PlatformClient
 from zikao_enrollment.domain.money import PaymentQuery
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.store import Store
-from zikao_enrollment.till import Till
 
 # All at once, and no more until the next round: so many a second at most from each process.
 QUERIES_PER_ROUND = 20

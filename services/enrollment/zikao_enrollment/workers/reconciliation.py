@@ -33,12 +33,12 @@ from zikao_enrollment.domain.statements import (
     problems_of_lines,
     totals_of,
 )
-from zikao_enrollment.statement_desk import StatementDesk
+from zikao_enrollment.money.statement_days import StatementDays
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
 from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.statements import StatementStore
-from zikao_enrollment.till import Till
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -65,7 +65,7 @@ class ReconciliationWorker:
         self,
         db: Database,
         clock: Clock,
-        desk: StatementDesk,
+        desk: StatementDays,
         till: Till,
         platform: PlatformClient,
         *,

@@ -10,11 +10,11 @@ from zikao_kit.ids import new_ordered_id, uuid_of
 
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.converts.portals import SubmitRequest
-from zikao_enrollment.desk import Entry
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.wishes import Submission
-from zikao_enrollment.doorman import Doorman
-from zikao_enrollment.newcomers import Newcomers
+from zikao_enrollment.seats.desk import Entry
+from zikao_enrollment.seats.doorman import Doorman
+from zikao_enrollment.seats.newcomers import Newcomers
 
 
 class Submitting:

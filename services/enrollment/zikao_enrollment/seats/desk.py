@@ -17,13 +17,13 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import RequestKey
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.converts.orders import order_to_pb
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.store import Store
+from zikao_enrollment.views.boards import Boards
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 

@@ -12,8 +12,8 @@ from zikao_kit.serialized import answered
 
 from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.domain.money import PaymentOrder
+from zikao_enrollment.money.payment_gate import PaymentGate
 from zikao_enrollment.names import SCHEMA
-from zikao_enrollment.payment_gate import PaymentGate
 from zikao_enrollment.store import Store
 
 

@@ -7,7 +7,6 @@ from zikao_kit.clock import Clock
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.withdraw_order import (
     begin_cancelling,
     begin_withdrawing,
@@ -16,9 +15,10 @@ from zikao_enrollment.commands.withdraw_order import (
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.domain.wishes import require_choice
-from zikao_enrollment.payment_gate import PaymentGate
+from zikao_enrollment.money.payment_gate import PaymentGate
+from zikao_enrollment.money.till import Till
 from zikao_enrollment.store import Store
-from zikao_enrollment.till import Till
+from zikao_enrollment.views.boards import Boards
 
 log = structlog.get_logger()
 

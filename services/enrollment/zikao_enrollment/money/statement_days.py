@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 from zikao_kit.admission import OneAtATime, overloaded
 from zikao_kit.db import Database
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.domain.statements import Day
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.stores.statements import StatementStore
+from zikao_enrollment.views.boards import Boards
 
 LINES_DELETED_AT_ONCE = 20_000
 # A million lines are joined for one sum: the others of a process come again.
 MAX_SUMS_AT_ONCE = 2
 
 
-class StatementDesk:
+class StatementDays:
     """One a process."""
 
     def __init__(self, db: Database, boards: Boards, zone: ZoneInfo) -> None:

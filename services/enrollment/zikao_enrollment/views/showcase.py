@@ -7,9 +7,9 @@ call costs.
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
 from zikao_kit.serialized import serialized
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.converts.sessions import availability_to_pb, timetable_to_pb
 from zikao_enrollment.domain.board import AppliedSession
+from zikao_enrollment.views.boards import Boards
 
 
 class Showcase:

@@ -14,9 +14,9 @@ from zikao.enrollment.v1 import availability_service_pb2 as pb
 from zikao_kit.errors import INVALID_REQUEST, UNAVAILABLE, DomainError, FieldProblem
 from zikao_kit.serialized import serialized
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.converts.sessions import availability_change_to_pb
 from zikao_enrollment.domain.board import Board, SeatRow
+from zikao_enrollment.views.boards import Boards
 
 # One second, less what the pauses between two boards may be off.
 HEARTBEAT_SECONDS = 0.9

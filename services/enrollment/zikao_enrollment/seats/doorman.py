@@ -12,10 +12,10 @@ from typing import NamedTuple
 from zikao_kit.clock import Clock
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.seat_batch import sold_out_error
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.foresight import surely_sold_out
+from zikao_enrollment.views.boards import Boards
 
 # Verdicts of one board; there are not many combinations that many people want.
 MAX_VERDICTS = 10_000

@@ -15,10 +15,10 @@ from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import INTERNAL, REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
 
-from zikao_enrollment.boards import Boards
 from zikao_enrollment.commands.settle_payments import Word, settle_payments
 from zikao_enrollment.domain.money import PAYMENT_CONTRADICTS, PLATFORM, Payment
 from zikao_enrollment.store import Store
+from zikao_enrollment.views.boards import Boards
 
 SETTLEMENTS = BatchMetrics("enrollment_till", "payments")
 # Small enough that the ledger rows are not held from those who want seats.

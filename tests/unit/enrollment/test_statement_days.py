@@ -4,7 +4,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
-from zikao_enrollment.statement_desk import StatementDesk
+from zikao_enrollment.money.statement_days import StatementDays
 from zikao_kit.errors import DomainError
 
 NOTHING = cast(Any, None)
@@ -12,7 +12,7 @@ NOTHING = cast(Any, None)
 
 async def test_one_officer_takes_one_place() -> None:
     """A second sum of the same officer is sent away, another officer's has its place; then none."""
-    desk = StatementDesk(NOTHING, NOTHING, ZoneInfo("Asia/Shanghai"))
+    desk = StatementDays(NOTHING, NOTHING, ZoneInfo("Asia/Shanghai"))
     async with desk.summing("first"):
         with pytest.raises(DomainError) as refused:
             async with desk.summing("first"):

@@ -1,0 +1,1 @@
+"""What everybody sees: read at short intervals, kept in memory."""
