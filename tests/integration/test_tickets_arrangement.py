@@ -30,13 +30,13 @@ from support.tickets_database import (
 )
 from zikao_kit.db import ConstraintViolated, Database
 from zikao_kit.errors import DomainError
-from zikao_tickets import arrangement_store
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.session import RoomPlan
 from zikao_tickets.domain.states import ArrangementState
-from zikao_tickets.session_store import SessionStore
+from zikao_tickets.stores import arrangements
+from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.sessions import SessionStore
 
 PEOPLE = [UUID(int=number) for number in range(1, 21)]
 SMALLER = replace(SITE, rooms=(RoomPlan("001", 1, 6),))
@@ -169,7 +169,7 @@ async def test_many_seats_are_stored_in_several_steps(
     county: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """20 seats in steps of 7 are 20 seats, and the checker finds nothing missing."""
-    monkeypatch.setattr(arrangement_store, "SEATS_PER_INSERT", 7)
+    monkeypatch.setattr(arrangements, "SEATS_PER_INSERT", 7)
     assert (await publish(county, await arranged(county))).sittings == 20
     assert len(await tickets(county)) == 20
 

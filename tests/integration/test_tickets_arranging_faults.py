@@ -25,9 +25,9 @@ from support.tickets_database import (
     tickets_database,
 )
 from zikao_kit.db import Database, DatabaseUnavailable
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.states import Arrangement, ArrangementState
-from zikao_tickets.session_store import SessionStore
+from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.workers.arranging import MAX_ATTEMPTS, ArrangementWorker
 
 LEASE = timedelta(milliseconds=50)

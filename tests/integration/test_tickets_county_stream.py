@@ -30,8 +30,8 @@ from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
-from zikao_tickets.rpc import TicketRpc
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.rpc.tickets import TicketRpc
+from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]

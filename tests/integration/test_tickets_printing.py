@@ -44,11 +44,11 @@ from zikao_tickets.commands.verify_ticket import verify_ticket
 from zikao_tickets.domain.person import Bearer, Person
 from zikao_tickets.domain.projections import CandidateState
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
-from zikao_tickets.feed_store import FeedStore
 from zikao_tickets.proof import TicketProof
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.feeds import FeedStore
+from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
 ZHANG, NOBODY_DRAWS, WITHOUT_PHOTO, BROKEN_PHOTO = (UUID(int=number) for number in range(1, 5))

@@ -26,9 +26,9 @@ from support.tickets_service import (
 )
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import session_service_pb2, session_service_pb2_grpc
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.session import Notice, RoomPlan
-from zikao_tickets.feed_store import FeedStore
+from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.feeds import FeedStore
 
 ENGLISH = (1, "00015")
 PEOPLE = [UUID(int=number) for number in range(1, 6)]

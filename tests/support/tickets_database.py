@@ -14,7 +14,6 @@ from zikao_kit.db import Database, Record
 from zikao_kit.migrate import open_database
 from zikao_kit.queries import Queries
 from zikao_kit.tokens import Actor
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.find_arrangement import find_arrangement
 from zikao_tickets.commands.publish_arrangement import publish_arrangement
@@ -24,9 +23,10 @@ from zikao_tickets.domain.person import Person
 from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement
-from zikao_tickets.feed_store import FeedStore
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
-from zikao_tickets.session_store import SessionStore
+from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.feeds import FeedStore
+from zikao_tickets.stores.sessions import SessionStore
 
 KEYS = KeyRing.generate()
 COUNTY = "510104"

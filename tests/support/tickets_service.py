@@ -42,7 +42,7 @@ from zikao_kit.error_table import reason_of
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
 from zikao_tickets.config import TicketsConfig
-from zikao_tickets.convert import session_to_pb
+from zikao_tickets.converts.sessions import session_to_pb
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.main import serve_tickets
 

@@ -14,7 +14,7 @@ from zikao_kit.channel import answered
 from zikao_kit.convert import time_from_pb
 from zikao_kit.revoked_logins import RevokedPage
 
-from zikao_tickets.convert import photos_from_pb
+from zikao_tickets.converts.feeds import photos_from_pb
 from zikao_tickets.domain.projections import Photo
 
 PHOTOS_TIMEOUT_SECONDS = 15.0

@@ -32,8 +32,11 @@ from zikao_tickets.config import TicketsConfig
 from zikao_tickets.names import PACKAGE, SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
-from zikao_tickets.rpc import ArrangementRpc, SessionRpc, TicketRpc, VerificationRpc
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.rpc.arrangements import ArrangementRpc
+from zikao_tickets.rpc.sessions import SessionRpc
+from zikao_tickets.rpc.tickets import TicketRpc
+from zikao_tickets.rpc.verification import VerificationRpc
+from zikao_tickets.stores.tickets import TicketStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
 from zikao_tickets.workers.photos import PhotoWorker

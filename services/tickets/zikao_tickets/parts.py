@@ -11,7 +11,7 @@ from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 
 @dataclass(frozen=True)

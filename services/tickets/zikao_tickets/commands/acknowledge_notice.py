@@ -6,7 +6,7 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.session import Session
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 
 async def acknowledge_notice(

@@ -8,7 +8,7 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
 from zikao_tickets.domain.session_problems import session_problems
-from zikao_tickets.session_store import SessionStore
+from zikao_tickets.stores.sessions import SessionStore
 
 
 async def apply_session(

@@ -5,8 +5,8 @@ from uuid import UUID
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.stores.arrangements import ArrangementStore
 
 
 async def find_arrangement(

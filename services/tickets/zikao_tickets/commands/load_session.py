@@ -3,7 +3,7 @@
 from zikao_kit.errors import SESSION_UNKNOWN, DomainError
 
 from zikao_tickets.domain.session import Session
-from zikao_tickets.session_store import SessionStore
+from zikao_tickets.stores.sessions import SessionStore
 
 
 async def load_session(store: SessionStore, session_code: str) -> Session:

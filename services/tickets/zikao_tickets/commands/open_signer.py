@@ -5,7 +5,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 
 async def open_signer(store: TicketStore, now: datetime) -> ProofSigner:

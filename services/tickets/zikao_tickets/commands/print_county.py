@@ -6,7 +6,7 @@ from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.ticket import Ticket
 from zikao_tickets.rendering import MAX_SHEETS_PER_PART
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 
 async def next_tickets(

@@ -13,7 +13,7 @@ from zikao_tickets.page import sheet_of
 from zikao_tickets.printing import TicketSheet
 from zikao_tickets.rendering import Printed, RenderPool
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 WAITING = Refusal(PHOTO_PENDING)
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.find_arrangement import in_scope
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.domain.violations import in_words
+from zikao_tickets.stores.arrangements import ArrangementStore
 
 
 async def publish_arrangement(

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
 
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.arrangement import RoomsInsufficient
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rearrangement import rearrange
 from zikao_tickets.domain.states import ArrangementState
+from zikao_tickets.stores.arrangements import ArrangementStore
 
 
 async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: KeyRing) -> None:

@@ -7,11 +7,11 @@ from uuid import uuid4
 from zikao_kit.crypto import KeyRing
 from zikao_kit.errors import DomainError
 
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.domain.draw import SEED_BYTES, seed_sha256
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.states import IN_PROGRESS_ELSEWHERE, Arrangement, ArrangementState
+from zikao_tickets.stores.arrangements import ArrangementStore
 
 
 async def start_arrangement(

@@ -9,7 +9,7 @@ from zikao_kit.tokens import Actor
 from zikao_tickets.domain.person import Bearer
 from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, verify
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.ticket_store import TicketStore
+from zikao_tickets.stores.tickets import TicketStore
 
 ACCEPTED = "ACCEPTED"
 

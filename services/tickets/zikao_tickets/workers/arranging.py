@@ -10,9 +10,9 @@ from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.metrics import BACKGROUND_FAILURES
 from zikao_kit.tokens import SERVICE_ROLE, Actor
 
-from zikao_tickets.arrangement_store import ArrangementStore
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.names import ENROLLMENTS, SCHEMA
+from zikao_tickets.stores.arrangements import ArrangementStore
 
 WORK = "arrangement"
 MAX_ATTEMPTS = 5

@@ -9,9 +9,9 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.feed_consumer import FeedConsumer, FeedEvent, subscription
 
-from zikao_tickets.convert import candidate_from_pb, enrollment_from_pb
-from zikao_tickets.feed_store import FeedStore
+from zikao_tickets.converts.feeds import candidate_from_pb, enrollment_from_pb
 from zikao_tickets.names import CANDIDATES, ENROLLMENTS, SCHEMA
+from zikao_tickets.stores.feeds import FeedStore
 
 
 def follow_candidates(db: Database, keys: KeyRing, channel: grpc.aio.Channel) -> FeedConsumer:

@@ -9,7 +9,7 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 
 from zikao_tickets.clients import RegistrationClient
-from zikao_tickets.feed_store import FeedStore
+from zikao_tickets.stores.feeds import FeedStore
 
 # The answer must fit a message of 4 MiB; a photo has at most 200 KB (DOMAIN section 3).
 PHOTOS_PER_ROUND = 16

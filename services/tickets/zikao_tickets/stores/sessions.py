@@ -9,7 +9,7 @@ from typing import Any
 from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_tickets.convert import session_from_json, session_to_json
+from zikao_tickets.converts.sessions import session_from_json, session_to_json
 from zikao_tickets.domain.session import RoomKey, RoomPlan, Session, Site
 
 

@@ -1,0 +1,79 @@
+"""Giving every enrolled sitting a site, room and seat."""
+
+from typing import Any
+from uuid import UUID
+
+from zikao.tickets.v1 import arrangement_service_pb2, arrangement_service_pb2_grpc
+from zikao_kit.context import current_actor
+from zikao_kit.db import Transaction
+from zikao_kit.idempotency import run_once
+
+from zikao_tickets.commands.find_arrangement import find_arrangement
+from zikao_tickets.commands.load_session import load_session
+from zikao_tickets.commands.publish_arrangement import publish_arrangement
+from zikao_tickets.commands.start_arrangement import start_arrangement
+from zikao_tickets.converts.arrangements import arrangement_to_pb
+from zikao_tickets.names import SCHEMA
+from zikao_tickets.parts import Parts
+from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.sessions import SessionStore
+
+
+class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
+    """Giving every enrolled sitting a site, room and seat."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def StartArrangement(
+        self, request: arrangement_service_pb2.StartArrangementRequest, context: Any
+    ) -> arrangement_service_pb2.StartArrangementResponse:
+        """Start the arrangement of one county."""
+
+        async def work(tx: Transaction) -> arrangement_service_pb2.StartArrangementResponse:
+            session = await load_session(SessionStore(tx), request.session_code)
+            started = await start_arrangement(
+                ArrangementStore(tx),
+                session,
+                request.county_code,
+                keys=self._parts.keys,
+                actor=current_actor().subject,
+                now=self._parts.clock.now(),
+            )
+            return arrangement_service_pb2.StartArrangementResponse(
+                arrangement=arrangement_to_pb(started)
+            )
+
+        response_type = arrangement_service_pb2.StartArrangementResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+
+    async def GetArrangement(
+        self, request: arrangement_service_pb2.GetArrangementRequest, context: Any
+    ) -> arrangement_service_pb2.GetArrangementResponse:
+        """An arrangement and its progress."""
+        async with self._parts.db.read() as tx:
+            found = await find_arrangement(
+                ArrangementStore(tx), UUID(request.arrangement_id), current_actor()
+            )
+        return arrangement_service_pb2.GetArrangementResponse(
+            arrangement=arrangement_to_pb(found, self._parts.revealed_seed(found))
+        )
+
+    async def PublishArrangement(
+        self, request: arrangement_service_pb2.PublishArrangementRequest, context: Any
+    ) -> arrangement_service_pb2.PublishArrangementResponse:
+        """Check, publish, make the tickets and reveal the seed."""
+
+        async def work(tx: Transaction) -> arrangement_service_pb2.PublishArrangementResponse:
+            published = await publish_arrangement(
+                ArrangementStore(tx),
+                UUID(request.arrangement_id),
+                actor=current_actor(),
+                now=self._parts.clock.now(),
+            )
+            return arrangement_service_pb2.PublishArrangementResponse(
+                arrangement=arrangement_to_pb(published, self._parts.revealed_seed(published))
+            )
+
+        response_type = arrangement_service_pb2.PublishArrangementResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)

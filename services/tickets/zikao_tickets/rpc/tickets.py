@@ -1,0 +1,140 @@
+"""The candidate's admission ticket, and the office's copies of a whole county."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zikao.tickets.v1 import ticket_service_pb2, ticket_service_pb2_grpc
+from zikao_kit.context import current_actor
+from zikao_kit.db import Transaction
+from zikao_kit.idempotency import run_once
+
+from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
+from zikao_tickets.commands.load_session import load_session
+from zikao_tickets.commands.print_county import next_tickets
+from zikao_tickets.commands.print_ticket import (
+    find_ticket,
+    print_part,
+    print_ticket,
+    record_prints,
+    require_printed,
+    require_same_version,
+)
+from zikao_tickets.converts.tickets import county_part_to_pb, printed_to_pb
+from zikao_tickets.domain.session import Session
+from zikao_tickets.domain.ticket import PrintedTickets
+from zikao_tickets.names import SCHEMA
+from zikao_tickets.parts import Parts
+from zikao_tickets.stores.sessions import SessionStore
+
+
+class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
+    """The candidate's admission ticket, and the office's copies of a whole county."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def GetNotice(
+        self, request: ticket_service_pb2.GetNoticeRequest, context: Any
+    ) -> ticket_service_pb2.GetNoticeResponse:
+        """The current examination notice."""
+        notice = (await self._session(request.session_code)).notice
+        return ticket_service_pb2.GetNoticeResponse(
+            version=notice.version, paragraphs=notice.paragraphs
+        )
+
+    async def AcknowledgeNotice(
+        self, request: ticket_service_pb2.AcknowledgeNoticeRequest, context: Any
+    ) -> ticket_service_pb2.AcknowledgeNoticeResponse:
+        """The candidate has read the notice."""
+
+        async def work(tx: Transaction) -> ticket_service_pb2.AcknowledgeNoticeResponse:
+            await acknowledge_notice(
+                self._parts.tickets(tx),
+                await load_session(SessionStore(tx), request.session_code),
+                UUID(current_actor().subject),
+                request.version,
+                self._parts.clock.now(),
+            )
+            return ticket_service_pb2.AcknowledgeNoticeResponse()
+
+        response_type = ticket_service_pb2.AcknowledgeNoticeResponse
+        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+
+    async def PrintTicket(
+        self, request: ticket_service_pb2.PrintTicketRequest, context: Any
+    ) -> ticket_service_pb2.PrintTicketResponse:
+        """The candidate's ticket; its bytes are made again rather than kept for a repetition."""
+        with self._parts.prints.only(UUID(current_actor().subject)):
+            return await self._print(request)
+
+    async def _print(
+        self, request: ticket_service_pb2.PrintTicketRequest
+    ) -> ticket_service_pb2.PrintTicketResponse:
+        now = self._parts.clock.now()
+        session = await self._session(request.session_code)
+        printed = await self._printed(session, now)
+        ticket = require_printed(printed)
+
+        async def work(tx: Transaction) -> ticket_service_pb2.PrintTicketResponse:
+            await self._record(tx, session, printed, now)
+            return printed_to_pb(ticket)
+
+        response_type = ticket_service_pb2.PrintTicketResponse
+        answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+        require_same_version(answer.version, ticket)
+        return printed_to_pb(ticket, printed.pdf)
+
+    async def StreamCountyTickets(
+        self, request: ticket_service_pb2.StreamCountyTicketsRequest, context: Any
+    ) -> AsyncIterator[ticket_service_pb2.StreamCountyTicketsResponse]:
+        """All tickets of a county, part by part, by ticket number.
+
+        While a reader takes its time with a part, nothing is held but that part.
+        """
+        session = await self._session(request.session_code)
+        after = request.after_ticket_number
+        while True:
+            part, after = await self._county_part(session, request.county_code, after)
+            if part is None:
+                return
+            yield part
+            del part
+
+    async def _county_part(
+        self, session: Session, county_code: str, after: str
+    ) -> tuple[ticket_service_pb2.StreamCountyTicketsResponse | None, str]:
+        """The part after a ticket number and its last number; None at the end."""
+        key = (session.code, county_code)
+        async with self._parts.db.read() as tx:
+            tickets = await next_tickets(self._parts.tickets(tx), *key, after)
+        if not tickets:
+            return None, after
+        printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
+        last = tickets[-1].ticket_number
+        async with self._parts.db.transaction() as tx:
+            await self._record(tx, session, printed, self._parts.clock.now())
+            done, total = await self._parts.tickets(tx).county_progress(*key, last)
+        return county_part_to_pb(printed, done=done, total=total), last
+
+    async def _printed(self, session: Session, now: datetime) -> PrintedTickets:
+        """The calling candidate's ticket; a refusal is on the office's list before it is said."""
+        candidate_id = UUID(current_actor().subject)
+        async with self._parts.db.read() as tx:
+            ticket = await find_ticket(self._parts.tickets(tx), session, candidate_id, now)
+        printed = await print_ticket(self._parts.pool, self._parts.signer, session, ticket)
+        if printed.refused:
+            async with self._parts.db.transaction() as tx:
+                await self._record(tx, session, printed, now)
+        return printed
+
+    async def _session(self, session_code: str) -> Session:
+        async with self._parts.db.read() as tx:
+            return await load_session(SessionStore(tx), session_code)
+
+    async def _record(
+        self, tx: Transaction, session: Session, printed: PrintedTickets, now: datetime
+    ) -> None:
+        actor = current_actor().subject
+        await record_prints(self._parts.tickets(tx), session.code, printed, actor=actor, now=now)

@@ -1,0 +1,1 @@
+"""What the service asks of its database: one class a subject, one method a named query."""
