@@ -42,8 +42,10 @@ HAPPENINGS = {
     "capacity": 1,
     "office": 2,
     "platform_goes_or_comes": 1,
-    "replica_goes_or_comes": 3,
+    "replica_goes_or_comes": 2,
 }
+# The replica that takes such a submission stops meanwhile.
+IN_DOUBT = 8
 COURSES = [("00001",), ("00003",), ("00001", "00003"), ("00002", "00003"), ("00002",)]
 
 T = TypeVar("T")
@@ -122,7 +124,8 @@ class OrderLife(RuleBasedStateMachine):
         number, courses, counties = to.number, to.courses, to.counties
         refusal, county = self.model.place(number, courses, counties)
         request = submission(courses, counties)
-        answer = self.run(self.world.answer(number, request))
+        ask = self.world.answer_in_doubt if to.how == IN_DOUBT else self.world.answer
+        answer = self.run(ask(number, request))
         if refusal:
             assert answer == refusal
             return

@@ -5,6 +5,7 @@ replicas do beside calls is left out but for reading the board; a third one's wo
 driven by hand. Word of payments is lost unless the test brings it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ from zikao_sandbox.platform import PaymentPlatform
 
 CANDIDATES = 5
 SEATS = 2
+_CALLERS = ("portal", "operator", "payment-platform")
 _AS_LONG_AGO = timedelta(days=1)
 # What a replica does beside calls that changes nothing.
 _LOOKING = ("board", "token keys")
@@ -110,6 +112,16 @@ class World:
         """What candidate `number` is answered, or the reason of the refusal."""
         return await self._answer("portal", request, self.running.token(str(UUID(int=number))))
 
+    async def answer_in_doubt(self, number: int, request: Any) -> Any:
+        """The same when the replica that is asked stops meanwhile, and the other is asked again."""
+        if any(each.task is None for each in self.replicas):
+            return await self.answer(number, request)
+        stopping = self.replicas[self.chosen].stop()
+        first, _ = await asyncio.gather(self.answer(number, request), stopping)
+        again = await self.answer(number, request)
+        assert first in (again, "UNAVAILABLE", None), (first, again)
+        return again
+
     async def office(self, county: str, request: Any) -> Any:
         """What an officer of a county is answered, or the reason of the refusal."""
         token = self.running.token(str(uuid4()), "county_officer", scope=county)
@@ -159,6 +171,10 @@ class World:
         if replica.task is None:
             replica.start()
             await self.running.until_serving(replica)
+            # A connection that was lost in the middle of a call is tried again after a pause.
+            for name in _CALLERS:
+                caller = await self.running.caller(name, replica.port)
+                await caller.channel.channel_ready()
 
     async def advance(self, by: timedelta) -> None:
         """Time passes."""
