@@ -19,13 +19,17 @@ Every error is a `google.rpc.Status`. `ErrorInfo.reason` holds one of the reason
 more than 100 values only the first, unless it is an operator's), `RetryInfo` says when to come
 again, `LocalizedMessage` (zh-CN) is for people. Clients decide by reason, never by text.
 
-A status without a reason is not a service's. RESOURCE_EXHAUSTED with "Received message larger than
-max" is the transport's: the message is larger than a server takes at all (4 MiB, unless its
-`max_receive_bytes` says otherwise). INTERNAL with "Internal error from Core" is made by gRPC's own
-asyncio client in Python, when a server has ended a stream while parts were being sent: it loses the
-status that it got (grpc/grpc#36066). Open the stream again and send again what was not answered,
-waiting for each answer before the next part: then the status is heard. Servers do not read on to
-spare such clients that: it would cost them without end what others send, and delay every refusal.
+A status without a reason is not a service's:
+
+- RESOURCE_EXHAUSTED with "Received message larger than max" is the transport's: the message is
+  larger than a server takes at all (4 MiB, unless its `max_receive_bytes` says otherwise).
+- UNAVAILABLE is of a connection that could not be made or has ended, as all do after some minutes:
+  send the same again.
+- INTERNAL with "Internal error from Core" is made by gRPC's own asyncio client in Python when a
+  server has ended a stream while parts were being sent: it loses the status that it got
+  (grpc/grpc#36066). Open the stream again and send again what was not answered, waiting for each
+  answer before the next part: then the status is heard. Servers do not read on to spare such
+  clients that: it would cost them without end what others send, and delay every refusal.
 
 This page is made from the protos by `make protos`."""
 TABLE_HEAD = "| reason | code | 说明 |\n| --- | --- | --- |"

@@ -69,6 +69,9 @@ ODD_METADATA: tuple[tuple[tuple[str, str | bytes], ...], ...] = (
 # What grpc.aio's client says of a stream that the server has ended while parts were being sent: it
 # writes over the status that it got (grpc/grpc#36066). Parts that are sent later do not meet that.
 _STATUS_LOST = "Internal error from Core"
+# What it says of a call that began on a connection which just came of age, with a request too large
+# to be kept for another one.
+_CONNECTION_ENDED = "Debug Text: max_age)"
 PAUSES_SECONDS = (0.0, 0.05, 0.5, 2.0)
 # What the transport says of a message that it does not take, before any of our code sees it.
 _TOO_LARGE = "SERVER: Received message larger than max ({} vs. {})"
@@ -286,15 +289,22 @@ async def _send_all(
 
 
 async def _send(method: MethodDescriptor, shot: Shot, caller: Caller, patience: float) -> Outcome:
-    """Send it, a stream whose status was lost again, more slowly; what it answered is kept."""
+    """Send it, again when its status was lost, a stream more slowly; what it answered is kept."""
     answers: list[Any] = []
     for pause_seconds in PAUSES_SECONDS:
         sent = _each(shot.parts, pause_seconds) if method.client_streaming else shot.parts[0]
         outcome = await _send_once(method, shot, sent, caller, patience)
         answers += outcome.answers
-        if not (method.client_streaming and outcome.text == _STATUS_LOST):
+        if not is_lost(method, outcome):
             break
     return replace(outcome, answers=answers)
+
+
+def is_lost(method: MethodDescriptor, outcome: Outcome) -> bool:
+    """Whether gRPC's client does not tell how the call has ended: the same is to be sent again."""
+    if outcome.code == grpc.StatusCode.UNAVAILABLE.name and not outcome.reason:
+        return _CONNECTION_ENDED in outcome.text
+    return method.client_streaming and outcome.text == _STATUS_LOST
 
 
 async def _send_once(

@@ -1,12 +1,13 @@
 """Those who fuzz make no request that the machine has no room for, and excuse no answer."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from support.authorisation import methods_of
 from support.fuzz_messages import LARGEST_BYTES, MessageMaker
-from support.fuzzing import Fuzzer, Outcome, Shot, problems
+from support.fuzzing import Fuzzer, Outcome, Shot, is_lost, problems
 from zikao_kit.config import MAX_MESSAGE_BYTES
 
 SECONDS = 1_646_000_000
@@ -48,7 +49,27 @@ def test_the_transports_answer_is_right_for_what_is_too_large(
         assert (wrong == []) == excused
 
 
-def test_a_status_that_was_lost_is_none() -> None:
-    """What gRPC's client says of a broken stream excuses nothing: its status has to be heard."""
-    lost = Outcome(Shot((b"",)), "INTERNAL", text="Internal error from Core")
-    assert problems(method("ImportStatement"), [], [lost], MAX_MESSAGE_BYTES)
+ENDED = "Stream removed (Socket closed (GOAWAY received; Error code: 0; Debug Text: max_age))"
+
+
+@pytest.mark.parametrize(
+    ("name", "lost", "of_all"),
+    [
+        (
+            "ImportStatement",
+            Outcome(Shot((b"",)), "INTERNAL", "", "Internal error from Core"),
+            False,
+        ),
+        ("SavePlan", Outcome(Shot((b"",)), "UNAVAILABLE", "", ENDED), True),
+    ],
+)
+def test_a_status_that_was_lost_is_none(name: str, lost: Outcome, of_all: bool) -> None:
+    """What gRPC's client says in its place excuses nothing: it has to be heard, by sending again.
+
+    A server's own UNAVAILABLE has been heard, and a single request has no stream to lose it.
+    """
+    assert is_lost(method(name), lost)
+    assert problems(method(name), [], [lost], MAX_MESSAGE_BYTES)
+    assert is_lost(method("GetTimetable"), lost) == of_all
+    heard = replace(lost, code="UNAVAILABLE", reason="UNAVAILABLE")
+    assert not is_lost(method("SavePlan"), heard)
