@@ -107,8 +107,9 @@ class ServerConfig:
     drain_wait_seconds: float = DRAIN_WAIT_SECONDS
     drain_grace_seconds: float = DRAIN_GRACE_SECONDS
     reuse_port: bool = False
-    # A third more calls a core; a millisecond more a call where others keep the core busy.
-    batch_scheduling: bool = True
+    # A third more calls a core; milliseconds more a call where others keep the core busy.
+    # None: unless the service itself computes in threads.
+    batch_scheduling: bool | None = None
     # Full method name -> one access log line for every n calls; 0 for none. Faults have theirs.
     access_log_every: Mapping[str, int] = field(default_factory=dict)
 

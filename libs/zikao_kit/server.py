@@ -19,7 +19,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,13 +189,16 @@ async def serve(
     domain: str,
     error_enum: EnumDescriptor,
     verifier: TokenVerifier,
+    computes_in_threads: bool = False,
 ) -> None:
     """Listen, open what the services need, serve until cancelled, drain, close it again.
 
     `open_services` may wait for a database as long as it must: meanwhile health
-    says NOT_SERVING. It closes after the last call has ended.
+    says NOT_SERVING. It closes after the last call has ended. `computes_in_threads`: calls
+    must take the core from the process's own threads (`_wake_threads_late`).
     """
-    if config.batch_scheduling:
+    batch = config.batch_scheduling
+    if batch or (batch is None and not computes_in_threads):
         _wake_threads_late()
     server = GrpcServer(config=config, domain=domain, error_enum=error_enum, verifier=verifier)
     await server.start()
@@ -225,10 +228,14 @@ def _wake_threads_late() -> None:
 
     gRPC's threads and the event loop's wake each other several times a call. On a core of their
     own each would else take it from the other at once, to do the work of one call: that is a third
-    of what a call costs. Needs no privilege; where a sandbox forbids it, it is left as it was.
+    of what a call costs. Needs no privilege. A policy that somebody has chosen is left alone.
     """
-    with suppress(OSError):
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return
+    try:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except OSError as error:
+        log.warning("a third fewer calls a core: SCHED_BATCH is refused", cause=str(error))
 
 
 async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

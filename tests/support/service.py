@@ -20,7 +20,7 @@ from structlog.typing import EventDict
 from support.refusals import note
 from zikao_ctl.ports import choose_ports
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
-from zikao_kit.error_table import problem_of
+from zikao_kit.error_table import problem_of, reason_of
 from zikao_kit.errors import DomainError
 
 TIMEOUT_SECONDS = 20.0
@@ -57,9 +57,10 @@ class Caller:
         call = self.start(request, timeout)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await (call.read() if method_of(request.DESCRIPTOR).server_streaming else call)
-        problem = problem_of(caught.value)
-        note(method_of(request.DESCRIPTOR), problem.reason)
-        return problem
+        reason = reason_of(caught.value)
+        assert reason is not None, f"refused, but not by the service: {caught.value}"
+        note(method_of(request.DESCRIPTOR), reason)
+        return problem_of(caught.value)
 
     def with_token(self, token: str) -> Caller:
         """The same certificate with an access token."""

@@ -143,6 +143,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(trusted.get, clock, revoked),
+        computes_in_threads=True,
     )
 
 
