@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import asyncpg
 import pytest
 import structlog
+import uvloop
 from support.postgres import Cluster, choose, test_cluster
 from support.refusals import missing, noted
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
+from zikao_kit.server import NewLoop
 
 DESCRIPTIONS = pytest.StashKey[list[str]]()
 REFUSALS = pytest.StashKey[set[tuple[str, str]]]()
@@ -34,6 +36,13 @@ def pytest_configure() -> None:
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
     structlog.configure(processors=[*defaults[:-1], plain])
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, NewLoop]:
+    """Let tests of a service run on the event loop that it runs on."""
+    if item.path.name.startswith(("test_enrollment_", "test_tickets_")):
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,7 +22,7 @@ from zikao_kit.crypto import KeyFileInvalid
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import Selection, migrate
 from zikao_kit.migration_files import MigrationError
-from zikao_kit.server import run
+from zikao_kit.server import NewLoop, run
 
 CONFIG_EXIT_CODE = 2
 
@@ -51,9 +51,15 @@ config_option = click.option(
 
 
 def service_cli(
-    package: str, config_type: type[C], serve: Callable[[C], Coroutine[Any, Any, None]]
+    package: str,
+    config_type: type[C],
+    serve: Callable[[C], Coroutine[Any, Any, None]],
+    new_loop: NewLoop = asyncio.new_event_loop,
 ) -> click.Group:
-    """Return the command of the service whose package is `package`."""
+    """Return the command of the service whose package is `package`; `new_loop` is what it runs on.
+
+    uvloop's loop costs a call less, and counts in whole milliseconds.
+    """
 
     @click.group(name=package.replace("_", "-"))
     def main() -> None:
@@ -69,7 +75,7 @@ def service_cli(
         with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
             configure_logging(package.removeprefix("zikao_"), config.log)
-            run(lambda: serve(config))
+            run(lambda: serve(config), new_loop)
 
     @main.command("migrate")
     @config_option

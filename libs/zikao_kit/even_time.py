@@ -4,13 +4,16 @@ async with even_time(0.05):
     ...  # one path for people who are registered, another for those who are not
 
 Who is told "no" after 2 ms for one person and after 9 ms for another has been told more. A block
-ends at a multiple of a quantum since it began, so that what is left to see is which multiple.
+ends at a multiple of a quantum since it began, so that what is left to see is which multiple. That
+holds on asyncio's own event loop: uvloop's sleeps in whole milliseconds, and would let the
+fractions of one be seen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,7 +27,7 @@ async def even_time(quantum_seconds: float) -> AsyncIterator[None]:
     """
     if quantum_seconds <= 0:
         raise ValueError("a quantum is longer than 0 seconds")
-    begun = asyncio.get_running_loop().time()
+    begun = time.monotonic()  # a loop's own time may stand still while it works
     try:
         yield
     except Exception:
@@ -34,5 +37,5 @@ async def even_time(quantum_seconds: float) -> AsyncIterator[None]:
 
 
 async def _fill(begun: float, quantum_seconds: float) -> None:
-    spent = asyncio.get_running_loop().time() - begun
+    spent = time.monotonic() - begun
     await asyncio.sleep(math.ceil(spent / quantum_seconds) * quantum_seconds - spent)

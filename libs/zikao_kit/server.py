@@ -25,7 +25,6 @@ from typing import Any
 
 import grpc
 import structlog
-import uvloop
 from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from prometheus_client import start_http_server
@@ -49,6 +48,7 @@ MIN_CLIENT_PING_SECONDS = 10
 MAX_PENDING_CALLS = 20_000
 
 log = structlog.get_logger()
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 OpenServices = Callable[[], AbstractAsyncContextManager[Sequence["ServiceDefinition"]]]
 
 
@@ -218,9 +218,12 @@ async def serve(
         await server.stop()
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(
+    main: Callable[[], Coroutine[Any, Any, None]], new_loop: NewLoop = asyncio.new_event_loop
+) -> None:
     """Run `main` until it ends; SIGTERM and SIGINT cancel it, a second one hurries it."""
-    uvloop.run(_run_until_signal(main))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_run_until_signal(main))
 
 
 def _wake_threads_late() -> None:

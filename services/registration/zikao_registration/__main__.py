@@ -8,6 +8,7 @@ from zikao_registration.main import serve_registration
 from zikao_registration.names import PACKAGE
 from zikao_registration.sealed_columns import SEALED
 
+# On asyncio's own loop: answers that take even time need a finer clock than uvloop's.
 main = service_cli(PACKAGE, RegistrationConfig, serve_registration)
 add_key_commands(main, PACKAGE, RegistrationConfig, SEALED)
 
