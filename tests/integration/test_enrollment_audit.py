@@ -190,6 +190,12 @@ ALSO_PLANTED = [
     ),
     ("money_adds_up_to_the_fen", "DELETE FROM enrollment.refund"),
     ("money_every_refund_has_its_history", "DELETE FROM enrollment.refund"),
+    (
+        "money_every_refund_has_its_history",
+        "INSERT INTO enrollment.refund_event (refund_id, from_state, to_state, action, actor, at)"
+        " SELECT refund_id, 'requested', 'refunded', 'refund', 'x', now() FROM enrollment.refund"
+        " WHERE state = 'refunded'",
+    ),
     ("money_statements_add_up", "DELETE FROM enrollment.statement_line"),
     ("money_statements_add_up", "UPDATE enrollment.statement_line SET line = 2"),
     (

@@ -12,13 +12,18 @@ from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
 from zikao_enrollment.commands.expire_orders import expire_orders
-from zikao_enrollment.commands.move_refunds import make_refunds, refuse_refund
+from zikao_enrollment.commands.move_refunds import (
+    accept_refund,
+    make_refunds,
+    refuse_refund,
+    request_refund_again,
+)
 from zikao_enrollment.commands.release_orders import release_orders
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.commands.settle_payments import Word, settle_payments
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Choice
-from zikao_enrollment.domain.money import Payment, PaymentOrder
+from zikao_enrollment.domain.money import Payment, PaymentOrder, RefundOwed
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.timetable import Session
@@ -44,6 +49,9 @@ _TEST = Queries(
         "refunds": "SELECT refund_id FROM enrollment.refund",
         "history": "SELECT from_state, action, to_state, actor FROM enrollment.refund_event"
         " ORDER BY event_id",
+        "due": "UPDATE enrollment.refund SET next_attempt_at = now()",
+        "pause": "SELECT round(extract(epoch FROM next_attempt_at - now()) / 86400)::integer"
+        " FROM enrollment.refund",
         "owed": "SELECT coalesce(sum(amount_fen), 0)::bigint FROM enrollment.refund",
     },
 )
@@ -128,6 +136,17 @@ async def owed_fen(database: Database) -> int:
     """What goes back of all payments."""
     async with database.read() as transaction:
         owed: int = await transaction.using(_TEST).fetchval("owed")
+    return owed
+
+
+async def lease(database: Database) -> RefundOwed:
+    """The one refund there is, due now: for a day, then two days, or nine at most when refused."""
+    async with database.transaction() as transaction:
+        await transaction.using(_TEST).execute("due")
+    async with database.transaction() as transaction:
+        (owed,) = await MoneyStore(transaction).lease_refunds(
+            timedelta(days=1), timedelta(days=2), timedelta(days=9), 1
+        )
     return owed
 
 
@@ -263,8 +282,8 @@ async def test_a_refund_is_made_once(database: Database) -> None:
     """Two processes hear of it at once, and a no comes after: it was made, and that is one line."""
     order = await hold(database, 1)
     await pay(database, order.order_id, "wrong", FEE - 1)
-    async with database.read() as transaction:
-        made = {await transaction.using(_TEST).fetchval("refunds"): LATER}
+    owed = await lease(database)
+    made = {owed.refund_id: LATER}
 
     async def hear() -> None:
         async with database.transaction() as transaction:
@@ -276,13 +295,67 @@ async def test_a_refund_is_made_once(database: Database) -> None:
         await until_somebody_waits(database)
     await second
     async with database.transaction() as transaction:
-        (refund_id,) = made
-        await refuse_refund(MoneyStore(transaction), refund_id, "NOT_FOUND", LATER)
+        await refuse_refund(MoneyStore(transaction), owed, "NOT_FOUND", LATER)
         history = [tuple(row) for row in await transaction.using(_TEST).fetch("history")]
     assert history == [
         (None, "request", "requested", "payment-platform"),
         ("requested", "refund", "refunded", "payment-platform"),
     ]
+
+
+async def test_an_old_answer_undoes_nothing(database: Database) -> None:
+    """No and yes are not heard once an officer, or another process, has asked anew."""
+    order = await hold(database, 1)
+    await pay(database, order.order_id, "wrong", FEE - 1)
+    first = await lease(database)
+    async with database.transaction() as transaction:
+        store = MoneyStore(transaction)
+        await refuse_refund(store, first, "NOT_FOUND", LATER)
+        await request_refund_again(
+            store, first.refund_id, officer="officer", now=LATER, dry_run=False
+        )
+        await refuse_refund(store, first, "NOT_FOUND", LATER)
+    second = await lease(database)
+    third = await lease(database)
+    async with database.transaction() as transaction:
+        store = MoneyStore(transaction)
+        await refuse_refund(store, second, "NOT_FOUND", LATER)
+        await accept_refund(store, third, LATER)
+        await refuse_refund(store, third, "INVALID_REQUEST", LATER)
+        await accept_refund(store, second, LATER)
+        history = [tuple(row) for row in await transaction.using(_TEST).fetch("history")]
+    assert history == [
+        (None, "request", "requested", "payment-platform"),
+        ("requested", "refuse", "refused", "payment-platform"),
+        ("refused", "request_again", "requested", "officer"),
+        ("requested", "refuse", "refused", "payment-platform"),
+    ]
+
+
+async def test_pauses_grow_further_once_refused(database: Database) -> None:
+    """They go on doubling after a no, up to a longer one; an officer's act begins them anew."""
+    order = await hold(database, 1)
+    await pay(database, order.order_id, "wrong", FEE - 1)
+
+    async def pauses(count: int) -> list[int]:
+        found = []
+        for _ in range(count):
+            owed = await lease(database)
+            async with database.read() as transaction:
+                found.append(await transaction.using(_TEST).fetchval("pause"))
+        async with database.transaction() as transaction:
+            await refuse_refund(MoneyStore(transaction), owed, "NOT_FOUND", LATER)
+            assert await transaction.using(_TEST).fetchval("pause") == found[-1]
+        return found
+
+    assert await pauses(3) == [1, 2, 2]
+    assert await pauses(3) == [8, 9, 9]
+    async with database.transaction() as transaction:
+        refund_id = await transaction.using(_TEST).fetchval("refunds")
+        await request_refund_again(
+            MoneyStore(transaction), refund_id, officer="officer", now=LATER, dry_run=False
+        )
+    assert await pauses(1) == [1]
 
 
 async def test_the_last_event_is_the_last_state(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Refunds from before each of their steps was a line."""
 
+import asyncio
 from datetime import UTC, datetime
 from importlib import resources
 from uuid import UUID
@@ -68,3 +69,24 @@ async def test_old_refunds_have_a_history(empty_database: str) -> None:
         }
     finally:
         await db.close()
+
+
+async def test_what_is_under_way_is_waited_for(empty_database: str) -> None:
+    """The old code's last step, not committed yet as the second part begins, has its line too."""
+    db, old = [await asyncpg.connect(empty_database) for _ in range(2)]
+    try:
+        await migrate(db, "0016")
+        await owe(db, REQUESTED, None, None)
+        step = old.transaction()
+        await step.start()
+        await old.execute("UPDATE enrollment.refund SET refunded_at = $1", NOW)
+        migrating = asyncio.create_task(migrate(db, "0017", behind="0016"))
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        while not migrating.done() and not await old.fetchval(waits):
+            await asyncio.sleep(0.01)
+        await step.commit()
+        await migrating
+        assert await db.fetch(VIOLATIONS) == []
+    finally:
+        await db.close()
+        await old.close()

@@ -272,7 +272,11 @@ class OrderLife(RuleBasedStateMachine):
         mood = moods[to.how] if to.how < len(moods) else RefundMood.MADE
         self.run(self._refund(mood))
         if not self.world.is_away:
-            self.model.refund(refused=mood is RefundMood.REFUSED, made=mood is RefundMood.MADE)
+            self.model.refund(
+                refused=mood is RefundMood.REFUSED,
+                under_way=mood is RefundMood.UNDER_WAY,
+                made=mood is RefundMood.MADE,
+            )
 
     async def _refund(self, mood: RefundMood) -> None:
         self.world.refund_mood = mood

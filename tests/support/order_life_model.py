@@ -141,13 +141,15 @@ class Model:
         self.capacity.update(wanted)
         return ""
 
-    def refund(self, *, refused: bool, made: bool) -> None:
-        """The platform is asked for all that is owed, and answers all alike."""
+    def refund(self, *, refused: bool, under_way: bool, made: bool) -> None:
+        """The platform is asked for all that is owed, and answers all alike, or is not heard."""
         for payment in self.payments:
             if payment.outcome == "owed" and made:
                 payment.outcome, payment.refusal = "refunded", None
             elif payment.outcome == "owed" and refused:
                 payment.refusal = "INVALID_REQUEST"
+            elif payment.outcome == "owed" and under_way:
+                payment.refusal = None
 
     def close(self, attempt: Attempt) -> None:
         """The platform closes an attempt, tells what was paid, and it is closed here."""

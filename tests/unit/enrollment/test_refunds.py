@@ -25,6 +25,7 @@ REFUNDS = {
 STEPS = {
     RefundAction.REFUND: lambda refund: refund.made(NOW),
     RefundAction.REFUSE: lambda refund: refund.refused("NOT_FOUND"),
+    RefundAction.ACCEPT: lambda refund: refund.accepted(),
     RefundAction.REQUEST_AGAIN: lambda refund: refund.requested_again(),
 }
 

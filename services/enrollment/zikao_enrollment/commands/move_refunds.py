@@ -1,18 +1,14 @@
 """Moves refunds from state to state, each time with a line of history (DOMAIN section 4)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.errors import NOT_FOUND, DomainError
 
-from zikao_enrollment.domain.money import PLATFORM
+from zikao_enrollment.domain.money import PLATFORM, RefundOwed
 from zikao_enrollment.domain.refunds import Refund, RefundAction, RefundMove
 from zikao_enrollment.stores.money import MoneyStore
-
-# What the platform has refused it will mostly refuse again until people have seen to it.
-REFUSED_PAUSE = timedelta(hours=1)
-AT_ONCE = timedelta(0)
 
 
 async def make_refunds(store: MoneyStore, made: Mapping[UUID, datetime], now: datetime) -> None:
@@ -26,21 +22,23 @@ async def make_refunds(store: MoneyStore, made: Mapping[UUID, datetime], now: da
     await _store(store, moves, now)
 
 
-async def refuse_refund(store: MoneyStore, refund_id: UUID, reason: str, now: datetime) -> None:
-    """The platform has said no; it is asked again after REFUSED_PAUSE all the same.
+async def refuse_refund(store: MoneyStore, owed: RefundOwed, reason: str, now: datetime) -> None:
+    """The platform has said no; what is older than the last request of it is not heard.
 
     The same no again is no step, and leaves no line.
     """
     action = RefundAction.REFUSE
-    refunds = [each for each in await store.lock_refunds([refund_id]) if each.may(action)]
-    moves = [
-        RefundMove(refund, refund.refused(reason), action, PLATFORM)
-        for refund in refunds
-        if refund.refusal != reason
-    ]
-    await _store(store, moves, now)
-    for refund in refunds:
-        await store.ask_for_refund_after(refund.refund_id, REFUSED_PAUSE)
+    refund = await store.lock_leased_refund(owed)
+    if refund and refund.may(action) and refund.refusal != reason:
+        await _store(store, [RefundMove(refund, refund.refused(reason), action, PLATFORM)], now)
+
+
+async def accept_refund(store: MoneyStore, owed: RefundOwed, now: datetime) -> None:
+    """The platform works on it, maybe after a no; heard as `refuse_refund` is."""
+    action = RefundAction.ACCEPT
+    refund = await store.lock_leased_refund(owed)
+    if refund and refund.may(action):
+        await _store(store, [RefundMove(refund, refund.accepted(), action, PLATFORM)], now)
 
 
 async def request_refund_again(
@@ -57,7 +55,7 @@ async def request_refund_again(
     if not dry_run:
         move = RefundMove(before, after, RefundAction.REQUEST_AGAIN, officer)
         await _store(store, [move], now)
-        await store.ask_for_refund_after(refund_id, AT_ONCE)
+        await store.ask_for_refund_now(refund_id)
     return before, after
 
 

@@ -58,11 +58,12 @@ class Payment:
 
 
 class RefundOwed(NamedTuple):
-    """A payment to give back."""
+    """A payment to give back: leased until then, by the database's clock."""
 
     refund_id: UUID
     payment_id: str
     amount_fen: int
+    leased_until: datetime
 
 
 class Settled(NamedTuple):

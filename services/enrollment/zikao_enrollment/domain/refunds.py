@@ -26,17 +26,20 @@ class RefundAction(StrEnum):
     REFUND = "refund"
     # The platform says no, for the first time or for another reason.
     REFUSE = "refuse"
+    # The platform, asked again by itself, works on what it refused before.
+    ACCEPT = "accept"
     # An officer has seen to what the platform refused.
     REQUEST_AGAIN = "request_again"
 
 
-# A refused refund is asked for again also by itself, and may be made then. What is back stays so,
-# whatever the platform says of it later: statements would show it.
+# A refused refund is asked for again also by itself, and may be accepted or made then. What is back
+# stays so, whatever the platform says of it later: statements would show it.
 TRANSITIONS: dict[tuple[RefundState, RefundAction], RefundState] = {
     (RefundState.REQUESTED, RefundAction.REFUND): RefundState.REFUNDED,
     (RefundState.REQUESTED, RefundAction.REFUSE): RefundState.REFUSED,
     (RefundState.REFUSED, RefundAction.REFUND): RefundState.REFUNDED,
     (RefundState.REFUSED, RefundAction.REFUSE): RefundState.REFUSED,
+    (RefundState.REFUSED, RefundAction.ACCEPT): RefundState.REQUESTED,
     (RefundState.REFUSED, RefundAction.REQUEST_AGAIN): RefundState.REQUESTED,
 }
 
@@ -71,6 +74,10 @@ class Refund:
     def refused(self, reason: str) -> "Refund":
         """The same once the platform has said no."""
         return replace(self, state=self._next(RefundAction.REFUSE), refusal=reason)
+
+    def accepted(self) -> "Refund":
+        """The same once the platform works on what it has refused."""
+        return replace(self, state=self._next(RefundAction.ACCEPT), refusal=None)
 
     def requested_again(self) -> "Refund":
         """The same once an officer asks again. Raises DomainError REFUND_NOT_REFUSED."""

@@ -83,9 +83,15 @@ class MoneyStore:
         """Add to the history of refunds."""
         await self._tx.execute("insert_refund_events", *columns(events, 6), now)
 
-    async def ask_for_refund_after(self, refund_id: UUID, pause: timedelta) -> None:
-        """Ask the platform for a locked one after `pause`, as if for the first time."""
-        await self._tx.execute("ask_for_refund_after", refund_id, pause)
+    async def lock_leased_refund(self, owed: RefundOwed) -> Refund | None:
+        """The same of one that was leased; None when it was leased or requested anew since."""
+        row = await self._tx.fetchrow("lock_leased_refund", owed.refund_id, owed.leased_until)
+        return _refund(row) if row else None
+
+    async def ask_for_refund_now(self, refund_id: UUID) -> None:
+        """Ask the platform for a locked one as if for the first time; whoever has leased it has
+        done so no more."""
+        await self._tx.execute("ask_for_refund_now", refund_id)
 
     async def find_refund_place(self, refund_id: UUID) -> RefundPlace | None:
         """Where the order of a refund is; None for an unknown refund."""
@@ -99,13 +105,20 @@ class MoneyStore:
         return row["refused"], row["waiting"]
 
     async def lease_refunds(
-        self, first_pause: timedelta, longest_pause: timedelta, limit: int
+        self,
+        first_pause: timedelta,
+        longest_pause: timedelta,
+        longest_refused_pause: timedelta,
+        limit: int,
     ) -> list[RefundOwed]:
         """Refunds to ask the platform for now; nobody else gets them until the next attempt.
 
-        The pause after each attempt doubles. By the database's clock.
+        The pause after each attempt doubles, up to the one or the other longest. By the database's
+        clock.
         """
-        rows = await self._tx.fetch("lease_refunds", first_pause, longest_pause, limit)
+        rows = await self._tx.fetch(
+            "lease_refunds", first_pause, longest_pause, longest_refused_pause, limit
+        )
         return [RefundOwed(**row) for row in rows]
 
 

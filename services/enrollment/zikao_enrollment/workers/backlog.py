@@ -1,6 +1,9 @@
 """Shows as metrics what waits for people: refunds, odd payments, acts of offices."""
 
-from datetime import timedelta
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from prometheus_client import Gauge
 from zikao_kit.clock import Clock
@@ -16,42 +19,68 @@ BACKLOG_PAUSE_SECONDS = 15.0
 LONG_WAIT = timedelta(hours=1)
 ODD_PAYMENTS_OF = timedelta(days=1)
 
+# Every process shows the number of all, so the sum over processes says nothing.
+ALIKE = "All replicas show the same, or NaN while they do not know: use max()."
+
 REFUSED_REFUNDS = Gauge(
     "zikao_enrollment_refused_refunds",
-    "Refunds that the platform has refused to make: people must see to them.",
+    f"Refunds that the platform has refused to make: people must see to them. {ALIKE}",
 )
 WAITING_REFUNDS = Gauge(
     "zikao_enrollment_long_waiting_refunds",
-    "Refunds owed for more than an hour, refused or not.",
+    f"Refunds owed for more than an hour, refused or not. {ALIKE}",
 )
 ODD_PAYMENTS = Gauge(
     "zikao_enrollment_odd_payments",
-    "Payments of the last 24 hours with which something is wrong, by what.",
+    f"Payments of the last 24 hours with which something is wrong, by what. {ALIKE}",
     ["flag"],
 )
 PENDING_ACTS = Gauge(
     "zikao_enrollment_pending_office_acts",
-    "Acts of offices that wait for a second officer.",
+    f"Acts of offices that wait for a second officer. {ALIKE}",
 )
 
 
+class Backlog(NamedTuple):
+    """What waits; NaN where that is not known."""
+
+    refused: float
+    waiting: float
+    pending: float
+    odd: Mapping[Flag, float]
+
+
+UNKNOWN = Backlog(math.nan, math.nan, math.nan, dict.fromkeys(Flag, math.nan))
+
+
 class BacklogWorker:
-    """Counts in every process, a few rows by their indexes: all show the same."""
+    """Counts in every process, a few rows by their indexes."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        _show(UNKNOWN)
 
     async def work(self) -> bool:
-        """Count, and show it."""
-        now = self._clock.now()
+        """Count, and show it; what cannot be counted must not look well."""
+        found = UNKNOWN
+        try:
+            found = await self._count(self._clock.now())
+        finally:
+            _show(found)
+        return False
+
+    async def _count(self, now: datetime) -> Backlog:
         async with self._db.read() as tx:
             refused, waiting = await MoneyStore(tx).count_owed_refunds(now - LONG_WAIT)
-            odd = await OddPaymentStore(tx).count(now - ODD_PAYMENTS_OF)
             pending = await OfficeActionStore(tx).count_all_pending(now)
-        REFUSED_REFUNDS.set(refused)
-        WAITING_REFUNDS.set(waiting)
-        PENDING_ACTS.set(pending)
-        for flag in Flag:
-            ODD_PAYMENTS.labels(flag).set(odd.get(flag, 0))
-        return False
+            odd = await OddPaymentStore(tx).count(now - ODD_PAYMENTS_OF)
+        return Backlog(refused, waiting, pending, odd)
+
+
+def _show(found: Backlog) -> None:
+    REFUSED_REFUNDS.set(found.refused)
+    WAITING_REFUNDS.set(found.waiting)
+    PENDING_ACTS.set(found.pending)
+    for flag in Flag:
+        ODD_PAYMENTS.labels(flag).set(found.odd.get(flag, 0))

@@ -119,9 +119,9 @@ class OfficeServiceServicer:
 
     def RequestRefundAgain(self, request, context):
         """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
-        why. By itself the service asks again every hour. It is an act in the county of the refund's
-        order; of an order that is not known in the province, which alone may ask then, and with dual
-        control where any session has it.
+        why. By itself the service asks again after pauses that double up to an hour. It is an act in the
+        county of the refund's order; of an order that is not known in the province, which alone may
+        ask then, and with dual control where any session has it.
 
         Atomic, audited.
 

@@ -66,9 +66,9 @@ class OfficeServiceStub:
     """
     RequestRefundAgain: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.RequestRefundAgainRequest, _office_service_pb2.RequestRefundAgainResponse]
     """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
-    why. By itself the service asks again every hour. It is an act in the county of the refund's
-    order; of an order that is not known in the province, which alone may ask then, and with dual
-    control where any session has it.
+    why. By itself the service asks again after pauses that double up to an hour. It is an act in the
+    county of the refund's order; of an order that is not known in the province, which alone may
+    ask then, and with dual control where any session has it.
 
     Atomic, audited.
 
@@ -129,9 +129,9 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """
     RequestRefundAgain: _aio.UnaryUnaryMultiCallable[_office_service_pb2.RequestRefundAgainRequest, _office_service_pb2.RequestRefundAgainResponse]  # type: ignore[assignment]
     """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
-    why. By itself the service asks again every hour. It is an act in the county of the refund's
-    order; of an order that is not known in the province, which alone may ask then, and with dual
-    control where any session has it.
+    why. By itself the service asks again after pauses that double up to an hour. It is an act in the
+    county of the refund's order; of an order that is not known in the province, which alone may
+    ask then, and with dual control where any session has it.
 
     Atomic, audited.
 
@@ -213,9 +213,9 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_office_service_pb2.RequestRefundAgainResponse, _abc.Awaitable[_office_service_pb2.RequestRefundAgainResponse]]:
         """Asks the platform again, at once, for a refund that it has refused: whoever asks has seen to
-        why. By itself the service asks again every hour. It is an act in the county of the refund's
-        order; of an order that is not known in the province, which alone may ask then, and with dual
-        control where any session has it.
+        why. By itself the service asks again after pauses that double up to an hour. It is an act in the
+        county of the refund's order; of an order that is not known in the province, which alone may
+        ask then, and with dual control where any session has it.
 
         Atomic, audited.
 

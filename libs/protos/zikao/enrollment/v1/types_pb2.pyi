@@ -88,7 +88,9 @@ class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSta
     REFUND_STATE_REFUNDED: _RefundState.ValueType  # 2
     """The platform has confirmed."""
     REFUND_STATE_REFUSED: _RefundState.ValueType  # 3
-    """The platform has said no. It is asked again every hour, or when an office asks for it."""
+    """The platform has said no. It is asked again after pauses that double up to an hour, and at
+    once when an office asks for it.
+    """
 
 class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
     """State of money that is going back."""
@@ -99,7 +101,9 @@ REFUND_STATE_REQUESTED: RefundState.ValueType  # 1
 REFUND_STATE_REFUNDED: RefundState.ValueType  # 2
 """The platform has confirmed."""
 REFUND_STATE_REFUSED: RefundState.ValueType  # 3
-"""The platform has said no. It is asked again every hour, or when an office asks for it."""
+"""The platform has said no. It is asked again after pauses that double up to an hour, and at
+once when an office asks for it.
+"""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final

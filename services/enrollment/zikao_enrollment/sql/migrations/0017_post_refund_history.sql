@@ -1,3 +1,6 @@
+-- Whoever moves a refund while this looks would be missed: wait for them, and let them wait.
+LOCK TABLE enrollment.refund IN SHARE ROW EXCLUSIVE MODE;
+
 -- What processes of the version before have done to refunds since they have a history.
 INSERT INTO enrollment.refund_event (refund_id, from_state, to_state, action, actor, at)
 SELECT refund_id, NULL, 'requested', 'request', 'payment-platform', requested_at

@@ -82,7 +82,8 @@ LEFT JOIN (
 LEFT JOIN enrollment.order_event AS last_move ON last_move.event_id = last.event_id
 WHERE last_move.to_state IS DISTINCT FROM enrollment_order.state;
 
--- A refund whose state no recorded move leads to, or a history of none.
+-- A refund whose state no recorded move leads to, or a history of none, or one of which a line does
+-- not begin where the one before ended.
 -- name: money_every_refund_has_its_history
 SELECT refund_id::text AS offender
 FROM enrollment.refund
@@ -91,7 +92,15 @@ FULL JOIN (
     FROM enrollment.refund_event
     ORDER BY refund_id, event_id DESC
 ) AS last_move USING (refund_id)
-WHERE refund.state IS DISTINCT FROM last_move.to_state;
+WHERE refund.state IS DISTINCT FROM last_move.to_state
+UNION
+SELECT refund_id::text
+FROM (
+    SELECT refund_id, from_state,
+        lag(to_state) OVER (PARTITION BY refund_id ORDER BY event_id) AS stood_at
+    FROM enrollment.refund_event
+) AS move
+WHERE from_state IS DISTINCT FROM stood_at;
 
 -- A hold that has ended at $1 and still keeps seats.
 -- name: enrollment_no_hold_outlives_its_deadline

@@ -36,24 +36,35 @@ WHERE refund_id = ANY ($1::uuid[])
 ORDER BY refund_id
 FOR UPDATE;
 
--- The pauses double from $1 on, up to $2; by the database's clock: moving that of a rehearsal
--- hastens nothing and holds nothing up.
+-- Only while the lease that ends at $2 is the last one, and nobody has asked anew since.
+-- name: lock_leased_refund
+SELECT refund_id, amount_fen, state, refunded_at, refusal
+FROM enrollment.refund
+WHERE refund_id = $1 AND next_attempt_at = $2
+FOR UPDATE;
+
+-- The pauses double from $1 on, up to $2, or $3 for what was refused; by the database's clock:
+-- moving that of a rehearsal hastens nothing and holds nothing up.
 -- name: lease_refunds
 WITH due AS (
     SELECT refund_id
     FROM enrollment.refund
     WHERE refunded_at IS NULL AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at
-    LIMIT $3
+    LIMIT $4
     FOR UPDATE SKIP LOCKED
 )
 UPDATE enrollment.refund
 SET next_attempt_at = clock_timestamp()
-        + least($1::interval * power(2, least(attempts, 20)), $2::interval),
+        + least(
+            $1::interval * power(2, least(attempts, 20)),
+            CASE WHEN refusal IS NULL THEN $2::interval ELSE $3::interval END
+        ),
     attempts = attempts + 1
 FROM due
 WHERE refund.refund_id = due.refund_id
-RETURNING refund.refund_id, refund.payment_id, refund.amount_fen;
+RETURNING refund.refund_id, refund.payment_id, refund.amount_fen,
+    refund.next_attempt_at AS leased_until;
 
 -- name: update_refunds
 UPDATE enrollment.refund
@@ -68,10 +79,10 @@ SELECT given.refund_id, given.from_state, given.to_state, given.action, given.ac
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     AS given (refund_id, from_state, to_state, action, actor, refusal);
 
--- The pauses begin anew; by the database's clock.
--- name: ask_for_refund_after
+-- The pauses begin anew, and leases end; by the database's clock.
+-- name: ask_for_refund_now
 UPDATE enrollment.refund
-SET next_attempt_at = clock_timestamp() + $2::interval, attempts = 0
+SET next_attempt_at = clock_timestamp(), attempts = 0
 WHERE refund_id = $1;
 
 -- name: find_refund_place
