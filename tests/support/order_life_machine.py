@@ -269,7 +269,7 @@ class OrderLife(RuleBasedStateMachine):
     def refund(self, to: Details) -> None:
         """What is owed goes back, or the platform refuses, takes its time, or is not heard."""
         moods = list(RefundMood)
-        mood = moods[to.how] if to.how < len(moods) else RefundMood.MADE
+        mood = moods[to.how % len(moods)]
         self.run(self._refund(mood))
         if not self.world.is_away:
             self.model.refund(
