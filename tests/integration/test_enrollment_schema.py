@@ -157,7 +157,7 @@ async def test_open_payments_are_asked_about_first(connection: asyncpg.Connectio
     ("name", "args"),
     [
         ("lease_payment_queries", "'1 s', 8, 20, 3"),
-        ("lease_refunds", "'1 s', '1 h', 20"),
+        ("lease_refunds", "'1 s', '5 min', '1 h', 20"),
         ("lease_differences", "'1 s', '1 h', 20"),
         ("lease_closing_orders", "'1 s', 20"),
     ],
@@ -242,11 +242,16 @@ async def test_a_closing_order_is_leased(connection: asyncpg.Connection) -> None
 async def test_a_refund_is_asked_for_again_after_growing_pauses(
     connection: asyncpg.Connection,
 ) -> None:
-    """One worker has it at a time; its pauses double up to the longest, on the database's clock."""
-    pauses = (timedelta(hours=1), timedelta(hours=3))
+    """One worker has it at a time; its pauses double up to the longest, on the database's clock.
+
+    That is a longer one for what the platform has refused.
+    """
+    pauses = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=10))
     await connection.execute(INSERT_PAYMENT, "p1", ORDER, NOW)
     await connection.execute(QUERIES["insert_refunds"], [uuid4()], ["p1"], [3500], NOW)
-    for hours in (1, 2, 3, 3):
+    for hours in (1, 2, 3, 3, 10, 10):
+        if hours > 3:
+            await connection.execute("UPDATE enrollment.refund SET refusal = 'NOT_FOUND'")
         assert len(await connection.fetch(QUERIES["lease_refunds"], *pauses, 10)) == 1
         assert await connection.fetch(QUERIES["lease_refunds"], *pauses, 10) == []
         left = await connection.fetchval(
