@@ -106,7 +106,7 @@ async def _start(program: Program) -> asyncio.subprocess.Process:
             *launcher,
             *map(str, how),
             *program.command,
-            env=dict(program.environment),  # uvloop takes no other mapping
+            env=program.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
