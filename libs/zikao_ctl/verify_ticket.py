@@ -42,7 +42,10 @@ def describe_proof(proof: TicketProof) -> str:
     lines = [
         f"有效：准考证号 {proof.ticket_number}，考次 {proof.session_code}，第{proof.version}版"
     ]
-    lines += [f"  第{slot}场：考场 {room}，座位 {seat}" for slot, room, seat in proof.sittings]
+    lines += [
+        f"  第{slot}场：考点 {site}，考场 {room}，座位 {seat}"
+        for slot, site, room, seat in proof.sittings
+    ]
     return "\n".join(lines)
 
 

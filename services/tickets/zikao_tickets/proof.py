@@ -2,22 +2,33 @@
 
 Needs nothing but `cryptography`, so that a scanner carries this one module.
 
-Text: ``ZK1:`` + base45 (RFC 9285) of ``body + signature``; every character is of the QR code's
+Text: ``ZK2:`` + base45 (RFC 9285) of ``body + signature``; every character is of the QR code's
 alphanumeric mode. One body has exactly one text: anything else is refused as malformed.
 
 Body, integers big-endian, n = a length byte followed by as many bytes::
 
-    1  format, 1
+    1  format, 2
+    1  flags             bit 0: a temporary ticket; bit 1: sittings as text; the others 0
     n  key id            ASCII, 1 to 16 characters
     n  session code      ASCII, 1 to 16 characters
     5  ticket number     its 12 digits as an integer
     2  version           of the ticket, 1 to 65535
     n  name hash         8 to 16 bytes, see `name_hash`
     n  photo hash        8 to 16 bytes, see `photo_hash`
+    1  sites             1 to 8, in the order of the sittings that name them first; each:
+         n  site code    ASCII, 1 to 16 characters
     1  sittings          1 to 8, slots ascending; each:
          1  slot         ordinal in the session's timetable, 1 to 255
+         5  place        bits from the highest: 2 zero, 3 index of the site, 3 digits of the room,
+                         20 room, 2 digits of the seat, 10 seat
+       or, with bit 1 of the flags, which is set only where some room or seat is not of that kind:
+         1  slot
+         1  index of the site
          n  room         ASCII, 1 to 16 characters
          n  seat         ASCII, 1 to 16 characters
+
+The site is in it because a room 001 is at every site. Rooms and seats are printed with leading
+zeros, hence the digits beside the numbers: '012' is 3 digits and 12.
 
 Signature: 64 bytes Ed25519 (RFC 8032) over a context label followed by the body: a signature
 made for any other purpose with the same key is no proof.
@@ -35,8 +46,8 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-TEXT_PREFIX = "ZK1:"
-FORMAT = 1
+TEXT_PREFIX = "ZK2:"
+FORMAT = 2
 SIGNATURE_BYTES = 64
 TICKET_NUMBER_DIGITS = 12
 TICKET_NUMBER_BYTES = 5
@@ -45,8 +56,15 @@ PHOTO_HASH_BYTES = 16
 MIN_HASH_BYTES, MAX_HASH_BYTES = 8, 16
 MAX_LABEL_CHARACTERS = 16
 MAX_SITTINGS = 8
+MAX_ROOM_DIGITS, ROOM_BITS = 6, 20
+MAX_SEAT_DIGITS, SEAT_BITS = 3, 10
+SITE_BITS, ROOM_DIGIT_BITS, SEAT_DIGIT_BITS = 3, 3, 2
+PLACE_BYTES = 5
+NO_PHOTO = b""
+"""What stands for the photo of a ticket without one."""
 BASE45_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_SIGNATURE_CONTEXT = b"zikao ticket proof 1\x00"
+_TEMPORARY, _SITTINGS_AS_TEXT = 1, 2
+_SIGNATURE_CONTEXT = b"zikao ticket proof 2\x00"
 _NAME_CONTEXT = b"zikao ticket name 1\x00"
 _PHOTO_CONTEXT = b"zikao ticket photo 1\x00"
 _BASE45_VALUES = {char: value for value, char in enumerate(BASE45_ALPHABET)}
@@ -86,10 +104,18 @@ class ProofRejected(Exception):  # noqa: N818 - says what happened
         super().__init__(reason.value)
 
 
+class TicketKind(StrEnum):
+    """What kind of paper it is: the temporary ticket (临时准考证) is an office's."""
+
+    REGULAR = "regular"
+    TEMPORARY = "temporary"
+
+
 class ProofSitting(NamedTuple):
-    """Where the candidate sits in one slot; room and seat as printed ('012', '05')."""
+    """Where the candidate sits in one slot; site by code, room and seat as printed."""
 
     slot: int
+    site: str
     room: str
     seat: str
 
@@ -104,6 +130,7 @@ class TicketProof:
     name_hash: bytes
     photo_hash: bytes
     sittings: tuple[ProofSitting, ...]
+    kind: TicketKind = TicketKind.REGULAR
 
     def __post_init__(self) -> None:
         """Hold every proof to the layout, a signed one as well as a scanned one."""
@@ -117,10 +144,20 @@ class TicketProof:
         for value in (self.name_hash, self.photo_hash):
             _require(MIN_HASH_BYTES <= len(value) <= MAX_HASH_BYTES, "hash")
         _require(1 <= len(self.sittings) <= MAX_SITTINGS, "sittings")
-        slots = [slot for slot, _, _ in self.sittings]
+        slots = [sitting.slot for sitting in self.sittings]
         _require(slots == sorted(set(slots)) and slots[0] >= 1 and slots[-1] <= 0xFF, "slots")
-        for _, room, seat in self.sittings:
-            _require(_is_label(room) and _is_label(seat), "room or seat")
+        for _, *labels in self.sittings:
+            _require(all(map(_is_label, labels)), "site, room or seat")
+
+    @property
+    def has_photo(self) -> bool:
+        """Whether a photo is vouched for: an office may issue a temporary ticket without."""
+        return self.photo_hash != photo_hash(NO_PHOTO)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites in the order of the sittings that name them first."""
+        return tuple(dict.fromkeys(sitting.site for sitting in self.sittings))
 
     @property
     def revocation_key(self) -> RevocationKey:
@@ -221,19 +258,50 @@ def _is_label(text: str) -> bool:
 
 
 def _encode(proof: TicketProof, key_id: str) -> bytes:
+    sites = proof.sites
+    packed = [_place(sites.index(sitting.site), sitting) for sitting in proof.sittings]
+    as_text = None in packed
+    flags = (proof.kind is TicketKind.TEMPORARY) * _TEMPORARY | as_text * _SITTINGS_AS_TEXT
     parts = [
-        bytes([FORMAT]),
+        bytes([FORMAT, flags]),
         _sized(key_id.encode()),
         _sized(proof.session_code.encode()),
         int(proof.ticket_number).to_bytes(TICKET_NUMBER_BYTES),
         proof.version.to_bytes(2),
         _sized(proof.name_hash),
         _sized(proof.photo_hash),
+        bytes([len(sites)]),
+        *(_sized(site.encode()) for site in sites),
         bytes([len(proof.sittings)]),
     ]
-    for slot, room, seat in proof.sittings:
-        parts += [bytes([slot]), _sized(room.encode()), _sized(seat.encode())]
+    for sitting, place in zip(proof.sittings, packed, strict=True):
+        text = _place_as_text(sites.index(sitting.site), sitting)
+        parts += [bytes([sitting.slot]), text if as_text or place is None else place]
     return b"".join(parts)
+
+
+def _place(site: int, sitting: ProofSitting) -> bytes | None:
+    """The five bytes of a sitting; None when its room or seat is no number of that size."""
+    room, seat = sitting.room, sitting.seat
+    if not (_is_number(room, MAX_ROOM_DIGITS) and _is_number(seat, MAX_SEAT_DIGITS)):
+        return None
+    value = site
+    for number, bits in (
+        (len(room), ROOM_DIGIT_BITS),
+        (int(room), ROOM_BITS),
+        (len(seat), SEAT_DIGIT_BITS),
+        (int(seat), SEAT_BITS),
+    ):
+        value = value << bits | number
+    return value.to_bytes(PLACE_BYTES)
+
+
+def _place_as_text(site: int, sitting: ProofSitting) -> bytes:
+    return bytes([site]) + _sized(sitting.room.encode()) + _sized(sitting.seat.encode())
+
+
+def _is_number(text: str, most_digits: int) -> bool:
+    return len(text) <= most_digits and text.isascii() and text.isdigit()
 
 
 def _sized(data: bytes) -> bytes:
@@ -252,6 +320,7 @@ def _decode(body: bytes) -> tuple[str, TicketProof]:
     """Key id and proof of a body; raises ValueError for every other layout."""
     reader = _Reader(body)
     _require(reader.integer(1) == FORMAT, "format")
+    flags = reader.integer(1)
     key_id = reader.label()
     proof = TicketProof(
         session_code=reader.label(),
@@ -259,9 +328,11 @@ def _decode(body: bytes) -> tuple[str, TicketProof]:
         version=reader.integer(2),
         name_hash=reader.sized(),
         photo_hash=reader.sized(),
-        sittings=tuple(reader.sitting() for _ in range(reader.integer(1))),
+        sittings=reader.sittings(as_text=bool(flags & _SITTINGS_AS_TEXT)),
+        kind=TicketKind.TEMPORARY if flags & _TEMPORARY else TicketKind.REGULAR,
     )
-    _require(reader.finished and _is_label(key_id), "length")
+    # One body a proof: other flags, other orders of sites and bytes behind it are refused.
+    _require(_is_label(key_id) and _encode(proof, key_id) == body, "body")
     return key_id, proof
 
 
@@ -271,10 +342,6 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0
-
-    @property
-    def finished(self) -> bool:
-        return self._position == len(self._data)
 
     def take(self, length: int) -> bytes:
         start, self._position = self._position, self._position + length
@@ -290,5 +357,27 @@ class _Reader:
     def label(self) -> str:
         return self.sized().decode("ascii")
 
-    def sitting(self) -> ProofSitting:
-        return ProofSitting(self.integer(1), self.label(), self.label())
+    def sittings(self, *, as_text: bool) -> tuple[ProofSitting, ...]:
+        sites = [self.label() for _ in range(self.integer(1))]
+        place = self._place_as_text if as_text else self._place
+        return tuple(place(sites, self.integer(1)) for _ in range(self.integer(1)))
+
+    def _place(self, sites: list[str], slot: int) -> ProofSitting:
+        value = self.integer(PLACE_BYTES)
+        seat, value = _low_bits(value, SEAT_BITS)
+        seat_digits, value = _low_bits(value, SEAT_DIGIT_BITS)
+        room, value = _low_bits(value, ROOM_BITS)
+        room_digits, value = _low_bits(value, ROOM_DIGIT_BITS)
+        site, _ = _low_bits(value, SITE_BITS)
+        _require(site < len(sites), "site")
+        return ProofSitting(slot, sites[site], f"{room:0{room_digits}}", f"{seat:0{seat_digits}}")
+
+    def _place_as_text(self, sites: list[str], slot: int) -> ProofSitting:
+        site = self.integer(1)
+        _require(site < len(sites), "site")
+        return ProofSitting(slot, sites[site], self.label(), self.label())
+
+
+def _low_bits(value: int, bits: int) -> tuple[int, int]:
+    """The lowest bits of a number, and what is above them."""
+    return value & ((1 << bits) - 1), value >> bits

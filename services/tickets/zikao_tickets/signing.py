@@ -35,6 +35,8 @@ def _proof_of(ticket: Ticket, session_code: str, jpeg: bytes) -> TicketProof:
         name_hash=name_hash(ticket.person.name),
         photo_hash=photo_hash(jpeg),
         sittings=tuple(
-            ProofSitting(seat.slot, seat.room_code, seat.label) for seat in ticket.seats
+            ProofSitting(seat.slot, seat.site_code, seat.room_code, seat.label)
+            for seat in ticket.seats
         ),
+        kind=ticket.kind,
     )

@@ -39,7 +39,7 @@ def data(tmp_path: Path, key: Ed25519PrivateKey) -> Path:
 
 def ticket(key: Ed25519PrivateKey, version: int = 2) -> str:
     """The QR code's text of a version of a ticket."""
-    sittings = (ProofSitting(1, "012", "05"), ProofSitting(3, "002", "30"))
+    sittings = (ProofSitting(1, "S01", "012", "05"), ProofSitting(3, "S01", "002", "30"))
     proof = TicketProof("22.1", NUMBER, version, name_hash("张三"), photo_hash(b"jpeg"), sittings)
     return sign(proof, "k1", key)
 
@@ -56,7 +56,7 @@ def test_a_valid_ticket_names_room_and_seat(key: Ed25519PrivateKey, data: Path) 
     status, output = run(ticket(key), data)
     assert status == 0
     assert NUMBER in output
-    assert "第1场：考场 012，座位 05" in output
+    assert "第1场：考点 S01，考场 012，座位 05" in output
 
 
 def test_a_forged_ticket_is_refused(data: Path) -> None:

@@ -70,7 +70,8 @@ def sheet(
         name_hash=name_hash(name),
         photo_hash=photo_hash(photo),
         sittings=tuple(
-            ProofSitting(slot, line.room, line.seat) for slot, line in enumerate(lines, start=1)
+            ProofSitting(slot, "S01", line.room, line.seat)
+            for slot, line in enumerate(lines, start=1)
         ),
     )
     return TicketSheet(
@@ -145,7 +146,7 @@ def test_the_qr_code_scans_from_a_black_and_white_print(renderer: TicketRenderer
     assert text == ticket.qr_text
     proof = verify(text, KEYS)
     assert (proof.ticket_number, proof.name_hash) == (ticket.ticket_number, name_hash(ticket.name))
-    assert proof.sittings[3] == (4, "108", "29")
+    assert proof.sittings[3] == (4, "S01", "108", "29")
 
 
 def test_a_scanned_code_with_one_changed_byte_does_not_verify(renderer: TicketRenderer) -> None:

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from zikao_tickets import proof as proof_module
 from zikao_tickets.proof import (
     BASE45_ALPHABET,
+    NO_PHOTO,
     TEXT_PREFIX,
     ProofRejected,
     ProofSitting,
     RejectReason,
+    TicketKind,
     TicketProof,
     base45_decode,
     base45_encode,
@@ -36,15 +38,17 @@ PROOF = TicketProof(
     name_hash=name_hash("张𬭎"),
     photo_hash=photo_hash(b"photo"),
     sittings=(
-        ProofSitting(1, "012", "05"),
-        ProofSitting(2, "013", "12"),
-        ProofSitting(3, "014", "19"),
-        ProofSitting(4, "015", "26"),
+        ProofSitting(1, "S01", "012", "05"),
+        ProofSitting(2, "S01", "013", "12"),
+        ProofSitting(3, "S01", "014", "19"),
+        ProofSitting(4, "S01", "015", "26"),
     ),
 )
 
 labels = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=16)
 hashes = st.binary(min_size=8, max_size=16)
+numbers = st.integers(0, 999_999).map(str) | st.integers(0, 99).map("{:03}".format)
+places = st.tuples(labels, numbers | labels, numbers | labels)
 proofs = st.builds(
     TicketProof,
     session_code=labels,
@@ -52,9 +56,10 @@ proofs = st.builds(
     version=st.integers(1, 65535),
     name_hash=hashes,
     photo_hash=hashes,
-    sittings=st.dictionaries(
-        st.integers(1, 255), st.tuples(labels, labels), min_size=1, max_size=8
-    ).map(lambda seats: tuple(ProofSitting(slot, *seats[slot]) for slot in sorted(seats))),
+    sittings=st.dictionaries(st.integers(1, 255), places, min_size=1, max_size=8).map(
+        lambda seats: tuple(ProofSitting(slot, *seats[slot]) for slot in sorted(seats))
+    ),
+    kind=st.sampled_from(TicketKind),
 )
 
 
@@ -79,8 +84,56 @@ def test_the_same_proof_has_one_text() -> None:
 
 
 def test_a_full_ticket_stays_small_enough_to_scan() -> None:
-    """Four sittings fit QR version 8 at level M (221 alphanumeric characters), 49 modules."""
-    assert len(sign(PROOF, "2022a", KEY)) <= 221
+    """QR version 9 at level M (262 characters), 53 modules: 0.47 mm each at 25 mm.
+
+    Two sites fit it, three the next version (311), and twice as many sittings the one after (366).
+    """
+    assert len(sign(PROOF, "2022a", KEY)) <= 230
+    for sittings, sites, most in ((4, 2, 262), (4, 3, 311), (8, 4, 366)):
+        proof = replace(PROOF, sittings=spread(sittings, sites))
+        assert len(sign(proof, "202203-12", KEY)) <= most
+
+
+def spread(sittings: int, sites: int) -> tuple[ProofSitting, ...]:
+    """So many sittings, in turn at so many sites."""
+    return tuple(
+        ProofSitting(slot, f"51010401{slot % sites:02}", "012", "05")
+        for slot in range(1, sittings + 1)
+    )
+
+
+def test_what_is_no_number_is_kept_as_it_is_printed() -> None:
+    """Rooms and seats with letters, leading zeros or many digits are signed as they stand."""
+    odd = ("B-12", "0000012", "007", "0"), ("05", "1023", "A", "00")
+    for room, seat in zip(*odd, strict=True):
+        proof = replace(PROOF, sittings=(ProofSitting(1, "S01", room, seat),))
+        assert verify(sign(proof, "2022a", KEY), KEYS).sittings[0][2:] == (room, seat)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"\x02\x00\x05", b"\x02\x04\x05"),  # a flag that means nothing
+        (b"\x02\x00\x05", b"\x02\x02\x05"),  # sittings as text that are none
+        (b"\x01\x03S01\x04", b"\x02\x03S01\x03S02\x04"),  # a site nobody sits at
+        (b"\x01\x03S01\x04", b"\x02\x03S01\x03S01\x04"),  # a site twice
+    ],
+)
+def test_a_signed_body_in_another_form_is_malformed(was: bytes, becomes: bytes) -> None:
+    """One proof has one body: even with a good signature no other form of it is taken."""
+    body = base45_decode(sign(PROOF, "2022a", KEY).removeprefix(TEXT_PREFIX))[:-64]
+    assert body.count(was) == 1
+    other = body.replace(was, becomes)
+    text = TEXT_PREFIX + base45_encode(other + KEY.sign(b"zikao ticket proof 2\x00" + other))
+    assert rejection(text) is RejectReason.MALFORMED
+
+
+def test_a_temporary_ticket_and_one_without_photo_say_so() -> None:
+    """The kind is signed, and so is that there is no photo to compare the face with."""
+    temporary = replace(PROOF, kind=TicketKind.TEMPORARY, photo_hash=photo_hash(NO_PHOTO))
+    read = verify(sign(temporary, "2022a", KEY), KEYS)
+    assert (read.kind, read.has_photo) == (TicketKind.TEMPORARY, False)
+    assert PROOF.has_photo
 
 
 def test_every_single_changed_byte_is_refused() -> None:
@@ -168,11 +221,12 @@ def test_a_forged_revoked_proof_is_called_forged() -> None:
         {"name_hash": b"1234567"},
         {"photo_hash": b"x" * 17},
         {"sittings": ()},
-        {"sittings": (ProofSitting(2, "1", "1"), ProofSitting(1, "1", "1"))},
-        {"sittings": (ProofSitting(1, "1", "1"), ProofSitting(1, "2", "2"))},
-        {"sittings": (ProofSitting(0, "1", "1"),)},
-        {"sittings": (ProofSitting(256, "1", "1"),)},
-        {"sittings": (ProofSitting(1, "", "1"),)},
+        {"sittings": (ProofSitting(2, "S01", "1", "1"), ProofSitting(1, "S01", "1", "1"))},
+        {"sittings": (ProofSitting(1, "S01", "1", "1"), ProofSitting(1, "S01", "2", "2"))},
+        {"sittings": (ProofSitting(0, "S01", "1", "1"),)},
+        {"sittings": (ProofSitting(256, "S01", "1", "1"),)},
+        {"sittings": (ProofSitting(1, "S01", "", "1"),)},
+        {"sittings": (ProofSitting(1, "", "1", "1"),)},
     ],
 )
 def test_what_the_layout_cannot_hold_is_never_signed(change: dict[str, object]) -> None:

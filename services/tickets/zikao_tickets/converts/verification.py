@@ -37,7 +37,12 @@ def verification_to_pb(
         name=bearer.person.name,
         photo_jpeg=bearer.jpeg or b"",
         sittings=[
-            ticket_service_pb2.VerifiedSitting(slot=slot, room=room, seat=seat)
-            for slot, room, seat in proof.sittings
+            ticket_service_pb2.VerifiedSitting(
+                slot=sitting.slot,
+                site_code=sitting.site,
+                room=sitting.room,
+                seat=sitting.seat,
+            )
+            for sitting in proof.sittings
         ],
     )

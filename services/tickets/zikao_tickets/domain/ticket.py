@@ -10,6 +10,7 @@ from zikao_kit.errors import DomainError
 
 from zikao_tickets.domain.layout import seat_label
 from zikao_tickets.domain.person import Person
+from zikao_tickets.proof import TicketKind
 
 NAME_NOT_PRINTABLE = "NAME_NOT_PRINTABLE"
 PHOTO_PENDING = "PHOTO_PENDING"
@@ -23,6 +24,7 @@ class TicketSeat:
 
     slot: int
     course_code: str
+    site_code: str
     room_code: str
     seat_number: int
     capacity: int
@@ -49,6 +51,7 @@ class Ticket:
     person: Person
     jpeg: bytes | None
     seats: tuple[TicketSeat, ...]
+    kind: TicketKind = TicketKind.REGULAR
 
 
 class Refusal(NamedTuple):

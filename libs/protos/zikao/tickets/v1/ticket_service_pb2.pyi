@@ -451,22 +451,26 @@ class VerifiedSitting(_message.Message):
     SLOT_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
     SEAT_FIELD_NUMBER: _builtins.int
+    SITE_CODE_FIELD_NUMBER: _builtins.int
     slot: _builtins.int
     """Slot."""
     room: _builtins.str
     """Room."""
     seat: _builtins.str
     """Seat."""
+    site_code: _builtins.str
+    """Site: its code, for every site has a room 001."""
     def __init__(
         self,
         *,
         slot: _builtins.int = ...,
         room: _builtins.str = ...,
         seat: _builtins.str = ...,
+        site_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room", "seat", b"seat", "slot", b"slot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room", b"room", "seat", b"seat", "site_code", b"site_code", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
