@@ -14,6 +14,7 @@ from support.tickets_database import (
     CLOSED,
     KEYS,
     OFFICER,
+    POOL,
     SESSION,
     SITE,
     apply,
@@ -128,7 +129,7 @@ async def test_a_session_file_waits_for_an_arrangement_at_work(county: Database)
         return bool(rows)
 
     async with county.transaction() as tx:
-        await run_arrangement(ArrangementStore(tx), started.arrangement_id, KEYS)
+        await run_arrangement(ArrangementStore(tx), started.arrangement_id, KEYS, POOL)
         applying = asyncio.ensure_future(apply(county, SESSION, [SMALLER]))
         await until(waits)
     with pytest.raises(DomainError, match="SESSION_CHANGE_REFUSED"):

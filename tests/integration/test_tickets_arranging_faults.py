@@ -13,6 +13,7 @@ from support.service_databases import MakeDatabase
 from support.tickets_database import (
     CLOSED,
     KEYS,
+    POOL,
     SESSION,
     apply,
     arranged,
@@ -63,7 +64,7 @@ async def blocked_backends(db: Database) -> list[int]:
 async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) -> None:
     """A damaged seed: logged, failed with an id, never tried again; another may start."""
     await sql(db, "UPDATE tickets.arrangement SET seed_enc = 'damaged'")
-    worker = ArrangementWorker(db, KEYS, LEASE)
+    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
     with capture_logs() as logs:
         assert await worker.work()
     ended = await found(db, waiting.arrangement_id)
@@ -78,7 +79,7 @@ async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) 
 
 async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement) -> None:
     """A connection that ends amid the work leaves it running; after the lease it is done."""
-    worker = ArrangementWorker(db, KEYS, LEASE)
+    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
     async with db.transaction() as tx:
         await SessionStore(tx).lock(SESSION.code)
         working = asyncio.ensure_future(worker.work())
@@ -103,7 +104,7 @@ async def test_work_that_is_never_ended_is_given_up(db: Database, waiting: Arran
     for _ in range(MAX_ATTEMPTS):
         assert await lease(db) == waiting.arrangement_id
         await sql(db, "UPDATE tickets.arrangement SET leased_until = requested_at")
-    worker = ArrangementWorker(db, KEYS, LEASE)
+    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
     async with db.transaction() as tx:
         await ArrangementStore(tx).lock(waiting.arrangement_id)  # one lives and is at work
         assert not await worker.work()

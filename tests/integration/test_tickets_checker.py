@@ -7,8 +7,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from support.service_databases import MakeDatabase
+from support.tickets_arranging import arrange
 from zikao_kit.queries import Queries
-from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 from zikao_tickets.domain.violations import Violation, in_words
 
 CHECK = Queries.load("zikao_tickets")["check_arrangement"]
@@ -56,7 +59,7 @@ async def fill(connection: asyncpg.Connection) -> None:
         COUNTY,
         NOW,
     )
-    await connection.executemany(INSERT_SEAT, arrange(SITTINGS, ROOMS, SEED))
+    await connection.executemany(INSERT_SEAT, [seat[:6] for seat in arrange(SITTINGS, ROOMS, SEED)])
 
 
 INSERT_SEAT = (

@@ -24,11 +24,13 @@ from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Ph
 from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
+from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.feeds import FeedStore
 from zikao_tickets.stores.sessions import SessionStore
 
 KEYS = KeyRing.generate()
+POOL = SolvePool(1)
 COUNTY = "510104"
 CLOSED = datetime(2022, 3, 3, 9, tzinfo=UTC)
 MORNING = datetime(2022, 4, 16, 1, tzinfo=UTC)
@@ -131,7 +133,7 @@ async def lease(db: Database) -> UUID | None:
 async def run(db: Database, arrangement_id: UUID) -> None:
     """Do the work of an arrangement, as a worker does."""
     async with db.transaction() as tx:
-        await run_arrangement(ArrangementStore(tx), arrangement_id, KEYS)
+        await run_arrangement(ArrangementStore(tx), arrangement_id, KEYS, POOL)
 
 
 async def arranged(db: Database) -> Arrangement:

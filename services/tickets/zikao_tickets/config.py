@@ -16,6 +16,8 @@ from zikao_kit.config import (
 
 RENDER_PROCESSES = 1
 MAX_RENDER_PROCESSES = 256
+SOLVE_PROCESSES = 1
+MAX_SOLVE_PROCESSES = 256
 POLL_SECONDS = 1.0
 PHOTO_AGAIN_SECONDS = 30.0
 ARRANGEMENT_LEASE_SECONDS = 120.0
@@ -31,6 +33,7 @@ class TicketsConfig:
     registration: PeerConfig
     enrollment: PeerConfig
     render_processes: int = RENDER_PROCESSES
+    solve_processes: int = SOLVE_PROCESSES
     poll_seconds: float = POLL_SECONDS
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
     arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
@@ -42,6 +45,7 @@ class TicketsConfig:
         require_within(
             self,
             render_processes=(1, MAX_RENDER_PROCESSES),
+            solve_processes=(1, MAX_SOLVE_PROCESSES),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             photo_again_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             arrangement_lease_seconds=(1, HOUR_SECONDS),

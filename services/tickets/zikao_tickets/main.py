@@ -36,6 +36,7 @@ from zikao_tickets.rpc.arrangements import ArrangementRpc
 from zikao_tickets.rpc.sessions import SessionRpc
 from zikao_tickets.rpc.tickets import TicketRpc
 from zikao_tickets.rpc.verification import VerificationRpc
+from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.tickets import TicketStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
@@ -99,7 +100,9 @@ async def _open_background(
     await token_keys.recall()
     revocations = RevocationKeeper(client.revoked_logins, revoked)
     lease = timedelta(seconds=config.arrangement_lease_seconds)
-    arranging = ArrangementWorker(db, keys, lease)
+    solving = SolvePool(config.solve_processes)
+    stack.callback(solving.close)
+    arranging = ArrangementWorker(db, keys, lease, solving)
     again_after = timedelta(seconds=config.photo_again_seconds)
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(

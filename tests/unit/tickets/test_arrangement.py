@@ -7,8 +7,12 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zikao_tickets.domain.arrangement import Room, RoomsInsufficient, Seat, Sitting, arrange
-from zikao_tickets.domain.packing import MAX_COURSES_PER_ROOM
+from support.tickets_arranging import arrange
+from zikao_tickets.domain.cannot_arrange import RoomsInsufficient
+from zikao_tickets.domain.certificate import MAX_COURSES_PER_ROOM
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 
 SEED = bytes(range(32))
 SLOTS = (1, 2, 3, 4)
@@ -131,17 +135,6 @@ def test_whole_rooms_hold_one_course() -> None:
     used = by_room(arrange(sittings, rooms(9), SEED)).values()
     courses = sorted(len({seat.course_code for seat in seats}) for seats in used)
     assert courses == [1, 1, 1, 2]
-
-
-def test_candidates_keep_their_site() -> None:
-    """When every course has the same people in every slot, nobody changes site."""
-    sittings = [
-        sitting(number, slot, (number // 60 + slot) % 4) for number in range(240) for slot in SLOTS
-    ]
-    sites: defaultdict[str, set[str]] = defaultdict(set)
-    for seat in arrange(sittings, rooms(8, rooms_per_site=2), SEED):
-        sites[seat.candidate_id].add(seat.site_code)
-    assert all(len(visited) == 1 for visited in sites.values())
 
 
 def test_too_few_rooms_are_named() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zikao_tickets.domain.draw import SEED_BYTES, Draw, seed_sha256
 from zikao_tickets.domain.layout import seat_label
-from zikao_tickets.domain.packing import MAX_COURSES_PER_ROOM, pack
+from zikao_tickets.domain.pack import MAX_COURSES_PER_ROOM, pack
 
 SEED = bytes(range(SEED_BYTES))
 

@@ -12,6 +12,7 @@ from zikao_tickets.config import TicketsConfig
     ("field", "value"),
     [
         ("render_processes", 0),
+        ("solve_processes", 0),
         ("poll_seconds", 0),
         ("photo_again_seconds", -1),
         ("arrangement_lease_seconds", 0),

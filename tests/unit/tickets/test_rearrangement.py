@@ -5,8 +5,12 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zikao_tickets.domain.arrangement import Room, RoomsInsufficient, Seat, Sitting, arrange
+from support.tickets_arranging import arrange
+from zikao_tickets.domain.cannot_arrange import RoomsInsufficient
 from zikao_tickets.domain.rearrangement import rearrange
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 
 SEED, OTHER_SEED = bytes(32), bytes([1]) * 32
 ROOMS = [Room("A", f"{number:03}", 6) for number in range(1, 40)]
@@ -68,12 +72,6 @@ def test_without_changes_every_seat_stays(courses: list[str]) -> None:
     sittings = people(courses)
     published = arrange(sittings, ROOMS, SEED)
     assert rearrange(sittings, ROOMS, OTHER_SEED, published) == published
-
-
-def test_a_county_without_published_seats_is_arranged_anew() -> None:
-    """Nothing published: the same seats as a first arrangement with this seed."""
-    sittings = people(["a"] * 20 + ["b"] * 5)
-    assert rearrange(sittings, ROOMS, SEED, []) == arrange(sittings, ROOMS, SEED)
 
 
 def test_a_newcomer_takes_a_free_seat_and_moves_nobody() -> None:

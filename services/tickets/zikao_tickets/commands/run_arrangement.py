@@ -1,18 +1,25 @@
 """The work of an arrangement: find the seats and store them."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from zikao_kit.crypto import KeyRing
 
-from zikao_tickets.domain.arrangement import RoomsInsufficient
+from zikao_tickets.domain.cannot_arrange import CannotArrange
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rearrangement import rearrange
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Roster, Sitting
+from zikao_tickets.domain.seating import Seat, draw
 from zikao_tickets.domain.states import ArrangementState
+from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.arrangements import ArrangementStore
 
 
-async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: KeyRing) -> None:
+async def run_arrangement(
+    store: ArrangementStore, arrangement_id: UUID, keys: KeyRing, pool: SolvePool
+) -> None:
     """Seat every sitting of the county, or say in Chinese why it cannot be done.
 
     The row is locked and its state looked at again: of two workers that took it (one seemed
@@ -29,10 +36,26 @@ async def run_arrangement(store: ArrangementStore, arrangement_id: UUID, keys: K
     published = await store.seats(in_force) if in_force else []
     seed = keys.decrypt(plan.seed_enc, seed_context(arrangement_id))
     try:
-        # A big county takes a second: not on the event loop.
-        seats = await asyncio.to_thread(rearrange, sittings, rooms, seed, published)
-    except RoomsInsufficient as insufficient:
-        await store.fail(arrangement_id, insufficient.in_words())
+        seats = await _seats(sittings, rooms, seed, published, pool)
+    except CannotArrange as cannot:
+        await store.fail(arrangement_id, cannot.in_words())
         return
     await store.replace_seats(arrangement_id, plan.session_code, seats)
     await store.finish(arrangement_id, seats, in_force)
+
+
+async def _seats(
+    sittings: Sequence[Sitting],
+    rooms: Sequence[Room],
+    seed: bytes,
+    published: Sequence[Seat],
+    pool: SolvePool,
+) -> list[Seat]:
+    # What goes over all of a big county takes a second: not on the event loop.
+    if published:
+        return await asyncio.to_thread(rearrange, sittings, rooms, seed, published)
+    if not sittings:
+        return []
+    roster = await asyncio.to_thread(Roster.of, sittings)
+    plan = await pool.plan(roster, rooms)
+    return await asyncio.to_thread(draw, plan, roster, seed)

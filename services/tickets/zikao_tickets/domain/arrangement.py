@@ -1,6 +1,6 @@
 """Giving every sitting of a county a room and a seat (DOMAIN section 5).
 
-In this order: fewest rooms in a slot (`packing`), few candidates who change site between their
+In this order: fewest rooms in a slot (`pack`), few candidates who change site between their
 slots, fewest (room, course) paper packs. Who of a course sits in which room, and on which seat,
 is drawn (`draw`) with the labels "course:<slot>:<course>" and "seat:<slot>:<site>:<room>"; the
 people drawn are taken in the order of their ids, so the order of the input does not matter.
@@ -9,53 +9,14 @@ people drawn are taken in the order of their ids, so the order of the input does
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from zikao_tickets.domain.cannot_arrange import RoomsInsufficient
 from zikao_tickets.domain.draw import Draw
-from zikao_tickets.domain.packing import Bin, pack
-
-
-class RoomsInsufficient(Exception):  # noqa: N818 - says what is wrong
-    """A slot needs more rooms than the county has."""
-
-    def __init__(self, slot: int, needed: int, available: int) -> None:
-        self.slot = slot
-        self.needed = needed
-        self.available = available
-        super().__init__(f"slot {slot}: {needed} rooms needed, {available} available")
-
-    def in_words(self) -> str:
-        """Why the county cannot be arranged, in Chinese for the office."""
-        return f"第{self.slot}场需要{self.needed}个考场，仅有{self.available}个"
-
-
-class Sitting(NamedTuple):
-    """A candidate takes a course in a slot."""
-
-    candidate_id: str
-    slot: int
-    course_code: str
-
-
-@dataclass(frozen=True)
-class Room:
-    """A room of a site; `code` is the number on the door."""
-
-    site_code: str
-    code: str
-    capacity: int
-
-
-class Seat(NamedTuple):
-    """Where a candidate sits in a slot; seats count from 1, in a snake from the front door."""
-
-    slot: int
-    site_code: str
-    room_code: str
-    seat_number: int
-    candidate_id: str
-    course_code: str
+from zikao_tickets.domain.pack import Bin, pack
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 
 
 def arrange(sittings: Iterable[Sitting], rooms: Sequence[Room], seed: bytes) -> list[Seat]:

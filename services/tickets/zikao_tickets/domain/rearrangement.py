@@ -10,9 +10,12 @@ slot is arranged anew. The draws have the labels "late:<slot>:<course>" and
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from zikao_tickets.domain.arrangement import Room, Seat, Sitting, arrange_slot, courses_by_slot
+from zikao_tickets.domain.arrangement import arrange_slot, courses_by_slot
+from zikao_tickets.domain.certificate import MAX_COURSES_PER_ROOM
 from zikao_tickets.domain.draw import Draw
-from zikao_tickets.domain.packing import MAX_COURSES_PER_ROOM
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 
 
 def rearrange(

@@ -9,7 +9,9 @@ from uuid import UUID
 from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_tickets.domain.arrangement import Room, Seat, Sitting
+from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.roster import Sitting
+from zikao_tickets.domain.seating import Seat
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.domain.violations import Violation
 
@@ -94,8 +96,8 @@ class ArrangementStore:
         """Make these the seats of the arrangement."""
         await self._tx.execute("delete_seats", arrangement_id)
         for at in range(0, len(seats), SEATS_PER_INSERT):
-            some = seats[at : at + SEATS_PER_INSERT]
-            await self._tx.execute("insert_seats", arrangement_id, session_code, *columns(some, 6))
+            some = columns((seat[:6] for seat in seats[at : at + SEATS_PER_INSERT]), 6)
+            await self._tx.execute("insert_seats", arrangement_id, session_code, *some)
 
     async def finish(
         self, arrangement_id: UUID, seats: Sequence[Seat], based_on: UUID | None

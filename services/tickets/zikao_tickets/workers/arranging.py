@@ -12,6 +12,7 @@ from zikao_kit.tokens import SERVICE_ROLE, Actor
 
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.names import ENROLLMENTS, SCHEMA
+from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.arrangements import ArrangementStore
 
 WORK = "arrangement"
@@ -28,8 +29,9 @@ class ArrangementWorker:
     it ends the arrangement at once. The office may then start another one.
     """
 
-    def __init__(self, db: Database, keys: KeyRing, lease: timedelta) -> None:
+    def __init__(self, db: Database, keys: KeyRing, lease: timedelta, pool: SolvePool) -> None:
         self._db = db
+        self._pool = pool
         self._keys = keys
         self._lease = lease
 
@@ -49,7 +51,7 @@ class ArrangementWorker:
 
     async def _arrange(self, arrangement_id: UUID) -> None:
         async def work(tx: Transaction) -> None:
-            await run_arrangement(ArrangementStore(tx), arrangement_id, self._keys)
+            await run_arrangement(ArrangementStore(tx), arrangement_id, self._keys, self._pool)
 
         try:
             await self._db.run(work)

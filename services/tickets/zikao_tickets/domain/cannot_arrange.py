@@ -1,0 +1,41 @@
+"""Why a county cannot be arranged as it stands."""
+
+
+class CannotArrange(Exception):  # noqa: N818 - says what is wrong
+    """No arrangement keeps all rules; `in_words` tells the office what is missing."""
+
+    def in_words(self) -> str:
+        """Why, in Chinese for the office."""
+        raise NotImplementedError
+
+
+class RoomsInsufficient(CannotArrange):
+    """A slot needs more rooms than the county has."""
+
+    def __init__(self, slot: int, needed: int, available: int, reserve: int = 0) -> None:
+        self.slot = slot
+        self.needed = needed
+        self.available = available
+        self.reserve = reserve
+        super().__init__(slot, needed, available, reserve)
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        reserve = f"（另有备用考场{self.reserve}个）" if self.reserve else ""
+        return f"第{self.slot}场需要{self.needed}个考场，仅有{self.available}个{reserve}"
+
+
+class AccessibleSeatsMissing(CannotArrange):
+    """More people of a slot need an accessible seat than can be given one."""
+
+    def __init__(self, slot: int, needed: int, available: int, site_code: str = "") -> None:
+        self.slot = slot
+        self.needed = needed
+        self.available = available
+        self.site_code = site_code
+        super().__init__(slot, needed, available, site_code)
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        where = f"{self.site_code}考点" if self.site_code else ""
+        return f"第{self.slot}场{where}需要{self.needed}个无障碍座位，仅能安排{self.available}个"

@@ -1,0 +1,23 @@
+"""Rooms as the arrangement sees them (DOMAIN section 5)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RoomUse(StrEnum):
+    """What a room may be used for; only late changes may use the reserve."""
+
+    NORMAL = "normal"
+    RESERVE = "reserve"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room of a site; `code` is the number on the door, `accessible` holds seat numbers."""
+
+    site_code: str
+    code: str
+    capacity: int
+    accessible: frozenset[int] = frozenset()
+    use: RoomUse = RoomUse.NORMAL
