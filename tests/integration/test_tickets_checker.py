@@ -140,9 +140,9 @@ async def test_the_database_itself_refuses_a_double_seat(connection: asyncpg.Con
     """Two people on a seat, and one person twice in a slot, violate named constraints."""
     taken = Seat(1, "A", "001", 1, str(uuid4()), "10000")
     with pytest.raises(asyncpg.UniqueViolationError) as caught:
-        await connection.execute(INSERT_SEAT, *taken)
+        await connection.execute(INSERT_SEAT, *taken[:6])
     assert caught.value.constraint_name == "seat_pkey"
     again = Seat(1, "Z", "001", 1, str(PEOPLE[0]), "10000")
     with pytest.raises(asyncpg.UniqueViolationError) as caught:
-        await connection.execute(INSERT_SEAT, *again)
+        await connection.execute(INSERT_SEAT, *again[:6])
     assert caught.value.constraint_name == "seat_one_a_slot"
