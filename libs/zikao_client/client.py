@@ -78,9 +78,15 @@ from zikao.registration.v1 import session_service_pb2_grpc as registration_sessi
 from zikao.tickets.v1 import (
     arrangement_service_pb2,
     arrangement_service_pb2_grpc,
+    site_service_pb2,
+    site_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
 )
+from zikao.tickets.v1 import office_audit_service_pb2 as tickets_office_audit_pb2
+from zikao.tickets.v1 import office_audit_service_pb2_grpc as tickets_office_audit_grpc
+from zikao.tickets.v1 import office_service_pb2 as tickets_office_pb2
+from zikao.tickets.v1 import office_service_pb2_grpc as tickets_office_grpc
 from zikao.tickets.v1 import session_service_pb2 as tickets_session_pb2
 from zikao.tickets.v1 import session_service_pb2_grpc as tickets_session_grpc
 from zikao_kit.channel import ServiceConfig, open_channel
@@ -127,6 +133,9 @@ _ENROLLMENT = (
 )
 _TICKETS = (
     arrangement_service_pb2.DESCRIPTOR,
+    tickets_office_audit_pb2.DESCRIPTOR,
+    tickets_office_pb2.DESCRIPTOR,
+    site_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
     tickets_session_pb2.DESCRIPTOR,
 )
@@ -193,6 +202,9 @@ class ZikaoClient:
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
         self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)
+        self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)
+        self.ticket_offices = tickets_office_grpc.OfficeServiceStub(tickets)
+        self.ticket_office_audits = tickets_office_audit_grpc.OfficeAuditServiceStub(tickets)
         self.verification = ticket_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:

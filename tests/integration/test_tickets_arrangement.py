@@ -32,8 +32,10 @@ from support.tickets_database import (
 from zikao_kit.db import ConstraintViolated, Database
 from zikao_kit.errors import DomainError
 from zikao_tickets.commands.run_arrangement import run_arrangement
+from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.person import seed_context
-from zikao_tickets.domain.session import RoomPlan
+from zikao_tickets.domain.rooms import RoomUse
+from zikao_tickets.domain.session_changes import settled
 from zikao_tickets.domain.states import ArrangementState
 from zikao_tickets.stores import arrangements
 from zikao_tickets.stores.arrangements import ArrangementStore
@@ -73,7 +75,7 @@ async def test_applying_a_session_twice_changes_nothing(db: Database) -> None:
     assert await apply(db) == []
     async with db.read() as tx:
         assert await SessionStore(tx).load("22.1") == SESSION
-        assert await SessionStore(tx).sites("22.1") == [SITE]
+        assert await SessionStore(tx).sites("22.1") == settled([], [SITE])
 
 
 async def test_a_session_that_a_newer_version_stored_is_read(county: Database) -> None:
@@ -270,6 +272,18 @@ async def test_too_few_rooms_fail_with_numbers(county: Database) -> None:
     arrangement = await arranged(county)
     assert arrangement.state is ArrangementState.FAILED
     assert arrangement.failure == "第1场需要2个考场，仅有1个"
+
+
+@pytest.mark.parametrize("use", [RoomUse.RESERVE, RoomUse.CLOSED])
+async def test_only_normal_rooms_are_arranged(county: Database, use: RoomUse) -> None:
+    """A reserve and a closed room stay empty, and do not count as rooms that there are."""
+    first, second = RoomPlan("001", 5, 6, use=use), RoomPlan("002", 4, 5)
+    assert await apply(county, SESSION, [replace(SITE, rooms=(first, second))])
+    await arranged(county)
+    (seats,) = await sql(county, "SELECT array_agg(DISTINCT room_code) FROM tickets.seat")
+    assert seats[0] == ["002"]
+    await enroll(county, UUID(int=21))
+    assert (await arranged(county)).failure == "第1场需要2个考场，仅有1个"
 
 
 async def test_work_left_by_a_dead_process_is_taken_over(county: Database) -> None:

@@ -1,9 +1,11 @@
 """Who may call what of tickets: every method by everybody, in and out of scope, own and not."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
@@ -26,6 +28,9 @@ from support.tickets_database import SESSION
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
+from zikao.tickets.v1 import office_service_pb2 as offices
+from zikao.tickets.v1 import session_service_pb2 as sessions
+from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_sandbox.portraits import portrait_jpeg
 
@@ -53,6 +58,7 @@ class World:
     installation: Installation
     arrangement_id: str = ""
     proof: str = ""
+    action_id: str = ""
     everybody: list[Someone] = field(default_factory=list)
 
 
@@ -71,6 +77,26 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), arrangement_id=world.arrangement_id
         )
     ),
+    "SiteService.SetRoomUse": Scoped(
+        lambda _: sites.SetRoomUseRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            county_code=COUNTY,
+            site_code="A",
+            room_code="001",
+            use=sessions.ROOM_USE_CLOSED,
+            reason="漏水",
+        )
+    ),
+    "OfficeService.DecideOfficeAction": Scoped(
+        lambda world: offices.DecideOfficeActionRequest(
+            request_id=new_id(), action_id=world.action_id, decision=offices.OFFICE_DECISION_REJECT
+        )
+    ),
+    "OfficeService.ListOfficeActions": Scoped(
+        lambda _: offices.ListOfficeActionsRequest(county_prefix=COUNTY)
+    ),
+    "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
     "TicketService.GetNotice": NobodysData("the notice is everybody's"),
     "TicketService.AcknowledgeNotice": OwnOnly(),
     "TicketService.PrintTicket": OwnOnly(),
@@ -98,8 +124,25 @@ async def world(
         arrangement = await running.published_county()
         await running.move_to(SESSION.printing_opens_at)
         proof = await _print(running)
-        yield World(running, arrangement.arrangement_id, proof, _everybody(running))
+        action_id = await pending_action(dsn)
+        yield World(running, arrangement.arrangement_id, proof, action_id, _everybody(running))
     await service_databases.drop(dsn)
+
+
+async def pending_action(dsn: str) -> str:
+    """An act that waits for a second officer."""
+    act = {"setRoomUse": {"siteCode": "A", "roomCode": "001", "use": "ROOM_USE_CLOSED"}}
+    connection = await asyncpg.connect(dsn)
+    action_id = await connection.fetchval(
+        "INSERT INTO tickets.office_action (action_id, session_code, county_prefix, act, state,"
+        " proposed_by, proposed_at, expires_at) VALUES (gen_random_uuid(), '22.1', $1,"
+        " $2::text::jsonb, 'pending', 'somebody', now(), now() + interval '1 year')"
+        " RETURNING action_id",
+        COUNTY,
+        json.dumps(act),
+    )
+    await connection.close()
+    return str(action_id)
 
 
 async def _print(running: Installation) -> str:

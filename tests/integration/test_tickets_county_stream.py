@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -58,7 +59,7 @@ async def rpc(db: Database) -> AsyncIterator[TicketRpc]:
     async with db.transaction() as tx:
         signer = await open_signer(TicketStore(tx, KEYS), OPEN)
     pool = RenderPool(1)
-    yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer))
+    yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
     pool.close()
 
 

@@ -26,7 +26,8 @@ from support.tickets_service import (
 )
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import session_service_pb2, session_service_pb2_grpc
-from zikao_tickets.domain.session import Notice, RoomPlan
+from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.session import Notice
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.feeds import FeedStore
 

@@ -28,7 +28,8 @@ from zikao.tickets.v1 import ticket_service_pb2 as pb
 from zikao.tickets.v1 import ticket_service_pb2_grpc
 from zikao_kit.error_table import reason_of, sentence_of
 from zikao_sandbox.portraits import portrait_jpeg
-from zikao_tickets.domain.session import Notice, RoomPlan
+from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.session import Notice
 from zikao_tickets.proof import ProofRejected, verify
 
 ENGLISH, OTHER_COURSE = (1, "00015"), (1, "00018")

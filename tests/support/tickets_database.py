@@ -19,9 +19,10 @@ from zikao_tickets.commands.find_arrangement import find_arrangement
 from zikao_tickets.commands.publish_arrangement import publish_arrangement
 from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
+from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.person import Person
 from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
-from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.session import Notice, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
 from zikao_tickets.solving.pool import SolvePool

@@ -43,6 +43,7 @@ from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenIssuer
 from zikao_tickets.config import TicketsConfig
 from zikao_tickets.converts.sessions import session_to_pb
+from zikao_tickets.converts.sites import site_to_pb
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.main import serve_tickets
 
@@ -201,22 +202,8 @@ async def reason(call: Awaitable[Any]) -> str | None:
 def session_message(session: Session, *sites: Site) -> session_service_pb2.TicketsSession:
     """The message of a session, with the usual site when none is given."""
     message = session_to_pb(session)
-    message.sites.extend(_site_to_pb(site) for site in sites or (SITE,))
+    message.sites.extend(map(site_to_pb, sites or (SITE,)))
     return message
-
-
-def _site_to_pb(site: Site) -> session_service_pb2.Site:
-    return session_service_pb2.Site(
-        code=site.code,
-        county_code=site.county_code,
-        county_name=site.county_name,
-        name=site.name,
-        address=site.address,
-        rooms=[
-            session_service_pb2.Room(code=room.code, columns=room.columns, rows=room.rows)
-            for room in site.rooms
-        ],
-    )
 
 
 @asynccontextmanager

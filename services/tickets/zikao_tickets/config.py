@@ -21,6 +21,9 @@ MAX_SOLVE_PROCESSES = 256
 POLL_SECONDS = 1.0
 PHOTO_AGAIN_SECONDS = 30.0
 ARRANGEMENT_LEASE_SECONDS = 120.0
+# An act that waits for a second officer: over a night, not over a weekend.
+OFFICE_ACTION_HOURS = 24.0
+LONGEST_OFFICE_ACTION_HOURS = 14 * 24
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class TicketsConfig:
     poll_seconds: float = POLL_SECONDS
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
     arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
+    office_action_hours: float = OFFICE_ACTION_HOURS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -49,4 +53,5 @@ class TicketsConfig:
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             photo_again_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             arrangement_lease_seconds=(1, HOUR_SECONDS),
+            office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
         )

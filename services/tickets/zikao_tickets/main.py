@@ -10,8 +10,14 @@ from zikao.registration.v1 import candidate_feed_service_pb2 as candidate_feed
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import arrangement_service_pb2_grpc as arrangement_grpc
 from zikao.tickets.v1 import errors_pb2
+from zikao.tickets.v1 import office_audit_service_pb2 as office_audit
+from zikao.tickets.v1 import office_audit_service_pb2_grpc as office_audit_grpc
+from zikao.tickets.v1 import office_service_pb2 as office
+from zikao.tickets.v1 import office_service_pb2_grpc as office_grpc
 from zikao.tickets.v1 import session_service_pb2 as session
 from zikao.tickets.v1 import session_service_pb2_grpc as session_grpc
+from zikao.tickets.v1 import site_service_pb2 as site
+from zikao.tickets.v1 import site_service_pb2_grpc as site_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as ticket
 from zikao.tickets.v1 import ticket_service_pb2_grpc as ticket_grpc
 from zikao_kit.background import repeat, running
@@ -33,7 +39,10 @@ from zikao_tickets.names import PACKAGE, SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.arrangements import ArrangementRpc
+from zikao_tickets.rpc.office_audits import OfficeAuditRpc
+from zikao_tickets.rpc.offices import OfficeRpc
 from zikao_tickets.rpc.sessions import SessionRpc
+from zikao_tickets.rpc.sites import SiteRpc
 from zikao_tickets.rpc.tickets import TicketRpc
 from zikao_tickets.rpc.verification import VerificationRpc
 from zikao_tickets.solving.pool import SolvePool
@@ -57,7 +66,8 @@ async def serve_tickets(config: TicketsConfig) -> None:
             stack.callback(pool.close)
             async with db.transaction() as tx:
                 signer = await open_signer(TicketStore(tx, keys), clock.now())
-            parts = Parts(db, keys, clock, pool, signer)
+            lifetime = timedelta(hours=config.office_action_hours)
+            parts = Parts(db, keys, clock, pool, signer, lifetime)
             await _open_background(stack, config, parts, trusted, revoked)
             yield _services(parts)
 
@@ -124,6 +134,9 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
     return [
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
         definition(arrangement_grpc, arrangement, "ArrangementService", ArrangementRpc(parts)),
+        definition(site_grpc, site, "SiteService", SiteRpc(parts)),
+        definition(office_grpc, office, "OfficeService", OfficeRpc(parts)),
+        definition(office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc(parts)),
         definition(ticket_grpc, ticket, "TicketService", TicketRpc(parts)),
         definition(ticket_grpc, ticket, "VerificationService", VerificationRpc(parts)),
     ]

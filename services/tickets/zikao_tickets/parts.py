@@ -1,16 +1,22 @@
 """What the methods of the service work with, put together by `main`."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 
 from zikao_kit.admission import OneAtATime
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 
+from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
+from zikao_tickets.store import OfficeStore
+from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
 
 
@@ -23,11 +29,21 @@ class Parts:
     clock: Clock
     pool: RenderPool
     signer: ProofSigner
+    office_action_lifetime: timedelta
     prints: OneAtATime = field(default_factory=OneAtATime)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""
         return TicketStore(tx, self.keys)
+
+    def offices(self, tx: Transaction) -> OfficeStore:
+        """Acts of offices in a transaction, and who carries them out, by name."""
+        return OfficeStore(
+            tx,
+            {
+                SetRoomUse.name: partial(set_room_use, SiteStore(tx)),
+            },
+        )
 
     def revealed_seed(self, arrangement: Arrangement) -> bytes:
         """The seed once it may be known, else nothing."""

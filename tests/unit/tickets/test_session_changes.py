@@ -7,7 +7,8 @@ import pytest
 from support.tickets_database import MORNING, SESSION, SITE
 from zikao_kit.errors import DomainError
 from zikao_tickets.converts.sessions import session_from_json, session_to_json
-from zikao_tickets.domain.session import Notice, RoomKey, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.session import Notice, RoomKey, Session, Site, Slot
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
 
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ from datetime import datetime
 from zikao_kit.errors import INVALID_REQUEST, DomainError
 
 from zikao_tickets.domain.session import Session, Site
-from zikao_tickets.domain.session_changes import changes_between, require_harmless
+from zikao_tickets.domain.session_changes import changes_between, require_harmless, settled
 from zikao_tickets.domain.session_problems import session_problems
 from zikao_tickets.stores.sessions import SessionStore
 
@@ -22,14 +22,15 @@ async def apply_session(
 ) -> list[str]:
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
-    `course_codes` are those of the file, repetitions included. Raises DomainError
-    INVALID_REQUEST with everything that contradicts itself, and SESSION_CHANGE_REFUSED naming
-    what candidates would lose.
+    `course_codes` are those of the file, repetitions included; without `sites` those that there
+    are stay. Raises DomainError INVALID_REQUEST with everything that contradicts itself, and
+    SESSION_CHANGE_REFUSED naming what candidates would lose.
     """
     if problems := session_problems(session, sites, course_codes):
         raise DomainError(INVALID_REQUEST, fields=problems)
     before = await store.lock(session.code)
     sites_before = await store.sites(session.code)
+    sites = settled(sites_before, sites or sites_before)
     require_harmless(
         before,
         session,

@@ -9,7 +9,7 @@ from zikao_kit.crypto import KeyRing
 from zikao_tickets.domain.cannot_arrange import CannotArrange
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rearrangement import rearrange
-from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.rooms import Room, RoomUse
 from zikao_tickets.domain.roster import Roster, Sitting
 from zikao_tickets.domain.seating import Seat, draw
 from zikao_tickets.domain.states import ArrangementState
@@ -53,7 +53,8 @@ async def _seats(
 ) -> list[Seat]:
     # What goes over all of a big county takes a second: not on the event loop.
     if published:
-        return await asyncio.to_thread(rearrange, sittings, rooms, seed, published)
+        normal = [room for room in rooms if room.use is RoomUse.NORMAL]
+        return await asyncio.to_thread(rearrange, sittings, normal, seed, published)
     if not sittings:
         return []
     roster = await asyncio.to_thread(Roster.of, sittings)

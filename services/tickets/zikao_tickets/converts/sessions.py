@@ -6,7 +6,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 from zikao.tickets.v1 import session_service_pb2
 from zikao_kit.convert import time_from_pb, time_to_pb
 
-from zikao_tickets.domain.session import Notice, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.session import Notice, Session, Slot
 
 SESSIONS_KEPT = 8
 
@@ -26,6 +26,7 @@ def session_from_pb(session: session_service_pb2.TicketsSession) -> Session:
         ),
         courses={course.code: course.name for course in session.courses},
         notice=Notice(session.notice.version, tuple(session.notice.paragraphs)),
+        dual_control=session.dual_control,
     )
 
 
@@ -53,6 +54,7 @@ def session_to_pb(session: Session) -> session_service_pb2.TicketsSession:
         notice=session_service_pb2.Notice(
             version=session.notice.version, paragraphs=session.notice.paragraphs
         ),
+        dual_control=session.dual_control,
     )
 
 
@@ -70,18 +72,3 @@ def session_from_json(body: str) -> Session:
     """
     message = session_service_pb2.TicketsSession()
     return session_from_pb(Parse(body, message, ignore_unknown_fields=True))
-
-
-def sites_from_pb(session: session_service_pb2.TicketsSession) -> list[Site]:
-    """The sites in the order in which they are filled."""
-    return [
-        Site(
-            code=site.code,
-            county_code=site.county_code,
-            county_name=site.county_name,
-            name=site.name,
-            address=site.address,
-            rooms=tuple(RoomPlan(room.code, room.columns, room.rows) for room in site.rooms),
-        )
-        for site in session.sites
-    ]

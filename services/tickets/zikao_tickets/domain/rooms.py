@@ -12,6 +12,9 @@ class RoomUse(StrEnum):
     CLOSED = "closed"
 
 
+USE_NAMES = {RoomUse.NORMAL: "正常", RoomUse.RESERVE: "备用", RoomUse.CLOSED: "停用"}
+
+
 @dataclass(frozen=True)
 class Room:
     """A room of a site; `code` is the number on the door, `accessible` holds seat numbers."""
@@ -21,3 +24,14 @@ class Room:
     capacity: int
     accessible: frozenset[int] = frozenset()
     use: RoomUse = RoomUse.NORMAL
+
+
+@dataclass(frozen=True)
+class SetRoomUse:
+    """A room of a county is used otherwise, and why: an act of its office."""
+
+    site_code: str
+    room_code: str
+    use: RoomUse
+    reason: str
+    name = "set_room_use"

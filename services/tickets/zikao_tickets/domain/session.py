@@ -6,6 +6,8 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
+from zikao_tickets.domain.layout import RoomPlan
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -41,6 +43,8 @@ class Session:
     courses: Mapping[str, str]
     """Course code to name."""
     notice: Notice
+    dual_control: bool = False
+    """A second officer confirms what an officer does (DOMAIN section 7)."""
 
     def require_arrangeable(self, now: datetime) -> None:
         """Raise DomainError ARRANGEMENT_TOO_EARLY while seats may still be taken or paid."""
@@ -57,20 +61,6 @@ class Session:
                 opens_at=self.printing_opens_at.isoformat(),
                 closes_at=self.printing_closes_at.isoformat(),
             )
-
-
-@dataclass(frozen=True)
-class RoomPlan:
-    """One room; seats are numbered in a snake from the front door."""
-
-    code: str
-    columns: int
-    rows: int
-
-    @property
-    def capacity(self) -> int:
-        """Seats."""
-        return self.columns * self.rows
 
 
 @dataclass(frozen=True)

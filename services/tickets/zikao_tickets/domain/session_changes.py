@@ -1,14 +1,40 @@
 """What changes when a session is applied again, and what may not (DOMAIN section 8)."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
 
-from zikao_tickets.domain.session import Notice, RoomKey, RoomPlan, Session, Site, Slot
+from zikao_tickets.domain.layout import Layout, RoomPlan
+from zikao_tickets.domain.rooms import USE_NAMES, RoomUse
+from zikao_tickets.domain.session import Notice, RoomKey, Session, Site, Slot
 
 MAX_NAMED = 5
+YES_OR_NO = {True: "是", False: "否"}
+LAYOUT_NAMES = {
+    Layout.SNAKE: "",
+    Layout.SNAKE_ROWS: "，逐行蛇形编号",
+    Layout.ROWS: "，逐行编号",
+}
+
+
+def settled(before: Iterable[Site], after: Iterable[Site]) -> list[Site]:
+    """What rooms are for, where `after` does not say: what they are for by now, else normal."""
+    uses = {(site.code, room.code): room.use for site in before for room in site.rooms}
+    return [
+        replace(
+            site,
+            rooms=tuple(
+                replace(room, use=uses.get((site.code, room.code)) or RoomUse.NORMAL)
+                if room.use is None
+                else room
+                for room in site.rooms
+            ),
+        )
+        for site in after
+    ]
 
 
 def changes_between(
@@ -65,6 +91,7 @@ def _settings(before: Session, after: Session, zone: ZoneInfo) -> Iterator[str]:
         ("准考证打印开始时间", moment(before.printing_opens_at), moment(after.printing_opens_at)),
         ("准考证打印结束时间", moment(before.printing_closes_at), moment(after.printing_closes_at)),
         ("考试须知", f"第{before.notice.version}版", f"第{after.notice.version}版"),
+        ("双人复核", YES_OR_NO[before.dual_control], YES_OR_NO[after.dual_control]),
     )
     return _replaced(labelled)
 
@@ -118,13 +145,25 @@ def _site(old: Site, new: Site) -> Iterator[str]:
         if code not in rooms_before:
             yield f"新增{label}考场{code}（{_size(room)}）"
         else:
-            yield from _replaced([(f"{label}考场{code}", _size(rooms_before[code]), _size(room))])
+            yield from _room(f"{label}考场{code}", rooms_before[code], room)
     yield from (f"取消{label}考场{code}" for code in rooms_before if code not in rooms_after)
     yield from _order(f"{label}考场", list(rooms_before), list(rooms_after))
 
 
+def _room(label: str, old: RoomPlan, new: RoomPlan) -> Iterator[str]:
+    yield from _replaced([(label, _size(old), _size(new)), (f"{label}用途", _use(old), _use(new))])
+    if old.layout is new.layout is Layout.CUSTOM and old.numbering != new.numbering:
+        yield f"{label}座位编号已更改"
+
+
 def _size(room: RoomPlan) -> str:
-    return f"{room.columns}列{room.rows}行"
+    named = LAYOUT_NAMES.get(room.layout, f"，自定义编号{room.capacity}座")
+    seats = "、".join(map(str, sorted(room.accessible)))
+    return f"{room.columns}列{room.rows}行{named}" + (f"，无障碍座位{seats}号" if seats else "")
+
+
+def _use(room: RoomPlan) -> str:
+    return USE_NAMES[room.use or RoomUse.NORMAL]
 
 
 def _order(label: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
@@ -152,17 +191,23 @@ def _lost_courses(after: Session, in_use: Collection[tuple[int, str]]) -> Iterat
 def _lost_seats(
     before: Sequence[Site], after: Sequence[Site], in_use: Mapping[RoomKey, int]
 ) -> Iterator[str]:
-    sizes = {(site.code, room.code): room.capacity for site in after for room in site.rooms}
+    old_rooms, new_rooms = map(_rooms, (before, after))
     old, new = ({site.code: site.county_code for site in sites} for sites in (before, after))
-    for (site, room), highest in sorted(in_use.items()):
-        size = sizes.get((site, room))
-        if size is None:
-            yield f"考点{site}考场{room}已安排座位至{highest}号，不能取消"
-        elif size < highest:
-            yield f"考点{site}考场{room}已安排座位至{highest}号，不能减至{size}个"
+    for key, highest in sorted(in_use.items()):
+        was, becomes, place = old_rooms.get(key), new_rooms.get(key), f"考点{key[0]}考场{key[1]}"
+        if becomes is None:
+            yield f"{place}已安排座位至{highest}号，不能取消"
+        elif becomes.capacity < highest:
+            yield f"{place}已安排座位至{highest}号，不能减至{becomes.capacity}个"
+        elif was is not None and _use(was) != _use(becomes):
+            yield f"{place}已安排座位，用途不能由{_use(was)}改为{_use(becomes)}"
     for site in sorted({site for site, _ in in_use if site in new}):
         if new[site] != old[site]:
             yield f"考点{site}已安排座位，所属区县不能由{old[site]}改为{new[site]}"
+
+
+def _rooms(sites: Iterable[Site]) -> dict[RoomKey, RoomPlan]:
+    return {(site.code, room.code): room for site in sites for room in site.rooms}
 
 
 def _lost_notice(before: Notice, after: Notice) -> Iterator[str]:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zikao_kit.errors import FieldProblem
 
+from zikao_tickets.domain.layout import room_problems
 from zikao_tickets.domain.session import Session, Site
 
 
@@ -46,6 +47,10 @@ def _site_problems(sites: Sequence[Site]) -> Iterable[FieldProblem]:
     for site in sites:
         for code in _repeated(room.code for room in site.rooms):
             yield FieldProblem("session.sites.rooms", f"考点{site.code}考场{code}重复")
+        for room in site.rooms:
+            for problem in room_problems(room):
+                place = f"考点{site.code}考场{room.code}"
+                yield FieldProblem("session.sites.rooms", f"{place}：{problem}")
 
 
 def _is_time_zone(name: str) -> bool:

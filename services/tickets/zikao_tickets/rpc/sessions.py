@@ -8,7 +8,8 @@ from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 
 from zikao_tickets.commands.apply_session import apply_session
-from zikao_tickets.converts.sessions import session_from_pb, sites_from_pb
+from zikao_tickets.converts.sessions import session_from_pb
+from zikao_tickets.converts.sites import sites_from_pb
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.stores.sessions import SessionStore
@@ -26,7 +27,7 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
         """Make a session what the file says."""
         session = session_from_pb(request.session)
         # A province's rooms: not on the event loop.
-        sites = await asyncio.to_thread(sites_from_pb, request.session)
+        sites = await asyncio.to_thread(sites_from_pb, request.session.sites)
 
         async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
             changes = await apply_session(

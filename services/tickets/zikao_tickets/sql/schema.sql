@@ -1,4 +1,5 @@
--- Schema of the tickets service: rooms, projections of the two feeds, arrangements, tickets.
+-- Schema of the tickets service: rooms, projections of the two feeds, arrangements, tickets,
+-- acts of offices.
 -- Personal data is encrypted by the service; the database never sees it in clear.
 
 CREATE SCHEMA IF NOT EXISTS tickets;
@@ -30,12 +31,35 @@ CREATE TABLE tickets.room (
     columns integer NOT NULL,
     rows integer NOT NULL,
     position integer NOT NULL,
+    layout text NOT NULL DEFAULT 'snake',
+    numbering integer[],
+    accessible integer[] NOT NULL DEFAULT '{}',
+    use text NOT NULL DEFAULT 'normal',
+    use_reason text NOT NULL DEFAULT '',
+    -- By the database, so that a process of the version before can still store rooms.
+    capacity integer GENERATED ALWAYS AS (
+        CASE
+            WHEN numbering IS NULL THEN columns * rows
+            ELSE cardinality(array_remove(numbering, 0))
+        END
+    ) STORED,
     PRIMARY KEY (session_code, site_code, room_code),
     CONSTRAINT room_site FOREIGN KEY (session_code, site_code)
         REFERENCES tickets.site (session_code, site_code),
-    CONSTRAINT room_size CHECK (columns BETWEEN 1 AND 20 AND rows BETWEEN 1 AND 20)
+    CONSTRAINT room_size CHECK (columns BETWEEN 1 AND 20 AND rows BETWEEN 1 AND 20),
+    CONSTRAINT room_layout CHECK (layout IN ('snake', 'snake_rows', 'rows', 'custom')),
+    CONSTRAINT room_numbering CHECK (
+        (layout = 'custom') = (numbering IS NOT NULL)
+        AND coalesce(cardinality(numbering), columns * rows) = columns * rows
+    ),
+    CONSTRAINT room_capacity CHECK (capacity >= 1),
+    CONSTRAINT room_accessible CHECK (1 <= ALL (accessible) AND capacity >= ALL (accessible)),
+    CONSTRAINT room_use CHECK (use IN ('normal', 'reserve', 'closed'))
 );
-COMMENT ON TABLE tickets.room IS 'Rooms of a site; seats are numbered in a snake from the front door';
+COMMENT ON TABLE tickets.room IS
+    'Rooms of a site. Seats are numbered as layout says, or by numbering: column by column from the
+    front door, 0 for no desk. Arrangements use normal rooms, late changes reserve rooms too, and
+    nothing closed ones; accessible has numbers of seats';
 
 CREATE TABLE tickets.candidate (
     candidate_id uuid PRIMARY KEY,
@@ -251,3 +275,64 @@ CREATE TABLE tickets.feed_cursor (
 COMMENT ON TABLE tickets.feed_cursor IS
     'How far the feeds of others have been applied: all that was committed there before as_of;
     updated_at shows that somebody is at it';
+
+CREATE TABLE tickets.accommodation (
+    session_code text NOT NULL REFERENCES tickets.session (session_code),
+    candidate_id uuid NOT NULL,
+    county_code text NOT NULL,
+    need text NOT NULL,
+    noted_by text NOT NULL,
+    noted_at timestamptz NOT NULL,
+    PRIMARY KEY (session_code, candidate_id),
+    CONSTRAINT accommodation_need CHECK (need IN ('accessible_seat'))
+);
+COMMENT ON TABLE tickets.accommodation IS
+    'What candidates need, as their county''s office has noted it; why they do is not kept';
+CREATE INDEX accommodation_by_county
+    ON tickets.accommodation (session_code, county_code, candidate_id);
+
+CREATE TABLE tickets.office_action (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action_id uuid NOT NULL,
+    session_code text NOT NULL REFERENCES tickets.session (session_code),
+    county_prefix text COLLATE "C" NOT NULL,
+    act jsonb NOT NULL,
+    state text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    decided_by text,
+    decided_at timestamptz,
+    CONSTRAINT office_action_id UNIQUE (action_id),
+    CONSTRAINT office_action_state CHECK (state IN ('pending', 'done', 'rejected')),
+    CONSTRAINT office_action_expires CHECK (state <> 'pending' OR expires_at IS NOT NULL),
+    CONSTRAINT office_action_decided CHECK ((decided_by IS NULL) = (decided_at IS NULL)),
+    -- What has a deadline needed two officers.
+    CONSTRAINT office_action_two_officers
+        CHECK (state <> 'done' OR expires_at IS NULL OR coalesce(decided_by <> proposed_by, false))
+);
+COMMENT ON TABLE tickets.office_action IS
+    'Acts of offices, done or waiting for a second officer until expires_at; act is OfficeAct as JSON';
+CREATE INDEX office_action_by_county ON tickets.office_action (county_prefix, position);
+-- An officer has a bounded number of acts that wait for another one.
+CREATE INDEX office_action_pending ON tickets.office_action (proposed_by, expires_at)
+    WHERE state = 'pending';
+
+CREATE TABLE tickets.office_audit (
+    audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    role text NOT NULL,
+    action text NOT NULL,
+    session_code text NOT NULL,
+    county_prefix text COLLATE "C" NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL
+);
+COMMENT ON TABLE tickets.office_audit IS
+    'Who did what to rooms, seats and tickets when, before and after; append-only, no names.
+    county_prefix: the code of the county, city or province that it was done to';
+CREATE INDEX office_audit_by_county ON tickets.office_audit (county_prefix, audit_id);
+CREATE INDEX office_audit_by_actor ON tickets.office_audit (actor, audit_id);
+CREATE TRIGGER office_audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tickets.office_audit
+    FOR EACH STATEMENT EXECUTE FUNCTION tickets.refuse_change();

@@ -9,7 +9,7 @@ from uuid import UUID
 from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
-from zikao_tickets.domain.rooms import Room
+from zikao_tickets.domain.rooms import Room, RoomUse
 from zikao_tickets.domain.roster import Sitting
 from zikao_tickets.domain.seating import Seat
 from zikao_tickets.domain.states import Arrangement, ArrangementState
@@ -86,9 +86,18 @@ class ArrangementStore:
         return await asyncio.to_thread(_sittings, rows)
 
     async def rooms(self, session_code: str, county_code: str) -> list[Room]:
-        """The county's rooms in the order in which they are filled."""
+        """The county's rooms that are not closed, in the order in which they are filled."""
         rows = await self._tx.fetch("list_county_rooms", session_code, county_code)
-        return [Room(r["site_code"], r["room_code"], r["columns"] * r["rows"]) for r in rows]
+        return [
+            Room(
+                site_code=row["site_code"],
+                code=row["room_code"],
+                capacity=row["capacity"],
+                accessible=frozenset(row["accessible"]),
+                use=RoomUse(row["use"]),
+            )
+            for row in rows
+        ]
 
     async def replace_seats(
         self, arrangement_id: UUID, session_code: str, seats: Sequence[Seat]

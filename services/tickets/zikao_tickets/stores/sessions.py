@@ -10,7 +10,11 @@ from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
 from zikao_tickets.converts.sessions import session_from_json, session_to_json
-from zikao_tickets.domain.session import RoomKey, RoomPlan, Session, Site
+from zikao_tickets.domain.layout import Layout, RoomPlan
+from zikao_tickets.domain.rooms import RoomUse
+from zikao_tickets.domain.session import RoomKey, Session, Site
+
+ROOM_COLUMNS = 8
 
 
 class SessionStore:
@@ -72,7 +76,7 @@ class SessionStore:
 def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:
     plans: defaultdict[str, list[RoomPlan]] = defaultdict(list)
     for row in rooms:
-        plans[row["site_code"]].append(RoomPlan(row["room_code"], row["columns"], row["rows"]))
+        plans[row["site_code"]].append(_plan(row))
     return [
         Site(
             code=row["site_code"],
@@ -86,6 +90,36 @@ def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:
     ]
 
 
+def _plan(row: Any) -> RoomPlan:
+    return RoomPlan(
+        code=row["room_code"],
+        columns=row["columns"],
+        rows=row["rows"],
+        layout=Layout(row["layout"]),
+        numbering=tuple(row["numbering"] or ()),
+        accessible=frozenset(row["accessible"]),
+        use=RoomUse(row["use"]),
+    )
+
+
 def _room_columns(sites: Sequence[Site]) -> list[list[Any]]:
-    rooms = ((s.code, room.code, room.columns, room.rows) for s in sites for room in s.rooms)
-    return columns(rooms, 4)
+    """Two lists travel as text: the arrays of an array's rows would have to be of one length."""
+    rooms = (
+        (
+            site.code,
+            room.code,
+            room.columns,
+            room.rows,
+            room.layout,
+            _array(room.numbering) if room.layout is Layout.CUSTOM else None,
+            _array(sorted(room.accessible)),
+            room.use or RoomUse.NORMAL,
+        )
+        for site in sites
+        for room in site.rooms
+    )
+    return columns(rooms, ROOM_COLUMNS)
+
+
+def _array(numbers: Sequence[int]) -> str:
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -55,6 +55,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
     the ticket to the office.
     """
+    ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 13
+    """Who proposed an act of an office cannot confirm it."""
+    ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 14
+    """An act of an office was decided already, or nobody decided it in time."""
+    ERROR_REASON_TOO_MANY_PENDING_ACTIONS: _ErrorReason.ValueType  # 15
+    """The officer has too many acts that wait for a second officer."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -94,4 +100,10 @@ ERROR_REASON_TICKET_TOO_LONG: ErrorReason.ValueType  # 12
 """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
 the ticket to the office.
 """
+ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 13
+"""Who proposed an act of an office cannot confirm it."""
+ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 14
+"""An act of an office was decided already, or nobody decided it in time."""
+ERROR_REASON_TOO_MANY_PENDING_ACTIONS: ErrorReason.ValueType  # 15
+"""The officer has too many acts that wait for a second officer."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/tickets/v1/session_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x7f\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\x07session\x18\x02 \x01(\x0b\x32 .zikao.tickets.v1.TicketsSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x89\x04\n\x0eTicketsSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x14\x61rrangements_open_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x11printing_opens_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12printing_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x05slots\x18\x07 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12<\n\x07\x63ourses\x18\x08 \x03(\x0b\x32\x1e.zikao.tickets.v1.TicketCourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x32\n\x05sites\x18\t \x03(\x0b\x32\x16.zikao.tickets.v1.SiteB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x30\n\x06notice\x18\n \x01(\x0b\x32\x18.zikao.tickets.v1.NoticeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\nTicketSlot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x0cTicketCourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x04Site\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x1e\n\x0b\x63ounty_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x17\n\x04name\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05rooms\x18\x06 \x03(\x0b\x32\x16.zikao.tickets.v1.RoomB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"^\n\x04Room\x12!\n\x04\x63ode\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x1a\n\x07\x63olumns\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\x12\x17\n\x04rows\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\"K\n\x06Notice\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\x12\'\n\nparagraphs\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x32\"\x07r\x05\x10\x01\x18\xe8\x07\x32\x84\x01\n\x0eSessionService\x12r\n\x0c\x41pplySession\x12%.zikao.tickets.v1.ApplySessionRequest\x1a&.zikao.tickets.v1.ApplySessionResponse\"\x13\xca\xf3\x18\x0f\x12\x08operator(\x03\x38\xa0\x1f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/tickets/v1/session_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x7f\n\x13\x41pplySessionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\x07session\x18\x02 \x01(\x0b\x32 .zikao.tickets.v1.TicketsSessionB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\'\n\x14\x41pplySessionResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\"\x9d\x04\n\x0eTicketsSession\x12\"\n\x04\x63ode\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[!-~]{1,16}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x14\x61rrangements_open_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x11printing_opens_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x12printing_closes_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x05slots\x18\x07 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSlotB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12<\n\x07\x63ourses\x18\x08 \x03(\x0b\x32\x1e.zikao.tickets.v1.TicketCourseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x30\n\x05sites\x18\t \x03(\x0b\x32\x16.zikao.tickets.v1.SiteB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12\x30\n\x06notice\x18\n \x01(\x0b\x32\x18.zikao.tickets.v1.NoticeB\x06\xbaH\x03\xc8\x01\x01\x12\x14\n\x0c\x64ual_control\x18\x0b \x01(\x08\"\x93\x01\n\nTicketSlot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"H\n\x0cTicketCourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\xdf\x01\n\x04Site\x12%\n\x04\x63ode\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x1e\n\x0b\x63ounty_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x17\n\x04name\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05rooms\x18\x06 \x03(\x0b\x32\x16.zikao.tickets.v1.RoomB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"\x99\x02\n\x04Room\x12!\n\x04\x63ode\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x1a\n\x07\x63olumns\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\x12\x17\n\x04rows\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x01\x12\x36\n\x06layout\x18\x04 \x01(\x0e\x32\x1c.zikao.tickets.v1.RoomLayoutB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\tnumbering\x18\x05 \x03(\x05\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x90\x03\"\x07\x1a\x05\x18\x90\x03(\x00\x12(\n\naccessible\x18\x06 \x03(\x05\x42\x14\xbaH\x11\x92\x01\x0e\x10\x90\x03\x18\x01\"\x07\x1a\x05\x18\x90\x03(\x01\x12\x30\n\x03use\x18\x07 \x01(\x0e\x32\x19.zikao.tickets.v1.RoomUseB\x08\xbaH\x05\x82\x01\x02\x10\x01\"K\n\x06Notice\x12\x18\n\x07version\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\x12\'\n\nparagraphs\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x32\"\x07r\x05\x10\x01\x18\xe8\x07*\x8a\x01\n\nRoomLayout\x12\x1b\n\x17ROOM_LAYOUT_UNSPECIFIED\x10\x00\x12\x15\n\x11ROOM_LAYOUT_SNAKE\x10\x01\x12\x1a\n\x16ROOM_LAYOUT_SNAKE_ROWS\x10\x02\x12\x14\n\x10ROOM_LAYOUT_ROWS\x10\x03\x12\x16\n\x12ROOM_LAYOUT_CUSTOM\x10\x04*c\n\x07RoomUse\x12\x18\n\x14ROOM_USE_UNSPECIFIED\x10\x00\x12\x13\n\x0fROOM_USE_NORMAL\x10\x01\x12\x14\n\x10ROOM_USE_RESERVE\x10\x02\x12\x13\n\x0fROOM_USE_CLOSED\x10\x03\x32\x84\x01\n\x0eSessionService\x12r\n\x0c\x41pplySession\x12%.zikao.tickets.v1.ApplySessionRequest\x1a&.zikao.tickets.v1.ApplySessionResponse\"\x13\xca\xf3\x18\x0f\x12\x08operator(\x03\x38\xa0\x1f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSSESSION'].fields_by_name['courses']._loaded_options = None
   _globals['_TICKETSSESSION'].fields_by_name['courses']._serialized_options = b'\272H\010\222\001\005\010\001\020\210\''
   _globals['_TICKETSSESSION'].fields_by_name['sites']._loaded_options = None
-  _globals['_TICKETSSESSION'].fields_by_name['sites']._serialized_options = b'\272H\010\222\001\005\010\001\020\220N'
+  _globals['_TICKETSSESSION'].fields_by_name['sites']._serialized_options = b'\272H\006\222\001\003\020\220N'
   _globals['_TICKETSSESSION'].fields_by_name['notice']._loaded_options = None
   _globals['_TICKETSSESSION'].fields_by_name['notice']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKETSLOT'].fields_by_name['number']._loaded_options = None
@@ -86,28 +86,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROOM'].fields_by_name['columns']._serialized_options = b'\272H\006\032\004\030\024(\001'
   _globals['_ROOM'].fields_by_name['rows']._loaded_options = None
   _globals['_ROOM'].fields_by_name['rows']._serialized_options = b'\272H\006\032\004\030\024(\001'
+  _globals['_ROOM'].fields_by_name['layout']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['layout']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ROOM'].fields_by_name['numbering']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['numbering']._serialized_options = b'\272H\017\222\001\014\020\220\003\"\007\032\005\030\220\003(\000'
+  _globals['_ROOM'].fields_by_name['accessible']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['accessible']._serialized_options = b'\272H\021\222\001\016\020\220\003\030\001\"\007\032\005\030\220\003(\001'
+  _globals['_ROOM'].fields_by_name['use']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['use']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_NOTICE'].fields_by_name['version']._loaded_options = None
   _globals['_NOTICE'].fields_by_name['version']._serialized_options = b'\272H\004\032\002(\001'
   _globals['_NOTICE'].fields_by_name['paragraphs']._loaded_options = None
   _globals['_NOTICE'].fields_by_name['paragraphs']._serialized_options = b'\272H\020\222\001\r\010\001\0202\"\007r\005\020\001\030\350\007'
   _globals['_SESSIONSERVICE'].methods_by_name['ApplySession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['ApplySession']._serialized_options = b'\312\363\030\017\022\010operator(\0038\240\037'
+  _globals['_ROOMLAYOUT']._serialized_start=1680
+  _globals['_ROOMLAYOUT']._serialized_end=1818
+  _globals['_ROOMUSE']._serialized_start=1820
+  _globals['_ROOMUSE']._serialized_end=1919
   _globals['_APPLYSESSIONREQUEST']._serialized_start=154
   _globals['_APPLYSESSIONREQUEST']._serialized_end=281
   _globals['_APPLYSESSIONRESPONSE']._serialized_start=283
   _globals['_APPLYSESSIONRESPONSE']._serialized_end=322
   _globals['_TICKETSSESSION']._serialized_start=325
-  _globals['_TICKETSSESSION']._serialized_end=846
-  _globals['_TICKETSLOT']._serialized_start=849
-  _globals['_TICKETSLOT']._serialized_end=996
-  _globals['_TICKETCOURSE']._serialized_start=998
-  _globals['_TICKETCOURSE']._serialized_end=1070
-  _globals['_SITE']._serialized_start=1073
-  _globals['_SITE']._serialized_end=1296
-  _globals['_ROOM']._serialized_start=1298
-  _globals['_ROOM']._serialized_end=1392
-  _globals['_NOTICE']._serialized_start=1394
-  _globals['_NOTICE']._serialized_end=1469
-  _globals['_SESSIONSERVICE']._serialized_start=1472
-  _globals['_SESSIONSERVICE']._serialized_end=1604
+  _globals['_TICKETSSESSION']._serialized_end=866
+  _globals['_TICKETSLOT']._serialized_start=869
+  _globals['_TICKETSLOT']._serialized_end=1016
+  _globals['_TICKETCOURSE']._serialized_start=1018
+  _globals['_TICKETCOURSE']._serialized_end=1090
+  _globals['_SITE']._serialized_start=1093
+  _globals['_SITE']._serialized_end=1316
+  _globals['_ROOM']._serialized_start=1319
+  _globals['_ROOM']._serialized_end=1600
+  _globals['_NOTICE']._serialized_start=1602
+  _globals['_NOTICE']._serialized_end=1677
+  _globals['_SESSIONSERVICE']._serialized_start=1922
+  _globals['_SESSIONSERVICE']._serialized_end=2054
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,66 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RoomLayout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoomLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoomLayout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROOM_LAYOUT_UNSPECIFIED: _RoomLayout.ValueType  # 0
+    """As ROOM_LAYOUT_SNAKE."""
+    ROOM_LAYOUT_SNAKE: _RoomLayout.ValueType  # 1
+    """Down the first column, up the next one."""
+    ROOM_LAYOUT_SNAKE_ROWS: _RoomLayout.ValueType  # 2
+    """Along the front row, back along the next one."""
+    ROOM_LAYOUT_ROWS: _RoomLayout.ValueType  # 3
+    """Row by row, each from the wall of the front door."""
+    ROOM_LAYOUT_CUSTOM: _RoomLayout.ValueType  # 4
+    """As `numbering` says."""
+
+class RoomLayout(_RoomLayout, metaclass=_RoomLayoutEnumTypeWrapper):
+    """How the seats of a room are numbered. The first column stands at the wall of the front door."""
+
+ROOM_LAYOUT_UNSPECIFIED: RoomLayout.ValueType  # 0
+"""As ROOM_LAYOUT_SNAKE."""
+ROOM_LAYOUT_SNAKE: RoomLayout.ValueType  # 1
+"""Down the first column, up the next one."""
+ROOM_LAYOUT_SNAKE_ROWS: RoomLayout.ValueType  # 2
+"""Along the front row, back along the next one."""
+ROOM_LAYOUT_ROWS: RoomLayout.ValueType  # 3
+"""Row by row, each from the wall of the front door."""
+ROOM_LAYOUT_CUSTOM: RoomLayout.ValueType  # 4
+"""As `numbering` says."""
+Global___RoomLayout: _TypeAlias = RoomLayout  # noqa: Y015
+
+class _RoomUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoomUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoomUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROOM_USE_UNSPECIFIED: _RoomUse.ValueType  # 0
+    """As it is by now; a new room normally."""
+    ROOM_USE_NORMAL: _RoomUse.ValueType  # 1
+    """For every arrangement."""
+    ROOM_USE_RESERVE: _RoomUse.ValueType  # 2
+    """Only for those who come after the first arrangement."""
+    ROOM_USE_CLOSED: _RoomUse.ValueType  # 3
+    """For nobody."""
+
+class RoomUse(_RoomUse, metaclass=_RoomUseEnumTypeWrapper):
+    """What a room is for."""
+
+ROOM_USE_UNSPECIFIED: RoomUse.ValueType  # 0
+"""As it is by now; a new room normally."""
+ROOM_USE_NORMAL: RoomUse.ValueType  # 1
+"""For every arrangement."""
+ROOM_USE_RESERVE: RoomUse.ValueType  # 2
+"""Only for those who come after the first arrangement."""
+ROOM_USE_CLOSED: RoomUse.ValueType  # 3
+"""For nobody."""
+Global___RoomUse: _TypeAlias = RoomUse  # noqa: Y015
 
 @_typing.final
 class ApplySessionRequest(_message.Message):
@@ -91,12 +152,15 @@ class TicketsSession(_message.Message):
     COURSES_FIELD_NUMBER: _builtins.int
     SITES_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    DUAL_CONTROL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """E.g. "22.1"; ASCII, as it stands in the proof of a ticket."""
     name: _builtins.str
     """Name in Chinese, the ticket's heading."""
     time_zone: _builtins.str
     """IANA time zone in which times are printed."""
+    dual_control: _builtins.bool
+    """A second officer confirms what an officer does (OfficeService)."""
     @_builtins.property
     def arrangements_open_at(self) -> _timestamp_pb2.Timestamp:
         """Arrangements may start from then on: the last window's end and the time of a hold,
@@ -121,7 +185,7 @@ class TicketsSession(_message.Message):
 
     @_builtins.property
     def sites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Site]:
-        """Sites with their rooms."""
+        """All sites with their rooms; none: those that there are stay (SiteService.ImportSites)."""
 
     @_builtins.property
     def notice(self) -> Global___Notice:
@@ -140,10 +204,11 @@ class TicketsSession(_message.Message):
         courses: _abc.Iterable[Global___TicketCourse] | None = ...,
         sites: _abc.Iterable[Global___Site] | None = ...,
         notice: Global___Notice | None = ...,
+        dual_control: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrangements_open_at", b"arrangements_open_at", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangements_open_at", b"arrangements_open_at", "code", b"code", "courses", b"courses", "name", b"name", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at", "sites", b"sites", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangements_open_at", b"arrangements_open_at", "code", b"code", "courses", b"courses", "dual_control", b"dual_control", "name", b"name", "notice", b"notice", "printing_closes_at", b"printing_closes_at", "printing_opens_at", b"printing_opens_at", "sites", b"sites", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,22 +327,45 @@ class Room(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    NUMBERING_FIELD_NUMBER: _builtins.int
+    ACCESSIBLE_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Number on the door, unique in the site, e.g. "012"."""
     columns: _builtins.int
-    """Columns of desks; seats are numbered in a snake from the front door."""
+    """Columns of desks."""
     rows: _builtins.int
     """Rows of desks."""
+    layout: Global___RoomLayout.ValueType
+    """How seats are numbered."""
+    use: Global___RoomUse.ValueType
+    """What it is for."""
+    @_builtins.property
+    def numbering(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of a custom layout only: the seat number of every place, column by column from the wall of
+        the front door, each from front to back; 0 where there is no desk, else 1 to the number of seats,
+        each once.
+        """
+
+    @_builtins.property
+    def accessible(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the seats that are accessible."""
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         columns: _builtins.int = ...,
         rows: _builtins.int = ...,
+        layout: Global___RoomLayout.ValueType = ...,
+        numbering: _abc.Iterable[_builtins.int] | None = ...,
+        accessible: _abc.Iterable[_builtins.int] | None = ...,
+        use: Global___RoomUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "columns", b"columns", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accessible", b"accessible", "code", b"code", "columns", b"columns", "layout", b"layout", "numbering", b"numbering", "rows", b"rows", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

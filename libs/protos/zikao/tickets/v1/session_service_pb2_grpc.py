@@ -50,9 +50,10 @@ class SessionServiceServicer:
         """Makes a session what the file says. Applying the same twice changes nothing.
 
         Errors: INVALID_REQUEST with every field that no session may have so (time
-        zone, order of times, repeated slots, courses, sites and rooms);
-        SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
-        somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
+        zone, order of times, repeated slots, courses, sites and rooms, layouts);
+        SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
+        acknowledged version; REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,10 @@ class SessionServiceStub:
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, courses, sites and rooms);
-    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
-    somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
+    zone, order of times, repeated slots, courses, sites and rooms, layouts);
+    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
+    acknowledged version; REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -51,9 +52,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, courses, sites and rooms);
-    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
-    somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
+    zone, order of times, repeated slots, courses, sites and rooms, layouts);
+    SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
+    acknowledged version; REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,9 +70,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a session what the file says. Applying the same twice changes nothing.
 
         Errors: INVALID_REQUEST with every field that no session may have so (time
-        zone, order of times, repeated slots, courses, sites and rooms);
-        SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats, a course or slot that
-        somebody takes, another notice under an acknowledged version; REQUEST_ID_REUSED.
+        zone, order of times, repeated slots, courses, sites and rooms, layouts);
+        SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
+        acknowledged version; REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

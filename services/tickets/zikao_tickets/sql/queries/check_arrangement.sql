@@ -9,7 +9,7 @@ WITH plan AS (
 ),
 taken AS (
     SELECT seat.slot, seat.site_code, seat.room_code, seat.seat_number, seat.candidate_id,
-        seat.course_code, room.columns * room.rows AS capacity, site.county_code
+        seat.course_code, room.capacity, site.county_code
     FROM tickets.seat
     JOIN tickets.room USING (session_code, site_code, room_code)
     JOIN tickets.site USING (session_code, site_code)

@@ -20,16 +20,17 @@ WHERE session_code = $1
 ORDER BY position;
 
 -- name: list_rooms
-SELECT site_code, room_code, columns, rows
+SELECT site_code, room_code, columns, rows, layout, numbering, accessible, use
 FROM tickets.room
 WHERE session_code = $1
 ORDER BY site_code, position;
 
+-- All in which anybody may sit.
 -- name: list_county_rooms
-SELECT room.site_code, room.room_code, room.columns, room.rows
+SELECT room.site_code, room.room_code, room.capacity, room.accessible, room.use
 FROM tickets.room
 JOIN tickets.site USING (session_code, site_code)
-WHERE site.session_code = $1 AND site.county_code = $2
+WHERE site.session_code = $1 AND site.county_code = $2 AND room.use <> 'closed'
 ORDER BY site.position, room.position;
 
 -- Rooms in which an arrangement has seated people: they may not go or shrink.
@@ -62,10 +63,19 @@ ON CONFLICT (session_code, site_code) DO UPDATE SET
     county_code = excluded.county_code, county_name = excluded.county_name,
     name = excluded.name, address = excluded.address, position = excluded.position;
 
+-- Why a room is used as it is goes with another use.
 -- name: save_rooms
-INSERT INTO tickets.room (session_code, site_code, room_code, columns, rows, position)
-SELECT $1, given.site_code, given.room_code, given.columns, given.rows, given.position
-FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[])
-    WITH ORDINALITY AS given (site_code, room_code, columns, rows, position)
+INSERT INTO tickets.room
+    (session_code, site_code, room_code, columns, rows, position, layout, numbering, accessible, use)
+SELECT $1, given.site_code, given.room_code, given.columns, given.rows, given.position,
+    given.layout, given.numbering::integer[], given.accessible::integer[], given.use
+FROM unnest(
+    $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::text[], $8::text[],
+    $9::text[]
+) WITH ORDINALITY AS given
+    (site_code, room_code, columns, rows, layout, numbering, accessible, use, position)
 ON CONFLICT (session_code, site_code, room_code) DO UPDATE SET
-    columns = excluded.columns, rows = excluded.rows, position = excluded.position;
+    columns = excluded.columns, rows = excluded.rows, position = excluded.position,
+    layout = excluded.layout, numbering = excluded.numbering, accessible = excluded.accessible,
+    use = excluded.use,
+    use_reason = CASE WHEN room.use = excluded.use THEN room.use_reason ELSE '' END;

@@ -42,7 +42,7 @@ WHERE session_code = $1 AND county_code = $2 AND revoked_at IS NULL;
 
 -- name: list_ticket_seats
 SELECT seat.candidate_id, seat.slot, seat.course_code, seat.site_code, seat.room_code,
-    seat.seat_number, room.columns * room.rows AS capacity, site.county_name, site.name AS site_name, site.address
+    seat.seat_number, room.capacity, site.county_name, site.name AS site_name, site.address
 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (arrangement_id, candidate_id)
 JOIN tickets.seat USING (arrangement_id, candidate_id)
 JOIN tickets.room USING (session_code, site_code, room_code)

@@ -1,0 +1,94 @@
+"""Sites and rooms, as messages and as values."""
+
+from collections.abc import Iterable
+
+from zikao.tickets.v1 import office_service_pb2, session_service_pb2, site_service_pb2
+from zikao_kit.convert import enum_from_pb, enum_to_pb
+
+from zikao_tickets.domain.layout import Layout, RoomPlan
+from zikao_tickets.domain.rooms import RoomUse, SetRoomUse
+from zikao_tickets.domain.session import Site
+
+_LAYOUT, _USE = "ROOM_LAYOUT_", "ROOM_USE_"
+
+
+def sites_from_pb(sites: Iterable[session_service_pb2.Site]) -> list[Site]:
+    """Sites in the order in which they are filled."""
+    return [
+        Site(
+            code=site.code,
+            county_code=site.county_code,
+            county_name=site.county_name,
+            name=site.name,
+            address=site.address,
+            rooms=tuple(map(room_from_pb, site.rooms)),
+        )
+        for site in sites
+    ]
+
+
+def site_to_pb(site: Site) -> session_service_pb2.Site:
+    """A site with its rooms."""
+    return session_service_pb2.Site(
+        code=site.code,
+        county_code=site.county_code,
+        county_name=site.county_name,
+        name=site.name,
+        address=site.address,
+        rooms=map(room_to_pb, site.rooms),
+    )
+
+
+def room_from_pb(room: session_service_pb2.Room) -> RoomPlan:
+    """One room; of tens of thousands most say nothing but their size."""
+    return RoomPlan(
+        code=room.code,
+        columns=room.columns,
+        rows=room.rows,
+        layout=_layout_from_pb(room.layout),
+        numbering=tuple(room.numbering),
+        accessible=frozenset(room.accessible),
+        use=use_from_pb(room.use),
+    )
+
+
+def room_to_pb(room: RoomPlan) -> session_service_pb2.Room:
+    """One room."""
+    return session_service_pb2.Room(
+        code=room.code,
+        columns=room.columns,
+        rows=room.rows,
+        layout=enum_to_pb(session_service_pb2.RoomLayout, _LAYOUT, room.layout),
+        numbering=room.numbering,
+        accessible=sorted(room.accessible),
+        use=enum_to_pb(session_service_pb2.RoomUse, _USE, room.use),
+    )
+
+
+def use_from_pb(number: int) -> RoomUse | None:
+    """A room's use; None for unspecified."""
+    return RoomUse(enum_from_pb(session_service_pb2.RoomUse, _USE, number)) if number else None
+
+
+def room_use_act_to_pb(act: SetRoomUse) -> office_service_pb2.SetRoomUseAct:
+    """A change of a room's use."""
+    return office_service_pb2.SetRoomUseAct(
+        site_code=act.site_code,
+        room_code=act.room_code,
+        use=enum_to_pb(session_service_pb2.RoomUse, _USE, act.use),
+        reason=act.reason,
+    )
+
+
+def room_use_act_from_pb(
+    act: office_service_pb2.SetRoomUseAct | site_service_pb2.SetRoomUseRequest,
+) -> SetRoomUse:
+    """The same as it was stored or is asked for."""
+    use = RoomUse(enum_from_pb(session_service_pb2.RoomUse, _USE, act.use))
+    return SetRoomUse(act.site_code, act.room_code, use, act.reason)
+
+
+def _layout_from_pb(number: int) -> Layout:
+    if not number:
+        return Layout.SNAKE
+    return Layout(enum_from_pb(session_service_pb2.RoomLayout, _LAYOUT, number))

@@ -1,0 +1,35 @@
+"""What every method by which an office does something has in common."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+from google.protobuf.message import Message
+from zikao_kit.context import current_actor
+from zikao_kit.db import Transaction
+from zikao_kit.idempotency import run_once
+
+from zikao_tickets.commands.propose_action import propose_action
+from zikao_tickets.converts.offices import action_to_pb
+from zikao_tickets.domain.office_acts import Proposal
+from zikao_tickets.names import SCHEMA
+from zikao_tickets.parts import Parts
+
+R = TypeVar("R", bound=Message)
+
+
+async def propose(parts: Parts, request: Message, proposal: Proposal, response_type: type[R]) -> R:
+    """Do it, or keep it for a second officer; the answer's `action` says which."""
+    actor, now, action_id = current_actor(), parts.clock.now(), uuid4()
+    lifetime = parts.office_action_lifetime
+
+    async def work(tx: Transaction) -> R:
+        store = parts.offices(tx)
+        action = await propose_action(
+            store, action_id, proposal, actor=actor, lifetime=lifetime, now=now
+        )
+        answer: R = cast(Any, response_type)(action=action_to_pb(action, now))
+        return answer
+
+    return await run_once(parts.db, request, response_type, work, schema=SCHEMA)

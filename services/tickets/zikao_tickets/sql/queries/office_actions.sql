@@ -1,0 +1,41 @@
+-- name: insert_office_action
+INSERT INTO tickets.office_action
+    (action_id, session_code, county_prefix, act, state, proposed_by, proposed_at, expires_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8);
+
+-- Of an officer $1, those that can still be confirmed at $2.
+-- name: count_pending_office_actions
+SELECT count(*) AS pending
+FROM tickets.office_action
+WHERE proposed_by = $1 AND state = 'pending' AND expires_at > $2;
+
+-- Before what the act is about.
+-- name: lock_office_action
+SELECT action_id, session_code, county_prefix, act::text AS act, state, proposed_by, proposed_at,
+    expires_at, decided_by, decided_at
+FROM tickets.office_action
+WHERE action_id = $1
+FOR UPDATE;
+
+-- name: decide_office_action
+UPDATE tickets.office_action
+SET state = $2, decided_by = $3, decided_at = $4
+WHERE action_id = $1;
+
+-- $3: as it is shown at $4, when what nobody has decided may have expired.
+-- name: list_office_actions
+SELECT position, action_id, session_code, county_prefix, act::text AS act, state, proposed_by,
+    proposed_at, expires_at, decided_by, decided_at
+FROM tickets.office_action
+WHERE pg_catalog.starts_with(county_prefix, $1)
+    AND ($2::text IS NULL OR session_code = $2)
+    AND (
+        $3::text IS NULL
+        OR $3 = CASE
+            WHEN state = 'pending' AND expires_at <= $4::timestamptz THEN 'expired'
+            ELSE state
+        END
+    )
+    AND ($5::bigint IS NULL OR position < $5)
+ORDER BY position DESC
+LIMIT $6;
