@@ -34,6 +34,7 @@ from zikao_tickets.printing import (
     TicketSheet,
     UnusablePhoto,
 )
+from zikao_tickets.printing.pdf.document import HEADER, Part
 
 # A candidate's page waits for one such part; in larger ones a page costs as much.
 MAX_SHEETS_PER_PART = 10
@@ -171,21 +172,25 @@ def _renderer() -> TicketRenderer:
 
 
 def _render(sheets: Sequence[TicketSheet]) -> Printed:
-    refusals = [_refusal(sheet) for sheet in sheets]
-    while printable := [sheet for sheet, no in zip(sheets, refusals, strict=True) if no is None]:
-        try:
-            return Printed(_renderer().render(printable), refusals)
-        except SheetOverflow as error:
-            numbers = [sheet.ticket_number for sheet in sheets]
-            refusals[numbers.index(error.ticket_number)] = Refusal(TICKET_TOO_LONG)
-    return Printed(b"", refusals)
+    if not sheets:
+        return Printed(b"", [])
+    renderer = _renderer()
+    document = renderer.document(sheets)
+    part = document.part(document.start)
+    refusals = [_drawn(renderer, part, sheet) for sheet in sheets]
+    pages, growth = part.finish()
+    pdf = HEADER + pages + document.close([growth]) if growth.pages else b""
+    return Printed(pdf, refusals)
 
 
-def _refusal(sheet: TicketSheet) -> Refusal | None:
+def _drawn(renderer: TicketRenderer, part: Part, sheet: TicketSheet) -> Refusal | None:
+    """Add the sheet's page, or say why it has none."""
     try:
-        _renderer().check(sheet)
+        renderer.draw(part, sheet)
     except MissingGlyphs as error:
         return Refusal(NAME_NOT_PRINTABLE, "".join(error.characters))
     except UnusablePhoto:
         return Refusal(PHOTO_UNUSABLE)
+    except SheetOverflow:
+        return Refusal(TICKET_TOO_LONG)
     return None

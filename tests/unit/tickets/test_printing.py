@@ -1,6 +1,5 @@
 """Real tickets, rendered, looked at and scanned."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,26 +7,20 @@ from zoneinfo import ZoneInfo
 import pypdfium2
 import pytest
 import zxingcpp
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image, ImageChops, ImageDraw, ImageFont
+from support.ticket_sheets import KEY, LINES, NOTICE, RARE_NAME, long_sheet, sheet
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.printing import (
     FontStack,
     MissingGlyphs,
     SheetOverflow,
-    SittingLine,
     TicketRenderer,
-    TicketSheet,
     UnusablePhoto,
 )
 from zikao_tickets.printing.fonts import default_stack
 from zikao_tickets.proof import (
     ProofRejected,
-    ProofSitting,
-    TicketProof,
     name_hash,
-    photo_hash,
-    sign,
     verify,
 )
 
@@ -36,61 +29,8 @@ POINTS_PER_INCH = 72
 ROW_HEIGHT_POINTS = 10.2 / 25.4 * POINTS_PER_INCH
 OFFICE_PRINTER_DPI = 150
 BLACK_BELOW = 128
-RARE_NAME = "张𬭎"
 NOBODY_HAS = "\U000f0001"  # private use
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEYS = {"2022a": KEY.public_key()}
-NOTICE = (
-    "一、考生须凭本准考证和有效居民身份证原件，按规定的时间、考点、考场、座位参加考试。",
-    "二、开考15分钟后禁止入场，开考30分钟后方可交卷离场。",
-    "三、严禁携带手机、智能手表（手环）等具有发送或接收信息功能的设备进入考场。",
-)
-MORNING = {"date": "2022年4月16日", "weekday": "星期六", "time": "09:00—11:30"}
-AFTERNOON = {"date": "2022年4月17日", "weekday": "星期日", "time": "14:30—17:00"}
-HISTORY = {"course_code": "03708", "course_name": "中国近现代史纲要"}
-ENGLISH = {"course_code": "13000", "course_name": "英语（专升本）"}
-SCHOOL = {"site_name": "成都市第十七中学", "site_address": "锦江区通盈街368号"}
-OTHER_SCHOOL = {"site_name": "盐道街中学", "site_address": "锦江区盐道街1号"}
-LINES = (
-    SittingLine(**MORNING, **HISTORY, **SCHOOL, room="012", seat="05"),
-    SittingLine(**AFTERNOON, **ENGLISH, **OTHER_SCHOOL, room="108", seat="29"),
-)
-
-
-def sheet(
-    number: int = 1, name: str = RARE_NAME, lines: Sequence[SittingLine] = LINES
-) -> TicketSheet:
-    """A complete ticket with a real proof."""
-    ticket_number = f"0104221{number:05}"
-    photo = portrait_jpeg(number, "男")
-    proof = TicketProof(
-        session_code="22.1",
-        ticket_number=ticket_number,
-        version=1,
-        name_hash=name_hash(name),
-        photo_hash=photo_hash(photo),
-        sittings=tuple(
-            ProofSitting(slot, "S01", line.room, line.seat)
-            for slot, line in enumerate(lines, start=1)
-        ),
-    )
-    return TicketSheet(
-        session_name="2022年4月高等教育自学考试",
-        session_code="22.1",
-        name=name,
-        sex="男",
-        document_number="513101198201130014",
-        ticket_number=ticket_number,
-        county_name="成都市锦江区",
-        photo_jpeg=photo,
-        version=1,
-        serial=f"22.1-510104-{number:06}",
-        sittings=tuple(lines),
-        notice=NOTICE,
-        notice_version="2022-04-08",
-        qr_text=sign(proof, "2022a", KEY),
-        issued_at=datetime(2022, 4, 11, 9, 5, tzinfo=ZoneInfo("Asia/Shanghai")),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -234,19 +174,10 @@ def test_a_ticket_issued_between_two_seconds_is_printed(renderer: TicketRenderer
 
 def test_a_long_notice_and_long_sites_still_give_one_page(renderer: TicketRenderer) -> None:
     """Four sittings with long sites and a notice of 1,500 characters stay on one page, whole."""
-    lines = [
-        replace(
-            line,
-            site_name="四川省成都市锦江区成都市第十七中学（高等教育自学考试标准化考点第三分考点）",
-            site_address="四川省成都市锦江区通盈街368号（地铁六号线玉双路站B口步行八百米）",
-        )
-        for line in (*LINES, *LINES)
-    ]
-    notice = tuple(f"{number}、{NOTICE[0]}{NOTICE[2]}" for number in range(1, 20))
-    ticket = replace(sheet(lines=lines), notice=notice)
+    ticket = long_sheet()
     pdf = renderer.render([ticket, ticket])
     assert len(pypdfium2.PdfDocument(pdf)) == 2
-    assert all(paragraph in page_text(pdf, 1) for paragraph in notice)
+    assert all(paragraph in page_text(pdf, 1) for paragraph in ticket.notice)
     assert scanned(pdf, 1) == ticket.qr_text
 
 
@@ -285,15 +216,16 @@ def test_a_broken_photo_is_refused(renderer: TicketRenderer, photo: bytes) -> No
 
 
 def test_the_photo_is_on_the_page_as_it_was_handed_in(renderer: TicketRenderer) -> None:
-    """The JPEG data goes into the PDF unchanged, 3:4 and about 26 mm wide."""
+    """The JPEG data goes into the PDF unchanged, 3:4 and about 27 mm wide."""
     pdf = renderer.render([sheet()])
     images = [
         found
         for found in pypdfium2.PdfDocument(pdf)[0].get_objects(max_depth=5)
         if isinstance(found, pypdfium2.PdfImage)
     ]
-    assert [bytes(image.get_data()) for image in images] == [sheet().photo_jpeg]
-    left, bottom, right, top = images[0].get_bounds()
+    photo, _code = images
+    assert bytes(photo.get_data()) == sheet().photo_jpeg
+    left, bottom, right, top = photo.get_bounds()
     assert (right - left) / (top - bottom) == pytest.approx(0.75, abs=0.01)
 
 

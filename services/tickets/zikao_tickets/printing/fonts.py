@@ -19,6 +19,9 @@ from unicodedata import category
 import typst
 from fontTools.ttLib import TTCollection, TTFont
 
+from zikao_tickets.printing.pdf.faces import Face
+from zikao_tickets.printing.pdf.lines import FaceStack
+
 DEBIAN_FONT_DIRECTORIES = (
     Path("/usr/share/fonts/opentype/noto"),
     Path("/usr/share/fonts/truetype/babelstone"),
@@ -97,6 +100,13 @@ class FontStack:
         """The typesetter's own names: it strips words such as 'Regular' that files carry."""
         names = {(info.path, info.index): info.family for info in self.typst_fonts.fonts()}
         return list(dict.fromkeys(names[str(face.path.resolve()), face.index] for face in faces))
+
+    @cached_property
+    def faces(self) -> FaceStack:
+        """The same files as documents are written with: body and heading order."""
+        order = range(len(self.files))
+        faces = [Face(str(face.path), face.index) for face in self.files]
+        return FaceStack(faces, {"body": order, "heading": (1, *order)})
 
     @cached_property
     def code_points(self) -> frozenset[int]:

@@ -1,23 +1,15 @@
-"""Sheets to PDF: the data travels as virtual files, never as template source."""
+"""Sheets to PDF."""
 
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import lru_cache
-from importlib import resources
-from typing import Any, cast
 
-import typst
-
+from zikao_tickets.printing.fitting import TextTooLong
 from zikao_tickets.printing.fonts import FontStack, code_point_label, default_stack
-from zikao_tickets.printing.photo import photo_svg
-from zikao_tickets.printing.qr import qr_svg
+from zikao_tickets.printing.forms import FormKey, Forms, NoticeTooLong
+from zikao_tickets.printing.pdf.document import HEADER, Document, Part
+from zikao_tickets.printing.pdf.images import jpeg_header
 from zikao_tickets.printing.sheet import TicketSheet
-
-TEMPLATE_FILE_NAME = "template.typ"
-_OVERFLOW = re.compile(r"sheet-overflow:(\d+)")
+from zikao_tickets.printing.ticket_page import TicketPages
 
 
 class MissingGlyphs(ValueError):  # noqa: N818 - says what is wrong
@@ -46,8 +38,8 @@ class TicketRenderer:
     def __init__(self, stack: FontStack | None = None) -> None:
         """Load fonts and template: a few hundred milliseconds. Raises FontStackIncomplete."""
         self._stack = stack or default_stack()
-        self._fonts = self._stack.typst_fonts
-        self._template = resources.files(__package__).joinpath(TEMPLATE_FILE_NAME).read_bytes()
+        self._pages = TicketPages(self._stack.faces)
+        self._forms = Forms(self._stack)
         # The notice is the same on every sheet of a session: look its glyphs up once.
         self._missing = lru_cache(maxsize=512)(self._stack.missing_glyphs)
 
@@ -57,9 +49,11 @@ class TicketRenderer:
         A bulk run calls it sheet by sheet, so that one name does not stop a county.
         """
         missing = dict.fromkeys(char for text in sheet.texts() for char in self._missing(text))
+        for char, _ in sheet.glyph_images:
+            missing.pop(char, None)
         if missing:
             raise MissingGlyphs(sheet.ticket_number, list(missing))
-        photo_svg(sheet.photo_jpeg)
+        jpeg_header(sheet.photo_jpeg)
 
     def render(self, sheets: Sequence[TicketSheet]) -> bytes:
         """One PDF with one A4 page a sheet, in order; the same sheets give the same bytes.
@@ -69,51 +63,29 @@ class TicketRenderer:
         """
         if not sheets:
             raise ValueError("nothing to print")
+        document = self.document(sheets)
+        part = document.part(document.start)
         for sheet in sheets:
-            self.check(sheet)
+            self.draw(part, sheet)
+        pages, growth = part.finish()
+        return HEADER + pages + document.close([growth])
+
+    def document(self, sheets: Sequence[TicketSheet]) -> Document:
+        """A document for these sheets.
+
+        The newest sheet dates it: a wall clock would change the bytes.
+        """
+        newest = max(sheet.issued_at for sheet in sheets)
+        return Document(self._stack.faces, sheets[0].session_name + sheets[0].title, newest)
+
+    def draw(self, part: Part, sheet: TicketSheet) -> None:
+        """Add the page of a sheet.
+
+        Raises MissingGlyphs, UnusablePhoto and SheetOverflow, with nothing added.
+        """
+        self.check(sheet)
+        key = FormKey.of(sheet)
         try:
-            pdf = typst.compile(
-                cast(bytes, self._virtual_files(sheets)),  # the stubs know no dict of files
-                font_paths=self._fonts,
-                ignore_system_fonts=True,
-                # The newest sheet dates the document: a wall clock would change the bytes.
-                timestamp=_whole_second(max(sheet.issued_at for sheet in sheets)),
-            )
-        except typst.TypstError as error:
-            raise _overflow_of(error, sheets) or error from error
-        return pdf
-
-    def _virtual_files(self, sheets: Sequence[TicketSheet]) -> dict[str, bytes]:
-        batch = {
-            "body_fonts": self._stack.body_families(),
-            "heading_fonts": self._stack.heading_families(),
-            "sheets": [_sheet_data(sheet) for sheet in sheets],
-        }
-        files = {"main.typ": self._template, "batch.json": json.dumps(batch).encode()}
-        # Names count from 0 in every batch: the typesetter never forgets a file name.
-        for number, sheet in enumerate(sheets):
-            files[f"photo-{number}.svg"] = photo_svg(sheet.photo_jpeg)
-            files[f"qr-{number}.svg"] = qr_svg(sheet.qr_text)
-        return files
-
-
-def _sheet_data(sheet: TicketSheet) -> dict[str, Any]:
-    """Everything the template prints as text."""
-    data = asdict(sheet)
-    del data["photo_jpeg"], data["qr_text"]
-    data["issued_at"] = _printed_time(sheet.issued_at)
-    return data
-
-
-def _whole_second(moment: datetime) -> datetime:
-    """The typesetter takes no fractions."""
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
-def _printed_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _overflow_of(error: typst.TypstError, sheets: Sequence[TicketSheet]) -> SheetOverflow | None:
-    found = _OVERFLOW.search(str(error))
-    return SheetOverflow(sheets[int(found[1])].ticket_number) if found else None
+            self._pages.draw(part, self._forms.get(key), key.name, sheet)
+        except (TextTooLong, NoticeTooLong) as error:
+            raise SheetOverflow(sheet.ticket_number) from error

@@ -60,6 +60,8 @@ class TicketSheet:
     qr_text: str
     issued_at: datetime
     title: str = REGULAR_TITLE
+    glyph_images: tuple[tuple[str, bytes], ...] = ()
+    """Characters no font has, each with a picture of it (see `glyph_image`)."""
 
     def __post_init__(self) -> None:
         """Refuse a time without zone: the sheet would print another hour on another machine."""
