@@ -82,6 +82,8 @@ from zikao.tickets.v1 import (
     site_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
 )
 from zikao.tickets.v1 import office_audit_service_pb2 as tickets_office_audit_pb2
 from zikao.tickets.v1 import office_audit_service_pb2_grpc as tickets_office_audit_grpc
@@ -138,6 +140,7 @@ _TICKETS = (
     site_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
     tickets_session_pb2.DESCRIPTOR,
+    verification_service_pb2.DESCRIPTOR,
 )
 
 
@@ -205,7 +208,7 @@ class ZikaoClient:
         self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)
         self.ticket_offices = tickets_office_grpc.OfficeServiceStub(tickets)
         self.ticket_office_audits = tickets_office_audit_grpc.OfficeAuditServiceStub(tickets)
-        self.verification = ticket_service_pb2_grpc.VerificationServiceStub(tickets)
+        self.verification = verification_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:
         """Connections are made at the first call."""

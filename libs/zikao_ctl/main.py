@@ -50,12 +50,7 @@ from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
 from zikao_ctl.up import up
-from zikao_ctl.verify_ticket import (
-    TicketRefused,
-    VerificationFileError,
-    describe_proof,
-    verify_ticket,
-)
+from zikao_ctl.verify_ticket_command import fetch_verification_command, verify_ticket_command
 
 
 @click.group()
@@ -65,6 +60,8 @@ def main() -> None:
 
 main.add_command(export)
 main.add_command(import_statement_command)
+main.add_command(fetch_verification_command)
+main.add_command(verify_ticket_command)
 
 
 @main.command("up", short_help="Run everything on this machine until Ctrl-C.")
@@ -136,8 +133,8 @@ def demo_command(*, out: Path, session_file: Path, others: int, seed: int) -> No
 
     Starts an installation of its own in OUT/installation (deleting the last one), moves its
     clock, and ends with the invariants counted in the database. Writes ticket.pdf,
-    tickets-county.pdf, verification.json (for verify-ticket) and summary.json; exit 0 only when
-    every invariant holds.
+    tickets-county.pdf, verification.zkr and trust.json (for verify-ticket) and summary.json; exit
+    0 only when every invariant holds.
     """
     try:
         run(lambda: demo(out, session_file, others, seed))
@@ -280,26 +277,6 @@ def audit_command(
     else:
         print_table(results)
     sys.exit(exit_code(results))
-
-
-@main.command("verify-ticket", short_help="Verify a ticket's QR code offline.")
-@click.argument("text")
-@click.option("--session", "session_code", required=True, help="Code of the session, e.g. 22.1.")
-@click.option(
-    "--data",
-    type=FILE,
-    required=True,
-    help="The session's VerificationService.GetVerificationData as JSON: keys, revoked tickets.",
-)
-def verify_ticket_command(text: str, session_code: str, data: Path) -> None:
-    """Verify the TEXT of a ticket's QR code offline; exit 0 only for a valid ticket."""
-    try:
-        click.echo(describe_proof(verify_ticket(text, session_code, data)))
-    except TicketRefused as refused:
-        click.echo(f"无效：{refused}")
-        sys.exit(1)
-    except VerificationFileError as error:
-        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from zikao_ctl.demo.printing import forge, read_code
 from zikao_ctl.installation import Installation
 from zikao_ctl.invariants import RULES, SETTLED, AuditPlan
 from zikao_ctl.session_file import load_session_file
-from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
+from zikao_ctl.verify_ticket import Scanner, TicketRefused
+from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE
 from zikao_kit.clock import OffsetClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -88,11 +89,11 @@ async def test_a_scanner_needs_no_network(played: Played) -> None:
     """The QR code of a page in 150 dpi black and white verifies offline; not after a change."""
     with pypdfium2.PdfDocument(played.out / "ticket.pdf") as pdf:
         text = read_code(pdf[0])
-    data = played.out / "verification.json"
-    proof = verify_ticket(text, SESSION.code, data)
+    scanner = Scanner.load(played.out / LIST_FILE, played.out / TRUST_FILE)
+    proof = scanner.verify(text)
     assert proof.ticket_number in text_of(played.out / "ticket.pdf")
     with pytest.raises(TicketRefused):
-        verify_ticket(forge(text), SESSION.code, data)
+        scanner.verify(forge(text))
 
 
 async def test_the_county_document_has_a_page_each(played: Played) -> None:

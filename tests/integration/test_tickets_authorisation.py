@@ -32,6 +32,7 @@ from zikao.tickets.v1 import office_service_pb2 as offices
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_sandbox.portraits import portrait_jpeg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,8 +105,9 @@ ENTRIES: dict[str, Entry] = {
         lambda _: tickets.StreamCountyTicketsRequest(session_code="22.1", county_code=COUNTY)
     ),
     "VerificationService.GetVerificationData": NobodysData("public keys and revoked serials"),
+    "VerificationService.GetVerificationFile": NobodysData("the same, signed"),
     "VerificationService.VerifyTicket": Scoped(
-        lambda world: tickets.VerifyTicketRequest(proof=world.proof)
+        lambda world: verification.VerifyTicketRequest(proof=world.proof)
     ),
 }
 

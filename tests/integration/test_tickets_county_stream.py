@@ -32,6 +32,7 @@ from zikao_tickets.names import PACKAGE
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.tickets import TicketRpc
+from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
@@ -57,7 +58,7 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
 async def rpc(db: Database) -> AsyncIterator[TicketRpc]:
     """The methods on that database, with a rendering process."""
     async with db.transaction() as tx:
-        signer = await open_signer(TicketStore(tx, KEYS), OPEN)
+        signer = await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
     pool = RenderPool(1)
     yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
     pool.close()

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pypdfium2
 import pytest
+from support.clocks import FixedClock
 from support.service_databases import MakeDatabase
 from support.tickets_database import (
     COUNTY,
@@ -48,6 +49,7 @@ from zikao_tickets.proof import TicketProof
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.feeds import FeedStore
+from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
@@ -87,7 +89,7 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
 async def signer_of(db: Database) -> ProofSigner:
     """The keys of the proof, as a process loads them."""
     async with db.transaction() as tx:
-        return await open_signer(TicketStore(tx, KEYS), OPEN)
+        return await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
 
 
 async def acknowledge(db: Database, person: UUID, version: int = 1) -> None:
@@ -213,7 +215,7 @@ async def test_a_revoked_or_forged_ticket_is_refused(db: Database, pool: RenderP
     with pytest.raises(DomainError, match="REVOKED"):
         await verified(db, proof)
     async with db.read() as tx:
-        assert (number_of(ZHANG), 1) in await TicketStore(tx, KEYS).revoked("22.1")
+        assert (number_of(ZHANG), 1) in await ProofKeyStore(tx, KEYS).revoked("22.1")
 
 
 async def test_an_officer_verifies_tickets_in_scope(db: Database, pool: RenderPool) -> None:

@@ -4,14 +4,12 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-import yaml
+from support.config_files import write_config
 from support.service import until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED
@@ -32,8 +30,7 @@ class ServiceProcess:
 
     async def serve(self, config: TicketsConfig) -> None:
         """Run until it ends; SIGTERM when cancelled."""
-        file = self._directory / f"tickets-{id(self)}.yaml"
-        file.write_text(yaml.safe_dump(_plain(asdict(config))))
+        file = write_config(self._directory / f"tickets-{id(self)}.yaml", config)
         command = (sys.executable, "-m", "zikao_tickets", "serve", "--config", str(file))
         self.process = await asyncio.create_subprocess_exec(*command)
         try:
@@ -47,13 +44,6 @@ class ServiceProcess:
         """End it as a lost machine does."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-
-
-def _plain(value: Any) -> Any:
-    """What a YAML file can say; settings without a value are left out."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    return str(value) if isinstance(value, Path) else value
 
 
 @pytest.fixture

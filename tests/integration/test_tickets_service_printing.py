@@ -25,7 +25,8 @@ from support.tickets_service import (
     tickets_installation,
 )
 from zikao.tickets.v1 import ticket_service_pb2 as pb
-from zikao.tickets.v1 import ticket_service_pb2_grpc
+from zikao.tickets.v1 import ticket_service_pb2_grpc, verification_service_pb2_grpc
+from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_kit.error_table import reason_of, sentence_of
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.domain.layout import RoomPlan
@@ -75,7 +76,7 @@ async def printed(service: Installation, person: UUID, request_id: str = "") -> 
 
 async def checked(service: Installation, proof: str) -> Any:
     """Scan a text at the door."""
-    request = pb.VerifyTicketRequest(proof=proof)
+    request = verification.VerifyTicketRequest(proof=proof)
     return await service.verification.VerifyTicket(request, timeout=TIMEOUT_SECONDS)
 
 
@@ -190,8 +191,8 @@ async def test_a_ticket_is_checked_at_the_door(service: Installation) -> None:
     assert [sitting.room for sitting in answer.sittings] == ["001"]
     forged = proof[:60] + ("A" if proof[60] != "A" else "B") + proof[61:]
     assert await reason(checked(service, forged)) == "PROOF_REJECTED"
-    portal = ticket_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
-    call = portal.VerifyTicket(pb.VerifyTicketRequest(proof=proof), timeout=5)
+    portal = verification_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
+    call = portal.VerifyTicket(verification.VerifyTicketRequest(proof=proof), timeout=5)
     assert await reason(call) == "TOKEN_INVALID"
 
 
@@ -199,10 +200,10 @@ async def test_an_officer_of_elsewhere_gets_no_photo(service: Installation) -> N
     """The county's officer verifies, a neighbour is refused; both and a forgery are on record."""
     await acknowledge(service, ZHANG)
     proof = (await printed(service, ZHANG)).proof
-    portal = ticket_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
+    portal = verification_service_pb2_grpc.VerificationServiceStub(service.channel("portal"))
 
     async def verdict(text: str, county: str) -> str | None:
-        request = pb.VerifyTicketRequest(proof=text)
+        request = verification.VerifyTicketRequest(proof=text)
         return await reason(portal.VerifyTicket(request, **service.officer(county)))
 
     assert await verdict(proof, COUNTY) is None
@@ -229,7 +230,7 @@ async def test_a_replaced_ticket_is_revoked_everywhere(service: Installation) ->
     assert (old.version, new.version) == (1, 2)
     assert await reason(checked(service, old.proof)) == "PROOF_REJECTED"
     assert (await checked(service, new.proof)).ticket_number == ticket_number(ZHANG)
-    request = pb.GetVerificationDataRequest(session_code="22.1")
+    request = verification.GetVerificationDataRequest(session_code="22.1")
     data = await service.verification.GetVerificationData(request, timeout=5)
     keys = {key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key) for key in data.keys}
     revoked = {("22.1", ticket.ticket_number, ticket.version) for ticket in data.revoked}

@@ -21,7 +21,11 @@ SEALED = {
 OTHERWISE = ("_index", "sha256", "public_key")
 IN_CLEAR = {
     "enrollment": {"enrollment.idempotency.response", "enrollment.outbox.payload"},
-    "tickets": {"tickets.idempotency.response"},
+    "tickets": {
+        "tickets.idempotency.response",
+        "tickets.outbox.payload",
+        "tickets.supplied_glyph.png",
+    },
     "registration": set[str](),
 }
 

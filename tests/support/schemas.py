@@ -11,7 +11,7 @@ from support.schema_description import describe_schema
 KIT_TABLES = {
     "registration": {"idempotency", "outbox"},
     "enrollment": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
-    "tickets": {"idempotency", "trusted_key", "feed_cursor"},
+    "tickets": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
     "probe": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
 }
 SERVICES = sorted(KIT_TABLES)

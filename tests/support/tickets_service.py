@@ -33,6 +33,7 @@ from zikao.tickets.v1 import (
     session_service_pb2,
     session_service_pb2_grpc,
     ticket_service_pb2_grpc,
+    verification_service_pb2_grpc,
 )
 from zikao_kit.channel import open_channel
 from zikao_kit.clock import OffsetClock
@@ -84,7 +85,7 @@ class Installation:
     @cached_property
     def verification(self) -> Any:
         """VerificationService as a scanner calls it."""
-        return ticket_service_pb2_grpc.VerificationServiceStub(self.channel("scanner"))
+        return verification_service_pb2_grpc.VerificationServiceStub(self.channel("scanner"))
 
     def channel(self, name: str) -> grpc.aio.Channel:
         """A channel of the peer `name`, closed with the installation."""

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pypdfium2
 import zxingcpp
-from google.protobuf.json_format import MessageToJson
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_client import CallFailed, new_request_id, patiently
 
 from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
-from zikao_ctl.verify_ticket import TicketRefused, verify_ticket
+from zikao_ctl.verify_ticket import Scanner, TicketRefused
+from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 
 SCAN_DPI = 150
 POINTS_PER_INCH = 72
@@ -43,9 +44,9 @@ async def print_tickets(stage: Stage, out: Path, scanners: ProcessPoolExecutor) 
             (out / "ticket.pdf").write_bytes(pdf)
 
     await stage.each("print", special, play)
-    data = await fetch_verification_data(stage, out)
-    await print_counties(stage, enrolled, out, data, scanners)
-    await verify_at_the_door(stage, special, data)
+    scanner = await set_up_scanner(stage, out)
+    await print_counties(stage, enrolled, out, scanners)
+    await verify_at_the_door(stage, special, scanner)
 
 
 async def print_unread(stage: Stage, player: Player) -> None:
@@ -95,20 +96,17 @@ async def print_ticket(stage: Stage, player: Player) -> bytes:
     return pdf
 
 
-async def fetch_verification_data(stage: Stage, out: Path) -> Path:
-    """What a scanner carries: the file with the public keys and the revoked tickets."""
-    request = tickets.GetVerificationDataRequest(session_code=stage.session.code)
-    answer = await patiently(lambda: stage.scanner.verification.GetVerificationData(request))
-    file = out / "verification.json"
-    file.write_text(MessageToJson(answer), encoding="utf-8")
-    return file
+async def set_up_scanner(stage: Stage, out: Path) -> Scanner:
+    """What a scanner carries: the signed list of keys and revoked tickets, and whom it trusts."""
+    (out / TRUST_FILE).unlink(missing_ok=True)
+    await fetch_verification(stage.scanner.verification, stage.session.code, out)
+    return Scanner.load(out / LIST_FILE, out / TRUST_FILE)
 
 
 async def print_counties(
     stage: Stage,
     enrolled: Sequence[Player],
     out: Path,
-    data: Path,
     scanners: ProcessPoolExecutor,
 ) -> None:
     """Each office prints all of its county; every QR code is scanned and verified offline."""
@@ -121,7 +119,7 @@ async def print_counties(
         documents = [part.pdf for part in parts]
         if county_code == hero.enrolled_in:
             (out / "tickets-county.pdf").write_bytes(merge(documents))
-        valid = await scan_all(scanners, documents, stage.session.code, data)
+        valid = await scan_all(scanners, documents, out)
         if valid != expected:
             raise StoryBroken(f"{county_code}: a scanned ticket is not the one that was printed")
         stage.count("rendered", len(expected))
@@ -166,20 +164,21 @@ def merge(documents: Sequence[bytes]) -> bytes:
 
 
 async def scan_all(
-    scanners: ProcessPoolExecutor, documents: Sequence[bytes], session_code: str, data: Path
+    scanners: ProcessPoolExecutor, documents: Sequence[bytes], out: Path
 ) -> list[str]:
     """Ticket numbers of the valid tickets, page by page."""
     loop = asyncio.get_running_loop()
-    scans = [loop.run_in_executor(scanners, scan, pdf, session_code, data) for pdf in documents]
+    scans = [loop.run_in_executor(scanners, scan, pdf, out) for pdf in documents]
     return [number for numbers in await asyncio.gather(*scans) for number in numbers]
 
 
-def scan(document: bytes, session_code: str, data: Path) -> list[str]:
+def scan(document: bytes, out: Path) -> list[str]:
     """Verify every page offline from its rendering in black and white; raises TicketRefused."""
+    scanner = Scanner.load(out / LIST_FILE, out / TRUST_FILE)
     numbers = []
     with pypdfium2.PdfDocument(document) as pdf:
         for page in pdf:
-            numbers.append(verify_ticket(read_code(page), session_code, data).ticket_number)
+            numbers.append(scanner.verify(read_code(page)).ticket_number)
     return numbers
 
 
@@ -198,7 +197,7 @@ def read_code(page: pypdfium2.PdfPage) -> str:
     return str(codes[0].text)
 
 
-async def verify_at_the_door(stage: Stage, players: Sequence[Player], data: Path) -> None:
+async def verify_at_the_door(stage: Stage, players: Sequence[Player], scanner: Scanner) -> None:
     """Online, with the photo to compare; and a ticket with one changed character offline."""
     for player in players:
         answer = await scan_online(stage, player.proof)
@@ -208,16 +207,16 @@ async def verify_at_the_door(stage: Stage, players: Sequence[Player], data: Path
             raise StoryBroken(f"the door has no photo of {player.person.name}")
     forged = forge(players[0].proof)
     try:
-        verify_ticket(forged, stage.session.code, data)
+        scanner.verify(forged)
     except TicketRefused as refused:
         stage.say(f"a ticket with one changed character: {refused}")
     else:
         raise StoryBroken("a forged ticket was accepted")
 
 
-async def scan_online(stage: Stage, proof: str) -> tickets.VerifyTicketResponse:
+async def scan_online(stage: Stage, proof: str) -> verification.VerifyTicketResponse:
     """Ask the service who should be standing there."""
-    request = tickets.VerifyTicketRequest(proof=proof)
+    request = verification.VerifyTicketRequest(proof=proof)
     return await patiently(lambda: stage.scanner.verification.VerifyTicket(request))
 
 

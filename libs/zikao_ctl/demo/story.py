@@ -20,7 +20,7 @@ HANDS = 2
 
 
 async def rehearse(stage: Stage, out: Path) -> None:
-    """Play it all; leaves ticket.pdf, tickets-county.pdf and verification.json in `out`.
+    """Play it all; leaves ticket.pdf, tickets-county.pdf and verification.zkr in `out`.
 
     Raises StoryBroken when the system does something else than the story expects, and
     zikao_client.CallFailed for a refusal that it does not.

@@ -24,6 +24,10 @@ ARRANGEMENT_LEASE_SECONDS = 120.0
 # An act that waits for a second officer: over a night, not over a weekend.
 OFFICE_ACTION_HOURS = 24.0
 LONGEST_OFFICE_ACTION_HOURS = 14 * 24
+PROOF_KEY_LEAD_HOURS = 24.0
+LONGEST_PROOF_KEY_LEAD_HOURS = 24.0 * 90
+# Every process reads the keys of the proof again within this time.
+PROOF_KEYS_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class TicketsConfig:
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
     arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
     office_action_hours: float = OFFICE_ACTION_HOURS
+    proof_key_lead_hours: float = PROOF_KEY_LEAD_HOURS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -54,4 +59,5 @@ class TicketsConfig:
             photo_again_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             arrangement_lease_seconds=(1, HOUR_SECONDS),
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
+            proof_key_lead_hours=(0, LONGEST_PROOF_KEY_LEAD_HOURS),
         )

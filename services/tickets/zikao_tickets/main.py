@@ -20,6 +20,8 @@ from zikao.tickets.v1 import site_service_pb2 as site
 from zikao.tickets.v1 import site_service_pb2_grpc as site_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as ticket
 from zikao.tickets.v1 import ticket_service_pb2_grpc as ticket_grpc
+from zikao.tickets.v1 import verification_service_pb2 as verification
+from zikao.tickets.v1 import verification_service_pb2_grpc as verification_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
@@ -34,7 +36,7 @@ from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_tickets.clients import RegistrationClient
 from zikao_tickets.commands.open_signer import open_signer
-from zikao_tickets.config import TicketsConfig
+from zikao_tickets.config import PROOF_KEYS_PAUSE_SECONDS, TicketsConfig
 from zikao_tickets.names import PACKAGE, SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
@@ -46,10 +48,11 @@ from zikao_tickets.rpc.sites import SiteRpc
 from zikao_tickets.rpc.tickets import TicketRpc
 from zikao_tickets.rpc.verification import VerificationRpc
 from zikao_tickets.solving.pool import SolvePool
-from zikao_tickets.stores.tickets import TicketStore
+from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
 from zikao_tickets.workers.photos import PhotoWorker
+from zikao_tickets.workers.proof_keys import ProofKeyWatch
 
 
 async def serve_tickets(config: TicketsConfig) -> None:
@@ -65,7 +68,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
             pool = RenderPool(config.render_processes)
             stack.callback(pool.close)
             async with db.transaction() as tx:
-                signer = await open_signer(TicketStore(tx, keys), clock.now())
+                signer = await open_signer(ProofKeyStore(tx, keys), clock)
             lifetime = timedelta(hours=config.office_action_hours)
             parts = Parts(db, keys, clock, pool, signer, lifetime)
             await _open_background(stack, config, parts, trusted, revoked)
@@ -114,6 +117,7 @@ async def _open_background(
     stack.callback(solving.close)
     arranging = ArrangementWorker(db, keys, lease, solving)
     again_after = timedelta(seconds=config.photo_again_seconds)
+    proof_keys = ProofKeyWatch(db, keys, parts.signer)
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
         running(
@@ -121,6 +125,7 @@ async def _open_background(
             follow_enrollments(db, keys, enrollment).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
             repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
+            repeat("proof keys", proof_keys.work, PROOF_KEYS_PAUSE_SECONDS),
             repeat("revoked logins", revocations.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             repeat("arrangement", arranging.work, config.poll_seconds),
@@ -138,5 +143,5 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(office_grpc, office, "OfficeService", OfficeRpc(parts)),
         definition(office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc(parts)),
         definition(ticket_grpc, ticket, "TicketService", TicketRpc(parts)),
-        definition(ticket_grpc, ticket, "VerificationService", VerificationRpc(parts)),
+        definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
     ]

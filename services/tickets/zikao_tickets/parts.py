@@ -16,6 +16,7 @@ from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.store import OfficeStore
+from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
 
@@ -44,6 +45,10 @@ class Parts:
                 SetRoomUse.name: partial(set_room_use, SiteStore(tx)),
             },
         )
+
+    def proof_keys(self, tx: Transaction) -> ProofKeyStore:
+        """The store of the proof's keys, in a transaction."""
+        return ProofKeyStore(tx, self.keys)
 
     def revealed_seed(self, arrangement: Arrangement) -> bytes:
         """The seed once it may be known, else nothing."""

@@ -221,6 +221,12 @@ def verify(
     return proof
 
 
+def key_id_of(text: str) -> str:
+    """The id of the key that a text names; raises ValueError for a text that is malformed."""
+    body, _ = _split(text)
+    return _decode(body)[0]
+
+
 def base45_encode(data: bytes) -> str:
     """RFC 9285: two bytes become three characters, a single last byte two."""
     chunks = (data[at : at + 2] for at in range(0, len(data), 2))

@@ -1,29 +1,40 @@
-"""The keys of the ticket proof: one signs, all verify."""
+"""The keys of the ticket proof: one signs, all that are not retired verify."""
 
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from zikao_kit.clock import Clock
 
-from zikao_tickets.domain.proof_key import ProofKey
+from zikao_tickets.domain.proof_key import ProofKey, signing_key
 from zikao_tickets.domain.ticket import Ticket
 from zikao_tickets.proof import ProofSitting, TicketProof, name_hash, photo_hash, sign
 
 
 class ProofSigner:
-    """Signs with the youngest key that is not retired."""
+    """Signs with the youngest key whose time has come; keys change while processes run."""
 
-    def __init__(self, keys: Sequence[ProofKey]) -> None:
-        self._key = [key for key in keys if not key.retired][-1]
+    def __init__(self, keys: Sequence[ProofKey], clock: Clock) -> None:
+        self._clock = clock
+        self.renew(keys)
+
+    def renew(self, keys: Sequence[ProofKey]) -> None:
+        """Take over the keys of now, in the order in which they sign; one is not retired."""
+        self._keys = [key for key in keys if not key.retired]
         self.public_keys: Mapping[str, Ed25519PublicKey] = {
-            key.key_id: key.private_key.public_key() for key in keys
+            key.key_id: key.private_key.public_key() for key in self._keys
         }
+
+    @property
+    def key(self) -> ProofKey:
+        """The key that signs now."""
+        return signing_key(self._keys, self._clock.now())
 
     def sign(self, ticket: Ticket, session_code: str, jpeg: bytes) -> str:
         """The text of the QR code: the one of the first print, or a new one."""
         if ticket.proof is not None:
             return ticket.proof
-        proof = _proof_of(ticket, session_code, jpeg)
-        return sign(proof, self._key.key_id, self._key.private_key)
+        key = self.key
+        return sign(_proof_of(ticket, session_code, jpeg), key.key_id, key.private_key)
 
 
 def _proof_of(ticket: Ticket, session_code: str, jpeg: bytes) -> TicketProof:

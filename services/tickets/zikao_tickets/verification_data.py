@@ -3,32 +3,38 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
-from zikao.tickets.v1.ticket_service_pb2 import GetVerificationDataResponse
-
 KEPT_SECONDS = 1.0
+T = TypeVar("T")
 
 
-class _Kept(NamedTuple):
-    answer: GetVerificationDataResponse
+class Made(NamedTuple, Generic[T]):
+    """An answer; a heavy one is worth keeping."""
+
+    answer: T
+    is_heavy: bool
+
+
+class _Kept(NamedTuple, Generic[T]):
+    answer: T
     until: float
 
 
-class VerificationData:
-    """Keeps the answers of sessions that have revoked tickets: their size grows with those.
+class VerificationData(Generic[T]):
+    """Keeps the heavy answers, of sessions that have revoked tickets: their size grows with those.
 
-    An answer without is cheap to make, and not kept: nobody can fill the memory with the
+    A light one is cheap to make, and not kept: nobody can fill the memory with the
     codes of sessions that there are not. Callers that come together wait for one reading.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[GetVerificationDataResponse]]) -> None:
+    def __init__(self, read: Callable[[str], Awaitable[Made[T]]]) -> None:
         self._read = read
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _Kept[T]] = {}
         self._reading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def of(self, session_code: str) -> GetVerificationDataResponse:
+    async def of(self, session_code: str) -> T:
         """The answer about a session, a second old at most; not to be changed."""
         reading = self._reading.setdefault(session_code, asyncio.Lock())
         async with reading:
@@ -36,7 +42,7 @@ class VerificationData:
             if kept is not None and time.monotonic() < kept.until:
                 return kept.answer
             until = time.monotonic() + KEPT_SECONDS
-            answer = await self._read(session_code)
-            if answer.revoked:
-                self._kept[session_code] = _Kept(answer, until)
-            return answer
+            made = await self._read(session_code)
+            if made.is_heavy:
+                self._kept[session_code] = _Kept(made.answer, until)
+            return made.answer

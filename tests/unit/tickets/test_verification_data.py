@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from zikao.tickets.v1.ticket_service_pb2 import GetVerificationDataResponse, RevokedTicket
+from zikao.tickets.v1.verification_service_pb2 import GetVerificationDataResponse, RevokedTicket
 from zikao_tickets import verification_data
-from zikao_tickets.verification_data import VerificationData
+from zikao_tickets.verification_data import Made, VerificationData
 
 KEPT_SECONDS = 0.05
 
@@ -18,13 +18,14 @@ class Source:
         self.fails = False
         self._revoked = [RevokedTicket(version=1)] * revoked
 
-    async def read(self, session_code: str) -> GetVerificationDataResponse:
+    async def read(self, session_code: str) -> Made[GetVerificationDataResponse]:
         """Read once more."""
         self.readings += 1
         await asyncio.sleep(0)
         if self.fails:
             raise ConnectionError(session_code)
-        return GetVerificationDataResponse(revoked=self._revoked)
+        answer = GetVerificationDataResponse(revoked=self._revoked)
+        return Made(answer, is_heavy=bool(self._revoked))
 
 
 async def test_many_callers_share_one_reading() -> None:

@@ -1,19 +1,19 @@
 """The keys of the ticket proof when a process starts."""
 
-from datetime import datetime
+from zikao_kit.clock import Clock
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from zikao_tickets.commands.rotate_proof_key import new_proof_key
+from zikao_tickets.domain.proof_key import ALWAYS
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.stores.tickets import TicketStore
+from zikao_tickets.stores.proof_keys import ProofKeyStore
 
 
-async def open_signer(store: TicketStore, now: datetime) -> ProofSigner:
+async def open_signer(store: ProofKeyStore, clock: Clock) -> ProofSigner:
     """Load the keys; the first start makes one, whichever process is first."""
-    await store.lock_proof_keys()
-    keys = await store.proof_keys()
+    await store.lock()
+    keys = await store.list_all()
     if not any(not key.retired for key in keys):
-        key_id = f"{now:%Y%m}-{len(keys) + 1}"
-        await store.add_proof_key(key_id, Ed25519PrivateKey.generate(), now)
-        keys = await store.proof_keys()
-    return ProofSigner(keys)
+        now = clock.now()
+        keys.append(new_proof_key(keys, signs_from=ALWAYS, now=now))
+        await store.add(keys[-1], now)
+    return ProofSigner(keys, clock)

@@ -4,40 +4,35 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from zikao.tickets.v1 import ticket_service_pb2
+from zikao.tickets.v1 import verification_service_pb2 as pb
 from zikao_kit.convert import time_to_pb
 
 from zikao_tickets.domain.person import Bearer
 from zikao_tickets.proof import TicketProof
+from zikao_tickets.verification_list import keys_to_pb
 
 
 def verification_data_to_pb(
     keys: Mapping[str, Ed25519PublicKey], revoked: Sequence[tuple[str, int]], as_of: datetime
-) -> ticket_service_pb2.GetVerificationDataResponse:
+) -> pb.GetVerificationDataResponse:
     """What scanners carry; `revoked` are ticket numbers and versions."""
-    return ticket_service_pb2.GetVerificationDataResponse(
-        keys=[
-            ticket_service_pb2.VerificationKey(key_id=key_id, public_key=key.public_bytes_raw())
-            for key_id, key in keys.items()
-        ],
+    return pb.GetVerificationDataResponse(
+        keys=keys_to_pb(keys),
         revoked=[
-            ticket_service_pb2.RevokedTicket(ticket_number=number, version=version)
-            for number, version in revoked
+            pb.RevokedTicket(ticket_number=number, version=version) for number, version in revoked
         ],
         as_of=time_to_pb(as_of),
     )
 
 
-def verification_to_pb(
-    proof: TicketProof, bearer: Bearer
-) -> ticket_service_pb2.VerifyTicketResponse:
+def verification_to_pb(proof: TicketProof, bearer: Bearer) -> pb.VerifyTicketResponse:
     """Who should be sitting where."""
-    return ticket_service_pb2.VerifyTicketResponse(
+    return pb.VerifyTicketResponse(
         ticket_number=proof.ticket_number,
         name=bearer.person.name,
         photo_jpeg=bearer.jpeg or b"",
         sittings=[
-            ticket_service_pb2.VerifiedSitting(
+            pb.VerifiedSitting(
                 slot=sitting.slot,
                 site_code=sitting.site,
                 room=sitting.room,

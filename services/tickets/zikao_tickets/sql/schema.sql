@@ -161,10 +161,21 @@ CREATE TABLE tickets.ticket (
     personal_enc bytea,
     photo_sha256 bytea,
     revoked_at timestamptz,
+    kind text NOT NULL DEFAULT 'regular',
+    reason text NOT NULL DEFAULT 'arranged',
+    issued_by text NOT NULL DEFAULT '',
+    without_photo boolean NOT NULL DEFAULT false,
+    proof_key_id text,
+    name_checked_at timestamptz,
     PRIMARY KEY (session_code, candidate_id, version),
     CONSTRAINT ticket_serial UNIQUE (serial),
     CONSTRAINT ticket_version CHECK (version BETWEEN 1 AND 65535),
-    CONSTRAINT ticket_printed CHECK (num_nulls(proof, personal_enc, photo_sha256) IN (0, 3))
+    CONSTRAINT ticket_printed CHECK (num_nulls(proof, personal_enc, photo_sha256) IN (0, 3)),
+    CONSTRAINT ticket_kind CHECK (kind IN ('regular', 'temporary')),
+    CONSTRAINT ticket_reason CHECK (reason IN (
+        'arranged', 'rearranged', 'lost', 'damaged', 'name_fixed', 'photo_fixed', 'temporary',
+        'key_retired'
+    ))
 );
 COMMENT ON TABLE tickets.ticket IS
     'Tickets by version; seats are those of the arrangement; the first print signs the proof and
@@ -176,6 +187,8 @@ CREATE INDEX ticket_by_county ON tickets.ticket (session_code, county_code, tick
 CREATE INDEX ticket_by_number ON tickets.ticket (session_code, ticket_number);
 CREATE INDEX ticket_revoked ON tickets.ticket (session_code, revoked_at)
     WHERE revoked_at IS NOT NULL;
+CREATE INDEX ticket_unchecked ON tickets.ticket (session_code, candidate_id)
+    WHERE name_checked_at IS NULL AND revoked_at IS NULL;
 
 CREATE TABLE tickets.notice_acknowledgement (
     session_code text NOT NULL,
@@ -236,15 +249,19 @@ CREATE TABLE tickets.unprintable (
     PRIMARY KEY (session_code, candidate_id)
 );
 COMMENT ON TABLE tickets.unprintable IS 'Tickets an office must look after, such as names no font has';
+CREATE INDEX unprintable_by_number ON tickets.unprintable (session_code, ticket_number);
 
 CREATE TABLE tickets.proof_key (
     key_id text PRIMARY KEY,
     private_key_enc bytea NOT NULL,
     public_key bytea NOT NULL,
     created_at timestamptz NOT NULL,
-    retired_at timestamptz
+    retired_at timestamptz,
+    signs_from timestamptz NOT NULL
 );
-COMMENT ON TABLE tickets.proof_key IS 'Ed25519 keys of the proof; retired ones still verify';
+COMMENT ON TABLE tickets.proof_key IS
+    'Ed25519 keys of the proof, told to scanners from created_at on; the youngest whose time has
+    come signs, and what a retired one has signed verifies no more';
 
 CREATE TABLE tickets.trusted_key (
     key_id text PRIMARY KEY,
@@ -336,3 +353,60 @@ CREATE INDEX office_audit_by_county ON tickets.office_audit (county_prefix, audi
 CREATE INDEX office_audit_by_actor ON tickets.office_audit (actor, audit_id);
 CREATE TRIGGER office_audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tickets.office_audit
     FOR EACH STATEMENT EXECUTE FUNCTION tickets.refuse_change();
+
+CREATE TABLE tickets.verification_list (
+    session_code text PRIMARY KEY,
+    list_number bigint NOT NULL,
+    content_sha256 bytea NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT verification_list_number CHECK (list_number >= 1)
+);
+COMMENT ON TABLE tickets.verification_list IS
+    'Number of the list that scanners carry: it grows whenever keys or revoked tickets change';
+
+CREATE TABLE tickets.supplied_glyph (
+    character text NOT NULL,
+    png_sha256 bytea NOT NULL,
+    png bytea NOT NULL,
+    supplied_by text NOT NULL,
+    supplied_at timestamptz NOT NULL,
+    in_force_since timestamptz,
+    PRIMARY KEY (character, png_sha256),
+    CONSTRAINT supplied_glyph_character CHECK (char_length(character) = 1)
+);
+COMMENT ON TABLE tickets.supplied_glyph IS
+    'Images of characters that no font has; the one that came into force last is printed';
+
+CREATE TABLE tickets.scan (
+    scan_id uuid PRIMARY KEY,
+    session_code text NOT NULL,
+    slot integer NOT NULL,
+    ticket_number text NOT NULL,
+    version integer NOT NULL,
+    county_code text COLLATE "C" NOT NULL,
+    site_code text NOT NULL,
+    room_code text NOT NULL,
+    device text NOT NULL,
+    scanned_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    uploaded boolean NOT NULL,
+    CONSTRAINT scan_slot CHECK (slot BETWEEN 1 AND 255)
+);
+COMMENT ON TABLE tickets.scan IS
+    'Tickets scanned at doors, with our signature, by the id that the device gave each scan;
+    uploaded: it was made without a network. Append-only, and duplicates are asked of it';
+CREATE INDEX scan_by_ticket ON tickets.scan (session_code, ticket_number, slot);
+CREATE INDEX scan_by_county ON tickets.scan (session_code, county_code, slot, ticket_number);
+CREATE TRIGGER scan_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tickets.scan
+    FOR EACH STATEMENT EXECUTE FUNCTION tickets.refuse_change();
+
+CREATE TABLE tickets.outbox (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    event_key text NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (xid, position)
+);
+COMMENT ON TABLE tickets.outbox IS 'The feed: the state of a key after each change';
+CREATE INDEX outbox_by_key ON tickets.outbox (event_key, position);

@@ -7,22 +7,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
-from zikao_tickets.domain.person import (
-    Bearer,
-    Person,
-    personal_context,
-    photo_context,
-    proof_key_context,
-)
-from zikao_tickets.domain.proof_key import ProofKey
+from zikao_tickets.domain.person import Bearer, Person, personal_context, photo_context
 from zikao_tickets.domain.ticket import Refusal, Ticket, TicketSeat
+from zikao_tickets.proof import key_id_of
 
 
 class TicketStore:
@@ -66,6 +59,7 @@ class TicketStore:
     async def save_first_print(self, session_code: str, ticket: Ticket) -> None:
         """Fix proof, person and photo of a version, unless it was printed before."""
         assert ticket.jpeg is not None, "a ticket without photo is not printed"
+        assert ticket.proof is not None, "a ticket without proof is not printed"
         await self._tx.execute(
             "save_first_print",
             session_code,
@@ -74,6 +68,7 @@ class TicketStore:
             ticket.proof,
             self._keys.encrypt(ticket.person.to_bytes(), personal_context(ticket.candidate_id)),
             hashlib.sha256(ticket.jpeg).digest(),
+            key_id_of(ticket.proof),
         )
 
     async def log_prints(
@@ -103,14 +98,6 @@ class TicketStore:
         people = [ticket.candidate_id for ticket in tickets]
         await self._tx.execute("clear_unprintable", session_code, people)
 
-    async def revoked(self, session_code: str) -> Sequence[tuple[str, int]]:
-        """Ticket number and version of every ticket that is not valid any more.
-
-        Rows as they come: there may be a hundred thousand.
-        """
-        rows = await self._tx.fetch("list_revoked_tickets", session_code)
-        return cast(Sequence[tuple[str, int]], rows)
-
     async def bearer(self, session_code: str, ticket_number: str, version: int) -> Bearer | None:
         """Who holds this version; None when it was never issued, or revoked."""
         row = await self._tx.fetchrow("find_bearer", session_code, ticket_number, version)
@@ -129,25 +116,6 @@ class TicketStore:
         """Note who checked which ticket (session code, number, version), and what was said."""
         named = ticket or (None, None, None)
         await self._tx.execute("log_verification", *named, verdict, now, actor)
-
-    async def proof_keys(self) -> list[ProofKey]:
-        """Every key, the oldest first."""
-        return [
-            ProofKey(row["key_id"], self._private_key(row), row["retired_at"] is not None)
-            for row in await self._tx.fetch("list_proof_keys")
-        ]
-
-    async def add_proof_key(
-        self, key_id: str, private_key: Ed25519PrivateKey, now: datetime
-    ) -> None:
-        """Keep a new key."""
-        secret = self._keys.encrypt(private_key.private_bytes_raw(), proof_key_context(key_id))
-        public = private_key.public_key().public_bytes_raw()
-        await self._tx.execute("insert_proof_key", key_id, secret, public, now)
-
-    async def lock_proof_keys(self) -> None:
-        """Let no other process make a key until this transaction ends."""
-        await self._tx.execute("lock_proof_keys")
 
     async def _with_seats(self, rows: Sequence[Any]) -> list[Ticket]:
         plans = [row["arrangement_id"] for row in rows]
@@ -177,7 +145,3 @@ class TicketStore:
 
     def _jpeg(self, candidate_id: UUID, blob: bytes | None) -> bytes | None:
         return self._keys.decrypt(blob, photo_context(candidate_id)) if blob else None
-
-    def _private_key(self, row: Any) -> Ed25519PrivateKey:
-        secret = self._keys.decrypt(row["private_key_enc"], proof_key_context(row["key_id"]))
-        return Ed25519PrivateKey.from_private_bytes(secret)

@@ -23,11 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"3\n\x10GetNoticeRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"8\n\x11GetNoticeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x12\n\nparagraphs\x18\x02 \x03(\t\"s\n\x18\x41\x63knowledgeNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x18\n\x07version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\"\x1b\n\x19\x41\x63knowledgeNoticeResponse\"S\n\x12PrintTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"^\n\x13PrintTicketResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x05proof\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\"\x8b\x01\n\x1aStreamCountyTicketsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12$\n\x13\x61\x66ter_ticket_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"\x9f\x01\n\x1bStreamCountyTicketsResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x16\n\x0eticket_numbers\x18\x02 \x03(\t\x12\x38\n\x0bunprintable\x18\x03 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\x12\x0c\n\x04\x64one\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\":\n\x11UnprintableTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"=\n\x1aGetVerificationDataRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xab\x01\n\x1bGetVerificationDataResponse\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.zikao.tickets.v1.VerificationKey\x12\x30\n\x07revoked\x18\x02 \x03(\x0b\x32\x1f.zikao.tickets.v1.RevokedTicket\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x0fVerificationKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"7\n\rRevokedTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"4\n\x13VerifyTicketRequest\x12\x1d\n\x05proof\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x08\xd0\xf3\x18\x01\"\x90\x01\n\x14VerifyTicketResponse\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x18\n\nphoto_jpeg\x18\x03 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x33\n\x08sittings\x18\x04 \x03(\x0b\x32!.zikao.tickets.v1.VerifiedSitting\"N\n\x0fVerifiedSitting\x12\x0c\n\x04slot\x18\x01 \x01(\x05\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x0c\n\x04seat\x18\x03 \x01(\t\x12\x11\n\tsite_code\x18\x04 \x01(\t2\xe0\x03\n\rTicketService\x12^\n\tGetNotice\x12\".zikao.tickets.v1.GetNoticeRequest\x1a#.zikao.tickets.v1.GetNoticeResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12w\n\x11\x41\x63knowledgeNotice\x12*.zikao.tickets.v1.AcknowledgeNoticeRequest\x1a+.zikao.tickets.v1.AcknowledgeNoticeResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x65\n\x0bPrintTicket\x12$.zikao.tickets.v1.PrintTicketRequest\x1a%.zikao.tickets.v1.PrintTicketResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x04\x12\x8e\x01\n\x13StreamCountyTickets\x12,.zikao.tickets.v1.StreamCountyTicketsRequest\x1a-.zikao.tickets.v1.StreamCountyTicketsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x30\x01\x32\x88\x02\n\x13VerificationService\x12|\n\x13GetVerificationData\x12,.zikao.tickets.v1.GetVerificationDataRequest\x1a-.zikao.tickets.v1.GetVerificationDataResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12s\n\x0cVerifyTicket\x12%.zikao.tickets.v1.VerifyTicketRequest\x1a&.zikao.tickets.v1.VerifyTicketResponse\"\x14\xca\xf3\x18\x10\n\x03\x02\x03\x04\x12\x07scanner(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ezikao/options/v1/options.proto\"3\n\x10GetNoticeRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"8\n\x11GetNoticeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x12\n\nparagraphs\x18\x02 \x03(\t\"s\n\x18\x41\x63knowledgeNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x18\n\x07version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\"\x1b\n\x19\x41\x63knowledgeNoticeResponse\"S\n\x12PrintTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"^\n\x13PrintTicketResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x05proof\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\"\x8b\x01\n\x1aStreamCountyTicketsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12$\n\x13\x61\x66ter_ticket_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"\x9f\x01\n\x1bStreamCountyTicketsResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x16\n\x0eticket_numbers\x18\x02 \x03(\t\x12\x38\n\x0bunprintable\x18\x03 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\x12\x0c\n\x04\x64one\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\":\n\x11UnprintableTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xe0\x03\n\rTicketService\x12^\n\tGetNotice\x12\".zikao.tickets.v1.GetNoticeRequest\x1a#.zikao.tickets.v1.GetNoticeResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12w\n\x11\x41\x63knowledgeNotice\x12*.zikao.tickets.v1.AcknowledgeNoticeRequest\x1a+.zikao.tickets.v1.AcknowledgeNoticeResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x65\n\x0bPrintTicket\x12$.zikao.tickets.v1.PrintTicketRequest\x1a%.zikao.tickets.v1.PrintTicketResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x04\x12\x8e\x01\n\x13StreamCountyTickets\x12,.zikao.tickets.v1.StreamCountyTicketsRequest\x1a-.zikao.tickets.v1.StreamCountyTicketsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,14 +57,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMCOUNTYTICKETSREQUEST'].fields_by_name['after_ticket_number']._serialized_options = b'\272H\004r\002\030\024'
   _globals['_STREAMCOUNTYTICKETSRESPONSE'].fields_by_name['pdf']._loaded_options = None
   _globals['_STREAMCOUNTYTICKETSRESPONSE'].fields_by_name['pdf']._serialized_options = b'\320\363\030\001'
-  _globals['_GETVERIFICATIONDATAREQUEST'].fields_by_name['session_code']._loaded_options = None
-  _globals['_GETVERIFICATIONDATAREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
-  _globals['_VERIFYTICKETREQUEST'].fields_by_name['proof']._loaded_options = None
-  _globals['_VERIFYTICKETREQUEST'].fields_by_name['proof']._serialized_options = b'\272H\007r\005\020\001\030\200\010\320\363\030\001'
-  _globals['_VERIFYTICKETRESPONSE'].fields_by_name['name']._loaded_options = None
-  _globals['_VERIFYTICKETRESPONSE'].fields_by_name['name']._serialized_options = b'\320\363\030\001'
-  _globals['_VERIFYTICKETRESPONSE'].fields_by_name['photo_jpeg']._loaded_options = None
-  _globals['_VERIFYTICKETRESPONSE'].fields_by_name['photo_jpeg']._serialized_options = b'\320\363\030\001'
   _globals['_TICKETSERVICE'].methods_by_name['GetNotice']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['GetNotice']._serialized_options = b'\312\363\030\004\030\001(\003'
   _globals['_TICKETSERVICE'].methods_by_name['AcknowledgeNotice']._loaded_options = None
@@ -74,44 +65,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSERVICE'].methods_by_name['PrintTicket']._serialized_options = b'\312\363\030\005\n\001\001(\004'
   _globals['_TICKETSERVICE'].methods_by_name['StreamCountyTickets']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['StreamCountyTickets']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\004'
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['GetVerificationData']._loaded_options = None
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['GetVerificationData']._serialized_options = b'\312\363\030\004\030\001(\003'
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyTicket']._loaded_options = None
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyTicket']._serialized_options = b'\312\363\030\020\n\003\002\003\004\022\007scanner(\002'
-  _globals['_GETNOTICEREQUEST']._serialized_start=153
-  _globals['_GETNOTICEREQUEST']._serialized_end=204
-  _globals['_GETNOTICERESPONSE']._serialized_start=206
-  _globals['_GETNOTICERESPONSE']._serialized_end=262
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=264
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=379
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=381
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=408
-  _globals['_PRINTTICKETREQUEST']._serialized_start=410
-  _globals['_PRINTTICKETREQUEST']._serialized_end=493
-  _globals['_PRINTTICKETRESPONSE']._serialized_start=495
-  _globals['_PRINTTICKETRESPONSE']._serialized_end=589
-  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_start=592
-  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_end=731
-  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_start=734
-  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_end=893
-  _globals['_UNPRINTABLETICKET']._serialized_start=895
-  _globals['_UNPRINTABLETICKET']._serialized_end=953
-  _globals['_GETVERIFICATIONDATAREQUEST']._serialized_start=955
-  _globals['_GETVERIFICATIONDATAREQUEST']._serialized_end=1016
-  _globals['_GETVERIFICATIONDATARESPONSE']._serialized_start=1019
-  _globals['_GETVERIFICATIONDATARESPONSE']._serialized_end=1190
-  _globals['_VERIFICATIONKEY']._serialized_start=1192
-  _globals['_VERIFICATIONKEY']._serialized_end=1245
-  _globals['_REVOKEDTICKET']._serialized_start=1247
-  _globals['_REVOKEDTICKET']._serialized_end=1302
-  _globals['_VERIFYTICKETREQUEST']._serialized_start=1304
-  _globals['_VERIFYTICKETREQUEST']._serialized_end=1356
-  _globals['_VERIFYTICKETRESPONSE']._serialized_start=1359
-  _globals['_VERIFYTICKETRESPONSE']._serialized_end=1503
-  _globals['_VERIFIEDSITTING']._serialized_start=1505
-  _globals['_VERIFIEDSITTING']._serialized_end=1583
-  _globals['_TICKETSERVICE']._serialized_start=1586
-  _globals['_TICKETSERVICE']._serialized_end=2066
-  _globals['_VERIFICATIONSERVICE']._serialized_start=2069
-  _globals['_VERIFICATIONSERVICE']._serialized_end=2333
+  _globals['_GETNOTICEREQUEST']._serialized_start=120
+  _globals['_GETNOTICEREQUEST']._serialized_end=171
+  _globals['_GETNOTICERESPONSE']._serialized_start=173
+  _globals['_GETNOTICERESPONSE']._serialized_end=229
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=231
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=346
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=348
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=375
+  _globals['_PRINTTICKETREQUEST']._serialized_start=377
+  _globals['_PRINTTICKETREQUEST']._serialized_end=460
+  _globals['_PRINTTICKETRESPONSE']._serialized_start=462
+  _globals['_PRINTTICKETRESPONSE']._serialized_end=556
+  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_start=559
+  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_end=698
+  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_start=701
+  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_end=860
+  _globals['_UNPRINTABLETICKET']._serialized_start=862
+  _globals['_UNPRINTABLETICKET']._serialized_end=920
+  _globals['_TICKETSERVICE']._serialized_start=923
+  _globals['_TICKETSERVICE']._serialized_end=1403
 # @@protoc_insertion_point(module_scope)

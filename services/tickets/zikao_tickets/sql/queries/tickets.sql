@@ -51,7 +51,7 @@ ORDER BY seat.candidate_id, seat.slot;
 
 -- The first print stays: printing again gives the same ticket, whatever changes later.
 -- name: save_first_print
-UPDATE tickets.ticket SET proof = $4, personal_enc = $5, photo_sha256 = $6
+UPDATE tickets.ticket SET proof = $4, personal_enc = $5, photo_sha256 = $6, proof_key_id = $7
 WHERE session_code = $1 AND candidate_id = $2 AND version = $3 AND proof IS NULL;
 
 -- name: log_prints
@@ -69,12 +69,6 @@ ON CONFLICT (session_code, candidate_id) DO UPDATE SET
 -- name: clear_unprintable
 DELETE FROM tickets.unprintable WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]);
 
--- name: list_revoked_tickets
-SELECT ticket_number, version
-FROM tickets.ticket
-WHERE session_code = $1 AND revoked_at IS NOT NULL
-ORDER BY ticket_number, version;
-
 -- Who holds a version that is in force.
 -- name: find_bearer
 SELECT ticket.candidate_id, ticket.county_code,
@@ -91,15 +85,3 @@ WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version 
 INSERT INTO tickets.verification
     (session_code, ticket_number, version, verdict, verified_at, verified_by)
 VALUES ($1, $2, $3, $4, $5, $6);
-
--- name: list_proof_keys
-SELECT key_id, private_key_enc, retired_at
-FROM tickets.proof_key
-ORDER BY created_at, key_id;
-
--- name: lock_proof_keys
-SELECT pg_advisory_xact_lock(hashtextextended('tickets.proof_key', 0));
-
--- name: insert_proof_key
-INSERT INTO tickets.proof_key (key_id, private_key_enc, public_key, created_at)
-VALUES ($1, $2, $3, $4);
