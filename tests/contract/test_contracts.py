@@ -37,6 +37,7 @@ OF_MANY_PARTS = {
     "SubmitEnrollments": 600,
     "ImportOlderCandidates": 5200,
     "ImportStatement": 256,
+    "ImportSites": 400,
     "ApproveRegistrations": 32,
     "ReleaseLeases": 32,
 }

@@ -35,11 +35,12 @@ from zikao_tickets.commands.run_arrangement import run_arrangement
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rooms import RoomUse
-from zikao_tickets.domain.session_changes import settled
+from zikao_tickets.domain.site_changes import settled
 from zikao_tickets.domain.states import ArrangementState
 from zikao_tickets.stores import arrangements
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.sessions import SessionStore
+from zikao_tickets.stores.sites import SiteStore
 
 PEOPLE = [UUID(int=number) for number in range(1, 21)]
 SMALLER = replace(SITE, rooms=(RoomPlan("001", 1, 6),))
@@ -75,7 +76,7 @@ async def test_applying_a_session_twice_changes_nothing(db: Database) -> None:
     assert await apply(db) == []
     async with db.read() as tx:
         assert await SessionStore(tx).load("22.1") == SESSION
-        assert await SessionStore(tx).sites("22.1") == settled([], [SITE])
+        assert await SiteStore(tx).sites("22.1") == settled([], [SITE])
 
 
 async def test_a_session_that_a_newer_version_stored_is_read(county: Database) -> None:

@@ -24,8 +24,8 @@ from support.authorisation import (
 )
 from support.service import Caller, new_id
 from support.service_databases import ServiceDatabases
-from support.tickets_database import SESSION
-from support.tickets_peers import COUNTY
+from support.tickets_database import SESSION, SITE
+from support.tickets_peers import COUNTY, ticket_number
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
@@ -34,6 +34,7 @@ from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.converts.sites import site_to_pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -88,6 +89,26 @@ ENTRIES: dict[str, Entry] = {
             use=sessions.ROOM_USE_CLOSED,
             reason="漏水",
         )
+    ),
+    "SiteService.ImportSites": Scoped(
+        lambda _: sites.ImportSitesRequest(
+            request_id=new_id(), session_code="22.1", county_prefix=COUNTY, sites=[site_to_pb(SITE)]
+        )
+    ),
+    "SiteService.ListSites": Scoped(
+        lambda _: sites.ListSitesRequest(session_code="22.1", county_prefix=COUNTY)
+    ),
+    "SiteService.SetAccommodation": Scoped(
+        lambda _: sites.SetAccommodationRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            county_code=COUNTY,
+            ticket_number=ticket_number(CANDIDATE),
+            need=sites.ACCOMMODATION_NEED_ACCESSIBLE_SEAT,
+        )
+    ),
+    "SiteService.ListAccommodations": Scoped(
+        lambda _: sites.ListAccommodationsRequest(session_code="22.1", county_code=COUNTY)
     ),
     "OfficeService.DecideOfficeAction": Scoped(
         lambda world: offices.DecideOfficeActionRequest(

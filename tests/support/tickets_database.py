@@ -26,9 +26,9 @@ from zikao_tickets.domain.session import Notice, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
 from zikao_tickets.solving.pool import SolvePool
+from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.feeds import FeedStore
-from zikao_tickets.stores.sessions import SessionStore
 
 KEYS = KeyRing.generate()
 POOL = SolvePool(1)
@@ -37,6 +37,7 @@ CLOSED = datetime(2022, 3, 3, 9, tzinfo=UTC)
 MORNING = datetime(2022, 4, 16, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OFFICER = Actor(subject="officer", role="county_officer", scope=COUNTY)
+OPERATOR = Actor(subject="operator", role="service")
 DOCUMENT_NUMBER = "513101198201130014"
 SESSION = Session(
     code="22.1",
@@ -71,10 +72,11 @@ async def apply(
     """Apply a session; what changed."""
     async with db.transaction() as tx:
         return await apply_session(
-            SessionStore(tx),
+            OfficeStore(tx, {}),
             session,
             sites,
             course_codes=list(session.courses),
+            actor=OPERATOR,
             dry_run=dry,
             now=CLOSED,
         )

@@ -13,6 +13,8 @@ from zikao.tickets.v1 import office_audit_service_pb2 as audit
 from zikao.tickets.v1 import office_service_pb2 as pb
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import site_service_pb2 as sites
+from zikao_tickets.converts.sites import site_to_pb
+from zikao_tickets.domain.session import Site
 
 CONFIRM, REJECT = pb.OFFICE_DECISION_CONFIRM, pb.OFFICE_DECISION_REJECT
 DONE, PENDING = pb.OFFICE_ACTION_STATE_DONE, pb.OFFICE_ACTION_STATE_PENDING
@@ -60,6 +62,32 @@ def room_use(room: str, use: Any = CLOSED, **changes: Any) -> sites.SetRoomUseRe
         "reason": "漏水",
     }
     return sites.SetRoomUseRequest(room_code=room, use=use, **fields | changes)
+
+
+def importing(*given: Site, prefix: str = COUNTY, **changes: Any) -> sites.ImportSitesRequest:
+    """Make sites what is given."""
+    fields = {"request_id": new_id(), "session_code": "22.1", "sites": map(site_to_pb, given)}
+    return sites.ImportSitesRequest(county_prefix=prefix, **fields | changes)
+
+
+def sites_in(prefix: str = COUNTY, **changes: Any) -> sites.ListSitesRequest:
+    """Which sites there are."""
+    fields = {"session_code": "22.1", "county_prefix": prefix}
+    return sites.ListSitesRequest(**fields | changes)
+
+
+def need(
+    number: str, what: Any = sites.ACCOMMODATION_NEED_ACCESSIBLE_SEAT, **changes: Any
+) -> sites.SetAccommodationRequest:
+    """Note what a candidate needs."""
+    fields = {"request_id": new_id(), "session_code": "22.1", "county_code": COUNTY}
+    return sites.SetAccommodationRequest(ticket_number=number, need=what, **fields | changes)
+
+
+def needs_in(county: str = COUNTY, **changes: Any) -> sites.ListAccommodationsRequest:
+    """Who needs what."""
+    fields = {"session_code": "22.1", "county_code": county}
+    return sites.ListAccommodationsRequest(**fields | changes)
 
 
 def decision(action: pb.OfficeAction, decided: Any = CONFIRM) -> pb.DecideOfficeActionRequest:

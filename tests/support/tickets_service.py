@@ -133,6 +133,14 @@ class Installation:
         answer = await self.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
         return list(answer.changes)
 
+    async def apply_settings(self, session: Session) -> Any:
+        """Apply a session whose file has no sites, as the operator; what changed."""
+        request = session_service_pb2.ApplySessionRequest(
+            request_id=new_id(), session=session_to_pb(session)
+        )
+        answer = await self.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
+        return list(answer.changes)
+
     async def start(self) -> Any:
         """Start the county's arrangement as its officer."""
         request = arrangement.StartArrangementRequest(

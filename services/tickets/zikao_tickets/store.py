@@ -1,4 +1,4 @@
-"""What acts of offices work with, within one transaction."""
+"""What offices and the operator work with, within one transaction."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from zikao_tickets.domain.office_acts import Effect, Handler, Order
 from zikao_tickets.stores.office_actions import OfficeActionStore
 from zikao_tickets.stores.office_audit import OfficeAuditStore
 from zikao_tickets.stores.sessions import SessionStore
+from zikao_tickets.stores.sites import SiteStore
 
 
 class OfficeStore:
@@ -15,6 +16,7 @@ class OfficeStore:
 
     def __init__(self, tx: Transaction, handlers: Mapping[str, Handler]) -> None:
         self.sessions = SessionStore(tx)
+        self.sites = SiteStore(tx)
         self.actions = OfficeActionStore(tx)
         self.audit = OfficeAuditStore(tx)
         self._handlers = handlers

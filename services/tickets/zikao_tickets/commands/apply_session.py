@@ -2,21 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from zikao_kit.errors import INVALID_REQUEST, DomainError
+from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.session import Session, Site
-from zikao_tickets.domain.session_changes import changes_between, require_harmless, settled
+from zikao_tickets.domain.session_changes import changes_between, require_harmless
 from zikao_tickets.domain.session_problems import session_problems
-from zikao_tickets.stores.sessions import SessionStore
+from zikao_tickets.domain.site_changes import settled
+from zikao_tickets.domain.site_problems import with_county_names
+from zikao_tickets.store import OfficeStore
+
+PROVINCE_DIGITS = 2
+# A file may change tens of thousands of rooms.
+MAX_AUDITED = 100
 
 
 async def apply_session(
-    store: SessionStore,
+    store: OfficeStore,
     session: Session,
     sites: Sequence[Site],
     *,
     course_codes: Sequence[str],
+    actor: Actor,
     dry_run: bool,
     now: datetime,
 ) -> list[str]:
@@ -26,21 +35,36 @@ async def apply_session(
     are stay. Raises DomainError INVALID_REQUEST with everything that contradicts itself, and
     SESSION_CHANGE_REFUSED naming what candidates would lose.
     """
+    sites = with_county_names(sites, {})
     if problems := session_problems(session, sites, course_codes):
         raise DomainError(INVALID_REQUEST, fields=problems)
-    before = await store.lock(session.code)
-    sites_before = await store.sites(session.code)
+    before = await store.sessions.lock(session.code)
+    sites_before = await store.sites.sites(session.code)
     sites = settled(sites_before, sites or sites_before)
     require_harmless(
         before,
         session,
         sites_before,
         sites,
-        courses_in_use=await store.courses_in_use(session.code) if before else set(),
-        seats_in_use=await store.seats_in_use(session.code),
+        courses_in_use=await store.sessions.courses_in_use(session.code) if before else set(),
+        seats_in_use=await store.sites.seats_in_use(session.code),
     )
     changes = changes_between(before, session, sites_before, sites)
     if changes and not dry_run:
-        await store.save(session, now)
-        await store.replace_sites(session.code, sites_before, sites)
+        await store.sessions.save(session, now)
+        await store.sites.replace_sites(session.code, sites_before, sites)
+        await store.audit.add(
+            actor,
+            "apply_session",
+            now,
+            session_code=session.code,
+            county_prefix=sites[0].county_code[:PROVINCE_DIGITS] if sites else "",
+            before={},
+            after=told_in_audit(changes),
+        )
     return changes
+
+
+def told_in_audit(changes: Sequence[str]) -> dict[str, Any]:
+    """The first of many changes, and how many they are."""
+    return {"changes": changes[:MAX_AUDITED], "in_all": len(changes)}

@@ -1,15 +1,17 @@
 """Sites and rooms, as messages and as values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from zikao.tickets.v1 import office_service_pb2, session_service_pb2, site_service_pb2
-from zikao_kit.convert import enum_from_pb, enum_to_pb
+from zikao_kit.convert import enum_from_pb, enum_to_pb, time_to_pb
 
+from zikao_tickets.domain.accommodation import Accommodation, Need
 from zikao_tickets.domain.layout import Layout, RoomPlan
-from zikao_tickets.domain.rooms import RoomUse, SetRoomUse
-from zikao_tickets.domain.session import Site
+from zikao_tickets.domain.rooms import RoomUse, SetRoomUse, UsedRoom
+from zikao_tickets.domain.session import RoomKey, Site
+from zikao_tickets.domain.site_problems import SiteProblem
 
-_LAYOUT, _USE = "ROOM_LAYOUT_", "ROOM_USE_"
+_LAYOUT, _USE, _NEED = "ROOM_LAYOUT_", "ROOM_USE_", "ACCOMMODATION_NEED_"
 
 
 def sites_from_pb(sites: Iterable[session_service_pb2.Site]) -> list[Site]:
@@ -37,6 +39,43 @@ def site_to_pb(site: Site) -> session_service_pb2.Site:
         address=site.address,
         rooms=map(room_to_pb, site.rooms),
     )
+
+
+def site_record_to_pb(site: Site, rooms: Mapping[RoomKey, UsedRoom]) -> site_service_pb2.SiteRecord:
+    """A site, and what is known of its rooms."""
+    known = ((room.code, rooms.get((site.code, room.code))) for room in site.rooms)
+    return site_service_pb2.SiteRecord(
+        site=site_to_pb(site),
+        rooms=[
+            site_service_pb2.RoomRecord(
+                room_code=code, sittings=used.sittings, use_reason=used.reason
+            )
+            for code, used in known
+            if used
+        ],
+    )
+
+
+def site_problem_to_pb(problem: SiteProblem) -> site_service_pb2.SiteProblem:
+    """What is wrong with a site."""
+    return site_service_pb2.SiteProblem(**problem._asdict())
+
+
+def accommodation_to_pb(noted: Accommodation) -> site_service_pb2.Accommodation:
+    """What a candidate needs."""
+    return site_service_pb2.Accommodation(
+        ticket_number=noted.ticket_number,
+        need=enum_to_pb(site_service_pb2.AccommodationNeed, _NEED, noted.need),
+        noted_by=noted.noted_by,
+        noted_at=time_to_pb(noted.noted_at),
+    )
+
+
+def need_from_pb(number: int) -> Need | None:
+    """A need; None when there is none."""
+    if number == site_service_pb2.ACCOMMODATION_NEED_NONE:
+        return None
+    return Need(enum_from_pb(site_service_pb2.AccommodationNeed, _NEED, number))
 
 
 def room_from_pb(room: session_service_pb2.Room) -> RoomPlan:

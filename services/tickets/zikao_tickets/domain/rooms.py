@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class RoomUse(StrEnum):
@@ -24,6 +25,14 @@ class Room:
     capacity: int
     accessible: frozenset[int] = frozenset()
     use: RoomUse = RoomUse.NORMAL
+
+
+class UsedRoom(NamedTuple):
+    """What a room is for, why, and how many sittings it has in the arrangement in force."""
+
+    use: RoomUse
+    reason: str
+    sittings: int
 
 
 @dataclass(frozen=True)

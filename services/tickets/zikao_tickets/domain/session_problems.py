@@ -1,13 +1,12 @@
 """What contradicts itself in a session file, whatever was applied before."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zikao_kit.errors import FieldProblem
 
-from zikao_tickets.domain.layout import room_problems
 from zikao_tickets.domain.session import Session, Site
+from zikao_tickets.domain.site_problems import repeated, site_problems
 
 
 def session_problems(
@@ -32,25 +31,23 @@ def _setting_problems(session: Session) -> Iterable[FieldProblem]:
     for slot in session.slots:
         if slot.starts_at >= slot.ends_at:
             yield FieldProblem("session.slots", f"第{slot.number}场结束时间须晚于开始时间")
-    for number in _repeated(slot.number for slot in session.slots):
+    for number in repeated(slot.number for slot in session.slots):
         yield FieldProblem("session.slots", f"第{number}场重复")
 
 
 def _course_problems(codes: Sequence[str]) -> Iterable[FieldProblem]:
-    for code in _repeated(codes):
+    for code in repeated(codes):
         yield FieldProblem("session.courses", f"课程{code}重复")
 
 
 def _site_problems(sites: Sequence[Site]) -> Iterable[FieldProblem]:
-    for code in _repeated(site.code for site in sites):
-        yield FieldProblem("session.sites", f"考点{code}重复")
-    for site in sites:
-        for code in _repeated(room.code for room in site.rooms):
-            yield FieldProblem("session.sites.rooms", f"考点{site.code}考场{code}重复")
-        for room in site.rooms:
-            for problem in room_problems(room):
-                place = f"考点{site.code}考场{room.code}"
-                yield FieldProblem("session.sites.rooms", f"{place}：{problem}")
+    for problem in site_problems(sites):
+        code = sites[problem.site].code
+        if problem.room_code:
+            place = f"考点{code}考场{problem.room_code}"
+            yield FieldProblem("session.sites.rooms", f"{place}{problem.description}")
+        else:
+            yield FieldProblem("session.sites", f"考点{code}{problem.description}")
 
 
 def _is_time_zone(name: str) -> bool:
@@ -59,7 +56,3 @@ def _is_time_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a path, a directory
         return False
     return True
-
-
-def _repeated(codes: Iterable[Hashable]) -> list[Hashable]:
-    return [code for code, times in Counter(codes).items() if times > 1]

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from zikao.tickets.v1 import session_service_pb2, session_service_pb2_grpc
+from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 
@@ -12,7 +13,6 @@ from zikao_tickets.converts.sessions import session_from_pb
 from zikao_tickets.converts.sites import sites_from_pb
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
-from zikao_tickets.stores.sessions import SessionStore
 
 
 class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
@@ -25,16 +25,17 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
         self, request: session_service_pb2.ApplySessionRequest, context: Any
     ) -> session_service_pb2.ApplySessionResponse:
         """Make a session what the file says."""
-        session = session_from_pb(request.session)
+        session, actor = session_from_pb(request.session), current_actor()
         # A province's rooms: not on the event loop.
         sites = await asyncio.to_thread(sites_from_pb, request.session.sites)
 
         async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
             changes = await apply_session(
-                SessionStore(tx),
+                self._parts.offices(tx),
                 session,
                 sites,
                 course_codes=[course.code for course in request.session.courses],
+                actor=actor,
                 dry_run=request.dry_run,
                 now=self._parts.clock.now(),
             )

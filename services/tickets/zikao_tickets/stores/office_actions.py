@@ -32,7 +32,8 @@ class OfficeActionStore:
         )
 
     async def count_pending(self, officer: str, now: datetime) -> int:
-        """How many of an officer's wait for another one."""
+        """How many of an officer's wait for another one; it stays so until the transaction ends."""
+        await self._tx.execute("lock_officer", officer)
         row = await self._tx.fetchrow("count_pending_office_actions", officer, now)
         assert row is not None
         return int(row["pending"])

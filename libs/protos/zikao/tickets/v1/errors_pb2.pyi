@@ -61,6 +61,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An act of an office was decided already, or nobody decided it in time."""
     ERROR_REASON_TOO_MANY_PENDING_ACTIONS: _ErrorReason.ValueType  # 15
     """The officer has too many acts that wait for a second officer."""
+    ERROR_REASON_CANDIDATE_NOT_ENROLLED: _ErrorReason.ValueType  # 16
+    """No candidate of this ticket number sits in the county in this session."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -106,4 +108,6 @@ ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 14
 """An act of an office was decided already, or nobody decided it in time."""
 ERROR_REASON_TOO_MANY_PENDING_ACTIONS: ErrorReason.ValueType  # 15
 """The officer has too many acts that wait for a second officer."""
+ERROR_REASON_CANDIDATE_NOT_ENROLLED: ErrorReason.ValueType  # 16
+"""No candidate of this ticket number sits in the county in this session."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

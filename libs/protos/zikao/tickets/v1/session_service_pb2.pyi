@@ -185,7 +185,7 @@ class TicketsSession(_message.Message):
 
     @_builtins.property
     def sites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Site]:
-        """All sites with their rooms; none: those that there are stay (SiteService.ImportSites)."""
+        """All sites with their rooms; none: those that there are stay (SiteService)."""
 
     @_builtins.property
     def notice(self) -> Global___Notice:
@@ -291,7 +291,7 @@ class Site(_message.Message):
     county_code: _builtins.str
     """6-digit county."""
     county_name: _builtins.str
-    """Name of the county in Chinese."""
+    """Name of the county in Chinese; empty: as another site has it."""
     name: _builtins.str
     """Name in Chinese."""
     address: _builtins.str

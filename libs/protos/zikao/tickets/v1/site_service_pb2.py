@@ -23,18 +23,35 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 from zikao.tickets.v1 import office_service_pb2 as zikao_dot_tickets_dot_v1_dot_office__service__pb2
 from zikao.tickets.v1 import session_service_pb2 as zikao_dot_tickets_dot_v1_dot_session__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#zikao/tickets/v1/site_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ezikao/options/v1/options.proto\x1a%zikao/tickets/v1/office_service.proto\x1a&zikao/tickets/v1/session_service.proto\"\xc1\x02\n\x11SetRoomUseRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12*\n\tsite_code\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\troom_code\x18\x05 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x32\n\x03use\x18\x06 \x01(\x0e\x32\x19.zikao.tickets.v1.RoomUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x06reason\x18\x07 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"D\n\x12SetRoomUseResponse\x12.\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction2\x80\x01\n\x0bSiteService\x12q\n\nSetRoomUse\x12#.zikao.tickets.v1.SetRoomUseRequest\x1a$.zikao.tickets.v1.SetRoomUseResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#zikao/tickets/v1/site_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a%zikao/tickets/v1/office_service.proto\x1a&zikao/tickets/v1/session_service.proto\"\xe0\x01\n\x12ImportSitesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x32\n\x05sites\x18\x04 \x03(\x0b\x32\x16.zikao.tickets.v1.SiteB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x15\n\rremove_others\x18\x05 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"W\n\x13ImportSitesResponse\x12\x0f\n\x07\x63hanges\x18\x01 \x03(\t\x12/\n\x08problems\x18\x02 \x03(\x0b\x32\x1d.zikao.tickets.v1.SiteProblem\"C\n\x0bSiteProblem\x12\x0c\n\x04site\x18\x01 \x01(\x05\x12\x11\n\troom_code\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xab\x01\n\x10ListSitesRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12\'\n\npage_token\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,9}$\"Y\n\x11ListSitesResponse\x12+\n\x05sites\x18\x01 \x03(\x0b\x32\x1c.zikao.tickets.v1.SiteRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"_\n\nSiteRecord\x12$\n\x04site\x18\x01 \x01(\x0b\x32\x16.zikao.tickets.v1.Site\x12+\n\x05rooms\x18\x02 \x03(\x0b\x32\x1c.zikao.tickets.v1.RoomRecord\"E\n\nRoomRecord\x12\x11\n\troom_code\x18\x01 \x01(\t\x12\x10\n\x08sittings\x18\x02 \x01(\x05\x12\x12\n\nuse_reason\x18\x03 \x01(\t\"\xc1\x02\n\x11SetRoomUseRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12*\n\tsite_code\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12&\n\troom_code\x18\x05 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{1,6}$\x12\x32\n\x03use\x18\x06 \x01(\x0e\x32\x19.zikao.tickets.v1.RoomUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x06reason\x18\x07 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"D\n\x12SetRoomUseResponse\x12.\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\"\xec\x01\n\x17SetAccommodationRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12+\n\rticket_number\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,20}$\x12=\n\x04need\x18\x05 \x01(\x0e\x32#.zikao.tickets.v1.AccommodationNeedB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x1a\n\x18SetAccommodationResponse\"\xac\x01\n\x19ListAccommodationsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,20}$\"n\n\x1aListAccommodationsResponse\x12\x37\n\x0e\x61\x63\x63ommodations\x18\x01 \x03(\x0b\x32\x1f.zikao.tickets.v1.Accommodation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x01\n\rAccommodation\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x31\n\x04need\x18\x02 \x01(\x0e\x32#.zikao.tickets.v1.AccommodationNeed\x12\x10\n\x08noted_by\x18\x03 \x01(\t\x12,\n\x08noted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*|\n\x11\x41\x63\x63ommodationNeed\x12\"\n\x1e\x41\x43\x43OMMODATION_NEED_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43OMMODATION_NEED_NONE\x10\x01\x12&\n\"ACCOMMODATION_NEED_ACCESSIBLE_SEAT\x10\x02\x32\x94\x05\n\x0bSiteService\x12\x83\x01\n\x0bImportSites\x12$.zikao.tickets.v1.ImportSitesRequest\x1a%.zikao.tickets.v1.ImportSitesResponse\"\'\xca\xf3\x18#\n\x03\x02\x03\x04\x12\x08operator\"\rcounty_prefix(\x03\x38\x90\x03\x12z\n\tListSites\x12\".zikao.tickets.v1.ListSitesRequest\x1a#.zikao.tickets.v1.ListSitesResponse\"$\xca\xf3\x18 \n\x03\x02\x03\x04\x12\x08operator\"\rcounty_prefix(\x03\x12q\n\nSetRoomUse\x12#.zikao.tickets.v1.SetRoomUseRequest\x1a$.zikao.tickets.v1.SetRoomUseResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x12\x83\x01\n\x10SetAccommodation\x12).zikao.tickets.v1.SetAccommodationRequest\x1a*.zikao.tickets.v1.SetAccommodationResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x12\x89\x01\n\x12ListAccommodations\x12+.zikao.tickets.v1.ListAccommodationsRequest\x1a,.zikao.tickets.v1.ListAccommodationsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'zikao.tickets.v1.site_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['county_prefix']._loaded_options = None
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['county_prefix']._serialized_options = b'\272H\025r\0232\021^([0-9]{2}){1,3}$'
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['sites']._loaded_options = None
+  _globals['_IMPORTSITESREQUEST'].fields_by_name['sites']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
+  _globals['_LISTSITESREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_LISTSITESREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_LISTSITESREQUEST'].fields_by_name['county_prefix']._loaded_options = None
+  _globals['_LISTSITESREQUEST'].fields_by_name['county_prefix']._serialized_options = b'\272H\025r\0232\021^([0-9]{2}){1,3}$'
+  _globals['_LISTSITESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSITESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\0302(\000'
+  _globals['_LISTSITESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSITESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\020r\0162\014^[0-9]{0,9}$'
   _globals['_SETROOMUSEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SETROOMUSEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETROOMUSEREQUEST'].fields_by_name['session_code']._loaded_options = None
@@ -49,12 +66,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETROOMUSEREQUEST'].fields_by_name['use']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETROOMUSEREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_SETROOMUSEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H*r(\020\001\030\310\0012!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$'
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['county_code']._loaded_options = None
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['county_code']._serialized_options = b'\272H\016r\0142\n^[0-9]{6}$'
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['ticket_number']._loaded_options = None
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['ticket_number']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,20}$'
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['need']._loaded_options = None
+  _globals['_SETACCOMMODATIONREQUEST'].fields_by_name['need']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['county_code']._loaded_options = None
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['county_code']._serialized_options = b'\272H\016r\0142\n^[0-9]{6}$'
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTACCOMMODATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\021r\0172\r^[0-9]{0,20}$'
+  _globals['_SITESERVICE'].methods_by_name['ImportSites']._loaded_options = None
+  _globals['_SITESERVICE'].methods_by_name['ImportSites']._serialized_options = b'\312\363\030#\n\003\002\003\004\022\010operator\"\rcounty_prefix(\0038\220\003'
+  _globals['_SITESERVICE'].methods_by_name['ListSites']._loaded_options = None
+  _globals['_SITESERVICE'].methods_by_name['ListSites']._serialized_options = b'\312\363\030 \n\003\002\003\004\022\010operator\"\rcounty_prefix(\003'
   _globals['_SITESERVICE'].methods_by_name['SetRoomUse']._loaded_options = None
   _globals['_SITESERVICE'].methods_by_name['SetRoomUse']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\003'
-  _globals['_SETROOMUSEREQUEST']._serialized_start=198
-  _globals['_SETROOMUSEREQUEST']._serialized_end=519
-  _globals['_SETROOMUSERESPONSE']._serialized_start=521
-  _globals['_SETROOMUSERESPONSE']._serialized_end=589
-  _globals['_SITESERVICE']._serialized_start=592
-  _globals['_SITESERVICE']._serialized_end=720
+  _globals['_SITESERVICE'].methods_by_name['SetAccommodation']._loaded_options = None
+  _globals['_SITESERVICE'].methods_by_name['SetAccommodation']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\003'
+  _globals['_SITESERVICE'].methods_by_name['ListAccommodations']._loaded_options = None
+  _globals['_SITESERVICE'].methods_by_name['ListAccommodations']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\003'
+  _globals['_ACCOMMODATIONNEED']._serialized_start=2152
+  _globals['_ACCOMMODATIONNEED']._serialized_end=2276
+  _globals['_IMPORTSITESREQUEST']._serialized_start=231
+  _globals['_IMPORTSITESREQUEST']._serialized_end=455
+  _globals['_IMPORTSITESRESPONSE']._serialized_start=457
+  _globals['_IMPORTSITESRESPONSE']._serialized_end=544
+  _globals['_SITEPROBLEM']._serialized_start=546
+  _globals['_SITEPROBLEM']._serialized_end=613
+  _globals['_LISTSITESREQUEST']._serialized_start=616
+  _globals['_LISTSITESREQUEST']._serialized_end=787
+  _globals['_LISTSITESRESPONSE']._serialized_start=789
+  _globals['_LISTSITESRESPONSE']._serialized_end=878
+  _globals['_SITERECORD']._serialized_start=880
+  _globals['_SITERECORD']._serialized_end=975
+  _globals['_ROOMRECORD']._serialized_start=977
+  _globals['_ROOMRECORD']._serialized_end=1046
+  _globals['_SETROOMUSEREQUEST']._serialized_start=1049
+  _globals['_SETROOMUSEREQUEST']._serialized_end=1370
+  _globals['_SETROOMUSERESPONSE']._serialized_start=1372
+  _globals['_SETROOMUSERESPONSE']._serialized_end=1440
+  _globals['_SETACCOMMODATIONREQUEST']._serialized_start=1443
+  _globals['_SETACCOMMODATIONREQUEST']._serialized_end=1679
+  _globals['_SETACCOMMODATIONRESPONSE']._serialized_start=1681
+  _globals['_SETACCOMMODATIONRESPONSE']._serialized_end=1707
+  _globals['_LISTACCOMMODATIONSREQUEST']._serialized_start=1710
+  _globals['_LISTACCOMMODATIONSREQUEST']._serialized_end=1882
+  _globals['_LISTACCOMMODATIONSRESPONSE']._serialized_start=1884
+  _globals['_LISTACCOMMODATIONSRESPONSE']._serialized_end=1994
+  _globals['_ACCOMMODATION']._serialized_start=1997
+  _globals['_ACCOMMODATION']._serialized_end=2150
+  _globals['_SITESERVICE']._serialized_start=2279
+  _globals['_SITESERVICE']._serialized_end=2939
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from zikao.tickets.v1 import office_service_pb2 as _office_service_pb2
 from zikao.tickets.v1 import session_service_pb2 as _session_service_pb2
 import builtins as _builtins
@@ -17,6 +21,254 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AccommodationNeed:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AccommodationNeedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccommodationNeed.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACCOMMODATION_NEED_UNSPECIFIED: _AccommodationNeed.ValueType  # 0
+    ACCOMMODATION_NEED_NONE: _AccommodationNeed.ValueType  # 1
+    """Nothing any more."""
+    ACCOMMODATION_NEED_ACCESSIBLE_SEAT: _AccommodationNeed.ValueType  # 2
+    """A seat that its room says is accessible."""
+
+class AccommodationNeed(_AccommodationNeed, metaclass=_AccommodationNeedEnumTypeWrapper):
+    """What a candidate needs."""
+
+ACCOMMODATION_NEED_UNSPECIFIED: AccommodationNeed.ValueType  # 0
+ACCOMMODATION_NEED_NONE: AccommodationNeed.ValueType  # 1
+"""Nothing any more."""
+ACCOMMODATION_NEED_ACCESSIBLE_SEAT: AccommodationNeed.ValueType  # 2
+"""A seat that its room says is accessible."""
+Global___AccommodationNeed: _TypeAlias = AccommodationNeed  # noqa: Y015
+
+@_typing.final
+class ImportSitesRequest(_message.Message):
+    """Sites as they should be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
+    SITES_FIELD_NUMBER: _builtins.int
+    REMOVE_OTHERS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    session_code: _builtins.str
+    """Session."""
+    county_prefix: _builtins.str
+    """The counties of all sites must begin so; 2, 4 or 6 digits inside the officer's scope."""
+    remove_others: _builtins.bool
+    """Other sites of these counties go."""
+    dry_run: _builtins.bool
+    """True: say what would change, and change nothing."""
+    @_builtins.property
+    def sites(self) -> _containers.RepeatedCompositeFieldContainer[_session_service_pb2.Site]:
+        """In the order in which they are filled."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        session_code: _builtins.str = ...,
+        county_prefix: _builtins.str = ...,
+        sites: _abc.Iterable[_session_service_pb2.Site] | None = ...,
+        remove_others: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "dry_run", b"dry_run", "remove_others", b"remove_others", "request_id", b"request_id", "session_code", b"session_code", "sites", b"sites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportSitesRequest: _TypeAlias = ImportSitesRequest  # noqa: Y015
+
+@_typing.final
+class ImportSitesResponse(_message.Message):
+    """What has changed, or why nothing has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One sentence a change; empty when there was none, or a problem."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___SiteProblem]:
+        """All of them; none when it was done."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        problems: _abc.Iterable[Global___SiteProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportSitesResponse: _TypeAlias = ImportSitesResponse  # noqa: Y015
+
+@_typing.final
+class SiteProblem(_message.Message):
+    """What is wrong with a site."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    ROOM_CODE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    site: _builtins.int
+    """Its place in the request, from 0."""
+    room_code: _builtins.str
+    """Number of the room it is about; empty: the site itself."""
+    description: _builtins.str
+    """In Chinese."""
+    def __init__(
+        self,
+        *,
+        site: _builtins.int = ...,
+        room_code: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "room_code", b"room_code", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SiteProblem: _TypeAlias = SiteProblem  # noqa: Y015
+
+@_typing.final
+class ListSitesRequest(_message.Message):
+    """Which sites."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    county_prefix: _builtins.str
+    """Those of counties that begin so; 2, 4 or 6 digits inside the officer's scope."""
+    page_size: _builtins.int
+    """At most so many, 1-50; 0: 20."""
+    page_token: _builtins.str
+    """From the last answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+        county_prefix: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "page_size", b"page_size", "page_token", b"page_token", "session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSitesRequest: _TypeAlias = ListSitesRequest  # noqa: Y015
+
+@_typing.final
+class ListSitesResponse(_message.Message):
+    """A page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty after the last."""
+    @_builtins.property
+    def sites(self) -> _containers.RepeatedCompositeFieldContainer[Global___SiteRecord]:
+        """In the order in which they are filled."""
+
+    def __init__(
+        self,
+        *,
+        sites: _abc.Iterable[Global___SiteRecord] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sites", b"sites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSitesResponse: _TypeAlias = ListSitesResponse  # noqa: Y015
+
+@_typing.final
+class SiteRecord(_message.Message):
+    """A site, and what is known of its rooms beside their settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    ROOMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def site(self) -> _session_service_pb2.Site:
+        """With all its rooms."""
+
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomRecord]:
+        """Of those in which somebody sits, or whose use has a reason; in the site's order."""
+
+    def __init__(
+        self,
+        *,
+        site: _session_service_pb2.Site | None = ...,
+        rooms: _abc.Iterable[Global___RoomRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["site", b"site"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rooms", b"rooms", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SiteRecord: _TypeAlias = SiteRecord  # noqa: Y015
+
+@_typing.final
+class RoomRecord(_message.Message):
+    """What is known of a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_CODE_FIELD_NUMBER: _builtins.int
+    SITTINGS_FIELD_NUMBER: _builtins.int
+    USE_REASON_FIELD_NUMBER: _builtins.int
+    room_code: _builtins.str
+    """Number on the door."""
+    sittings: _builtins.int
+    """Sittings in it, over all slots, in the county's arrangement in force."""
+    use_reason: _builtins.str
+    """Why it is used as it is; empty: nobody has said."""
+    def __init__(
+        self,
+        *,
+        room_code: _builtins.str = ...,
+        sittings: _builtins.int = ...,
+        use_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_code", b"room_code", "sittings", b"sittings", "use_reason", b"use_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomRecord: _TypeAlias = RoomRecord  # noqa: Y015
 
 @_typing.final
 class SetRoomUseRequest(_message.Message):
@@ -87,3 +339,156 @@ class SetRoomUseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetRoomUseResponse: _TypeAlias = SetRoomUseResponse  # noqa: Y015
+
+@_typing.final
+class SetAccommodationRequest(_message.Message):
+    """Names a candidate, and a need."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    NEED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    session_code: _builtins.str
+    """Session."""
+    county_code: _builtins.str
+    """6-digit county in which the candidate sits."""
+    ticket_number: _builtins.str
+    """The candidate's."""
+    need: Global___AccommodationNeed.ValueType
+    """What is needed."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        session_code: _builtins.str = ...,
+        county_code: _builtins.str = ...,
+        ticket_number: _builtins.str = ...,
+        need: Global___AccommodationNeed.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_code", b"county_code", "need", b"need", "request_id", b"request_id", "session_code", b"session_code", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAccommodationRequest: _TypeAlias = SetAccommodationRequest  # noqa: Y015
+
+@_typing.final
+class SetAccommodationResponse(_message.Message):
+    """Noted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAccommodationResponse: _TypeAlias = SetAccommodationResponse  # noqa: Y015
+
+@_typing.final
+class ListAccommodationsRequest(_message.Message):
+    """Which needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    county_code: _builtins.str
+    """6-digit county."""
+    page_size: _builtins.int
+    """At most so many, 1-100; 0: 50."""
+    page_token: _builtins.str
+    """From the last answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+        county_code: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_code", b"county_code", "page_size", b"page_size", "page_token", b"page_token", "session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccommodationsRequest: _TypeAlias = ListAccommodationsRequest  # noqa: Y015
+
+@_typing.final
+class ListAccommodationsResponse(_message.Message):
+    """A page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOMMODATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty after the last."""
+    @_builtins.property
+    def accommodations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Accommodation]:
+        """By ticket number."""
+
+    def __init__(
+        self,
+        *,
+        accommodations: _abc.Iterable[Global___Accommodation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accommodations", b"accommodations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccommodationsResponse: _TypeAlias = ListAccommodationsResponse  # noqa: Y015
+
+@_typing.final
+class Accommodation(_message.Message):
+    """What a candidate needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    NEED_FIELD_NUMBER: _builtins.int
+    NOTED_BY_FIELD_NUMBER: _builtins.int
+    NOTED_AT_FIELD_NUMBER: _builtins.int
+    ticket_number: _builtins.str
+    """The candidate's."""
+    need: Global___AccommodationNeed.ValueType
+    """What."""
+    noted_by: _builtins.str
+    """Account of the officer who noted it."""
+    @_builtins.property
+    def noted_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        ticket_number: _builtins.str = ...,
+        need: Global___AccommodationNeed.ValueType = ...,
+        noted_by: _builtins.str = ...,
+        noted_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["noted_at", b"noted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["need", b"need", "noted_at", b"noted_at", "noted_by", b"noted_by", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Accommodation: _TypeAlias = Accommodation  # noqa: Y015

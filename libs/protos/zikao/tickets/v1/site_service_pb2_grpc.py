@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class SiteServiceStub:
-    """Sites and rooms of a county, as its offices keep them beside the session file.
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
     """
 
     def __init__(self, channel):
@@ -35,16 +37,61 @@ class SiteServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ImportSites = channel.unary_unary(
+                '/zikao.tickets.v1.SiteService/ImportSites',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesResponse.FromString,
+                _registered_method=True)
+        self.ListSites = channel.unary_unary(
+                '/zikao.tickets.v1.SiteService/ListSites',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesResponse.FromString,
+                _registered_method=True)
         self.SetRoomUse = channel.unary_unary(
                 '/zikao.tickets.v1.SiteService/SetRoomUse',
                 request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.SerializeToString,
                 response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.FromString,
                 _registered_method=True)
+        self.SetAccommodation = channel.unary_unary(
+                '/zikao.tickets.v1.SiteService/SetAccommodation',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationResponse.FromString,
+                _registered_method=True)
+        self.ListAccommodations = channel.unary_unary(
+                '/zikao.tickets.v1.SiteService/ListAccommodations',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsResponse.FromString,
+                _registered_method=True)
 
 
 class SiteServiceServicer:
-    """Sites and rooms of a county, as its offices keep them beside the session file.
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
     """
+
+    def ImportSites(self, request, context):
+        """Adds sites, or makes those that there are what is given here, each with all its rooms. New ones are
+        filled after the others of their county, in this order. Other sites stay, or go with
+        `remove_others`: the order is then this one.
+
+        Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
+        would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSites(self, request, context):
+        """Sites with their rooms in the order in which they are filled, page by page.
+
+        Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def SetRoomUse(self, request, context):
         """Uses a room otherwise: in every arrangement, for late changes alone, or for nobody. What is
@@ -61,13 +108,55 @@ class SiteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAccommodation(self, request, context):
+        """Notes what a candidate of the county needs, or that it is needed no more. The county's next
+        arrangement heeds it; why somebody needs it has no place here.
+
+        Atomic, audited with a masked number.
+
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, CANDIDATE_NOT_ENROLLED for a number
+        of nobody who sits in the county, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccommodations(self, request, context):
+        """What candidates of a county need, by ticket number, page by page.
+
+        Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SiteServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ImportSites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportSites,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesResponse.SerializeToString,
+            ),
+            'ListSites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSites,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesResponse.SerializeToString,
+            ),
             'SetRoomUse': grpc.unary_unary_rpc_method_handler(
                     servicer.SetRoomUse,
                     request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.FromString,
                     response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.SerializeToString,
+            ),
+            'SetAccommodation': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccommodation,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationResponse.SerializeToString,
+            ),
+            'ListAccommodations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccommodations,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -78,8 +167,64 @@ def add_SiteServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SiteService:
-    """Sites and rooms of a county, as its offices keep them beside the session file.
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
     """
+
+    @staticmethod
+    def ImportSites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.SiteService/ImportSites',
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ImportSitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.SiteService/ListSites',
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListSitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def SetRoomUse(request,
@@ -98,6 +243,60 @@ class SiteService:
             '/zikao.tickets.v1.SiteService/SetRoomUse',
             zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.SerializeToString,
             zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccommodation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.SiteService/SetAccommodation',
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccommodations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.SiteService/ListAccommodations',
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.ListAccommodationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,12 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SiteServiceStub:
-    """Sites and rooms of a county, as its offices keep them beside the session file."""
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SiteServiceAsyncStub: ...
+    ImportSites: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.ImportSitesRequest, _site_service_pb2.ImportSitesResponse]
+    """Adds sites, or makes those that there are what is given here, each with all its rooms. New ones are
+    filled after the others of their county, in this order. Other sites stay, or go with
+    `remove_others`: the order is then this one.
+
+    Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
+    would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+    """
+    ListSites: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.ListSitesRequest, _site_service_pb2.ListSitesResponse]
+    """Sites with their rooms in the order in which they are filled, page by page.
+
+    Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+    """
     SetRoomUse: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.SetRoomUseRequest, _site_service_pb2.SetRoomUseResponse]
     """Uses a room otherwise: in every arrangement, for late changes alone, or for nobody. What is
     arranged stays as it is: those who sit there in the arrangement in force find another seat with
@@ -44,12 +62,44 @@ class SiteServiceStub:
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
     county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
+    SetAccommodation: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.SetAccommodationRequest, _site_service_pb2.SetAccommodationResponse]
+    """Notes what a candidate of the county needs, or that it is needed no more. The county's next
+    arrangement heeds it; why somebody needs it has no place here.
+
+    Atomic, audited with a masked number.
+
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, CANDIDATE_NOT_ENROLLED for a number
+    of nobody who sits in the county, REQUEST_ID_REUSED.
+    """
+    ListAccommodations: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.ListAccommodationsRequest, _site_service_pb2.ListAccommodationsResponse]
+    """What candidates of a county need, by ticket number, page by page.
+
+    Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+    """
 
 @_typing.type_check_only
 class SiteServiceAsyncStub(SiteServiceStub):
-    """Sites and rooms of a county, as its offices keep them beside the session file."""
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ImportSites: _aio.UnaryUnaryMultiCallable[_site_service_pb2.ImportSitesRequest, _site_service_pb2.ImportSitesResponse]  # type: ignore[assignment]
+    """Adds sites, or makes those that there are what is given here, each with all its rooms. New ones are
+    filled after the others of their county, in this order. Other sites stay, or go with
+    `remove_others`: the order is then this one.
+
+    Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
+    would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+    """
+    ListSites: _aio.UnaryUnaryMultiCallable[_site_service_pb2.ListSitesRequest, _site_service_pb2.ListSitesResponse]  # type: ignore[assignment]
+    """Sites with their rooms in the order in which they are filled, page by page.
+
+    Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+    """
     SetRoomUse: _aio.UnaryUnaryMultiCallable[_site_service_pb2.SetRoomUseRequest, _site_service_pb2.SetRoomUseResponse]  # type: ignore[assignment]
     """Uses a room otherwise: in every arrangement, for late changes alone, or for nobody. What is
     arranged stays as it is: those who sit there in the arrangement in force find another seat with
@@ -61,9 +111,53 @@ class SiteServiceAsyncStub(SiteServiceStub):
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
     county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
+    SetAccommodation: _aio.UnaryUnaryMultiCallable[_site_service_pb2.SetAccommodationRequest, _site_service_pb2.SetAccommodationResponse]  # type: ignore[assignment]
+    """Notes what a candidate of the county needs, or that it is needed no more. The county's next
+    arrangement heeds it; why somebody needs it has no place here.
+
+    Atomic, audited with a masked number.
+
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, CANDIDATE_NOT_ENROLLED for a number
+    of nobody who sits in the county, REQUEST_ID_REUSED.
+    """
+    ListAccommodations: _aio.UnaryUnaryMultiCallable[_site_service_pb2.ListAccommodationsRequest, _site_service_pb2.ListAccommodationsResponse]  # type: ignore[assignment]
+    """What candidates of a county need, by ticket number, page by page.
+
+    Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+    """
 
 class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Sites and rooms of a county, as its offices keep them beside the session file."""
+    """Sites and rooms of counties and who needs an accessible seat, as offices keep them beside the
+    session file. The file may bring all sites (SessionService.ApplySession); one that brings none
+    leaves them to the offices.
+    """
+
+    @_abc_1.abstractmethod
+    def ImportSites(
+        self,
+        request: _site_service_pb2.ImportSitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_site_service_pb2.ImportSitesResponse, _abc.Awaitable[_site_service_pb2.ImportSitesResponse]]:
+        """Adds sites, or makes those that there are what is given here, each with all its rooms. New ones are
+        filled after the others of their county, in this order. Other sites stay, or go with
+        `remove_others`: the order is then this one.
+
+        Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
+        would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSites(
+        self,
+        request: _site_service_pb2.ListSitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_site_service_pb2.ListSitesResponse, _abc.Awaitable[_site_service_pb2.ListSitesResponse]]:
+        """Sites with their rooms in the order in which they are filled, page by page.
+
+        Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def SetRoomUse(
@@ -80,6 +174,32 @@ class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
         county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAccommodation(
+        self,
+        request: _site_service_pb2.SetAccommodationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_site_service_pb2.SetAccommodationResponse, _abc.Awaitable[_site_service_pb2.SetAccommodationResponse]]:
+        """Notes what a candidate of the county needs, or that it is needed no more. The county's next
+        arrangement heeds it; why somebody needs it has no place here.
+
+        Atomic, audited with a masked number.
+
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, CANDIDATE_NOT_ENROLLED for a number
+        of nobody who sits in the county, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccommodations(
+        self,
+        request: _site_service_pb2.ListAccommodationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_site_service_pb2.ListAccommodationsResponse, _abc.Awaitable[_site_service_pb2.ListAccommodationsResponse]]:
+        """What candidates of a county need, by ticket number, page by page.
+
+        Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
         """
 
 def add_SiteServiceServicer_to_server(servicer: SiteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,6 +3,10 @@ INSERT INTO tickets.office_action
     (action_id, session_code, county_prefix, act, state, proposed_by, proposed_at, expires_at)
 VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8);
 
+-- One officer's acts are counted one after the other.
+-- name: lock_officer
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.office_action:' || $1, 0));
+
 -- Of an officer $1, those that can still be confirmed at $2.
 -- name: count_pending_office_actions
 SELECT count(*) AS pending

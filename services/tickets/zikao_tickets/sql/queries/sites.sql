@@ -1,3 +1,115 @@
+-- name: list_sites
+SELECT site_code, county_code, county_name, name, address
+FROM tickets.site
+WHERE session_code = $1 AND pg_catalog.starts_with(county_code, $2)
+ORDER BY position;
+
+-- name: list_rooms
+SELECT room.site_code, room.room_code, room.columns, room.rows, room.layout, room.numbering,
+    room.accessible, room.use
+FROM tickets.room
+JOIN tickets.site USING (session_code, site_code)
+WHERE room.session_code = $1 AND pg_catalog.starts_with(site.county_code, $2)
+ORDER BY room.site_code, room.position;
+
+-- name: list_sites_page
+SELECT site_code, county_code, county_name, name, address, position
+FROM tickets.site
+WHERE session_code = $1 AND pg_catalog.starts_with(county_code, $2) AND position > $3
+ORDER BY position
+LIMIT $4;
+
+-- name: list_rooms_of_sites
+SELECT site_code, room_code, columns, rows, layout, numbering, accessible, use
+FROM tickets.room
+WHERE session_code = $1 AND site_code = ANY ($2::text[])
+ORDER BY site_code, position;
+
+-- name: list_used_rooms
+WITH seated AS (
+    SELECT seat.site_code, seat.room_code, count(*) AS sittings
+    FROM tickets.site
+    JOIN tickets.arrangement USING (session_code, county_code)
+    JOIN tickets.seat USING (arrangement_id, session_code, site_code)
+    WHERE site.session_code = $1 AND site.site_code = ANY ($2::text[])
+        AND arrangement.state = 'published'
+    GROUP BY seat.site_code, seat.room_code
+)
+SELECT room.site_code, room.room_code, room.use, room.use_reason,
+    coalesce(seated.sittings, 0) AS sittings
+FROM tickets.room
+LEFT JOIN seated USING (site_code, room_code)
+WHERE room.session_code = $1 AND room.site_code = ANY ($2::text[])
+    AND (seated.sittings > 0 OR room.use_reason <> '');
+
+-- name: list_counties_of_sites
+SELECT site_code, county_code
+FROM tickets.site
+WHERE session_code = $1 AND site_code = ANY ($2::text[]);
+
+-- name: list_county_names
+SELECT DISTINCT ON (county_code) county_code, county_name
+FROM tickets.site
+WHERE session_code = $1 AND county_code = ANY ($2::text[])
+ORDER BY county_code, position;
+
+-- All in which anybody may sit.
+-- name: list_county_rooms
+SELECT room.site_code, room.room_code, room.capacity, room.accessible, room.use
+FROM tickets.room
+JOIN tickets.site USING (session_code, site_code)
+WHERE site.session_code = $1 AND site.county_code = $2 AND room.use <> 'closed'
+ORDER BY site.position, room.position;
+
+-- Rooms in which an arrangement has seated people: they may not go or shrink.
+-- name: list_rooms_in_use
+SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat
+FROM tickets.seat
+JOIN tickets.site USING (session_code, site_code)
+WHERE seat.session_code = $1 AND pg_catalog.starts_with(site.county_code, $2)
+GROUP BY seat.site_code, seat.room_code;
+
+-- name: delete_rooms
+DELETE FROM tickets.room
+USING unnest($2::text[], $3::text[]) AS gone (site_code, room_code)
+WHERE room.session_code = $1
+    AND room.site_code = gone.site_code AND room.room_code = gone.room_code;
+
+-- name: delete_sites
+DELETE FROM tickets.site WHERE session_code = $1 AND site_code = ANY ($2::text[]);
+
+-- name: save_sites
+INSERT INTO tickets.site
+    (session_code, site_code, county_code, county_name, name, address, position)
+SELECT $1, given.site_code, given.county_code, given.county_name, given.name, given.address,
+    given.position + coalesce((
+        SELECT max(other.position)
+        FROM tickets.site AS other
+        WHERE other.session_code = $1 AND other.site_code <> ALL ($2::text[])
+    ), 0)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    WITH ORDINALITY AS given (site_code, county_code, county_name, name, address, position)
+ON CONFLICT (session_code, site_code) DO UPDATE SET
+    county_code = excluded.county_code, county_name = excluded.county_name,
+    name = excluded.name, address = excluded.address, position = excluded.position;
+
+-- Why a room is used as it is goes with another use.
+-- name: save_rooms
+INSERT INTO tickets.room
+    (session_code, site_code, room_code, columns, rows, position, layout, numbering, accessible, use)
+SELECT $1, given.site_code, given.room_code, given.columns, given.rows, given.position,
+    given.layout, given.numbering::integer[], given.accessible::integer[], given.use
+FROM unnest(
+    $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::text[], $8::text[],
+    $9::text[]
+) WITH ORDINALITY AS given
+    (site_code, room_code, columns, rows, layout, numbering, accessible, use, position)
+ON CONFLICT (session_code, site_code, room_code) DO UPDATE SET
+    columns = excluded.columns, rows = excluded.rows, position = excluded.position,
+    layout = excluded.layout, numbering = excluded.numbering, accessible = excluded.accessible,
+    use = excluded.use,
+    use_reason = CASE WHEN room.use = excluded.use THEN room.use_reason ELSE '' END;
+
 -- name: lock_room
 SELECT room.use, room.use_reason
 FROM tickets.room
