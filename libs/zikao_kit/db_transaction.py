@@ -5,6 +5,8 @@ Used through `zikao_kit.db`, which opens the connections.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
@@ -70,6 +72,18 @@ class Transaction:
         """Return how many rows were inserted, updated, deleted or found."""
         with self._translating:
             return _row_count(await self._connection.execute(self._queries[name], *args))
+
+    async def copy(self, table: str, columns: Sequence[str], rows: bytes) -> int:
+        """Append rows to `schema.table`, at a fraction of what inserts cost; return how many.
+
+        `rows` as COPY reads text: values separated by tabs, each row ended by a newline.
+        """
+        schema, _, name = table.partition(".")
+        with self._translating:
+            status = await self._connection.copy_to_table(
+                name, schema_name=schema, columns=list(columns), source=io.BytesIO(rows)
+            )
+        return _row_count(status)
 
 
 class Translating:

@@ -95,3 +95,17 @@ async def test_nothing_is_found_by_search_path(database: Database) -> None:
     """SQL must name the schema: the search path is empty."""
     async with database.read() as reading:
         assert await reading.fetchval("path") in ("", '""')
+
+
+async def test_rows_are_copied_in_a_transaction(database: Database) -> None:
+    """Copied rows are counted, undone with their transaction, and refused by the same keys."""
+    with pytest.raises(LookupError):
+        async with database.transaction() as transaction:
+            assert await transaction.copy("public.seat", ["id", "n"], b"1\t0\n2\t0\n") == 2
+            raise LookupError
+    async with database.transaction() as transaction:
+        await transaction.copy("public.seat", ["id"], b"3\n4\n")
+    with pytest.raises(ConstraintViolated, match="seat_taken"):
+        async with database.transaction() as transaction:
+            await transaction.copy("public.seat", ["id"], b"5\n3\n")
+    assert await _ids(database) == [3, 4]
