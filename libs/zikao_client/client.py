@@ -76,6 +76,8 @@ from zikao.registration.v1 import (
 from zikao.registration.v1 import session_service_pb2 as registration_session_pb2
 from zikao.registration.v1 import session_service_pb2_grpc as registration_session_grpc
 from zikao.tickets.v1 import (
+    arrangement_operation_service_pb2,
+    arrangement_operation_service_pb2_grpc,
     arrangement_service_pb2,
     arrangement_service_pb2_grpc,
     site_service_pb2,
@@ -134,6 +136,7 @@ _ENROLLMENT = (
     odd_payment_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
+    arrangement_operation_service_pb2.DESCRIPTOR,
     arrangement_service_pb2.DESCRIPTOR,
     tickets_office_audit_pb2.DESCRIPTOR,
     tickets_office_pb2.DESCRIPTOR,
@@ -203,6 +206,9 @@ class ZikaoClient:
         self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
+        self.arrangement_operations = (
+            arrangement_operation_service_pb2_grpc.ArrangementOperationServiceStub(tickets)
+        )
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
         self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)
         self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)

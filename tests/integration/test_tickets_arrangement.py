@@ -14,7 +14,6 @@ from support.tickets_database import (
     CLOSED,
     KEYS,
     OFFICER,
-    POOL,
     SESSION,
     SITE,
     apply,
@@ -24,24 +23,23 @@ from support.tickets_database import (
     found,
     lease,
     publish,
-    run,
     sql,
     start,
     tickets_database,
+    worker,
 )
 from zikao_kit.db import ConstraintViolated, Database
 from zikao_kit.errors import DomainError
-from zikao_tickets.commands.run_arrangement import run_arrangement
+from zikao_kit.queries import Queries
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rooms import RoomUse
 from zikao_tickets.domain.site_changes import settled
 from zikao_tickets.domain.states import ArrangementState
-from zikao_tickets.stores import arrangements
-from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
 
+LOCK_SEATS = Queries("test", {"lock": "LOCK TABLE tickets.seat IN SHARE MODE"})
 PEOPLE = [UUID(int=number) for number in range(1, 21)]
 SMALLER = replace(SITE, rooms=(RoomPlan("001", 1, 6),))
 
@@ -119,22 +117,32 @@ async def test_what_candidates_take_cannot_go(county: Database) -> None:
 
 async def test_a_session_file_waits_for_an_arrangement_at_work(county: Database) -> None:
     """A room that is being given to people cannot go meanwhile: the file waits, and is refused."""
-    started = await start(county)
+    await start(county)
     await everything_has_come(county)
-    await lease(county)
+    leased = await lease(county)
+    assert leased is not None
 
-    async def waits() -> bool:
+    async def waiting() -> int:
         rows = await sql(
             county,
             "SELECT 1 FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'",
         )
-        return bool(rows)
+        return len(rows)
+
+    async def one_waits() -> bool:
+        return await waiting() == 1
+
+    async def both_wait() -> bool:
+        return await waiting() == 2
 
     async with county.transaction() as tx:
-        await run_arrangement(ArrangementStore(tx), started.arrangement_id, KEYS, POOL)
+        await tx.using(LOCK_SEATS).execute("lock")
+        arranging = asyncio.ensure_future(worker(county).arrange(leased))
+        await until(one_waits)
         applying = asyncio.ensure_future(apply(county, SESSION, [SMALLER]))
-        await until(waits)
+        await until(both_wait)
+    await arranging
     with pytest.raises(DomainError, match="SESSION_CHANGE_REFUSED"):
         await applying
 
@@ -153,29 +161,23 @@ async def test_work_waits_for_enrollments_confirmed_before_its_start(county: Dat
     started = await start(county)
     assert await lease(county) is None
     await everything_has_come(county)
-    assert await lease(county) == started.arrangement_id
+    leased = await lease(county)
+    assert leased is not None
+    assert leased.arrangement_id == started.arrangement_id
 
 
 async def test_a_county_gets_its_tickets(county: Database) -> None:
     """20 sittings become 20 seats and, once published, 20 tickets; the seed fits its hash."""
     arrangement = await arranged(county)
     assert arrangement.state is ArrangementState.DONE
-    assert (arrangement.candidates, arrangement.sittings, arrangement.rooms) == (20, 20, 1)
+    counts = arrangement.counts
+    assert (counts.candidates, counts.sittings, counts.rooms, counts.rooms_bound) == (20, 20, 1, 1)
     assert await tickets(county) == []
     published = await publish(county, arrangement)
     assert published.state is ArrangementState.PUBLISHED
     assert await tickets(county) == [(person.int, 1, True) for person in PEOPLE]
     seed = KEYS.decrypt(published.seed_enc, seed_context(published.arrangement_id))
     assert hashlib.sha256(seed).digest() == published.seed_sha256
-
-
-async def test_many_seats_are_stored_in_several_steps(
-    county: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """20 seats in steps of 7 are 20 seats, and the checker finds nothing missing."""
-    monkeypatch.setattr(arrangements, "SEATS_PER_INSERT", 7)
-    assert (await publish(county, await arranged(county))).sittings == 20
-    assert len(await tickets(county)) == 20
 
 
 async def test_a_late_change_ends_only_tickets_whose_seat_changed(county: Database) -> None:
@@ -231,8 +233,8 @@ async def test_one_arrangement_of_a_county_is_in_progress(county: Database) -> N
     with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
         await start(county)
     assert leased is not None
-    await run(county, leased)
-    assert (await start(county)).arrangement_id != leased
+    await worker(county).arrange(leased)
+    assert (await start(county)).arrangement_id != leased.arrangement_id
 
 
 async def test_only_what_was_made_on_the_one_in_force_is_published(county: Database) -> None:
@@ -297,7 +299,10 @@ async def test_work_left_by_a_dead_process_is_taken_over(county: Database) -> No
         county,
         "UPDATE tickets.arrangement SET leased_until = clock_timestamp() - interval '1 second'",
     )
-    assert await lease(county) == first
-    for _ in ("the dead one wakes up", "the one that took over"):
-        await run(county, started.arrangement_id)
-    assert (await found(county, started.arrangement_id)).sittings == 20
+    second = await lease(county)
+    assert first is not None
+    assert second == (first.arrangement_id, first.attempt + 1)
+    await worker(county).arrange(first)  # the dead one wakes up
+    assert (await found(county, started.arrangement_id)).state is ArrangementState.RUNNING
+    await worker(county).arrange(second)
+    assert (await found(county, started.arrangement_id)).counts.sittings == 20

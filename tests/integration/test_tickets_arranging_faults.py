@@ -12,8 +12,6 @@ from support.service import until
 from support.service_databases import MakeDatabase
 from support.tickets_database import (
     CLOSED,
-    KEYS,
-    POOL,
     SESSION,
     apply,
     arranged,
@@ -25,11 +23,12 @@ from support.tickets_database import (
     start,
     tickets_database,
 )
+from support.tickets_database import worker as worker_of
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.sessions import SessionStore
-from zikao_tickets.workers.arranging import MAX_ATTEMPTS, ArrangementWorker
+from zikao_tickets.workers.arranging import MAX_ATTEMPTS
 
 LEASE = timedelta(milliseconds=50)
 
@@ -64,7 +63,7 @@ async def blocked_backends(db: Database) -> list[int]:
 async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) -> None:
     """A damaged seed: logged, failed with an id, never tried again; another may start."""
     await sql(db, "UPDATE tickets.arrangement SET seed_enc = 'damaged'")
-    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
+    worker = worker_of(db, LEASE)
     with capture_logs() as logs:
         assert await worker.work()
     ended = await found(db, waiting.arrangement_id)
@@ -79,7 +78,7 @@ async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) 
 
 async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement) -> None:
     """A connection that ends amid the work leaves it running; after the lease it is done."""
-    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
+    worker = worker_of(db, LEASE)
     async with db.transaction() as tx:
         await SessionStore(tx).lock(SESSION.code)
         working = asyncio.ensure_future(worker.work())
@@ -102,9 +101,11 @@ async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement
 async def test_work_that_is_never_ended_is_given_up(db: Database, waiting: Arrangement) -> None:
     """Five processes died over it, and none is at it: it is failed, and another may start."""
     for _ in range(MAX_ATTEMPTS):
-        assert await lease(db) == waiting.arrangement_id
+        leased = await lease(db)
+        assert leased is not None
+        assert leased.arrangement_id == waiting.arrangement_id
         await sql(db, "UPDATE tickets.arrangement SET leased_until = requested_at")
-    worker = ArrangementWorker(db, KEYS, LEASE, POOL)
+    worker = worker_of(db, LEASE)
     async with db.transaction() as tx:
         await ArrangementStore(tx).lock(waiting.arrangement_id)  # one lives and is at work
         assert not await worker.work()

@@ -27,6 +27,7 @@ from support.service_databases import ServiceDatabases
 from support.tickets_database import SESSION, SITE
 from support.tickets_peers import COUNTY, ticket_number
 from support.tickets_service import Installation, tickets_installation
+from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
 from zikao.tickets.v1 import session_service_pb2 as sessions
@@ -59,6 +60,7 @@ class World:
 
     installation: Installation
     arrangement_id: str = ""
+    operation_id: str = ""
     proof: str = ""
     action_id: str = ""
     everybody: list[Someone] = field(default_factory=list)
@@ -119,6 +121,30 @@ ENTRIES: dict[str, Entry] = {
         lambda _: offices.ListOfficeActionsRequest(county_prefix=COUNTY)
     ),
     "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
+    "ArrangementOperationService.StartArrangements": Scoped(
+        lambda _: operations.StartArrangementsRequest(
+            request_id=new_id(), session_code="22.1", county_prefix=COUNTY, dry_run=True
+        )
+    ),
+    "ArrangementOperationService.WatchArrangements": Scoped(
+        lambda world: operations.WatchArrangementsRequest(operation_id=world.operation_id)
+    ),
+    "ArrangementOperationService.CancelArrangements": Scoped(
+        lambda world: operations.CancelArrangementsRequest(
+            request_id=new_id(), arrangement_id=world.arrangement_id
+        )
+    ),
+    "ArrangementOperationService.PublishArrangements": Scoped(
+        lambda _: operations.PublishArrangementsRequest(
+            request_id=new_id(), session_code="22.1", county_prefix=COUNTY
+        )
+    ),
+    "ArrangementOperationService.ListArrangements": Scoped(
+        lambda _: operations.ListArrangementsRequest(session_code="22.1", county_prefix=COUNTY)
+    ),
+    "ArrangementOperationService.ExportArrangement": Scoped(
+        lambda world: operations.ExportArrangementRequest(arrangement_id=world.arrangement_id)
+    ),
     "TicketService.GetNotice": NobodysData("the notice is everybody's"),
     "TicketService.AcknowledgeNotice": OwnOnly(),
     "TicketService.PrintTicket": OwnOnly(),
@@ -148,7 +174,15 @@ async def world(
         await running.move_to(SESSION.printing_opens_at)
         proof = await _print(running)
         action_id = await pending_action(dsn)
-        yield World(running, arrangement.arrangement_id, proof, action_id, _everybody(running))
+        operation_id = await _operation(dsn)
+        yield World(
+            running,
+            arrangement.arrangement_id,
+            operation_id,
+            proof,
+            action_id,
+            _everybody(running),
+        )
     await service_databases.drop(dsn)
 
 
@@ -166,6 +200,19 @@ async def pending_action(dsn: str) -> str:
     )
     await connection.close()
     return str(action_id)
+
+
+async def _operation(dsn: str) -> str:
+    """An operation on the county in which nothing was started."""
+    connection = await asyncpg.connect(dsn)
+    operation_id = new_id()
+    await connection.execute(
+        "INSERT INTO tickets.arrangement_operation VALUES ($1, '22.1', $2, now(), 'officer')",
+        operation_id,
+        COUNTY,
+    )
+    await connection.close()
+    return operation_id
 
 
 async def _print(running: Installation) -> str:

@@ -43,9 +43,13 @@ async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[
         yield installation
 
 
-def start_request(**fields: str) -> arrangement.StartArrangementRequest:
+def start_request(**fields: Any) -> arrangement.StartArrangementRequest:
     """Start the county's arrangement."""
-    given = {"request_id": new_id(), "session_code": "22.1", "county_code": COUNTY}
+    given: dict[str, Any] = {
+        "request_id": new_id(),
+        "session_code": "22.1",
+        "county_code": COUNTY,
+    }
     return arrangement.StartArrangementRequest(**given | fields)
 
 

@@ -11,8 +11,6 @@ from zikao_kit.queries import Queries
 EXCEPTIONS = {
     # The primary key finds the few sittings of the candidate.
     "enrollment.sitting sitting_county",
-    # Few rooms are ever taken out, by an operator; an index would be paid for with every seat.
-    "tickets.seat seat_room",
 }
 # A partial index serves where it leaves out what refers to nothing.
 UNINDEXED = """

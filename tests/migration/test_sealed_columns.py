@@ -22,6 +22,7 @@ OTHERWISE = ("_index", "sha256", "public_key")
 IN_CLEAR = {
     "enrollment": {"enrollment.idempotency.response", "enrollment.outbox.payload"},
     "tickets": {
+        "tickets.arrangement_plan.plan",
         "tickets.idempotency.response",
         "tickets.outbox.payload",
         "tickets.supplied_glyph.png",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from support.clocks import FixedClock
 from support.service_databases import MakeDatabase
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
@@ -16,19 +17,22 @@ from zikao_kit.queries import Queries
 from zikao_kit.tokens import Actor
 from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.find_arrangement import find_arrangement
-from zikao_tickets.commands.publish_arrangement import publish_arrangement
-from zikao_tickets.commands.run_arrangement import run_arrangement
+from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.office_acts import Order, Proposal
 from zikao_tickets.domain.person import Person
 from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Photo
+from zikao_tickets.domain.publication import Publishable, PublishArrangements
 from zikao_tickets.domain.session import Notice, Session, Site, Slot
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
 from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.store import OfficeStore
-from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.arrangements import ArrangementStore, Lease
+from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.feeds import FeedStore
+from zikao_tickets.workers.arranging import ArrangementWorker
 
 KEYS = KeyRing.generate()
 POOL = SolvePool(1)
@@ -119,34 +123,39 @@ async def everything_has_come(db: Database) -> None:
     )
 
 
-async def start(db: Database, now: datetime = CLOSED) -> Arrangement:
+async def start(db: Database, now: datetime = CLOSED, *, anew: bool = False) -> Arrangement:
     """Start the county's arrangement."""
     async with db.transaction() as tx:
         return await start_arrangement(
-            ArrangementStore(tx), SESSION, COUNTY, keys=KEYS, actor="officer", now=now
+            ArrangementStore(tx),
+            SESSION,
+            COUNTY,
+            anew=anew,
+            keys=KEYS,
+            actor="officer",
+            now=now,
         )
 
 
-async def lease(db: Database) -> UUID | None:
+def worker(db: Database, lease: timedelta = MINUTE) -> ArrangementWorker:
+    """Who does the work of arrangements."""
+    return ArrangementWorker(db, KEYS, FixedClock(CLOSED), POOL, lease)
+
+
+async def lease(db: Database) -> Lease | None:
     """Take the next arrangement, as a worker does."""
     async with db.transaction() as tx:
         return await ArrangementStore(tx).lease(ENROLLMENTS, MINUTE)
 
 
-async def run(db: Database, arrangement_id: UUID) -> None:
-    """Do the work of an arrangement, as a worker does."""
-    async with db.transaction() as tx:
-        await run_arrangement(ArrangementStore(tx), arrangement_id, KEYS, POOL)
-
-
-async def arranged(db: Database) -> Arrangement:
+async def arranged(db: Database, *, anew: bool = False) -> Arrangement:
     """Start an arrangement and do its work."""
-    await start(db)
+    await start(db, anew=anew)
     await everything_has_come(db)
     leased = await lease(db)
     assert leased is not None
-    await run(db, leased)
-    return await found(db, leased)
+    await worker(db).arrange(leased)
+    return await found(db, leased.arrangement_id)
 
 
 async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> Arrangement:
@@ -157,7 +166,9 @@ async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> A
 
 async def publish(db: Database, arrangement: Arrangement) -> Arrangement:
     """Publish as the county's officer."""
+    proposed = Publishable(arrangement.arrangement_id, arrangement.seats_sha256)
+    proposal = Proposal(SESSION.code, COUNTY, PublishArrangements((proposed,)))
+    order = Order(proposal, OFFICER.subject, CLOSED, dry_run=False)
     async with db.transaction() as tx:
-        return await publish_arrangement(
-            ArrangementStore(tx), arrangement.arrangement_id, actor=OFFICER, now=CLOSED
-        )
+        await publish_arrangements(ArrangingStores.of(tx), order)
+    return await found(db, arrangement.arrangement_id)

@@ -26,14 +26,17 @@ from support.service import (
 from support.tickets_database import CLOSED, SESSION, SITE
 from support.tickets_peers import COUNTY, Peers, running_peers
 from zikao.tickets.v1 import (
-    arrangement_service_pb2 as arrangement,
-)
-from zikao.tickets.v1 import (
+    arrangement_operation_service_pb2_grpc,
     arrangement_service_pb2_grpc,
+    office_service_pb2,
+    office_service_pb2_grpc,
     session_service_pb2,
     session_service_pb2_grpc,
     ticket_service_pb2_grpc,
     verification_service_pb2_grpc,
+)
+from zikao.tickets.v1 import (
+    arrangement_service_pb2 as arrangement,
 )
 from zikao_kit.channel import open_channel
 from zikao_kit.clock import OffsetClock
@@ -51,6 +54,7 @@ from zikao_tickets.main import serve_tickets
 TOKEN_KEY_ID = "t1"
 TOKEN_KEY = Ed25519PrivateKey.generate()
 OFFICER = UUID(int=9001)
+SECOND_OFFICER = UUID(int=9002)
 TOKEN_LIFETIME = timedelta(hours=1)
 Serve = Callable[[TicketsConfig], Coroutine[Any, Any, None]]
 
@@ -76,6 +80,17 @@ class Installation:
     def arrangements(self) -> Any:
         """ArrangementService as a portal calls it."""
         return arrangement_service_pb2_grpc.ArrangementServiceStub(self.channel("portal"))
+
+    @cached_property
+    def offices(self) -> Any:
+        """OfficeService as a portal calls it."""
+        return office_service_pb2_grpc.OfficeServiceStub(self.channel("portal"))
+
+    @cached_property
+    def operations(self) -> Any:
+        """ArrangementOperationService as a portal calls it."""
+        channel = self.channel("portal")
+        return arrangement_operation_service_pb2_grpc.ArrangementOperationServiceStub(channel)
 
     @cached_property
     def tickets(self) -> Any:
@@ -168,12 +183,20 @@ class Installation:
         return await self.until_done((await self.start()).arrangement_id)
 
     async def publish(self, arrangement_id: str) -> Any:
-        """Publish as the county's officer."""
+        """Publish as the county's officer; with dual control a second one confirms it."""
         request = arrangement.PublishArrangementRequest(
             request_id=new_id(), arrangement_id=arrangement_id
         )
         answer = await self.arrangements.PublishArrangement(request, **self.officer())
-        return answer.arrangement
+        if answer.action.state == office_service_pb2.OFFICE_ACTION_STATE_PENDING:
+            decision = office_service_pb2.DecideOfficeActionRequest(
+                request_id=new_id(),
+                action_id=answer.action.action_id,
+                decision=office_service_pb2.OFFICE_DECISION_CONFIRM,
+            )
+            second = self._calling(SECOND_OFFICER, "county_officer", COUNTY)
+            await self.offices.DecideOfficeAction(decision, **second)
+        return await self.arrangement(arrangement_id)
 
     async def arrive(self) -> None:
         """Wait until both feeds and all photos that the peers have are here."""

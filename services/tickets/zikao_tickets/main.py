@@ -7,6 +7,8 @@ from datetime import timedelta
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as enrollment_feed
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidate_feed
+from zikao.tickets.v1 import arrangement_operation_service_pb2 as operation
+from zikao.tickets.v1 import arrangement_operation_service_pb2_grpc as operation_grpc
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import arrangement_service_pb2_grpc as arrangement_grpc
 from zikao.tickets.v1 import errors_pb2
@@ -38,8 +40,10 @@ from zikao_tickets.clients import RegistrationClient
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.config import PROOF_KEYS_PAUSE_SECONDS, TicketsConfig
 from zikao_tickets.names import PACKAGE, SCHEMA
+from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
+from zikao_tickets.rpc.arrangement_operations import ArrangementOperationRpc
 from zikao_tickets.rpc.arrangements import ArrangementRpc
 from zikao_tickets.rpc.office_audits import OfficeAuditRpc
 from zikao_tickets.rpc.offices import OfficeRpc
@@ -53,6 +57,7 @@ from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
 from zikao_tickets.workers.photos import PhotoWorker
 from zikao_tickets.workers.proof_keys import ProofKeyWatch
+from zikao_tickets.workers.publishing import PublicationWorker
 
 
 async def serve_tickets(config: TicketsConfig) -> None:
@@ -70,7 +75,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
             async with db.transaction() as tx:
                 signer = await open_signer(ProofKeyStore(tx, keys), clock)
             lifetime = timedelta(hours=config.office_action_hours)
-            parts = Parts(db, keys, clock, pool, signer, lifetime)
+            parts = Parts(db, keys, clock, pool, signer, lifetime, OperationViews(db))
             await _open_background(stack, config, parts, trusted, revoked)
             yield _services(parts)
 
@@ -115,7 +120,8 @@ async def _open_background(
     lease = timedelta(seconds=config.arrangement_lease_seconds)
     solving = SolvePool(config.solve_processes)
     stack.callback(solving.close)
-    arranging = ArrangementWorker(db, keys, lease, solving)
+    arranging = ArrangementWorker(db, keys, clock, solving, lease)
+    publishing = PublicationWorker(db, clock)
     again_after = timedelta(seconds=config.photo_again_seconds)
     proof_keys = ProofKeyWatch(db, keys, parts.signer)
     photos = PhotoWorker(db, keys, clock, client, again_after)
@@ -128,7 +134,12 @@ async def _open_background(
             repeat("proof keys", proof_keys.work, PROOF_KEYS_PAUSE_SECONDS),
             repeat("revoked logins", revocations.work, config.poll_seconds),
             repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
-            repeat("arrangement", arranging.work, config.poll_seconds),
+            *(
+                # While one writes, another one solves.
+                repeat("arrangement", arranging.work, config.poll_seconds)
+                for _ in range(config.solve_processes + 1)
+            ),
+            repeat("publication", publishing.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),
         )
     )
@@ -139,6 +150,12 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
     return [
         definition(session_grpc, session, "SessionService", SessionRpc(parts)),
         definition(arrangement_grpc, arrangement, "ArrangementService", ArrangementRpc(parts)),
+        definition(
+            operation_grpc,
+            operation,
+            "ArrangementOperationService",
+            ArrangementOperationRpc(parts),
+        ),
         definition(site_grpc, site, "SiteService", SiteRpc(parts)),
         definition(office_grpc, office, "OfficeService", OfficeRpc(parts)),
         definition(office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc(parts)),

@@ -9,13 +9,17 @@ from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 
+from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.store import OfficeStore
+from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
@@ -31,6 +35,7 @@ class Parts:
     pool: RenderPool
     signer: ProofSigner
     office_action_lifetime: timedelta
+    operations: OperationViews
     prints: OneAtATime = field(default_factory=OneAtATime)
 
     def tickets(self, tx: Transaction) -> TicketStore:
@@ -43,6 +48,7 @@ class Parts:
             tx,
             {
                 SetRoomUse.name: partial(set_room_use, SiteStore(tx)),
+                PublishArrangements.name: partial(publish_arrangements, ArrangingStores.of(tx)),
             },
         )
 

@@ -1,4 +1,4 @@
-"""An arrangement that an officer names."""
+"""An arrangement, or an operation on many, that an officer names."""
 
 from uuid import UUID
 
@@ -22,3 +22,11 @@ def in_scope(arrangement: Arrangement | None, actor: Actor) -> Arrangement:
         raise DomainError(NOT_FOUND)
     actor.require_scope(arrangement.county_code)
     return arrangement
+
+
+async def find_operation(store: ArrangementStore, operation_id: UUID, actor: Actor) -> None:
+    """Raise DomainError NOT_FOUND and OUT_OF_SCOPE for what the caller may not see."""
+    area = await store.operation_area(operation_id)
+    if area is None:
+        raise DomainError(NOT_FOUND)
+    actor.require_scope(area)

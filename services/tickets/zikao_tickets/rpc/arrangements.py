@@ -10,11 +10,13 @@ from zikao_kit.idempotency import run_once
 
 from zikao_tickets.commands.find_arrangement import find_arrangement
 from zikao_tickets.commands.load_session import load_session
-from zikao_tickets.commands.publish_arrangement import publish_arrangement
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.converts.arrangements import arrangement_to_pb
+from zikao_tickets.domain.office_acts import Proposal
+from zikao_tickets.domain.publication import Publishable, PublishArrangements
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
+from zikao_tickets.rpc.proposals import propose
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.sessions import SessionStore
 
@@ -36,6 +38,7 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
                 ArrangementStore(tx),
                 session,
                 request.county_code,
+                anew=request.anew,
                 keys=self._parts.keys,
                 actor=current_actor().subject,
                 now=self._parts.clock.now(),
@@ -62,18 +65,15 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
     async def PublishArrangement(
         self, request: arrangement_service_pb2.PublishArrangementRequest, context: Any
     ) -> arrangement_service_pb2.PublishArrangementResponse:
-        """Check, publish, make the tickets and reveal the seed."""
-
-        async def work(tx: Transaction) -> arrangement_service_pb2.PublishArrangementResponse:
-            published = await publish_arrangement(
-                ArrangementStore(tx),
-                UUID(request.arrangement_id),
-                actor=current_actor(),
-                now=self._parts.clock.now(),
-            )
-            return arrangement_service_pb2.PublishArrangementResponse(
-                arrangement=arrangement_to_pb(published, self._parts.revealed_seed(published))
-            )
-
+        """Check, publish, make the tickets and reveal the seed, or propose that."""
+        arrangement_id, actor = UUID(request.arrangement_id), current_actor()
+        async with self._parts.db.read() as tx:
+            found = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
+        act = PublishArrangements((Publishable(arrangement_id, found.seats_sha256),))
+        proposal = Proposal(found.session_code, found.county_code, act)
         response_type = arrangement_service_pb2.PublishArrangementResponse
-        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+        answer = await propose(self._parts, request, proposal, response_type)
+        async with self._parts.db.read() as tx:
+            now = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
+        seed = self._parts.revealed_seed(now)
+        return response_type(arrangement=arrangement_to_pb(now, seed), action=answer.action)

@@ -19,6 +19,7 @@ from zikao_tickets.domain.cannot_arrange import CannotArrange
 from zikao_tickets.domain.plan import Plan
 from zikao_tickets.domain.rooms import Room
 from zikao_tickets.domain.roster import Roster
+from zikao_tickets.domain.seat_rows import DrawnSeats, SeatDraw
 
 # What kills a process once (for its memory, say) may not kill it again.
 ATTEMPTS = 2
@@ -52,23 +53,35 @@ class SolvePool:
         `rooms` in the order in which they are filled. Raises RoomsInsufficient and
         AccessibleSeatsMissing, SolvingFailed; cancelling the task ends the work at once.
         """
-        async with self._free:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    return await self._work((roster, rooms), progress)
-                except EOFError:
-                    log.warning("a solving process died", attempt=attempt)
-        raise SolvingFailed("the process died")
+        plan: Plan = await self._done("plan", (roster, rooms), progress)
+        return plan
+
+    async def draw(self, wanted: SeatDraw) -> DrawnSeats:
+        """Who sits where by a plan; of a big county that takes seconds.
+
+        Raises SolvingFailed.
+        """
+        drawn: DrawnSeats = await self._done("draw", (wanted,), None)
+        return drawn
 
     def close(self) -> None:
         """End the processes that wait for work; those at work end with their callers."""
         while self._idle:
             self._idle.pop().end()
 
-    async def _work(self, task: tuple[Any, ...], progress: Progress | None) -> Plan:
+    async def _done(self, job: str, task: tuple[Any, ...], progress: Progress | None) -> Any:
+        async with self._free:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._work((job, task), progress)
+                except EOFError:
+                    log.warning("a solving process died", attempt=attempt)
+        raise SolvingFailed("the process died")
+
+    async def _work(self, task: tuple[Any, ...], progress: Progress | None) -> Any:
         worker = self._idle.pop() if self._idle else _Worker()
         try:
-            plan = await worker.work(task, progress)
+            answer = await worker.work(task, progress)
         except (CannotArrange, SolvingFailed):
             self._idle.append(worker)
             raise
@@ -76,7 +89,7 @@ class SolvePool:
             worker.end()
             raise
         self._idle.append(worker)
-        return plan
+        return answer
 
 
 class _Worker:
@@ -90,7 +103,7 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    async def work(self, task: tuple[Any, ...], progress: Progress | None) -> Plan:
+    async def work(self, task: tuple[Any, ...], progress: Progress | None) -> Any:
         """Send the task and hear of it until its end. Raises EOFError when the process dies."""
         try:
             await asyncio.to_thread(self._pipe.send, task)
@@ -111,16 +124,20 @@ class _Worker:
 
 
 def _serve(pipe: Connection) -> None:
-    """Make plans until the service hangs up, or is gone."""
+    """Make plans and draw until the service hangs up, or is gone."""
     # Only here: this module is the service's, too, which loads no solver.
     make_plan = importlib.import_module("zikao_tickets.solving.planner").make_plan
+    jobs: dict[str, Callable[..., Any]] = {
+        "plan": lambda *task: make_plan(*task, lambda *step: pipe.send(step)),
+        "draw": SeatDraw.drawn,
+    }
     while True:
         try:
-            roster, rooms = pipe.recv()
+            job, task = pipe.recv()
         except EOFError:
             return
         try:
-            answer = make_plan(roster, rooms, lambda *step: pipe.send(step))
+            answer = jobs[job](*task)
         except CannotArrange as cannot:
             answer = cannot
         except Exception as error:

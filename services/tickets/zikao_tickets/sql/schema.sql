@@ -94,6 +94,16 @@ COMMENT ON TABLE tickets.sitting IS
     'Projection of the enrollment feed: confirmed courses; the key keeps a person to one course a slot';
 CREATE INDEX sitting_by_county ON tickets.sitting (session_code, county_code);
 
+CREATE TABLE tickets.arrangement_operation (
+    operation_id uuid PRIMARY KEY,
+    session_code text NOT NULL REFERENCES tickets.session (session_code),
+    county_prefix text NOT NULL,
+    started_at timestamptz NOT NULL,
+    started_by text NOT NULL
+);
+COMMENT ON TABLE tickets.arrangement_operation IS
+    'Arrangements of many counties that were started together';
+
 CREATE TABLE tickets.arrangement (
     arrangement_id uuid PRIMARY KEY,
     session_code text NOT NULL REFERENCES tickets.session (session_code),
@@ -113,8 +123,35 @@ CREATE TABLE tickets.arrangement (
     based_on uuid REFERENCES tickets.arrangement (arrangement_id),
     published_at timestamptz,
     published_by text,
-    CONSTRAINT arrangement_state
-        CHECK (state IN ('pending', 'running', 'done', 'failed', 'published', 'superseded')),
+    operation_id uuid REFERENCES tickets.arrangement_operation (operation_id),
+    stage text NOT NULL DEFAULT 'waiting',
+    stage_done integer NOT NULL DEFAULT 0,
+    stage_total integer NOT NULL DEFAULT 0,
+    anew boolean NOT NULL DEFAULT false,
+    cancel_requested_at timestamptz,
+    approved_at timestamptz,
+    approved_by text,
+    checked_at timestamptz,
+    rooms_bound integer NOT NULL DEFAULT 0,
+    packs integer NOT NULL DEFAULT 0,
+    packs_bound integer NOT NULL DEFAULT 0,
+    site_changes integer NOT NULL DEFAULT 0,
+    site_changes_bound integer NOT NULL DEFAULT 0,
+    changers integer NOT NULL DEFAULT 0,
+    gap_reason text NOT NULL DEFAULT '',
+    changed integer NOT NULL DEFAULT 0,
+    moved integer NOT NULL DEFAULT 0,
+    late_shares integer NOT NULL DEFAULT 0,
+    roster_sha256 bytea,
+    seats_sha256 bytea,
+    CONSTRAINT arrangement_state CHECK (state IN (
+        'pending', 'running', 'done', 'approved', 'published', 'superseded', 'failed', 'cancelled'
+    )),
+    CONSTRAINT arrangement_stage
+        CHECK (stage IN ('waiting', 'reading', 'rooms', 'sites', 'late', 'seating')),
+    CONSTRAINT arrangement_approved CHECK (
+        state <> 'approved' OR (approved_at IS NOT NULL AND approved_by IS NOT NULL)
+    ),
     CONSTRAINT arrangement_published CHECK (
         (state IN ('published', 'superseded'))
         = (published_at IS NOT NULL AND published_by IS NOT NULL)
@@ -123,14 +160,56 @@ CREATE TABLE tickets.arrangement (
 COMMENT ON TABLE tickets.arrangement IS
     'Arrangements of counties; requested_at and leased_until go by the database''s clock,
     attempts counts the leases that were taken,
-    based_on is the arrangement that was in force when it was made';
+    based_on is the arrangement that was in force when it was made,
+    roster_sha256 is of who sits what, seats_sha256 of who sits where';
 CREATE UNIQUE INDEX arrangement_in_progress ON tickets.arrangement (session_code, county_code)
     WHERE state IN ('pending', 'running');
 CREATE UNIQUE INDEX arrangement_in_force ON tickets.arrangement (session_code, county_code)
     WHERE state = 'published';
+CREATE INDEX arrangement_by_operation ON tickets.arrangement (operation_id)
+    WHERE operation_id IS NOT NULL;
+CREATE INDEX arrangement_by_county
+    ON tickets.arrangement (session_code, county_code, started_at, arrangement_id);
+
+CREATE TABLE tickets.arrangement_slot (
+    arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),
+    slot integer NOT NULL,
+    rooms integer NOT NULL,
+    rooms_bound integer NOT NULL,
+    proof_kind text NOT NULL,
+    denominator bigint NOT NULL,
+    weights bigint[] NOT NULL,
+    capacities integer[] NOT NULL,
+    room_counts integer[] NOT NULL,
+    prices bigint[] NOT NULL,
+    packs integer NOT NULL,
+    packs_bound integer NOT NULL,
+    PRIMARY KEY (arrangement_id, slot),
+    CONSTRAINT arrangement_slot_kind CHECK (proof_kind IN ('weights', 'solver')),
+    CONSTRAINT arrangement_slot_sizes CHECK (
+        denominator > 0
+        AND cardinality(capacities) > 0
+        AND cardinality(room_counts) = cardinality(capacities)
+        AND cardinality(prices) = cardinality(capacities)
+    )
+);
+COMMENT ON TABLE tickets.arrangement_slot IS
+    'Why a slot needs as many rooms as it has: weights by size of a remainder, prices by capacity
+    (check_proof.sql says what they prove)';
+
+CREATE TABLE tickets.arrangement_plan (
+    arrangement_id uuid PRIMARY KEY REFERENCES tickets.arrangement (arrangement_id),
+    input_sha256 bytea NOT NULL,
+    plan bytea NOT NULL,
+    accessible uuid[] NOT NULL
+);
+COMMENT ON TABLE tickets.arrangement_plan IS
+    'What was solved, without people: kept before the draw, so that a crash changes nothing;
+    input_sha256 is of the sittings, rooms and seats in force that it was solved for, accessible
+    who of them needed such a seat';
 
 CREATE TABLE tickets.seat (
-    arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),
+    arrangement_id uuid NOT NULL,
     slot integer NOT NULL,
     session_code text NOT NULL,
     site_code text NOT NULL,
@@ -138,14 +217,14 @@ CREATE TABLE tickets.seat (
     seat_number integer NOT NULL,
     candidate_id uuid NOT NULL,
     course_code text NOT NULL,
+    late boolean NOT NULL DEFAULT false,
     PRIMARY KEY (arrangement_id, slot, site_code, room_code, seat_number),
     CONSTRAINT seat_one_a_slot UNIQUE (arrangement_id, slot, candidate_id),
-    CONSTRAINT seat_room FOREIGN KEY (session_code, site_code, room_code)
-        REFERENCES tickets.room (session_code, site_code, room_code),
     CONSTRAINT seat_from_one CHECK (seat_number >= 1)
 );
 COMMENT ON TABLE tickets.seat IS
-    'Who sits where; the keys refuse two people on a seat and one person on two seats in a slot';
+    'Who sits where; the keys refuse two people on a seat and one person on two seats in a slot;
+    late: seated in a room of its own by a late change although its course has seats elsewhere';
 CREATE INDEX seat_by_candidate ON tickets.seat (candidate_id, arrangement_id);
 
 CREATE TABLE tickets.ticket (

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
+from zikao.tickets.v1 import office_service_pb2 as zikao_dot_tickets_dot_v1_dot_office__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/tickets/v1/arrangement_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\x9c\x02\n\x0b\x41rrangement\x12\x16\n\x0e\x61rrangement_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".zikao.tickets.v1.ArrangementState\x12\x13\n\x0bseed_sha256\x18\x05 \x01(\x0c\x12\x0c\n\x04seed\x18\x06 \x01(\x0c\x12\x12\n\ncandidates\x18\x07 \x01(\x05\x12\x10\n\x08sittings\x18\x08 \x01(\x05\x12\r\n\x05rooms\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12.\n\nstarted_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x17StartArrangementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"N\n\x18StartArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement\"9\n\x15GetArrangementRequest\x12 \n\x0e\x61rrangement_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"L\n\x16GetArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement\"[\n\x19PublishArrangementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0e\x61rrangement_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"P\n\x1aPublishArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement*\xf0\x01\n\x10\x41rrangementState\x12!\n\x1d\x41RRANGEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41RRANGEMENT_STATE_PENDING\x10\x01\x12\x1d\n\x19\x41RRANGEMENT_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41RRANGEMENT_STATE_DONE\x10\x03\x12\x1c\n\x18\x41RRANGEMENT_STATE_FAILED\x10\x04\x12\x1f\n\x1b\x41RRANGEMENT_STATE_PUBLISHED\x10\x05\x12 \n\x1c\x41RRANGEMENT_STATE_SUPERSEDED\x10\x06\x32\x8a\x03\n\x12\x41rrangementService\x12\x83\x01\n\x10StartArrangement\x12).zikao.tickets.v1.StartArrangementRequest\x1a*.zikao.tickets.v1.StartArrangementResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x12p\n\x0eGetArrangement\x12\'.zikao.tickets.v1.GetArrangementRequest\x1a(.zikao.tickets.v1.GetArrangementResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12|\n\x12PublishArrangement\x12+.zikao.tickets.v1.PublishArrangementRequest\x1a,.zikao.tickets.v1.PublishArrangementResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/tickets/v1/arrangement_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a%zikao/tickets/v1/office_service.proto\"&\n\x06Proven\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\r\n\x05\x62ound\x18\x02 \x01(\x05\"\xe7\x05\n\x0b\x41rrangement\x12\x16\n\x0e\x61rrangement_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".zikao.tickets.v1.ArrangementState\x12\x13\n\x0bseed_sha256\x18\x05 \x01(\x0c\x12\x0c\n\x04seed\x18\x06 \x01(\x0c\x12\x12\n\ncandidates\x18\x07 \x01(\x05\x12\x10\n\x08sittings\x18\x08 \x01(\x05\x12\r\n\x05rooms\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12.\n\nstarted_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0coperation_id\x18\x0c \x01(\t\x12\x31\n\x05stage\x18\r \x01(\x0e\x32\".zikao.tickets.v1.ArrangementStage\x12\x12\n\nstage_done\x18\x0e \x01(\x05\x12\x13\n\x0bstage_total\x18\x0f \x01(\x05\x12\x0c\n\x04\x61new\x18\x10 \x01(\x08\x12.\n\x0c\x66\x65west_rooms\x18\x11 \x01(\x0b\x32\x18.zikao.tickets.v1.Proven\x12\'\n\x05packs\x18\x12 \x01(\x0b\x32\x18.zikao.tickets.v1.Proven\x12.\n\x0csite_changes\x18\x13 \x01(\x0b\x32\x18.zikao.tickets.v1.Proven\x12\x10\n\x08\x63hangers\x18\x14 \x01(\x05\x12\x33\n\ngap_reason\x18\x15 \x01(\x0e\x32\x1f.zikao.tickets.v1.SiteGapReason\x12\x0f\n\x07\x63hanged\x18\x16 \x01(\x05\x12\r\n\x05moved\x18\x17 \x01(\x05\x12\x13\n\x0blate_shares\x18\x18 \x01(\x05\x12.\n\nchecked_at\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cseats_sha256\x18\x1a \x01(\x0c\"\x8e\x01\n\x17StartArrangementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x0c\n\x04\x61new\x18\x04 \x01(\x08\"N\n\x18StartArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement\"9\n\x15GetArrangementRequest\x12 \n\x0e\x61rrangement_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"L\n\x16GetArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement\"[\n\x19PublishArrangementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0e\x61rrangement_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x80\x01\n\x1aPublishArrangementResponse\x12\x32\n\x0b\x61rrangement\x18\x01 \x01(\x0b\x32\x1d.zikao.tickets.v1.Arrangement\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction*\xb1\x02\n\x10\x41rrangementState\x12!\n\x1d\x41RRANGEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41RRANGEMENT_STATE_PENDING\x10\x01\x12\x1d\n\x19\x41RRANGEMENT_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41RRANGEMENT_STATE_DONE\x10\x03\x12\x1c\n\x18\x41RRANGEMENT_STATE_FAILED\x10\x04\x12\x1f\n\x1b\x41RRANGEMENT_STATE_PUBLISHED\x10\x05\x12 \n\x1c\x41RRANGEMENT_STATE_SUPERSEDED\x10\x06\x12\x1e\n\x1a\x41RRANGEMENT_STATE_APPROVED\x10\x07\x12\x1f\n\x1b\x41RRANGEMENT_STATE_CANCELLED\x10\x08*\xe8\x01\n\x10\x41rrangementStage\x12!\n\x1d\x41RRANGEMENT_STAGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41RRANGEMENT_STAGE_WAITING\x10\x01\x12\x1d\n\x19\x41RRANGEMENT_STAGE_READING\x10\x02\x12\x1b\n\x17\x41RRANGEMENT_STAGE_ROOMS\x10\x03\x12\x1b\n\x17\x41RRANGEMENT_STAGE_SITES\x10\x04\x12\x1d\n\x19\x41RRANGEMENT_STAGE_SEATING\x10\x05\x12\x1a\n\x16\x41RRANGEMENT_STAGE_LATE\x10\x06*\xfd\x01\n\rSiteGapReason\x12\x1f\n\x1bSITE_GAP_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dSITE_GAP_REASON_SMALL_COURSES\x10\x01\x12\x1f\n\x1bSITE_GAP_REASON_ROOMS_TIGHT\x10\x02\x12\x1f\n\x1bSITE_GAP_REASON_MIXED_ROOMS\x10\x03\x12$\n SITE_GAP_REASON_ACCESSIBLE_SEATS\x10\x04\x12 \n\x1cSITE_GAP_REASON_LATE_CHANGES\x10\x05\x12\x1e\n\x1aSITE_GAP_REASON_NODE_LIMIT\x10\x06\x32\x94\x03\n\x12\x41rrangementService\x12\x83\x01\n\x10StartArrangement\x12).zikao.tickets.v1.StartArrangementRequest\x1a*.zikao.tickets.v1.StartArrangementResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x12z\n\x0eGetArrangement\x12\'.zikao.tickets.v1.GetArrangementRequest\x1a(.zikao.tickets.v1.GetArrangementResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x03\x12|\n\x12PublishArrangement\x12+.zikao.tickets.v1.PublishArrangementRequest\x1a,.zikao.tickets.v1.PublishArrangementResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,25 +50,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARRANGEMENTSERVICE'].methods_by_name['StartArrangement']._loaded_options = None
   _globals['_ARRANGEMENTSERVICE'].methods_by_name['StartArrangement']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\004'
   _globals['_ARRANGEMENTSERVICE'].methods_by_name['GetArrangement']._loaded_options = None
-  _globals['_ARRANGEMENTSERVICE'].methods_by_name['GetArrangement']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
+  _globals['_ARRANGEMENTSERVICE'].methods_by_name['GetArrangement']._serialized_options = b'\312\363\030\021\n\003\002\003\004\022\010operator(\003'
   _globals['_ARRANGEMENTSERVICE'].methods_by_name['PublishArrangement']._loaded_options = None
   _globals['_ARRANGEMENTSERVICE'].methods_by_name['PublishArrangement']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\004'
-  _globals['_ARRANGEMENTSTATE']._serialized_start=969
-  _globals['_ARRANGEMENTSTATE']._serialized_end=1209
-  _globals['_ARRANGEMENT']._serialized_start=159
-  _globals['_ARRANGEMENT']._serialized_end=443
-  _globals['_STARTARRANGEMENTREQUEST']._serialized_start=446
-  _globals['_STARTARRANGEMENTREQUEST']._serialized_end=574
-  _globals['_STARTARRANGEMENTRESPONSE']._serialized_start=576
-  _globals['_STARTARRANGEMENTRESPONSE']._serialized_end=654
-  _globals['_GETARRANGEMENTREQUEST']._serialized_start=656
-  _globals['_GETARRANGEMENTREQUEST']._serialized_end=713
-  _globals['_GETARRANGEMENTRESPONSE']._serialized_start=715
-  _globals['_GETARRANGEMENTRESPONSE']._serialized_end=791
-  _globals['_PUBLISHARRANGEMENTREQUEST']._serialized_start=793
-  _globals['_PUBLISHARRANGEMENTREQUEST']._serialized_end=884
-  _globals['_PUBLISHARRANGEMENTRESPONSE']._serialized_start=886
-  _globals['_PUBLISHARRANGEMENTRESPONSE']._serialized_end=966
-  _globals['_ARRANGEMENTSERVICE']._serialized_start=1212
-  _globals['_ARRANGEMENTSERVICE']._serialized_end=1606
+  _globals['_ARRANGEMENTSTATE']._serialized_start=1570
+  _globals['_ARRANGEMENTSTATE']._serialized_end=1875
+  _globals['_ARRANGEMENTSTAGE']._serialized_start=1878
+  _globals['_ARRANGEMENTSTAGE']._serialized_end=2110
+  _globals['_SITEGAPREASON']._serialized_start=2113
+  _globals['_SITEGAPREASON']._serialized_end=2366
+  _globals['_PROVEN']._serialized_start=197
+  _globals['_PROVEN']._serialized_end=235
+  _globals['_ARRANGEMENT']._serialized_start=238
+  _globals['_ARRANGEMENT']._serialized_end=981
+  _globals['_STARTARRANGEMENTREQUEST']._serialized_start=984
+  _globals['_STARTARRANGEMENTREQUEST']._serialized_end=1126
+  _globals['_STARTARRANGEMENTRESPONSE']._serialized_start=1128
+  _globals['_STARTARRANGEMENTRESPONSE']._serialized_end=1206
+  _globals['_GETARRANGEMENTREQUEST']._serialized_start=1208
+  _globals['_GETARRANGEMENTREQUEST']._serialized_end=1265
+  _globals['_GETARRANGEMENTRESPONSE']._serialized_start=1267
+  _globals['_GETARRANGEMENTRESPONSE']._serialized_end=1343
+  _globals['_PUBLISHARRANGEMENTREQUEST']._serialized_start=1345
+  _globals['_PUBLISHARRANGEMENTREQUEST']._serialized_end=1436
+  _globals['_PUBLISHARRANGEMENTRESPONSE']._serialized_start=1439
+  _globals['_PUBLISHARRANGEMENTRESPONSE']._serialized_end=1567
+  _globals['_ARRANGEMENTSERVICE']._serialized_start=2369
+  _globals['_ARRANGEMENTSERVICE']._serialized_end=2773
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from zikao.tickets.v1 import office_service_pb2 as _office_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -28,7 +29,7 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     ARRANGEMENT_STATE_PENDING: _ArrangementState.ValueType  # 1
     """Waiting for the last enrollments and a worker."""
     ARRANGEMENT_STATE_RUNNING: _ArrangementState.ValueType  # 2
-    """Being worked on."""
+    """Being worked on; `stage` says with what."""
     ARRANGEMENT_STATE_DONE: _ArrangementState.ValueType  # 3
     """Every sitting has a seat; not yet visible to candidates."""
     ARRANGEMENT_STATE_FAILED: _ArrangementState.ValueType  # 4
@@ -37,6 +38,10 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     """In force."""
     ARRANGEMENT_STATE_SUPERSEDED: _ArrangementState.ValueType  # 6
     """Was in force until another one of the county was published."""
+    ARRANGEMENT_STATE_APPROVED: _ArrangementState.ValueType  # 7
+    """To be published; a worker is about to do it, county by county."""
+    ARRANGEMENT_STATE_CANCELLED: _ArrangementState.ValueType  # 8
+    """An office did not want it any more before it was done."""
 
 class ArrangementState(_ArrangementState, metaclass=_ArrangementStateEnumTypeWrapper):
     """Where an arrangement stands."""
@@ -45,7 +50,7 @@ ARRANGEMENT_STATE_UNSPECIFIED: ArrangementState.ValueType  # 0
 ARRANGEMENT_STATE_PENDING: ArrangementState.ValueType  # 1
 """Waiting for the last enrollments and a worker."""
 ARRANGEMENT_STATE_RUNNING: ArrangementState.ValueType  # 2
-"""Being worked on."""
+"""Being worked on; `stage` says with what."""
 ARRANGEMENT_STATE_DONE: ArrangementState.ValueType  # 3
 """Every sitting has a seat; not yet visible to candidates."""
 ARRANGEMENT_STATE_FAILED: ArrangementState.ValueType  # 4
@@ -54,7 +59,113 @@ ARRANGEMENT_STATE_PUBLISHED: ArrangementState.ValueType  # 5
 """In force."""
 ARRANGEMENT_STATE_SUPERSEDED: ArrangementState.ValueType  # 6
 """Was in force until another one of the county was published."""
+ARRANGEMENT_STATE_APPROVED: ArrangementState.ValueType  # 7
+"""To be published; a worker is about to do it, county by county."""
+ARRANGEMENT_STATE_CANCELLED: ArrangementState.ValueType  # 8
+"""An office did not want it any more before it was done."""
 Global___ArrangementState: _TypeAlias = ArrangementState  # noqa: Y015
+
+class _ArrangementStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArrangementStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ArrangementStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARRANGEMENT_STAGE_UNSPECIFIED: _ArrangementStage.ValueType  # 0
+    ARRANGEMENT_STAGE_WAITING: _ArrangementStage.ValueType  # 1
+    """It waits for the last enrollments and a worker."""
+    ARRANGEMENT_STAGE_READING: _ArrangementStage.ValueType  # 2
+    """Sittings and rooms are read."""
+    ARRANGEMENT_STAGE_ROOMS: _ArrangementStage.ValueType  # 3
+    """The fewest rooms are looked for, slot by slot."""
+    ARRANGEMENT_STAGE_SITES: _ArrangementStage.ValueType  # 4
+    """People are kept at one site."""
+    ARRANGEMENT_STAGE_SEATING: _ArrangementStage.ValueType  # 5
+    """Seats are drawn, written and checked; it cannot be cancelled any more."""
+    ARRANGEMENT_STAGE_LATE: _ArrangementStage.ValueType  # 6
+    """Late changes are fitted in."""
+
+class ArrangementStage(_ArrangementStage, metaclass=_ArrangementStageEnumTypeWrapper):
+    """What is being done to a running arrangement."""
+
+ARRANGEMENT_STAGE_UNSPECIFIED: ArrangementStage.ValueType  # 0
+ARRANGEMENT_STAGE_WAITING: ArrangementStage.ValueType  # 1
+"""It waits for the last enrollments and a worker."""
+ARRANGEMENT_STAGE_READING: ArrangementStage.ValueType  # 2
+"""Sittings and rooms are read."""
+ARRANGEMENT_STAGE_ROOMS: ArrangementStage.ValueType  # 3
+"""The fewest rooms are looked for, slot by slot."""
+ARRANGEMENT_STAGE_SITES: ArrangementStage.ValueType  # 4
+"""People are kept at one site."""
+ARRANGEMENT_STAGE_SEATING: ArrangementStage.ValueType  # 5
+"""Seats are drawn, written and checked; it cannot be cancelled any more."""
+ARRANGEMENT_STAGE_LATE: ArrangementStage.ValueType  # 6
+"""Late changes are fitted in."""
+Global___ArrangementStage: _TypeAlias = ArrangementStage  # noqa: Y015
+
+class _SiteGapReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SiteGapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SiteGapReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SITE_GAP_REASON_UNSPECIFIED: _SiteGapReason.ValueType  # 0
+    SITE_GAP_REASON_SMALL_COURSES: _SiteGapReason.ValueType  # 1
+    """Courses of a few people whose members sit at several sites in their other slots."""
+    SITE_GAP_REASON_ROOMS_TIGHT: _SiteGapReason.ValueType  # 2
+    """Rooms are so few that nothing can be chosen."""
+    SITE_GAP_REASON_MIXED_ROOMS: _SiteGapReason.ValueType  # 3
+    """Rooms of several sizes."""
+    SITE_GAP_REASON_ACCESSIBLE_SEATS: _SiteGapReason.ValueType  # 4
+    """Who needs an accessible seat."""
+    SITE_GAP_REASON_LATE_CHANGES: _SiteGapReason.ValueType  # 5
+    """Published seats are kept."""
+    SITE_GAP_REASON_NODE_LIMIT: _SiteGapReason.ValueType  # 6
+    """The search was ended before it was through."""
+
+class SiteGapReason(_SiteGapReason, metaclass=_SiteGapReasonEnumTypeWrapper):
+    """Why site changes are more than the proven least, if they are."""
+
+SITE_GAP_REASON_UNSPECIFIED: SiteGapReason.ValueType  # 0
+SITE_GAP_REASON_SMALL_COURSES: SiteGapReason.ValueType  # 1
+"""Courses of a few people whose members sit at several sites in their other slots."""
+SITE_GAP_REASON_ROOMS_TIGHT: SiteGapReason.ValueType  # 2
+"""Rooms are so few that nothing can be chosen."""
+SITE_GAP_REASON_MIXED_ROOMS: SiteGapReason.ValueType  # 3
+"""Rooms of several sizes."""
+SITE_GAP_REASON_ACCESSIBLE_SEATS: SiteGapReason.ValueType  # 4
+"""Who needs an accessible seat."""
+SITE_GAP_REASON_LATE_CHANGES: SiteGapReason.ValueType  # 5
+"""Published seats are kept."""
+SITE_GAP_REASON_NODE_LIMIT: SiteGapReason.ValueType  # 6
+"""The search was ended before it was through."""
+Global___SiteGapReason: _TypeAlias = SiteGapReason  # noqa: Y015
+
+@_typing.final
+class Proven(_message.Message):
+    """How few a number is, and how few it could be at all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """What the arrangement has."""
+    bound: _builtins.int
+    """No arrangement has fewer."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        bound: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proven: _TypeAlias = Proven  # noqa: Y015
 
 @_typing.final
 class Arrangement(_message.Message):
@@ -73,6 +184,21 @@ class Arrangement(_message.Message):
     ROOMS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    STAGE_DONE_FIELD_NUMBER: _builtins.int
+    STAGE_TOTAL_FIELD_NUMBER: _builtins.int
+    ANEW_FIELD_NUMBER: _builtins.int
+    FEWEST_ROOMS_FIELD_NUMBER: _builtins.int
+    PACKS_FIELD_NUMBER: _builtins.int
+    SITE_CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGERS_FIELD_NUMBER: _builtins.int
+    GAP_REASON_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    LATE_SHARES_FIELD_NUMBER: _builtins.int
+    CHECKED_AT_FIELD_NUMBER: _builtins.int
+    SEATS_SHA256_FIELD_NUMBER: _builtins.int
     arrangement_id: _builtins.str
     """Id."""
     session_code: _builtins.str
@@ -93,9 +219,49 @@ class Arrangement(_message.Message):
     """Rooms in use over all slots."""
     failure: _builtins.str
     """Why it failed, in Chinese; of a fault, the id under which it is logged."""
+    operation_id: _builtins.str
+    """The operation on many counties that it belongs to, if any."""
+    stage: Global___ArrangementStage.ValueType
+    """What is being done; of one that has ended, what was done last."""
+    stage_done: _builtins.int
+    """How much of the stage is done, of `stage_total`."""
+    stage_total: _builtins.int
+    """0 when it is not known."""
+    anew: _builtins.bool
+    """Nothing of the published one was kept."""
+    changers: _builtins.int
+    """Candidates with such sittings."""
+    gap_reason: Global___SiteGapReason.ValueType
+    """Why site changes are not at their bound; of one that is at it, unspecified."""
+    changed: _builtins.int
+    """Late changes: candidates whose courses changed, or whose room cannot be used any more."""
+    moved: _builtins.int
+    """Late changes: other candidates who were moved, at most three for each changed one."""
+    late_shares: _builtins.int
+    """Late changes: groups in a room of their own although their course has seats elsewhere."""
+    seats_sha256: _builtins.bytes
+    """SHA-256 of the seats, as `zikao arrange --verify` computes it; of a done one."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""
+
+    @_builtins.property
+    def fewest_rooms(self) -> Global___Proven:
+        """Rooms in use over all slots (as `rooms`). Late changes keep what is published: the bound is
+        then that of the first arrangement.
+        """
+
+    @_builtins.property
+    def packs(self) -> Global___Proven:
+        """Packs of paper: one for each course in a room."""
+
+    @_builtins.property
+    def site_changes(self) -> Global___Proven:
+        """Sittings away from the site where their candidate sits mostly."""
+
+    @_builtins.property
+    def checked_at(self) -> _timestamp_pb2.Timestamp:
+        """When the checker last found nothing wrong."""
 
     def __init__(
         self,
@@ -111,10 +277,25 @@ class Arrangement(_message.Message):
         rooms: _builtins.int = ...,
         failure: _builtins.str = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
+        operation_id: _builtins.str = ...,
+        stage: Global___ArrangementStage.ValueType = ...,
+        stage_done: _builtins.int = ...,
+        stage_total: _builtins.int = ...,
+        anew: _builtins.bool = ...,
+        fewest_rooms: Global___Proven | None = ...,
+        packs: Global___Proven | None = ...,
+        site_changes: Global___Proven | None = ...,
+        changers: _builtins.int = ...,
+        gap_reason: Global___SiteGapReason.ValueType = ...,
+        changed: _builtins.int = ...,
+        moved: _builtins.int = ...,
+        late_shares: _builtins.int = ...,
+        checked_at: _timestamp_pb2.Timestamp | None = ...,
+        seats_sha256: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checked_at", b"checked_at", "fewest_rooms", b"fewest_rooms", "packs", b"packs", "site_changes", b"site_changes", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_id", b"arrangement_id", "candidates", b"candidates", "county_code", b"county_code", "failure", b"failure", "rooms", b"rooms", "seed", b"seed", "seed_sha256", b"seed_sha256", "session_code", b"session_code", "sittings", b"sittings", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "candidates", b"candidates", "changed", b"changed", "changers", b"changers", "checked_at", b"checked_at", "county_code", b"county_code", "failure", b"failure", "fewest_rooms", b"fewest_rooms", "gap_reason", b"gap_reason", "late_shares", b"late_shares", "moved", b"moved", "operation_id", b"operation_id", "packs", b"packs", "rooms", b"rooms", "seats_sha256", b"seats_sha256", "seed", b"seed", "seed_sha256", b"seed_sha256", "session_code", b"session_code", "site_changes", b"site_changes", "sittings", b"sittings", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,22 +310,26 @@ class StartArrangementRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SESSION_CODE_FIELD_NUMBER: _builtins.int
     COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    ANEW_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
     """Session."""
     county_code: _builtins.str
     """6-digit county."""
+    anew: _builtins.bool
+    """Keep nothing of the published one."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         session_code: _builtins.str = ...,
         county_code: _builtins.str = ...,
+        anew: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_code", b"county_code", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "county_code", b"county_code", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -248,23 +433,29 @@ Global___PublishArrangementRequest: _TypeAlias = PublishArrangementRequest  # no
 
 @_typing.final
 class PublishArrangementResponse(_message.Message):
-    """The published arrangement."""
+    """The published arrangement, or one that waits for a second officer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ARRANGEMENT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def arrangement(self) -> Global___Arrangement:
-        """Published."""
+        """As it stands now."""
+
+    @_builtins.property
+    def action(self) -> _office_service_pb2.OfficeAction:
+        """The act: done, or pending."""
 
     def __init__(
         self,
         *,
         arrangement: Global___Arrangement | None = ...,
+        action: _office_service_pb2.OfficeAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "arrangement", b"arrangement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "arrangement", b"arrangement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,10 @@ class ArrangementServiceServicer:
         seat keeps it as far as the new enrollments allow; nothing of the published
         one changes before the new one is published.
 
-        Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        With `anew` nothing is kept: as few rooms as can be, and nearly everybody gets another
+        seat. Once tickets may be printed this takes a session with dual control.
+
+        Errors: ARRANGEMENT_TOO_EARLY, ANEW_NOT_ALLOWED, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
         SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -85,7 +88,8 @@ class ArrangementServiceServicer:
 
     def PublishArrangement(self, request, context):
         """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-        and reveals the seed, all in one transaction. Refused on any violation.
+        and reveals the seed, all in one transaction. Refused on any violation. Where the session has
+        dual control it is checked only, and published when a second officer confirms the act.
 
         One arrangement of a county is in force; publishing another supersedes it: a
         ticket whose seats are the same stays valid, any other is revoked and gets a
@@ -93,8 +97,8 @@ class ArrangementServiceServicer:
         while the one in force is still the one it was made on: after another was
         published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
-        Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
-        REQUEST_ID_REUSED.
+        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
+        STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,10 @@ class ArrangementServiceStub:
     seat keeps it as far as the new enrollments allow; nothing of the published
     one changes before the new one is published.
 
-    Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    With `anew` nothing is kept: as few rooms as can be, and nearly everybody gets another
+    seat. Once tickets may be printed this takes a session with dual control.
+
+    Errors: ARRANGEMENT_TOO_EARLY, ANEW_NOT_ALLOWED, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
     SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     GetArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.GetArrangementRequest, _arrangement_service_pb2.GetArrangementResponse]
@@ -54,7 +57,8 @@ class ArrangementServiceStub:
     """
     PublishArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.PublishArrangementRequest, _arrangement_service_pb2.PublishArrangementResponse]
     """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-    and reveals the seed, all in one transaction. Refused on any violation.
+    and reveals the seed, all in one transaction. Refused on any violation. Where the session has
+    dual control it is checked only, and published when a second officer confirms the act.
 
     One arrangement of a county is in force; publishing another supersedes it: a
     ticket whose seats are the same stays valid, any other is revoked and gets a
@@ -62,8 +66,8 @@ class ArrangementServiceStub:
     while the one in force is still the one it was made on: after another was
     published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
-    Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
-    REQUEST_ID_REUSED.
+    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
+    STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -82,7 +86,10 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     seat keeps it as far as the new enrollments allow; nothing of the published
     one changes before the new one is published.
 
-    Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+    With `anew` nothing is kept: as few rooms as can be, and nearly everybody gets another
+    seat. Once tickets may be printed this takes a session with dual control.
+
+    Errors: ARRANGEMENT_TOO_EARLY, ANEW_NOT_ALLOWED, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
     SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     GetArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.GetArrangementRequest, _arrangement_service_pb2.GetArrangementResponse]  # type: ignore[assignment]
@@ -92,7 +99,8 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     """
     PublishArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.PublishArrangementRequest, _arrangement_service_pb2.PublishArrangementResponse]  # type: ignore[assignment]
     """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-    and reveals the seed, all in one transaction. Refused on any violation.
+    and reveals the seed, all in one transaction. Refused on any violation. Where the session has
+    dual control it is checked only, and published when a second officer confirms the act.
 
     One arrangement of a county is in force; publishing another supersedes it: a
     ticket whose seats are the same stays valid, any other is revoked and gets a
@@ -100,8 +108,8 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     while the one in force is still the one it was made on: after another was
     published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
-    Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
-    REQUEST_ID_REUSED.
+    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
+    STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
     """
 
 class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,7 +131,10 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         seat keeps it as far as the new enrollments allow; nothing of the published
         one changes before the new one is published.
 
-        Errors: ARRANGEMENT_TOO_EARLY, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
+        With `anew` nothing is kept: as few rooms as can be, and nearly everybody gets another
+        seat. Once tickets may be printed this takes a session with dual control.
+
+        Errors: ARRANGEMENT_TOO_EARLY, ANEW_NOT_ALLOWED, STATE_NOT_ALLOWED, OUT_OF_SCOPE,
         SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
 
@@ -145,7 +156,8 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_arrangement_service_pb2.PublishArrangementResponse, _abc.Awaitable[_arrangement_service_pb2.PublishArrangementResponse]]:
         """Checks the arrangement by SQL, publishes it, makes the tickets of the county
-        and reveals the seed, all in one transaction. Refused on any violation.
+        and reveals the seed, all in one transaction. Refused on any violation. Where the session has
+        dual control it is checked only, and published when a second officer confirms the act.
 
         One arrangement of a county is in force; publishing another supersedes it: a
         ticket whose seats are the same stays valid, any other is revoked and gets a
@@ -153,8 +165,8 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         while the one in force is still the one it was made on: after another was
         published (an older or a newer one), start again (STATE_NOT_ALLOWED).
 
-        Errors: ARRANGEMENT_INVALID, STATE_NOT_ALLOWED, NOT_FOUND, OUT_OF_SCOPE,
-        REQUEST_ID_REUSED.
+        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
+        STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
         """
 
 def add_ArrangementServiceServicer_to_server(servicer: ArrangementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -55,6 +55,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
     the ticket to the office.
     """
+    ERROR_REASON_ANEW_NOT_ALLOWED: _ErrorReason.ValueType  # 20
+    """Everybody would get another seat after tickets could be printed, and no second officer is
+    asked.
+    """
+    ERROR_REASON_NOTHING_TO_ARRANGE: _ErrorReason.ValueType  # 21
+    """Nobody sits in the area, or arrangements of all its counties are in progress."""
+    ERROR_REASON_NOTHING_TO_PUBLISH: _ErrorReason.ValueType  # 22
+    """Nothing in the area is done and made on what is in force."""
+    ERROR_REASON_ARRANGEMENT_CHANGED: _ErrorReason.ValueType  # 23
+    """The seats are not those that were proposed for publication."""
     ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 13
     """Who proposed an act of an office cannot confirm it."""
     ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 14
@@ -102,6 +112,16 @@ ERROR_REASON_TICKET_TOO_LONG: ErrorReason.ValueType  # 12
 """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
 the ticket to the office.
 """
+ERROR_REASON_ANEW_NOT_ALLOWED: ErrorReason.ValueType  # 20
+"""Everybody would get another seat after tickets could be printed, and no second officer is
+asked.
+"""
+ERROR_REASON_NOTHING_TO_ARRANGE: ErrorReason.ValueType  # 21
+"""Nobody sits in the area, or arrangements of all its counties are in progress."""
+ERROR_REASON_NOTHING_TO_PUBLISH: ErrorReason.ValueType  # 22
+"""Nothing in the area is done and made on what is in force."""
+ERROR_REASON_ARRANGEMENT_CHANGED: ErrorReason.ValueType  # 23
+"""The seats are not those that were proposed for publication."""
 ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 13
 """Who proposed an act of an office cannot confirm it."""
 ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 14

@@ -80,24 +80,80 @@ class OfficeAct(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SET_ROOM_USE_FIELD_NUMBER: _builtins.int
+    PUBLISH_ARRANGEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def set_room_use(self) -> Global___SetRoomUseAct:
         """A room is used otherwise."""
+
+    @_builtins.property
+    def publish_arrangements(self) -> Global___PublishArrangementsAct:
+        """Arrangements are put in force."""
 
     def __init__(
         self,
         *,
         set_room_use: Global___SetRoomUseAct | None = ...,
+        publish_arrangements: Global___PublishArrangementsAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "set_room_use", b"set_room_use"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "set_room_use", b"set_room_use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class PublishArrangementsAct(_message.Message):
+    """Arrangements, of one county or of many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARRANGEMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def arrangements(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedArrangement]:
+        """Each with its seats as they were when it was proposed."""
+
+    def __init__(
+        self,
+        *,
+        arrangements: _abc.Iterable[Global___ProposedArrangement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangements", b"arrangements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishArrangementsAct: _TypeAlias = PublishArrangementsAct  # noqa: Y015
+
+@_typing.final
+class ProposedArrangement(_message.Message):
+    """An arrangement as it was proposed for publication."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARRANGEMENT_ID_FIELD_NUMBER: _builtins.int
+    SEATS_SHA256_FIELD_NUMBER: _builtins.int
+    arrangement_id: _builtins.str
+    """It."""
+    seats_sha256: _builtins.bytes
+    """SHA-256 of its seats."""
+    def __init__(
+        self,
+        *,
+        arrangement_id: _builtins.str = ...,
+        seats_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_id", b"arrangement_id", "seats_sha256", b"seats_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposedArrangement: _TypeAlias = ProposedArrangement  # noqa: Y015
 
 @_typing.final
 class SetRoomUseAct(_message.Message):

@@ -63,7 +63,8 @@ class OfficeServiceServicer:
         Atomic: the decision and its effect.
 
         Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-        ACTION_DECIDED, REQUEST_ID_REUSED.
+        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+        that was to be published), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class OfficeServiceStub:
     Atomic: the decision and its effect.
 
     Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-    ACTION_DECIDED, REQUEST_ID_REUSED.
+    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+    that was to be published), REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -68,7 +69,8 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Atomic: the decision and its effect.
 
     Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-    ACTION_DECIDED, REQUEST_ID_REUSED.
+    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+    that was to be published), REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -95,7 +97,8 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: the decision and its effect.
 
         Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-        ACTION_DECIDED, REQUEST_ID_REUSED.
+        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+        that was to be published), REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

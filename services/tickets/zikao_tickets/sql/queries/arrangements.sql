@@ -1,23 +1,100 @@
 -- Nothing while another arrangement of the county is in progress.
 -- name: insert_arrangement
 INSERT INTO tickets.arrangement
-    (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7)
+    (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by,
+    anew)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8)
 ON CONFLICT (session_code, county_code) WHERE state IN ('pending', 'running') DO NOTHING
 RETURNING arrangement_id;
 
+-- name: insert_operation
+INSERT INTO tickets.arrangement_operation
+    (operation_id, session_code, county_prefix, started_at, started_by)
+VALUES ($1, $2, $3, $4, $5);
+
+-- The same for many counties of an operation; those where one is in progress are left out.
+-- name: insert_arrangements
+INSERT INTO tickets.arrangement
+    (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by,
+    anew, operation_id)
+SELECT given.arrangement_id, $1, given.county_code, 'pending', given.seed_enc, given.seed_sha256,
+    $2, $3, $4, $5
+FROM unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
+    AS given (arrangement_id, county_code, seed_enc, seed_sha256)
+ON CONFLICT (session_code, county_code) WHERE state IN ('pending', 'running') DO NOTHING
+RETURNING county_code;
+
+-- Where somebody sits, and whether an arrangement is in progress there.
+-- name: list_counties_to_arrange
+SELECT county_code, EXISTS (
+    SELECT 1
+    FROM tickets.arrangement
+    WHERE arrangement.session_code = $1
+        AND arrangement.county_code = sitting.county_code
+        AND arrangement.state IN ('pending', 'running')
+) AS in_progress
+FROM tickets.sitting
+WHERE session_code = $1 AND starts_with(county_code, $2)
+GROUP BY county_code
+ORDER BY county_code;
+
+-- name: load_operation
+SELECT county_prefix FROM tickets.arrangement_operation WHERE operation_id = $1;
+
 -- name: load_arrangement
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
-    sittings, rooms, failure, started_at, based_on
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
+    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
+    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
+    changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE arrangement_id = $1;
 
 -- name: lock_arrangement
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, candidates,
-    sittings, rooms, failure, started_at, based_on
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
+    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
+    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
+    changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE arrangement_id = $1
 FOR UPDATE;
+
+-- name: list_operation
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
+    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
+    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
+    changers, gap_reason, changed, moved, late_shares
+FROM tickets.arrangement
+WHERE operation_id = $1
+ORDER BY county_code;
+
+-- By county, the newest of a county first; after the one named by $5 and $6 ("" for the beginning).
+-- name: list_arrangements
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
+    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
+    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
+    changers, gap_reason, changed, moved, late_shares
+FROM tickets.arrangement
+WHERE session_code = $1
+    AND starts_with(county_code, $2)
+    AND ($3::text IS NULL OR state = $3)
+    AND (
+        NOT $4
+        OR rooms > rooms_bound
+        OR packs > packs_bound
+        OR site_changes > site_changes_bound
+    )
+    AND ($5::text IS NULL OR county_code >= $5)
+    AND (
+        $6::uuid IS NULL
+        OR county_code > $5
+        OR (started_at, arrangement_id) < (
+            SELECT last.started_at, last.arrangement_id
+            FROM tickets.arrangement AS last
+            WHERE last.arrangement_id = $6
+        )
+    )
+ORDER BY county_code, started_at DESC, arrangement_id DESC
+LIMIT $7;
 
 -- Takes the oldest arrangement that nobody works on (new, or left by a process that died) and
 -- for which everything has come that was committed at the feed's source before it was requested.
@@ -25,7 +102,8 @@ FOR UPDATE;
 -- committed before the move would count as having come.
 -- name: lease_arrangement
 UPDATE tickets.arrangement
-SET state = 'running', leased_until = clock_timestamp() + $2::interval, attempts = attempts + 1
+SET state = 'running', stage = 'reading', stage_done = 0, stage_total = 0,
+    leased_until = clock_timestamp() + $2::interval, attempts = attempts + 1
 WHERE arrangement_id = (
     SELECT waiting.arrangement_id
     FROM tickets.arrangement AS waiting
@@ -38,11 +116,18 @@ WHERE arrangement_id = (
         FROM tickets.feed_cursor
         WHERE source = $1 AND as_of >= waiting.requested_at
     )
-    ORDER BY waiting.requested_at
+    ORDER BY waiting.requested_at, waiting.county_code
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING arrangement_id;
+RETURNING arrangement_id, attempts;
+
+-- Says how far the work is, and keeps the lease; no row when another has taken it.
+-- name: renew_arrangement
+UPDATE tickets.arrangement
+SET leased_until = clock_timestamp() + $3::interval, stage = $4, stage_done = $5, stage_total = $6
+WHERE arrangement_id = $1 AND attempts = $2 AND state = 'running'
+RETURNING cancel_requested_at IS NOT NULL AS is_cancelled;
 
 -- Ends what whoever took it has left without an end again and again; whoever is still at it,
 -- beyond the lease, has the row locked.
@@ -58,28 +143,37 @@ WHERE arrangement_id IN (
 )
 RETURNING arrangement_id;
 
--- In the order in which they are arranged: sorting a hundred thousand holds the interpreter.
--- name: list_county_sittings
-SELECT candidate_id, slot, course_code
-FROM tickets.sitting
-WHERE session_code = $1 AND county_code = $2
-ORDER BY candidate_id, slot;
+-- What is waiting ends now, what runs is asked to end; what is being seated has its row locked, and
+-- is done before it could be asked.
+-- name: cancel_arrangements
+UPDATE tickets.arrangement
+SET state = CASE WHEN state = 'pending' THEN 'cancelled' ELSE state END,
+    cancel_requested_at = coalesce(cancel_requested_at, $3)
+WHERE arrangement_id IN (
+    SELECT arrangement_id
+    FROM tickets.arrangement
+    WHERE (operation_id = $1 OR arrangement_id = $2) AND state IN ('pending', 'running')
+    ORDER BY arrangement_id
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING state;
 
--- name: delete_seats
-DELETE FROM tickets.seat WHERE arrangement_id = $1;
+-- name: end_cancelled_arrangement
+UPDATE tickets.arrangement SET state = 'cancelled', leased_until = NULL
+WHERE arrangement_id = $1 AND attempts = $2 AND state = 'running';
 
--- name: insert_seats
-INSERT INTO tickets.seat
-    (arrangement_id, session_code, slot, site_code, room_code, seat_number, candidate_id,
-    course_code)
-SELECT $1, $2, given.slot, given.site_code, given.room_code, given.seat_number,
-    given.candidate_id, given.course_code
-FROM unnest($3::integer[], $4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[])
-    AS given (slot, site_code, room_code, seat_number, candidate_id, course_code);
+-- Its people have changed while it was worked on: it is taken again, from the beginning.
+-- name: return_arrangement
+UPDATE tickets.arrangement SET leased_until = clock_timestamp() - interval '1 second'
+WHERE arrangement_id = $1 AND attempts = $2 AND state = 'running';
 
 -- name: finish_arrangement
 UPDATE tickets.arrangement
-SET state = 'done', leased_until = NULL, candidates = $2, sittings = $3, rooms = $4, based_on = $5
+SET state = 'done', leased_until = NULL, cancel_requested_at = NULL, stage = 'seating',
+    based_on = $2, checked_at = $3, roster_sha256 = $4, seats_sha256 = $5, candidates = $6,
+    sittings = $7, rooms = $8, rooms_bound = $9, packs = $10, packs_bound = $11, site_changes = $12,
+    site_changes_bound = $13, changers = $14, gap_reason = $15, changed = $16, moved = $17,
+    late_shares = $18
 WHERE arrangement_id = $1;
 
 -- Nothing when another worker has brought it to an end meanwhile.
@@ -91,96 +185,3 @@ WHERE arrangement_id = $1 AND state = 'running';
 SELECT arrangement_id
 FROM tickets.arrangement
 WHERE session_code = $1 AND county_code = $2 AND state = 'published';
-
--- name: list_seats
-SELECT slot, site_code, room_code, seat_number, candidate_id, course_code
-FROM tickets.seat
-WHERE arrangement_id = $1
-ORDER BY slot, site_code, room_code, seat_number;
-
--- name: supersede_arrangement
-UPDATE tickets.arrangement SET state = 'superseded' WHERE arrangement_id = $1;
-
--- name: publish_arrangement
-UPDATE tickets.arrangement SET state = 'published', published_at = $2, published_by = $3
-WHERE arrangement_id = $1;
-
--- Serialises publications of one county.
--- name: lock_county
-SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
-
--- Ends the tickets whose seats are not exactly those of the new arrangement.
--- name: revoke_changed_tickets
-UPDATE tickets.ticket SET revoked_at = $2
-FROM tickets.arrangement AS plan
-WHERE plan.arrangement_id = $1
-    AND ticket.session_code = plan.session_code
-    AND ticket.county_code = plan.county_code
-    AND ticket.revoked_at IS NULL
-    AND EXISTS (
-        (
-            SELECT slot, site_code, room_code, seat_number, course_code
-            FROM tickets.seat
-            WHERE seat.arrangement_id IN ($1, ticket.arrangement_id)
-                AND seat.candidate_id = ticket.candidate_id
-        )
-        EXCEPT
-        (
-            SELECT old.slot, old.site_code, old.room_code, old.seat_number, old.course_code
-            FROM tickets.seat AS old
-            JOIN tickets.seat AS new
-                USING (slot, site_code, room_code, seat_number, course_code, candidate_id)
-            WHERE old.arrangement_id = ticket.arrangement_id AND new.arrangement_id = $1
-                AND old.candidate_id = ticket.candidate_id
-        )
-    );
-
--- Tickets for everyone of the arrangement who has none in force; serials go on counting. They are
--- counted once: a count a row would go over all the rows that this statement has added.
--- name: issue_tickets
-WITH plan AS (
-    SELECT arrangement_id, session_code, county_code
-    FROM tickets.arrangement
-    WHERE arrangement_id = $1
-),
-issued AS MATERIALIZED (
-    SELECT count(*) AS tickets
-    FROM tickets.ticket
-    JOIN plan USING (session_code, county_code)
-),
-seated AS (
-    SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
-)
-INSERT INTO tickets.ticket
-    (session_code, candidate_id, version, county_code, arrangement_id, ticket_number, serial,
-    issued_at)
-SELECT plan.session_code, candidate.candidate_id,
-    1 + coalesce((
-        SELECT max(earlier.version)
-        FROM tickets.ticket AS earlier
-        WHERE earlier.session_code = plan.session_code
-            AND earlier.candidate_id = candidate.candidate_id
-    ), 0),
-    plan.county_code, plan.arrangement_id, candidate.ticket_number,
-    plan.session_code || '-' || plan.county_code || '-' || lpad(
-        (issued.tickets + row_number() OVER (ORDER BY candidate.ticket_number))::text, 6, '0'
-    ),
-    $2
-FROM plan
-CROSS JOIN issued
-CROSS JOIN seated
-JOIN tickets.candidate USING (candidate_id)
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM tickets.ticket AS valid
-    WHERE valid.session_code = plan.session_code
-        AND valid.candidate_id = candidate.candidate_id
-        AND valid.revoked_at IS NULL
-);
-
--- Seated people the candidate feed has not brought yet: no ticket could be made for them.
--- name: count_unknown_candidates
-SELECT count(DISTINCT seat.candidate_id)
-FROM tickets.seat
-LEFT JOIN tickets.candidate USING (candidate_id)
-WHERE seat.arrangement_id = $1 AND candidate.candidate_id IS NULL;

@@ -1,29 +1,100 @@
 -- The independent checker: knows nothing of how seats were found, only what must hold
 -- (DOMAIN section 5). One row a violation; none when the arrangement may be published.
 
+-- What is counted is compared with what the arrangement says of itself. `base` has the seats that
+-- were in force when it was made, unless it was made anew; `changed` whose own wishes, room or need
+-- of a seat have changed since: only they may be seated freely.
 -- name: check_arrangement
-WITH plan AS (
-    SELECT arrangement_id, session_code, county_code
+WITH plan AS MATERIALIZED (
+    SELECT arrangement_id, session_code, county_code, candidates, sittings, rooms, packs,
+        site_changes, changers, changed, moved, late_shares,
+        CASE WHEN NOT anew THEN based_on END AS based_on
     FROM tickets.arrangement
     WHERE arrangement_id = $1
 ),
-taken AS (
-    SELECT seat.slot, seat.site_code, seat.room_code, seat.seat_number, seat.candidate_id,
-        seat.course_code, room.capacity, site.county_code
+taken AS MATERIALIZED (
+    SELECT seat.slot, seat.session_code, seat.site_code, seat.room_code, seat.seat_number,
+        seat.candidate_id, seat.course_code, seat.late, room.capacity, room.numbering, room.use,
+        room.accessible, site.county_code
     FROM tickets.seat
-    JOIN tickets.room USING (session_code, site_code, room_code)
-    JOIN tickets.site USING (session_code, site_code)
+    LEFT JOIN tickets.room USING (session_code, site_code, room_code)
+    LEFT JOIN tickets.site USING (session_code, site_code)
     WHERE seat.arrangement_id = $1
 ),
-wanted AS (
+wanted AS MATERIALIZED (
     SELECT sitting.slot, sitting.candidate_id, sitting.course_code
     FROM tickets.sitting
     JOIN plan USING (session_code, county_code)
 ),
-share AS (
-    SELECT slot, site_code, room_code, course_code, capacity, count(*) AS people
+needs AS MATERIALIZED (
+    SELECT accommodation.candidate_id
+    FROM tickets.accommodation
+    JOIN plan USING (session_code)
+),
+share AS MATERIALIZED (
+    SELECT slot, site_code, room_code, course_code, capacity, count(*) AS people,
+        bool_or(late) AS late
     FROM taken
     GROUP BY slot, site_code, room_code, course_code, capacity
+),
+base AS MATERIALIZED (
+    SELECT old.slot, old.site_code, old.room_code, old.seat_number, old.candidate_id,
+        old.course_code,
+        coalesce(room.use = 'closed' OR site.county_code <> plan.county_code, true)
+            OR (
+                needs.candidate_id IS NOT NULL AND old.seat_number <> ALL (room.accessible)
+            ) AS unusable
+    FROM plan
+    JOIN tickets.seat AS old ON old.arrangement_id = plan.based_on
+    LEFT JOIN tickets.room
+        ON room.session_code = old.session_code
+        AND room.site_code = old.site_code
+        AND room.room_code = old.room_code
+    LEFT JOIN tickets.site
+        ON site.session_code = old.session_code AND site.site_code = old.site_code
+    LEFT JOIN needs ON needs.candidate_id = old.candidate_id
+),
+base_share AS MATERIALIZED (
+    SELECT slot, site_code, room_code, course_code, count(*) AS people
+    FROM base
+    GROUP BY slot, site_code, room_code, course_code
+),
+changed AS MATERIALIZED (
+    SELECT coalesce(base.candidate_id, taken.candidate_id) AS candidate_id
+    FROM base
+    FULL JOIN taken USING (slot, candidate_id, course_code)
+    WHERE (base.candidate_id IS NULL OR taken.candidate_id IS NULL OR base.unusable)
+        AND EXISTS (SELECT 1 FROM plan WHERE based_on IS NOT NULL)
+    GROUP BY 1
+),
+moved AS MATERIALIZED (
+    SELECT DISTINCT base.candidate_id
+    FROM base
+    JOIN taken USING (slot, candidate_id)
+    WHERE (base.site_code, base.room_code, base.seat_number)
+            <> (taken.site_code, taken.room_code, taken.seat_number)
+        AND base.candidate_id NOT IN (SELECT candidate_id FROM changed)
+),
+homes AS (
+    SELECT candidate_id, sum(sittings) - max(sittings) AS away
+    FROM (
+        SELECT candidate_id, site_code, count(*) AS sittings
+        FROM taken
+        GROUP BY candidate_id, site_code
+    ) AS at_site
+    GROUP BY candidate_id
+),
+counted AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM homes) AS candidates,
+        (SELECT count(*) FROM taken) AS sittings,
+        (SELECT count(*) FROM (SELECT DISTINCT slot, site_code, room_code FROM share) AS used)
+            AS rooms,
+        (SELECT count(*) FROM share) AS packs,
+        (SELECT coalesce(sum(away), 0) FROM homes) AS site_changes,
+        (SELECT count(*) FROM homes WHERE away > 0) AS changers,
+        (SELECT count(*) FROM changed) AS changed,
+        (SELECT count(*) FROM moved) AS moved,
+        (SELECT count(*) FROM share WHERE late) AS late_shares
 )
 SELECT 'sitting_without_seat' AS violation, wanted.slot, wanted.candidate_id::text AS subject
 FROM wanted
@@ -49,19 +120,87 @@ SELECT 'seat_beyond_room', slot, site_code || '/' || room_code || '/' || seat_nu
 FROM taken
 WHERE seat_number > capacity
 UNION ALL
-SELECT 'room_of_another_county', taken.slot, taken.site_code || '/' || taken.room_code
+SELECT 'seat_not_in_layout', slot, site_code || '/' || room_code || '/' || seat_number
+FROM taken
+WHERE seat_number <> ALL (numbering)
+UNION ALL
+SELECT DISTINCT 'room_unknown', slot, site_code || '/' || room_code
+FROM taken
+WHERE capacity IS NULL
+UNION ALL
+SELECT DISTINCT 'room_of_another_county', taken.slot, taken.site_code || '/' || taken.room_code
 FROM taken
 CROSS JOIN plan
 WHERE taken.county_code <> plan.county_code
+UNION ALL
+SELECT DISTINCT 'closed_room', slot, site_code || '/' || room_code
+FROM taken
+WHERE use = 'closed'
+UNION ALL
+SELECT DISTINCT 'reserve_room', taken.slot, taken.site_code || '/' || taken.room_code
+FROM taken
+WHERE taken.use = 'reserve'
+    AND NOT taken.late
+    AND NOT EXISTS (
+        SELECT 1
+        FROM base_share
+        WHERE base_share.slot = taken.slot
+            AND base_share.site_code = taken.site_code
+            AND base_share.room_code = taken.room_code
+    )
+UNION ALL
+SELECT 'accessible_seat_missing', taken.slot, taken.candidate_id::text
+FROM taken
+JOIN needs USING (candidate_id)
+WHERE taken.seat_number <> ALL (taken.accessible)
 UNION ALL
 SELECT 'too_many_courses_in_room', slot, site_code || '/' || room_code
 FROM share
 GROUP BY slot, site_code, room_code
 HAVING count(*) > 6
 UNION ALL
-SELECT 'remainder_split', slot, course_code
+SELECT 'remainder_split', share.slot, share.course_code
 FROM share
-WHERE people < capacity
-GROUP BY slot, course_code
+LEFT JOIN base_share USING (slot, site_code, room_code, course_code)
+WHERE share.people < share.capacity
+    AND NOT share.late
+    AND coalesce(base_share.people < share.capacity, true)
+GROUP BY share.slot, share.course_code
 HAVING count(*) > 1
+UNION ALL
+SELECT 'course_in_two_slots', min(slot), course_code
+FROM share
+GROUP BY course_code
+HAVING count(DISTINCT slot) > 1
+UNION ALL
+SELECT 'session_of_seat_differs', taken.slot, taken.candidate_id::text
+FROM taken
+CROSS JOIN plan
+WHERE taken.session_code <> plan.session_code
+UNION ALL
+SELECT 'late_without_base', taken.slot, taken.candidate_id::text
+FROM taken
+CROSS JOIN plan
+WHERE taken.late AND plan.based_on IS NULL
+UNION ALL
+SELECT 'moved_too_many', 0, counted.moved || '>3*' || counted.changed
+FROM counted
+WHERE counted.moved > 3 * counted.changed
+UNION ALL
+SELECT miscount.violation, 0, miscount.said || '<>' || miscount.found
+FROM plan
+CROSS JOIN counted
+CROSS JOIN LATERAL (
+    VALUES
+        ('seats_miscounted', plan.candidates, counted.candidates),
+        ('seats_miscounted', plan.sittings, counted.sittings),
+        ('rooms_miscounted', plan.rooms, counted.rooms),
+        ('packs_miscounted', plan.packs, counted.packs),
+        ('site_changes_miscounted', plan.site_changes, counted.site_changes),
+        ('site_changes_miscounted', plan.changers, counted.changers),
+        ('late_changes_miscounted', plan.changed, counted.changed),
+        ('late_changes_miscounted', plan.moved, counted.moved),
+        ('late_changes_miscounted', plan.late_shares, counted.late_shares)
+) AS miscount (violation, said, found)
+WHERE miscount.said <> miscount.found
 ORDER BY 1, 2, 3;

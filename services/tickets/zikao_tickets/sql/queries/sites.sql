@@ -53,14 +53,6 @@ FROM tickets.site
 WHERE session_code = $1 AND county_code = ANY ($2::text[])
 ORDER BY county_code, position;
 
--- All in which anybody may sit.
--- name: list_county_rooms
-SELECT room.site_code, room.room_code, room.capacity, room.accessible, room.use
-FROM tickets.room
-JOIN tickets.site USING (session_code, site_code)
-WHERE site.session_code = $1 AND site.county_code = $2 AND room.use <> 'closed'
-ORDER BY site.position, room.position;
-
 -- Rooms in which an arrangement has seated people: they may not go or shrink.
 -- name: list_rooms_in_use
 SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat

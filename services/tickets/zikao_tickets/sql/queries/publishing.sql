@@ -1,0 +1,124 @@
+-- name: supersede_arrangement
+UPDATE tickets.arrangement SET state = 'superseded' WHERE arrangement_id = $1;
+
+-- name: approve_arrangements
+UPDATE tickets.arrangement SET state = 'approved', approved_at = $2, approved_by = $3, failure = ''
+WHERE arrangement_id = ANY ($1::uuid[]) AND state = 'done';
+
+-- name: list_publishable
+SELECT DISTINCT ON (county_code) arrangement_id, county_code, seats_sha256
+FROM tickets.arrangement
+WHERE session_code = $1 AND starts_with(county_code, $2) AND state = 'done'
+    AND based_on IS NOT DISTINCT FROM (
+        SELECT in_force.arrangement_id
+        FROM tickets.arrangement AS in_force
+        WHERE in_force.session_code = $1
+            AND in_force.county_code = arrangement.county_code
+            AND in_force.state = 'published'
+    )
+ORDER BY county_code, started_at DESC;
+
+-- name: lock_publishable
+SELECT arrangement_id, seats_sha256, state
+FROM tickets.arrangement
+WHERE arrangement_id = ANY ($1::uuid[])
+ORDER BY arrangement_id
+FOR UPDATE;
+
+-- name: take_approved_arrangement
+SELECT arrangement_id, approved_by
+FROM tickets.arrangement
+WHERE state = 'approved'
+ORDER BY approved_at, county_code
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- What could not be published after all is done again, and says why.
+-- name: refuse_approved_arrangement
+UPDATE tickets.arrangement SET state = 'done', failure = $2
+WHERE arrangement_id = $1 AND state = 'approved';
+
+-- name: publish_arrangement
+UPDATE tickets.arrangement
+SET state = 'published', failure = '', published_at = $2, published_by = $3
+WHERE arrangement_id = $1;
+
+-- Serialises publications of one county.
+-- name: lock_county
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
+
+-- Ends the tickets whose seats are not exactly those of the new arrangement.
+-- name: revoke_changed_tickets
+UPDATE tickets.ticket SET revoked_at = $2
+FROM tickets.arrangement AS plan
+WHERE plan.arrangement_id = $1
+    AND ticket.session_code = plan.session_code
+    AND ticket.county_code = plan.county_code
+    AND ticket.revoked_at IS NULL
+    AND EXISTS (
+        (
+            SELECT slot, site_code, room_code, seat_number, course_code
+            FROM tickets.seat
+            WHERE seat.arrangement_id IN ($1, ticket.arrangement_id)
+                AND seat.candidate_id = ticket.candidate_id
+        )
+        EXCEPT
+        (
+            SELECT old.slot, old.site_code, old.room_code, old.seat_number, old.course_code
+            FROM tickets.seat AS old
+            JOIN tickets.seat AS new
+                USING (slot, site_code, room_code, seat_number, course_code, candidate_id)
+            WHERE old.arrangement_id = ticket.arrangement_id AND new.arrangement_id = $1
+                AND old.candidate_id = ticket.candidate_id
+        )
+    );
+
+-- Tickets for everyone of the arrangement who has none in force; serials go on counting. They are
+-- counted once: a count a row would go over all the rows that this statement has added.
+-- name: issue_tickets
+WITH plan AS (
+    SELECT arrangement_id, session_code, county_code
+    FROM tickets.arrangement
+    WHERE arrangement_id = $1
+),
+issued AS MATERIALIZED (
+    SELECT count(*) AS tickets
+    FROM tickets.ticket
+    JOIN plan USING (session_code, county_code)
+),
+seated AS (
+    SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
+)
+INSERT INTO tickets.ticket
+    (session_code, candidate_id, version, county_code, arrangement_id, ticket_number, serial,
+    issued_at)
+SELECT plan.session_code, candidate.candidate_id,
+    1 + coalesce((
+        SELECT max(earlier.version)
+        FROM tickets.ticket AS earlier
+        WHERE earlier.session_code = plan.session_code
+            AND earlier.candidate_id = candidate.candidate_id
+    ), 0),
+    plan.county_code, plan.arrangement_id, candidate.ticket_number,
+    plan.session_code || '-' || plan.county_code || '-' || lpad(
+        (issued.tickets + row_number() OVER (ORDER BY candidate.ticket_number))::text, 6, '0'
+    ),
+    $2
+FROM plan
+CROSS JOIN issued
+CROSS JOIN seated
+JOIN tickets.candidate USING (candidate_id)
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM tickets.ticket AS valid
+    WHERE valid.session_code = plan.session_code
+        AND valid.candidate_id = candidate.candidate_id
+        AND valid.revoked_at IS NULL
+);
+
+-- Seated people the candidate feed has not brought yet: no ticket could be made for them.
+-- name: count_unknown_candidates
+SELECT count(DISTINCT seat.candidate_id)
+FROM tickets.seat
+LEFT JOIN tickets.candidate USING (candidate_id)
+WHERE seat.arrangement_id = $1 AND candidate.candidate_id IS NULL;

@@ -1,0 +1,69 @@
+"""Putting arrangements in force, with the tickets they make; bound to the running transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.db import Transaction
+
+from zikao_tickets.domain.publication import Publishable
+from zikao_tickets.domain.states import ArrangementState
+
+
+class PublishingStore:
+    """One method a named query."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def publishable(self, session_code: str, county_prefix: str) -> list[Publishable]:
+        """The newest arrangement of each county that is done and made on the one in force."""
+        rows = await self._tx.fetch("list_publishable", session_code, county_prefix)
+        return [Publishable(row["arrangement_id"], row["seats_sha256"]) for row in rows]
+
+    async def lock(
+        self, arrangement_ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[bytes, ArrangementState]]:
+        """Digest of the seats and state of each, locked until the transaction ends."""
+        rows = await self._tx.fetch("lock_publishable", arrangement_ids)
+        return {
+            row["arrangement_id"]: (row["seats_sha256"] or b"", ArrangementState(row["state"]))
+            for row in rows
+        }
+
+    async def approve(self, arrangement_ids: Sequence[UUID], now: datetime, officer: str) -> None:
+        """Leave them to a worker to publish."""
+        await self._tx.execute("approve_arrangements", arrangement_ids, now, officer)
+
+    async def take_approved(self) -> tuple[UUID, str] | None:
+        """One that is to be published, locked, and who approved it."""
+        row = await self._tx.fetchrow("take_approved_arrangement")
+        return None if row is None else (row["arrangement_id"], row["approved_by"])
+
+    async def refuse(self, arrangement_id: UUID, why: str) -> None:
+        """An approved one cannot be published after all."""
+        await self._tx.execute("refuse_approved_arrangement", arrangement_id, why)
+
+    async def unknown_candidates(self, arrangement_id: UUID) -> int:
+        """Seated people the candidate feed has not brought yet."""
+        return int(await self._tx.fetchval("count_unknown_candidates", arrangement_id))
+
+    async def lock_county(self, session_code: str, county_code: str) -> None:
+        """Let nobody else publish for the county until the transaction ends."""
+        await self._tx.execute("lock_county", session_code, county_code)
+
+    async def supersede(self, arrangement_id: UUID) -> None:
+        """End an arrangement that is in force."""
+        await self._tx.execute("supersede_arrangement", arrangement_id)
+
+    async def revoke_changed_tickets(self, arrangement_id: UUID, now: datetime) -> None:
+        """End the county's tickets whose seats are not exactly those of the arrangement."""
+        await self._tx.execute("revoke_changed_tickets", arrangement_id, now)
+
+    async def issue_tickets(self, arrangement_id: UUID, now: datetime) -> None:
+        """Make a ticket, or its next version, for everyone of the arrangement who has none."""
+        await self._tx.execute("issue_tickets", arrangement_id, now)
+
+    async def put_in_force(self, arrangement_id: UUID, now: datetime, actor: str) -> None:
+        """Make it the county's arrangement; no other may be in force."""
+        await self._tx.execute("publish_arrangement", arrangement_id, now, actor)
