@@ -80,8 +80,12 @@ from zikao.tickets.v1 import (
     arrangement_operation_service_pb2_grpc,
     arrangement_service_pb2,
     arrangement_service_pb2_grpc,
+    office_ticket_service_pb2,
+    office_ticket_service_pb2_grpc,
     site_service_pb2,
     site_service_pb2_grpc,
+    ticket_feed_service_pb2,
+    ticket_feed_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
     verification_service_pb2,
@@ -141,6 +145,8 @@ _TICKETS = (
     tickets_office_audit_pb2.DESCRIPTOR,
     tickets_office_pb2.DESCRIPTOR,
     site_service_pb2.DESCRIPTOR,
+    office_ticket_service_pb2.DESCRIPTOR,
+    ticket_feed_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
     tickets_session_pb2.DESCRIPTOR,
     verification_service_pb2.DESCRIPTOR,
@@ -214,6 +220,8 @@ class ZikaoClient:
         self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)
         self.ticket_offices = tickets_office_grpc.OfficeServiceStub(tickets)
         self.ticket_office_audits = tickets_office_audit_grpc.OfficeAuditServiceStub(tickets)
+        self.office_tickets = office_ticket_service_pb2_grpc.OfficeTicketServiceStub(tickets)
+        self.ticket_feed = ticket_feed_service_pb2_grpc.TicketFeedServiceStub(tickets)
         self.verification = verification_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:

@@ -30,9 +30,11 @@ from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
+from zikao.tickets.v1 import office_ticket_service_pb2 as office_tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao.tickets.v1 import types_pb2 as types
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.converts.sites import site_to_pb
@@ -40,8 +42,8 @@ from zikao_tickets.converts.sites import site_to_pb
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 METHODS = methods_of("zikao.tickets.v1")
-CERTIFICATES = ("enrollment", "operator", "portal", "registration", "scanner")
-CANDIDATE = UUID(int=1)
+CERTIFICATES = ("enrollment", "operator", "portal", "registration", "scanner", "ticket-reader")
+CANDIDATE, REISSUED, TEMPORARY = (UUID(int=number) for number in range(1, 4))
 # Role and scope; the county is 510104.
 STAFF = {
     "officer of the county": ("county_officer", COUNTY),
@@ -151,6 +153,35 @@ ENTRIES: dict[str, Entry] = {
     "TicketService.StreamCountyTickets": Scoped(
         lambda _: tickets.StreamCountyTicketsRequest(session_code="22.1", county_code=COUNTY)
     ),
+    "TicketService.GetTicket": OwnOnly(),
+    "OfficeTicketService.GetTicketVersions": Scoped(
+        lambda _: office_tickets.GetTicketVersionsRequest(
+            session_code="22.1", ticket_number=ticket_number(REISSUED)
+        )
+    ),
+    "OfficeTicketService.ReissueTicket": Scoped(
+        lambda _: office_tickets.ReissueTicketRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            ticket_number=ticket_number(REISSUED),
+            reason=types.TICKET_REASON_LOST,
+            note="遗失",
+        )
+    ),
+    "OfficeTicketService.IssueTemporaryTicket": Scoped(
+        lambda _: office_tickets.IssueTemporaryTicketRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            ticket_number=ticket_number(TEMPORARY),
+            note="照片未到",
+        )
+    ),
+    "OfficeTicketService.PrintForCandidate": Scoped(
+        lambda _: office_tickets.PrintForCandidateRequest(
+            request_id=new_id(), session_code="22.1", ticket_number=ticket_number(TEMPORARY)
+        )
+    ),
+    "TicketFeedService.WatchTickets": NobodysData("to services, by their certificates"),
     "VerificationService.GetVerificationData": NobodysData("public keys and revoked serials"),
     "VerificationService.GetVerificationFile": NobodysData("the same, signed"),
     "VerificationService.VerifyTicket": Scoped(
@@ -167,9 +198,10 @@ async def world(
     dsn = await service_databases.clone("tickets")
     async with tickets_installation(tmp_path_factory.mktemp("authorisation"), dsn) as running:
         jpeg = portrait_jpeg(1, "女")
-        running.peers.register(CANDIDATE, "张三", jpeg)
-        running.peers.photos[str(CANDIDATE)] = jpeg
-        running.peers.enroll(CANDIDATE, (1, "00015"))
+        for person in (CANDIDATE, REISSUED, TEMPORARY):
+            running.peers.register(person, "张三", jpeg)
+            running.peers.photos[str(person)] = jpeg
+            running.peers.enroll(person, (1, "00015"))
         arrangement = await running.published_county()
         await running.move_to(SESSION.printing_opens_at)
         proof = await _print(running)

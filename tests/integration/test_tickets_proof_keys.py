@@ -16,7 +16,7 @@ from support.tickets_database import SESSION
 from support.tickets_service import Installation, reason, tickets_installation
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import verification_service_pb2 as pb
-from zikao_ctl.verify_ticket import Scanner
+from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets import main as tickets_main
@@ -117,9 +117,19 @@ async def test_a_key_is_announced_signs_and_goes(service: Installation, tmp_path
         announced.verify(proof)
         assert (await checked(service, proof)).ticket_number
     refusal = await operator.run("retire-proof-key", first)
-    assert refusal == f"Error: 1 tickets in force need {first}"
+    assert refusal == f"Error: 1 tickets in force need {first}; --reissue replaces them"
+    gone = await operator.run("retire-proof-key", first, "--reissue")
+    assert gone == f"{first} is retired; 1 tickets must be printed again"
+    await until(lambda: _knows(service, [SECOND]))
+    assert await reason(checked(service, old)) == "PROOF_REJECTED"
+    anew = await printed(service, ZHANG)
+    assert (key_id_of(anew), await reason(checked(service, anew))) == (SECOND, None)
+    latest = await scanner()
+    latest.verify(anew)
+    with pytest.raises(TicketRefused, match="签名密钥未知"):
+        latest.verify(old)
     unknown = await operator.run("retire-proof-key", "k9")
-    assert unknown == f"Error: there is no key k9; the keys are {first}, {SECOND}"
+    assert unknown == f"Error: there is no key k9; the keys are {SECOND}"
 
 
 async def _knows(service: Installation, keys: list[str]) -> bool:
@@ -135,7 +145,9 @@ async def test_a_stolen_key_signs_no_more_in_minutes(service: Installation, tmp_
     await until(lambda: _knows(service, [first, SECOND]))
     proof = await printed(service, ZHANG)
     assert key_id_of(proof) == SECOND
-    assert (await operator.run("retire-proof-key", first)).startswith(f"{first} is retired")
+    assert (await operator.run("retire-proof-key", first)).startswith(
+        f"{first} is retired; 0 tickets"
+    )
     await until(lambda: _knows(service, [SECOND]))
     assert (await checked(service, proof)).ticket_number
 

@@ -36,7 +36,10 @@ class TypstTickets:
         values = {name: {"size": set_.size, "lines": set_.lines} for name, set_ in fitted.items()}
         files = self._forms.files(key, filled=True)
         files["values.json"] = json.dumps(values).encode()
-        files["photo.svg"], files["qr.svg"] = photo_svg(sheet.photo_jpeg), qr_svg(sheet.qr_text)
+        files["photo.svg"], files["qr.svg"] = (
+            photo_svg(sheet.photo_jpeg or b""),
+            qr_svg(sheet.qr_text),
+        )
         return typst.compile(
             cast(bytes, files), font_paths=self._fonts, ignore_system_fonts=True, pdf_tags=False
         )

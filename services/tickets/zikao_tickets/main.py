@@ -16,10 +16,14 @@ from zikao.tickets.v1 import office_audit_service_pb2 as office_audit
 from zikao.tickets.v1 import office_audit_service_pb2_grpc as office_audit_grpc
 from zikao.tickets.v1 import office_service_pb2 as office
 from zikao.tickets.v1 import office_service_pb2_grpc as office_grpc
+from zikao.tickets.v1 import office_ticket_service_pb2 as office_ticket
+from zikao.tickets.v1 import office_ticket_service_pb2_grpc as office_ticket_grpc
 from zikao.tickets.v1 import session_service_pb2 as session
 from zikao.tickets.v1 import session_service_pb2_grpc as session_grpc
 from zikao.tickets.v1 import site_service_pb2 as site
 from zikao.tickets.v1 import site_service_pb2_grpc as site_grpc
+from zikao.tickets.v1 import ticket_feed_service_pb2 as ticket_feed
+from zikao.tickets.v1 import ticket_feed_service_pb2_grpc as ticket_feed_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as ticket
 from zikao.tickets.v1 import ticket_service_pb2_grpc as ticket_grpc
 from zikao.tickets.v1 import verification_service_pb2 as verification
@@ -28,6 +32,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
+from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
@@ -45,7 +50,9 @@ from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.arrangement_operations import ArrangementOperationRpc
 from zikao_tickets.rpc.arrangements import ArrangementRpc
+from zikao_tickets.rpc.feed import TicketFeedRpc
 from zikao_tickets.rpc.office_audits import OfficeAuditRpc
+from zikao_tickets.rpc.office_tickets import OfficeTicketRpc
 from zikao_tickets.rpc.offices import OfficeRpc
 from zikao_tickets.rpc.sessions import SessionRpc
 from zikao_tickets.rpc.sites import SiteRpc
@@ -140,6 +147,7 @@ async def _open_background(
                 for _ in range(config.solve_processes + 1)
             ),
             repeat("publication", publishing.work, config.poll_seconds),
+            repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
             repeat("photos", photos.work, config.poll_seconds),
         )
     )
@@ -160,5 +168,9 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(office_grpc, office, "OfficeService", OfficeRpc(parts)),
         definition(office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc(parts)),
         definition(ticket_grpc, ticket, "TicketService", TicketRpc(parts)),
+        definition(
+            office_ticket_grpc, office_ticket, "OfficeTicketService", OfficeTicketRpc(parts)
+        ),
+        definition(ticket_feed_grpc, ticket_feed, "TicketFeedService", TicketFeedRpc(parts)),
         definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
     ]

@@ -5,7 +5,13 @@ from zoneinfo import ZoneInfo
 
 from zikao_tickets.domain.session import Session, Slot
 from zikao_tickets.domain.ticket import Ticket, TicketSeat
-from zikao_tickets.printing.sheet import SittingLine, TicketSheet
+from zikao_tickets.printing.sheet import (
+    REGULAR_TITLE,
+    TEMPORARY_TITLE,
+    SittingLine,
+    TicketSheet,
+)
+from zikao_tickets.proof import TicketKind
 
 WEEKDAYS = "一二三四五六日"
 
@@ -21,7 +27,7 @@ def sheet_of(ticket: Ticket, session: Session, jpeg: bytes, proof: str) -> Ticke
         document_number=ticket.person.document_number,
         ticket_number=ticket.ticket_number,
         county_name=ticket.seats[0].county_name,
-        photo_jpeg=jpeg,
+        photo_jpeg=None if ticket.without_photo else jpeg,
         version=ticket.version,
         serial=ticket.serial,
         sittings=_lines(ticket.seats, session, zone),
@@ -29,6 +35,7 @@ def sheet_of(ticket: Ticket, session: Session, jpeg: bytes, proof: str) -> Ticke
         notice_version=str(session.notice.version),
         qr_text=proof,
         issued_at=ticket.issued_at.astimezone(zone),
+        title=TEMPORARY_TITLE if ticket.kind is TicketKind.TEMPORARY else REGULAR_TITLE,
     )
 
 

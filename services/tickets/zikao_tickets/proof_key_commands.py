@@ -21,6 +21,7 @@ from zikao_kit.cli import config_option, refusing_bad_config
 from zikao_kit.clock import clock_of
 from zikao_kit.config import load_config
 from zikao_kit.crypto import KeyFileInvalid, KeyRing
+from zikao_kit.db import Transaction
 from zikao_kit.migrate import open_database
 
 from zikao_tickets.commands.rotate_proof_key import retire_proof_key, rotate_proof_key
@@ -28,6 +29,7 @@ from zikao_tickets.config import PROOF_KEYS_PAUSE_SECONDS, TicketsConfig
 from zikao_tickets.domain.proof_key import KeysRefused
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.stores.proof_keys import ProofKeyStore
+from zikao_tickets.stores.versions import VersionStore
 
 # By then every process has read the keys: nobody signs with one that another does not know.
 AT_ONCE = timedelta(seconds=4 * PROOF_KEYS_PAUSE_SECONDS)
@@ -45,7 +47,7 @@ def rotate_proof_key_command(path: Path | None, *, at_once: bool) -> None:
     config = _configured(path)
     lead = AT_ONCE if at_once else timedelta(hours=config.proof_key_lead_hours)
 
-    async def work(store: ProofKeyStore, now: datetime) -> str:
+    async def work(_: Transaction, store: ProofKeyStore, now: datetime) -> str:
         key = await rotate_proof_key(store, max(lead, AT_ONCE), now)
         return (
             f"{key.key_id} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC on; "
@@ -58,12 +60,14 @@ def rotate_proof_key_command(path: Path | None, *, at_once: bool) -> None:
 @click.command("retire-proof-key")
 @config_option
 @click.argument("key_id")
-def retire_proof_key_command(path: Path | None, key_id: str) -> None:
+@click.option("--reissue", is_flag=True, help="Replace the tickets that need it by new versions.")
+def retire_proof_key_command(path: Path | None, key_id: str, *, reissue: bool) -> None:
     """Let nothing that KEY_ID has signed count any more."""
 
-    async def work(store: ProofKeyStore, now: datetime) -> str:
-        await retire_proof_key(store, key_id, now)
-        return f"{key_id} is retired; what it has signed is refused"
+    async def work(tx: Transaction, store: ProofKeyStore, now: datetime) -> str:
+        versions = VersionStore(tx)
+        count = await retire_proof_key(store, versions, key_id, now, reissue=reissue)
+        return f"{key_id} is retired; {count} tickets must be printed again"
 
     click.echo(_run(_configured(path), work))
 
@@ -73,11 +77,14 @@ def _configured(path: Path | None) -> TicketsConfig:
         return load_config(TicketsConfig, path, os.environ, PACKAGE.upper())
 
 
-def _run(config: TicketsConfig, work: Callable[[ProofKeyStore, datetime], Awaitable[T]]) -> T:
+Work = Callable[[Transaction, ProofKeyStore, datetime], Awaitable[T]]
+
+
+def _run(config: TicketsConfig, work: Work[T]) -> T:
     async def in_transaction() -> T:
         keys, now = KeyRing.from_file(config.key_ring_file), clock_of(config.clock).now()
         async with open_database(config.database, PACKAGE) as db, db.transaction() as tx:
-            return await work(ProofKeyStore(tx, keys), now)
+            return await work(tx, ProofKeyStore(tx, keys), now)
 
     with _refusing():
         return asyncio.run(in_transaction())

@@ -39,4 +39,7 @@ async def publish_arrangement(
         await stores.publishing.supersede(arrangement.based_on)
     await stores.publishing.revoke_changed_tickets(arrangement.arrangement_id, now)
     await stores.publishing.issue_tickets(arrangement.arrangement_id, now)
+    await stores.versions.announce_published(
+        arrangement.session_code, arrangement.arrangement_id, now
+    )
     await stores.publishing.put_in_force(arrangement.arrangement_id, now, officer)

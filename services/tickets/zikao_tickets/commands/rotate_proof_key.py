@@ -11,7 +11,11 @@ from zikao_tickets.domain.proof_key import (
     require_retirable,
     require_rotatable,
 )
+from zikao_tickets.domain.versions import Issue, TicketReason
 from zikao_tickets.stores.proof_keys import ProofKeyStore
+from zikao_tickets.stores.versions import VersionStore
+
+RETIRED = Issue(TicketReason.KEY_RETIRED, kind=None, without_photo=None)
 
 
 def new_proof_key(keys: Sequence[ProofKey], *, signs_from: datetime, now: datetime) -> ProofKey:
@@ -33,14 +37,24 @@ async def rotate_proof_key(store: ProofKeyStore, lead: timedelta, now: datetime)
     return key
 
 
-async def retire_proof_key(store: ProofKeyStore, key_id: str, now: datetime) -> None:
-    """Let nothing that the key has signed count any more.
+async def retire_proof_key(
+    store: ProofKeyStore, versions: VersionStore, key_id: str, now: datetime, *, reissue: bool
+) -> int:
+    """Let nothing that the key has signed count any more; how many tickets it had signed.
 
-    Raises KeysRefused for the key that signs, and while a ticket in force needs it.
+    With `reissue` each ticket in force that needs it becomes a new version, to be printed again.
+    Raises KeysRefused for the key that signs, and without `reissue` while a ticket needs it.
     """
     await store.lock()
     keys = [key for key in await store.list_all() if not key.retired]
     require_retirable(keys, key_id, now)
-    if signed := await store.signed_with(key_id):
-        raise KeysRefused(f"{len(signed)} tickets in force need {key_id}")
+    for county in await store.signed_with(key_id):
+        await versions.lock_county(*county)
+    signed = await store.signed_with(key_id)
+    count = sum(map(len, signed.values()))
+    if count and not reissue:
+        raise KeysRefused(f"{count} tickets in force need {key_id}; --reissue replaces them")
+    for (session_code, _), candidates in signed.items():
+        await versions.issue_next(session_code, candidates, RETIRED, issued_by="", now=now)
     await store.retire(key_id, now)
+    return count

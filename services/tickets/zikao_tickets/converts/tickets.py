@@ -23,8 +23,14 @@ def county_part_to_pb(
     )
 
 
-def printed_to_pb(ticket: Ticket, pdf: bytes = b"") -> ticket_service_pb2.PrintTicketResponse:
+def printed_to_pb(
+    ticket: Ticket, print_count: int, pdf: bytes = b""
+) -> ticket_service_pb2.PrintTicketResponse:
     """One printed ticket; what is stored as the answer is without its bytes."""
     return ticket_service_pb2.PrintTicketResponse(
-        pdf=pdf, version=ticket.version, serial=ticket.serial, proof=ticket.proof or ""
+        pdf=pdf,
+        version=ticket.version,
+        serial=ticket.serial,
+        proof=ticket.proof or "",
+        print_count=print_count,
     )

@@ -53,14 +53,22 @@ class Session:
                 "ARRANGEMENT_TOO_EARLY", arrangements_open_at=self.arrangements_open_at.isoformat()
             )
 
+    def require_printing_begun(self, now: datetime) -> None:
+        """Raise DomainError PRINTING_CLOSED before printing opens, naming the window."""
+        if now < self.printing_opens_at:
+            raise self._printing_closed()
+
     def require_printing(self, now: datetime) -> None:
         """Raise DomainError PRINTING_CLOSED outside of the window, naming it."""
         if not self.printing_opens_at <= now < self.printing_closes_at:
-            raise DomainError(
-                "PRINTING_CLOSED",
-                opens_at=self.printing_opens_at.isoformat(),
-                closes_at=self.printing_closes_at.isoformat(),
-            )
+            raise self._printing_closed()
+
+    def _printing_closed(self) -> DomainError:
+        return DomainError(
+            "PRINTING_CLOSED",
+            opens_at=self.printing_opens_at.isoformat(),
+            closes_at=self.printing_closes_at.isoformat(),
+        )
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class TicketSeat:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A version in force; `jpeg` is None until the photo has come from registration."""
+    """A version in force; `jpeg` is None until the photo has come from registration.
+
+    It is NO_PHOTO where an office has issued the ticket `without_photo`.
+    """
 
     candidate_id: UUID
     version: int
@@ -52,6 +55,7 @@ class Ticket:
     jpeg: bytes | None
     seats: tuple[TicketSeat, ...]
     kind: TicketKind = TicketKind.REGULAR
+    without_photo: bool = False
 
 
 class Refusal(NamedTuple):

@@ -53,7 +53,8 @@ class TicketRenderer:
             missing.pop(char, None)
         if missing:
             raise MissingGlyphs(sheet.ticket_number, list(missing))
-        jpeg_header(sheet.photo_jpeg)
+        if sheet.photo_jpeg is not None:
+            jpeg_header(sheet.photo_jpeg)
 
     def render(self, sheets: Sequence[TicketSheet]) -> bytes:
         """One PDF with one A4 page a sheet, in order; the same sheets give the same bytes.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 REGULAR_TITLE = "准考证（考试通知单）"
+TEMPORARY_TITLE = "临时准考证"
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class SittingLine:
 class TicketSheet:
     """One A4 page: a candidate's ticket for one session (DOMAIN section 5).
 
-    `photo_jpeg` is 3:4; `issued_at` carries the session's time zone and is printed in it;
-    `notice` is one string a paragraph, printed in full; `qr_text` is the signed proof
-    (`zikao_tickets.proof.sign`).
+    `photo_jpeg` is 3:4; where it is None the place of the photo stays empty. `issued_at` carries
+    the session's time zone and is printed in it; `notice` is one string a paragraph, printed in
+    full; `qr_text` is the signed proof (`zikao_tickets.proof.sign`).
     """
 
     session_name: str
@@ -51,7 +52,7 @@ class TicketSheet:
     document_number: str
     ticket_number: str
     county_name: str
-    photo_jpeg: bytes
+    photo_jpeg: bytes | None
     version: int
     serial: str
     sittings: tuple[SittingLine, ...]

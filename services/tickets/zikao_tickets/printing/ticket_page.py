@@ -52,12 +52,13 @@ class TicketPages:
             (form.boxes[name], self._fitting.fit(text, form.boxes[name]))
             for name, text in place_texts(sheet)
         ]
-        header = jpeg_header(sheet.photo_jpeg)
+        jpeg = sheet.photo_jpeg
+        photo = jpeg_object(jpeg) if jpeg is not None else b""
         canvas.form(part.form(key, form.drawing))
-        box = form.boxes[PHOTO]
-        photo = part.add(jpeg_object(sheet.photo_jpeg))
-        shape = header.width / header.height
-        canvas.draw_cut(photo, (box.x, box.y, box.width, box.height), shape)
+        if jpeg is not None:
+            header, box = jpeg_header(jpeg), form.boxes[PHOTO]
+            shape = header.width / header.height
+            canvas.draw_cut(part.add(photo), (box.x, box.y, box.width, box.height), shape)
         box = form.boxes[QR]
         canvas.draw(part.add(qr_object(sheet.qr_text)), box.x, box.y, box.width, box.height)
         images = {char: part.add(glyph_object(png)) for char, png in sheet.glyph_images}

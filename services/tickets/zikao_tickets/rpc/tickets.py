@@ -16,17 +16,19 @@ from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
     find_ticket,
     print_part,
-    print_ticket,
-    record_prints,
     require_printed,
     require_same_version,
 )
+from zikao_tickets.commands.show_ticket import show_ticket
 from zikao_tickets.converts.tickets import county_part_to_pb, printed_to_pb
+from zikao_tickets.converts.versions import shown_to_pb
 from zikao_tickets.domain.session import Session
-from zikao_tickets.domain.ticket import PrintedTickets
+from zikao_tickets.domain.ticket import Ticket
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
+from zikao_tickets.rpc.handing_out import print_surely, record
 from zikao_tickets.stores.sessions import SessionStore
+from zikao_tickets.stores.versions import VersionStore
 
 
 class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
@@ -62,6 +64,16 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         response_type = ticket_service_pb2.AcknowledgeNoticeResponse
         return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
 
+    async def GetTicket(
+        self, request: ticket_service_pb2.GetTicketRequest, context: Any
+    ) -> ticket_service_pb2.GetTicketResponse:
+        """The candidate's ticket in force, and what was changed."""
+        candidate_id, now = UUID(current_actor().subject), self._parts.clock.now()
+        async with self._parts.db.read() as tx:
+            session = await load_session(SessionStore(tx), request.session_code)
+            tickets, versions = self._parts.tickets(tx), VersionStore(tx)
+            return shown_to_pb(await show_ticket(tickets, versions, session, candidate_id, now))
+
     async def PrintTicket(
         self, request: ticket_service_pb2.PrintTicketRequest, context: Any
     ) -> ticket_service_pb2.PrintTicketResponse:
@@ -74,17 +86,17 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
     ) -> ticket_service_pb2.PrintTicketResponse:
         now = self._parts.clock.now()
         session = await self._session(request.session_code)
-        printed = await self._printed(session, now)
+        printed = await print_surely(self._parts, session, await self._find(session, now), now)
         ticket = require_printed(printed)
 
         async def work(tx: Transaction) -> ticket_service_pb2.PrintTicketResponse:
-            await self._record(tx, session, printed, now)
-            return printed_to_pb(ticket)
+            count = await record(self._parts, tx, session, printed, now)
+            return printed_to_pb(ticket, count)
 
         response_type = ticket_service_pb2.PrintTicketResponse
         answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
         require_same_version(answer.version, ticket)
-        return printed_to_pb(ticket, printed.pdf)
+        return printed_to_pb(ticket, answer.print_count, printed.pdf)
 
     async def StreamCountyTickets(
         self, request: ticket_service_pb2.StreamCountyTicketsRequest, context: Any
@@ -114,27 +126,16 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
         last = tickets[-1].ticket_number
         async with self._parts.db.transaction() as tx:
-            await self._record(tx, session, printed, self._parts.clock.now())
+            await record(self._parts, tx, session, printed, self._parts.clock.now())
             done, total = await self._parts.tickets(tx).county_progress(*key, last)
         return county_part_to_pb(printed, done=done, total=total), last
 
-    async def _printed(self, session: Session, now: datetime) -> PrintedTickets:
-        """The calling candidate's ticket; a refusal is on the office's list before it is said."""
+    async def _find(self, session: Session, now: datetime) -> Ticket:
+        """The calling candidate's ticket."""
         candidate_id = UUID(current_actor().subject)
         async with self._parts.db.read() as tx:
-            ticket = await find_ticket(self._parts.tickets(tx), session, candidate_id, now)
-        printed = await print_ticket(self._parts.pool, self._parts.signer, session, ticket)
-        if printed.refused:
-            async with self._parts.db.transaction() as tx:
-                await self._record(tx, session, printed, now)
-        return printed
+            return await find_ticket(self._parts.tickets(tx), session, candidate_id, now)
 
     async def _session(self, session_code: str) -> Session:
         async with self._parts.db.read() as tx:
             return await load_session(SessionStore(tx), session_code)
-
-    async def _record(
-        self, tx: Transaction, session: Session, printed: PrintedTickets, now: datetime
-    ) -> None:
-        actor = current_actor().subject
-        await record_prints(self._parts.tickets(tx), session.code, printed, actor=actor, now=now)

@@ -40,10 +40,10 @@ class ProofKeyStore:
         """Let nothing that it has signed count any more."""
         await self._tx.execute("retire_proof_key", key_id, now)
 
-    async def signed_with(self, key_id: str) -> list[tuple[str, UUID]]:
-        """Session code and candidate of each ticket in force that the key has signed."""
+    async def signed_with(self, key_id: str) -> dict[tuple[str, str], list[UUID]]:
+        """Whose tickets in force the key has signed, by session and county, in their order."""
         rows = await self._tx.fetch("list_tickets_signed_with", key_id)
-        return [(row["session_code"], row["candidate_id"]) for row in rows]
+        return {(row["session_code"], row["county_code"]): row["candidate_ids"] for row in rows}
 
     async def revoked(self, session_code: str) -> Sequence[tuple[str, int]]:
         """Ticket number and version of every ticket that is not valid any more, ascending.

@@ -15,7 +15,7 @@ from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.person import Bearer, Person, personal_context, photo_context
 from zikao_tickets.domain.ticket import Refusal, Ticket, TicketSeat
-from zikao_tickets.proof import key_id_of
+from zikao_tickets.proof import NO_PHOTO, TicketKind, key_id_of
 
 
 class TicketStore:
@@ -79,6 +79,13 @@ class TicketStore:
         versions = [ticket.version for ticket in tickets]
         await self._tx.execute("log_prints", session_code, people, versions, now, actor)
 
+    async def count_prints(self, session_code: str, ticket: Ticket) -> int:
+        """How often this version was handed out."""
+        count: int = await self._tx.fetchval(
+            "count_prints", session_code, ticket.candidate_id, ticket.version
+        )
+        return count
+
     async def note_unprintable(
         self, session_code: str, ticket: Ticket, refusal: Refusal, now: datetime
     ) -> None:
@@ -136,8 +143,10 @@ class TicketStore:
             issued_at=row["issued_at"],
             proof=row["proof"],
             person=self._person(candidate_id, row["personal_enc"]),
-            jpeg=self._jpeg(candidate_id, row["jpeg_enc"]),
+            jpeg=NO_PHOTO if row["without_photo"] else self._jpeg(candidate_id, row["jpeg_enc"]),
             seats=tuple(seats),
+            kind=TicketKind(row["kind"]),
+            without_photo=row["without_photo"],
         )
 
     def _person(self, candidate_id: UUID, blob: bytes) -> Person:

@@ -73,6 +73,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The officer has too many acts that wait for a second officer."""
     ERROR_REASON_CANDIDATE_NOT_ENROLLED: _ErrorReason.ValueType  # 16
     """No candidate of this ticket number sits in the county in this session."""
+    ERROR_REASON_TOO_MANY_VERSIONS: _ErrorReason.ValueType  # 35
+    """Offices have issued as many versions of this ticket today as they may."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -130,4 +132,6 @@ ERROR_REASON_TOO_MANY_PENDING_ACTIONS: ErrorReason.ValueType  # 15
 """The officer has too many acts that wait for a second officer."""
 ERROR_REASON_CANDIDATE_NOT_ENROLLED: ErrorReason.ValueType  # 16
 """No candidate of this ticket number sits in the county in this session."""
+ERROR_REASON_TOO_MANY_VERSIONS: ErrorReason.ValueType  # 35
+"""Offices have issued as many versions of this ticket today as they may."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

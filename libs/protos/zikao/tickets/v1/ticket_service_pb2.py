@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
+from zikao.tickets.v1 import types_pb2 as zikao_dot_tickets_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ezikao/options/v1/options.proto\"3\n\x10GetNoticeRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"8\n\x11GetNoticeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x12\n\nparagraphs\x18\x02 \x03(\t\"s\n\x18\x41\x63knowledgeNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x18\n\x07version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\"\x1b\n\x19\x41\x63knowledgeNoticeResponse\"S\n\x12PrintTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"^\n\x13PrintTicketResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x05proof\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\"\x8b\x01\n\x1aStreamCountyTicketsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12$\n\x13\x61\x66ter_ticket_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"\x9f\x01\n\x1bStreamCountyTicketsResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x16\n\x0eticket_numbers\x18\x02 \x03(\t\x12\x38\n\x0bunprintable\x18\x03 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\x12\x0c\n\x04\x64one\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\":\n\x11UnprintableTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xe0\x03\n\rTicketService\x12^\n\tGetNotice\x12\".zikao.tickets.v1.GetNoticeRequest\x1a#.zikao.tickets.v1.GetNoticeResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12w\n\x11\x41\x63knowledgeNotice\x12*.zikao.tickets.v1.AcknowledgeNoticeRequest\x1a+.zikao.tickets.v1.AcknowledgeNoticeResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x65\n\x0bPrintTicket\x12$.zikao.tickets.v1.PrintTicketRequest\x1a%.zikao.tickets.v1.PrintTicketResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x04\x12\x8e\x01\n\x13StreamCountyTickets\x12,.zikao.tickets.v1.StreamCountyTicketsRequest\x1a-.zikao.tickets.v1.StreamCountyTicketsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\"3\n\x10GetNoticeRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"8\n\x11GetNoticeResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x12\n\nparagraphs\x18\x02 \x03(\t\"s\n\x18\x41\x63knowledgeNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x18\n\x07version\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01\"\x1b\n\x19\x41\x63knowledgeNoticeResponse\"3\n\x10GetTicketRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xcc\x02\n\x11GetTicketResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0e\n\x06serial\x18\x02 \x01(\t\x12*\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12-\n\tissued_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprint_count\x18\x06 \x01(\x05\x12+\n\x05seats\x18\x07 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\x12\x32\n\x08replaced\x18\x08 \x01(\x0b\x32 .zikao.tickets.v1.ReplacedTicket\x12\x15\n\rchanged_slots\x18\t \x03(\x05\"~\n\x0eReplacedTicket\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12.\n\nrevoked_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05seats\x18\x03 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\"S\n\x12PrintTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"s\n\x13PrintTicketResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x05proof\x18\x04 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x13\n\x0bprint_count\x18\x05 \x01(\x05\"\x8b\x01\n\x1aStreamCountyTicketsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12$\n\x13\x61\x66ter_ticket_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\"\x9f\x01\n\x1bStreamCountyTicketsResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x16\n\x0eticket_numbers\x18\x02 \x03(\t\x12\x38\n\x0bunprintable\x18\x03 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\x12\x0c\n\x04\x64one\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\":\n\x11UnprintableTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xc1\x04\n\rTicketService\x12^\n\tGetNotice\x12\".zikao.tickets.v1.GetNoticeRequest\x1a#.zikao.tickets.v1.GetNoticeResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12w\n\x11\x41\x63knowledgeNotice\x12*.zikao.tickets.v1.AcknowledgeNoticeRequest\x1a+.zikao.tickets.v1.AcknowledgeNoticeResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12_\n\tGetTicket\x12\".zikao.tickets.v1.GetTicketRequest\x1a#.zikao.tickets.v1.GetTicketResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12\x65\n\x0bPrintTicket\x12$.zikao.tickets.v1.PrintTicketRequest\x1a%.zikao.tickets.v1.PrintTicketResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x04\x12\x8e\x01\n\x13StreamCountyTickets\x12,.zikao.tickets.v1.StreamCountyTicketsRequest\x1a-.zikao.tickets.v1.StreamCountyTicketsResponse\"\x18\xca\xf3\x18\x14\n\x03\x02\x03\x04\"\x0b\x63ounty_code(\x04\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGENOTICEREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
   _globals['_ACKNOWLEDGENOTICEREQUEST'].fields_by_name['version']._loaded_options = None
   _globals['_ACKNOWLEDGENOTICEREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\032\002(\001'
+  _globals['_GETTICKETREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_GETTICKETREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
   _globals['_PRINTTICKETREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_PRINTTICKETREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PRINTTICKETREQUEST'].fields_by_name['session_code']._loaded_options = None
@@ -61,28 +65,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSERVICE'].methods_by_name['GetNotice']._serialized_options = b'\312\363\030\004\030\001(\003'
   _globals['_TICKETSERVICE'].methods_by_name['AcknowledgeNotice']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['AcknowledgeNotice']._serialized_options = b'\312\363\030\005\n\001\001(\003'
+  _globals['_TICKETSERVICE'].methods_by_name['GetTicket']._loaded_options = None
+  _globals['_TICKETSERVICE'].methods_by_name['GetTicket']._serialized_options = b'\312\363\030\005\n\001\001(\003'
   _globals['_TICKETSERVICE'].methods_by_name['PrintTicket']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['PrintTicket']._serialized_options = b'\312\363\030\005\n\001\001(\004'
   _globals['_TICKETSERVICE'].methods_by_name['StreamCountyTickets']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['StreamCountyTickets']._serialized_options = b'\312\363\030\024\n\003\002\003\004\"\013county_code(\004'
-  _globals['_GETNOTICEREQUEST']._serialized_start=120
-  _globals['_GETNOTICEREQUEST']._serialized_end=171
-  _globals['_GETNOTICERESPONSE']._serialized_start=173
-  _globals['_GETNOTICERESPONSE']._serialized_end=229
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=231
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=346
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=348
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=375
-  _globals['_PRINTTICKETREQUEST']._serialized_start=377
-  _globals['_PRINTTICKETREQUEST']._serialized_end=460
-  _globals['_PRINTTICKETRESPONSE']._serialized_start=462
-  _globals['_PRINTTICKETRESPONSE']._serialized_end=556
-  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_start=559
-  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_end=698
-  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_start=701
-  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_end=860
-  _globals['_UNPRINTABLETICKET']._serialized_start=862
-  _globals['_UNPRINTABLETICKET']._serialized_end=920
-  _globals['_TICKETSERVICE']._serialized_start=923
-  _globals['_TICKETSERVICE']._serialized_end=1403
+  _globals['_GETNOTICEREQUEST']._serialized_start=183
+  _globals['_GETNOTICEREQUEST']._serialized_end=234
+  _globals['_GETNOTICERESPONSE']._serialized_start=236
+  _globals['_GETNOTICERESPONSE']._serialized_end=292
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=294
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=409
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=411
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=438
+  _globals['_GETTICKETREQUEST']._serialized_start=440
+  _globals['_GETTICKETREQUEST']._serialized_end=491
+  _globals['_GETTICKETRESPONSE']._serialized_start=494
+  _globals['_GETTICKETRESPONSE']._serialized_end=826
+  _globals['_REPLACEDTICKET']._serialized_start=828
+  _globals['_REPLACEDTICKET']._serialized_end=954
+  _globals['_PRINTTICKETREQUEST']._serialized_start=956
+  _globals['_PRINTTICKETREQUEST']._serialized_end=1039
+  _globals['_PRINTTICKETRESPONSE']._serialized_start=1041
+  _globals['_PRINTTICKETRESPONSE']._serialized_end=1156
+  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_start=1159
+  _globals['_STREAMCOUNTYTICKETSREQUEST']._serialized_end=1298
+  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_start=1301
+  _globals['_STREAMCOUNTYTICKETSRESPONSE']._serialized_end=1460
+  _globals['_UNPRINTABLETICKET']._serialized_start=1462
+  _globals['_UNPRINTABLETICKET']._serialized_end=1520
+  _globals['_TICKETSERVICE']._serialized_start=1523
+  _globals['_TICKETSERVICE']._serialized_end=2100
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from zikao.tickets.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -116,6 +118,126 @@ class AcknowledgeNoticeResponse(_message.Message):
 Global___AcknowledgeNoticeResponse: _TypeAlias = AcknowledgeNoticeResponse  # noqa: Y015
 
 @_typing.final
+class GetTicketRequest(_message.Message):
+    """Asks about the ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTicketRequest: _TypeAlias = GetTicketRequest  # noqa: Y015
+
+@_typing.final
+class GetTicketResponse(_message.Message):
+    """The ticket in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ISSUED_AT_FIELD_NUMBER: _builtins.int
+    PRINT_COUNT_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    CHANGED_SLOTS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version; an older one is revoked."""
+    serial: _builtins.str
+    """Serial printed on it."""
+    kind: _types_pb2.TicketKind.ValueType
+    """What paper it is."""
+    reason: _types_pb2.TicketReason.ValueType
+    """Why it was issued."""
+    print_count: _builtins.int
+    """How often this version was handed out."""
+    @_builtins.property
+    def issued_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def seats(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TicketSeat]:
+        """By slot."""
+
+    @_builtins.property
+    def replaced(self) -> Global___ReplacedTicket:
+        """The version whose place it took; unset for the first."""
+
+    @_builtins.property
+    def changed_slots(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Slots in which something is otherwise than in that version: a seat, a course, or a slot that
+        was not or is no more.
+        """
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        serial: _builtins.str = ...,
+        kind: _types_pb2.TicketKind.ValueType = ...,
+        reason: _types_pb2.TicketReason.ValueType = ...,
+        issued_at: _timestamp_pb2.Timestamp | None = ...,
+        print_count: _builtins.int = ...,
+        seats: _abc.Iterable[_types_pb2.TicketSeat] | None = ...,
+        replaced: Global___ReplacedTicket | None = ...,
+        changed_slots: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issued_at", b"issued_at", "replaced", b"replaced"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_slots", b"changed_slots", "issued_at", b"issued_at", "kind", b"kind", "print_count", b"print_count", "reason", b"reason", "replaced", b"replaced", "seats", b"seats", "serial", b"serial", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTicketResponse: _TypeAlias = GetTicketResponse  # noqa: Y015
+
+@_typing.final
+class ReplacedTicket(_message.Message):
+    """A version that is not valid any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    REVOKED_AT_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version."""
+    @_builtins.property
+    def revoked_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was revoked."""
+
+    @_builtins.property
+    def seats(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TicketSeat]:
+        """Its seats, by slot."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        seats: _abc.Iterable[_types_pb2.TicketSeat] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["revoked_at", b"revoked_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_at", b"revoked_at", "seats", b"seats", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplacedTicket: _TypeAlias = ReplacedTicket  # noqa: Y015
+
+@_typing.final
 class PrintTicketRequest(_message.Message):
     """Asks for the ticket."""
 
@@ -151,6 +273,7 @@ class PrintTicketResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     SERIAL_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    PRINT_COUNT_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
     """One A4 page."""
     version: _builtins.int
@@ -159,6 +282,10 @@ class PrintTicketResponse(_message.Message):
     """Serial printed on it."""
     proof: _builtins.str
     """Text in the QR code."""
+    print_count: _builtins.int
+    """How often this version has been handed out by now. It is not on the paper: the same ticket is
+    the same bytes.
+    """
     def __init__(
         self,
         *,
@@ -166,10 +293,11 @@ class PrintTicketResponse(_message.Message):
         version: _builtins.int = ...,
         serial: _builtins.str = ...,
         proof: _builtins.str = ...,
+        print_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "proof", b"proof", "serial", b"serial", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "print_count", b"print_count", "proof", b"proof", "serial", b"serial", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class TicketServiceStub:
                 request_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeRequest.SerializeToString,
                 response_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeResponse.FromString,
                 _registered_method=True)
+        self.GetTicket = channel.unary_unary(
+                '/zikao.tickets.v1.TicketService/GetTicket',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketResponse.FromString,
+                _registered_method=True)
         self.PrintTicket = channel.unary_unary(
                 '/zikao.tickets.v1.TicketService/PrintTicket',
                 request_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketRequest.SerializeToString,
@@ -74,6 +79,17 @@ class TicketServiceServicer:
         """The candidate has read the notice.
 
         Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTicket(self, request, context):
+        """The candidate's ticket in force: seats, version and how often it was handed out; and, where it
+        took the place of an earlier one, what was changed. From the moment when printing opens on,
+        also after it has closed.
+
+        Errors: PRINTING_CLOSED before printing opens, TICKET_UNAVAILABLE, SESSION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +137,11 @@ def add_TicketServiceServicer_to_server(servicer, server):
                     servicer.AcknowledgeNotice,
                     request_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeRequest.FromString,
                     response_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeResponse.SerializeToString,
+            ),
+            'GetTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTicket,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketResponse.SerializeToString,
             ),
             'PrintTicket': grpc.unary_unary_rpc_method_handler(
                     servicer.PrintTicket,
@@ -188,6 +209,33 @@ class TicketService:
             '/zikao.tickets.v1.TicketService/AcknowledgeNotice',
             zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeRequest.SerializeToString,
             zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.AcknowledgeNoticeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.TicketService/GetTicket',
+            zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.GetTicketResponse.FromString,
             options,
             channel_credentials,
             insecure,

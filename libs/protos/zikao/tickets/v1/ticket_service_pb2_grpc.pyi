@@ -43,6 +43,13 @@ class TicketServiceStub:
 
     Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
+    GetTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]
+    """The candidate's ticket in force: seats, version and how often it was handed out; and, where it
+    took the place of an earlier one, what was changed. From the moment when printing opens on,
+    also after it has closed.
+
+    Errors: PRINTING_CLOSED before printing opens, TICKET_UNAVAILABLE, SESSION_UNKNOWN.
+    """
     PrintTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
     byte for byte, with the same or another request_id, also after name or photo
@@ -80,6 +87,13 @@ class TicketServiceAsyncStub(TicketServiceStub):
     """The candidate has read the notice.
 
     Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    """
+    GetTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]  # type: ignore[assignment]
+    """The candidate's ticket in force: seats, version and how often it was handed out; and, where it
+    took the place of an earlier one, what was changed. From the moment when printing opens on,
+    also after it has closed.
+
+    Errors: PRINTING_CLOSED before printing opens, TICKET_UNAVAILABLE, SESSION_UNKNOWN.
     """
     PrintTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]  # type: ignore[assignment]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
@@ -127,6 +141,19 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         """The candidate has read the notice.
 
         Errors: NOTICE_OUTDATED, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTicket(
+        self,
+        request: _ticket_service_pb2.GetTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_service_pb2.GetTicketResponse, _abc.Awaitable[_ticket_service_pb2.GetTicketResponse]]:
+        """The candidate's ticket in force: seats, version and how often it was handed out; and, where it
+        took the place of an earlier one, what was changed. From the moment when printing opens on,
+        also after it has closed.
+
+        Errors: PRINTING_CLOSED before printing opens, TICKET_UNAVAILABLE, SESSION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

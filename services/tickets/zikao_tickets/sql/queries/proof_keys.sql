@@ -15,10 +15,11 @@ UPDATE tickets.proof_key SET retired_at = $2 WHERE key_id = $1;
 
 -- Tickets that would not verify any more without the key.
 -- name: list_tickets_signed_with
-SELECT session_code, candidate_id
+SELECT session_code, county_code, array_agg(candidate_id) AS candidate_ids
 FROM tickets.ticket
 WHERE proof_key_id = $1 AND revoked_at IS NULL
-ORDER BY session_code, candidate_id;
+GROUP BY session_code, county_code
+ORDER BY session_code, county_code;
 
 -- name: list_revoked_tickets
 SELECT ticket_number, version

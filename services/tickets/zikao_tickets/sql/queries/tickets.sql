@@ -12,7 +12,7 @@ SELECT EXISTS (
 
 -- name: load_ticket
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
-    ticket.serial, ticket.issued_at, ticket.proof,
+    ticket.serial, ticket.issued_at, ticket.proof, ticket.kind, ticket.without_photo,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
@@ -23,7 +23,7 @@ WHERE ticket.session_code = $1 AND ticket.candidate_id = $2 AND ticket.revoked_a
 
 -- name: list_county_tickets
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
-    ticket.serial, ticket.issued_at, ticket.proof,
+    ticket.serial, ticket.issued_at, ticket.proof, ticket.kind, ticket.without_photo,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
@@ -59,6 +59,11 @@ INSERT INTO tickets.print_log (session_code, candidate_id, version, printed_at, 
 SELECT $1, given.candidate_id, given.version, $4, $5
 FROM unnest($2::uuid[], $3::integer[]) AS given (candidate_id, version);
 
+-- name: count_prints
+SELECT count(*)
+FROM tickets.print_log
+WHERE session_code = $1 AND candidate_id = $2 AND version = $3;
+
 -- name: note_unprintable
 INSERT INTO tickets.unprintable
     (session_code, candidate_id, ticket_number, reason, detail, noted_at)
@@ -69,7 +74,7 @@ ON CONFLICT (session_code, candidate_id) DO UPDATE SET
 -- name: clear_unprintable
 DELETE FROM tickets.unprintable WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]);
 
--- Who holds a version that is in force.
+-- Who holds a version that is in force; the photo is there also where it was printed without.
 -- name: find_bearer
 SELECT ticket.candidate_id, ticket.county_code,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
@@ -77,7 +82,10 @@ FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
 LEFT JOIN tickets.photo
     ON photo.candidate_id = ticket.candidate_id
-    AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
+    AND photo.sha256 = CASE
+        WHEN ticket.without_photo THEN candidate.photo_sha256
+        ELSE coalesce(ticket.photo_sha256, candidate.photo_sha256)
+    END
 WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version = $3
     AND ticket.revoked_at IS NULL;
 
