@@ -2,7 +2,7 @@
 
 Facts: codes and names of counties (sichuan-counties.csv) and courses (courses.csv). Made up, by
 the rules below and in no way Sichuan's real figures: slots and tracks of courses, seats of
-counties, sites, addresses and rooms.
+counties, sites, addresses and rooms, also accessible and reserve ones.
 """
 
 from __future__ import annotations
@@ -85,6 +85,15 @@ def sites(county: Row, county_seats: int) -> Iterable[list[str]]:
         ]
 
 
+def single_rooms(county: Row, site_rows: Iterable[list[str]]) -> Iterable[list[str]]:
+    """A county's first room has two accessible seats; big counties keep their last in reserve."""
+    rows = list(site_rows)
+    first, last = rows[0], rows[-1]
+    yield [first[0], "001", "1 2", ""]
+    if county["county_code"] in CHENGDU_CORE:
+        yield [last[0], f"{int(last[4].split()[0]):03}", "", "reserve"]
+
+
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
     """A CSV file's text."""
     text = io.StringIO()
@@ -105,6 +114,10 @@ def tables() -> dict[str, str]:
         "sites.csv": table(
             ["code", "county_code", "name", "address", "rooms"],
             (site for row, count in counties for site in sites(row, count)),
+        ),
+        "rooms.csv": table(
+            ["site", "room", "accessible", "use"],
+            (room for row, count in counties for room in single_rooms(row, sites(row, count))),
         ),
     }
 

@@ -40,6 +40,7 @@ from zikao_ctl.import_candidates import (
     import_bar,
     write_report,
 )
+from zikao_ctl.import_sites_command import import_sites_command
 from zikao_ctl.import_statement_command import import_statement_command
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.invariants import AuditPlan
@@ -59,6 +60,7 @@ def main() -> None:
 
 
 main.add_command(export)
+main.add_command(import_sites_command)
 main.add_command(import_statement_command)
 main.add_command(fetch_verification_command)
 main.add_command(verify_ticket_command)

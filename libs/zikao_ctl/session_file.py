@@ -1,7 +1,8 @@
 """The session file: one YAML file that describes an examination session (DOMAIN section 8).
 
-`courses`, `counties` and `sites` are lists, or ``{csv: FILE}`` with the same keys as columns and
-FILE found from the session file's folder. Times are local times of `time_zone`.
+`courses`, `counties`, `sites` and `rooms` are lists, or ``{csv: FILE}`` with the same keys as
+columns and FILE found from the session file's folder. Times are local times of `time_zone`.
+Without `sites` those that the offices have imported stay.
 """
 
 from __future__ import annotations
@@ -20,23 +21,18 @@ from zikao_ctl.session_model import (
     Course,
     Notice,
     Policies,
-    Room,
     SessionFile,
-    Site,
     Slot,
     TicketNumberRule,
     Window,
 )
 from zikao_ctl.session_reading import Problems, Section, SessionFileError, read_yaml
+from zikao_ctl.site_reading import read_sites
 
 _SESSION_CODE = (16, r"[!-~]{1,16}", "1 to 16 letters, digits and signs without spaces")
 _COUNTY_CODE = (6, r"[0-9]{6}", "a 6-digit county code")
 _COURSE_CODE = (5, r"[0-9]{5}", "a 5-digit course code")
-_SITE_CODE = (12, r"[0-9A-Z]{1,12}", "1 to 12 digits or capital letters")
 _SESSION_DIGITS = (4, r"[0-9]{1,4}", "1 to 4 digits")
-_ROOM_GROUP = re.compile(r"([1-9][0-9]{0,3}) of ([1-9][0-9]?)x([1-9][0-9]?)")
-_MAX_ROOM_SIDE = 20
-_MAX_ROOMS_PER_SITE = 1000
 _MAX_SEATS = 1_000_000
 # A ticket's page has room for so many sittings.
 _MAX_COURSES = 8
@@ -67,7 +63,7 @@ def _read_session(top: Section) -> SessionFile:
         slots=top.each("slots", lambda slot: _read_slot(slot, zone)),
         courses=top.each("courses", _read_course),
         counties=(),
-        sites=top.each("sites", _read_site),
+        sites=read_sites(top),
         fee_fen=top.integer("fee_fen", 1, 1_000_000),
         max_courses=top.integer("max_courses", 1, _MAX_COURSES),
         hold=timedelta(minutes=top.integer("hold_minutes", 1, 24 * 60)),
@@ -179,34 +175,6 @@ def _read_seats(section: Section, slots: int) -> tuple[int, ...]:
         section.problems.note(section.at("seats"), f"must be 1 number, or {slots}: one a slot")
         return ()
     return seats * slots if len(seats) == 1 else seats
-
-
-def _read_site(section: Section) -> Site:
-    return Site(
-        code=section.text("code", *_SITE_CODE),
-        county_code=section.text("county_code", *_COUNTY_CODE),
-        name=section.text("name", 100),
-        address=section.text("address", 200),
-        rooms=_read_rooms(section),
-    )
-
-
-def _read_rooms(section: Section) -> tuple[Room, ...]:
-    """Rooms numbered from 001, written ``40 of 5x6, 2 of 4x5`` (columns x rows)."""
-    text = section.text("rooms", 200)
-    groups = [_ROOM_GROUP.fullmatch(group) for group in text.split(", ")]
-    layouts = [
-        (int(group[2]), int(group[3])) for group in groups if group for _ in range(int(group[1]))
-    ]
-    sides = {side for layout in layouts for side in layout}
-    if text and (None in groups or max(sides, default=0) > _MAX_ROOM_SIDE):
-        what = f'must be like "40 of 5x6, 2 of 4x5", no side over {_MAX_ROOM_SIDE}'
-        section.problems.note(section.at("rooms"), what)
-    if len(layouts) > _MAX_ROOMS_PER_SITE:
-        section.problems.note(section.at("rooms"), f"must be at most {_MAX_ROOMS_PER_SITE}")
-    return tuple(
-        Room(f"{number:03}", columns, rows) for number, (columns, rows) in enumerate(layouts, 1)
-    )
 
 
 def _read_notice(section: Section) -> Notice:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 TRACKS = ("social", "applied")
 """面向社会开考专业 and 应用型专业 (DOMAIN section 1)."""
+LAYOUTS = ("snake", "snake_rows", "rows")
+"""How seats are numbered, the usual way first; else a room has a numbering of its own."""
+USES = ("normal", "reserve", "closed")
+DEFAULT_COLUMNS, DEFAULT_ROWS = 5, 6
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,28 @@ class County:
 
 @dataclass(frozen=True)
 class Room:
-    """A room of `columns` times `rows` seats."""
+    """A room of `columns` times `rows` places; `at` says where it stands in the file.
+
+    `numbering`, of a custom layout: the seat number of every place, column by column from the
+    front door's wall and each from front to back, 0 where there is no desk. `use` is empty where
+    the file does not say.
+    """
 
     code: str
-    columns: int
-    rows: int
+    columns: int = DEFAULT_COLUMNS
+    rows: int = DEFAULT_ROWS
+    layout: str = LAYOUTS[0]
+    numbering: tuple[int, ...] = ()
+    accessible: tuple[int, ...] = ()
+    use: str = ""
+    at: str = field(default="", compare=False)
+
+    @property
+    def seats(self) -> int:
+        """Seats for an arrangement: none of a reserve or a closed room."""
+        if self.use not in ("", USES[0]):
+            return 0
+        return sum(map(bool, self.numbering)) if self.numbering else self.columns * self.rows
 
 
 @dataclass(frozen=True)
@@ -87,11 +108,13 @@ class Site:
     name: str
     address: str
     rooms: tuple[Room, ...]
+    county_name: str = ""
+    at: str = field(default="", compare=False)
 
     @property
     def seats(self) -> int:
         """Seats of all its rooms."""
-        return sum(room.columns * room.rows for room in self.rooms)
+        return sum(room.seats for room in self.rooms)
 
 
 @dataclass(frozen=True)

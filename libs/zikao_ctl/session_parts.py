@@ -8,9 +8,9 @@ from zikao.enrollment.v1 import session_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import session_service_pb2 as registration
 from zikao.tickets.v1 import session_service_pb2 as tickets
-from zikao_kit.convert import optional, time_to_pb
+from zikao_kit.convert import enum_to_pb, optional, time_to_pb
 
-from zikao_ctl.session_model import Course, SessionFile, Site, Window
+from zikao_ctl.session_model import Course, Room, SessionFile, Site, Window
 
 _TRACK_TO_PB = {
     "social": enrollment_types.TRACK_SOCIAL,
@@ -113,8 +113,9 @@ def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
         courses=[
             tickets.TicketCourse(code=course.code, name=course.name) for course in session.courses
         ],
-        sites=[_site_to_pb(site, county_names[site.county_code]) for site in session.sites],
+        sites=[site_to_pb(site, county_names[site.county_code]) for site in session.sites],
         notice=tickets.Notice(version=session.notice.version, paragraphs=session.notice.paragraphs),
+        dual_control=session.policies.dual_control,
     )
 
 
@@ -127,15 +128,25 @@ def _course_to_pb(course: Course) -> enrollment_rpc.Course:
     )
 
 
-def _site_to_pb(site: Site, county_name: str) -> tickets.Site:
+def site_to_pb(site: Site, county_name: str) -> tickets.Site:
+    """A site as tickets takes it."""
     return tickets.Site(
         code=site.code,
         county_code=site.county_code,
         county_name=county_name,
         name=site.name,
         address=site.address,
-        rooms=[
-            tickets.Room(code=room.code, columns=room.columns, rows=room.rows)
-            for room in site.rooms
-        ],
+        rooms=map(_room_to_pb, site.rooms),
+    )
+
+
+def _room_to_pb(room: Room) -> tickets.Room:
+    return tickets.Room(
+        code=room.code,
+        columns=room.columns,
+        rows=room.rows,
+        layout=enum_to_pb(tickets.RoomLayout, "ROOM_LAYOUT_", room.layout),
+        numbering=room.numbering,
+        accessible=room.accessible,
+        use=enum_to_pb(tickets.RoomUse, "ROOM_USE_", room.use),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ T = TypeVar("T")
 UNREAD_MOMENT = datetime.min.replace(tzinfo=UTC)
 """Stands for a time that could not be read: its problem is noted, comparing it is pointless."""
 
+_MAX_PATH_CHARACTERS = 1000
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
 
 
@@ -149,11 +151,17 @@ class Section:
             return _Absent({}, self.at(key), self.problems, self._folder)
         return Section(value, self.at(key), self.problems, self._folder)
 
-    def each(self, key: str, read: Callable[[Section], T]) -> tuple[T, ...]:
-        """Read every element of a list of mappings, given here or as ``{csv: FILE}``."""
+    def each(
+        self, key: str, read: Callable[[Section], T], names: Mapping[str, str] | None = None
+    ) -> tuple[T, ...]:
+        """Read every element of a list of mappings, given here or as ``{csv: FILE}``.
+
+        A table may name its columns also as `names` does: those names to keys.
+        """
         value = self._take(key)
         if isinstance(value, dict):
-            return tuple(self._read_one(row, at, read) for at, row in self._csv_rows(key, value))
+            rows = self._csv_rows(key, value, names or {})
+            return tuple(self._read_one(row, at, read) for at, row in rows)
         if not isinstance(value, list) or not value:
             return () if value is None else self._refuse(key, "must be a list or {csv: FILE}", ())
         return tuple(
@@ -189,19 +197,38 @@ class Section:
         section.finish()
         return result
 
-    def _csv_rows(self, key: str, value: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    def _csv_rows(
+        self, key: str, value: Mapping[str, Any], names: Mapping[str, str]
+    ) -> list[tuple[str, dict[str, Any]]]:
         source = Section(value, self.at(key), self.problems, self._folder)
-        name = source.text("csv", 200)
+        name = source.text("csv", _MAX_PATH_CHARACTERS)
         source.finish()
         if not name:
             return []
         try:
-            with (self._folder / name).open(encoding="utf-8", newline="") as file:
-                reader = csv.DictReader(file, restkey="(more columns)", strict=True)
-                rows = [(f"{name} line {reader.line_num}", dict(row)) for row in reader]
+            text = io.StringIO(table_text(self._folder / name), newline="")
+            reader = csv.DictReader(text, restkey="(more columns)", strict=True)
+            rows = [(f"{name} line {reader.line_num}", _filled(row, names)) for row in reader]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             return self._refuse(key, f"{name} cannot be read: {error}", [])
         return rows or self._refuse(key, f"{name} has no rows", [])
+
+
+def table_text(path: Path) -> str:
+    """A table's text: UTF-8 with or without its mark, or GB 18030 as spreadsheets write it.
+
+    Raises OSError, UnicodeDecodeError.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("gb18030")
+
+
+def _filled(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The cells that hold something, by key."""
+    return {names.get(name, name): cell for name, cell in row.items() if cell}
 
 
 class _Absent(Section):

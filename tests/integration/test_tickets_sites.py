@@ -1,8 +1,12 @@
 """Sites and rooms as offices keep them: imported, used otherwise, listed."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -299,3 +303,48 @@ async def test_a_room_of_another_county_is_none(service: Installation, office: C
     await office.call(again)
     again.reason = "另有原因"
     assert (await office.refused(again)).reason == "REQUEST_ID_REUSED"
+
+
+async def run_command(service: Installation, *arguments: str | Path) -> tuple[int, str]:
+    """Run `zikao import-sites` as an operator does; its exit code and what it said."""
+    certs = service.ca.issue("operator").cert_file.parent
+    command = [
+        *(sys.executable, "-m", "zikao_ctl.main", "import-sites", *map(str, arguments)),
+        *("--session", "22.1", "--county", "5102", "--tickets", f"localhost:{service.port}"),
+        *("--certs", str(certs)),
+    ]
+    # Not by the event loop: uvloop forks, with gRPC's threads in this very process.
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+async def test_sites_come_from_files(service: Installation, tmp_path: Path) -> None:
+    """Tried, then brought; what the service does not take is said with its line."""
+    sites, rooms = tmp_path / "sites.csv", tmp_path / "rooms.csv"
+    header = "code,county_code,county_name,name,address,rooms\n"
+    sites.write_text(
+        f"{header}X1,510203,大安区,一中,一街,2 of 5x6\nX2,510203,,二中,二街,1 of 4x5\n"
+    )
+    rooms.write_text("site,room,columns,rows,layout,use\nX1,002,3,2,1 2/0 3/5 4,closed\n")
+    changes = ["changes:", "  - 新增考点X1一中", "  - 新增考点X2二中"]
+    for arguments in (("--dry-run",), ()):
+        assert await sites_of(service, "5102") == []
+        code, said = await run_command(service, sites, "--rooms", rooms, *arguments)
+        assert (code, said.splitlines()) == (0, changes)
+    found = await sites_of(service, "5102")
+    assert [(site.code, site.county_name) for site in found] == [
+        ("X1", "大安区"),
+        ("X2", "大安区"),
+    ]
+    assert found[0].rooms[1].numbering == (1, 2, 0, 3, 5, 4)
+    sites.write_text(f"{header}X1,510203,,一中,一街,1 of 5x6\nX3,510104,,三中,三街,1 of 5x6\n")
+    rooms.write_text("site,room,columns,rows,layout\nX1,001,2,1,1/1\n")
+    code, said = await run_command(service, sites, "--rooms", rooms)
+    assert (code, said.splitlines()) == (
+        3,
+        [
+            "rooms.csv line 2: 考点X1考场001：自定义布局的座位编号须为从1开始的连续号码，每号一次，"
+            "没有课桌处为0",
+            "sites.csv line 3: 考点X3所属区县510104不在所填区域内",
+        ],
+    )

@@ -156,6 +156,21 @@ def test_parts_carry_the_values(tmp_path: Path) -> None:
     assert registration_to_pb(session).ticket_number_session == "221"
 
 
+def test_sites_may_be_left_to_the_offices(tmp_path: Path) -> None:
+    """A file without sites brings none; rooms told one by one, and two officers, go to tickets."""
+    content = small_session() | {"policies": {"dual_control": True}}
+    content["rooms"] = [{"site": "51010401", "room": "003", "use": "normal", "accessible": [1, 2]}]
+    session = load_session_file(write(tmp_path, content))
+    part = tickets_to_pb(session)
+    assert (part.dual_control, part.sites[0].rooms[2].columns) == (True, 5)
+    assert list(part.sites[0].rooms[2].accessible) == [1, 2]
+    content["rooms"][0]["use"] = "closed"
+    content["counties"][0]["seats"] = 70
+    assert problems_of(tmp_path, content) == ["counties: 510104 offers 70 seats, its rooms have 50"]
+    del content["sites"], content["rooms"]
+    assert list(tickets_to_pb(load_session_file(write(tmp_path, content))).sites) == []
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     """Missing, unknown, wrongly typed and contradicting values come in one answer."""
     content = small_session()
