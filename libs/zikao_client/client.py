@@ -80,6 +80,8 @@ from zikao.tickets.v1 import (
     arrangement_operation_service_pb2_grpc,
     arrangement_service_pb2,
     arrangement_service_pb2_grpc,
+    document_service_pb2,
+    document_service_pb2_grpc,
     office_ticket_service_pb2,
     office_ticket_service_pb2_grpc,
     site_service_pb2,
@@ -142,6 +144,7 @@ _ENROLLMENT = (
 _TICKETS = (
     arrangement_operation_service_pb2.DESCRIPTOR,
     arrangement_service_pb2.DESCRIPTOR,
+    document_service_pb2.DESCRIPTOR,
     tickets_office_audit_pb2.DESCRIPTOR,
     tickets_office_pb2.DESCRIPTOR,
     site_service_pb2.DESCRIPTOR,
@@ -216,6 +219,7 @@ class ZikaoClient:
             arrangement_operation_service_pb2_grpc.ArrangementOperationServiceStub(tickets)
         )
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
+        self.documents = document_service_pb2_grpc.DocumentServiceStub(tickets)
         self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)
         self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)
         self.ticket_offices = tickets_office_grpc.OfficeServiceStub(tickets)

@@ -29,6 +29,8 @@ from support.tickets_peers import COUNTY, ticket_number
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
+from zikao.tickets.v1 import document_service_pb2 as documents
+from zikao.tickets.v1 import document_service_pb2_grpc
 from zikao.tickets.v1 import office_service_pb2 as offices
 from zikao.tickets.v1 import office_ticket_service_pb2 as office_tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
@@ -65,6 +67,7 @@ class World:
     operation_id: str = ""
     proof: str = ""
     action_id: str = ""
+    document_id: str = ""
     everybody: list[Someone] = field(default_factory=list)
 
 
@@ -113,6 +116,31 @@ ENTRIES: dict[str, Entry] = {
     ),
     "SiteService.ListAccommodations": Scoped(
         lambda _: sites.ListAccommodationsRequest(session_code="22.1", county_code=COUNTY)
+    ),
+    "DocumentService.StartDocument": Scoped(
+        lambda _: documents.StartDocumentRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            county_code=COUNTY,
+            kind=documents.DOCUMENT_KIND_DOOR_POSTERS,
+        )
+    ),
+    "DocumentService.StreamDocument": Scoped(
+        lambda world: documents.StreamDocumentRequest(document_id=world.document_id)
+    ),
+    "DocumentService.GetDocument": Scoped(
+        lambda world: documents.GetDocumentRequest(document_id=world.document_id)
+    ),
+    "DocumentService.CancelDocument": Scoped(
+        lambda world: documents.CancelDocumentRequest(
+            request_id=new_id(), document_id=world.document_id
+        )
+    ),
+    "DocumentService.ListDocuments": Scoped(
+        lambda _: documents.ListDocumentsRequest(session_code="22.1", county_prefix=COUNTY)
+    ),
+    "DocumentService.ExportPaperCounts": Scoped(
+        lambda _: documents.ExportPaperCountsRequest(session_code="22.1", county_code=COUNTY)
     ),
     "OfficeService.DecideOfficeAction": Scoped(
         lambda world: offices.DecideOfficeActionRequest(
@@ -207,13 +235,15 @@ async def world(
         proof = await _print(running)
         action_id = await pending_action(dsn)
         operation_id = await _operation(dsn)
+        document_id, everybody = await _document(running), _everybody(running)
         yield World(
             running,
             arrangement.arrangement_id,
             operation_id,
             proof,
             action_id,
-            _everybody(running),
+            document_id,
+            everybody,
         )
     await service_databases.drop(dsn)
 
@@ -254,6 +284,18 @@ async def _print(running: Installation) -> str:
     request = tickets.PrintTicketRequest(request_id=new_id(), **seen)
     printed = await running.tickets.PrintTicket(request, **candidate)
     return str(printed.proof)
+
+
+async def _document(running: Installation) -> str:
+    stub = document_service_pb2_grpc.DocumentServiceStub(running.channel("operator"))
+    request = documents.StartDocumentRequest(
+        request_id=new_id(),
+        session_code="22.1",
+        county_code=COUNTY,
+        kind=documents.DOCUMENT_KIND_TICKETS,
+    )
+    started = await stub.StartDocument(request, **running.officer())
+    return str(started.document.document_id)
 
 
 def _everybody(running: Installation) -> list[Someone]:

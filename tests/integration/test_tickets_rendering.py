@@ -18,9 +18,9 @@ from zikao_tickets.rendering import (
     MAX_PAGES_WAITING_PER_PROCESS,
     MAX_PARTS_WAITING,
     MAX_SHEETS_PER_PART,
-    Printed,
     RenderPool,
 )
+from zikao_tickets.ticket_jobs import Printed
 
 SHEET = TicketSheet(
     session_name="2022年4月高等教育自学考试",

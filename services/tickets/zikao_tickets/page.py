@@ -1,6 +1,7 @@
 """A ticket as the A4 page that is printed of it, in the words and the time zone of its session."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from zikao_tickets.domain.session import Session, Slot
@@ -49,9 +50,9 @@ def _lines(
 def _line(seat: TicketSeat, slot: Slot, session: Session, zone: ZoneInfo) -> SittingLine:
     starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
     return SittingLine(
-        date=f"{starts.year}年{starts.month}月{starts.day}日",
-        weekday=f"星期{WEEKDAYS[starts.weekday()]}",
-        time=f"{starts:%H:%M}—{ends:%H:%M}",
+        date=date_of(starts),
+        weekday=weekday_of(starts),
+        time=time_of(starts, ends),
         course_code=seat.course_code,
         course_name=session.courses[seat.course_code],
         site_name=seat.site_name,
@@ -59,3 +60,18 @@ def _line(seat: TicketSeat, slot: Slot, session: Session, zone: ZoneInfo) -> Sit
         room=seat.room_code,
         seat=seat.label,
     )
+
+
+def date_of(starts: datetime) -> str:
+    """'2022年4月16日'."""
+    return f"{starts.year}年{starts.month}月{starts.day}日"
+
+
+def weekday_of(starts: datetime) -> str:
+    """'星期六'."""
+    return f"星期{WEEKDAYS[starts.weekday()]}"
+
+
+def time_of(starts: datetime, ends: datetime) -> str:
+    """'09:00—11:30'."""
+    return f"{starts:%H:%M}—{ends:%H:%M}"

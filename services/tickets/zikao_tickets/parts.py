@@ -11,15 +11,19 @@ from zikao_kit.db import Database, Transaction
 
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
+from zikao_tickets.document_press import DocumentPress
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.operation_views import OperationViews
+from zikao_tickets.printing import GlyphSource, NoGlyphs
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arranging import ArrangingStores
+from zikao_tickets.stores.document_items import DocumentItemStore
+from zikao_tickets.stores.documents import DocumentStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
@@ -37,10 +41,23 @@ class Parts:
     office_action_lifetime: timedelta
     operations: OperationViews
     prints: OneAtATime = field(default_factory=OneAtATime)
+    glyphs: GlyphSource = field(default_factory=NoGlyphs)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""
         return TicketStore(tx, self.keys)
+
+    def documents(self, tx: Transaction) -> DocumentStore:
+        """The store of documents, in a transaction."""
+        return DocumentStore(tx, self.keys)
+
+    def document_items(self, tx: Transaction) -> DocumentItemStore:
+        """The store of what documents show, in a transaction."""
+        return DocumentItemStore(tx, self.keys)
+
+    def press(self) -> DocumentPress:
+        """Makes documents; one of a process."""
+        return DocumentPress(self.db, self.keys, self.clock, self.pool, self.signer, self.glyphs)
 
     def offices(self, tx: Transaction) -> OfficeStore:
         """Acts of offices in a transaction, and who carries them out, by name."""

@@ -10,31 +10,21 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from zikao_kit.admission import overloaded
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
-from zikao_tickets.domain.ticket import (
-    NAME_NOT_PRINTABLE,
-    PHOTO_UNUSABLE,
-    TICKET_TOO_LONG,
-    Refusal,
-)
-from zikao_tickets.printing import (
-    MissingGlyphs,
-    SheetOverflow,
-    TicketRenderer,
-    TicketSheet,
-    UnusablePhoto,
-)
-from zikao_tickets.printing.pdf.document import HEADER, Part
+from zikao_tickets.document_jobs import MadePart, PartJob, make_end, make_part
+from zikao_tickets.printing import TicketSheet
+from zikao_tickets.printing.documents import Heading
+from zikao_tickets.ticket_jobs import Printed, print_tickets
 
 # A candidate's page waits for one such part; in larger ones a page costs as much.
 MAX_SHEETS_PER_PART = 10
@@ -49,12 +39,8 @@ STUCK_SECONDS = 2.0
 
 log = structlog.get_logger()
 
-
-class Printed(NamedTuple):
-    """One page for every sheet without refusal, in order; no bytes when there is none."""
-
-    pdf: bytes
-    refusals: list[Refusal | None]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class RenderPool:
@@ -82,7 +68,7 @@ class RenderPool:
             raise overloaded()
         self._pages_waiting += 1
         try:
-            return await self._render_surely([sheet])
+            return await self._surely(print_tickets, [sheet])
         finally:
             self._pages_waiting -= 1
 
@@ -94,22 +80,34 @@ class RenderPool:
         """
         if len(sheets) > MAX_SHEETS_PER_PART:
             raise ValueError(f"at most {MAX_SHEETS_PER_PART} sheets a part")
-        if self._parts_waiting > MAX_PARTS_WAITING:  # one of them is being printed
+        return await self._in_turn(print_tickets, sheets)
+
+    async def make_part(self, job: PartJob) -> MadePart:
+        """Make a part of a document, in the line of `render_part`; raises what it raises."""
+        return await self._in_turn(make_part, job)
+
+    async def make_end(self, heading: Heading, growths: Sequence[bytes]) -> bytes:
+        """Make a document's end, in the line of `render_part`; raises what it raises."""
+        return await self._in_turn(make_end, heading, growths)
+
+    async def _in_turn(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._parts_waiting > MAX_PARTS_WAITING:  # one of them is being made
             raise overloaded()
         self._parts_waiting += 1
         try:
             async with self._part_turn:
-                return await self._render_surely(sheets)
+                return await self._surely(job, *args, **kwargs)
         finally:
             self._parts_waiting -= 1
 
-    async def _render_surely(self, sheets: Sequence[TicketSheet]) -> Printed:
+    async def _surely(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = partial(job, *args, **kwargs)
         for attempt in range(1, ATTEMPTS + 1):
             executor = self._executor
             try:
-                return await asyncio.get_running_loop().run_in_executor(executor, _render, sheets)
+                return await asyncio.get_running_loop().run_in_executor(executor, call)
             except BrokenProcessPool:
-                log.warning("a rendering process died", attempt=attempt, sheets=len(sheets))
+                log.warning("a rendering process died", attempt=attempt, job=job.__name__)
                 self._replace(executor)
         raise DomainError(UNAVAILABLE, retry_after=RETRY_AFTER)
 
@@ -164,33 +162,3 @@ def _exit_after_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-@lru_cache(maxsize=1)
-def _renderer() -> TicketRenderer:
-    return TicketRenderer()
-
-
-def _render(sheets: Sequence[TicketSheet]) -> Printed:
-    if not sheets:
-        return Printed(b"", [])
-    renderer = _renderer()
-    document = renderer.document(sheets)
-    part = document.part(document.start)
-    refusals = [_drawn(renderer, part, sheet) for sheet in sheets]
-    pages, growth = part.finish()
-    pdf = HEADER + pages + document.close([growth]) if growth.pages else b""
-    return Printed(pdf, refusals)
-
-
-def _drawn(renderer: TicketRenderer, part: Part, sheet: TicketSheet) -> Refusal | None:
-    """Add the sheet's page, or say why it has none."""
-    try:
-        renderer.draw(part, sheet)
-    except MissingGlyphs as error:
-        return Refusal(NAME_NOT_PRINTABLE, "".join(error.characters))
-    except UnusablePhoto:
-        return Refusal(PHOTO_UNUSABLE)
-    except SheetOverflow:
-        return Refusal(TICKET_TOO_LONG)
-    return None

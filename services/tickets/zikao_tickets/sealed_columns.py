@@ -24,5 +24,11 @@ SEALED = (
         ("session_code", "candidate_id", "version"),
         "tickets.candidate.personal:{candidate_id}",
     ),
+    SealedColumn(
+        "tickets.document_part",
+        "growth_enc",
+        ("document_id", "part"),
+        "tickets.document_part.growth:{document_id}:{part}",
+    ),
     SealedColumn("tickets.proof_key", "private_key_enc", ("key_id",), "tickets.proof_key:{key_id}"),
 )

@@ -11,9 +11,10 @@ from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PHOTO_PENDING, PrintedTickets, Refusal, Ticket
 from zikao_tickets.page import sheet_of
 from zikao_tickets.printing import TicketSheet
-from zikao_tickets.rendering import Printed, RenderPool
+from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.tickets import TicketStore
+from zikao_tickets.ticket_jobs import Printed
 
 WAITING = Refusal(PHOTO_PENDING)
 
@@ -43,9 +44,9 @@ async def print_ticket(
     """
     if ticket.jpeg is None:
         return PrintedTickets(b"", [], [(ticket, WAITING)])
-    signed, sheet = _signed(signer, session, ticket, ticket.jpeg)
+    proven, sheet = signed(signer, session, ticket, ticket.jpeg)
     printed = await pool.render(sheet)
-    return _outcome(printed, [signed])
+    return _outcome(printed, [proven])
 
 
 async def print_part(
@@ -53,18 +54,19 @@ async def print_part(
 ) -> PrintedTickets:
     """The same for a part of a county; a ticket that is refused does not stop the others."""
     pending = [(ticket, WAITING) for ticket in tickets if ticket.jpeg is None]
-    signed = [
-        _signed(signer, session, ticket, ticket.jpeg)
+    proven = [
+        signed(signer, session, ticket, ticket.jpeg)
         for ticket in tickets
         if ticket.jpeg is not None
     ]
-    printed = await pool.render_part([sheet for _, sheet in signed])
-    return _outcome(printed, [ticket for ticket, _ in signed], pending)
+    printed = await pool.render_part([sheet for _, sheet in proven])
+    return _outcome(printed, [ticket for ticket, _ in proven], pending)
 
 
-def _signed(
+def signed(
     signer: ProofSigner, session: Session, ticket: Ticket, jpeg: bytes
 ) -> tuple[Ticket, TicketSheet]:
+    """The ticket with its proof, and as it is printed."""
     proof = signer.sign(ticket, session.code, jpeg)
     return replace(ticket, proof=proof), sheet_of(ticket, session, jpeg, proof)
 

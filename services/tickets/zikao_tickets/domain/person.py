@@ -42,6 +42,11 @@ def photo_context(candidate_id: UUID) -> str:
     return f"tickets.photo:{candidate_id}"
 
 
+def growth_context(document_id: UUID, part: int) -> str:
+    """What binds what a part of a document has added to its row."""
+    return f"tickets.document_part.growth:{document_id}:{part}"
+
+
 def seed_context(arrangement_id: UUID) -> str:
     """What binds an encrypted seed to its arrangement."""
     return f"tickets.arrangement.seed:{arrangement_id}"

@@ -16,6 +16,7 @@ LINE_PITCH = LINE_HEIGHT + LEADING
 """What a line takes of a box, with what stands out of it above and below."""
 SMALLEST_POINTS = 6.0
 _STEP_POINTS = 0.5
+_LEAST_LINE_POINTS = SMALLEST_POINTS * LINE_PITCH
 # A line may be set in this much of its size before it becomes two.
 _ONE_LINE_SHARE = 0.7
 _EM = 1000
@@ -70,6 +71,15 @@ class Fitting:
     def fit(self, text: str, box: Box) -> Fitted:
         """The largest size in which the text fits. Raises TextTooLong."""
         return self._fitted(text, box.width, box.height, box.size, box.font)
+
+    def fit_what_can_be(self, text: str, box: Box) -> Fitted:
+        """The same, with the end of the text cut off where nothing else helps."""
+        try:
+            return self.fit(text, box)
+        except TextTooLong:
+            width = box.width / SMALLEST_POINTS * _EM
+            lines = self._wrapped(text, box.font, width)
+            return Fitted(SMALLEST_POINTS, lines[: max(1, int(box.height / _LEAST_LINE_POINTS))])
 
     def _fit(self, text: str, width: float, height: float, size: float, font: str) -> Fitted:
         one_line = self._stack.line(text, font).width / _EM

@@ -108,7 +108,7 @@ class SiteStore:
 def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:
     plans: defaultdict[str, list[RoomPlan]] = defaultdict(list)
     for row in rooms:
-        plans[row["site_code"]].append(_plan(row))
+        plans[row["site_code"]].append(plan_of(row))
     return [
         Site(
             code=row["site_code"],
@@ -122,7 +122,8 @@ def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:
     ]
 
 
-def _plan(row: Any) -> RoomPlan:
+def plan_of(row: Any) -> RoomPlan:
+    """A row of rooms."""
     return RoomPlan(
         code=row["room_code"],
         columns=row["columns"],

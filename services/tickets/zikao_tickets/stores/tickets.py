@@ -13,6 +13,7 @@ from uuid import UUID
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
+from zikao_tickets.domain.documents import Document
 from zikao_tickets.domain.person import Bearer, Person, personal_context, photo_context
 from zikao_tickets.domain.ticket import Refusal, Ticket, TicketSeat
 from zikao_tickets.proof import NO_PHOTO, TicketKind, key_id_of
@@ -47,6 +48,14 @@ class TicketStore:
     ) -> list[Ticket]:
         """The county's tickets in force by ticket number, after `after`."""
         rows = await self._tx.fetch("list_county_tickets", session_code, county_code, after, limit)
+        return await self._with_seats(rows)
+
+    async def document_tickets(
+        self, document: Document, after: str, last: str | None, limit: int | None
+    ) -> list[Ticket]:
+        """The tickets that were in force at a document's moment, after a number, to `last`."""
+        place = document.session_code, document.county_code, document.as_of
+        rows = await self._tx.fetch("list_document_tickets", *place, after, last, limit)
         return await self._with_seats(rows)
 
     async def county_progress(

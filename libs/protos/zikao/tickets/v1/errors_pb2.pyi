@@ -75,6 +75,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No candidate of this ticket number sits in the county in this session."""
     ERROR_REASON_TOO_MANY_VERSIONS: _ErrorReason.ValueType  # 35
     """Offices have issued as many versions of this ticket today as they may."""
+    ERROR_REASON_NOTHING_TO_PRINT: _ErrorReason.ValueType  # 30
+    """The session has no published arrangement of the county, or nothing of what was asked for."""
+    ERROR_REASON_DOCUMENT_EXPIRED: _ErrorReason.ValueType  # 31
+    """Another arrangement was published since the document was begun, or something of what it
+    shows is not as it was; begin another one.
+    """
+    ERROR_REASON_DOCUMENT_CANCELLED: _ErrorReason.ValueType  # 32
+    """The document was cancelled."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -134,4 +142,12 @@ ERROR_REASON_CANDIDATE_NOT_ENROLLED: ErrorReason.ValueType  # 16
 """No candidate of this ticket number sits in the county in this session."""
 ERROR_REASON_TOO_MANY_VERSIONS: ErrorReason.ValueType  # 35
 """Offices have issued as many versions of this ticket today as they may."""
+ERROR_REASON_NOTHING_TO_PRINT: ErrorReason.ValueType  # 30
+"""The session has no published arrangement of the county, or nothing of what was asked for."""
+ERROR_REASON_DOCUMENT_EXPIRED: ErrorReason.ValueType  # 31
+"""Another arrangement was published since the document was begun, or something of what it
+shows is not as it was; begin another one.
+"""
+ERROR_REASON_DOCUMENT_CANCELLED: ErrorReason.ValueType  # 32
+"""The document was cancelled."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

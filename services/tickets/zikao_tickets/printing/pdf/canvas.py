@@ -9,6 +9,7 @@ A4_WIDTH, A4_HEIGHT = 595.2756, 841.8898
 _EM = 1000
 # An image of a character stands as high as one of a font: a little below the line.
 _IMAGE_DESCENT = 0.12
+_BOLD_SHARE = 0.028
 
 
 class Canvas:
@@ -21,14 +22,27 @@ class Canvas:
         self._texts: list[str] = []
         self._xobjects: dict[int, str] = {}
         self._font = (-1, 0.0)
+        self._is_bold = False
 
     def text(
-        self, x: float, y: float, line: Line, size: float, images: Mapping[str, int] | None = None
+        self,
+        x: float,
+        y: float,
+        line: Line,
+        size: float,
+        images: Mapping[str, int] | None = None,
+        *,
+        bold: bool = False,
     ) -> None:
         """A line whose baseline begins at (x, y); `images` are those of characters without glyph.
 
-        Raises KeyError for a character that has neither.
+        The fonts have one weight: an outline of the same black makes it a bold one. Raises
+        KeyError for a character that has neither glyph nor image.
         """
+        if bold or self._is_bold:
+            self._is_bold = bold
+            outline = f"2 Tr {number(size * _BOLD_SHARE)} w" if bold else "0 Tr"
+            self._texts.append(outline)
         for run in line.runs:
             if run.missing:
                 below = y + _IMAGE_DESCENT * size

@@ -37,6 +37,10 @@ class FaceStack:
         self._orders = orders
         self.line = lru_cache(maxsize=_LINES_KEPT)(self._line)
 
+    def draws(self, char: str) -> bool:
+        """Whether some face has a glyph for the character."""
+        return any(ord(char) in face.code_points for face in self.faces)
+
     def _line(self, text: str, order: str) -> Line:
         """The line; a character that no face draws takes the place of one that does."""
         runs = [self._run(face, part) for face, part in self._parts(text, self._orders[order])]

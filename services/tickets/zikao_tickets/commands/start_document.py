@@ -1,0 +1,56 @@
+"""A document that an office wants to print of a county (DOMAIN section 5, Bulk)."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from zikao_kit.errors import DomainError
+
+from zikao_tickets.domain.documents import Document, DocumentKind, Scope
+from zikao_tickets.stores.document_items import DocumentItemStore
+from zikao_tickets.stores.documents import DocumentStore
+
+NOTHING_TO_PRINT = "NOTHING_TO_PRINT"
+_NOT_COUNTED = 0
+
+
+async def start_document(
+    store: DocumentStore, items: DocumentItemStore, document: Document
+) -> Document:
+    """Store it with the number of its items. Raises DomainError NOTHING_TO_PRINT."""
+    total = await items.count(document)
+    if not total:
+        raise DomainError(NOTHING_TO_PRINT)
+    document = replace(document, total=total)
+    await store.insert(document)
+    return document
+
+
+async def new_document(
+    items: DocumentItemStore,
+    county: tuple[str, str],
+    kind: DocumentKind,
+    scope: Scope,
+    *,
+    actor: str,
+    now: datetime,
+) -> Document:
+    """A document of what is published in the county (session code, county code) now.
+
+    Raises DomainError NOTHING_TO_PRINT when nothing is.
+    """
+    arrangement_id: UUID | None = await items.arrangement_in_force(*county)
+    if arrangement_id is None:
+        raise DomainError(NOTHING_TO_PRINT)
+    session_code, county_code = county
+    return Document(
+        document_id=uuid4(),
+        session_code=session_code,
+        county_code=county_code,
+        kind=kind,
+        scope=scope,
+        arrangement_id=arrangement_id,
+        as_of=now,
+        total=_NOT_COUNTED,
+        started_by=actor,
+    )

@@ -1,0 +1,217 @@
+"""Makes documents while they are fetched, part by part; nothing of a part is kept but its note."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from zikao_kit.admission import overloaded
+from zikao_kit.clock import Clock
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Database, Transaction
+from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
+
+from zikao_tickets.commands.find_document import find_document
+from zikao_tickets.commands.load_session import load_session
+from zikao_tickets.commands.note_document_part import note_document_part, note_prints, part_of
+from zikao_tickets.commands.read_contents import Contents, ContentsReader
+from zikao_tickets.commands.start_document import NOTHING_TO_PRINT
+from zikao_tickets.document_jobs import PartJob
+from zikao_tickets.domain.documents import (
+    KIND_NAMES,
+    Cursor,
+    Document,
+    DocumentPart,
+    DocumentState,
+    LeftOut,
+    no_such_place,
+)
+from zikao_tickets.domain.session import Session
+from zikao_tickets.printing import GlyphSource
+from zikao_tickets.printing.documents import Heading
+from zikao_tickets.rendering import RenderPool
+from zikao_tickets.signing import ProofSigner
+from zikao_tickets.stores.document_items import DocumentItemStore
+from zikao_tickets.stores.documents import DocumentStore
+from zikao_tickets.stores.sessions import SessionStore
+from zikao_tickets.stores.tickets import TicketStore
+
+PIECE_BYTES = 1024 * 1024
+# Each holds a part while its reader takes its time.
+MAX_READERS = 16
+
+
+class Piece(NamedTuple):
+    """Some bytes of a document, and where to go on after them."""
+
+    content: bytes
+    cursor: Cursor
+    done: int
+    left_out: Sequence[LeftOut] = ()
+
+
+Pieces = AsyncGenerator[Piece, None]
+
+
+class _Place(NamedTuple):
+    """What is known before a part is made."""
+
+    before: DocumentPart | None
+    made: DocumentPart | None
+    contents: Contents | None
+
+
+@dataclass
+class DocumentPress:
+    """One of a process."""
+
+    db: Database
+    keys: KeyRing
+    clock: Clock
+    pool: RenderPool
+    signer: ProofSigner
+    glyphs: GlyphSource
+    _readers: int = field(default=0, init=False)
+
+    async def open(self, document_id: UUID, actor: Actor) -> Document:
+        """The document; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
+        async with self.db.read() as tx:
+            return await find_document(self._store(tx), document_id, actor)
+
+    async def pieces(
+        self, document: Document, cursor: Cursor, actor: str
+    ) -> AsyncGenerator[Piece, None]:
+        """Everything after the cursor.
+
+        Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, OVERLOADED,
+        UNAVAILABLE, and NOTHING_TO_PRINT when not one page could be made.
+        """
+        if self._readers >= MAX_READERS:
+            raise overloaded()
+        self._readers += 1
+        try:
+            async for piece in self._pieces(document, cursor, actor):
+                yield piece
+        finally:
+            self._readers -= 1
+
+    async def _pieces(
+        self, document: Document, cursor: Cursor, actor: str
+    ) -> AsyncGenerator[Piece, None]:
+        if await self._is_after_the_end(document, cursor):
+            return
+        async with self.db.read() as tx:
+            session = await load_session(SessionStore(tx), document.session_code)
+        while True:
+            place = await self._place(document, session, cursor.part)
+            if place.contents is None:
+                break
+            part, content = await self._part(document, session, place, place.contents, actor)
+            for piece in _cut(content, cursor):
+                is_last = piece.part != cursor.part
+                done, left_out = (part.done, part.left_out) if is_last else (_done(place), ())
+                yield Piece(_slice(content, cursor), piece, done, left_out)
+                cursor = piece
+            del content
+        content = await self._end(document, session)
+        for piece in _cut(content, cursor):
+            yield Piece(_slice(content, cursor), piece, document.total)
+            cursor = piece
+
+    async def _is_after_the_end(self, document: Document, cursor: Cursor) -> bool:
+        """Whether the reader has everything; raises INVALID_REQUEST for a place that is none."""
+        async with self.db.read() as tx:
+            parts = await self._store(tx).count_parts(document.document_id)
+        if cursor.part > parts + 1:
+            raise no_such_place()
+        if cursor.part <= parts:
+            return False
+        if document.state is not DocumentState.DONE or cursor.offset:
+            raise no_such_place()
+        return True
+
+    async def _place(self, document: Document, session: Session, number: int) -> _Place:
+        async with self.db.read() as tx:
+            store, items = self._store(tx), DocumentItemStore(tx, self.keys)
+            current = await store.load(document.document_id)
+            assert current is not None, "documents are never deleted"
+            current.require_alive(await self._in_force(items, document))
+            before = await store.part(document.document_id, number - 1) if number else None
+            made = await store.part(document.document_id, number)
+            reader = ContentsReader(
+                document, session, TicketStore(tx, self.keys), items, self.signer, self.glyphs
+            )
+            contents = await reader.read(before.last if before else (), made)
+        return _Place(before, made, contents)
+
+    async def _part(
+        self,
+        document: Document,
+        session: Session,
+        place: _Place,
+        contents: Contents,
+        actor: str,
+    ) -> tuple[DocumentPart, bytes]:
+        """Make a part, and note it if it was not; prints are noted with it."""
+        growth = place.before.growth if place.before else None
+        made = await self.pool.make_part(
+            PartJob(_heading(document, session), growth, contents.sheets)
+        )
+        part = part_of(made, contents, place.before)
+        async with self.db.transaction() as tx:
+            items = DocumentItemStore(tx, self.keys)
+            if await note_document_part(self._store(tx), items, document, part):
+                tickets, now = TicketStore(tx, self.keys), self.clock.now()
+                await note_prints(tickets, document, contents, made, actor=actor, now=now)
+            # What was left out when it was first made is left out for ever.
+            elif place.made:
+                part = place.made
+        return part, made.content
+
+    async def _end(self, document: Document, session: Session) -> bytes:
+        async with self.db.read() as tx:
+            store = self._store(tx)
+            growths = await store.growths(document.document_id)
+            (progress,) = await store.progress([document])
+        if not progress.pages:
+            raise DomainError(NOTHING_TO_PRINT)
+        content = await self.pool.make_end(_heading(document, session), growths)
+        async with self.db.transaction() as tx:
+            await self._set_done(tx, document)
+        return content
+
+    async def _set_done(self, tx: Transaction, document: Document) -> None:
+        store = self._store(tx)
+        locked = await store.lock(document.document_id)
+        assert locked is not None, "documents are never deleted"
+        if locked.state is DocumentState.OPEN:
+            await store.set_state(document.document_id, DocumentState.DONE)
+
+    def _store(self, tx: Transaction) -> DocumentStore:
+        return DocumentStore(tx, self.keys)
+
+    async def _in_force(self, items: DocumentItemStore, document: Document) -> UUID | None:
+        return await items.arrangement_in_force(document.session_code, document.county_code)
+
+
+def _heading(document: Document, session: Session) -> Heading:
+    title = f"{session.name} {document.county_code} {KIND_NAMES[document.kind]}"
+    return Heading(document.kind, title, document.as_of)
+
+
+def _done(place: _Place) -> int:
+    return place.before.done if place.before else 0
+
+
+def _cut(content: bytes, cursor: Cursor) -> Iterator[Cursor]:
+    """Where each piece after the cursor ends; raises INVALID_REQUEST beyond the content."""
+    if cursor.offset and cursor.offset >= len(content):
+        raise no_such_place()
+    for end in range(cursor.offset + PIECE_BYTES, len(content), PIECE_BYTES):
+        yield Cursor(cursor.part, end)
+    yield Cursor(cursor.part + 1)
+
+
+def _slice(content: bytes, cursor: Cursor) -> bytes:
+    return content[cursor.offset : cursor.offset + PIECE_BYTES]

@@ -1,0 +1,332 @@
+"""What offices print of a county: documents that are made while they are fetched."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import AsyncIterator
+from io import BytesIO, StringIO
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pikepdf
+import pypdfium2
+import pytest
+import pytest_asyncio
+from support.service import new_id
+from support.service_databases import ServiceDatabases
+from support.tickets_database import SESSION
+from support.tickets_peers import COUNTY
+from support.tickets_service import Installation, reason, tickets_installation
+from zikao.tickets.v1 import document_service_pb2 as documents
+from zikao.tickets.v1 import document_service_pb2_grpc
+from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.commands import read_contents
+from zikao_tickets.domain.documents import DocumentKind
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PEOPLE = [UUID(int=number) for number in range(1, 8)]
+NAMES = {PEOPLE[0]: "张𬭎", PEOPLE[1]: "阿卜杜热合曼·买买提明", PEOPLE[2]: "李\U000f0001"}
+WITHOUT_PHOTO = PEOPLE[3]
+PRINTED = [person for person in PEOPLE if person not in (PEOPLE[2], WITHOUT_PHOTO)]
+KINDS = {
+    "sign-in": documents.DOCUMENT_KIND_SIGN_IN_SHEETS,
+    "posters": documents.DOCUMENT_KIND_DOOR_POSTERS,
+    "labels": documents.DOCUMENT_KIND_DESK_LABELS,
+    "papers": documents.DOCUMENT_KIND_PAPER_COUNTS,
+}
+
+
+class Office:
+    """The county's officer at the documents of a running service."""
+
+    def __init__(self, running: Installation) -> None:
+        self.running = running
+        self.stub = document_service_pb2_grpc.DocumentServiceStub(running.channel("portal"))
+
+    async def start(self, kind: Any = documents.DOCUMENT_KIND_TICKETS, **fields: Any) -> str:
+        """Begin a document; its id."""
+        request = self.request(kind, **fields)
+        answer = await self.stub.StartDocument(request, **self.running.officer())
+        assert answer.document.state == documents.DOCUMENT_STATE_OPEN
+        return str(answer.document.document_id)
+
+    def request(self, kind: Any, **fields: Any) -> documents.StartDocumentRequest:
+        """To begin a document of the county."""
+        place = {"session_code": "22.1", "county_code": COUNTY}
+        return documents.StartDocumentRequest(
+            **{"request_id": new_id(), "kind": kind} | place | fields
+        )
+
+    async def stream(self, document_id: str, cursor: str = "") -> list[Any]:
+        """All pieces after a cursor."""
+        request = documents.StreamDocumentRequest(document_id=document_id, cursor=cursor)
+        return [
+            piece async for piece in self.stub.StreamDocument(request, **self.running.officer())
+        ]
+
+    async def fetch(self, document_id: str) -> bytes:
+        """The whole document."""
+        return b"".join(piece.content for piece in await self.stream(document_id))
+
+    async def get(self, document_id: str, **options: Any) -> Any:
+        """The document as the officer sees it."""
+        request = documents.GetDocumentRequest(document_id=document_id)
+        options = options or self.running.officer()
+        return (await self.stub.GetDocument(request, **options)).document
+
+    async def cancel(self, document_id: str, **options: Any) -> None:
+        """Cancel a document."""
+        request = documents.CancelDocumentRequest(request_id=new_id(), document_id=document_id)
+        await self.stub.CancelDocument(request, **options or self.running.officer())
+
+    async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """Ask the database behind the service's back."""
+        connection = await asyncpg.connect(self.running.config.database.dsn)
+        try:
+            return await connection.fetch(statement, *args)
+        finally:
+            await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(
+    service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Office]:
+    """A county with seven published seats, one of them without photo, one with a private name."""
+    dsn = await service_databases.clone("tickets")
+    directory = tmp_path_factory.mktemp("documents")
+    async with tickets_installation(directory, dsn, photo_again_seconds=0.2) as running:
+        for person in PEOPLE:
+            jpeg = portrait_jpeg(person.int, "女")
+            running.peers.register(person, NAMES.get(person, f"考生{person.int}"), jpeg)
+            if person != WITHOUT_PHOTO:
+                running.peers.photos[str(person)] = jpeg
+            running.peers.enroll(person, (1, "00015"))
+        await running.published_county()
+        yield Office(running)
+    await service_databases.drop(dsn)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tickets a part, so that a county of seven has several."""
+    monkeypatch.setitem(read_contents.ITEMS_A_PART, DocumentKind.TICKETS, 2)
+
+
+def texts(pdf: bytes) -> list[str]:
+    """The text of every page."""
+    document = pypdfium2.PdfDocument(pdf)
+    return [page.get_textpage().get_text_range() for page in document]
+
+
+def number(person: UUID) -> str:
+    """A candidate's ticket number."""
+    return f"0104221{person.int:05}"
+
+
+async def test_all_tickets_of_a_county_are_one_pdf(office: Office) -> None:
+    """In order, with progress; who cannot be printed is named and left out; prints are logged."""
+    before = await office.sql("SELECT count(*) FROM tickets.print_log")
+    document_id = await office.start()
+    pieces = await office.stream(document_id)
+    pdf = b"".join(piece.content for piece in pieces)
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert opened.check_pdf_syntax() == []
+    for text, person in zip(texts(pdf), PRINTED, strict=True):
+        assert number(person) in text
+    assert [piece.done for piece in pieces] == [2, 4, 6, 7, 7]
+    assert {piece.total for piece in pieces} == {7}
+    named = {each.ticket_number: each.reason for piece in pieces for each in piece.unprintable}
+    assert named == {
+        number(PEOPLE[2]): "NAME_NOT_PRINTABLE",
+        number(WITHOUT_PHOTO): "PHOTO_PENDING",
+    }
+    document = await office.get(document_id)
+    assert (document.state, document.done) == (documents.DOCUMENT_STATE_DONE, 7)
+    assert (document.pages, document.left_out) == (len(PRINTED), 2)
+    assert document.bytes == sum(len(piece.content) for piece in pieces[:-1])
+    listed = await office.sql("SELECT reason FROM tickets.unprintable ORDER BY ticket_number")
+    assert [row["reason"] for row in listed] == ["NAME_NOT_PRINTABLE", "PHOTO_PENDING"]
+    after = await office.sql("SELECT count(*) FROM tickets.print_log")
+    assert after[0][0] - before[0][0] == len(PRINTED)
+
+
+async def test_a_reader_goes_on_anywhere(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After any piece, also in the middle of a part, the rest follows; nothing is logged twice."""
+    monkeypatch.setattr("zikao_tickets.document_press.PIECE_BYTES", 30_000)
+    document_id = await office.start()
+    pieces = await office.stream(document_id)
+    whole = b"".join(piece.content for piece in pieces)
+    logged = await office.sql("SELECT count(*) FROM tickets.print_log")
+    assert len(pieces) > 6
+    assert any("+" in piece.cursor for piece in pieces)
+    for at in (0, 1, len(pieces) // 2, len(pieces) - 2, len(pieces) - 1):
+        stored = b"".join(piece.content for piece in pieces[: at + 1])
+        rest = await office.stream(document_id, pieces[at].cursor)
+        assert stored + b"".join(piece.content for piece in rest) == whole
+    assert await office.sql("SELECT count(*) FROM tickets.print_log") == logged
+
+
+async def test_what_was_left_out_is_left_out_again(office: Office) -> None:
+    """A photo that comes later changes nothing of a document, and is in the next one."""
+    document_id = await office.start()
+    first = await office.fetch(document_id)
+    photo = portrait_jpeg(WITHOUT_PHOTO.int, "女")
+    office.running.peers.photos[str(WITHOUT_PHOTO)] = photo
+    await office.running.arrive()
+    assert await office.fetch(document_id) == first
+    later = await office.fetch(await office.start())
+    assert len(pypdfium2.PdfDocument(later)) == len(PRINTED) + 1
+
+
+async def test_a_page_in_bulk_is_the_page_a_candidate_prints(office: Office) -> None:
+    """The candidate's own print draws the same page content as the county's document."""
+    running, person = office.running, PEOPLE[0]
+    await running.move_to(SESSION.printing_opens_at)
+    candidate, seen = running.candidate(person), {"session_code": "22.1"}
+    notice = tickets.AcknowledgeNoticeRequest(request_id=new_id(), version=1, **seen)
+    await running.tickets.AcknowledgeNotice(notice, **candidate)
+    request = tickets.PrintTicketRequest(request_id=new_id(), **seen)
+    own = (await running.tickets.PrintTicket(request, **candidate)).pdf
+    bulk = await office.fetch(await office.start())
+    with pikepdf.open(BytesIO(own)) as one, pikepdf.open(BytesIO(bulk)) as many:
+        assert one.pages[0].Contents.read_bytes() == many.pages[0].Contents.read_bytes()
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+async def test_sheets_of_rooms_name_everybody(office: Office, kind: str) -> None:
+    """Each kind has its page of the room; a character without glyph is set as a blank type."""
+    pdf = await office.fetch(await office.start(KINDS[kind]))
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert opened.check_pdf_syntax() == []
+    text = "".join("".join(texts(pdf)).split())
+    assert "001" in text
+    assert "英语（二）" in text
+    if kind == "papers":
+        assert "合计7" in text
+    else:
+        assert all(number(person) in text for person in PEOPLE)
+    if kind in {"sign-in", "labels"}:
+        assert "张𬭎" in text
+        assert "李〓" in text
+
+
+async def test_sheets_may_be_of_one_site_or_slot(office: Office) -> None:
+    """What is in another site or slot is not printed, and nothing at all is refused."""
+    poster = documents.DOCUMENT_KIND_DOOR_POSTERS
+    assert await office.fetch(await office.start(poster, site_code="A", slot=1))
+    officer = office.running.officer()
+    for wrong in ({"site_code": "B"}, {"slot": 2}, {"county_code": "510105"}):
+        request = office.request(poster, **wrong)
+        calling = officer if "county_code" not in wrong else office.running.officer("510105")
+        assert await reason(office.stub.StartDocument(request, **calling)) == "NOTHING_TO_PRINT"
+    whole = office.request(documents.DOCUMENT_KIND_TICKETS, slot=1)
+    assert await reason(office.stub.StartDocument(whole, **officer)) == "INVALID_REQUEST"
+    unknown = office.request(poster, session_code="99.9")
+    assert await reason(office.stub.StartDocument(unknown, **officer)) == "SESSION_UNKNOWN"
+
+
+async def test_a_request_id_begins_one_document(office: Office) -> None:
+    """The same request again is the same document; with another body it is refused."""
+    request, officer = office.request(documents.DOCUMENT_KIND_TICKETS), office.running.officer()
+    first = await office.stub.StartDocument(request, **officer)
+    assert await office.stub.StartDocument(request, **officer) == first
+    request.kind = documents.DOCUMENT_KIND_DESK_LABELS
+    assert await reason(office.stub.StartDocument(request, **officer)) == "REQUEST_ID_REUSED"
+
+
+async def test_paper_counts_are_a_csv_file(office: Office) -> None:
+    """A line for each room and course, which a spreadsheet opens."""
+    request = documents.ExportPaperCountsRequest(session_code="22.1", county_code=COUNTY)
+    officer = office.running.officer()
+    parts = [part.csv async for part in office.stub.ExportPaperCounts(request, **officer)]
+    text = b"".join(parts).decode("utf-8-sig")
+    (row,) = csv.DictReader(StringIO(text))
+    assert (row["考场"], row["课程代码"], row["份数"]) == ("001", "00015", "7")
+    for wrong, expected in (
+        ({"session_code": "99.9"}, "SESSION_UNKNOWN"),
+        ({"county_code": "510105"}, "NOTHING_TO_PRINT"),
+    ):
+        fields = {"session_code": "22.1", "county_code": COUNTY} | wrong
+        refused = documents.ExportPaperCountsRequest(**fields)
+        calling = office.running.officer(fields["county_code"])
+        stream = office.stub.ExportPaperCounts(refused, **calling)
+        assert await reason(stream.read()) == expected
+
+
+async def test_a_cancelled_document_is_fetched_no_more(office: Office) -> None:
+    """Cancelling ends it for good, also twice, and what is not there is said so."""
+    document_id = await office.start()
+    await office.cancel(document_id)
+    await office.cancel(document_id)
+    assert (await office.get(document_id)).state == documents.DOCUMENT_STATE_CANCELLED
+    assert await reason(office.stream(document_id)) == "DOCUMENT_CANCELLED"
+    other = office.running.officer("510105")
+    for call in (office.get, office.cancel):
+        assert await reason(call(document_id, **other)) == "OUT_OF_SCOPE"
+        assert await reason(call(new_id())) == "NOT_FOUND"
+    assert await reason(office.stream(new_id())) == "NOT_FOUND"
+    request = documents.StreamDocumentRequest(document_id=document_id)
+    assert await reason(office.stub.StreamDocument(request, **other).read()) == "OUT_OF_SCOPE"
+
+
+async def test_a_cursor_of_nowhere_is_refused(office: Office) -> None:
+    """A place that the document does not have is an error, not an empty answer."""
+    document_id = await office.start()
+    for cursor in ("1+5", "2", "0+99999999"):
+        assert await reason(office.stream(document_id, cursor)) == "INVALID_REQUEST"
+    pieces = await office.stream(document_id)
+    assert await office.stream(document_id, pieces[-1].cursor) == []
+    for cursor in (f"{pieces[-1].cursor}+1", "99"):
+        assert await reason(office.stream(document_id, cursor)) == "INVALID_REQUEST"
+
+
+async def test_a_document_whose_people_changed_is_expired(office: Office) -> None:
+    """What cannot be made again byte for byte is refused, never mixed with what was stored."""
+    document_id = await office.start(documents.DOCUMENT_KIND_DOOR_POSTERS)
+    await office.fetch(document_id)
+    change = "UPDATE tickets.site SET name = $1 WHERE site_code = 'A'"
+    await office.sql(change, "另一所中学")
+    assert await reason(office.stream(document_id)) == "DOCUMENT_EXPIRED"
+    await office.sql(change, "第十七中学")
+    assert await office.fetch(document_id)
+
+
+async def test_documents_are_listed_page_by_page(office: Office) -> None:
+    """The newest first, with how far they have come; only those of the officer's area."""
+    expected = [await office.start(kind) for kind in KINDS.values()][::-1]
+    found: list[str] = []
+    token, officer = "", office.running.officer()
+    while len(found) < len(expected):
+        request = documents.ListDocumentsRequest(
+            session_code="22.1", county_prefix=COUNTY, page_size=2, page_token=token
+        )
+        page = await office.stub.ListDocuments(request, **officer)
+        found += [document.document_id for document in page.documents]
+        token = page.next_page_token
+    assert found == expected
+    assert token
+    other = documents.ListDocumentsRequest(session_code="22.1", county_prefix="510105")
+    assert await reason(office.stub.ListDocuments(other, **officer)) == "OUT_OF_SCOPE"
+    bad = documents.ListDocumentsRequest(session_code="22.1", county_prefix=COUNTY, page_token="x")
+    assert await reason(office.stub.ListDocuments(bad, **officer)) == "INVALID_REQUEST"
+
+
+async def test_a_new_arrangement_ends_the_documents_of_the_old_one(office: Office) -> None:
+    """Nobody prints seats that are not in force any more."""
+    document_id = await office.start()
+    first, *_ = await office.stream(document_id)
+    newcomer = UUID(int=99)
+    jpeg = portrait_jpeg(99, "女")
+    peers = office.running.peers
+    peers.register(newcomer, "赵六", jpeg)
+    peers.photos[str(newcomer)] = jpeg
+    peers.enroll(newcomer, (1, "00015"))
+    await office.running.arrive()
+    await office.running.publish((await office.running.arranged()).arrangement_id)
+    assert await reason(office.stream(document_id, first.cursor)) == "DOCUMENT_EXPIRED"
+    again = await office.fetch(await office.start())
+    assert any("赵六" in text for text in texts(again))
