@@ -137,6 +137,17 @@ def test_whole_rooms_hold_one_course() -> None:
     assert courses == [1, 1, 1, 2]
 
 
+def test_candidates_keep_their_site() -> None:
+    """When every course has the same people in every slot, nobody changes site."""
+    sittings = [
+        sitting(number, slot, (number // 60 + slot) % 4) for number in range(240) for slot in SLOTS
+    ]
+    sites: defaultdict[str, set[str]] = defaultdict(set)
+    for seat in arrange(sittings, rooms(8, rooms_per_site=2), SEED):
+        sites[seat.candidate_id].add(seat.site_code)
+    assert all(len(visited) == 1 for visited in sites.values())
+
+
 def test_too_few_rooms_are_named() -> None:
     """A county whose rooms do not suffice is told slot, needed and available rooms."""
     sittings = [sitting(number, 3, number % 2) for number in range(100)]

@@ -81,10 +81,14 @@ class Solver:
         self._is_integer = any(program.integer) and not relaxed
         self._highs.passModel(_model(program, self._is_integer))
 
-    def fix(self, columns: Sequence[int], values: Sequence[float]) -> None:
-        """Let each column have just this value."""
-        at, to = np.array(columns, dtype=np.int32), np.array(values, dtype=np.float64)
-        self._highs.changeColsBounds(len(at), at, to, to)
+    def bound(self, columns: Sequence[int], lower: Numbers, upper: Numbers) -> None:
+        """Let each column have values in these bounds only."""
+        self._highs.changeColsBounds(
+            len(columns),
+            np.array(columns, dtype=np.int32),
+            lower.astype(float),
+            upper.astype(float),
+        )
 
     def solve(self) -> Answer | None:
         """The best found within the limits; nothing when there is none."""

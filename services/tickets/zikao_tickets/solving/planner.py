@@ -7,9 +7,10 @@ from zikao_tickets.domain.plan import Figures, Plan
 from zikao_tickets.domain.room_plan import plan_rooms, room_sizes
 from zikao_tickets.domain.rooms import Room, RoomUse
 from zikao_tickets.domain.roster import Roster
-from zikao_tickets.domain.site_plan import in_order
+from zikao_tickets.domain.site_plan import plan_sites
 from zikao_tickets.domain.site_rooms import place
 from zikao_tickets.solving.room_models import RoomModels
+from zikao_tickets.solving.site_models import SiteModels
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("rooms", "sites"), steps done and steps in all."""
@@ -34,13 +35,13 @@ def make_plan(
         packing, proof = plan_rooms(slot, courses, sizes, models)
         packings.append(packing)
         proofs.append(proof)
-    progress("sites", 0, 1)
     usable = [room for room in rooms if room.use is RoomUse.NORMAL]
     kinds = {kind: len(people) for kind, people in roster.kinds().items()}
-    sites = in_order(packings, usable, kinds)
-    quotas = {key: quota for each in sites.slots for key, quota in each.quotas().items()}
-    ways = follow(sites.homes, quotas)
-    shares = [share for each in sites.slots for share in place(each, usable)]
+    sites = plan_sites(
+        packings, kinds, usable, SiteModels(), lambda *steps: progress("sites", *steps)
+    )
+    ways = follow(sites.homes, sites.quotas())
+    shares = place(sites, usable)
     used = {(share.site_code, share.room_code) for share in shares}
     figures = Figures(
         rooms=sum(proof.rooms for proof in proofs),
