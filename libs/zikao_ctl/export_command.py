@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zikao_ctl.export_documents_command import add_document_commands
 from zikao_ctl.export_files import (
     GROUPINGS,
     ExportFailed,
@@ -35,9 +36,12 @@ def _options(command: F) -> F:
     return command
 
 
-@click.group(short_help="Write the roster or the statistics of a session as CSV.")
+@click.group(short_help="Write rosters, statistics and what offices print as files.")
 def export() -> None:
-    """Write the roster or the statistics of a session as CSV."""
+    """Write rosters and statistics as CSV, and what offices print of a county as PDF."""
+
+
+add_document_commands(export)
 
 
 @export.command("roster")

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,11 @@ class PartFile:
         new.write_text(json.dumps({"request": self._request, **place}), encoding="utf-8")
         new.replace(self._place)
 
+    def restart(self) -> None:
+        """Forget everything: it cannot be gone on with."""
+        self._place.unlink(missing_ok=True)
+        self.cursor, self.candidates, self._bytes = "", 0, 0
+
     def finish(self) -> None:
         """The file is whole."""
         self._part.replace(self._path)
@@ -102,20 +107,9 @@ class RosterExport:
         """Fetch what is not there yet; how many candidates there are. Raises ExportFailed."""
         async with open_operator_channel(target, files) as channel:
             stub = rosters_grpc.RosterServiceStub(channel)
-            while True:
-                try:
-                    await self._try(stub)
-                except grpc.aio.AioRpcError as error:
-                    failed = CallFailed(error)
-                    waited = time.monotonic() - self._moved_at
-                    # Without a reason it is the transport's.
-                    passes = failed.reason in NOT_NOW or reason_of(error) is None
-                    if not passes or waited > PATIENCE_SECONDS:
-                        raise ExportFailed(str(failed)) from error
-                else:
-                    self._file.finish()
-                    return self._file.candidates
-                await asyncio.sleep(PAUSE_SECONDS)
+            await persist(lambda: self._try(stub), lambda: self._moved_at)
+        self._file.finish()
+        return self._file.candidates
 
     async def _try(self, stub: rosters_grpc.RosterServiceAsyncStub) -> None:
         self._request.cursor = self._file.cursor
@@ -123,6 +117,24 @@ class RosterExport:
             self._file.add(part.csv, part.cursor, part.candidates)
             self._moved_at = time.monotonic()
             self._show(self._file.candidates, part.total_candidates)
+
+
+async def persist(attempt: Callable[[], Awaitable[None]], moved_at: Callable[[], float]) -> None:
+    """Try until it is done, as long as something comes now and then; `moved_at` is when last.
+
+    Raises ExportFailed for a refusal that does not pass, and after PATIENCE_SECONDS of nothing.
+    """
+    while True:
+        try:
+            return await attempt()
+        except grpc.aio.AioRpcError as error:
+            failed = CallFailed(error)
+            waited = time.monotonic() - moved_at()
+            # Without a reason it is the transport's.
+            passes = failed.reason in NOT_NOW or reason_of(error) is None
+            if not passes or waited > PATIENCE_SECONDS:
+                raise ExportFailed(str(failed)) from error
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def export_statistics(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import sys
 from collections.abc import AsyncIterator
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +24,8 @@ from support.tickets_service import Installation, reason, tickets_installation
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import document_service_pb2_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao_ctl.export_documents import Wanted
+from zikao_ctl.export_files import PartFile
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands import read_contents
 from zikao_tickets.domain.documents import DocumentKind
@@ -313,6 +318,42 @@ async def test_documents_are_listed_page_by_page(office: Office) -> None:
     assert await reason(office.stub.ListDocuments(other, **officer)) == "OUT_OF_SCOPE"
     bad = documents.ListDocumentsRequest(session_code="22.1", county_prefix=COUNTY, page_token="x")
     assert await reason(office.stub.ListDocuments(bad, **officer)) == "INVALID_REQUEST"
+
+
+async def run_command(office: Office, kind: str, out: Path, session: str = "22.1") -> str:
+    """`zikao export` as an operator runs it; what it said."""
+    certs = office.running.ca.issue("operator").cert_file.parent
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "zikao_ctl.main", "export", kind, "--session", session),
+        *("--county", COUNTY, "--out", str(out), "--certs", str(certs)),
+        *("--tickets", f"127.0.0.1:{office.running.port}"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == (0 if session == "22.1" else 1)
+    return said.decode()
+
+
+async def test_documents_are_files_by_a_command(office: Office, tmp_path: Path) -> None:
+    """PDF and CSV; a part of a document that is no more begins anew; a refusal says why."""
+    out, counts = tmp_path / "tickets.pdf", tmp_path / "papers.csv"
+    stale = await office.start()
+    first, *_ = await office.stream(stale)
+    await office.cancel(stale)
+    asked = Wanted("DOCUMENT_KIND_TICKETS", "22.1", COUNTY).as_text
+    PartFile(out, asked).add(first.content, f"{stale}/{first.cursor}", 0)
+    said, papers, refused = await asyncio.gather(
+        run_command(office, "tickets", out),
+        run_command(office, "papers", counts),
+        run_command(office, "labels", tmp_path / "labels.pdf", session="99.9"),
+    )
+    assert f"{number(PEOPLE[2])}: NAME_NOT_PRINTABLE" in said
+    pages = len(pypdfium2.PdfDocument(out.read_bytes()))
+    assert said.splitlines()[-1] == f"{out}: {pages} pages, {len(PEOPLE) - pages} tickets left out"
+    assert papers.splitlines()[-1] == f"{counts}: 1 rows"
+    assert counts.read_text(encoding="utf-8-sig").startswith("考次,")
+    assert "SESSION_UNKNOWN" in refused
 
 
 async def test_a_new_arrangement_ends_the_documents_of_the_old_one(office: Office) -> None:

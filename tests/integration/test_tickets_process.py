@@ -1,49 +1,20 @@
 """The tickets service as processes: started by its command, ended by signals, killed at work."""
 
-import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
-from support.config_files import write_config
 from support.service import until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED
+from support.tickets_process import ServiceProcess
 from support.tickets_service import Installation, running_service, tickets_installation
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
-from zikao_tickets.config import TicketsConfig
 
 LEASE_SECONDS = 1.0
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
-
-
-class ServiceProcess:
-    """`python -m zikao_tickets serve` with a configuration file."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def serve(self, config: TicketsConfig) -> None:
-        """Run until it ends; SIGTERM when cancelled."""
-        file = write_config(self._directory / f"tickets-{id(self)}.yaml", config)
-        command = (sys.executable, "-m", "zikao_tickets", "serve", "--config", str(file))
-        self.process = await asyncio.create_subprocess_exec(*command)
-        try:
-            await self.process.wait()
-        finally:
-            if self.process.returncode is None:
-                self.process.terminate()
-                await self.process.wait()
-
-    def kill(self) -> None:
-        """End it as a lost machine does."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
 
 
 @pytest.fixture
