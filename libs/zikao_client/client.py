@@ -82,6 +82,8 @@ from zikao.tickets.v1 import (
     arrangement_service_pb2_grpc,
     document_service_pb2,
     document_service_pb2_grpc,
+    door_service_pb2,
+    door_service_pb2_grpc,
     office_ticket_service_pb2,
     office_ticket_service_pb2_grpc,
     site_service_pb2,
@@ -148,6 +150,7 @@ _TICKETS = (
     tickets_office_audit_pb2.DESCRIPTOR,
     tickets_office_pb2.DESCRIPTOR,
     site_service_pb2.DESCRIPTOR,
+    door_service_pb2.DESCRIPTOR,
     office_ticket_service_pb2.DESCRIPTOR,
     ticket_feed_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
@@ -226,6 +229,7 @@ class ZikaoClient:
         self.ticket_office_audits = tickets_office_audit_grpc.OfficeAuditServiceStub(tickets)
         self.office_tickets = office_ticket_service_pb2_grpc.OfficeTicketServiceStub(tickets)
         self.ticket_feed = ticket_feed_service_pb2_grpc.TicketFeedServiceStub(tickets)
+        self.door = door_service_pb2_grpc.DoorServiceStub(tickets)
         self.verification = verification_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:

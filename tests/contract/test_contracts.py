@@ -38,6 +38,8 @@ OF_MANY_PARTS = {
     "ImportOlderCandidates": 5200,
     "ImportStatement": 256,
     "ImportSites": 400,
+    "UploadScans": 640,
+    "SupplyGlyph": 32,
     "ApproveRegistrations": 32,
     "ReleaseLeases": 32,
 }
@@ -66,6 +68,7 @@ NAMED_OTHERWISE = {
     "ImportOlderCandidates": "import_id",
     "SubmitEnrollments": "submissions",
     "ImportStatement": "import_id",
+    "UploadScans": "scans",
     "CompleteProviderLogin": "state",
     "CreatePaymentOrder": "order_id",
     "ClosePaymentOrder": "order_id",

@@ -31,6 +31,7 @@ from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import document_service_pb2_grpc
+from zikao.tickets.v1 import door_service_pb2 as door
 from zikao.tickets.v1 import office_service_pb2 as offices
 from zikao.tickets.v1 import office_ticket_service_pb2 as office_tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
@@ -208,6 +209,10 @@ ENTRIES: dict[str, Entry] = {
         lambda _: office_tickets.PrintForCandidateRequest(
             request_id=new_id(), session_code="22.1", ticket_number=ticket_number(TEMPORARY)
         )
+    ),
+    "DoorService.UploadScans": NobodysData("scanners bring what they have scanned"),
+    "DoorService.ListDuplicateScans": Scoped(
+        lambda _: door.ListDuplicateScansRequest(session_code="22.1", county_prefix=COUNTY)
     ),
     "TicketFeedService.WatchTickets": NobodysData("to services, by their certificates"),
     "VerificationService.GetVerificationData": NobodysData("public keys and revoked serials"),

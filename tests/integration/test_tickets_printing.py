@@ -50,6 +50,7 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.feeds import FeedStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
+from zikao_tickets.stores.scans import ScanStore
 from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
@@ -127,7 +128,7 @@ async def verified(db: Database, proof: str, actor: Actor = SCANNER) -> tuple[Ti
     signer = await signer_of(db)
     async with db.transaction() as tx:
         verification = await verify_ticket(
-            TicketStore(tx, KEYS), signer, proof, actor=actor, now=OPEN
+            TicketStore(tx, KEYS), ScanStore(tx), signer, proof, actor=actor, now=OPEN
         )
     return verification.require_accepted()
 

@@ -13,6 +13,8 @@ from zikao.tickets.v1 import arrangement_service_pb2 as arrangement
 from zikao.tickets.v1 import arrangement_service_pb2_grpc as arrangement_grpc
 from zikao.tickets.v1 import document_service_pb2 as document
 from zikao.tickets.v1 import document_service_pb2_grpc as document_grpc
+from zikao.tickets.v1 import door_service_pb2 as door
+from zikao.tickets.v1 import door_service_pb2_grpc as door_grpc
 from zikao.tickets.v1 import errors_pb2
 from zikao.tickets.v1 import office_audit_service_pb2 as office_audit
 from zikao.tickets.v1 import office_audit_service_pb2_grpc as office_audit_grpc
@@ -53,6 +55,7 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.arrangement_operations import ArrangementOperationRpc
 from zikao_tickets.rpc.arrangements import ArrangementRpc
 from zikao_tickets.rpc.documents import DocumentRpc
+from zikao_tickets.rpc.door import DoorRpc
 from zikao_tickets.rpc.feed import TicketFeedRpc
 from zikao_tickets.rpc.office_audits import OfficeAuditRpc
 from zikao_tickets.rpc.office_tickets import OfficeTicketRpc
@@ -175,6 +178,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             office_ticket_grpc, office_ticket, "OfficeTicketService", OfficeTicketRpc(parts)
         ),
         definition(ticket_feed_grpc, ticket_feed, "TicketFeedService", TicketFeedRpc(parts)),
+        definition(door_grpc, door, "DoorService", DoorRpc(parts)),
         definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
         definition(document_grpc, document, "DocumentService", DocumentRpc(parts)),
     ]

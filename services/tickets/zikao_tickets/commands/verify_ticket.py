@@ -1,14 +1,17 @@
 """A scanned ticket at the door (DOMAIN section 5)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zikao_kit.errors import OUT_OF_SCOPE, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.person import Bearer
+from zikao_tickets.domain.scans import Door, KnownScan, Scan
 from zikao_tickets.proof import ProofRejected, RejectReason, TicketProof, verify
 from zikao_tickets.signing import ProofSigner
+from zikao_tickets.stores.scans import ScanStore
 from zikao_tickets.stores.tickets import TicketStore
 
 ACCEPTED = "ACCEPTED"
@@ -24,6 +27,7 @@ class Verification:
     proof: TicketProof | None
     bearer: Bearer | None = None
     refusal: DomainError | None = None
+    other_scans: Sequence[KnownScan] = ()
 
     @property
     def verdict(self) -> str:
@@ -42,18 +46,31 @@ class Verification:
 
 
 async def verify_ticket(
-    store: TicketStore, signer: ProofSigner, text: str, *, actor: Actor, now: datetime
+    store: TicketStore,
+    scans: ScanStore,
+    signer: ProofSigner,
+    text: str,
+    door: Door | None = None,
+    *,
+    actor: Actor,
+    now: datetime,
 ) -> Verification:
     """Judge a scanned text, and keep who asked and what was said: every look is audited.
 
     Nothing is raised, so that the transaction of a refusal is committed too. Refusals are
     OUT_OF_SCOPE for an officer of elsewhere, and PROOF_REJECTED with `proof_reason` MALFORMED,
-    UNKNOWN_KEY, BAD_SIGNATURE or REVOKED (any version but the one in force).
+    UNKNOWN_KEY, BAD_SIGNATURE or REVOKED (any version but the one in force). At a `door` the scan
+    of every ticket of ours is kept.
     """
     verification = await _judged(store, signer, text, actor)
     ticket = verification.proof.revocation_key if verification.proof else None
     await store.log_verification(ticket, verification.verdict, actor.subject, now)
-    return verification
+    if door is None or verification.proof is None:
+        return verification
+    scan = Scan.of(verification.proof, door)
+    await scans.lock_ticket(scan)
+    await scans.insert([scan], now, uploaded=False)
+    return replace(verification, other_scans=await scans.others(scan))
 
 
 async def _judged(store: TicketStore, signer: ProofSigner, text: str, actor: Actor) -> Verification:

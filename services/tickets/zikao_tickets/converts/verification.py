@@ -5,9 +5,12 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from zikao.tickets.v1 import verification_service_pb2 as pb
-from zikao_kit.convert import time_to_pb
+from zikao_kit.convert import enum_to_pb, time_to_pb
 
+from zikao_tickets.converts.scans import known_scan_to_pb
+from zikao_tickets.converts.versions import kind_to_pb
 from zikao_tickets.domain.person import Bearer
+from zikao_tickets.domain.scans import Door, KnownScan, place_of
 from zikao_tickets.proof import TicketProof
 from zikao_tickets.verification_list import keys_to_pb
 
@@ -25,8 +28,14 @@ def verification_data_to_pb(
     )
 
 
-def verification_to_pb(proof: TicketProof, bearer: Bearer) -> pb.VerifyTicketResponse:
-    """Who should be sitting where."""
+def verification_to_pb(
+    proof: TicketProof,
+    bearer: Bearer,
+    door: Door | None = None,
+    other_scans: Sequence[KnownScan] = (),
+) -> pb.VerifyTicketResponse:
+    """Who should be sitting where, and whether that is here."""
+    place = place_of(proof, door) if door else None
     return pb.VerifyTicketResponse(
         ticket_number=proof.ticket_number,
         name=bearer.person.name,
@@ -40,4 +49,9 @@ def verification_to_pb(proof: TicketProof, bearer: Bearer) -> pb.VerifyTicketRes
             )
             for sitting in proof.sittings
         ],
+        kind=kind_to_pb(proof.kind),
+        version=proof.version,
+        without_photo=not proof.has_photo,
+        place=enum_to_pb(pb.DoorPlace, "DOOR_PLACE_", place),
+        other_scans=map(known_scan_to_pb, other_scans),
     )

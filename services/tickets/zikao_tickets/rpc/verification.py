@@ -12,8 +12,10 @@ from zikao_kit.serialized import serialized
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.make_verification_list import NumberedList, make_verification_list
 from zikao_tickets.commands.verify_ticket import Verification, verify_ticket
+from zikao_tickets.converts.scans import door_from_pb
 from zikao_tickets.converts.verification import verification_data_to_pb, verification_to_pb
 from zikao_tickets.parts import Parts
+from zikao_tickets.stores.scans import ScanStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.verification_data import Made, VerificationData
 
@@ -66,14 +68,19 @@ class VerificationRpc(verification_service_pb2_grpc.VerificationServiceServicer)
     ) -> pb.VerifyTicketResponse:
         """Verify a scanned QR text and return the photo to compare the face with."""
 
+        door = door_from_pb(request.scan) if request.HasField("scan") else None
+
         async def work(tx: Transaction) -> Verification:
             return await verify_ticket(
                 self._parts.tickets(tx),
+                ScanStore(tx),
                 self._parts.signer,
                 request.proof,
+                door,
                 actor=current_actor(),
                 now=self._parts.clock.now(),
             )
 
         verification = await self._parts.db.run(work)
-        return verification_to_pb(*verification.require_accepted())
+        proof, bearer = verification.require_accepted()
+        return verification_to_pb(proof, bearer, door, verification.other_scans)

@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from zikao.tickets.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DoorPlace:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DoorPlaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DoorPlace.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DOOR_PLACE_UNSPECIFIED: _DoorPlace.ValueType  # 0
+    DOOR_PLACE_RIGHT: _DoorPlace.ValueType  # 1
+    """It does."""
+    DOOR_PLACE_OTHER_SLOT: _DoorPlace.ValueType  # 2
+    """The candidate has no seat in this slot."""
+    DOOR_PLACE_OTHER_SITE: _DoorPlace.ValueType  # 3
+    """The candidate's seat in this slot is at another site."""
+    DOOR_PLACE_OTHER_ROOM: _DoorPlace.ValueType  # 4
+    """The candidate's seat in this slot is in another room of the site."""
+
+class DoorPlace(_DoorPlace, metaclass=_DoorPlaceEnumTypeWrapper):
+    """Whether a ticket belongs where it is scanned."""
+
+DOOR_PLACE_UNSPECIFIED: DoorPlace.ValueType  # 0
+DOOR_PLACE_RIGHT: DoorPlace.ValueType  # 1
+"""It does."""
+DOOR_PLACE_OTHER_SLOT: DoorPlace.ValueType  # 2
+"""The candidate has no seat in this slot."""
+DOOR_PLACE_OTHER_SITE: DoorPlace.ValueType  # 3
+"""The candidate's seat in this slot is at another site."""
+DOOR_PLACE_OTHER_ROOM: DoorPlace.ValueType  # 4
+"""The candidate's seat in this slot is in another room of the site."""
+Global___DoorPlace: _TypeAlias = DoorPlace  # noqa: Y015
 
 @_typing.final
 class GetVerificationDataRequest(_message.Message):
@@ -262,20 +294,110 @@ class VerifyTicketRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROOF_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
     proof: _builtins.str
     """The QR code's text."""
+    @_builtins.property
+    def scan(self) -> Global___DoorScan:
+        """Where and when it is scanned; unset for a look that is no scan."""
+
     def __init__(
         self,
         *,
         proof: _builtins.str = ...,
+        scan: Global___DoorScan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scan", b"scan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "scan", b"scan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyTicketRequest: _TypeAlias = VerifyTicketRequest  # noqa: Y015
+
+@_typing.final
+class DoorScan(_message.Message):
+    """A scan at a door."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCAN_ID_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    SITE_CODE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    SCANNED_AT_FIELD_NUMBER: _builtins.int
+    scan_id: _builtins.str
+    """The device's own id of this scan."""
+    slot: _builtins.int
+    """Slot that is examined."""
+    site_code: _builtins.str
+    """Site."""
+    room: _builtins.str
+    """Room; empty at the gate of the site."""
+    device: _builtins.str
+    """Which device."""
+    @_builtins.property
+    def scanned_at(self) -> _timestamp_pb2.Timestamp:
+        """On the device's clock."""
+
+    def __init__(
+        self,
+        *,
+        scan_id: _builtins.str = ...,
+        slot: _builtins.int = ...,
+        site_code: _builtins.str = ...,
+        room: _builtins.str = ...,
+        device: _builtins.str = ...,
+        scanned_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scanned_at", b"scanned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "room", b"room", "scan_id", b"scan_id", "scanned_at", b"scanned_at", "site_code", b"site_code", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DoorScan: _TypeAlias = DoorScan  # noqa: Y015
+
+@_typing.final
+class KnownScan(_message.Message):
+    """A scan of a ticket that is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_CODE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    SCANNED_AT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    site_code: _builtins.str
+    """Site."""
+    room: _builtins.str
+    """Room."""
+    device: _builtins.str
+    """Device."""
+    version: _builtins.int
+    """Version of the ticket."""
+    @_builtins.property
+    def scanned_at(self) -> _timestamp_pb2.Timestamp:
+        """On the device's clock."""
+
+    def __init__(
+        self,
+        *,
+        site_code: _builtins.str = ...,
+        room: _builtins.str = ...,
+        device: _builtins.str = ...,
+        scanned_at: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scanned_at", b"scanned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "room", b"room", "scanned_at", b"scanned_at", "site_code", b"site_code", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KnownScan: _TypeAlias = KnownScan  # noqa: Y015
 
 @_typing.final
 class VerifyTicketResponse(_message.Message):
@@ -287,15 +409,32 @@ class VerifyTicketResponse(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PHOTO_JPEG_FIELD_NUMBER: _builtins.int
     SITTINGS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WITHOUT_PHOTO_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    OTHER_SCANS_FIELD_NUMBER: _builtins.int
     ticket_number: _builtins.str
     """12 digits."""
     name: _builtins.str
     """Name."""
     photo_jpeg: _builtins.bytes
     """JPEG."""
+    kind: _types_pb2.TicketKind.ValueType
+    """What paper it is."""
+    version: _builtins.int
+    """Version of the ticket."""
+    without_photo: _builtins.bool
+    """The ticket was issued without a photo: what is in photo_jpeg, if anything, is not on it."""
+    place: Global___DoorPlace.ValueType
+    """Whether it belongs where it was scanned; unspecified without `scan`."""
     @_builtins.property
     def sittings(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifiedSitting]:
         """Seats, by slot."""
+
+    @_builtins.property
+    def other_scans(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownScan]:
+        """Other scans of this ticket in the same slot, the latest first, at most 20."""
 
     def __init__(
         self,
@@ -304,10 +443,15 @@ class VerifyTicketResponse(_message.Message):
         name: _builtins.str = ...,
         photo_jpeg: _builtins.bytes = ...,
         sittings: _abc.Iterable[Global___VerifiedSitting] | None = ...,
+        kind: _types_pb2.TicketKind.ValueType = ...,
+        version: _builtins.int = ...,
+        without_photo: _builtins.bool = ...,
+        place: Global___DoorPlace.ValueType = ...,
+        other_scans: _abc.Iterable[Global___KnownScan] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "photo_jpeg", b"photo_jpeg", "sittings", b"sittings", "ticket_number", b"ticket_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "other_scans", b"other_scans", "photo_jpeg", b"photo_jpeg", "place", b"place", "sittings", b"sittings", "ticket_number", b"ticket_number", "version", b"version", "without_photo", b"without_photo"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,7 +55,12 @@ class VerificationServiceStub:
     verification is kept, in its transaction and whatever its verdict: who, when,
     which ticket (none where the text has no signature of ours), and the verdict.
 
-    Errors: PROOF_REJECTED, OUT_OF_SCOPE.
+    With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
+    which other scans of it in the same slot there are. Of two at the same moment one sees the
+    other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
+    be. The same scan_id again is the same scan.
+
+    Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE.
     """
 
 @_typing.type_check_only
@@ -85,7 +90,12 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     verification is kept, in its transaction and whatever its verdict: who, when,
     which ticket (none where the text has no signature of ours), and the verdict.
 
-    Errors: PROOF_REJECTED, OUT_OF_SCOPE.
+    With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
+    which other scans of it in the same slot there are. Of two at the same moment one sees the
+    other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
+    be. The same scan_id again is the same scan.
+
+    Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE.
     """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +140,12 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         verification is kept, in its transaction and whatever its verdict: who, when,
         which ticket (none where the text has no signature of ours), and the verdict.
 
-        Errors: PROOF_REJECTED, OUT_OF_SCOPE.
+        With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
+        which other scans of it in the same slot there are. Of two at the same moment one sees the
+        other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
+        be. The same scan_id again is the same scan.
+
+        Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE.
         """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
