@@ -107,6 +107,8 @@ class ServerConfig:
     drain_wait_seconds: float = DRAIN_WAIT_SECONDS
     drain_grace_seconds: float = DRAIN_GRACE_SECONDS
     reuse_port: bool = False
+    # Calls that the process takes at once, of as many connections (`zikao_kit.listeners`).
+    listeners: int = 16
     # A third more calls a core; milliseconds more a call where others keep the core busy.
     # None: unless the service itself computes in threads.
     batch_scheduling: bool | None = None
@@ -115,8 +117,8 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what would keep the server from answering at all."""
-        if min(self.max_concurrent_calls, self.max_calls_per_connection) < 1:
-            raise ValueError("max_concurrent_calls and _per_connection must be at least 1")
+        if min(self.max_concurrent_calls, self.max_calls_per_connection, self.listeners) < 1:
+            raise ValueError("max_concurrent_calls, _per_connection, listeners: at least 1")
         open_for_long = (
             *(self.max_subscriptions, self.max_subscriptions_per_caller),
             *(self.max_public_subscriptions, self.max_public_subscriptions_per_caller),

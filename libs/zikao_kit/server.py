@@ -23,7 +23,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 import structlog
 from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
@@ -36,6 +35,7 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.guard import Gate, Guard
 from zikao_kit.interceptors.method import guarded
 from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.listeners import Listeners
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.policy import policies_of
 from zikao_kit.routing import Health, Routes, add_reflection
@@ -44,7 +44,7 @@ from zikao_kit.tokens import TokenVerifier
 
 MIN_CLIENT_PING_SECONDS = 10
 # Above 1000 calls that have come at once gRPC cancels some by itself, and callers do not try again
-# what was cancelled. Below this we say what is too many.
+# what was cancelled. Below this, of each listener, we say what is too many.
 MAX_PENDING_CALLS = 20_000
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ class GrpcServer:
         self._health = Health(self._watchers, config.max_write_seconds)
         self._routes = Routes()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
-        self._server: grpc.aio.Server | None = None
+        self._listeners: Listeners | None = None
         self._stop_metrics: Callable[[], None] | None = None
         self.port = 0
 
@@ -120,15 +120,13 @@ class GrpcServer:
     async def start(self) -> int:
         """Listen and return the port; health says NOT_SERVING. OSError when the port is taken."""
         await self._health.set_serving(False)
-        server = grpc.aio.server(options=_options(self._config))
-        server.add_generic_rpc_handlers((self._routes,))
-        credentials = server_credentials(self._config.tls)
-        try:
-            self.port = server.add_secure_port(self._config.listen, credentials)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._config.listen}") from error
-        await server.start()
-        self._server = server
+        listeners = Listeners(self._config.listeners, self._routes, _options(self._config))
+        self.port = await listeners.start(
+            self._config.listen,
+            server_credentials(self._config.tls),
+            shared=self._config.reuse_port,
+        )
+        self._listeners = listeners
         self._start_metrics()
         log.info("listening", address=self._config.listen, port=self.port)
         return self.port
@@ -162,8 +160,8 @@ class GrpcServer:
         NOT_SERVING, then a wait until that is seen, then subscriptions end, then
         `drain_grace_seconds` for the rest.
         """
-        server, self._server = self._server, None
-        if server is None:
+        listeners, self._listeners = self._listeners, None
+        if listeners is None:
             return
         log.info("draining", wait_seconds=self._config.drain_wait_seconds)
         await self._health.set_serving(False)
@@ -171,7 +169,7 @@ class GrpcServer:
         self._gate.subscriptions.end_all()
         self._gate.public_subscriptions.end_all()
         self._watchers.end_all()
-        await server.stop(self._config.drain_grace_seconds)
+        await listeners.stop(self._config.drain_grace_seconds)
         if self._stop_metrics is not None:
             self._stop_metrics()
         log.info("stopped")
@@ -276,7 +274,6 @@ def _options(config: ServerConfig) -> list[tuple[str, Any]]:
         ("grpc.max_concurrent_streams", config.max_calls_per_connection),
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
-        ("grpc.so_reuseport", int(config.reuse_port)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),
     ]

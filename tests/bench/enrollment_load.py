@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ from zikao_kit.tls import channel_credentials
 
 CALL_SECONDS = 20.0
 STREAM = "/zikao.enrollment.v1.PortalService/SubmitEnrollments"
-_OPTIONS = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # Else channels to one place share a connection.
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Load:
     tokens: Sequence[str] = ()
     has_id: bool = False
     at_once: int = 200
+    connections: int = 16
     cpu: int | None = None
 
 
@@ -56,36 +62,46 @@ class Measured:
 
 
 async def run(load: Load) -> Measured:
-    """Do it on a connection of its own, which is open before the clock starts."""
-    files = CertFiles(**{name: Path(path) for name, path in load.files.items()})
-    target = f"localhost:{load.port}"
-    async with grpc.aio.secure_channel(target, channel_credentials(files), _OPTIONS) as channel:
-        await channel.channel_ready()
+    """Do it on connections of its own, which are open before the clock starts."""
+    async with AsyncExitStack() as opened:
+        channels = [await opened.enter_async_context(_channel(load)) for _ in _connections(load)]
+        await asyncio.gather(*(channel.channel_ready() for channel in channels))
         measured = Measured()
         begun, begun_cpu = time.perf_counter(), time.process_time()
-        answers = await (_stream if load.method == STREAM else _calls)(channel, load)
+        answers = await (
+            _stream(channels[0], load) if load.method == STREAM else _calls(channels, load)
+        )
         measured.seconds = time.perf_counter() - begun
         measured.cpu_seconds = time.process_time() - begun_cpu
         measured.answers = Counter([reason async for reason in _reasons(answers)])
     return measured
 
 
-async def _calls(channel: grpc.aio.Channel, load: Load) -> list[Any]:
+def _connections(load: Load) -> range:
+    return range(1 if load.method == STREAM else load.connections)
+
+
+def _channel(load: Load) -> grpc.aio.Channel:
+    files = CertFiles(**{name: Path(path) for name, path in load.files.items()})
+    return grpc.aio.secure_channel(f"localhost:{load.port}", channel_credentials(files), _OPTIONS)
+
+
+async def _calls(channels: Sequence[grpc.aio.Channel], load: Load) -> list[Any]:
     """Unary calls, so many at once; to be looked at later: a refusal that is raised costs more."""
-    call: Any = channel.unary_unary(load.method, None, None)
+    methods: list[Any] = [channel.unary_unary(load.method, None, None) for channel in channels]
     # As the services of an installation do, which know their calls by it; the echo gets none.
     ids = (("x-request-id", "bench-enrollment"),) if load.tokens or load.has_id else None
     bearers = [(("authorization", f"Bearer {token}"), *(ids or ())) for token in load.tokens]
     todo = enumerate(load.requests)
     made: list[Any] = []
 
-    async def work() -> None:
+    async def work(call: Any) -> None:
         for index, request in todo:
             bearer = bearers[index] if bearers else ids
             made.append(begun := call(request, timeout=CALL_SECONDS, metadata=bearer))
             await begun.code()
 
-    await asyncio.gather(*(work() for _ in range(load.at_once)))
+    await asyncio.gather(*(work(methods[i % len(methods)]) for i in range(load.at_once)))
     return made
 
 
