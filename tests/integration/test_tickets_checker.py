@@ -173,7 +173,8 @@ PLANTED = {
         "too_many_courses_in_room",
     ),
     "a remainder is split": (
-        f"UPDATE tickets.seat SET site_code = 'B', room_code = '002' WHERE {SEAT}",
+        "UPDATE tickets.seat SET site_code = 'B', room_code = '002', seat_number = 30"
+        f" WHERE {SEAT}",
         "remainder_split",
     ),
     "a course twice": (

@@ -130,6 +130,10 @@ class _CutModel:
         }
 
     @property
+    def _is_large(self) -> bool:
+        return sum(self._load.kinds.values()) > DIVE_ABOVE
+
+    @property
     def _first_room(self) -> int:
         return len(self._kinds)
 
@@ -149,12 +153,12 @@ class _CutModel:
 
     def attempts(self) -> Iterator[Callable[[], Answer | None]]:
         """Ways to an answer, the cheapest first."""
-        if sum(self._load.kinds.values()) > DIVE_ABOVE:
+        if self._is_large:
             yield lambda: self.dive(small_apart=False)
             yield lambda: self.dive(small_apart=True)
             yield lambda: self.dive(small_apart=False, fixed_a_round=FIXED_A_LATER_ROUND)
-        yield lambda: self.branch(centred=False)
-        yield lambda: self.branch(centred=True)
+        yield lambda: self.branch(small_apart=True)
+        yield lambda: self.branch(small_apart=False)
 
     def dive(self, *, small_apart: bool, fixed_a_round: float = FIXED_A_ROUND) -> Answer | None:
         """Round some of the rooms that are nearest to whole numbers, again and again."""
@@ -173,11 +177,12 @@ class _CutModel:
             free -= set(chosen)
         return answer
 
-    def branch(self, *, centred: bool) -> Answer | None:
-        """The integer program, with the small courses apart."""
+    def branch(self, *, small_apart: bool) -> Answer | None:
+        """The integer program, near the middle where the small courses are not kept apart."""
         solver = Solver(self._program, mip_max_nodes=MAX_NODES, objective_target=SOLVED)
-        self._set_small_apart(solver)
-        if centred:
+        if small_apart:
+            self._set_small_apart(solver)
+        elif self._is_large:
             self._centre(solver)
         return solver.solve()
 
