@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing lint format protos \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets lint format protos \
   lock clean
 
 help: ## list the targets
@@ -48,6 +48,9 @@ bench-logins: setup ## ordinary calls beside a storm of 200 clients that log in
 
 bench-timing: setup ## whether the time of an answer tells who is registered
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_timing.py
+
+bench-tickets: setup ## a whole session arranged and checked, beside a raw COPY (BENCH_ARGS=arranging)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_tickets.py $(BENCH_ARGS)
 
 bench-expiry: setup ## submissions while 50,000 holds of the same county end
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_expiry.py

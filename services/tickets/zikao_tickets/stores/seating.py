@@ -107,7 +107,9 @@ class SeatingStore:
 
     async def violations(self, arrangement_id: UUID) -> list[Violation]:
         """What the independent checker finds, in the seats and in the proof."""
+        await self._tx.execute("join_by_hashing", "off")
         seats = await self._tx.fetch("check_arrangement", arrangement_id)
+        await self._tx.execute("join_by_hashing", "on")
         proof = await self._tx.fetch("check_proof", arrangement_id)
         return [
             Violation(row["violation"], row["slot"] or WHOLE_COUNTY, row["subject"])

@@ -1,6 +1,11 @@
 -- The independent checker: knows nothing of how seats were found, only what must hold
 -- (DOMAIN section 5). One row a violation; none when the arrangement may be published.
 
+-- Until the end of the transaction. Seats that were written a moment ago are in no statistics yet: to
+-- the planner there is one, and it would look through all sittings for each of them.
+-- name: join_by_hashing
+SELECT set_config('enable_nestloop', $1, true);
+
 -- What is counted is compared with what the arrangement says of itself. `base` has the seats that
 -- were in force when it was made, unless it was made anew; `changed` whose own wishes, room or need
 -- of a seat have changed since: only they may be seated freely.

@@ -1,0 +1,43 @@
+"""Tickets: a whole session arranged with its proofs, beside a raw COPY of its seats.
+
+Each part measures by itself and tells what is to be reported; names of parts as arguments measure
+only those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.tickets_arranging import measure_arranging
+from support.bench import report
+
+Measure = Callable[[Path], Awaitable[Mapping[str, Any]]]
+"""Measures in an empty folder; what the parts tell is put together, key by key."""
+
+PARTS: Mapping[str, Measure] = {"arranging": measure_arranging}
+
+
+async def bench(names: list[str]) -> bool:
+    """Measure and report; whether nothing was found to be wrong."""
+    ratios: dict[str, float] = {}
+    more: dict[str, Any] = {}
+    for name in names:
+        with TemporaryDirectory(prefix="zikao-bench-") as folder:
+            found = dict(await PARTS[name](Path(folder)))
+        ratios |= found.pop("ratios")
+        more |= {key: _joined(more.get(key), value) for key, value in found.items()}
+    report("tickets", {}, ratios, **more)
+    return not more.get("violations")
+
+
+def _joined(known: Any, new: Any) -> Any:
+    return {**known, **new} if isinstance(known, dict) else new
+
+
+if __name__ == "__main__":
+    sys.exit(0 if asyncio.run(bench(sys.argv[1:] or [*PARTS])) else 1)
