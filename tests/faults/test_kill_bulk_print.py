@@ -8,17 +8,16 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 import pypdfium2
 import pytest
-from support.service import TIMEOUT_SECONDS, until, until_serving
+from support.service import TIMEOUT_SECONDS, until
 from support.service_databases import MakeDatabase
-from support.tickets_crowd import distinct_photos, seed_candidates, site_for
+from support.tickets_crowd import seed_candidates, site_for
 from support.tickets_database import CLOSED, COUNTY, SESSION
-from support.tickets_process import ServiceProcess
+from support.tickets_process import process_serving
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import document_service_pb2_grpc
@@ -38,18 +37,10 @@ async def printing(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator
         await it.apply(SESSION, site_for(CANDIDATES))
         await it.move_to(CLOSED)
         key_ring = KeyRing.from_file(it.config.key_ring_file)
-        await seed_candidates(dsn, key_ring, distinct_photos(CANDIDATES))
+        await seed_candidates(dsn, key_ring, CANDIDATES)
         await it.publish((await it.arranged()).arrangement_id)
         await it.stop()
         yield it
-
-
-async def serve(it: Installation, directory: Path) -> tuple[ServiceProcess, asyncio.Task[None]]:
-    """The service as a process, at the installation's address."""
-    service = ServiceProcess(directory)
-    task = asyncio.create_task(service.serve(it.config))
-    await until_serving(it.channel("portal"), task)
-    return service, task
 
 
 async def start_export(it: Installation, out: Path) -> Process:
@@ -83,23 +74,23 @@ async def test_a_bulk_print_survives_a_kill(
     """The file is the document byte for byte, and every ticket was logged as printed once."""
     out = tmp_path / "tickets.pdf"
     part = out.with_name("tickets.pdf.part")
-    service, serving = await serve(printing, tmp_path)
-    command = await start_export(printing, out)
-    await until(lambda: part.exists() and part.stat().st_size > KILL_AT_BYTES, SECONDS)
-    assert command.returncode is None, "it was over before it could be killed"
-    if victim == "service":
-        service.kill()
-        await serving
-        service, serving = await serve(printing, tmp_path)
-    else:
-        os.kill(command.pid, signal.SIGKILL)
-        await command.wait()
-        assert not out.exists()
+    async with process_serving(printing, tmp_path) as service:
         command = await start_export(printing, out)
-    said, _ = await asyncio.wait_for(command.communicate(), SECONDS)
-    assert command.returncode == 0, said.decode()
-    assert f"{CANDIDATES} pages, 0 tickets left out" in said.decode()
-    assert await fetch_again(printing) == out.read_bytes()
+        await until(lambda: part.exists() and part.stat().st_size > KILL_AT_BYTES, SECONDS)
+        assert command.returncode is None, "it was over before it could be killed"
+        if victim == "service":
+            service.kill()
+        else:
+            os.kill(command.pid, signal.SIGKILL)
+            await command.wait()
+            assert not out.exists()
+    async with process_serving(printing, tmp_path):
+        if victim == "command":
+            command = await start_export(printing, out)
+        said, _ = await asyncio.wait_for(command.communicate(), SECONDS)
+        assert command.returncode == 0, said.decode()
+        assert f"{CANDIDATES} pages, 0 tickets left out" in said.decode()
+        assert await fetch_again(printing) == out.read_bytes()
     assert len(pypdfium2.PdfDocument(out.read_bytes())) == CANDIDATES
     connection = await asyncpg.connect(printing.config.database.dsn)
     logged = await connection.fetchrow(
@@ -108,6 +99,3 @@ async def test_a_bulk_print_survives_a_kill(
     await connection.close()
     assert logged is not None
     assert (logged["prints"], logged["people"]) == (CANDIDATES, CANDIDATES)
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving

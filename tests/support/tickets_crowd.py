@@ -1,8 +1,8 @@
 """A county of many candidates, written straight into the projections of the tickets service."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from zikao_tickets.domain.projections import CandidateState, EnrollmentState, Ph
 from zikao_tickets.domain.session import Site
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.stores.feeds import FeedStore
+
+Courses = Sequence[tuple[int, str]]
+"""Slot and course code."""
 
 ROOM_SEATS = 30
 FACES = 12
@@ -36,13 +39,15 @@ def name_of(number: int) -> str:
     return SURNAMES[number % len(SURNAMES)] + GIVEN[second] + GIVEN[first % len(GIVEN)]
 
 
-def distinct_photos(count: int) -> list[bytes]:
-    """Photos that are all different: made-up faces, each with its own shade and mark."""
-    faces = [
-        Image.open(BytesIO(portrait_jpeg(face, "男" if face % 2 else "女")))
-        for face in range(1, FACES + 1)
-    ]
-    return [_varied(faces[number % FACES], number) for number in range(count)]
+@lru_cache(maxsize=1)
+def _faces() -> list[Image.Image]:
+    sexes = ("女", "男")
+    return [Image.open(BytesIO(portrait_jpeg(face, sexes[face % 2]))) for face in range(FACES)]
+
+
+def photo_of(number: int) -> bytes:
+    """A photo unlike all others: a made-up face with a shade and a mark of its own."""
+    return _varied(_faces()[number % FACES], number)
 
 
 def _varied(face: Image.Image, number: int) -> bytes:
@@ -63,14 +68,22 @@ def site_for(candidates: int) -> Site:
     return Site("A", COUNTY, "锦江区", "成都市第十七中学", "通盈街368号", rooms)
 
 
-async def seed_candidates(dsn: str, key_ring: KeyRing, photos: Sequence[bytes]) -> None:
-    """A candidate for each photo, enrolled in the first slot."""
+async def seed_candidates(
+    dsn: str, key_ring: KeyRing, candidates: int, courses: Courses = ((1, "00015"),)
+) -> None:
+    """Candidates with photos, and with the first courses: one, two and so on, by turns."""
     async with open_database(DatabaseConfig(dsn=dsn), PACKAGE) as db:
-        for start in range(0, len(photos), ROWS_A_TRANSACTION):
-            part = list(enumerate(photos[start : start + ROWS_A_TRANSACTION], start=start + 1))
+        for start in range(1, candidates + 1, ROWS_A_TRANSACTION):
+            numbers = range(start, min(start + ROWS_A_TRANSACTION, candidates + 1))
+            part = [(number, photo_of(number)) for number in numbers]
             people = [_candidate(number, jpeg) for number, jpeg in part]
             sittings = [
-                EnrollmentState(SESSION.code, person_of(number), COUNTY, ((1, "00015"),))
+                EnrollmentState(
+                    SESSION.code,
+                    person_of(number),
+                    COUNTY,
+                    tuple(courses[: 1 + number % len(courses)]),
+                )
                 for number, _ in part
             ]
             pictures = {
@@ -82,7 +95,6 @@ async def seed_candidates(dsn: str, key_ring: KeyRing, photos: Sequence[bytes]) 
                 await store.save_candidates(people)
                 await store.replace_sittings(sittings)
                 await store.save_photos(pictures, CLOSED)
-            await asyncio.sleep(0)
 
 
 def _candidate(number: int, jpeg: bytes) -> CandidateState:

@@ -3,9 +3,13 @@
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from support.config_files import write_config
+from support.service import until_serving
+from support.tickets_service import Installation
 from zikao_tickets.config import TicketsConfig
 
 
@@ -32,3 +36,17 @@ class ServiceProcess:
         """End it as a lost machine does."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
+
+
+@asynccontextmanager
+async def process_serving(it: Installation, directory: Path) -> AsyncIterator[ServiceProcess]:
+    """The service as a process at the address of an installation that was stopped."""
+    service = ServiceProcess(directory)
+    task = asyncio.create_task(service.serve(it.config))
+    try:
+        await until_serving(it.channel("portal"), task)
+        yield service
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -53,7 +53,7 @@ def make_part(job: PartJob) -> MadePart:
 
 def make_end(heading: Heading, growths: Sequence[bytes]) -> bytes:
     """What comes after the last part."""
-    return _printer().document(heading).close([Growth.from_bytes(data) for data in growths])
+    return _printer().document(heading).close(map(Growth.from_bytes, growths))
 
 
 @lru_cache(maxsize=1)

@@ -86,8 +86,7 @@ async def record_prints(
     store: TicketStore, session_code: str, printed: PrintedTickets, *, actor: str, now: datetime
 ) -> None:
     """Fix what was printed first, log the prints, list for the office what was not printed."""
-    for ticket in printed.tickets:
-        await store.save_first_print(session_code, ticket)
+    await store.save_first_prints(session_code, printed.tickets)
     await store.log_prints(session_code, printed.tickets, actor, now)
     await store.clear_unprintable(session_code, printed.tickets)
     for ticket, refusal in printed.refused:

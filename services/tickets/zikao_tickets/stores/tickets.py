@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from zikao_kit.columns import columns
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
@@ -65,13 +66,15 @@ class TicketStore:
         (row,) = await self._tx.fetch("count_county_tickets", session_code, county_code, last)
         return row["done"], row["total"]
 
-    async def save_first_print(self, session_code: str, ticket: Ticket) -> None:
-        """Fix proof, person and photo of a version, unless it was printed before."""
+    async def save_first_prints(self, session_code: str, tickets: Sequence[Ticket]) -> None:
+        """Fix proof, person and photo of each version, unless it was printed before."""
+        rows = columns(map(self._first_print, tickets), 6)
+        await self._tx.execute("save_first_prints", session_code, *rows)
+
+    def _first_print(self, ticket: Ticket) -> tuple[Any, ...]:
         assert ticket.jpeg is not None, "a ticket without photo is not printed"
         assert ticket.proof is not None, "a ticket without proof is not printed"
-        await self._tx.execute(
-            "save_first_print",
-            session_code,
+        return (
             ticket.candidate_id,
             ticket.version,
             ticket.proof,

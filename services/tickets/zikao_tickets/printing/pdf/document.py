@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -170,36 +170,29 @@ class Document:
         """A part that begins at `place`."""
         return Part(place, self._fonts)
 
-    def close(self, growths: Sequence[Growth]) -> bytes:
-        """What comes after the last part. Raises ValueError for parts that do not follow."""
-        end = self.start
+    def close(self, growths: Iterable[Growth]) -> bytes:
+        """What comes after the last part. Raises ValueError for parts that do not follow.
+
+        The parts are gone through once, one by one: they may be many.
+        """
+        whole = _Whole(self.start, len(self._stack.faces))
         for growth in growths:
-            if (growth.first, growth.start) != (end.object_number, end.offset):
-                raise ValueError("the parts do not follow each other")
-            end = growth.after
-        offsets = array("Q", bytes(8 * end.object_number))
-        for growth in growths:
-            offsets[growth.first : growth.first + len(growth.offsets)] = array("Q", growth.offsets)
-        chunks, position = [], end.offset
-        for object_number, body in chain(self._font_objects(growths), self._frame(growths)):
-            offsets[object_number] = position
+            whole.add(growth)
+        chunks, position = [], whole.end.offset
+        for object_number, body in chain(self._font_objects(whole), self._frame(whole)):
+            whole.offsets[object_number] = position
             chunks.append(_object(object_number, body))
             position += len(chunks[-1])
-        return b"".join([*chunks, self._trailer(offsets, position)])
+        return b"".join([*chunks, self._trailer(whole.offsets, position)])
 
-    def _font_objects(self, growths: Sequence[Growth]) -> Iterable[tuple[int, bytes]]:
-        for at, face in enumerate(self._stack.faces):
-            used: dict[int, str] = {}
-            for growth in growths:
-                for code, meaning in growth.glyphs.get(str(at), {}).items():
-                    used.setdefault(int(code), meaning)
+    def _font_objects(self, whole: "_Whole") -> Iterable[tuple[int, bytes]]:
+        for at, (face, used) in enumerate(zip(self._stack.faces, whole.glyphs, strict=True)):
             if used:
                 yield from enumerate(face.objects(used, self._fonts[at]), self._fonts[at])
 
-    def _frame(self, growths: Sequence[Growth]) -> Iterable[tuple[int, bytes]]:
-        kids = " ".join(reference(growth.node) for growth in growths if growth.pages)
-        count = sum(growth.pages for growth in growths)
-        yield _PAGES, f"<</Type/Pages/Count {count}/Kids[{kids}]>>".encode()
+    def _frame(self, whole: "_Whole") -> Iterable[tuple[int, bytes]]:
+        kids = " ".join(map(reference, whole.nodes))
+        yield _PAGES, f"<</Type/Pages/Count {whole.pages}/Kids[{kids}]>>".encode()
         yield (
             _CATALOG,
             f"<</Type/Catalog/Pages {reference(_PAGES)}/Lang(zh-CN)"
@@ -218,6 +211,31 @@ class Document:
             f"/ID[<{digest}><{digest}>]>>\nstartxref\n{position}\n%%EOF\n"
         )
         return table + trailer.encode()
+
+
+class _Whole:
+    """What all parts together have added."""
+
+    def __init__(self, start: Place, faces: int) -> None:
+        self.end = start
+        self.offsets = array("Q", bytes(8 * start.object_number))
+        self.glyphs: list[dict[int, str]] = [{} for _ in range(faces)]
+        self.nodes: list[int] = []
+        self.pages = 0
+
+    def add(self, growth: Growth) -> None:
+        """The next part; raises ValueError when it is another one."""
+        if (growth.first, growth.start) != (self.end.object_number, self.end.offset):
+            raise ValueError("the parts do not follow each other")
+        self.end = growth.after
+        self.offsets.extend(growth.offsets)
+        if growth.pages:
+            self.nodes.append(growth.node)
+            self.pages += growth.pages
+        for face, glyphs in growth.glyphs.items():
+            used = self.glyphs[int(face)]
+            for code, meaning in glyphs.items():
+                used.setdefault(int(code), meaning)
 
 
 def _object(object_number: int, body: bytes) -> bytes:

@@ -50,9 +50,14 @@ JOIN tickets.site USING (session_code, site_code)
 ORDER BY seat.candidate_id, seat.slot;
 
 -- The first print stays: printing again gives the same ticket, whatever changes later.
--- name: save_first_print
-UPDATE tickets.ticket SET proof = $4, personal_enc = $5, photo_sha256 = $6, proof_key_id = $7
-WHERE session_code = $1 AND candidate_id = $2 AND version = $3 AND proof IS NULL;
+-- name: save_first_prints
+UPDATE tickets.ticket
+SET proof = given.proof, personal_enc = given.personal_enc, photo_sha256 = given.photo_sha256,
+    proof_key_id = given.proof_key_id
+FROM unnest($2::uuid[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[], $7::text[])
+    AS given (candidate_id, version, proof, personal_enc, photo_sha256, proof_key_id)
+WHERE ticket.session_code = $1 AND ticket.candidate_id = given.candidate_id
+    AND ticket.version = given.version AND ticket.proof IS NULL;
 
 -- name: log_prints
 INSERT INTO tickets.print_log (session_code, candidate_id, version, printed_at, printed_by)
