@@ -92,6 +92,8 @@ from zikao.tickets.v1 import (
     ticket_feed_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
+    unprintable_service_pb2,
+    unprintable_service_pb2_grpc,
     verification_service_pb2,
     verification_service_pb2_grpc,
 )
@@ -155,6 +157,7 @@ _TICKETS = (
     ticket_feed_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
     tickets_session_pb2.DESCRIPTOR,
+    unprintable_service_pb2.DESCRIPTOR,
     verification_service_pb2.DESCRIPTOR,
 )
 
@@ -217,6 +220,9 @@ class ZikaoClient:
         self.reconciliation = reconciliation_service_pb2_grpc.ReconciliationServiceStub(enrollment)
         self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
+        self._attach_tickets(tickets)
+
+    def _attach_tickets(self, tickets: grpc.aio.Channel) -> None:
         self.arrangements = arrangement_service_pb2_grpc.ArrangementServiceStub(tickets)
         self.arrangement_operations = (
             arrangement_operation_service_pb2_grpc.ArrangementOperationServiceStub(tickets)
@@ -230,6 +236,7 @@ class ZikaoClient:
         self.office_tickets = office_ticket_service_pb2_grpc.OfficeTicketServiceStub(tickets)
         self.ticket_feed = ticket_feed_service_pb2_grpc.TicketFeedServiceStub(tickets)
         self.door = door_service_pb2_grpc.DoorServiceStub(tickets)
+        self.unprintable = unprintable_service_pb2_grpc.UnprintableServiceStub(tickets)
         self.verification = verification_service_pb2_grpc.VerificationServiceStub(tickets)
 
     async def __aenter__(self) -> Self:

@@ -25,6 +25,7 @@ from support.authorisation import (
 from support.service import Caller, new_id
 from support.service_databases import ServiceDatabases
 from support.tickets_database import SESSION, SITE
+from support.tickets_glyphs import glyph_png
 from support.tickets_peers import COUNTY, ticket_number
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
@@ -38,6 +39,7 @@ from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import types_pb2 as types
+from zikao.tickets.v1 import unprintable_service_pb2 as unprintable
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.converts.sites import site_to_pb
@@ -208,6 +210,23 @@ ENTRIES: dict[str, Entry] = {
     "OfficeTicketService.PrintForCandidate": Scoped(
         lambda _: office_tickets.PrintForCandidateRequest(
             request_id=new_id(), session_code="22.1", ticket_number=ticket_number(TEMPORARY)
+        )
+    ),
+    "UnprintableService.ListUnprintable": Scoped(
+        lambda _: unprintable.ListUnprintableRequest(session_code="22.1", county_prefix=COUNTY)
+    ),
+    "UnprintableService.RecheckUnprintable": Scoped(
+        lambda _: unprintable.RecheckUnprintableRequest(
+            request_id=new_id(), session_code="22.1", county_prefix=COUNTY
+        )
+    ),
+    "UnprintableService.SupplyGlyph": Scoped(
+        lambda _: unprintable.SupplyGlyphRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            county_prefix=COUNTY,
+            character="\U000f0001",
+            png=glyph_png(),
         )
     ),
     "DoorService.UploadScans": NobodysData("scanners bring what they have scanned"),

@@ -40,6 +40,7 @@ class TicketsConfig:
     registration: PeerConfig
     enrollment: PeerConfig
     render_processes: int = RENDER_PROCESSES
+    font_directories: tuple[Path, ...] = ()
     solve_processes: int = SOLVE_PROCESSES
     poll_seconds: float = POLL_SECONDS
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
@@ -51,6 +52,9 @@ class TicketsConfig:
 
     def __post_init__(self) -> None:
         """Refuse a service that could not print, or that works without a pause."""
+        for directory in self.font_directories:
+            if not directory.is_dir():
+                raise ValueError(f"font_directories: {directory} is no directory")
         require_within(
             self,
             render_processes=(1, MAX_RENDER_PROCESSES),

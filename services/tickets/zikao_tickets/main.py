@@ -30,6 +30,8 @@ from zikao.tickets.v1 import ticket_feed_service_pb2 as ticket_feed
 from zikao.tickets.v1 import ticket_feed_service_pb2_grpc as ticket_feed_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as ticket
 from zikao.tickets.v1 import ticket_service_pb2_grpc as ticket_grpc
+from zikao.tickets.v1 import unprintable_service_pb2 as unprintable
+from zikao.tickets.v1 import unprintable_service_pb2_grpc as unprintable_grpc
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao.tickets.v1 import verification_service_pb2_grpc as verification_grpc
 from zikao_kit.background import repeat, running
@@ -63,11 +65,13 @@ from zikao_tickets.rpc.offices import OfficeRpc
 from zikao_tickets.rpc.sessions import SessionRpc
 from zikao_tickets.rpc.sites import SiteRpc
 from zikao_tickets.rpc.tickets import TicketRpc
+from zikao_tickets.rpc.unprintable import UnprintableRpc
 from zikao_tickets.rpc.verification import VerificationRpc
 from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
+from zikao_tickets.workers.name_checks import NameChecks
 from zikao_tickets.workers.photos import PhotoWorker
 from zikao_tickets.workers.proof_keys import ProofKeyWatch
 from zikao_tickets.workers.publishing import PublicationWorker
@@ -83,7 +87,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(open_database(config.database, PACKAGE))
-            pool = RenderPool(config.render_processes)
+            pool = RenderPool(config.render_processes, config.font_directories)
             stack.callback(pool.close)
             async with db.transaction() as tx:
                 signer = await open_signer(ProofKeyStore(tx, keys), clock)
@@ -136,6 +140,7 @@ async def _open_background(
     arranging = ArrangementWorker(db, keys, clock, solving, lease)
     publishing = PublicationWorker(db, clock)
     again_after = timedelta(seconds=config.photo_again_seconds)
+    names = NameChecks(db, keys, clock, parts.pool, parts.glyphs)
     proof_keys = ProofKeyWatch(db, keys, parts.signer)
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
@@ -154,6 +159,7 @@ async def _open_background(
             ),
             repeat("publication", publishing.work, config.poll_seconds),
             repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
+            repeat("names", names.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),
         )
     )
@@ -178,6 +184,7 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
             office_ticket_grpc, office_ticket, "OfficeTicketService", OfficeTicketRpc(parts)
         ),
         definition(ticket_feed_grpc, ticket_feed, "TicketFeedService", TicketFeedRpc(parts)),
+        definition(unprintable_grpc, unprintable, "UnprintableService", UnprintableRpc(parts)),
         definition(door_grpc, door, "DoorService", DoorRpc(parts)),
         definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
         definition(document_grpc, document, "DocumentService", DocumentRpc(parts)),

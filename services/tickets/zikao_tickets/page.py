@@ -36,6 +36,7 @@ def sheet_of(ticket: Ticket, session: Session, jpeg: bytes, proof: str) -> Ticke
         notice_version=str(session.notice.version),
         qr_text=proof,
         issued_at=ticket.issued_at.astimezone(zone),
+        glyph_images=ticket.glyph_images,
         title=TEMPORARY_TITLE if ticket.kind is TicketKind.TEMPORARY else REGULAR_TITLE,
     )
 

@@ -11,19 +11,21 @@ from zikao_kit.db import Database, Transaction
 
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
+from zikao_tickets.commands.supply_glyph import supply_glyph
 from zikao_tickets.document_press import DocumentPress
+from zikao_tickets.domain.glyphs import Pictures, SupplyGlyph
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.operation_views import OperationViews
-from zikao_tickets.printing import GlyphSource, NoGlyphs
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
+from zikao_tickets.stores.glyphs import GlyphStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
@@ -41,7 +43,7 @@ class Parts:
     office_action_lifetime: timedelta
     operations: OperationViews
     prints: OneAtATime = field(default_factory=OneAtATime)
-    glyphs: GlyphSource = field(default_factory=NoGlyphs)
+    glyphs: Pictures = field(default_factory=Pictures)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""
@@ -66,8 +68,13 @@ class Parts:
             {
                 SetRoomUse.name: partial(set_room_use, SiteStore(tx)),
                 PublishArrangements.name: partial(publish_arrangements, ArrangingStores.of(tx)),
+                SupplyGlyph.name: partial(supply_glyph, self.glyph_store(tx)),
             },
         )
+
+    def glyph_store(self, tx: Transaction) -> GlyphStore:
+        """The store of names and pictures, in a transaction."""
+        return GlyphStore(tx, self.keys)
 
     def proof_keys(self, tx: Transaction) -> ProofKeyStore:
         """The store of the proof's keys, in a transaction."""

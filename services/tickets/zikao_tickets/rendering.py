@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -24,7 +25,8 @@ from zikao_kit.errors import UNAVAILABLE, DomainError
 from zikao_tickets.document_jobs import MadePart, PartJob, make_end, make_part
 from zikao_tickets.printing import TicketSheet
 from zikao_tickets.printing.documents import Heading
-from zikao_tickets.ticket_jobs import Printed, print_tickets
+from zikao_tickets.printing.fonts import add_font_directories
+from zikao_tickets.ticket_jobs import Printed, judge_glyph, missing_glyphs, print_tickets
 
 # A candidate's page waits for one such part; in larger ones a page costs as much.
 MAX_SHEETS_PER_PART = 10
@@ -50,7 +52,8 @@ class RenderPool:
     and what was being rendered is tried once more.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, font_directories: Sequence[Path] = ()) -> None:
+        self._font_directories = font_directories
         self._max_pages_waiting = MAX_PAGES_WAITING_PER_PROCESS * processes
         self._processes = processes
         self._pages_waiting = 0
@@ -90,6 +93,14 @@ class RenderPool:
         """Make a document's end, in the line of `render_part`; raises what it raises."""
         return await self._in_turn(make_end, heading, growths)
 
+    async def missing_glyphs(self, texts: Sequence[str]) -> list[str]:
+        """The characters of each text that no font draws; raises UNAVAILABLE as `render`."""
+        return await self._surely(missing_glyphs, texts)
+
+    async def judge_glyph(self, character: str, png: bytes) -> tuple[bool, str]:
+        """Whether the character needs a picture, and why this is none; as `missing_glyphs`."""
+        return await self._surely(judge_glyph, character, png)
+
     async def _in_turn(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._parts_waiting > MAX_PARTS_WAITING:  # one of them is being made
             raise overloaded()
@@ -125,7 +136,10 @@ class RenderPool:
         # Spawned, not forked: the parent has gRPC's threads, which do not survive a fork.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(
-            self._processes, mp_context=context, initializer=_end_with_parent
+            self._processes,
+            mp_context=context,
+            initializer=_begin,
+            initargs=(self._font_directories,),
         )
 
 
@@ -147,6 +161,12 @@ def _unblock(manager: threading.Thread, queue: Any) -> None:
     manager.join(STUCK_SECONDS)
     if manager.is_alive():
         queue._reader.close()
+
+
+def _begin(font_directories: Sequence[Path]) -> None:
+    """What a rendering process does first."""
+    _end_with_parent()
+    add_font_directories(font_directories)
 
 
 def _end_with_parent() -> None:

@@ -17,6 +17,7 @@ from zikao_tickets.printing import (
     TicketSheet,
     UnusablePhoto,
 )
+from zikao_tickets.printing.glyph_image import UnusableGlyph, glyph_object
 from zikao_tickets.printing.pdf.document import HEADER, Part
 
 
@@ -50,6 +51,20 @@ def draw_ticket(part: Part, sheet: TicketSheet) -> Refusal | None:
     except SheetOverflow:
         return Refusal(TICKET_TOO_LONG)
     return None
+
+
+def missing_glyphs(texts: Sequence[str]) -> list[str]:
+    """The characters of each text that no font draws."""
+    return ["".join(_renderer().missing(text)) for text in texts]
+
+
+def judge_glyph(character: str, png: bytes) -> tuple[bool, str]:
+    """Whether the character needs a picture, and what is wrong with this one ("": nothing)."""
+    try:
+        glyph_object(png)
+    except UnusableGlyph as error:
+        return bool(_renderer().missing(character)), str(error)
+    return bool(_renderer().missing(character)), ""
 
 
 @lru_cache(maxsize=1)

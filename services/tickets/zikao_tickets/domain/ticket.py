@@ -1,7 +1,7 @@
 """A ticket with its seats, and what became of it at the printer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -56,6 +56,13 @@ class Ticket:
     seats: tuple[TicketSeat, ...]
     kind: TicketKind = TicketKind.REGULAR
     without_photo: bool = False
+    glyph_images: tuple[tuple[str, bytes], ...] = ()
+    """Characters of the name that an office has supplied a PNG of."""
+
+    def with_pictures(self, pictures: Sequence[tuple[str, bytes]]) -> "Ticket":
+        """The same with those of the pictures that are of characters of the name."""
+        mine = tuple(picture for picture in pictures if picture[0] in self.person.name)
+        return replace(self, glyph_images=mine)
 
 
 class Refusal(NamedTuple):

@@ -3,7 +3,8 @@
 Two sources are known, searched in this order for each font: Debian's packages
 `fonts-noto-cjk` and `fonts-babelstone-han` (the container image has them; together they reach
 GB 18030-2022 level 3 and beyond), and the Python package `mplfonts`, of which only two font
-files are used and nothing is imported. Fonts of the operating system that are not in the stack
+files are used and nothing is imported. What is in the directories of `add_font_directories` comes
+after them. Fonts of the operating system that are not in the stack
 are never used, so two machines with the same stack print the same bytes.
 """
 
@@ -11,7 +12,7 @@ import importlib.util
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from unicodedata import category
@@ -30,13 +31,15 @@ BODY_FILE_NAMES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJKsc-Regular.otf")
 HEADING_FILE_NAMES = ("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf")
 RARE_FILE_NAMES = ("BabelStoneHan.ttf",)
 _COLLECTION_SUFFIX = ".ttc"
+FONT_SUFFIXES = frozenset({".ttf", ".otf", _COLLECTION_SUFFIX})
+_added_directories: list[Path] = []
 _SIMPLIFIED_CHINESE_SUFFIX = " SC"
 _FAMILY_NAME_ID = 1
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class FontStackIncomplete(RuntimeError):  # noqa: N818 - says what is wrong
-    """The serif or the sans font of the ticket is nowhere to be found."""
+    """The serif or the sans font of the ticket is nowhere to be found, or a font is none."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ class FontStack:
     def _families(self, faces: Sequence[FontFile]) -> list[str]:
         """The typesetter's own names: it strips words such as 'Regular' that files carry."""
         names = {(info.path, info.index): info.family for info in self.typst_fonts.fonts()}
-        return list(dict.fromkeys(names[str(face.path.resolve()), face.index] for face in faces))
+        keys = [(str(face.path.resolve()), face.index) for face in faces]
+        if unknown := [path for path, index in keys if (path, index) not in names]:
+            raise FontStackIncomplete(f"{unknown[0]}: the typesetter cannot use it")
+        return list(dict.fromkeys(names[key] for key in keys))
 
     @cached_property
     def faces(self) -> FaceStack:
@@ -141,10 +147,18 @@ class FontStack:
             )
 
 
+def add_font_directories(directories: Sequence[Path]) -> None:
+    """Let this process find every font in them too, after the known ones; before it needs any."""
+    _added_directories.extend(directories)
+
+
 @lru_cache(maxsize=1)
 def default_stack() -> FontStack:
-    """The stack of the known directories, found once a process."""
-    return FontStack.discover()
+    """The stack of the known directories and the added ones, found once a process."""
+    stack = FontStack.discover()
+    added = (path for directory in _added_directories for path in sorted(directory.iterdir()))
+    fonts = tuple(_face(path) for path in added if path.suffix.lower() in FONT_SUFFIXES)
+    return replace(stack, others=(*stack.others, *fonts))
 
 
 def code_point_label(char: str) -> str:

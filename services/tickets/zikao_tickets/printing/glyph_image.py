@@ -23,15 +23,6 @@ class GlyphSource(Protocol):
         """A square PNG of the character, black on white, or None."""
 
 
-class NoGlyphs:
-    """Nobody has supplied anything."""
-
-    def image_for(self, char: str) -> bytes | None:
-        """Nothing."""
-        del char
-        return None
-
-
 def glyph_object(png: bytes) -> bytes:
     """An image object that draws the picture's black. Raises UnusableGlyph."""
     try:

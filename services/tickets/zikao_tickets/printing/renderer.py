@@ -41,14 +41,15 @@ class TicketRenderer:
         self._pages = TicketPages(self._stack.faces)
         self._forms = Forms(self._stack)
         # The notice is the same on every sheet of a session: look its glyphs up once.
-        self._missing = lru_cache(maxsize=512)(self._stack.missing_glyphs)
+        self.missing = lru_cache(maxsize=512)(self._stack.missing_glyphs)
+        """The characters of a text that no font has."""
 
     def check(self, sheet: TicketSheet) -> None:
         """Raise what would stop this sheet before it is set: MissingGlyphs, UnusablePhoto.
 
         A bulk run calls it sheet by sheet, so that one name does not stop a county.
         """
-        missing = dict.fromkeys(char for text in sheet.texts() for char in self._missing(text))
+        missing = dict.fromkeys(char for text in sheet.texts() for char in self.missing(text))
         for char, _ in sheet.glyph_images:
             missing.pop(char, None)
         if missing:

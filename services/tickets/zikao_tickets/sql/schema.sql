@@ -487,17 +487,15 @@ COMMENT ON TABLE tickets.verification_list IS
     'Number of the list that scanners carry: it grows whenever keys or revoked tickets change';
 
 CREATE TABLE tickets.supplied_glyph (
-    character text NOT NULL,
-    png_sha256 bytea NOT NULL,
+    character text PRIMARY KEY,
     png bytea NOT NULL,
+    png_sha256 bytea NOT NULL,
     supplied_by text NOT NULL,
     supplied_at timestamptz NOT NULL,
-    in_force_since timestamptz,
-    PRIMARY KEY (character, png_sha256),
     CONSTRAINT supplied_glyph_character CHECK (char_length(character) = 1)
 );
 COMMENT ON TABLE tickets.supplied_glyph IS
-    'Images of characters that no font has; the one that came into force last is printed';
+    'Pictures of characters that no font has, as offices have supplied them last';
 
 CREATE TABLE tickets.scan (
     scan_id uuid PRIMARY KEY,

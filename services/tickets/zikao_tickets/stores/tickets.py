@@ -143,7 +143,15 @@ class TicketStore:
         for seat in await self._tx.fetch("list_ticket_seats", plans, people):
             fields = dict(seat)
             seats[fields.pop("candidate_id")].append(TicketSeat(**fields))
-        return [self._ticket(row, seats[row["candidate_id"]]) for row in rows]
+        tickets = [self._ticket(row, seats[row["candidate_id"]]) for row in rows]
+        return await self._with_pictures(tickets)
+
+    async def _with_pictures(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """The same with the supplied pictures of the characters of their names."""
+        characters = sorted({char for ticket in tickets for char in ticket.person.name})
+        rows = await self._tx.fetch("find_supplied_glyphs", characters)
+        pictures = [(row["character"], row["png"]) for row in rows]
+        return [ticket.with_pictures(pictures) for ticket in tickets] if rows else list(tickets)
 
     def _ticket(self, row: Any, seats: Iterable[TicketSeat]) -> Ticket:
         candidate_id = row["candidate_id"]

@@ -83,6 +83,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DOCUMENT_CANCELLED: _ErrorReason.ValueType  # 32
     """The document was cancelled."""
+    ERROR_REASON_GLYPH_NOT_NEEDED: _ErrorReason.ValueType  # 36
+    """A font has the character: a picture of it would be on the tickets of all who have it."""
+    ERROR_REASON_GLYPH_UNUSABLE: _ErrorReason.ValueType  # 37
+    """The picture cannot be used; metadata `detail` says why, for whoever made it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the tickets service answers with, beside
@@ -150,4 +154,8 @@ shows is not as it was; begin another one.
 """
 ERROR_REASON_DOCUMENT_CANCELLED: ErrorReason.ValueType  # 32
 """The document was cancelled."""
+ERROR_REASON_GLYPH_NOT_NEEDED: ErrorReason.ValueType  # 36
+"""A font has the character: a picture of it would be on the tickets of all who have it."""
+ERROR_REASON_GLYPH_UNUSABLE: ErrorReason.ValueType  # 37
+"""The picture cannot be used; metadata `detail` says why, for whoever made it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

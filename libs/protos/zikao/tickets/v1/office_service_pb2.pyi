@@ -81,6 +81,7 @@ class OfficeAct(_message.Message):
 
     SET_ROOM_USE_FIELD_NUMBER: _builtins.int
     PUBLISH_ARRANGEMENTS_FIELD_NUMBER: _builtins.int
+    SUPPLY_GLYPH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def set_room_use(self) -> Global___SetRoomUseAct:
         """A room is used otherwise."""
@@ -89,21 +90,52 @@ class OfficeAct(_message.Message):
     def publish_arrangements(self) -> Global___PublishArrangementsAct:
         """Arrangements are put in force."""
 
+    @_builtins.property
+    def supply_glyph(self) -> Global___SupplyGlyphAct:
+        """A picture of a character is supplied."""
+
     def __init__(
         self,
         *,
         set_room_use: Global___SetRoomUseAct | None = ...,
         publish_arrangements: Global___PublishArrangementsAct | None = ...,
+        supply_glyph: Global___SupplyGlyphAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements", "supply_glyph"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class SupplyGlyphAct(_message.Message):
+    """A picture of a character that no font has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARACTER_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    character: _builtins.str
+    """The character."""
+    png: _builtins.bytes
+    """PNG."""
+    def __init__(
+        self,
+        *,
+        character: _builtins.str = ...,
+        png: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupplyGlyphAct: _TypeAlias = SupplyGlyphAct  # noqa: Y015
 
 @_typing.final
 class PublishArrangementsAct(_message.Message):

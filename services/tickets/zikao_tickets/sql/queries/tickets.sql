@@ -98,3 +98,10 @@ WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version 
 INSERT INTO tickets.verification
     (session_code, ticket_number, version, verdict, verified_at, verified_by)
 VALUES ($1, $2, $3, $4, $5, $6);
+
+-- Pictures of characters that no font has.
+-- name: find_supplied_glyphs
+SELECT character, png
+FROM tickets.supplied_glyph
+WHERE character = ANY ($1::text[])
+ORDER BY character;

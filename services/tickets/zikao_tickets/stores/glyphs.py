@@ -1,0 +1,94 @@
+"""Names that no font draws and pictures for them: one method a named query of `glyphs.sql`."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from zikao_kit.columns import columns
+from zikao_kit.crypto import KeyRing
+from zikao_kit.db import Transaction
+
+from zikao_tickets.domain.glyphs import (
+    NamedTicket,
+    SupplyGlyph,
+    UnprintableFilter,
+    UnprintableTicket,
+)
+from zikao_tickets.domain.person import Person, personal_context
+
+
+class GlyphStore:
+    """Bound to the running transaction."""
+
+    def __init__(self, tx: Transaction, keys: KeyRing) -> None:
+        self._tx = tx
+        self._keys = keys
+
+    async def pictures(self) -> dict[str, bytes]:
+        """Every supplied picture, by character."""
+        rows = await self._tx.fetch("list_supplied_glyphs")
+        return {row["character"]: row["png"] for row in rows}
+
+    async def lock_pictures(self) -> None:
+        """Let nobody supply a picture or list a name until the transaction ends."""
+        await self._tx.execute("lock_supplied_glyphs")
+
+    async def sha256(self, character: str) -> bytes | None:
+        """SHA-256 of the picture of a character, if there is one."""
+        found: bytes | None = await self._tx.fetchval("find_glyph_sha256", character)
+        return found
+
+    async def supply(self, act: SupplyGlyph, officer: str, now: datetime) -> None:
+        """Let this be the picture of the character."""
+        digest = hashlib.sha256(act.png).digest()
+        await self._tx.execute("supply_glyph", act.character, act.png, digest, officer, now)
+
+    async def unchecked(self, limit: int) -> list[NamedTicket]:
+        """Tickets in force whose names nobody has looked at."""
+        rows = await self._tx.fetch("list_unchecked_names", limit)
+        return [
+            NamedTicket(
+                session_code=row["session_code"],
+                candidate_id=row["candidate_id"],
+                version=row["version"],
+                ticket_number=row["ticket_number"],
+                name=self._name(row["candidate_id"], row["personal_enc"]),
+            )
+            for row in rows
+        ]
+
+    async def note_checked(self, looked: Iterable[tuple[NamedTicket, str]], now: datetime) -> None:
+        """List the tickets whose names have undrawn characters, and the others no more."""
+        pairs = list(looked)
+        tickets = [ticket for ticket, _ in pairs]
+        await self._tx.execute("mark_names_checked", *columns((t[:3] for t in tickets), 3), now)
+        undrawn = [(*t[:2], t.ticket_number, characters) for t, characters in pairs if characters]
+        await self._tx.execute("note_unprintable_names", *columns(undrawn, 4), now)
+        drawn = [ticket[:2] for ticket, characters in pairs if not characters]
+        await self._tx.execute("clear_unprintable_names", *columns(drawn, 2))
+
+    async def recheck(
+        self,
+        session_code: str | None = None,
+        county_prefix: str | None = None,
+        character: str | None = None,
+    ) -> int:
+        """Let names on the list be looked at again; how many. None excludes nothing."""
+        rows = await self._tx.fetch("recheck_names", session_code, county_prefix, character)
+        return len(rows)
+
+    async def clear_arrived_photos(self, session_code: str, county_prefix: str) -> int:
+        """Take those off the list whose photo has come; how many."""
+        return len(await self._tx.fetch("clear_arrived_photos", session_code, county_prefix))
+
+    async def list_page(
+        self, wanted: UnprintableFilter, after: str, limit: int
+    ) -> Sequence[UnprintableTicket]:
+        """Tickets on the list by number, after `after`."""
+        rows = await self._tx.fetch("list_unprintable", *wanted, after, limit)
+        return [UnprintableTicket(**row) for row in rows]
+
+    def _name(self, candidate_id: UUID, personal_enc: bytes) -> str:
+        context = personal_context(candidate_id)
+        return Person.from_bytes(self._keys.decrypt(personal_enc, context)).name
