@@ -12,6 +12,7 @@ from zikao_client import CallFailed
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused, apply_session
+from zikao_ctl.arrange_command import arrange
 from zikao_ctl.audit import (
     NOT_CHECKED,
     admin_dsn_of,
@@ -59,6 +60,7 @@ def main() -> None:
     """Run, rehearse and check a self-study examination (自考)."""
 
 
+main.add_command(arrange)
 main.add_command(export)
 main.add_command(import_sites_command)
 main.add_command(import_statement_command)

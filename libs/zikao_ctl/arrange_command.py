@@ -1,0 +1,264 @@
+"""`zikao arrange`: rooms and seats of many counties, from the start to the publication."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+from rich.table import Table
+from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
+from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
+from zikao.tickets.v1 import office_service_pb2 as offices
+from zikao_client import CallFailed
+
+from zikao_ctl.arrange_calls import Arranging, OnLook, arranging
+from zikao_ctl.arrange_verify import ArrangementFileError, read_arrangement, verify_arrangement
+from zikao_ctl.export_files import ExportFailed, export_bar
+from zikao_ctl.installation import OPERATOR, Targets, certificate_of
+from zikao_ctl.options import FILE, F, certs_option, target_option
+
+DIFFERS = 3
+"""Exit code of a verification that found something, and of an operation with failed counties."""
+
+T = TypeVar("T")
+_STATE, _REASON = "ARRANGEMENT_STATE_", "SITE_GAP_REASON_"
+
+
+def _options(command: F) -> F:
+    for option in (
+        target_option("tickets", Targets.tickets),
+        certs_option,
+        click.option(
+            "--token-file",
+            type=FILE,
+            help="An officer's access token; without it the operator's certificate must do.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _area(command: F) -> F:
+    for option in (
+        click.option("--session", "session_code", required=True, help="Code of it, e.g. 22.1."),
+        click.option("--county", default="", help="Code of a county, city or province."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    short_help="Arrange rooms and seats of counties, and publish.", invoke_without_command=True
+)
+@click.option("--verify", type=FILE, help="Draw an exported arrangement again, and compare.")
+@click.option("--solve", is_flag=True, help="With --verify: look for fewer rooms again, too.")
+@click.pass_context
+def arrange(context: click.Context, verify: Path | None, *, solve: bool) -> None:
+    """Arrange rooms and seats of counties, and publish them.
+
+    --verify needs nothing but a file of `zikao arrange export` of a published arrangement: the seed
+    must fit the hash that was published before, the seats must be those that it draws, and that
+    fewer rooms do not suffice must be proven.
+    """
+    if verify is not None:
+        _verify(verify, solve=solve)
+    elif context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _verify(file: Path, *, solve: bool) -> None:
+    try:
+        found = verify_arrangement(read_arrangement(file), solve=solve)
+    except ArrangementFileError as error:
+        raise click.ClickException(str(error)) from error
+    for problem in found.problems:
+        click.echo(f"WRONG: {problem}")
+    if found.problems:
+        sys.exit(DIFFERS)
+    click.echo(
+        f"{found.seats} seats are as they are drawn; {found.rooms} rooms, "
+        f"at least {found.rooms_bound} are needed"
+    )
+
+
+@arrange.command("start")
+@_area
+@click.option("--anew", is_flag=True, help="Keep nothing of what is published.")
+@click.option("--dry-run", is_flag=True, help="Say only which counties would be started.")
+@click.option("--watch/--no-watch", default=True, show_default=True, help="Show it to its end.")
+@_options
+def start_command(
+    *, session_code: str, county: str, anew: bool, dry_run: bool, watch: bool, **where: Any
+) -> None:
+    """Start every county in which somebody sits and none is in progress, and watch."""
+
+    async def work(calls: Arranging) -> operations.StartArrangementsResponse:
+        return await calls.start(session_code, county, anew=anew, dry_run=dry_run)
+
+    started = _run(work, where)
+    busy = f", {len(started.in_progress)} are in progress" if started.in_progress else ""
+    if dry_run:
+        click.echo(f"{len(started.county_codes)} counties would be started{busy}")
+        return
+    click.echo(f"operation {started.operation_id}: {len(started.county_codes)} counties{busy}")
+    if watch:
+        _watch(started.operation_id, where)
+
+
+@arrange.command("watch")
+@click.argument("operation_id")
+@_options
+def watch_command(*, operation_id: str, **where: Any) -> None:
+    """Show how an operation goes, until its end."""
+    _watch(operation_id, where)
+
+
+@arrange.command("cancel")
+@click.argument("operation_id", default="")
+@click.option("--arrangement", "arrangement_id", default="", help="One county's instead.")
+@_options
+def cancel_command(*, operation_id: str, arrangement_id: str, **where: Any) -> None:
+    """End what is in progress of an operation; counties that are done stay so."""
+    if bool(operation_id) == bool(arrangement_id):
+        raise click.UsageError("OPERATION_ID or --arrangement")
+
+    async def work(calls: Arranging) -> operations.CancelArrangementsResponse:
+        return await calls.cancel(operation_id, arrangement_id)
+
+    ended = _run(work, where)
+    click.echo(f"{ended.cancelled} cancelled, {ended.ending} about to end")
+
+
+@arrange.command("publish")
+@_area
+@_options
+def publish_command(*, session_code: str, county: str, **where: Any) -> None:
+    """Publish what is done in --county, or propose it to a second officer; needs --token-file."""
+
+    async def work(calls: Arranging) -> Sequence[arrangements.Arrangement] | offices.OfficeAction:
+        action = await calls.publish(session_code, county)
+        if action.state == offices.OFFICE_ACTION_STATE_PENDING:
+            return action
+        return await calls.until_published(session_code, county)
+
+    found = _run(work, where)
+    if isinstance(found, offices.OfficeAction):
+        proposed = len(found.act.publish_arrangements.arrangements)
+        click.echo(f"{proposed} counties wait for a second officer: act {found.action_id}")
+        return
+    published = [a for a in found if a.state == arrangements.ARRANGEMENT_STATE_PUBLISHED]
+    click.echo(f"{len(published)} counties are published")
+    _tell_failures(found)
+
+
+@arrange.command("list")
+@_area
+@click.option("--gaps", is_flag=True, help="Only those with more than is proven to be needed.")
+@_options
+def list_command(*, session_code: str, county: str, gaps: bool, **where: Any) -> None:
+    """Show arrangements with their proofs, the newest of a county first."""
+    found = _run(lambda calls: calls.list(session_code, county, gaps=gaps), where)
+    table = Table("county", "state", "sittings", "rooms", "packs", "site changes", "why", "id")
+    for each in found:
+        table.add_row(
+            each.county_code,
+            arrangements.ArrangementState.Name(each.state).removeprefix(_STATE).lower(),
+            str(each.sittings),
+            _of_bound(each.fewest_rooms),
+            _of_bound(each.packs),
+            _of_bound(each.site_changes),
+            each.failure
+            or arrangements.SiteGapReason.Name(each.gap_reason)
+            .removeprefix(_REASON)
+            .lower()
+            .replace("unspecified", ""),
+            each.arrangement_id,
+        )
+    Console().print(table)
+
+
+@arrange.command("export")
+@click.argument("arrangement_id")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where it is written, as lines of JSON.",
+)
+@_options
+def export_command(*, arrangement_id: str, out: Path, **where: Any) -> None:
+    """Write plan, proofs, seed and seats of an arrangement, from which --verify draws again.
+
+    The same command again goes on where the last one ended, however that was. Candidates are in it
+    by their id.
+    """
+    with export_bar() as show:
+        seats = _run(lambda calls: calls.export(arrangement_id, out, show), where)
+    click.echo(f"{out}: {seats} seats")
+
+
+def _watch(operation_id: str, where: Any) -> None:
+    known: dict[str, arrangements.Arrangement] = {}
+    with _operation_bar() as draw:
+
+        def show(look: operations.WatchArrangementsResponse) -> None:
+            known.update({each.county_code: each for each in look.arrangements})
+            draw(look)
+
+        async def work(calls: Arranging) -> None:
+            await calls.watch(operation_id, show)
+
+        _run(work, where)
+    _tell_failures(list(known.values()))
+
+
+@contextmanager
+def _operation_bar() -> Iterator[OnLook]:
+    """Show on a terminal how many counties have ended, and what they come to."""
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
+        task = bar.add_task("编排", total=None)
+
+        def show(look: operations.WatchArrangementsResponse) -> None:
+            totals = look.totals
+            bar.update(
+                task,
+                completed=totals.ended,
+                total=totals.arrangements,
+                description=f"编排 考场{totals.rooms}（至少{totals.rooms_bound}） "
+                f"换考点{totals.site_changes}（至少{totals.site_changes_bound}）",
+            )
+
+        yield show
+
+
+def _tell_failures(found: Sequence[arrangements.Arrangement]) -> None:
+    failed = [each for each in found if each.failure]
+    for each in failed:
+        click.echo(f"{each.county_code}: {each.failure}")
+    if failed:
+        sys.exit(DIFFERS)
+
+
+def _of_bound(proven: arrangements.Proven) -> str:
+    return (
+        str(proven.count) if proven.count <= proven.bound else f"{proven.count} (≥ {proven.bound})"
+    )
+
+
+def _run(work: Callable[[Arranging], Awaitable[T]], where: Any) -> T:
+    async def run() -> T:
+        files = certificate_of(where["certs"], OPERATOR)
+        async with arranging(where["tickets"], files, where["token_file"]) as calls:
+            return await work(calls)
+
+    try:
+        return asyncio.run(run())
+    except (CallFailed, ExportFailed, OSError) as error:
+        raise click.ClickException(str(error)) from error
