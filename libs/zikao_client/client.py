@@ -92,6 +92,8 @@ from zikao.tickets.v1 import (
     ticket_feed_service_pb2_grpc,
     ticket_service_pb2,
     ticket_service_pb2_grpc,
+    ticket_statistics_service_pb2,
+    ticket_statistics_service_pb2_grpc,
     unprintable_service_pb2,
     unprintable_service_pb2_grpc,
     verification_service_pb2,
@@ -156,6 +158,7 @@ _TICKETS = (
     office_ticket_service_pb2.DESCRIPTOR,
     ticket_feed_service_pb2.DESCRIPTOR,
     ticket_service_pb2.DESCRIPTOR,
+    ticket_statistics_service_pb2.DESCRIPTOR,
     tickets_session_pb2.DESCRIPTOR,
     unprintable_service_pb2.DESCRIPTOR,
     verification_service_pb2.DESCRIPTOR,
@@ -229,6 +232,9 @@ class ZikaoClient:
         )
         self.tickets = ticket_service_pb2_grpc.TicketServiceStub(tickets)
         self.documents = document_service_pb2_grpc.DocumentServiceStub(tickets)
+        self.ticket_statistics = ticket_statistics_service_pb2_grpc.TicketStatisticsServiceStub(
+            tickets
+        )
         self.ticket_sessions = tickets_session_grpc.SessionServiceStub(tickets)
         self.sites = site_service_pb2_grpc.SiteServiceStub(tickets)
         self.ticket_offices = tickets_office_grpc.OfficeServiceStub(tickets)

@@ -38,6 +38,7 @@ from zikao.tickets.v1 import office_ticket_service_pb2 as office_tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import site_service_pb2 as sites
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao.tickets.v1 import ticket_statistics_service_pb2 as statistics
 from zikao.tickets.v1 import types_pb2 as types
 from zikao.tickets.v1 import unprintable_service_pb2 as unprintable
 from zikao.tickets.v1 import verification_service_pb2 as verification
@@ -177,6 +178,13 @@ ENTRIES: dict[str, Entry] = {
     ),
     "ArrangementOperationService.ExportArrangement": Scoped(
         lambda world: operations.ExportArrangementRequest(arrangement_id=world.arrangement_id)
+    ),
+    "TicketStatisticsService.GetTicketStatistics": Scoped(
+        lambda _: statistics.GetTicketStatisticsRequest(
+            session_code="22.1",
+            county_prefix=COUNTY,
+            grouping=statistics.TICKET_STATISTICS_GROUPING_COUNTY,
+        )
     ),
     "TicketService.GetNotice": NobodysData("the notice is everybody's"),
     "TicketService.AcknowledgeNotice": OwnOnly(),

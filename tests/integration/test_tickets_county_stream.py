@@ -29,7 +29,6 @@ from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands import print_county
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.names import PACKAGE
-from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.tickets import TicketRpc
@@ -61,9 +60,7 @@ async def rpc(db: Database) -> AsyncIterator[TicketRpc]:
     async with db.transaction() as tx:
         signer = await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
     pool = RenderPool(1)
-    yield TicketRpc(
-        Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24), OperationViews(db))
-    )
+    yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
     pool.close()
 
 

@@ -19,6 +19,7 @@ from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as pb
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
+from zikao.tickets.v1 import ticket_statistics_service_pb2 as statistics
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.session import Session
 
@@ -70,6 +71,14 @@ def publishing(prefix: str = "5101") -> pb.PublishArrangementsRequest:
     """Publish what is done in an area."""
     return pb.PublishArrangementsRequest(
         request_id=new_id(), session_code="22.1", county_prefix=prefix
+    )
+
+
+def counting(grouping: str) -> statistics.GetTicketStatisticsRequest:
+    """The numbers of the city."""
+    value = statistics.TicketStatisticsGrouping.Value(f"TICKET_STATISTICS_GROUPING_{grouping}")
+    return statistics.GetTicketStatisticsRequest(
+        session_code="22.1", county_prefix="5101", grouping=value
     )
 
 
@@ -230,6 +239,31 @@ async def test_an_arrangement_is_exported_for_whoever_draws_again(service: Insta
     (first, _) = [part async for part in city.start(request, 10.0)]
     published = await service.arrangement(found.arrangement_id)
     assert bytes.fromhex(json.loads(first.lines)["seed"]) == published.seed
+
+
+async def test_numbers_are_counted(service: Installation) -> None:
+    """By county, slot and both: sittings at once, seats and tickets once they are in force."""
+    city, _ = await arranged(service)
+    await city.call(publishing())
+    await until_published(city)
+    found = {}
+    for grouping in ("COUNTY", "SLOT", "COUNTY_SLOT"):
+        rows_of = (await city.call(counting(grouping))).rows
+        found[grouping] = [(r.county_code, r.slot, r.sittings, r.seats, r.rooms) for r in rows_of]
+    assert found == {
+        "COUNTY": [(COUNTY, 0, 5, 5, 1), (OTHER, 0, 5, 5, 1)],
+        "SLOT": [("", 1, 10, 10, 2)],
+        "COUNTY_SLOT": [(COUNTY, 1, 5, 5, 1), (OTHER, 1, 5, 5, 1)],
+    }
+    (row, _) = (await city.call(counting("COUNTY"))).rows
+    assert (row.candidates, row.tickets, row.printed, row.rooms_bound) == (5, 5, 0, 1)
+    elsewhere = officer(service, "5102")
+    assert (await elsewhere.refused(counting("COUNTY"))).reason == "OUT_OF_SCOPE"
+    unknown = counting("COUNTY")
+    unknown.session_code = "22.2"
+    assert (await city.refused(unknown)).reason == "SESSION_UNKNOWN"
+    unknown.session_code = ""
+    assert (await city.refused(unknown)).reason == "INVALID_REQUEST"
 
 
 async def test_what_is_refused(service: Installation) -> None:

@@ -30,6 +30,8 @@ from zikao.tickets.v1 import ticket_feed_service_pb2 as ticket_feed
 from zikao.tickets.v1 import ticket_feed_service_pb2_grpc as ticket_feed_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as ticket
 from zikao.tickets.v1 import ticket_service_pb2_grpc as ticket_grpc
+from zikao.tickets.v1 import ticket_statistics_service_pb2 as statistics
+from zikao.tickets.v1 import ticket_statistics_service_pb2_grpc as statistics_grpc
 from zikao.tickets.v1 import unprintable_service_pb2 as unprintable
 from zikao.tickets.v1 import unprintable_service_pb2_grpc as unprintable_grpc
 from zikao.tickets.v1 import verification_service_pb2 as verification
@@ -51,7 +53,6 @@ from zikao_tickets.clients import RegistrationClient
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.config import PROOF_KEYS_PAUSE_SECONDS, TicketsConfig
 from zikao_tickets.names import PACKAGE, SCHEMA
-from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.arrangement_operations import ArrangementOperationRpc
@@ -64,6 +65,7 @@ from zikao_tickets.rpc.office_tickets import OfficeTicketRpc
 from zikao_tickets.rpc.offices import OfficeRpc
 from zikao_tickets.rpc.sessions import SessionRpc
 from zikao_tickets.rpc.sites import SiteRpc
+from zikao_tickets.rpc.statistics import TicketStatisticsRpc
 from zikao_tickets.rpc.tickets import TicketRpc
 from zikao_tickets.rpc.unprintable import UnprintableRpc
 from zikao_tickets.rpc.verification import VerificationRpc
@@ -92,7 +94,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
             async with db.transaction() as tx:
                 signer = await open_signer(ProofKeyStore(tx, keys), clock)
             lifetime = timedelta(hours=config.office_action_hours)
-            parts = Parts(db, keys, clock, pool, signer, lifetime, OperationViews(db))
+            parts = Parts(db, keys, clock, pool, signer, lifetime)
             await _open_background(stack, config, parts, trusted, revoked)
             yield _services(parts)
 
@@ -187,5 +189,8 @@ def _services(parts: Parts) -> list[ServiceDefinition]:
         definition(unprintable_grpc, unprintable, "UnprintableService", UnprintableRpc(parts)),
         definition(door_grpc, door, "DoorService", DoorRpc(parts)),
         definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
+        definition(
+            statistics_grpc, statistics, "TicketStatisticsService", TicketStatisticsRpc(parts)
+        ),
         definition(document_grpc, document, "DocumentService", DocumentRpc(parts)),
     ]

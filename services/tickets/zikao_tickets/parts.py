@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from zikao_kit.admission import OneAtATime
 from zikao_kit.clock import Clock
@@ -21,6 +21,7 @@ from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
+from zikao_tickets.statistics import TicketStatistics
 from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.document_items import DocumentItemStore
@@ -41,9 +42,18 @@ class Parts:
     pool: RenderPool
     signer: ProofSigner
     office_action_lifetime: timedelta
-    operations: OperationViews
     prints: OneAtATime = field(default_factory=OneAtATime)
     glyphs: Pictures = field(default_factory=Pictures)
+
+    @cached_property
+    def operations(self) -> OperationViews:
+        """How operations go, for those who watch."""
+        return OperationViews(self.db)
+
+    @cached_property
+    def statistics(self) -> TicketStatistics:
+        """How it goes, in numbers."""
+        return TicketStatistics(self.db, self.clock)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""

@@ -1,0 +1,33 @@
+"""How arranging, printing and the door go: the queries of `statistics.sql`."""
+
+from datetime import datetime
+
+from zikao_kit.db import Transaction
+
+from zikao_tickets.domain.statistics import Counted, Group, TicketFigures
+
+_QUERIES = (
+    "count_sittings",
+    "count_seats",
+    "count_scans",
+    "count_people",
+    "count_tickets",
+    "count_gaps",
+)
+
+
+class StatisticsStore:
+    """Bound to the running transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def count(self, session_code: str, as_of: datetime) -> TicketFigures:
+        """Everything of a session; of one moment in a transaction that is REPEATABLE READ."""
+        counted = []
+        for query in _QUERIES:
+            for row in await self._tx.fetch(query, session_code):
+                numbers = dict(row)
+                group = Group(numbers.pop("county_code"), numbers.pop("slot", 0))
+                counted.append(Counted(group, numbers))
+        return TicketFigures(as_of, counted)
