@@ -25,7 +25,7 @@ COUNTY = "510104"
 NOW = datetime(2022, 4, 1, tzinfo=UTC)
 PLAN, BASE = UUID(int=1), UUID(int=2)
 SITES = {"A": COUNTY, "B": COUNTY, "Z": "510105"}
-ACCESSIBLE = frozenset({1, 2})
+ACCESSIBLE = frozenset({14, 15})
 ROOMS = [Room(site, code, 30, ACCESSIBLE) for site in "AB" for code in ("001", "002")]
 PEOPLE = [str(UUID(int=number)) for number in range(1, 71)]
 # Three courses a slot, of 24, 23 and 23 people: three rooms, since no two fit into one.
@@ -66,7 +66,7 @@ async def fill(connection: asyncpg.Connection) -> None:
     uses = {"001": "normal", "002": "normal", "900": "reserve", "901": "closed"}
     await connection.executemany(
         "INSERT INTO tickets.room (session_code, site_code, room_code, columns, rows, position,"
-        " accessible, use) VALUES ('22.1', $1, $2, 5, 6, 1, '{1,2}', $3)",
+        " accessible, use) VALUES ('22.1', $1, $2, 5, 6, 1, '{14,15}', $3)",
         [(site, code, use) for site in SITES for code, use in uses.items()],
     )
     await connection.executemany(

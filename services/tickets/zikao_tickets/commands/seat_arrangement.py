@@ -59,7 +59,6 @@ async def store_seats(
     stores: ArrangingStores,
     held: Lease,
     material: Material,
-    plan: Plan,
     drawn: DrawnSeats,
     *,
     now: datetime,
@@ -80,7 +79,7 @@ async def store_seats(
         now,
         roster_sha256=roster_sha256,
         seats_sha256=drawn.sha256,
-        counts=_counts(plan, drawn),
+        counts=_counts(drawn),
     )
     if violations := await stores.seating.violations(held.arrangement_id):
         raise CheckFailed(violations)
@@ -113,8 +112,8 @@ async def _require_same(
     return roster_sha256
 
 
-def _counts(plan: Plan, drawn: DrawnSeats) -> Counts:
-    figures = vars(plan.figures)
+def _counts(drawn: DrawnSeats) -> Counts:
+    figures = vars(drawn.figures)
     return Counts(
         candidates=drawn.candidates,
         sittings=drawn.sittings,

@@ -44,8 +44,8 @@ def _with_quota(ways: Ways, taken: tuple[int, str], quota: Mapping[str, int]) ->
     missing = [(site, quota[site] - there[site]) for site in sorted(quota)]
     missing = [(site, people) for site, people in missing if people > 0]
     changed: defaultdict[tuple[Kind, tuple[str, ...]], int] = defaultdict(int, ways)
-    # Who changes already changes again first; then whoever has the fewest sittings.
-    takers.sort(key=lambda each: (-len(set(each[1])), len(each[1]), each))
+    # Last who needs an accessible seat; first who changes already, then who has few sittings.
+    takers.sort(key=lambda each: (each[0].accessible, -len(set(each[1])), len(each[1]), each))
     for kind, sites, at in takers:
         while changed[kind, sites] and over[sites[at]] > 0:
             site, people = missing.pop()

@@ -87,8 +87,8 @@ class Figures:
 class Plan:
     """An arrangement of a county without names; `rooms` are those in use, as they are filled.
 
-    One that changes a published arrangement (`is_late`) has no itineraries: `cleared` groups leave
-    their rooms, `shares` are only what newcomers and they take, the others keep their seats.
+    One that changes a published arrangement (`is_late`) has neither itineraries nor proofs:
+    `cleared` groups leave their rooms, whoever else can keep the seat keeps it.
     """
 
     rooms: tuple[Room, ...]

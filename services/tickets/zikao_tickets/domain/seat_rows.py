@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from zikao_tickets.domain.late_seating import recounted
 from zikao_tickets.domain.material import seats_sha256
-from zikao_tickets.domain.plan import Plan
+from zikao_tickets.domain.plan import Figures, Plan
 from zikao_tickets.domain.roster import Roster
 from zikao_tickets.domain.seating import Seat, draw
 
@@ -14,12 +15,16 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @dataclass(frozen=True)
 class DrawnSeats:
-    """The seats of an arrangement as COPY reads them, how many they are, and their digest."""
+    """The seats of an arrangement as COPY reads them, how many they are, and their digest.
+
+    `figures` are the plan's, with what only the draw of late changes tells.
+    """
 
     rows: bytes
     candidates: int
     sittings: int
     sha256: bytes
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,17 @@ class SeatDraw:
 
     def drawn(self) -> DrawnSeats:
         """Who sits where. Raises ValueError when the plan is another roster's."""
-        seats = draw(self.plan, self.roster, self.seed)
+        plan, roster = self.plan, self.roster
+        seats = draw(plan, roster, self.seed, self.published)
+        figures = plan.figures
+        if plan.is_late:
+            figures = recounted(plan, roster, seats, self.published)
         return DrawnSeats(
             seat_rows(self.arrangement_id, self.session_code, seats),
-            len(self.roster.choices),
+            len(roster.choices),
             len(seats),
             seats_sha256(seats),
+            figures,
         )
 
 

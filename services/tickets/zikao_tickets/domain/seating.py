@@ -7,45 +7,33 @@ their ids, so the order of the input does not matter:
   end for those who need an accessible seat);
 - "course:<slot>:<course>:<site>": which of them sit in which room ("+" as above);
 - "accessible:<slot>:<site>:<room>": who of a room has which accessible seat;
-- "seat:<slot>:<site>:<room>": who has which of the lowest seats that are left.
+- "seat:<slot>:<site>:<room>": who has which of the lowest seats, accessible ones last.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
 
 from zikao_tickets.domain.draw import Draw
+from zikao_tickets.domain.late_seating import draw_changes
 from zikao_tickets.domain.plan import Itinerary, Plan, Share
 from zikao_tickets.domain.rooms import Room
 from zikao_tickets.domain.roster import Kind, Roster
+from zikao_tickets.domain.seat import Seat, cut, lowest_numbers
 
-T = TypeVar("T")
-
-
-class Seat(NamedTuple):
-    """Where a candidate sits in a slot; seats count from 1, as the room's layout says.
-
-    `late` marks a share that a late change made against the rule of the remainder.
-    """
-
-    slot: int
-    site_code: str
-    room_code: str
-    seat_number: int
-    candidate_id: str
-    course_code: str
-    late: bool = False
+__all__ = ["Seat", "draw"]
 
 
 Place = tuple[int, str, str, bool]
 """Slot, course, site, and whether an accessible seat is needed."""
 
 
-def draw(plan: Plan, roster: Roster, seed: bytes) -> list[Seat]:
-    """Every seat in the order of slot, room and seat.
+def draw(plan: Plan, roster: Roster, seed: bytes, published: Sequence[Seat] = ()) -> list[Seat]:
+    """Every seat in the order of slot, room and seat; a late plan changes `published`.
 
-    Raises ValueError when the plan was made for another roster.
+    Raises ValueError when the plan was made for another roster, or for other published seats.
     """
+    if plan.is_late:
+        return draw_changes(plan, roster, seed, published)
     at_site = _at_sites(plan.itineraries, roster, seed)
     in_room = _in_rooms(plan.shares, at_site, seed)
     return list(_seated(plan, in_room, roster.accessible, seed))
@@ -63,9 +51,9 @@ def _at_sites(
         raise ValueError("the plan was made for another roster")
     there: defaultdict[Place, list[str]] = defaultdict(list)
     for kind, people in kinds.items():
-        drawn = _drawn(people, seed, _home_label(kind)) if len(ways[kind]) > 1 else people
+        drawn = Draw(seed, _home_label(kind)).shuffled(people) if len(ways[kind]) > 1 else people
         for way, chosen in zip(
-            ways[kind], _cut(drawn, [way.people for way in ways[kind]]), strict=True
+            ways[kind], cut(drawn, [way.people for way in ways[kind]]), strict=True
         ):
             for (slot, course), site in zip(kind.choice, way.sites, strict=True):
                 there[slot, course, site, kind.accessible] += chosen
@@ -92,8 +80,8 @@ def _in_rooms(
         parts = [(room, people) for room, people in shares_there if people]
         people = at_site.get(place, [])
         label = f"course:{slot}:{course}:{site}{'+' * accessible}"
-        drawn = _drawn(people, seed, label) if len(parts) > 1 else people
-        for (room, _), chosen in zip(parts, _cut(drawn, [n for _, n in parts]), strict=True):
+        drawn = Draw(seed, label).shuffled(people) if len(parts) > 1 else people
+        for (room, _), chosen in zip(parts, cut(drawn, [n for _, n in parts]), strict=True):
             there[slot, site, room] += [(candidate_id, course) for candidate_id in chosen]
     return there
 
@@ -123,21 +111,9 @@ def _seats_of_room(
     others = [each for each in everyone if each not in accessible]
     reserved: list[int] = []
     if needing:
-        reserved = _drawn(sorted(room.accessible), seed, f"accessible:{place}")[: len(needing)]
-    numbers = [n for n in range(1, room.capacity + 1) if n not in reserved][: len(others)]
-    drawn = _drawn(others, seed, f"seat:{place}")
+        reserved = Draw(seed, f"accessible:{place}").shuffled(sorted(room.accessible))[
+            : len(needing)
+        ]
+    numbers = lowest_numbers(room, reserved)[: len(others)]
+    drawn = Draw(seed, f"seat:{place}").shuffled(others)
     return sorted(zip(reserved + numbers, needing + drawn, strict=True))
-
-
-def _drawn(items: Sequence[T], seed: bytes, label: str) -> list[T]:
-    return Draw(seed, label).shuffled(items)
-
-
-def _cut(people: Sequence[str], parts: Sequence[int]) -> Iterator[Sequence[str]]:
-    """The people in parts of these sizes."""
-    if sum(parts) != len(people):
-        raise ValueError("the plan was made for another roster")
-    at = 0
-    for size in parts:
-        yield people[at : at + size]
-        at += size

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from zikao_tickets.domain.cannot_arrange import AccessibleSeatsMissing
 from zikao_tickets.domain.itineraries import Homes
 from zikao_tickets.domain.packing import Bin, SlotPacking, Whole
 from zikao_tickets.domain.plan import GapReason
@@ -106,13 +107,19 @@ def plan_sites(
     """The sites of all rooms and people; as few sites as have room for every slot.
 
     `rooms` are those that a first arrangement may use, at least as many as the packings need.
+    Raises AccessibleSeatsMissing.
     """
     load = Load(
         kinds,
         tuple(SlotWhole(each.slot, whole) for each in packings for whole in each.whole),
         tuple(SlotBin(each.slot, shared) for each in packings for shared in each.bins),
     )
-    sides = _enough_sites(packings, _sides(rooms))
+    needing = _needing(kinds)
+    sides = _enough_sites(packings, _sides(rooms), max(needing.values(), default=0))
+    seats = _joined(sides).accessible
+    for slot, people in sorted(needing.items()):
+        if people > seats:
+            raise AccessibleSeatsMissing(slot, people, seats)
     work = _Halving(solver, progress, len(sides))
     work.halve(load, sides)
     bound = _bound(load, rooms, solver) if work.left_over else 0
@@ -180,14 +187,26 @@ def _sides(rooms: Sequence[Room]) -> list[Side]:
     ]
 
 
-def _enough_sites(packings: Sequence[SlotPacking], sides: Sequence[Side]) -> list[Side]:
+def _needing(kinds: Mapping[Kind, int]) -> Counter[int]:
+    """Slot to people who need an accessible seat."""
+    needing: Counter[int] = Counter()
+    for kind, people in kinds.items():
+        if kind.accessible:
+            for slot, _ in kind.choice:
+                needing[slot] += people
+    return needing
+
+
+def _enough_sites(
+    packings: Sequence[SlotPacking], sides: Sequence[Side], accessible: int
+) -> list[Side]:
     """The fewest sites with room for every slot and a room of slack a cut; else all."""
     needs = [_rooms_by_capacity(each) for each in packings]
     largest_first = sorted(sides, key=lambda side: -sum(side.rooms.values()))
     for number in range(1, len(sides)):
         chosen = _joined(largest_first[:number])
         slack = number - 1
-        if all(
+        if chosen.accessible >= accessible and all(
             chosen.rooms.get(capacity, 0) >= rooms + slack
             for need in needs
             for capacity, rooms in need.items()

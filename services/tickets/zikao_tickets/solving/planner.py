@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from zikao_tickets.domain.itineraries import follow
+from zikao_tickets.domain.late_changes import plan_changes
 from zikao_tickets.domain.plan import Figures, Plan
 from zikao_tickets.domain.room_plan import plan_rooms, room_sizes
 from zikao_tickets.domain.rooms import Room, RoomUse
 from zikao_tickets.domain.roster import Roster
+from zikao_tickets.domain.seat import Seat
 from zikao_tickets.domain.site_plan import plan_sites
 from zikao_tickets.domain.site_rooms import place
+from zikao_tickets.solving.accessible_models import AccessibleModels
 from zikao_tickets.solving.room_models import RoomModels
 from zikao_tickets.solving.site_models import SiteModels
 
@@ -19,13 +22,17 @@ Progress = Callable[[str, int, int], None]
 def make_plan(
     roster: Roster,
     rooms: Sequence[Room],
+    published: Sequence[Seat] | None,
     progress: Progress,
 ) -> Plan:
-    """The plan of a county that has none in force.
+    """The plan of a county: of all of it, or of what changes of `published` seats.
 
     `rooms` in the order in which they are filled. Raises RoomsInsufficient and
     AccessibleSeatsMissing.
     """
+    if published:
+        progress("late", 0, 1)
+        return plan_changes(roster, rooms, published)
     models = RoomModels()
     sizes = room_sizes(rooms)
     counts = roster.counts()
@@ -41,7 +48,7 @@ def make_plan(
         packings, kinds, usable, SiteModels(), lambda *steps: progress("sites", *steps)
     )
     ways = follow(sites.homes, sites.quotas())
-    shares = place(sites, usable)
+    shares = place(sites, ways, usable, AccessibleModels())
     used = {(share.site_code, share.room_code) for share in shares}
     figures = Figures(
         rooms=sum(proof.rooms for proof in proofs),

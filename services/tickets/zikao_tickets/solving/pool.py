@@ -19,6 +19,7 @@ from zikao_tickets.domain.cannot_arrange import CannotArrange
 from zikao_tickets.domain.plan import Plan
 from zikao_tickets.domain.rooms import Room
 from zikao_tickets.domain.roster import Roster
+from zikao_tickets.domain.seat import Seat
 from zikao_tickets.domain.seat_rows import DrawnSeats, SeatDraw
 
 # What kills a process once (for its memory, say) may not kill it again.
@@ -45,15 +46,19 @@ class SolvePool:
         self,
         roster: Roster,
         rooms: Sequence[Room],
+        published: Sequence[Seat] | None = None,
         *,
+        anew: bool = False,
         progress: Progress | None = None,
     ) -> Plan:
-        """The plan of a county that has none in force.
+        """The plan of a county; `published` seats are kept as far as can be, unless `anew`.
 
         `rooms` in the order in which they are filled. Raises RoomsInsufficient and
         AccessibleSeatsMissing, SolvingFailed; cancelling the task ends the work at once.
         """
-        plan: Plan = await self._done("plan", (roster, rooms), progress)
+        plan: Plan = await self._done(
+            "plan", (roster, rooms, None if anew else published), progress
+        )
         return plan
 
     async def draw(self, wanted: SeatDraw) -> DrawnSeats:

@@ -21,7 +21,6 @@ from zikao_tickets.commands.seat_arrangement import (
     store_seats,
 )
 from zikao_tickets.domain.cannot_arrange import CannotArrange
-from zikao_tickets.domain.late_seats import late_seats
 from zikao_tickets.domain.material import Material
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.plan import Plan
@@ -148,19 +147,16 @@ class _Work:
             input_sha256 = await asyncio.to_thread(material.sha256)
             plan = await find_plan(stores.seating, arrangement.arrangement_id, input_sha256)
         if plan is None:
-            plan = await self._solve(arrangement, material, input_sha256)
+            plan = await self._solve(material, input_sha256)
         self.progress = Progress(Stage.SEATING)
         drawn = await self._draw(arrangement, plan, material)
         self.has_row = True
-        await self._db.run(lambda tx: self._store(tx, material, plan, drawn))
+        await self._db.run(lambda tx: self._store(tx, material, drawn))
 
-    async def _solve(
-        self, arrangement: Arrangement, material: Material, input_sha256: bytes
-    ) -> Plan:
-        if material.published is None:
-            plan = await self._pool.plan(material.roster, material.rooms, progress=self._show)
-        else:
-            plan, _ = await self._late(arrangement, material)
+    async def _solve(self, material: Material, input_sha256: bytes) -> Plan:
+        plan = await self._pool.plan(
+            material.roster, material.rooms, material.published, progress=self._show
+        )
         needing = [UUID(each) for each in sorted(material.roster.accessible)]
         stored = StoredPlan(input_sha256, await asyncio.to_thread(plan.to_bytes), needing)
         async with self._db.transaction() as tx:
@@ -168,8 +164,6 @@ class _Work:
         return plan
 
     async def _draw(self, arrangement: Arrangement, plan: Plan, material: Material) -> DrawnSeats:
-        if plan.is_late:
-            return (await self._late(arrangement, material))[1]
         return await self._pool.draw(
             SeatDraw(
                 arrangement.arrangement_id,
@@ -181,19 +175,13 @@ class _Work:
             )
         )
 
-    async def _late(self, arrangement: Arrangement, material: Material) -> tuple[Plan, DrawnSeats]:
-        key = (arrangement.arrangement_id, arrangement.session_code)
-        return await asyncio.to_thread(late_seats, *key, material, self._seed(arrangement))
-
     def _seed(self, arrangement: Arrangement) -> bytes:
         context = seed_context(arrangement.arrangement_id)
         return self._keys.decrypt(arrangement.seed_enc, context)
 
-    async def _store(
-        self, tx: Transaction, material: Material, plan: Plan, drawn: DrawnSeats
-    ) -> None:
+    async def _store(self, tx: Transaction, material: Material, drawn: DrawnSeats) -> None:
         now = self._clock.now()
-        await store_seats(ArrangingStores.of(tx), self._held, material, plan, drawn, now=now)
+        await store_seats(ArrangingStores.of(tx), self._held, material, drawn, now=now)
 
     def _show(self, stage: str, done: int, total: int) -> None:
         self.progress = Progress(Stage(stage), done, total)
