@@ -14,12 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.tickets_arranging import measure_arranging
+from bench.tickets_codes import measure_codes
 from support.bench import report
 
 Measure = Callable[[Path], Awaitable[Mapping[str, Any]]]
 """Measures in an empty folder; what the parts tell is put together, key by key."""
 
-PARTS: Mapping[str, Measure] = {"arranging": measure_arranging}
+PARTS: Mapping[str, Measure] = {"arranging": measure_arranging, "codes": measure_codes}
 
 
 async def bench(names: list[str]) -> bool:
@@ -32,7 +33,7 @@ async def bench(names: list[str]) -> bool:
         ratios |= found.pop("ratios")
         more |= {key: _joined(more.get(key), value) for key, value in found.items()}
     report("tickets", {}, ratios, **more)
-    return not more.get("violations")
+    return not (more.get("violations") or more.get("codes_failed"))
 
 
 def _joined(known: Any, new: Any) -> Any:

@@ -24,7 +24,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOTS = 100
 REST_SECONDS = 30.0
-UNDER_WAY = "SELECT count(*) FROM tickets.arrangement WHERE state IN ('pending', 'running')"
+# What goes on beside calls: arrangements, and the names of tickets that are looked at.
+UNDER_WAY = (
+    "SELECT count(*) FROM (SELECT 1 FROM tickets.arrangement WHERE state IN ('pending', 'running')"
+    " UNION ALL SELECT 1 FROM tickets.ticket WHERE name_checked_at IS NULL AND revoked_at IS NULL"
+    ") AS work"
+)
 CANDIDATE, OFFICER = UUID(int=1), UUID(int=9)
 # After all others: the session would be another one.
 LAST = "ApplySession"
@@ -50,7 +55,7 @@ class World:
         return [*found, Caller(portal)] if policy.anyone else found
 
     async def rest(self) -> None:
-        """Wait until no arrangement is being made: one that was asked for goes on beside calls."""
+        """Wait until nothing that was asked for goes on beside calls."""
         connection = await asyncpg.connect(self.dsn)
         try:
             async with asyncio.timeout(REST_SECONDS):
