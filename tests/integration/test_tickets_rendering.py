@@ -56,14 +56,19 @@ SHEET = TicketSheet(
 @pytest.fixture
 def pool() -> Iterator[RenderPool]:
     """One rendering process, started on first use."""
+    others.update(child.pid for child in multiprocessing.active_children())
     pool = RenderPool(1)
     yield pool
     pool.close()
 
 
+# What tests before have left to end.
+others: set[int | None] = set()
+
+
 def rendering_process() -> int | None:
-    """The id of the only process that was spawned here and lives."""
-    ids = [child.pid for child in multiprocessing.active_children()]
+    """The id of the only process that this test has spawned and that lives."""
+    ids = [each.pid for each in multiprocessing.active_children() if each.pid not in others]
     assert len(ids) <= 1
     return ids[0] if ids else None
 

@@ -15,6 +15,7 @@ import pytest
 from support.service import TIMEOUT_SECONDS, Caller, new_id, until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED, SESSION, SITE
+from support.tickets_offices import officer
 from support.tickets_peers import COUNTY
 from support.tickets_service import (
     OFFICER,
@@ -53,6 +54,13 @@ def start_request(**fields: Any) -> arrangement.StartArrangementRequest:
     return arrangement.StartArrangementRequest(**given | fields)
 
 
+def publication(found: arrangement.Arrangement) -> arrangement.PublishArrangementRequest:
+    """Publish an arrangement."""
+    return arrangement.PublishArrangementRequest(
+        request_id=new_id(), arrangement_id=found.arrangement_id
+    )
+
+
 def enroll_everyone(service: Installation) -> None:
     """Five candidates without photos take English."""
     for person in PEOPLE:
@@ -84,7 +92,11 @@ async def test_a_session_is_applied_twice_dry_and_refused(service: Installation)
     for _ in ("nothing was changed by the first", "so the second says the same"):
         assert await service.apply(SESSION, larger, dry_run=True) == ["新增考点A考场002（5列6行）"]
     rewritten = replace(SESSION, notice=Notice(1, ("另一内容。",)))
-    assert await reason(service.apply(rewritten)) == "SESSION_CHANGE_REFUSED"
+    request = session_service_pb2.ApplySessionRequest(
+        request_id=new_id(), session=session_message(rewritten)
+    )
+    refused = await Caller(service.channel("operator")).refused(request)
+    assert refused.reason == "SESSION_CHANGE_REFUSED"
 
 
 @pytest.mark.parametrize("code", ["", "二十二", "22 1", "22.1-22.1-22.1-22"])
@@ -101,8 +113,8 @@ async def test_a_course_that_comes_twice_is_refused(service: Installation) -> No
     message = session_message(SESSION)
     message.courses.add(code=ENGLISH[1], name="大学英语")
     request = session_service_pb2.ApplySessionRequest(request_id=new_id(), session=message)
-    call = service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
-    assert await reason(call) == "INVALID_REQUEST"
+    operator = Caller(service.channel("operator"))
+    assert (await operator.refused(request)).reason == "INVALID_REQUEST"
     assert await service.apply() == ["新增考次22.1：考点1个、考场1个"]
 
 
@@ -116,8 +128,8 @@ async def test_a_session_request_is_idempotent_and_the_operators(service: Instal
     call = portal.ApplySession(request, timeout=TIMEOUT_SECONDS)
     assert await reason(call) == "PERMISSION_DENIED"
     request.session.name = "另一名称"
-    call = service.sessions.ApplySession(request, timeout=TIMEOUT_SECONDS)
-    assert await reason(call) == "REQUEST_ID_REUSED"
+    operator = Caller(service.channel("operator"))
+    assert (await operator.refused(request)).reason == "REQUEST_ID_REUSED"
 
 
 async def test_an_arrangement_goes_from_start_to_published(service: Installation) -> None:
@@ -139,25 +151,24 @@ async def test_an_arrangement_goes_from_start_to_published(service: Installation
 async def test_what_an_officer_may_not_do(service: Installation) -> None:
     """Too early, out of scope, unknown, in progress: each has its reason, for each method."""
     enroll_everyone(service)
-    here, elsewhere = service.officer(), service.officer("510105")
-    start, get = service.arrangements.StartArrangement, service.arrangements.GetArrangement
-    assert await reason(start(start_request(), **here)) == "SESSION_UNKNOWN"
+    here, elsewhere = officer(service), officer(service, "510105")
+    assert (await here.refused(start_request())).reason == "SESSION_UNKNOWN"
     await service.apply()
-    assert await reason(start(start_request(), **here)) == "ARRANGEMENT_TOO_EARLY"
-    assert await reason(start(start_request(), **elsewhere)) == "OUT_OF_SCOPE"
+    assert (await here.refused(start_request())).reason == "ARRANGEMENT_TOO_EARLY"
+    assert (await elsewhere.refused(start_request())).reason == "OUT_OF_SCOPE"
     await service.move_to(CLOSED)
+    # Tokens are of their time.
+    here, elsewhere = officer(service), officer(service, "510105")
     done = await service.arranged()
-    named = {"arrangement_id": done.arrangement_id}
-    assert await reason(get(arrangement.GetArrangementRequest(**named), **elsewhere)) == (
-        "OUT_OF_SCOPE"
-    )
-    publish = arrangement.PublishArrangementRequest(request_id=new_id(), **named)
-    call = service.arrangements.PublishArrangement(publish, **elsewhere)
-    assert await reason(call) == "OUT_OF_SCOPE"
-    nothing = arrangement.GetArrangementRequest(arrangement_id=new_id())
-    assert await reason(get(nothing, **here)) == "NOT_FOUND"
+    get = arrangement.GetArrangementRequest(arrangement_id=done.arrangement_id)
+    assert (await elsewhere.refused(get)).reason == "OUT_OF_SCOPE"
+    assert (await elsewhere.refused(publication(done))).reason == "OUT_OF_SCOPE"
+    nothing = arrangement.Arrangement(arrangement_id=new_id())
+    assert (await here.refused(publication(nothing))).reason == "NOT_FOUND"
+    get.arrangement_id = nothing.arrangement_id
+    assert (await here.refused(get)).reason == "NOT_FOUND"
     await service.publish(done.arrangement_id)
-    assert await reason(service.publish(done.arrangement_id)) == "STATE_NOT_ALLOWED"
+    assert (await here.refused(publication(done))).reason == "STATE_NOT_ALLOWED"
 
 
 async def test_an_arrangement_waits_for_what_was_confirmed_before(
@@ -173,7 +184,7 @@ async def test_an_arrangement_waits_for_what_was_confirmed_before(
     await ten_looks(ArrangementStore, "lease", monkeypatch)
     found = await service.arrangement(begun.arrangement_id)
     assert found.state == arrangement.ARRANGEMENT_STATE_PENDING
-    assert await reason(service.start()) == "STATE_NOT_ALLOWED"
+    assert (await officer(service).refused(start_request())).reason == "STATE_NOT_ALLOWED"
     service.peers.enrollment_is_silent = False
     assert (await service.until_done(begun.arrangement_id)).candidates == len(PEOPLE)
 

@@ -13,7 +13,7 @@ import grpc
 import pypdfium2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from support.service import TIMEOUT_SECONDS, new_id, until
+from support.service import TIMEOUT_SECONDS, Caller, new_id, until
 from support.service_databases import MakeDatabase
 from support.tickets_database import SESSION, SITE
 from support.tickets_peers import COUNTY, ticket_number
@@ -24,10 +24,11 @@ from support.tickets_service import (
     reason,
     tickets_installation,
 )
+from zikao.tickets.v1 import office_ticket_service_pb2 as office
 from zikao.tickets.v1 import ticket_service_pb2 as pb
 from zikao.tickets.v1 import ticket_service_pb2_grpc, verification_service_pb2_grpc
 from zikao.tickets.v1 import verification_service_pb2 as verification
-from zikao_kit.error_table import reason_of, sentence_of
+from zikao_kit.error_table import reason_of
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.session import Notice
@@ -74,6 +75,20 @@ async def printed(service: Installation, person: UUID, request_id: str = "") -> 
     return await service.tickets.PrintTicket(request, **service.candidate(person))
 
 
+async def unprinted(service: Installation, person: UUID, **fields: str) -> str:
+    """Why the candidate cannot print."""
+    request = pb.PrintTicketRequest(**{"request_id": new_id(), "session_code": "22.1"} | fields)
+    return (await service.calling(person, "candidate").refused(request)).reason
+
+
+async def unprinted_by_office(service: Installation, person: UUID) -> str:
+    """Why the county's officer cannot print for the candidate."""
+    request = office.PrintForCandidateRequest(
+        request_id=new_id(), session_code="22.1", ticket_number=ticket_number(person)
+    )
+    return (await service.calling(OFFICER, "county_officer", COUNTY).refused(request)).reason
+
+
 async def checked(service: Installation, proof: str) -> Any:
     """Scan a text at the door."""
     request = verification.VerifyTicketRequest(proof=proof)
@@ -91,27 +106,28 @@ async def county_parts(service: Installation, after: str = "") -> list[Any]:
 
 async def test_what_stands_between_a_candidate_and_the_ticket(service: Installation) -> None:
     """No seat, no notice, an old notice, a closed window, another session: each has its reason."""
-    assert await reason(printed(service, ZHANG)) == "NOTICE_NOT_ACKNOWLEDGED"
-    assert await reason(acknowledge(service, ZHANG, version=2)) == "NOTICE_OUTDATED"
+    assert await unprinted(service, ZHANG) == "NOTICE_NOT_ACKNOWLEDGED"
+    old = pb.AcknowledgeNoticeRequest(request_id=new_id(), session_code="22.1", version=2)
+    refused = await service.calling(ZHANG, "candidate").refused(old)
+    assert refused.reason == "NOTICE_OUTDATED"
     await acknowledge(service, NOT_ENROLLED)
-    assert await reason(printed(service, NOT_ENROLLED)) == "TICKET_UNAVAILABLE"
+    assert await unprinted(service, NOT_ENROLLED) == "TICKET_UNAVAILABLE"
     await acknowledge(service, ZHANG)
     await service.apply(replace(SESSION, notice=Notice(2, ("新内容。",))))
-    assert await reason(printed(service, ZHANG)) == "NOTICE_NOT_ACKNOWLEDGED"
+    assert await unprinted(service, ZHANG) == "NOTICE_NOT_ACKNOWLEDGED"
     for moment in (SESSION.printing_opens_at - MINUTE, SESSION.printing_closes_at):
         await service.move_to(moment)
-        assert await reason(printed(service, ZHANG)) == "PRINTING_CLOSED"
-    unknown = pb.PrintTicketRequest(request_id=new_id(), session_code="99.9")
-    call = service.tickets.PrintTicket(unknown, **service.candidate(ZHANG))
-    assert await reason(call) == "SESSION_UNKNOWN"
+        assert await unprinted(service, ZHANG) == "PRINTING_CLOSED"
+    assert await unprinted(service, ZHANG, session_code="99.9") == "SESSION_UNKNOWN"
 
 
 async def test_anyone_reads_the_notice(service: Installation) -> None:
     """The notice needs no token; an unknown session has none."""
     notice = await service.tickets.GetNotice(pb.GetNoticeRequest(session_code="22.1"), timeout=5)
     assert (notice.version, list(notice.paragraphs)) == (1, list(SESSION.notice.paragraphs))
-    unknown = service.tickets.GetNotice(pb.GetNoticeRequest(session_code="99.9"), timeout=5)
-    assert await reason(unknown) == "SESSION_UNKNOWN"
+    anyone = Caller(service.channel("portal"))
+    unknown = pb.GetNoticeRequest(session_code="99.9")
+    assert (await anyone.refused(unknown)).reason == "SESSION_UNKNOWN"
 
 
 async def test_printing_again_gives_the_same_ticket(service: Installation) -> None:
@@ -146,8 +162,8 @@ async def test_a_candidate_prints_once_at_a_time(service: Installation) -> None:
             )
 
         await until(waits)
-        assert await reason(printed(service, ZHANG)) == "OVERLOADED"
-        other = asyncio.ensure_future(reason(printed(service, BROKEN_PHOTO)))
+        assert await unprinted(service, ZHANG) == "OVERLOADED"
+        other = asyncio.ensure_future(unprinted(service, BROKEN_PHOTO))
     await connection.close()
     assert await other == "PHOTO_UNUSABLE"
     assert (await first).pdf == (await printed(service, ZHANG)).pdf
@@ -156,14 +172,16 @@ async def test_a_candidate_prints_once_at_a_time(service: Installation) -> None:
 async def test_what_cannot_be_printed_says_why(service: Installation) -> None:
     """An undrawable name is named, a broken photo is refused, one on its way is waited for."""
     await acknowledge(service, UNDRAWABLE)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await printed(service, UNDRAWABLE)
-    assert reason_of(caught.value) == "NAME_NOT_PRINTABLE"
-    assert "\U000f0001" in sentence_of(caught.value)
+    request = pb.PrintTicketRequest(request_id=new_id(), session_code="22.1")
+    refused = await service.calling(UNDRAWABLE, "candidate").refused(request)
+    assert refused.reason == "NAME_NOT_PRINTABLE"
+    assert "\U000f0001" in refused.metadata["characters"]
+    assert await unprinted_by_office(service, UNDRAWABLE) == "NAME_NOT_PRINTABLE"
+    assert await unprinted_by_office(service, BROKEN_PHOTO) == "PHOTO_UNUSABLE"
     await acknowledge(service, BROKEN_PHOTO)
-    assert await reason(printed(service, BROKEN_PHOTO)) == "PHOTO_UNUSABLE"
+    assert await unprinted(service, BROKEN_PHOTO) == "PHOTO_UNUSABLE"
     await acknowledge(service, WITHOUT_PHOTO)
-    assert await reason(printed(service, WITHOUT_PHOTO)) == "PHOTO_PENDING"
+    assert await unprinted(service, WITHOUT_PHOTO) == "PHOTO_PENDING"
     service.peers.photos[str(WITHOUT_PHOTO)] = JPEG
     await service.arrive()
     assert (await printed(service, WITHOUT_PHOTO)).version == 1
@@ -174,7 +192,11 @@ async def test_a_notice_too_long_for_the_page_is_refused(service: Installation) 
     notice = Notice(2, ("凭证件入场。" * 100,) * 50)
     await service.apply(replace(SESSION, notice=notice))
     await acknowledge(service, ZHANG, version=2)
-    assert await reason(printed(service, ZHANG)) == "TICKET_TOO_LONG"
+    assert await unprinted(service, ZHANG) == "TICKET_TOO_LONG"
+    assert await unprinted_by_office(service, ZHANG) == "TICKET_TOO_LONG"
+    nothing = pb.StreamCountyTicketsRequest(session_code="22.1", county_code="510105")
+    elsewhere = service.calling(OFFICER, "county_officer", "510105")
+    assert (await elsewhere.refused(nothing)).reason == "TICKET_UNAVAILABLE"
     (part,) = await county_parts(service)
     left_out = {each.ticket_number: each.reason for each in part.unprintable}
     assert left_out[ticket_number(ZHANG)] == "TICKET_TOO_LONG"
@@ -226,7 +248,7 @@ async def test_a_replaced_ticket_is_revoked_everywhere(service: Installation) ->
     await service.apply(replace(SESSION, courses=courses))
     service.peers.enroll(ZHANG, OTHER_COURSE)
     await service.publish((await service.arranged()).arrangement_id)
-    assert await reason(printed(service, ZHANG, request_id)) == "REQUEST_ID_REUSED"
+    assert await unprinted(service, ZHANG, request_id=request_id) == "REQUEST_ID_REUSED"
     new = await printed(service, ZHANG)
     assert (old.version, new.version) == (1, 2)
     assert await reason(checked(service, old.proof)) == "PROOF_REJECTED"

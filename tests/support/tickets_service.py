@@ -17,6 +17,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.service import (
     TIMEOUT_SECONDS,
+    Caller,
     free_port,
     move_clock,
     new_id,
@@ -119,6 +120,10 @@ class Installation:
     def officer(self, county: str = COUNTY) -> dict[str, Any]:
         """Options of a call by an officer of a county."""
         return self._calling(OFFICER, "county_officer", county)
+
+    def calling(self, subject: UUID, role: str, scope: str = "") -> Caller:
+        """Somebody with a token, through a portal."""
+        return Caller(self.channel("portal"), self.token(subject, role, scope))
 
     def token(self, subject: UUID, role: str, scope: str = "", login_id: str = "") -> str:
         """An access token."""
@@ -267,14 +272,22 @@ async def running_service(
     peers: Peers,
     *,
     serve: Serve = serve_tickets,
+    server_limits: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Installation]:
-    """One process's worth of the service, from SERVING to drained: a task, or what `serve` does."""
+    """One process's worth of the service, from SERVING to drained: a task, or what `serve` does.
+
+    `server_limits` are settings of its server, `settings` its own.
+    """
     tls, port = ca.issue("tickets"), free_port()
     options: dict[str, Any] = {"poll_seconds": 0.05}
     config = TicketsConfig(
         server=ServerConfig(
-            f"127.0.0.1:{port}", tls, drain_wait_seconds=0.0, drain_grace_seconds=1.0
+            f"127.0.0.1:{port}",
+            tls,
+            drain_wait_seconds=0.0,
+            drain_grace_seconds=1.0,
+            **server_limits or {},
         ),
         database=DatabaseConfig(dsn=dsn),
         key_ring_file=directory / "keys.yaml",

@@ -27,7 +27,7 @@ from zikao_tickets.domain.office_acts import Proposal
 from zikao_tickets.domain.states import SEATED
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
-from zikao_tickets.rpc.proposals import propose
+from zikao_tickets.rpc.proposals import propose_found
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.publishing import PublishingStore
@@ -102,12 +102,12 @@ class ArrangementOperationRpc(
     ) -> pb.PublishArrangementsResponse:
         """Publish what is done in an area, or propose it to a second officer."""
         area = (request.session_code, request.county_prefix)
-        async with self._parts.db.read() as tx:
+
+        async def find(tx: Transaction) -> Proposal:
             await load_session(SessionStore(tx), request.session_code)
-            act = await propose_publication(PublishingStore(tx), *area)
-        return await propose(
-            self._parts, request, Proposal(*area, act), pb.PublishArrangementsResponse
-        )
+            return Proposal(*area, await propose_publication(PublishingStore(tx), *area))
+
+        return await propose_found(self._parts, request, find, pb.PublishArrangementsResponse)
 
     async def ListArrangements(
         self, request: pb.ListArrangementsRequest, context: Any

@@ -16,7 +16,7 @@ from zikao_tickets.domain.office_acts import Proposal
 from zikao_tickets.domain.publication import Publishable, PublishArrangements
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
-from zikao_tickets.rpc.proposals import propose
+from zikao_tickets.rpc.proposals import propose_found
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.sessions import SessionStore
 
@@ -67,12 +67,14 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
     ) -> arrangement_service_pb2.PublishArrangementResponse:
         """Check, publish, make the tickets and reveal the seed, or propose that."""
         arrangement_id, actor = UUID(request.arrangement_id), current_actor()
-        async with self._parts.db.read() as tx:
+
+        async def find(tx: Transaction) -> Proposal:
             found = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
-        act = PublishArrangements((Publishable(arrangement_id, found.seats_sha256),))
-        proposal = Proposal(found.session_code, found.county_code, act)
+            act = PublishArrangements((Publishable(arrangement_id, found.seats_sha256),))
+            return Proposal(found.session_code, found.county_code, act)
+
         response_type = arrangement_service_pb2.PublishArrangementResponse
-        answer = await propose(self._parts, request, proposal, response_type)
+        answer = await propose_found(self._parts, request, find, response_type)
         async with self._parts.db.read() as tx:
             now = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
         seed = self._parts.revealed_seed(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
@@ -19,13 +20,25 @@ from zikao_tickets.parts import Parts
 R = TypeVar("R", bound=Message)
 
 
+Find = Callable[[Transaction], Awaitable[Proposal]]
+
+
 async def propose(parts: Parts, request: Message, proposal: Proposal, response_type: type[R]) -> R:
     """Do it, or keep it for a second officer; the answer's `action` says which."""
+
+    async def find(_: Transaction) -> Proposal:
+        return proposal
+
+    return await propose_found(parts, request, find, response_type)
+
+
+async def propose_found(parts: Parts, request: Message, find: Find, response_type: type[R]) -> R:
+    """The same of what `find` makes of the request, once: a repetition may find it done."""
     actor, now, action_id = current_actor(), parts.clock.now(), uuid4()
     lifetime = parts.office_action_lifetime
 
     async def work(tx: Transaction) -> R:
-        store = parts.offices(tx)
+        store, proposal = parts.offices(tx), await find(tx)
         action = await propose_action(
             store, action_id, proposal, actor=actor, lifetime=lifetime, now=now
         )
