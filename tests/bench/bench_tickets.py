@@ -1,4 +1,4 @@
-"""Tickets: a whole session arranged with its proofs, beside a raw COPY of its seats.
+"""Tickets: a session arranged with its proofs, beside a raw COPY; its paper, beside typst.
 
 Each part measures by itself and tells what is to be reported; names of parts as arguments measure
 only those.
@@ -15,12 +15,17 @@ from typing import Any
 
 from bench.tickets_arranging import measure_arranging
 from bench.tickets_codes import measure_codes
+from bench.tickets_paper import measure_paper
 from support.bench import report
 
 Measure = Callable[[Path], Awaitable[Mapping[str, Any]]]
 """Measures in an empty folder; what the parts tell is put together, key by key."""
 
-PARTS: Mapping[str, Measure] = {"arranging": measure_arranging, "codes": measure_codes}
+PARTS: Mapping[str, Measure] = {
+    "arranging": measure_arranging,
+    "codes": measure_codes,
+    "paper": measure_paper,
+}
 
 
 async def bench(names: list[str]) -> bool:

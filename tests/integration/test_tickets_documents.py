@@ -8,21 +8,20 @@ import sys
 from collections.abc import AsyncIterator
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pikepdf
 import pypdfium2
 import pytest
 import pytest_asyncio
-from support.service import new_id
+from support.refusals import note
+from support.service import method_of, new_id
 from support.service_databases import ServiceDatabases
 from support.tickets_database import SESSION
+from support.tickets_documents import Office, cancelling, streaming
 from support.tickets_peers import COUNTY
-from support.tickets_service import Installation, reason, tickets_installation
+from support.tickets_service import reason, tickets_installation
 from zikao.tickets.v1 import document_service_pb2 as documents
-from zikao.tickets.v1 import document_service_pb2_grpc
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_ctl.export_documents import Wanted
 from zikao_ctl.export_files import PartFile
@@ -42,58 +41,6 @@ KINDS = {
     "labels": documents.DOCUMENT_KIND_DESK_LABELS,
     "papers": documents.DOCUMENT_KIND_PAPER_COUNTS,
 }
-
-
-class Office:
-    """The county's officer at the documents of a running service."""
-
-    def __init__(self, running: Installation) -> None:
-        self.running = running
-        self.stub = document_service_pb2_grpc.DocumentServiceStub(running.channel("portal"))
-
-    async def start(self, kind: Any = documents.DOCUMENT_KIND_TICKETS, **fields: Any) -> str:
-        """Begin a document; its id."""
-        request = self.request(kind, **fields)
-        answer = await self.stub.StartDocument(request, **self.running.officer())
-        assert answer.document.state == documents.DOCUMENT_STATE_OPEN
-        return str(answer.document.document_id)
-
-    def request(self, kind: Any, **fields: Any) -> documents.StartDocumentRequest:
-        """To begin a document of the county."""
-        place = {"session_code": "22.1", "county_code": COUNTY}
-        return documents.StartDocumentRequest(
-            **{"request_id": new_id(), "kind": kind} | place | fields
-        )
-
-    async def stream(self, document_id: str, cursor: str = "") -> list[Any]:
-        """All pieces after a cursor."""
-        request = documents.StreamDocumentRequest(document_id=document_id, cursor=cursor)
-        return [
-            piece async for piece in self.stub.StreamDocument(request, **self.running.officer())
-        ]
-
-    async def fetch(self, document_id: str) -> bytes:
-        """The whole document."""
-        return b"".join(piece.content for piece in await self.stream(document_id))
-
-    async def get(self, document_id: str, **options: Any) -> Any:
-        """The document as the officer sees it."""
-        request = documents.GetDocumentRequest(document_id=document_id)
-        options = options or self.running.officer()
-        return (await self.stub.GetDocument(request, **options)).document
-
-    async def cancel(self, document_id: str, **options: Any) -> None:
-        """Cancel a document."""
-        request = documents.CancelDocumentRequest(request_id=new_id(), document_id=document_id)
-        await self.stub.CancelDocument(request, **options or self.running.officer())
-
-    async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
-        """Ask the database behind the service's back."""
-        connection = await asyncpg.connect(self.running.config.database.dsn)
-        try:
-            return await connection.fetch(statement, *args)
-        finally:
-            await connection.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -223,15 +170,15 @@ async def test_sheets_may_be_of_one_site_or_slot(office: Office) -> None:
     """What is in another site or slot is not printed, and nothing at all is refused."""
     poster = documents.DOCUMENT_KIND_DOOR_POSTERS
     assert await office.fetch(await office.start(poster, site_code="A", slot=1))
-    officer = office.running.officer()
-    for wrong in ({"site_code": "B"}, {"slot": 2}, {"county_code": "510105"}):
-        request = office.request(poster, **wrong)
-        calling = officer if "county_code" not in wrong else office.running.officer("510105")
-        assert await reason(office.stub.StartDocument(request, **calling)) == "NOTHING_TO_PRINT"
+    for wrong in ({"site_code": "B"}, {"slot": 2}):
+        assert await office.refused(office.request(poster, **wrong)) == "NOTHING_TO_PRINT"
+    elsewhere = office.request(poster, county_code="510105")
+    assert await office.refused(elsewhere, "510105") == "NOTHING_TO_PRINT"
+    assert await office.refused(elsewhere) == "OUT_OF_SCOPE"
     whole = office.request(documents.DOCUMENT_KIND_TICKETS, slot=1)
-    assert await reason(office.stub.StartDocument(whole, **officer)) == "INVALID_REQUEST"
+    assert await office.refused(whole) == "INVALID_REQUEST"
     unknown = office.request(poster, session_code="99.9")
-    assert await reason(office.stub.StartDocument(unknown, **officer)) == "SESSION_UNKNOWN"
+    assert await office.refused(unknown) == "SESSION_UNKNOWN"
 
 
 async def test_a_request_id_begins_one_document(office: Office) -> None:
@@ -240,7 +187,11 @@ async def test_a_request_id_begins_one_document(office: Office) -> None:
     first = await office.stub.StartDocument(request, **officer)
     assert await office.stub.StartDocument(request, **officer) == first
     request.kind = documents.DOCUMENT_KIND_DESK_LABELS
-    assert await reason(office.stub.StartDocument(request, **officer)) == "REQUEST_ID_REUSED"
+    assert await office.refused(request) == "REQUEST_ID_REUSED"
+    cancel = cancelling(first.document.document_id)
+    assert await office.stub.CancelDocument(cancel, **officer)
+    cancel.document_id = new_id()
+    assert await office.refused(cancel) == "REQUEST_ID_REUSED"
 
 
 async def test_paper_counts_are_a_csv_file(office: Office) -> None:
@@ -251,15 +202,11 @@ async def test_paper_counts_are_a_csv_file(office: Office) -> None:
     text = b"".join(parts).decode("utf-8-sig")
     (row,) = csv.DictReader(StringIO(text))
     assert (row["考场"], row["课程代码"], row["份数"]) == ("001", "00015", "7")
-    for wrong, expected in (
-        ({"session_code": "99.9"}, "SESSION_UNKNOWN"),
-        ({"county_code": "510105"}, "NOTHING_TO_PRINT"),
-    ):
-        fields = {"session_code": "22.1", "county_code": COUNTY} | wrong
-        refused = documents.ExportPaperCountsRequest(**fields)
-        calling = office.running.officer(fields["county_code"])
-        stream = office.stub.ExportPaperCounts(refused, **calling)
-        assert await reason(stream.read()) == expected
+    request.session_code = "99.9"
+    assert await office.refused(request) == "SESSION_UNKNOWN"
+    request = documents.ExportPaperCountsRequest(session_code="22.1", county_code="510105")
+    assert await office.refused(request, "510105") == "NOTHING_TO_PRINT"
+    assert await office.refused(request) == "OUT_OF_SCOPE"
 
 
 async def test_a_cancelled_document_is_fetched_no_more(office: Office) -> None:
@@ -268,25 +215,46 @@ async def test_a_cancelled_document_is_fetched_no_more(office: Office) -> None:
     await office.cancel(document_id)
     await office.cancel(document_id)
     assert (await office.get(document_id)).state == documents.DOCUMENT_STATE_CANCELLED
-    assert await reason(office.stream(document_id)) == "DOCUMENT_CANCELLED"
-    other = office.running.officer("510105")
-    for call in (office.get, office.cancel):
-        assert await reason(call(document_id, **other)) == "OUT_OF_SCOPE"
-        assert await reason(call(new_id())) == "NOT_FOUND"
-    assert await reason(office.stream(new_id())) == "NOT_FOUND"
-    request = documents.StreamDocumentRequest(document_id=document_id)
-    assert await reason(office.stub.StreamDocument(request, **other).read()) == "OUT_OF_SCOPE"
+    assert await office.refused(streaming(document_id)) == "DOCUMENT_CANCELLED"
+    for asking in (
+        lambda named: documents.GetDocumentRequest(document_id=named),
+        cancelling,
+        streaming,
+    ):
+        assert await office.refused(asking(document_id), "510105") == "OUT_OF_SCOPE"
+        assert await office.refused(asking(new_id())) == "NOT_FOUND"
+
+
+async def test_readers_are_bounded(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds a part while it reads: one too many is sent away, and may come back."""
+    document_id = await office.start()
+    monkeypatch.setattr("zikao_tickets.document_press.MAX_READERS", 0)
+    assert await office.refused(streaming(document_id)) == "OVERLOADED"
+    monkeypatch.undo()
+    assert await office.fetch(document_id)
+
+
+async def test_a_document_without_a_page_is_refused(office: Office) -> None:
+    """When nobody's photo is there, the reader is told so instead of getting an empty file."""
+    peers, document_id = office.running.peers, await office.start()
+    photos, peers.photos = peers.photos, {}
+    await office.sql("DELETE FROM tickets.photo")
+    # All pieces before the end are empty, and say who is missing.
+    assert await reason(office.stream(document_id)) == "NOTHING_TO_PRINT"
+    note(method_of(documents.StreamDocumentRequest.DESCRIPTOR), "NOTHING_TO_PRINT")
+    peers.photos = photos
+    await office.running.arrive()
 
 
 async def test_a_cursor_of_nowhere_is_refused(office: Office) -> None:
     """A place that the document does not have is an error, not an empty answer."""
     document_id = await office.start()
     for cursor in ("1+5", "2", "0+99999999"):
-        assert await reason(office.stream(document_id, cursor)) == "INVALID_REQUEST"
+        assert await office.refused(streaming(document_id, cursor)) == "INVALID_REQUEST"
     pieces = await office.stream(document_id)
     assert await office.stream(document_id, pieces[-1].cursor) == []
     for cursor in (f"{pieces[-1].cursor}+1", "99"):
-        assert await reason(office.stream(document_id, cursor)) == "INVALID_REQUEST"
+        assert await office.refused(streaming(document_id, cursor)) == "INVALID_REQUEST"
 
 
 async def test_a_document_whose_people_changed_is_expired(office: Office) -> None:
@@ -295,7 +263,7 @@ async def test_a_document_whose_people_changed_is_expired(office: Office) -> Non
     await office.fetch(document_id)
     change = "UPDATE tickets.site SET name = $1 WHERE site_code = 'A'"
     await office.sql(change, "另一所中学")
-    assert await reason(office.stream(document_id)) == "DOCUMENT_EXPIRED"
+    assert await office.refused(streaming(document_id)) == "DOCUMENT_EXPIRED"
     await office.sql(change, "第十七中学")
     assert await office.fetch(document_id)
 
@@ -315,9 +283,9 @@ async def test_documents_are_listed_page_by_page(office: Office) -> None:
     assert found == expected
     assert token
     other = documents.ListDocumentsRequest(session_code="22.1", county_prefix="510105")
-    assert await reason(office.stub.ListDocuments(other, **officer)) == "OUT_OF_SCOPE"
+    assert await office.refused(other) == "OUT_OF_SCOPE"
     bad = documents.ListDocumentsRequest(session_code="22.1", county_prefix=COUNTY, page_token="x")
-    assert await reason(office.stub.ListDocuments(bad, **officer)) == "INVALID_REQUEST"
+    assert await office.refused(bad) == "INVALID_REQUEST"
 
 
 async def run_command(office: Office, kind: str, out: Path, session: str = "22.1") -> str:
@@ -368,6 +336,6 @@ async def test_a_new_arrangement_ends_the_documents_of_the_old_one(office: Offic
     peers.enroll(newcomer, (1, "00015"))
     await office.running.arrive()
     await office.running.publish((await office.running.arranged()).arrangement_id)
-    assert await reason(office.stream(document_id, first.cursor)) == "DOCUMENT_EXPIRED"
+    assert await office.refused(streaming(document_id, first.cursor)) == "DOCUMENT_EXPIRED"
     again = await office.fetch(await office.start())
     assert any("赵六" in text for text in texts(again))

@@ -237,3 +237,10 @@ def test_nothing_to_print_is_an_error(renderer: TicketRenderer) -> None:
         replace(sheet(), sittings=())
     with pytest.raises(ValueError, match="time zone"):
         replace(sheet(), issued_at=datetime(2022, 4, 11))  # noqa: DTZ001 - the point
+
+
+def test_a_ticket_without_photo_has_a_place_for_one(renderer: TicketRenderer) -> None:
+    """What a temporary ticket says where the photo is to be stuck is on no other."""
+    temporary = replace(sheet(), photo_jpeg=None)
+    assert "贴照片处" in page_text(renderer.render([temporary]))
+    assert "贴照片处" not in page_text(renderer.render([sheet()]))

@@ -1,10 +1,10 @@
 """A ticket on its page: the form of its session, and in its places what is the candidate's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 
-from zikao_tickets.printing.fitting import Fitting
+from zikao_tickets.printing.fitting import Box, Fitted, Fitting
 from zikao_tickets.printing.forms import Form
 from zikao_tickets.printing.glyph_image import glyph_object
 from zikao_tickets.printing.pdf.canvas import Canvas
@@ -15,6 +15,10 @@ from zikao_tickets.printing.qr import qr_object
 from zikao_tickets.printing.sheet import SittingLine, TicketSheet
 
 PHOTO, QR = "photo", "qr"
+NO_PHOTO = "贴照片处"
+"""Stands where the photo of a temporary ticket is to be stuck."""
+_NO_PHOTO_POINTS = 10.0
+_EM = 1000
 _SITTING_PARTS = tuple(field.name for field in fields(SittingLine))
 
 
@@ -52,19 +56,24 @@ class TicketPages:
             (form.boxes[name], self._fitting.fit(text, form.boxes[name]))
             for name, text in place_texts(sheet)
         ]
-        jpeg = sheet.photo_jpeg
-        photo = jpeg_object(jpeg) if jpeg is not None else b""
+        photo = jpeg_object(sheet.photo_jpeg) if sheet.photo_jpeg is not None else None
         canvas.form(part.form(key, form.drawing))
-        if jpeg is not None:
-            header, box = jpeg_header(jpeg), form.boxes[PHOTO]
+        if sheet.photo_jpeg is not None and photo is not None:
+            box, header = form.boxes[PHOTO], jpeg_header(sheet.photo_jpeg)
             shape = header.width / header.height
             canvas.draw_cut(part.add(photo), (box.x, box.y, box.width, box.height), shape)
+        else:
+            box = form.boxes[PHOTO]._replace(size=_NO_PHOTO_POINTS, font="body", align=0.5)
+            texts.append((box, self._fitting.fit(NO_PHOTO, box)))
         box = form.boxes[QR]
         canvas.draw(part.add(qr_object(sheet.qr_text)), box.x, box.y, box.width, box.height)
         images = {char: part.add(glyph_object(png)) for char, png in sheet.glyph_images}
         for box, fitted in texts:
-            for text, baseline in zip(fitted.lines, fitted.baselines(box), strict=True):
-                line = self._stack.line(text, box.font)
-                left = box.x + box.align * (box.width - line.width * fitted.size / 1000)
-                canvas.text(left, baseline, line, fitted.size, images)
+            self._write(canvas, box, fitted, images)
         part.page(canvas)
+
+    def _write(self, canvas: Canvas, box: Box, fitted: Fitted, images: Mapping[str, int]) -> None:
+        for text, baseline in zip(fitted.lines, fitted.baselines(box), strict=True):
+            line = self._stack.line(text, box.font)
+            left = box.x + box.align * (box.width - line.width * fitted.size / _EM)
+            canvas.text(left, baseline, line, fitted.size, images)

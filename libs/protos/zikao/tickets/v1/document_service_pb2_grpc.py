@@ -92,7 +92,8 @@ class DocumentServiceServicer:
         Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
 
         Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
-        DOCUMENT_EXPIRED, DOCUMENT_CANCELLED; OVERLOADED and UNAVAILABLE: go on from the last cursor.
+        DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
+        page; OVERLOADED and UNAVAILABLE: go on from the last cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class DocumentServiceStub:
     Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
 
     Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
-    DOCUMENT_EXPIRED, DOCUMENT_CANCELLED; OVERLOADED and UNAVAILABLE: go on from the last cursor.
+    DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
+    page; OVERLOADED and UNAVAILABLE: go on from the last cursor.
     """
     GetDocument: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.GetDocumentRequest, _document_service_pb2.GetDocumentResponse]
     """How far a document has come.
@@ -95,7 +96,8 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
 
     Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
-    DOCUMENT_EXPIRED, DOCUMENT_CANCELLED; OVERLOADED and UNAVAILABLE: go on from the last cursor.
+    DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
+    page; OVERLOADED and UNAVAILABLE: go on from the last cursor.
     """
     GetDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.GetDocumentRequest, _document_service_pb2.GetDocumentResponse]  # type: ignore[assignment]
     """How far a document has come.
@@ -150,7 +152,8 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
 
         Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
-        DOCUMENT_EXPIRED, DOCUMENT_CANCELLED; OVERLOADED and UNAVAILABLE: go on from the last cursor.
+        DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
+        page; OVERLOADED and UNAVAILABLE: go on from the last cursor.
         """
 
     @_abc_1.abstractmethod
