@@ -110,7 +110,8 @@ def _seat_problems(exported: ExportedArrangement) -> Iterator[str]:
     if seats_sha256(exported.seats).hex() != exported.head["seats_sha256"]:
         yield "the seats are not those that were checked"
     try:
-        drawn = draw(exported.plan, exported.roster, bytes.fromhex(exported.head["seed"]))
+        seed = bytes.fromhex(exported.head["seed"])
+        drawn = draw(exported.plan, exported.roster, seed, exported.in_force)
     except ValueError as error:
         yield f"the draw cannot be done again: {error}"
         return
@@ -134,12 +135,12 @@ def _proof_problems(exported: ExportedArrangement) -> Iterator[str]:
 
 
 def _solver_problems(exported: ExportedArrangement) -> Iterator[str]:
-    if exported.plan.is_late:
-        return
     # Only here: the solver is large.
     make_plan = importlib.import_module("zikao_tickets.solving.planner").make_plan
     try:
-        again: Plan = make_plan(exported.roster, exported.rooms, lambda *_: None)
+        again: Plan = make_plan(
+            exported.roster, exported.rooms, exported.in_force or None, lambda *_: None
+        )
     except CannotArrange as cannot:
         yield f"it cannot be solved again: {cannot.in_words()}"
         return

@@ -53,6 +53,9 @@ RULES: Mapping[str, Mapping[str, str]] = {
         "tickets_every_seat_is_one_persons": "座位一人一座",
         "tickets_everybody_has_a_seat": "已报考者均有座位",
         "tickets_everybody_has_one_ticket": "一人一张有效准考证",
+        "tickets_seats_are_those_that_were_checked": "座位与检查时一致",
+        "tickets_rooms_are_proven": "考场数有最少证明",
+        "tickets_late_changes_move_few": "变更所调动的考生不过多",
         "tickets_the_notice_was_read": "打印前已阅读须知",
     },
 }

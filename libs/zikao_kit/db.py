@@ -141,7 +141,12 @@ class Database:
         async with self._acquired() as connection:
             yield Transaction(connection, self._queries)
 
-    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def run(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        isolation: Isolation = "READ COMMITTED",
+    ) -> T:
         """Run `work` in a transaction, again after a deadlock or serialization failure.
 
         `work` may run up to RUN_ATTEMPTS times, so it changes nothing but the
@@ -150,12 +155,12 @@ class Database:
         """
         for attempt in range(1, RUN_ATTEMPTS):
             try:
-                return await self._run_once(work)
+                return await self._run_once(work, isolation)
             except TransactionConflict:
                 log.info("transaction is run again", attempt=attempt)
             pause = RUN_PAUSE_SECONDS * attempt * random.random()  # noqa: S311
             await asyncio.sleep(pause)
-        return await self._run_once(work)
+        return await self._run_once(work, isolation)
 
     async def close(self) -> None:
         """Let what runs end for CLOSE_SECONDS, then close all connections."""
@@ -166,8 +171,10 @@ class Database:
             log.warning("connections in use were cut")
             self._pool.terminate()
 
-    async def _run_once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self.transaction() as tx:
+    async def _run_once(
+        self, work: Callable[[Transaction], Awaitable[T]], isolation: Isolation
+    ) -> T:
+        async with self.transaction(isolation=isolation) as tx:
             return await work(tx)
 
     @asynccontextmanager

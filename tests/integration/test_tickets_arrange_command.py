@@ -91,6 +91,16 @@ async def test_a_county_goes_from_start_to_verification(
         "20 seats are as they are drawn; 1 rooms, at least 1 are needed\n"
     )
 
+    newcomer = UUID(int=21)
+    service.peers.register(newcomer, "李四", b"photo")
+    service.peers.enroll(newcomer, (1, "00015"))
+    await service.arrive()
+    late = await service.publish((await service.arranged()).arrangement_id)
+    assert (late.changed, late.moved, late.sittings) == (1, 0, 21)
+    await command.run("export", late.arrangement_id, "--out", str(file))
+    verified = await command.run("--verify", str(file), "--solve")
+    assert verified.output.startswith("21 seats are as they are drawn")
+
 
 async def test_what_was_changed_does_not_verify(service: Installation, tmp_path: Path) -> None:
     """Two people who changed seats, another seed, a proof that proves too much, half a file."""

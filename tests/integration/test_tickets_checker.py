@@ -315,3 +315,26 @@ async def test_proofs_of_rooms_of_several_sizes_are_checked(
     assert await violations(connection) == set()
     await connection.execute("UPDATE tickets.arrangement_slot SET rooms_bound = rooms_bound + 1")
     assert await violations(connection) == {"bound_not_proven"}
+
+
+BROKEN = {
+    "tickets_seats_are_those_that_were_checked": (
+        f"UPDATE tickets.seat SET seat_number = 30 WHERE {SEAT}"
+    ),
+    "tickets_rooms_are_proven": "DELETE FROM tickets.arrangement_slot WHERE slot = 2",
+    "tickets_late_changes_move_few": "UPDATE tickets.arrangement SET moved = 1",
+}
+
+
+@pytest.mark.parametrize("invariant", [*BROKEN, ""])
+async def test_the_auditor_finds_it(connection: asyncpg.Connection, invariant: str) -> None:
+    """What may not be in what is in force is found by `zikao audit`, and nothing else is."""
+    await connection.execute(
+        "UPDATE tickets.arrangement SET state = 'published', published_at = now(),"
+        " published_by = 'o'"
+    )
+    if invariant:
+        await connection.execute(BROKEN[invariant])
+    queries = Queries.load("zikao_ctl")
+    found = {name for name in BROKEN if await connection.fetch(queries[name])}
+    assert found == ({invariant} if invariant else set())

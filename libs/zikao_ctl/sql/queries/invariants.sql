@@ -142,7 +142,7 @@ WHERE arrangement.state = 'published'
         other.candidate_id IS NOT NULL
         OR sitting.candidate_id IS NULL
         OR site.county_code <> arrangement.county_code
-        OR seat.seat_number > room.columns * room.rows
+        OR seat.seat_number > room.capacity
     );
 
 -- Somebody enrolled in a published county who has no seat, or two, in a slot.
@@ -175,6 +175,47 @@ WHERE (
         AND ticket.candidate_id = seated.candidate_id
         AND ticket.revoked_at IS NULL
 ) <> 1;
+
+-- An arrangement in force whose seats are not those that were checked, or that was not checked.
+-- name: tickets_seats_are_those_that_were_checked
+SELECT concat_ws(' ', arrangement.session_code, arrangement.county_code) AS offender
+FROM tickets.arrangement
+WHERE arrangement.state = 'published'
+    AND (
+        arrangement.checked_at IS NULL
+        OR arrangement.seats_sha256 IS DISTINCT FROM (
+            SELECT sha256(convert_to(coalesce(string_agg(
+                concat_ws(' ', slot, site_code, room_code, seat_number, candidate_id, course_code,
+                    CASE WHEN late THEN 'late' END) || E'\n',
+                '' ORDER BY slot, site_code COLLATE "C", room_code COLLATE "C", seat_number
+            ), ''), 'UTF8'))
+            FROM tickets.seat
+            WHERE seat.arrangement_id = arrangement.arrangement_id
+        )
+    );
+
+-- A slot of an arrangement in force, made anew, without a proof, or in more rooms than it says.
+-- name: tickets_rooms_are_proven
+SELECT concat_ws(' ', arrangement.session_code, arrangement.county_code, seated.slot) AS offender
+FROM tickets.arrangement
+CROSS JOIN LATERAL (
+    SELECT seat.slot, count(DISTINCT (seat.site_code, seat.room_code)) AS rooms
+    FROM tickets.seat
+    WHERE seat.arrangement_id = arrangement.arrangement_id
+    GROUP BY seat.slot
+) AS seated
+LEFT JOIN tickets.arrangement_slot
+    ON arrangement_slot.arrangement_id = arrangement.arrangement_id
+    AND arrangement_slot.slot = seated.slot
+WHERE arrangement.state = 'published'
+    AND (arrangement.based_on IS NULL OR arrangement.anew)
+    AND seated.rooms IS DISTINCT FROM arrangement_slot.rooms::bigint;
+
+-- Late changes that moved more than three others for each who changed.
+-- name: tickets_late_changes_move_few
+SELECT concat_ws(' ', session_code, county_code) AS offender
+FROM tickets.arrangement
+WHERE state IN ('published', 'superseded') AND NOT anew AND moved > 3 * changed;
 
 -- A ticket that its own candidate printed without having read the notice.
 -- name: tickets_the_notice_was_read

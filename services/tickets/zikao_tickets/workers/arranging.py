@@ -100,9 +100,10 @@ class ArrangementWorker:
         task = asyncio.create_task(at_work.run())
         try:
             while not (await asyncio.wait({task}, timeout=self._beat))[0]:
-                # Seats are written in a transaction that has the row: it needs no lease.
-                if not at_work.has_row and not await self._is_wanted(held, at_work.progress):
-                    return
+                if not at_work.row.locked():
+                    async with at_work.row:
+                        if not await self._is_wanted(held, at_work.progress):
+                            return
             await task
         finally:
             task.cancel()
@@ -130,7 +131,9 @@ class _Work:
         self, db: Database, keys: KeyRing, clock: Clock, pool: SolvePool, held: Lease
     ) -> None:
         self.progress = Progress(Stage.READING)
-        self.has_row = False
+        # Whoever has it may change the row: what is written in a transaction that has locked the
+        # row needs no lease, and would wait for a heartbeat or let one wait.
+        self.row = asyncio.Lock()
         self._db = db
         self._keys = keys
         self._clock = clock
@@ -150,8 +153,11 @@ class _Work:
             plan = await self._solve(material, input_sha256)
         self.progress = Progress(Stage.SEATING)
         drawn = await self._draw(arrangement, plan, material)
-        self.has_row = True
-        await self._db.run(lambda tx: self._store(tx, material, drawn))
+        # All of it sees the same sittings: who comes meanwhile comes after.
+        async with self.row:
+            await self._db.run(
+                lambda tx: self._store(tx, material, drawn), isolation="REPEATABLE READ"
+            )
 
     async def _solve(self, material: Material, input_sha256: bytes) -> Plan:
         plan = await self._pool.plan(
@@ -159,7 +165,7 @@ class _Work:
         )
         needing = [UUID(each) for each in sorted(material.roster.accessible)]
         stored = StoredPlan(input_sha256, await asyncio.to_thread(plan.to_bytes), needing)
-        async with self._db.transaction() as tx:
+        async with self.row, self._db.transaction() as tx:
             await keep_plan(ArrangingStores.of(tx), self._held, stored, plan.proofs)
         return plan
 
