@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from zikao_ctl.audit import CLEAN, exit_code, run_audit
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
+from zikao_ctl.demo.door import forge
 from zikao_ctl.demo.people import Person, Role, make_people
-from zikao_ctl.demo.printing import forge, read_code
+from zikao_ctl.demo.printing import read_code
 from zikao_ctl.installation import Installation
 from zikao_ctl.invariants import RULES, SETTLED, AuditPlan
 from zikao_ctl.session_file import load_session_file

@@ -12,13 +12,13 @@ from pathlib import Path
 import pypdfium2
 import zxingcpp
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
-from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_client import CallFailed, new_request_id, patiently
 
+from zikao_ctl.demo.door import verify_at_the_door
 from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
-from zikao_ctl.verify_ticket import Scanner, TicketRefused
+from zikao_ctl.verify_ticket import Scanner
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 
 SCAN_DPI = 150
@@ -195,32 +195,3 @@ def read_code(page: pypdfium2.PdfPage) -> str:
     if len(codes) != 1:
         raise StoryBroken(f"{len(codes)} QR codes on a page")
     return str(codes[0].text)
-
-
-async def verify_at_the_door(stage: Stage, players: Sequence[Player], scanner: Scanner) -> None:
-    """Online, with the photo to compare; and a ticket with one changed character offline."""
-    for player in players:
-        answer = await scan_online(stage, player.proof)
-        if (answer.name, answer.ticket_number) != (player.person.name, player.ticket_number):
-            raise StoryBroken(f"the door takes {player.person.name} for {answer.name}")
-        if not answer.photo_jpeg:
-            raise StoryBroken(f"the door has no photo of {player.person.name}")
-    forged = forge(players[0].proof)
-    try:
-        scanner.verify(forged)
-    except TicketRefused as refused:
-        stage.say(f"a ticket with one changed character: {refused}")
-    else:
-        raise StoryBroken("a forged ticket was accepted")
-
-
-async def scan_online(stage: Stage, proof: str) -> verification.VerifyTicketResponse:
-    """Ask the service who should be standing there."""
-    request = verification.VerifyTicketRequest(proof=proof)
-    return await patiently(lambda: stage.scanner.verification.VerifyTicket(request))
-
-
-def forge(proof: str) -> str:
-    """The same text with one character changed in the middle."""
-    place = len(proof) // 2
-    return proof[:place] + ("A" if proof[place] != "A" else "B") + proof[place + 1 :]
