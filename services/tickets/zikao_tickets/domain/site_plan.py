@@ -40,7 +40,7 @@ class Side:
     rooms: Mapping[int, int]
     """Capacity to rooms."""
     accessible: int
-    """Accessible seats."""
+    """Rooms with accessible seats."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def plan_sites(
     )
     needing = _needing(kinds)
     sides = _enough_sites(packings, _sides(rooms), max(needing.values(), default=0))
-    seats = _joined(sides).accessible
+    seats = sum(len(room.accessible) for room in rooms)
     for slot, people in sorted(needing.items()):
         if people > seats:
             raise AccessibleSeatsMissing(slot, people, seats)
@@ -181,7 +181,7 @@ def _sides(rooms: Sequence[Room]) -> list[Side]:
         Side(
             (site,),
             Counter(room.capacity for room in there),
-            sum(len(room.accessible) for room in there),
+            sum(bool(room.accessible) for room in there),
         )
         for site, there in by_site.items()
     ]

@@ -93,9 +93,13 @@ class Solver:
     def solve(self) -> Answer | None:
         """The best found within the limits; nothing when there is none."""
         self._highs.run()
-        info = self._highs.getInfo()
-        if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible.value:
+        if self._is_integer and not self._is_feasible():
+            # Presolve of HiGHS 1.16 makes some small programs infeasible that are not.
+            self._highs.setOptionValue("presolve", "off")
+            self._highs.run()
+        if not self._is_feasible():
             return None
+        info = self._highs.getInfo()
         solution = self._highs.getSolution()
         objective = info.objective_function_value
         return Answer(
@@ -104,6 +108,10 @@ class Solver:
             objective,
             info.mip_dual_bound if self._is_integer else objective,
         )
+
+    def _is_feasible(self) -> bool:
+        status: int = self._highs.getInfo().primal_solution_status
+        return status == highspy.SolutionStatus.kSolutionStatusFeasible.value
 
 
 def _model(program: Program, is_integer: bool) -> Any:

@@ -50,15 +50,16 @@ def make_plan(
     ways = follow(sites.homes, sites.quotas())
     shares = place(sites, ways, usable, AccessibleModels())
     used = {(share.site_code, share.room_code) for share in shares}
+    changes = sum(way.people * way.changes for way in ways)
     figures = Figures(
         rooms=sum(proof.rooms for proof in proofs),
         rooms_bound=sum(proof.bound for proof in proofs),
         packs=len(shares),
         packs_bound=sum(proof.packs_bound for proof in proofs),
         changers=sum(way.people for way in ways if way.changes),
-        site_changes=sum(way.people * way.changes for way in ways),
+        site_changes=changes,
         site_changes_bound=sites.site_changes_bound,
-        gap_reason=sites.gap_reason,
+        gap_reason=sites.gap_reason if changes > sites.site_changes_bound else None,
     )
     return Plan(
         rooms=tuple(room for room in usable if (room.site_code, room.code) in used),

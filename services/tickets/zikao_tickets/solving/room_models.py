@@ -8,6 +8,8 @@ generation: `cheapest` of the certificate tells which one the duals miss.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from zikao_tickets.solving.highs import INFINITY, TOLERANCE, Answer, Program, So
 DENOMINATOR = 1_000_000
 MAX_NODES = 2_000
 MAX_ROUNDS = 60
+MAX_OPTIONS = 1_000
 
 Arc = tuple[tuple[int, int], int]
 """From (courses, people), a remainder of so many people is added."""
@@ -56,12 +59,16 @@ class RoomModels:
     ) -> Packed | None:
         """The fewest rooms, then the fewest packs; nothing if there is no room for all.
 
-        Of several sizes only those options are looked at that a bound asks for: what is proven
-        then is what the weights prove.
+        Where several sizes make too many options, those are looked at that a bound asks for: what
+        is proven then is what the weights prove.
         """
         options, _ = _generate(counts, sizes)
         fewest = _Model(counts, sizes, options)
         found = fewest.solve(integer=True)
+        if found is None and len(sizes) > 1:
+            options = _every_option(counts, sizes)
+            fewest = _Model(counts, sizes, options)
+            found = fewest.solve(integer=True)
         if found is None:
             return None
         if len(sizes) == 1:
@@ -81,7 +88,8 @@ def _generate(
     seats = tuple(range(1, sizes[0].capacity))
     options = _best_options(counts, Weights(seats, tuple(sizes)))
     if len(sizes) > 1:
-        options |= _fewest_rooms_options(counts, sizes)
+        few = _number_of_options(counts, sizes) <= MAX_OPTIONS
+        options |= (_every_option if few else _fewest_rooms_options)(counts, sizes)
     for _ in range(MAX_ROUNDS):
         model = _Model(counts, sizes, options)
         answer = model.solve(integer=False)
@@ -124,6 +132,30 @@ def _fewest_rooms_options(counts: Mapping[str, int], sizes: Sequence[RoomSize]) 
         for people in set(counts.values())
         for at, size in enumerate(sizes)
         for least, left in [divmod(people, size.capacity)]
+    }
+
+
+def _number_of_options(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> int:
+    """As many at most as `_every_option` finds."""
+    return sum(
+        prod(min(size.rooms, people // size.capacity) + 1 for size in sizes)
+        for people in set(counts.values())
+    )
+
+
+def _every_option(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> set[Option]:
+    """All that leave a remainder which a room may hold."""
+    most = max(counts.values())
+    ranges = (range(min(size.rooms, most // size.capacity) + 1) for size in sizes)
+    filled = [
+        (sum(n * size.capacity for n, size in zip(rooms, sizes, strict=True)), rooms)
+        for rooms in product(*ranges)
+    ]
+    return {
+        Option(people, rooms, people - seated)
+        for people in set(counts.values())
+        for seated, rooms in filled
+        if 0 <= people - seated < sizes[0].capacity
     }
 
 

@@ -119,13 +119,21 @@ class _CutModel:
         return Counter(side.rooms)
 
     def _accessible_rows(self) -> dict[int, int]:
+        """For each slot the half's share of those who need an accessible seat.
+
+        By its rooms that have some: people of several courses hardly ever share one.
+        """
         needing: dict[int, int] = {}
         for kind, people in self._load.kinds.items():
             if kind.accessible:
                 for slot, _ in kind.choice:
                     needing[slot] = needing.get(slot, 0) + people
+        here, there = self._here.accessible, self._there.accessible
         return {
-            slot: self._program.row(people - self._there.accessible, self._here.accessible)
+            slot: self._program.row(
+                people - ceil(people * there / max(1, here + there)),
+                ceil(people * here / max(1, here + there)),
+            )
             for slot, people in sorted(needing.items())
         }
 

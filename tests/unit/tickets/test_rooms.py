@@ -1,0 +1,181 @@
+"""How many rooms a slot needs, and the proof of it, against trying everything."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zikao_tickets.domain.cannot_arrange import RoomsInsufficient
+from zikao_tickets.domain.certificate import (
+    MAX_COURSES_PER_ROOM,
+    ProofKind,
+    RoomSize,
+    SlotProof,
+    least_denominator,
+    rooms_bound,
+)
+from zikao_tickets.domain.packing import SlotPacking
+from zikao_tickets.domain.room_plan import plan_rooms
+from zikao_tickets.solving.room_models import RoomModels
+
+COURSES = st.lists(st.integers(1, 11), min_size=1, max_size=6)
+SEVEN_SINGLE = {f"{number:05}": 1 for number in range(7)}
+
+
+def planned(
+    counts: Sequence[int], capacities: Sequence[int]
+) -> tuple[SlotPacking, SlotProof, dict[str, int]]:
+    """What is found for courses of so many people in rooms of these capacities."""
+    courses = {f"{number:05}": people for number, people in enumerate(counts)}
+    found = Counter(capacities)
+    sizes = [RoomSize(size, found[size]) for size in sorted(found, reverse=True)]
+    return *plan_rooms(1, courses, sizes, RoomModels()), courses
+
+
+def fewest(counts: Sequence[int], capacities: Sequence[int]) -> tuple[int, int] | None:
+    """The least (rooms, packs) by trying every way; nothing if there is no room for all."""
+
+    @cache
+    def rest(
+        at: int, empty: tuple[int, ...], shared: tuple[tuple[int, int], ...]
+    ) -> tuple[int, int] | None:
+        """`shared` has seats and courses left of rooms that somebody sits in."""
+        if at == len(counts):
+            return (0, 0)
+        ways = []
+        for number in range(len(empty) + 1):
+            for filled in set(combinations(empty, number)):
+                left = counts[at] - sum(filled)
+                free = list(empty)
+                for size in filled:
+                    free.remove(size)
+                if left == 0:
+                    ways.append((number, number, rest(at + 1, tuple(free), shared)))
+                elif left > 0:
+                    ways += [(number + new, number + 1, rest(at + 1, a, b))
+                             for new, a, b in remainder(left, tuple(free), shared)]  # fmt: skip
+        sums = [(rooms + more[0], packs + more[1]) for rooms, packs, more in ways if more]
+        return min(sums, default=None)
+
+    return rest(0, tuple(sorted(capacities)), ())
+
+
+def remainder(
+    people: int, empty: tuple[int, ...], shared: tuple[tuple[int, int], ...]
+) -> list[tuple[int, tuple[int, ...], tuple[tuple[int, int], ...]]]:
+    """Every room that a remainder may sit in: new rooms it takes, and what is left."""
+    ways = []
+    for size in {size for size in empty if size > people}:
+        free = list(empty)
+        free.remove(size)
+        seats = (size - people, MAX_COURSES_PER_ROOM - 1)
+        ways.append((1, tuple(free), tuple(sorted([*shared, seats]))))
+    for seats_left, courses_left in {each for each in shared if each[0] >= people and each[1]}:
+        others = list(shared)
+        others.remove((seats_left, courses_left))
+        joined = (seats_left - people, courses_left - 1)
+        ways.append((0, empty, tuple(sorted([*others, joined]))))
+    return ways
+
+
+def assert_kept(packing: SlotPacking, counts: Mapping[str, int], capacities: Sequence[int]) -> None:
+    """Everyone sits, nowhere too many, and no remainder in two rooms."""
+    seated: Counter[str] = Counter()
+    for whole in packing.whole:
+        seated[whole.course_code] += whole.capacity * whole.rooms
+    for shared in packing.bins:
+        assert shared.people <= shared.capacity
+        assert len(shared.groups) <= MAX_COURSES_PER_ROOM
+        seated.update(dict(shared.groups))
+    assert seated == Counter(counts)
+    remainders = Counter(course for shared in packing.bins for course, _ in shared.groups)
+    assert max(remainders.values(), default=0) <= 1
+    used = Counter(each.capacity for each in packing.bins)
+    for whole in packing.whole:
+        used[whole.capacity] += whole.rooms
+    assert used <= Counter(capacities)
+
+
+@given(COURSES)
+@settings(max_examples=60, deadline=None)
+def test_rooms_of_one_size_are_the_fewest(counts: list[int]) -> None:
+    """As few rooms and packs as the best of all ways, and proven by weights."""
+    packing, proof, courses = planned(counts, [10] * 12)
+    assert (packing.rooms, packing.packs) == fewest(counts, [10] * 7)
+    assert (proof.rooms, proof.packs, proof.packs_bound) == (
+        proof.bound,
+        packing.packs,
+        packing.packs,
+    )
+    assert proof.kind is ProofKind.WEIGHTS
+    assert proof.holds(courses)
+    assert_kept(packing, courses, [10] * 12)
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    st.lists(st.sampled_from([6, 4, 3]), min_size=1, max_size=6),
+)
+@settings(max_examples=50, deadline=None)
+def test_rooms_of_several_sizes_are_the_fewest(counts: list[int], capacities: list[int]) -> None:
+    """As few rooms as the best of all ways, with bounds that hold; or rooms are missing."""
+    best = fewest(counts, capacities)
+    if best is None:
+        with pytest.raises(RoomsInsufficient):
+            planned(counts, capacities)
+        return
+    packing, proof, courses = planned(counts, capacities)
+    assert_kept(packing, courses, capacities)
+    assert proof.bound <= best[0] == packing.rooms
+    assert proof.packs_bound <= best[1] <= packing.packs
+    assert proof.holds(courses)
+
+
+@given(
+    COURSES,
+    st.lists(st.integers(0, 9), min_size=9, max_size=9),
+    st.lists(st.integers(0, 3), min_size=2, max_size=2),
+)
+@settings(max_examples=50, deadline=None)
+def test_no_weights_prove_too_much(
+    counts: list[int], weights: list[int], prices: list[int]
+) -> None:
+    """Whatever weights and prices somebody invents, the bound is never more than the minimum."""
+    sizes = [RoomSize(10, 3, prices[0]), RoomSize(6, 5, prices[1])]
+    best = fewest(counts, [10] * 3 + [6] * 5)
+    if best is not None:
+        denominator = least_denominator(weights, sizes)
+        assert rooms_bound(counts, denominator, weights, sizes) <= best[0]
+
+
+def test_a_changed_proof_does_not_hold() -> None:
+    """Neither with other weights, a smaller denominator or other courses, nor one room more."""
+    _, proof, courses = planned([6, 5, 5, 4, 4, 3, 3], [15] * 5)
+    assert proof.holds(courses)
+    heavier = tuple(weight + 1 for weight in proof.weights)
+    assert not proof._replace(weights=heavier).holds(courses)
+    assert not proof._replace(denominator=proof.denominator - 1).holds(courses)
+    assert not proof._replace(bound=proof.bound + 1).holds(courses)
+    assert not proof.holds({"00001": 1})
+
+
+def test_the_model_beats_best_fit() -> None:
+    """Where largest-first packing takes three rooms, two are found."""
+    packing, _, _ = planned([6, 5, 5, 4, 4, 3, 3], [15] * 5)
+    assert packing.rooms == 2
+
+
+def test_seven_single_candidates_need_two_rooms() -> None:
+    """Six courses fill a room however few their candidates are."""
+    packing, proof, _ = planned(list(SEVEN_SINGLE.values()), [30, 30])
+    assert (packing.rooms, proof.bound) == (2, 2)
+
+
+def test_smaller_rooms_take_what_larger_ones_left() -> None:
+    """With one large room, a course fills a small one rather than being refused."""
+    packing, _, courses = planned([25, 25], [30, 20, 20])
+    assert packing.rooms == 2
+    assert_kept(packing, courses, [30, 20, 20])
