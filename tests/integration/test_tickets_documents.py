@@ -20,7 +20,7 @@ from support.service_databases import ServiceDatabases
 from support.tickets_database import SESSION
 from support.tickets_documents import Office, cancelling, streaming
 from support.tickets_peers import COUNTY
-from support.tickets_service import reason, tickets_installation
+from support.tickets_service import OFFICER, reason, tickets_installation
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_ctl.export_documents import Wanted
@@ -223,6 +223,25 @@ async def test_a_cancelled_document_is_fetched_no_more(office: Office) -> None:
     ):
         assert await office.refused(asking(document_id), "510105") == "OUT_OF_SCOPE"
         assert await office.refused(asking(new_id())) == "NOT_FOUND"
+
+
+async def test_who_sees_documents_is_audited(office: Office) -> None:
+    """Beginning, fetching and cancelling are noted with who did it, of what, and no names."""
+    document_id = await office.start(documents.DOCUMENT_KIND_SIGN_IN_SHEETS, slot=1)
+    await office.fetch(document_id)
+    await office.cancel(document_id)
+    noted = await office.sql(
+        "SELECT action, actor, county_prefix, after->>'kind' AS kind FROM tickets.office_audit"
+        " WHERE after->>'document_id' = $1 ORDER BY audit_id",
+        document_id,
+    )
+    assert [row["action"] for row in noted] == [
+        "start_document",
+        "fetch_document",
+        "cancel_document",
+    ]
+    whom = {(row["actor"], row["county_prefix"], row["kind"]) for row in noted}
+    assert whom == {(str(OFFICER), COUNTY, "sign_in_sheets")}
 
 
 async def test_readers_are_bounded(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Makes documents while they are fetched, part by part; nothing of a part is kept but its note."""
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +13,7 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
+from zikao_tickets.commands.audit_document import audit_document
 from zikao_tickets.commands.find_document import find_document
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.note_document_part import note_document_part, note_prints, part_of
@@ -34,6 +36,7 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
+from zikao_tickets.stores.office_audit import OfficeAuditStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.tickets import TicketStore
 
@@ -74,10 +77,16 @@ class DocumentPress:
     glyphs: GlyphSource
     _readers: int = field(default=0, init=False)
 
-    async def open(self, document_id: UUID, actor: Actor) -> Document:
-        """The document; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
-        async with self.db.read() as tx:
-            return await find_document(self._store(tx), document_id, actor)
+    async def open_for(self, document_id: UUID, actor: Actor) -> Document:
+        """The document, which somebody is about to fetch.
+
+        Raises DomainError NOT_FOUND and OUT_OF_SCOPE.
+        """
+        now = self.clock.now()
+        async with self.db.transaction() as tx:
+            document = await find_document(self._store(tx), document_id, actor)
+            await audit_document(OfficeAuditStore(tx), document, "fetch", actor=actor, now=now)
+        return document
 
     async def pieces(
         self, document: Document, cursor: Cursor, actor: str
@@ -87,12 +96,18 @@ class DocumentPress:
         Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, OVERLOADED,
         UNAVAILABLE, and NOTHING_TO_PRINT when not one page could be made.
         """
+        with self._reading():
+            async with aclosing(self._pieces(document, cursor, actor)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         if self._readers >= MAX_READERS:
             raise overloaded()
         self._readers += 1
         try:
-            async for piece in self._pieces(document, cursor, actor):
-                yield piece
+            yield
         finally:
             self._readers -= 1
 

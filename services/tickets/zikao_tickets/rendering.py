@@ -1,4 +1,4 @@
-"""Ticket PDFs in their own processes: the typesetter holds a core for as long as it works.
+"""What is printed is made in processes of its own: drawing holds a core for as long as it lasts.
 
 The event loop must never wait for it, and threads would not help, so a small pool of processes
 renders; each loads its fonts once. Candidates come first: what they wait for in the pool's one

@@ -5,17 +5,24 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from zikao_kit.errors import DomainError
+from zikao_kit.tokens import Actor
 
+from zikao_tickets.commands.audit_document import audit_document
 from zikao_tickets.domain.documents import Document, DocumentKind, Scope
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
+from zikao_tickets.stores.office_audit import OfficeAuditStore
 
 NOTHING_TO_PRINT = "NOTHING_TO_PRINT"
 _NOT_COUNTED = 0
 
 
 async def start_document(
-    store: DocumentStore, items: DocumentItemStore, document: Document
+    store: DocumentStore,
+    items: DocumentItemStore,
+    audit: OfficeAuditStore,
+    document: Document,
+    actor: Actor,
 ) -> Document:
     """Store it with the number of its items. Raises DomainError NOTHING_TO_PRINT."""
     total = await items.count(document)
@@ -23,6 +30,7 @@ async def start_document(
         raise DomainError(NOTHING_TO_PRINT)
     document = replace(document, total=total)
     await store.insert(document)
+    await audit_document(audit, document, "start", actor=actor, now=document.as_of)
     return document
 
 

@@ -14,6 +14,7 @@ from zikao_kit.idempotency import run_once
 from zikao_kit.spreadsheet import csv_header
 
 from zikao_tickets.commands.cancel_document import cancel_document
+from zikao_tickets.commands.find_document import find_document
 from zikao_tickets.commands.list_documents import list_documents
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.read_contents import ITEMS_A_PART
@@ -30,6 +31,7 @@ from zikao_tickets.domain.documents import Cursor, DocumentKind, Progress, Scope
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.stores.document_items import Key
+from zikao_tickets.stores.office_audit import OfficeAuditStore
 from zikao_tickets.stores.sessions import SessionStore
 
 
@@ -56,7 +58,8 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
                 actor=current_actor().subject,
                 now=self._parts.clock.now(),
             )
-            document = await start_document(self._parts.documents(tx), items, document)
+            store, audit = self._parts.documents(tx), OfficeAuditStore(tx)
+            document = await start_document(store, items, audit, document, current_actor())
             return document_service_pb2.StartDocumentResponse(
                 document=document_to_pb(document, Progress())
             )
@@ -69,7 +72,7 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
     ) -> AsyncIterator[document_service_pb2.StreamDocumentResponse]:
         """The document's bytes; while a reader takes its time, nothing is held but a part."""
         actor = current_actor()
-        document = await self._press.open(UUID(request.document_id), actor)
+        document = await self._press.open_for(UUID(request.document_id), actor)
         cursor = Cursor.from_text(request.cursor)
         async with aclosing(self._press.pieces(document, cursor, actor.subject)) as pieces:
             async for piece in pieces:
@@ -85,8 +88,9 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
         self, request: document_service_pb2.GetDocumentRequest, context: Any
     ) -> document_service_pb2.GetDocumentResponse:
         """How far a document has come."""
-        document = await self._press.open(UUID(request.document_id), current_actor())
         async with self._parts.db.read() as tx:
+            document_id, actor = UUID(request.document_id), current_actor()
+            document = await find_document(self._parts.documents(tx), document_id, actor)
             (progress,) = await self._parts.documents(tx).progress([document])
         return document_service_pb2.GetDocumentResponse(document=document_to_pb(document, progress))
 
@@ -97,7 +101,13 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
 
         async def work(tx: Transaction) -> document_service_pb2.CancelDocumentResponse:
             document_id = UUID(request.document_id)
-            await cancel_document(self._parts.documents(tx), document_id, current_actor())
+            await cancel_document(
+                self._parts.documents(tx),
+                OfficeAuditStore(tx),
+                document_id,
+                actor=current_actor(),
+                now=self._parts.clock.now(),
+            )
             return document_service_pb2.CancelDocumentResponse()
 
         response_type = document_service_pb2.CancelDocumentResponse

@@ -29,6 +29,7 @@ class DocumentServiceStub:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     def __init__(self, channel):
@@ -73,6 +74,7 @@ class DocumentServiceServicer:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     def StartDocument(self, request, context):
@@ -182,6 +184,7 @@ class DocumentService:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     @staticmethod

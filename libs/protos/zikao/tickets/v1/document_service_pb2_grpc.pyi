@@ -30,6 +30,7 @@ class DocumentServiceStub:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     @_typing.overload
@@ -80,6 +81,7 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -126,6 +128,7 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
     rooms. A document is of one published arrangement and one moment, so it is the same whenever
     and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    Who begins, fetches or cancels one is audited.
     """
 
     @_abc_1.abstractmethod

@@ -67,7 +67,8 @@ class TicketServiceStub:
     number: candidates print meanwhile, and wait for one such document at most. A
     reader that was cut off goes on after the last ticket number it has.
     Tickets that cannot be printed are named with the reason and left out. Offices
-    may print before the candidates' window opens and after it.
+    may print before the candidates' window opens and after it. A county as one PDF, and all else
+    that offices print, is had from DocumentService.
 
     Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
     UNAVAILABLE; after the last two go on after the last ticket number.
@@ -112,7 +113,8 @@ class TicketServiceAsyncStub(TicketServiceStub):
     number: candidates print meanwhile, and wait for one such document at most. A
     reader that was cut off goes on after the last ticket number it has.
     Tickets that cannot be printed are named with the reason and left out. Offices
-    may print before the candidates' window opens and after it.
+    may print before the candidates' window opens and after it. A county as one PDF, and all else
+    that offices print, is had from DocumentService.
 
     Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
     UNAVAILABLE; after the last two go on after the last ticket number.
@@ -184,7 +186,8 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         number: candidates print meanwhile, and wait for one such document at most. A
         reader that was cut off goes on after the last ticket number it has.
         Tickets that cannot be printed are named with the reason and left out. Offices
-        may print before the candidates' window opens and after it.
+        may print before the candidates' window opens and after it. A county as one PDF, and all else
+        that offices print, is had from DocumentService.
 
         Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
         UNAVAILABLE; after the last two go on after the last ticket number.
