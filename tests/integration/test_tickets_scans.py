@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import grpc
 import pytest
 import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
-from support.service import Caller, new_id
+from support.refusals import note
+from support.service import Caller, method_of, new_id
 from support.service_databases import ServiceDatabases
 from support.tickets_database import MORNING, SESSION
 from support.tickets_offices import officer, rows
@@ -22,6 +24,7 @@ from zikao.tickets.v1 import office_ticket_service_pb2 as offices
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import types_pb2 as types
 from zikao.tickets.v1 import verification_service_pb2 as door
+from zikao_kit.error_table import reason_of
 from zikao_kit.migrate import open_database
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.domain.scans import SAME_DOOR_WITHIN, DuplicateReason, DuplicateScan, Scan
@@ -193,6 +196,18 @@ async def test_a_stream_that_was_cut_is_sent_again(world: World) -> None:
     assert [(answer.accepted, answer.known) for answer in again] == [(0, 2)] * 3
     kept = await rows(world.service, "SELECT uploaded FROM tickets.scan WHERE slot = $1", slot)
     assert [row["uploaded"] for row in kept] == [True] * 4
+
+
+async def test_a_message_without_scans_ends_the_stream(world: World) -> None:
+    """What breaks the contract is refused; what was answered before is kept."""
+    slot = world.slot()
+    good = pb.UploadScansRequest(scans=[offline(world.proofs[ZHANG], slot)])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await world.stream([good, pb.UploadScansRequest()])
+    assert reason_of(caught.value) == "INVALID_REQUEST"
+    note(method_of(pb.UploadScansRequest.DESCRIPTOR), "INVALID_REQUEST")
+    kept = await rows(world.service, "SELECT scan_id FROM tickets.scan WHERE slot = $1", slot)
+    assert len(kept) == 1
 
 
 async def test_a_scanner_cannot_make_up_a_ticket(world: World) -> None:

@@ -176,6 +176,47 @@ WHERE (
         AND ticket.revoked_at IS NULL
 ) <> 1;
 
+-- A ticket in force whose seats are not those in force.
+-- name: tickets_show_the_seats_in_force
+SELECT concat_ws(' ', ticket.session_code, ticket.candidate_id) AS offender
+FROM tickets.ticket
+JOIN tickets.arrangement AS published
+    ON published.session_code = ticket.session_code
+    AND published.county_code = ticket.county_code
+    AND published.state = 'published'
+    AND published.arrangement_id <> ticket.arrangement_id
+WHERE ticket.revoked_at IS NULL
+    AND (
+        SELECT string_agg(concat_ws(' ', slot, site_code, room_code, seat_number, course_code), ','
+            ORDER BY slot)
+        FROM tickets.seat
+        WHERE seat.arrangement_id = ticket.arrangement_id
+            AND seat.candidate_id = ticket.candidate_id
+    ) IS DISTINCT FROM (
+        SELECT string_agg(concat_ws(' ', slot, site_code, room_code, seat_number, course_code), ','
+            ORDER BY slot)
+        FROM tickets.seat
+        WHERE seat.arrangement_id = published.arrangement_id
+            AND seat.candidate_id = ticket.candidate_id
+    );
+
+-- A ticket with a version that is not there, or with one in force that is not its last.
+-- name: tickets_versions_follow_each_other
+SELECT concat_ws(' ', session_code, candidate_id) AS offender
+FROM tickets.ticket
+GROUP BY session_code, candidate_id
+HAVING max(version) <> count(*)
+    OR min(version) FILTER (WHERE revoked_at IS NULL) <> max(version);
+
+-- A ticket in force that no scanner takes: its key is retired, or none of ours.
+-- name: tickets_proofs_are_of_keys_that_count
+SELECT concat_ws(' ', ticket.session_code, ticket.candidate_id) AS offender
+FROM tickets.ticket
+LEFT JOIN tickets.proof_key ON proof_key.key_id = ticket.proof_key_id
+WHERE ticket.revoked_at IS NULL
+    AND ticket.proof IS NOT NULL
+    AND (proof_key.key_id IS NULL OR proof_key.retired_at IS NOT NULL);
+
 -- An arrangement in force whose seats are not those that were checked, or that was not checked.
 -- name: tickets_seats_are_those_that_were_checked
 SELECT concat_ws(' ', arrangement.session_code, arrangement.county_code) AS offender
