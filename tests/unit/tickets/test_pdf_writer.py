@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pikepdf
 import pypdfium2
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 from support.ticket_sheets import LINES, long_sheet, sheet
 from support.tickets_typst import TypstTickets
 from zikao_tickets.printing import TicketRenderer, TicketSheet
-from zikao_tickets.printing.fonts import default_stack
+from zikao_tickets.printing.fonts import default_stack, known_font_directories
+from zikao_tickets.printing.pdf.canvas import Canvas
 from zikao_tickets.printing.pdf.document import HEADER, Document, Growth
+from zikao_tickets.printing.pdf.faces import Face
 from zikao_tickets.printing.pdf.imported import import_page
+from zikao_tickets.printing.pdf.lines import FaceStack
 
 DPI = 150
 CLEARLY = 48
@@ -139,3 +143,30 @@ def test_what_is_no_page_of_the_typesetter_is_not_imported(renderer: TicketRende
     """A document of another shape is an error: nothing is drawn by guess."""
     with pytest.raises(ValueError, match="pages where one"):
         import_page(renderer.render(SHEETS))
+
+
+def test_truetype_fonts_are_drawn_as_well() -> None:
+    """Rare characters come from a TrueType font: its glyphs are found, named and as they should."""
+    path = next(
+        directory / "SimHei.ttf"
+        for directory in known_font_directories()
+        if (directory / "SimHei.ttf").is_file()
+    )
+    stack = FaceStack([Face(str(path))], {"body": (0,)})
+    document = Document(stack, "黑体", datetime(2022, 4, 11, tzinfo=UTC))
+    part, canvas = document.part(document.start), Canvas(200, 120)
+    canvas.text(20, 90, stack.line("汉龘", "body"), 80)
+    part.page(canvas)
+    pages, growth = part.finish()
+    pdf = HEADER + pages + document.close([growth])
+    assert len(pdf) < 20_000
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert opened.check_pdf_syntax() == []
+    page = pypdfium2.PdfDocument(pdf)[0]
+    assert page.get_textpage().get_text_range() == "汉龘"
+    printed = page.render(scale=2).to_pil().convert("L")
+    expected = Image.new("L", printed.size, 255)
+    font = ImageFont.truetype(str(path), 160)
+    ImageDraw.Draw(expected).text((40, 180), "汉龘", font=font, fill=0, anchor="ls")
+    differing = sum(ImageChops.difference(printed, expected).histogram()[128:])
+    assert differing < 0.05 * sum(expected.histogram()[:128])
