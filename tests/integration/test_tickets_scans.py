@@ -383,3 +383,9 @@ async def test_scans_are_never_changed(world: World) -> None:
     """Whoever was seen where stays on record."""
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
         await rows(world.service, "DELETE FROM tickets.scan")
+
+
+async def test_a_scan_without_a_name_is_refused(world: World) -> None:
+    """It could not be passed over when it comes again: the stream ends, and says so."""
+    nameless = pb.UploadScansRequest(scans=[pb.OfflineScan(proof=world.proofs[ZHANG])])
+    assert (await world.scanner.refused(nameless)).reason == "INVALID_REQUEST"

@@ -13,7 +13,11 @@ from google.protobuf.descriptor import MethodDescriptor
 from support.contracts import errors_stated
 
 # Contracts of which every reason of every method is seen.
-JUDGED = ("zikao.enrollment.v1.", "zikao.payment.v1.PaymentNotificationService.")
+JUDGED = (
+    "zikao.enrollment.v1.",
+    "zikao.payment.v1.PaymentNotificationService.",
+    "zikao.tickets.v1.",
+)
 
 _noted: set[tuple[str, str]] = set()
 
