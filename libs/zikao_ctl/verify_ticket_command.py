@@ -16,7 +16,7 @@ from zikao_kit.files import write_whole
 
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of, open_operator_channel
 from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
-from zikao_ctl.scanner_trust import TrustError, first_trust
+from zikao_ctl.scanner_trust import TrustError, first_trust, read_trust
 from zikao_ctl.verify_ticket import Door, Scanner, TicketRefused, describe_proof
 
 LIST_FILE = "verification.zkr"
@@ -40,7 +40,7 @@ def fetch_verification_command(*, session_code: str, out: Path, tickets: str, ce
     try:
         out.mkdir(parents=True, exist_ok=True)
         number = asyncio.run(fetch())
-    except (CallFailed, OSError) as error:
+    except (CallFailed, TrustError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out / LIST_FILE}: list {number}")
 
@@ -56,8 +56,11 @@ async def fetch_verification(stub: Any, session_code: str, out: Path) -> int:
         first_trust(data).write(out / TRUST_FILE)
     ask = pb.GetVerificationFileRequest(session_code=session_code)
     answer = await patiently(lambda: stub.GetVerificationFile(ask))
-    write_whole(out / LIST_FILE, answer.file)
-    return int(answer.list_number)
+    # Another process of the service may still have the list of a second ago.
+    last = read_trust(out / TRUST_FILE).lists.get(session_code, 0)
+    if answer.list_number >= last:
+        write_whole(out / LIST_FILE, answer.file)
+    return max(int(answer.list_number), last)
 
 
 @click.command("verify-ticket", short_help="Verify a ticket's QR code offline.")

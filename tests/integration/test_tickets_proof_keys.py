@@ -20,6 +20,7 @@ from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets import main as tickets_main
+from zikao_tickets import verification_data
 from zikao_tickets.__main__ import main
 from zikao_tickets.proof import key_id_of
 from zikao_tickets.proof_key_commands import AT_ONCE
@@ -50,6 +51,7 @@ async def service(
 ) -> AsyncIterator[Installation]:
     """Two published seats, at the moment printing opens; keys are read again at once."""
     monkeypatch.setattr(tickets_main, "PROOF_KEYS_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(verification_data, "KEPT_SECONDS", 0.0)
     async with tickets_installation(tmp_path, await make_database("tickets")) as running:
         for person in (ZHANG, LI):
             jpeg = portrait_jpeg(person.int, "女")

@@ -14,7 +14,6 @@ class NumberedList(NamedTuple):
 
     file: bytes
     number: int
-    has_revoked: bool
 
 
 async def make_verification_list(
@@ -35,4 +34,4 @@ async def make_verification_list(
     number = await store.number_list(session_code, digest, now)
     key = signer.key
     file = await asyncio.to_thread(content.signed, number, key.key_id, key.private_key)
-    return NumberedList(file, number, bool(content.revoked))
+    return NumberedList(file, number)

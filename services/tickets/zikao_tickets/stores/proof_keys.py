@@ -59,6 +59,11 @@ class ProofKeyStore:
 
     async def number_list(self, session_code: str, content_sha256: bytes, now: datetime) -> int:
         """The number of a list with this content: a new one if the last list had another."""
+        known: int | None = await self._tx.fetchval(
+            "find_verification_list", session_code, content_sha256
+        )
+        if known is not None:
+            return known
         number: int = await self._tx.fetchval(
             "number_verification_list", session_code, content_sha256, now
         )

@@ -1,5 +1,6 @@
 """Versions of tickets: one method a named query of `versions.sql`, and the feed of tickets."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +21,7 @@ from zikao_tickets.domain.versions import (
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.proof import TicketKind
 
-# So many are read and encoded in some tens of milliseconds.
+# So many are one statement each to read, to find the seats of and to append.
 STATES_PER_READ = 2000
 
 
@@ -83,8 +84,8 @@ class VersionStore:
         row = await self._tx.fetchrow("find_replaced", session_code, candidate_id, version)
         if row is None:
             return None
-        seats = await self._seats([row["arrangement_id"]], [candidate_id])
-        return ReplacedTicket(row["version"], row["revoked_at"], tuple(seats[candidate_id]))
+        seats = await self._seats(row["arrangement_id"], candidate_id)
+        return ReplacedTicket(row["version"], row["revoked_at"], tuple(seats))
 
     async def announce_published(
         self, session_code: str, arrangement_id: UUID, now: datetime
@@ -94,31 +95,44 @@ class VersionStore:
         await self.announce(session_code, [row["candidate_id"] for row in rows])
 
     async def announce(self, session_code: str, candidate_ids: Sequence[UUID]) -> None:
-        """Say in the feed where tickets stand by now."""
+        """Say in the feed where tickets stand by now.
+
+        A big county has ten thousands: the messages are made in a thread.
+        """
         for at in range(0, len(candidate_ids), STATES_PER_READ):
             some = candidate_ids[at : at + STATES_PER_READ]
             states = await self._tx.fetch("list_ticket_states", session_code, some)
             valid = [row for row in states if row["version"] is not None]
-            seats = await self._seats(
-                [row["arrangement_id"] for row in valid], [row["candidate_id"] for row in valid]
+            seats = await self._tx.fetch(
+                "list_ticket_seats",
+                [row["arrangement_id"] for row in valid],
+                [row["candidate_id"] for row in valid],
             )
-            events = {
-                event_key(session_code, row["candidate_id"]): state_to_event(
-                    session_code, dict(row), seats[row["candidate_id"]]
-                )
-                for row in states
-            }
+            events = await asyncio.to_thread(_events, session_code, states, seats)
             await self._outbox.append_all(self._tx, events)
 
-    async def _seats(
-        self, arrangement_ids: Sequence[UUID], candidate_ids: Sequence[UUID]
-    ) -> defaultdict[UUID, list[TicketSeat]]:
-        """Seats by candidate, each of the arrangement at its place, by slot."""
-        seats: defaultdict[UUID, list[TicketSeat]] = defaultdict(list)
-        for row in await self._tx.fetch("list_ticket_seats", arrangement_ids, candidate_ids):
-            fields = dict(row)
-            seats[fields.pop("candidate_id")].append(TicketSeat(**fields))
-        return seats
+    async def _seats(self, arrangement_id: UUID, candidate_id: UUID) -> list[TicketSeat]:
+        """A candidate's seats in an arrangement, by slot."""
+        rows = await self._tx.fetch("list_ticket_seats", [arrangement_id], [candidate_id])
+        return _seats_by_candidate(rows)[candidate_id]
+
+
+def _events(session_code: str, states: Sequence[Any], seats: Sequence[Any]) -> dict[str, bytes]:
+    found = _seats_by_candidate(seats)
+    return {
+        event_key(session_code, row["candidate_id"]): state_to_event(
+            session_code, dict(row), found[row["candidate_id"]]
+        )
+        for row in states
+    }
+
+
+def _seats_by_candidate(rows: Sequence[Any]) -> defaultdict[UUID, list[TicketSeat]]:
+    seats: defaultdict[UUID, list[TicketSeat]] = defaultdict(list)
+    for row in rows:
+        fields = dict(row)
+        seats[fields.pop("candidate_id")].append(TicketSeat(**fields))
+    return seats
 
 
 def _version(row: Any) -> TicketVersion:

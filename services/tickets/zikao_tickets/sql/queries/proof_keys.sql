@@ -31,17 +31,18 @@ ORDER BY ticket_number, version;
 -- name: lock_verification_list
 SELECT pg_advisory_xact_lock(hashtextextended('tickets.verification_list:' || $1, 0));
 
--- The list's number: one more when something is in it that was not in the last.
+-- The last list's number, if it had this content.
+-- name: find_verification_list
+SELECT list_number
+FROM tickets.verification_list
+WHERE session_code = $1 AND content_sha256 = $2;
+
+-- The number of a list with other content than the last.
 -- name: number_verification_list
 INSERT INTO tickets.verification_list AS last
     (session_code, list_number, content_sha256, changed_at)
 VALUES ($1, 1, $2, $3)
 ON CONFLICT (session_code) DO UPDATE SET
-    list_number = last.list_number
-        + CASE WHEN last.content_sha256 = excluded.content_sha256 THEN 0 ELSE 1 END,
-    changed_at = CASE
-        WHEN last.content_sha256 = excluded.content_sha256 THEN last.changed_at
-        ELSE excluded.changed_at
-    END,
-    content_sha256 = excluded.content_sha256
+    list_number = last.list_number + 1, content_sha256 = excluded.content_sha256,
+    changed_at = excluded.changed_at
 RETURNING list_number;
