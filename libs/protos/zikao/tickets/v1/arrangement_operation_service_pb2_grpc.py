@@ -90,7 +90,7 @@ class ArrangementOperationServiceServicer:
         a message every second at least. Ends when none is pending, running or approved. Who comes
         again gets all of them again. All streams of an operation share one reader.
 
-        Errors: NOT_FOUND, OUT_OF_SCOPE, UNAVAILABLE.
+        Errors: NOT_FOUND, OUT_OF_SCOPE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

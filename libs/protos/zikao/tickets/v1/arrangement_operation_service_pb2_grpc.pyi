@@ -48,7 +48,7 @@ class ArrangementOperationServiceStub:
     a message every second at least. Ends when none is pending, running or approved. Who comes
     again gets all of them again. All streams of an operation share one reader.
 
-    Errors: NOT_FOUND, OUT_OF_SCOPE, UNAVAILABLE.
+    Errors: NOT_FOUND, OUT_OF_SCOPE.
     """
     CancelArrangements: _grpc.UnaryUnaryMultiCallable[_arrangement_operation_service_pb2.CancelArrangementsRequest, _arrangement_operation_service_pb2.CancelArrangementsResponse]
     """Ends what is pending or running, of an operation or one arrangement: pending ones at once,
@@ -103,7 +103,7 @@ class ArrangementOperationServiceAsyncStub(ArrangementOperationServiceStub):
     a message every second at least. Ends when none is pending, running or approved. Who comes
     again gets all of them again. All streams of an operation share one reader.
 
-    Errors: NOT_FOUND, OUT_OF_SCOPE, UNAVAILABLE.
+    Errors: NOT_FOUND, OUT_OF_SCOPE.
     """
     CancelArrangements: _aio.UnaryUnaryMultiCallable[_arrangement_operation_service_pb2.CancelArrangementsRequest, _arrangement_operation_service_pb2.CancelArrangementsResponse]  # type: ignore[assignment]
     """Ends what is pending or running, of an operation or one arrangement: pending ones at once,
@@ -167,7 +167,7 @@ class ArrangementOperationServiceServicer(metaclass=_abc_1.ABCMeta):
         a message every second at least. Ends when none is pending, running or approved. Who comes
         again gets all of them again. All streams of an operation share one reader.
 
-        Errors: NOT_FOUND, OUT_OF_SCOPE, UNAVAILABLE.
+        Errors: NOT_FOUND, OUT_OF_SCOPE.
         """
 
     @_abc_1.abstractmethod
