@@ -16,6 +16,7 @@ from support.tickets_database import SESSION
 from support.tickets_service import Installation, reason, tickets_installation
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import verification_service_pb2 as pb
+from zikao_ctl.main import main as zikao
 from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 from zikao_sandbox.portraits import portrait_jpeg
@@ -164,3 +165,24 @@ async def test_a_list_has_a_new_number_only_for_something_new(service: Installat
 
     assert [await number("22.1") for _ in range(3)] == [1, 1, 1]
     assert await reason(number("22.9")) == "SESSION_UNKNOWN"
+
+
+async def test_a_command_sets_a_scanner_up(service: Installation, tmp_path: Path) -> None:
+    """Both files are there and go together; run again it fetches the list and leaves the trust."""
+    folder = tmp_path / "scanner"
+    certs = service.ca.issue("operator").cert_file.parent
+
+    async def fetched(session_code: str) -> str:
+        options = ["--session", session_code, "--out", str(folder), "--certs", str(certs)]
+        where = ["--tickets", f"localhost:{service.port}"]
+        command = ["fetch-verification", *options, *where]
+        return (await asyncio.to_thread(CliRunner().invoke, zikao, command)).output
+
+    assert f"{folder / LIST_FILE}: list 1\n" in await fetched("22.1")
+    trust = (folder / TRUST_FILE).read_bytes()
+    Scanner.load(folder / LIST_FILE, folder / TRUST_FILE).verify(await printed(service, ZHANG))
+    taken = (folder / TRUST_FILE).read_bytes()
+    assert taken != trust
+    assert "list 1\n" in await fetched("22.1")
+    assert (folder / TRUST_FILE).read_bytes() == taken
+    assert "Error: " in await fetched("22.9")
