@@ -1,13 +1,18 @@
 """Documents written in parts: what other programs make of them, and going on with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 
 import pikepdf
 import pypdfium2
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.subset import Subsetter
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 from support.ticket_sheets import LINES, long_sheet, sheet
 from support.tickets_typst import TypstTickets
@@ -15,7 +20,7 @@ from zikao_tickets.printing import TicketRenderer, TicketSheet
 from zikao_tickets.printing.fonts import default_stack, known_font_directories
 from zikao_tickets.printing.pdf.canvas import Canvas
 from zikao_tickets.printing.pdf.document import HEADER, Document, Growth
-from zikao_tickets.printing.pdf.faces import Face
+from zikao_tickets.printing.pdf.faces import Face, UnusableFont
 from zikao_tickets.printing.pdf.imported import import_page
 from zikao_tickets.printing.pdf.lines import FaceStack
 
@@ -145,15 +150,55 @@ def test_what_is_no_page_of_the_typesetter_is_not_imported(renderer: TicketRende
         import_page(renderer.render(SHEETS))
 
 
-def test_truetype_fonts_are_drawn_as_well() -> None:
-    """Rare characters come from a TrueType font: its glyphs are found, named and as they should."""
-    path = next(
-        directory / "SimHei.ttf"
-        for directory in known_font_directories()
-        if (directory / "SimHei.ttf").is_file()
-    )
+def mpl_font(name: str) -> Path:
+    """A font of the Python package."""
+    known = (directory / name for directory in known_font_directories())
+    return next(path for path in known if path.is_file())
+
+
+def truetype(_: Path) -> Path:
+    """A font as rare characters come in."""
+    return mpl_font("SimHei.ttf")
+
+
+def cid_keyed(path: Path) -> Path:
+    """A CFF font whose CIDs are not its glyphs' places."""
+    with TTFont(mpl_font("NotoSansCJKsc-Regular.otf")) as font:
+        subsetter = Subsetter()
+        subsetter.populate(text="东西汉龘")
+        subsetter.subset(font)
+        font.save(path)
+    return path
+
+
+def name_keyed(path: Path) -> Path:
+    """A CFF font without CIDs."""
+    with TTFont(mpl_font("NotoSansCJKsc-Regular.otf"), lazy=True) as font:
+        glyphs, cmap = font.getGlyphSet(), font.getBestCmap()
+        named = {".notdef": ".notdef"} | {f"uni{ord(c):04X}": cmap[ord(c)] for c in "东龘汉"}
+        outlines = {}
+        for name, glyph in named.items():
+            pen = T2CharStringPen(1000, glyphs)
+            glyphs[glyph].draw(pen)
+            outlines[name] = pen.getCharString()
+    builder = FontBuilder(1000, isTTF=False)
+    builder.setupGlyphOrder(list(outlines))
+    builder.setupCharacterMap({int(name[3:], 16): name for name in list(outlines)[1:]})
+    builder.setupCFF("Named", {"FullName": "Named"}, outlines, {})
+    builder.setupHorizontalMetrics(dict.fromkeys(outlines, (1000, 0)))
+    builder.setupHorizontalHeader(ascent=880, descent=-120)
+    builder.setupNameTable({"familyName": "Named", "styleName": "Regular", "psName": "Named (1)"})
+    builder.setupPost()
+    builder.save(path)
+    return path
+
+
+@pytest.mark.parametrize("make_font", [truetype, cid_keyed, name_keyed])
+def test_every_kind_of_font_is_drawn(make_font: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Offices add fonts for rare characters: their glyphs are found, named and as they should."""
+    path = make_font(tmp_path / "font.otf")
     stack = FaceStack([Face(str(path))], {"body": (0,)})
-    document = Document(stack, "黑体", datetime(2022, 4, 11, tzinfo=UTC))
+    document = Document(stack, "字", datetime(2022, 4, 11, tzinfo=UTC))
     part, canvas = document.part(document.start), Canvas(200, 120)
     canvas.text(20, 90, stack.line("汉龘", "body"), 80)
     part.page(canvas)
@@ -170,3 +215,12 @@ def test_truetype_fonts_are_drawn_as_well() -> None:
     ImageDraw.Draw(expected).text((40, 180), "汉龘", font=font, fill=0, anchor="ls")
     differing = sum(ImageChops.difference(printed, expected).histogram()[128:])
     assert differing < 0.05 * sum(expected.histogram()[:128])
+
+
+def test_a_font_of_bitmaps_is_refused(tmp_path: Path) -> None:
+    """Without outlines nothing could be drawn: said when fonts are loaded, not on paper."""
+    with TTFont(mpl_font("SimHei.ttf")) as font:
+        del font["glyf"], font["loca"]
+        font.save(tmp_path / "font.ttf")
+    with pytest.raises(UnusableFont, match="outlines"):
+        Face(str(tmp_path / "font.ttf"))

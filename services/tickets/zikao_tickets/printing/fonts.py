@@ -20,7 +20,7 @@ from unicodedata import category
 import typst
 from fontTools.ttLib import TTCollection, TTFont
 
-from zikao_tickets.printing.pdf.faces import Face
+from zikao_tickets.printing.pdf.faces import Face, UnusableFont
 from zikao_tickets.printing.pdf.lines import FaceStack
 
 DEBIAN_FONT_DIRECTORIES = (
@@ -109,9 +109,15 @@ class FontStack:
 
     @cached_property
     def faces(self) -> FaceStack:
-        """The same files as documents are written with: body and heading order."""
+        """The same files as documents are written with: body and heading order.
+
+        Raises FontStackIncomplete.
+        """
         order = range(len(self.files))
-        faces = [Face(str(face.path), face.index) for face in self.files]
+        try:
+            faces = [Face(str(face.path), face.index) for face in self.files]
+        except UnusableFont as error:
+            raise FontStackIncomplete(str(error)) from error
         return FaceStack(faces, {"body": order, "heading": (1, *order)})
 
     @cached_property

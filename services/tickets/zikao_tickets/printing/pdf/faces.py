@@ -1,6 +1,7 @@
 """Faces of fonts: texts to glyphs, and the part of a font that a document carries."""
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -13,10 +14,14 @@ from zikao_tickets.printing.pdf.syntax import number, reference, stream
 
 _EM = 1000
 _SUBSET_FLAGS = hb.SubsetFlags.NO_LAYOUT_CLOSURE | hb.SubsetFlags.NO_HINTING
+# Glyphs keep their places, and are found by them: larger, and right for every CFF font.
+_PLACES_FLAGS = hb.SubsetFlags.RETAIN_GIDS | hb.SubsetFlags.CFF_IDENTITY_CHARSET
 _KEPT_TABLES = {b"CFF ", b"glyf", b"loca", b"head", b"hhea", b"hmtx", b"maxp", b"cvt ", b"fpgm"}
 _SYMBOLIC = 4
 _STEM_THICKNESS = 80
 _MAPS_A_BLOCK = 100
+_POSTSCRIPT_NAME = 6
+_NO_NAME = re.compile("[^A-Za-z0-9-]")
 
 
 class Glyph(NamedTuple):
@@ -28,11 +33,15 @@ class Glyph(NamedTuple):
     """In thousandths of the size; kerning included."""
 
 
+class UnusableFont(ValueError):  # noqa: N818 - says what is wrong
+    """A font of a kind that documents cannot carry."""
+
+
 class Face:
     """One face. Glyph numbers are those of the whole font, in every document."""
 
     def __init__(self, path: str, index: int = 0) -> None:
-        """Map the file; nothing of it is copied."""
+        """Map the file; nothing of it is copied. Raises UnusableFont."""
         self._blob = hb.Blob.from_file_path(path)
         self._face = hb.Face(self._blob, index)
         self._font = hb.Font(self._face)
@@ -42,21 +51,21 @@ class Face:
     def _describe(self, font: TTFont) -> None:
         units = font["head"].unitsPerEm
         self._scale = _EM / units
-        self.name = str(font["name"].getDebugName(6))
+        self.name = _NO_NAME.sub("", str(font["name"].getDebugName(_POSTSCRIPT_NAME)))
         self.is_cff = "CFF " in font
+        if not self.is_cff and "glyf" not in font:
+            raise UnusableFont(f"{self.name}: neither TrueType nor CFF outlines")
         head, line = font["head"], font["hhea"]
         box = (head.xMin, head.yMin, head.xMax, head.yMax)
         self._box = " ".join(number(edge * self._scale) for edge in box)
         self._ascent, self._descent = line.ascent * self._scale, line.descent * self._scale
-        self._cap_height = getattr(font["OS/2"], "sCapHeight", 0) * self._scale
+        self._cap_height = getattr(font.get("OS/2"), "sCapHeight", 0) * self._scale
         self.code_points = frozenset(
             point for point, glyph in font.getBestCmap().items() if glyph != ".notdef"
         )
-        if self.is_cff:
-            charset = font["CFF "].cff[0].charset
-            # A CID-keyed font names its glyphs by CID; that of the Noto fonts is the number.
-            last = len(charset) - 1
-            assert charset[last] == f"cid{last:05}", f"{self.name}: glyphs are not in CID order"
+        self._flags = _SUBSET_FLAGS
+        if self.is_cff and not _names_itself(font):
+            self._flags |= _PLACES_FLAGS
 
     def shape(self, text: str) -> tuple[Glyph, ...]:
         """The glyphs of a text that this face draws."""
@@ -117,11 +126,12 @@ class Face:
     def _subset(self, codes: list[int]) -> tuple[bytes, bytes]:
         """The font with these glyphs only, and where they are by their number in the whole font.
 
-        A CFF font says that itself: its charset keeps the numbers as CIDs.
+        A CFF font says that itself: by its charset, which keeps the numbers as CIDs, or by its
+        glyphs' places.
         """
         wanted = hb.SubsetInput()
         wanted.glyph_set.update(codes)
-        wanted.flags = _SUBSET_FLAGS
+        wanted.flags = self._flags
         wanted.drop_table_tag_set.update(self._dropped)
         if self.is_cff:
             return bytes(hb.subset(self._face, wanted).reference_table("CFF ").data), b""
@@ -141,6 +151,14 @@ class Face:
             for tag in (name.encode() for name in self._face.table_tags)
             if tag not in kept
         }
+
+
+def _names_itself(font: TTFont) -> bool:
+    """Whether the CIDs of a CFF font are its glyphs' numbers, as in the Noto fonts."""
+    top = font["CFF "].cff[0]
+    if not hasattr(top, "ROS"):
+        return False
+    return all(name == f"cid{number:05}" for number, name in enumerate(top.charset) if number)
 
 
 def _tag(codes: list[int]) -> str:
