@@ -1,13 +1,17 @@
 """What offices do to rooms while the operator applies a file, or a county is published."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
+from prometheus_client import REGISTRY
+from support.clocks import FixedClock
 from support.service import until
 from support.service_databases import MakeDatabase
 from support.tickets_database import (
@@ -39,6 +43,7 @@ from zikao_tickets.domain.rooms import RoomUse, SetRoomUse
 from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.office_actions import OfficeActionStore
 from zikao_tickets.stores.sites import SiteStore
+from zikao_tickets.workers.backlog import BacklogWorker
 
 LATER = CLOSED + timedelta(days=1)
 
@@ -126,19 +131,18 @@ async def test_two_imports_at_once_are_one_after_the_other(db: Database) -> None
     assert [row[0] for row in entries] == [OPERATOR.subject, OFFICER.subject, OFFICER.subject]
 
 
+async def propose(tx: Transaction, officer: str) -> int:
+    """Keep an act for a second officer; how many of the officer's have waited before."""
+    store = OfficeActionStore(tx)
+    pending = await store.count_pending(officer, CLOSED)
+    proposal = Proposal("22.1", COUNTY, SetRoomUse("A", "001", RoomUse.CLOSED, "漏水"))
+    state = ActionState.PENDING
+    await store.insert(OfficeAction(uuid4(), proposal, state, officer, CLOSED, LATER))
+    return pending
+
+
 async def test_an_officers_acts_are_counted_one_after_the_other(db: Database) -> None:
     """Else two that come together, in two counties, would both be the hundredth."""
-
-    async def propose(tx: Transaction, officer: str) -> int:
-        store = OfficeActionStore(tx)
-        pending = await store.count_pending(officer, CLOSED)
-        act = SetRoomUse("A", "001", RoomUse.CLOSED, "漏水")
-        await store.insert(
-            OfficeAction(
-                uuid4(), Proposal("22.1", COUNTY, act), ActionState.PENDING, officer, CLOSED, LATER
-            )
-        )
-        return pending
 
     async def another(officer: str) -> int:
         async with db.transaction() as tx:
@@ -149,3 +153,24 @@ async def test_an_officers_acts_are_counted_one_after_the_other(db: Database) ->
         assert await another("two") == 0
         second = await waiting(db, another("one"))
     assert await second == 1
+
+
+async def test_what_waits_for_a_second_officer_is_a_metric(db: Database) -> None:
+    """No number, rather than a good one, before the first reading and after one that failed."""
+
+    def shown() -> float | None:
+        return REGISTRY.get_sample_value("zikao_tickets_pending_office_acts")
+
+    async with db.transaction() as tx:
+        for officer in ("one", "two", "two"):
+            await propose(tx, officer)
+    worker = BacklogWorker(db, FixedClock(CLOSED))
+    assert shown() == pytest.approx(math.nan, nan_ok=True)
+    await worker.work()
+    assert shown() == 3
+    await BacklogWorker(db, FixedClock(LATER)).work()
+    assert shown() == 0
+    await sql(db, "ALTER TABLE tickets.office_action RENAME TO away")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await worker.work()
+    assert shown() == pytest.approx(math.nan, nan_ok=True)

@@ -39,6 +39,7 @@ from zikao.tickets.v1 import (
 from zikao.tickets.v1 import (
     arrangement_service_pb2 as arrangement,
 )
+from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
 from zikao_kit.clock import OffsetClock
 from zikao_kit.config import ClockConfig, DatabaseConfig, ServerConfig
@@ -105,7 +106,12 @@ class Installation:
 
     def channel(self, name: str) -> grpc.aio.Channel:
         """A channel of the peer `name`, closed with the installation."""
-        channel = open_channel(f"127.0.0.1:{self.port}", self.ca.issue(name), server_name="tickets")
+        channel = open_channel(
+            f"127.0.0.1:{self.port}",
+            self.ca.issue(name),
+            server_name="tickets",
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
         self.channels.push_async_callback(channel.close, None)
         return channel
 

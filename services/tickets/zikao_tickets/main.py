@@ -72,6 +72,7 @@ from zikao_tickets.rpc.verification import VerificationRpc
 from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.workers.arranging import ArrangementWorker
+from zikao_tickets.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_tickets.workers.feeds import follow_candidates, follow_enrollments
 from zikao_tickets.workers.name_checks import NameChecks
 from zikao_tickets.workers.photos import PhotoWorker
@@ -144,6 +145,7 @@ async def _open_background(
     again_after = timedelta(seconds=config.photo_again_seconds)
     names = NameChecks(db, keys, clock, parts.pool, parts.glyphs)
     proof_keys = ProofKeyWatch(db, keys, parts.signer)
+    backlog = BacklogWorker(db, clock)
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
         running(
@@ -161,6 +163,7 @@ async def _open_background(
             ),
             repeat("publication", publishing.work, config.poll_seconds),
             repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
+            repeat("backlog", backlog.work, BACKLOG_PAUSE_SECONDS),
             repeat("names", names.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),
         )

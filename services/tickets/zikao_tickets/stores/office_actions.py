@@ -38,6 +38,11 @@ class OfficeActionStore:
         assert row is not None
         return int(row["pending"])
 
+    async def count_all_pending(self, now: datetime) -> int:
+        """How many wait for a second officer."""
+        pending: int = await self._tx.fetchval("count_all_pending_office_actions", now)
+        return pending
+
     async def lock(self, action_id: UUID) -> OfficeAction | None:
         """The act, locked until the transaction ends."""
         row = await self._tx.fetchrow("lock_office_action", action_id)

@@ -13,6 +13,12 @@ SELECT count(*) AS pending
 FROM tickets.office_action
 WHERE proposed_by = $1 AND state = 'pending' AND expires_at > $2;
 
+-- Of all officers.
+-- name: count_all_pending_office_actions
+SELECT count(*) AS pending
+FROM tickets.office_action
+WHERE state = 'pending' AND expires_at > $1;
+
 -- Before what the act is about.
 -- name: lock_office_action
 SELECT action_id, session_code, county_prefix, act::text AS act, state, proposed_by, proposed_at,

@@ -56,9 +56,10 @@ ORDER BY county_code, position;
 -- Rooms in which an arrangement has seated people: they may not go or shrink.
 -- name: list_rooms_in_use
 SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat
-FROM tickets.seat
-JOIN tickets.site USING (session_code, site_code)
-WHERE seat.session_code = $1 AND pg_catalog.starts_with(site.county_code, $2)
+FROM tickets.arrangement
+JOIN tickets.seat USING (arrangement_id)
+WHERE arrangement.session_code = $1
+    AND pg_catalog.starts_with(arrangement.county_code, $2)
 GROUP BY seat.site_code, seat.room_code;
 
 -- name: delete_rooms
