@@ -36,7 +36,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ZHANG, LI, WANG = (UUID(int=number) for number in range(1, 4))
 SITE, ROOM = "A", "001"
 MINUTE = timedelta(minutes=1)
-OTHER_PLACE, OTHER_VERSION, LATER = 1, 2, 3
+OTHER_PLACE, OTHER_VERSION, LATER, REVOKED = 1, 2, 3, 4
 
 
 class World:
@@ -240,7 +240,7 @@ async def test_a_ticket_that_was_never_issued_here_is_not_kept(world: World) -> 
 
 
 async def test_who_was_seen_twice_is_listed_with_the_reason(world: World) -> None:
-    """Two doors, two versions, or long after at the same door; a second look at once is not."""
+    """Two doors or versions, long after at one door, a revoked one; no second look at once."""
     slot = world.slot()
     desk = officer(world.service)
     await world.upload(
@@ -272,7 +272,11 @@ async def test_who_was_seen_twice_is_listed_with_the_reason(world: World) -> Non
     new = await printed(world.service, LI)
     await world.upload(offline(new, slot, after=MINUTE))
     reasons = {e.ticket_number: list(e.reasons) for e in (await world.duplicates(slot)).duplicates}
-    assert reasons[ticket_number(LI)] == [OTHER_VERSION]
+    assert reasons[ticket_number(LI)] == [OTHER_VERSION, REVOKED]
+    alone = world.slot()
+    await world.upload(offline(world.proofs[LI], alone))
+    (listed_alone,) = (await world.duplicates(alone)).duplicates
+    assert (listed_alone.scan_count, list(listed_alone.reasons)) == (1, [REVOKED])
 
 
 async def test_the_list_comes_page_by_page(world: World) -> None:
@@ -322,13 +326,13 @@ def expected(scans: Sequence[Scan]) -> dict[str, set[DuplicateReason]]:
 
 
 def some_scans(draw: random.Random, slot: int) -> list[Scan]:
-    """Scans of three tickets at few doors within half an hour."""
+    """Scans of two tickets at few doors within half an hour."""
     return [
         Scan(
             scan_id=UUID(int=draw.getrandbits(128)),
             session_code="22.1",
             slot=slot,
-            ticket_number=ticket_number(draw.choice((ZHANG, LI, WANG))),
+            ticket_number=ticket_number(draw.choice((ZHANG, WANG))),
             version=1,
             site_code=draw.choice("AB"),
             room_code=draw.choice(("001", "001", "002")),

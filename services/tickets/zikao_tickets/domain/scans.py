@@ -79,11 +79,12 @@ class DuplicateReason(StrEnum):
     OTHER_PLACE = "other_place"
     OTHER_VERSION = "other_version"
     LATER = "later"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
 class DuplicateScan:
-    """A ticket scanned more than once in a slot; its first scans, by time."""
+    """A ticket somebody should look at, in a slot; its first scans, by time."""
 
     slot: int
     ticket_number: str

@@ -33,6 +33,8 @@ class _DuplicateReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dupli
     """More than one version of the ticket."""
     DUPLICATE_REASON_LATER: _DuplicateReason.ValueType  # 3
     """At one door, but more than ten minutes apart."""
+    DUPLICATE_REASON_REVOKED: _DuplicateReason.ValueType  # 4
+    """A version that had been revoked by then."""
 
 class DuplicateReason(_DuplicateReason, metaclass=_DuplicateReasonEnumTypeWrapper):
     """Why somebody should look at it."""
@@ -44,6 +46,8 @@ DUPLICATE_REASON_OTHER_VERSION: DuplicateReason.ValueType  # 2
 """More than one version of the ticket."""
 DUPLICATE_REASON_LATER: DuplicateReason.ValueType  # 3
 """At one door, but more than ten minutes apart."""
+DUPLICATE_REASON_REVOKED: DuplicateReason.ValueType  # 4
+"""A version that had been revoked by then."""
 Global___DuplicateReason: _TypeAlias = DuplicateReason  # noqa: Y015
 
 @_typing.final
@@ -198,7 +202,7 @@ Global___ListDuplicateScansRequest: _TypeAlias = ListDuplicateScansRequest  # no
 
 @_typing.final
 class DuplicateScan(_message.Message):
-    """A ticket that was scanned more than once."""
+    """A ticket that was scanned more than once, or when it was not valid any more."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

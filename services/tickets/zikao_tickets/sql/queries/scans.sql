@@ -32,25 +32,26 @@ WHERE session_code = $1 AND ticket_number = $2 AND slot = $3 AND scan_id <> $4
 ORDER BY scanned_at DESC, scan_id
 LIMIT $5;
 
--- Tickets scanned more than once in a slot, but for those at one door within the time $4; after
--- the slot and number $5 and $6.
+-- Tickets scanned more than once in a slot, but for those at one door within the time $4, and those
+-- scanned in a version that had been revoked; after the slot and number $5 and $6.
 -- name: list_duplicate_scans
-SELECT slot, ticket_number, max(county_code) AS county_code, count(*) AS scan_count,
-    count(DISTINCT (site_code, room_code)) > 1 AS other_place,
-    count(DISTINCT version) > 1 AS other_version,
-    max(scanned_at) - min(scanned_at) > $4::interval AS later
-FROM tickets.scan
-WHERE session_code = $1
-    AND starts_with(county_code, $2)
-    AND ($3::integer IS NULL OR slot = $3)
-    AND (slot, ticket_number) > ($5, $6)
-GROUP BY slot, ticket_number
-HAVING count(*) > 1
-    AND (
-        count(DISTINCT (site_code, room_code)) > 1
-        OR count(DISTINCT version) > 1
-        OR max(scanned_at) - min(scanned_at) > $4::interval
-    )
+SELECT *
+FROM (
+    SELECT scan.slot, scan.ticket_number, max(scan.county_code) AS county_code,
+        count(*) AS scan_count,
+        count(DISTINCT (scan.site_code, scan.room_code)) > 1 AS other_place,
+        count(DISTINCT scan.version) > 1 AS other_version,
+        max(scan.scanned_at) - min(scan.scanned_at) > $4::interval AS later,
+        bool_or(ticket.revoked_at IS NOT NULL AND ticket.revoked_at < scan.scanned_at) AS revoked
+    FROM tickets.scan
+    JOIN tickets.ticket USING (session_code, ticket_number, version)
+    WHERE scan.session_code = $1
+        AND starts_with(scan.county_code, $2)
+        AND ($3::integer IS NULL OR scan.slot = $3)
+        AND (scan.slot, scan.ticket_number) > ($5, $6)
+    GROUP BY scan.slot, scan.ticket_number
+) AS scanned
+WHERE other_place OR other_version OR later OR revoked
 ORDER BY slot, ticket_number
 LIMIT $7;
 
