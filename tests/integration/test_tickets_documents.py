@@ -6,6 +6,7 @@ import asyncio
 import csv
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 from uuid import UUID
@@ -25,9 +26,12 @@ from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_ctl.export_documents import Wanted
 from zikao_ctl.export_files import PartFile
+from zikao_kit.crypto import KeyRing
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands import read_contents
 from zikao_tickets.domain.documents import DocumentKind
+from zikao_tickets.domain.person import growth_context
+from zikao_tickets.printing.pdf.document import Growth
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -285,6 +289,25 @@ async def test_a_document_whose_people_changed_is_expired(office: Office) -> Non
     assert await office.refused(streaming(document_id)) == "DOCUMENT_EXPIRED"
     await office.sql(change, "第十七中学")
     assert await office.fetch(document_id)
+
+
+async def test_a_document_in_other_fonts_is_expired(office: Office) -> None:
+    """After fonts were changed its parts are not gone on with, nor is it brought to its end."""
+    document_id = await office.start()
+    pieces = await office.stream(document_id)
+    key_ring = KeyRing.from_file(office.running.config.key_ring_file)
+    for row in await office.sql(
+        "SELECT part, growth_enc FROM tickets.document_part WHERE document_id = $1", document_id
+    ):
+        context = growth_context(UUID(document_id), row["part"])
+        growth = Growth.from_bytes(key_ring.decrypt(row["growth_enc"], context))
+        changed = key_ring.encrypt(replace(growth, fonts="others").to_bytes(), context)
+        await office.sql(
+            "UPDATE tickets.document_part SET growth_enc = $3 WHERE document_id = $1 AND part = $2",
+            *(document_id, row["part"], changed),
+        )
+    for cursor in ("1", pieces[-2].cursor):
+        assert await office.refused(streaming(document_id, cursor)) == "DOCUMENT_EXPIRED"
 
 
 async def test_documents_are_listed_page_by_page(office: Office) -> None:

@@ -32,6 +32,7 @@ from zikao_tickets.domain.documents import (
 from zikao_tickets.domain.session import Session
 from zikao_tickets.printing import GlyphSource
 from zikao_tickets.printing.documents import Heading
+from zikao_tickets.printing.pdf.document import OtherFonts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.document_items import DocumentItemStore
@@ -170,9 +171,9 @@ class DocumentPress:
     ) -> tuple[DocumentPart, bytes]:
         """Make a part, and note it if it was not; prints are noted with it."""
         growth = place.before.growth if place.before else None
-        made = await self.pool.make_part(
-            PartJob(_heading(document, session), growth, contents.sheets)
-        )
+        job = PartJob(_heading(document, session), growth, contents.sheets)
+        with _expiring():
+            made = await self.pool.make_part(job)
         part = part_of(made, contents, place.before)
         async with self.db.transaction() as tx:
             items = DocumentItemStore(tx, self.keys)
@@ -191,7 +192,8 @@ class DocumentPress:
             (progress,) = await store.progress([document])
         if not progress.pages:
             raise DomainError(NOTHING_TO_PRINT)
-        content = await self.pool.make_end(_heading(document, session), growths)
+        with _expiring():
+            content = await self.pool.make_end(_heading(document, session), growths)
         async with self.db.transaction() as tx:
             await self._set_done(tx, document)
         return content
@@ -208,6 +210,14 @@ class DocumentPress:
 
     async def _in_force(self, items: DocumentItemStore, document: Document) -> UUID | None:
         return await items.arrangement_in_force(document.session_code, document.county_code)
+
+
+@contextmanager
+def _expiring() -> Iterator[None]:
+    try:
+        yield
+    except OtherFonts as error:
+        raise DomainError("DOCUMENT_EXPIRED") from error
 
 
 def _heading(document: Document, session: Session) -> Heading:

@@ -19,7 +19,7 @@ from support.tickets_typst import TypstTickets
 from zikao_tickets.printing import TicketRenderer, TicketSheet
 from zikao_tickets.printing.fonts import default_stack, known_font_directories
 from zikao_tickets.printing.pdf.canvas import Canvas
-from zikao_tickets.printing.pdf.document import HEADER, Document, Growth
+from zikao_tickets.printing.pdf.document import HEADER, Document, Growth, OtherFonts
 from zikao_tickets.printing.pdf.faces import Face, UnusableFont
 from zikao_tickets.printing.pdf.imported import import_page
 from zikao_tickets.printing.pdf.lines import FaceStack
@@ -121,6 +121,18 @@ def test_parts_that_do_not_follow_are_no_document(renderer: TicketRenderer) -> N
     for wrong in (growths[1:], [growths[0], growths[2]], [growths[1], growths[0]]):
         with pytest.raises(ValueError, match="do not follow"):
             document.close(wrong)
+
+
+def test_a_document_is_not_gone_on_with_in_other_fonts(renderer: TicketRenderer) -> None:
+    """Their glyphs have other numbers: names would become others, in silence."""
+    document = renderer.document(SHEETS)
+    _, growths = parts_of(renderer, document, [[each] for each in SHEETS])
+    faces = FaceStack([Face(str(mpl_font("SimHei.ttf")))], {"body": (0,)})
+    other = Document(faces, "", datetime(2022, 4, 11, tzinfo=UTC))
+    with pytest.raises(OtherFonts):
+        other.part(growths[0].after)
+    with pytest.raises(OtherFonts):
+        other.close(growths)
 
 
 def test_a_character_without_font_is_drawn_from_its_image(renderer: TicketRenderer) -> None:

@@ -26,10 +26,16 @@ _OBJECTS_A_FONT = 6
 _FREE = b"0000000000 65535 f \n"
 
 
+class OtherFonts(ValueError):  # noqa: N818 - says what is wrong
+    """Parts were made with fonts that are not there any more: glyphs have other numbers."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where in a document a part begins."""
 
+    fonts: str
+    """Digest of the faces it is written with."""
     object_number: int
     offset: int
     forms: dict[str, int] = field(default_factory=dict)
@@ -40,6 +46,8 @@ class Place:
 class Growth:
     """What a part has added to its document."""
 
+    fonts: str
+    """Digest of the faces it is written with."""
     first: int
     """Its first object number; the others follow."""
     offsets: tuple[int, ...]
@@ -56,7 +64,7 @@ class Growth:
     @property
     def after(self) -> Place:
         """Where the next part begins."""
-        return Place(self.first + len(self.offsets), self.end, self.forms)
+        return Place(self.fonts, self.first + len(self.offsets), self.end, self.forms)
 
     def to_bytes(self) -> bytes:
         """What `from_bytes` takes."""
@@ -79,7 +87,7 @@ class Part:
     """Some pages on their way; `finish` once."""
 
     def __init__(self, place: Place, fonts: dict[int, int]) -> None:
-        self._fonts = fonts
+        self._fonts, self._digest = fonts, place.fonts
         self._first, self._start = place.object_number, place.offset
         self._chunks: list[bytes] = []
         self._offsets: list[int] = []
@@ -130,6 +138,7 @@ class Part:
             for face, known in sorted(self._glyphs.items())
         }
         growth = Growth(
+            fonts=self._digest,
             first=self._first,
             offsets=tuple(self._offsets),
             start=self._start,
@@ -164,14 +173,17 @@ class Document:
     @property
     def start(self) -> Place:
         """Where the first part begins: after HEADER."""
-        return Place(_FIRST_FONT + len(self._fonts) * _OBJECTS_A_FONT, len(HEADER))
+        first = _FIRST_FONT + len(self._fonts) * _OBJECTS_A_FONT
+        return Place(self._stack.digest, first, len(HEADER))
 
     def part(self, place: Place) -> Part:
-        """A part that begins at `place`."""
+        """A part that begins at `place`; raises OtherFonts for one of other fonts."""
+        if place.fonts != self._stack.digest:
+            raise OtherFonts
         return Part(place, self._fonts)
 
     def close(self, growths: Iterable[Growth]) -> bytes:
-        """What comes after the last part. Raises ValueError for parts that do not follow.
+        """What comes after the last part. Raises OtherFonts, and ValueError for gaps.
 
         The parts are gone through once, one by one: they may be many.
         """
@@ -224,7 +236,9 @@ class _Whole:
         self.pages = 0
 
     def add(self, growth: Growth) -> None:
-        """The next part; raises ValueError when it is another one."""
+        """The next part; raises OtherFonts, and ValueError when it is another one."""
+        if growth.fonts != self.end.fonts:
+            raise OtherFonts
         if (growth.first, growth.start) != (self.end.object_number, self.end.offset):
             raise ValueError("the parts do not follow each other")
         self.end = growth.after

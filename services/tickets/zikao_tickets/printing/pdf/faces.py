@@ -45,6 +45,8 @@ class Face:
         self._blob = hb.Blob.from_file_path(path)
         self._face = hb.Face(self._blob, index)
         self._font = hb.Font(self._face)
+        # Has a checksum of the whole font, and when it was made.
+        self.digest = hashlib.sha256(bytes(self._face.reference_table("head").data)).digest()
         with TTFont(path, fontNumber=index, lazy=True) as font:
             self._describe(font)
 

@@ -1,8 +1,11 @@
 """Lines of text: which face draws which character, as a page's content takes it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+
+import uharfbuzz as hb
 
 from zikao_tickets.printing.pdf.faces import Face, Glyph
 
@@ -35,6 +38,9 @@ class FaceStack:
         """`orders` has places in `faces` by the name that a text asks for."""
         self.faces = tuple(faces)
         self._orders = orders
+        heads = b"".join(face.digest for face in self.faces)
+        self.digest = hashlib.sha256(hb.version_string().encode() + heads).hexdigest()
+        """Tells stacks apart that would draw, or number, glyphs otherwise."""
         self.line = lru_cache(maxsize=_LINES_KEPT)(self._line)
 
     def draws(self, char: str) -> bool:
