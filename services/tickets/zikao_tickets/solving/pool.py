@@ -8,6 +8,8 @@ that is at it; the next plan starts another one.
 import asyncio
 import importlib
 import multiprocessing
+import os
+import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -24,6 +26,7 @@ from zikao_tickets.domain.seat_rows import DrawnSeats, SeatDraw
 
 # What kills a process once (for its memory, say) may not kill it again.
 ATTEMPTS = 2
+STDOUT = 1
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("rooms", "sites", "late"), steps done and steps in all."""
@@ -130,6 +133,8 @@ class _Worker:
 
 def _serve(pipe: Connection) -> None:
     """Make plans and draw until the service hangs up, or is gone."""
+    # HiGHS says its version on standard output, which is the service's log.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
     # Only here: this module is the service's, too, which loads no solver.
     make_plan = importlib.import_module("zikao_tickets.solving.planner").make_plan
     jobs: dict[str, Callable[..., Any]] = {
@@ -146,5 +151,5 @@ def _serve(pipe: Connection) -> None:
         except CannotArrange as cannot:
             answer = cannot
         except Exception as error:
-            answer = SolvingFailed(repr(error))
+            answer = SolvingFailed("".join(traceback.format_exception(error)))
         pipe.send(answer)

@@ -11,6 +11,7 @@ from zikao_tickets.domain.packing import Bin
 from zikao_tickets.domain.site_plan import Cut, Load, Side, SlotBin
 from zikao_tickets.solving.highs import TOLERANCE, Answer, Numbers, Program, Solver
 
+LARGE_FROM_ROOMS_A_SITE = 4
 FIXED_A_ROUND, FIXED_A_LATER_ROUND = 0.25, 0.1
 FINISHED_WITH = 600
 MAX_NODES = 20
@@ -119,7 +120,7 @@ class _CutModel:
         return Counter(side.rooms)
 
     def _accessible_rows(self) -> dict[int, int]:
-        """For each slot the half's share of those who need an accessible seat.
+        """For each slot the half's share of those who need an accessible seat, one more or less.
 
         By its rooms that have some: people of several courses hardly ever share one.
         """
@@ -128,12 +129,10 @@ class _CutModel:
             if kind.accessible:
                 for slot, _ in kind.choice:
                     needing[slot] = needing.get(slot, 0) + people
-        here, there = self._here.accessible, self._there.accessible
+        rooms = max(1, self._here.accessible + self._there.accessible)
+        here, there = self._here.accessible / rooms, self._there.accessible / rooms
         return {
-            slot: self._program.row(
-                people - ceil(people * there / max(1, here + there)),
-                ceil(people * here / max(1, here + there)),
-            )
+            slot: self._program.row(people - ceil(people * there) - 1, ceil(people * here) + 1)
             for slot, people in sorted(needing.items())
         }
 
@@ -162,19 +161,18 @@ class _CutModel:
     def attempts(self) -> Iterator[Callable[[], Answer | None]]:
         """Ways to an answer, the cheapest first."""
         if self._is_large:
-            yield lambda: self.dive(small_apart=False)
-            yield lambda: self.dive(small_apart=True)
-            yield lambda: self.dive(small_apart=False, fixed_a_round=FIXED_A_LATER_ROUND)
+            yield lambda: self.dive(FIXED_A_ROUND, centred=True)
+            yield lambda: self.dive(FIXED_A_ROUND, centred=False)
+            yield lambda: self.dive(FIXED_A_LATER_ROUND, centred=True)
         yield lambda: self.branch(small_apart=True)
         yield lambda: self.branch(small_apart=False)
 
-    def dive(self, *, small_apart: bool, fixed_a_round: float = FIXED_A_ROUND) -> Answer | None:
+    def dive(self, fixed_a_round: float, *, centred: bool) -> Answer | None:
         """Round some of the rooms that are nearest to whole numbers, again and again."""
         solver = Solver(self._program, relaxed=True)
-        self._centre(solver)
-        free = set(range(self._first_room, self._first_slack))
-        if small_apart:
-            free -= self._set_small_apart(solver)
+        if centred:
+            self._centre(solver)
+        free = set(range(self._first_room, self._first_slack)) - self._set_small_apart(solver)
         while (answer := solver.solve()) and free:
             waiting = sorted(free)
             distance = np.abs(answer.values[waiting] - np.rint(answer.values[waiting]))
@@ -200,12 +198,17 @@ class _CutModel:
         return answer.bound if answer else 0.0
 
     def _centre(self, solver: Solver) -> None:
-        """Of every course the half's share of its rooms, one more or less."""
+        """Of every large course the half's share of its rooms, one more or less.
+
+        Of courses with few rooms a site, as with small ones, people are better kept together.
+        """
         rooms = sum(self._here.rooms.values())
         share = rooms / (rooms + sum(self._there.rooms.values()))
-        middle = [share * each.whole.rooms for each in self._load.wholes]
-        at = range(self._first_room, self._first_room + len(middle))
-        solver.bound(at, np.floor(middle), np.ceil(middle))
+        large = LARGE_FROM_ROOMS_A_SITE * len(self._here.sites + self._there.sites)
+        wholes = [each.whole.rooms for each in self._load.wholes]
+        at = [number for number, rooms in enumerate(wholes) if rooms >= large]
+        middle = np.array([share * wholes[number] for number in at])
+        solver.bound([self._first_room + each for each in at], np.floor(middle), np.ceil(middle))
 
     def _set_small_apart(self, solver: Solver) -> set[int]:
         """All small courses to the half with more rooms; which columns that are.
