@@ -25,7 +25,8 @@ async def arrange(stage: Stage) -> None:
     for arrangement in done:
         stage.say(
             f"{arrangement.county_code}: {arrangement.candidates} candidates, "
-            f"{arrangement.sittings} sittings, {arrangement.rooms} rooms; "
+            f"{arrangement.sittings} sittings, {arrangement.rooms} rooms "
+            f"(at least {arrangement.fewest_rooms.bound}); "
             f"seed of the draw {arrangement.seed.hex()[:16]}… "
             f"(its hash was published before: {arrangement.seed_sha256.hex()[:16]}…)"
         )
