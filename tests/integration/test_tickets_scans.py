@@ -11,119 +11,47 @@ import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
-from google.protobuf.timestamp_pb2 import Timestamp
 from support.refusals import note
-from support.service import Caller, method_of, new_id
+from support.service import method_of, new_id
 from support.service_databases import ServiceDatabases
-from support.tickets_database import MORNING, SESSION
+from support.tickets_database import MORNING
+from support.tickets_door import (
+    LI,
+    ROOM,
+    SITE,
+    WANG,
+    ZHANG,
+    DoorWorld,
+    at_door,
+    door_world,
+    offline,
+    printed,
+)
 from support.tickets_offices import officer, rows
 from support.tickets_peers import COUNTY, ticket_number
-from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import door_service_pb2 as pb
 from zikao.tickets.v1 import office_ticket_service_pb2 as offices
-from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import types_pb2 as types
 from zikao.tickets.v1 import verification_service_pb2 as door
 from zikao_kit.error_table import reason_of
 from zikao_kit.migrate import open_database
-from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.domain.scans import SAME_DOOR_WITHIN, DuplicateReason, DuplicateScan, Scan
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.stores.scans import DuplicateFilter, ScanStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ZHANG, LI, WANG = (UUID(int=number) for number in range(1, 4))
-SITE, ROOM = "A", "001"
 MINUTE = timedelta(minutes=1)
 OTHER_PLACE, OTHER_VERSION, LATER, REVOKED = 1, 2, 3, 4
-
-
-class World:
-    """A county whose candidates have printed; each test has slots of its own."""
-
-    def __init__(self, service: Installation) -> None:
-        self.service = service
-        self.proofs: dict[UUID, str] = {}
-        self.scanner = Caller(service.channel("scanner"))
-        self._last_slot = 1
-
-    def slot(self) -> int:
-        """A slot that no other test has scanned in."""
-        self._last_slot += 1
-        return self._last_slot
-
-    async def upload(self, *scans: pb.OfflineScan) -> pb.UploadScansResponse:
-        """Bring scans in one message."""
-        (answer,) = await self.stream([pb.UploadScansRequest(scans=scans)])
-        return answer
-
-    async def stream(
-        self, requests: Sequence[pb.UploadScansRequest]
-    ) -> list[pb.UploadScansResponse]:
-        """Bring messages of scans over one stream."""
-        call: Any = self.scanner.channel.stream_stream(
-            "/zikao.tickets.v1.DoorService/UploadScans",
-            pb.UploadScansRequest.SerializeToString,
-            pb.UploadScansResponse.FromString,
-        )
-        return [answer async for answer in call(iter(requests), timeout=20)]
-
-    async def duplicates(self, slot: int = 0, **fields: Any) -> pb.ListDuplicateScansResponse:
-        """What the county's officer is shown."""
-        request = pb.ListDuplicateScansRequest(
-            **{"session_code": "22.1", "county_prefix": COUNTY, "slot": slot, **fields}
-        )
-        answer: pb.ListDuplicateScansResponse = await officer(self.service).call(request)
-        return answer
-
-    async def scanned(self, person: UUID, slot: int, **fields: Any) -> Any:
-        """A scan with a network."""
-        request = door.VerifyTicketRequest(proof=self.proofs[person], scan=at_door(slot, **fields))
-        return await self.scanner.call(request)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(
     service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[World]:
+) -> AsyncIterator[DoorWorld]:
     """Three people who have printed."""
-    dsn = await service_databases.clone("tickets")
-    async with tickets_installation(tmp_path_factory.mktemp("scans"), dsn) as running:
-        for person in (ZHANG, LI, WANG):
-            jpeg = portrait_jpeg(person.int, "女")
-            running.peers.photos[str(person)] = jpeg
-            running.peers.register(person, "张三", jpeg)
-            running.peers.enroll(person, (1, "00015"))
-        await running.published_county()
-        await running.move_to(SESSION.printing_opens_at)
-        world = World(running)
-        for person in (ZHANG, LI, WANG):
-            world.proofs[person] = await printed(running, person)
-        yield world
-    await service_databases.drop(dsn)
-
-
-async def printed(service: Installation, person: UUID) -> str:
-    """The QR code's text of the candidate's ticket."""
-    me = Caller(service.channel("portal"), service.token(person, "candidate"))
-    names = {"session_code": "22.1"}
-    await me.call(tickets.AcknowledgeNoticeRequest(request_id=new_id(), version=1, **names))
-    request = tickets.PrintTicketRequest(request_id=new_id(), **names)
-    return str((await me.call(request)).proof)
-
-
-def at_door(slot: int, after: timedelta = timedelta(0), **fields: Any) -> door.DoorScan:
-    """A scan at a door, some time after the first."""
-    moment = Timestamp()
-    moment.FromDatetime(MORNING + after)
-    values = {"scan_id": new_id(), "site_code": SITE, "room": ROOM, "device": "gate-1", **fields}
-    return door.DoorScan(slot=slot, scanned_at=moment, **values)
-
-
-def offline(proof: str, slot: int, **fields: Any) -> pb.OfflineScan:
-    """A scan that was made without a network."""
-    return pb.OfflineScan(proof=proof, scan=at_door(slot, **fields))
+    async with door_world(service_databases, tmp_path_factory.mktemp("scans")) as it:
+        yield it
 
 
 @pytest.mark.parametrize(
@@ -137,7 +65,7 @@ def offline(proof: str, slot: int, **fields: Any) -> pb.OfflineScan:
     ],
 )
 async def test_a_scanner_is_told_whether_the_ticket_belongs_here(
-    world: World, slot: int, site: str, room: str, place: int
+    world: DoorWorld, slot: int, site: str, room: str, place: int
 ) -> None:
     """Slot, site and room of the door are compared with those that are signed."""
     answer = await world.scanned(ZHANG, slot, site_code=site, room=room)
@@ -146,7 +74,7 @@ async def test_a_scanner_is_told_whether_the_ticket_belongs_here(
     assert (answer.name, bool(answer.photo_jpeg), answer.without_photo) == ("张三", True, False)
 
 
-async def test_a_scan_at_no_time_is_refused(world: World) -> None:
+async def test_a_scan_at_no_time_is_refused(world: DoorWorld) -> None:
     """A device that sends the year 10000, or nanoseconds that there are not, is told so."""
     scan = at_door(1)
     for seconds, nanos in ((10**12, 0), (0, -1), (0, 2 * 10**9)):
@@ -155,7 +83,7 @@ async def test_a_scan_at_no_time_is_refused(world: World) -> None:
         assert (await world.scanner.refused(request)).reason == "INVALID_REQUEST"
 
 
-async def test_the_second_scanner_sees_the_first(world: World) -> None:
+async def test_the_second_scanner_sees_the_first(world: DoorWorld) -> None:
     """Another device's scan in the same slot is in the answer; the same scan again is not."""
     slot, again = world.slot(), new_id()
     first = await world.scanned(ZHANG, slot, scan_id=again)
@@ -167,7 +95,7 @@ async def test_the_second_scanner_sees_the_first(world: World) -> None:
     assert list((await world.scanned(LI, slot)).other_scans) == []
 
 
-async def test_of_two_at_the_same_moment_one_sees_the_other(world: World) -> None:
+async def test_of_two_at_the_same_moment_one_sees_the_other(world: DoorWorld) -> None:
     """Eight devices scan one ticket at once: each sees the ones that were before it."""
     slot = world.slot()
     answers = await asyncio.gather(
@@ -176,7 +104,7 @@ async def test_of_two_at_the_same_moment_one_sees_the_other(world: World) -> Non
     assert sorted(len(answer.other_scans) for answer in answers) == list(range(8))
 
 
-async def test_a_look_without_a_door_is_no_scan(world: World) -> None:
+async def test_a_look_without_a_door_is_no_scan(world: DoorWorld) -> None:
     """A ticket that is only verified is in nobody's way at the doors."""
     before = await rows(world.service, "SELECT count(*) FROM tickets.scan")
     answer = await world.scanner.call(door.VerifyTicketRequest(proof=world.proofs[ZHANG]))
@@ -184,7 +112,7 @@ async def test_a_look_without_a_door_is_no_scan(world: World) -> None:
     assert await rows(world.service, "SELECT count(*) FROM tickets.scan") == before
 
 
-async def test_a_stream_that_was_cut_is_sent_again(world: World) -> None:
+async def test_a_stream_that_was_cut_is_sent_again(world: DoorWorld) -> None:
     """Each message says what was new in it; sent twice, nothing is counted twice."""
     slot = world.slot()
     messages = [
@@ -198,7 +126,7 @@ async def test_a_stream_that_was_cut_is_sent_again(world: World) -> None:
     assert [row["uploaded"] for row in kept] == [True] * 4
 
 
-async def test_a_message_without_scans_ends_the_stream(world: World) -> None:
+async def test_a_message_without_scans_ends_the_stream(world: DoorWorld) -> None:
     """What breaks the contract is refused; what was answered before is kept."""
     slot = world.slot()
     good = pb.UploadScansRequest(scans=[offline(world.proofs[ZHANG], slot)])
@@ -210,7 +138,7 @@ async def test_a_message_without_scans_ends_the_stream(world: World) -> None:
     assert len(kept) == 1
 
 
-async def test_a_scanner_cannot_make_up_a_ticket(world: World) -> None:
+async def test_a_scanner_cannot_make_up_a_ticket(world: DoorWorld) -> None:
     """Texts without our signature are named and not kept, nor is another scan with a known id."""
     slot, taken = world.slot(), new_id()
     proof = world.proofs[ZHANG]
@@ -232,14 +160,14 @@ async def test_a_scanner_cannot_make_up_a_ticket(world: World) -> None:
     assert len(kept) == 2
 
 
-async def test_a_ticket_that_was_never_issued_here_is_not_kept(world: World) -> None:
+async def test_a_ticket_that_was_never_issued_here_is_not_kept(world: DoorWorld) -> None:
     """A good signature for a version the database does not have, as after a restore."""
     scan = Scan(UUID(int=7), "22.1", 1, ticket_number(ZHANG), 99, SITE, ROOM, "d", MORNING)
     async with open_database(world.service.config.database, PACKAGE) as db, db.transaction() as tx:
         assert await ScanStore(tx).insert([scan], MORNING, uploaded=True) == set()
 
 
-async def test_who_was_seen_twice_is_listed_with_the_reason(world: World) -> None:
+async def test_who_was_seen_twice_is_listed_with_the_reason(world: DoorWorld) -> None:
     """Two doors or versions, long after at one door, a revoked one; no second look at once."""
     slot = world.slot()
     desk = officer(world.service)
@@ -279,7 +207,7 @@ async def test_who_was_seen_twice_is_listed_with_the_reason(world: World) -> Non
     assert (listed_alone.scan_count, list(listed_alone.reasons)) == (1, [REVOKED])
 
 
-async def test_the_list_comes_page_by_page(world: World) -> None:
+async def test_the_list_comes_page_by_page(world: DoorWorld) -> None:
     """By slot and number; a token that is none, an unknown session and another county's officer."""
     first, second = world.slot(), world.slot()
     await world.upload(
@@ -344,7 +272,7 @@ def some_scans(draw: random.Random, slot: int) -> list[Scan]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_the_order_of_uploads_does_not_matter(world: World, seed: int) -> None:
+async def test_the_order_of_uploads_does_not_matter(world: DoorWorld, seed: int) -> None:
     """However scanners cut, order and repeat what they bring, the same people are listed.
 
     And they are those whom one would list by hand.
@@ -383,13 +311,13 @@ def _without_slot(found: DuplicateScan) -> tuple[Any, ...]:
     return found.ticket_number, tuple(found.reasons), found.scan_count, shown
 
 
-async def test_scans_are_never_changed(world: World) -> None:
+async def test_scans_are_never_changed(world: DoorWorld) -> None:
     """Whoever was seen where stays on record."""
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
         await rows(world.service, "DELETE FROM tickets.scan")
 
 
-async def test_a_scan_without_a_name_is_refused(world: World) -> None:
+async def test_a_scan_without_a_name_is_refused(world: DoorWorld) -> None:
     """It could not be passed over when it comes again: the stream ends, and says so."""
     nameless = pb.UploadScansRequest(scans=[pb.OfflineScan(proof=world.proofs[ZHANG])])
     assert (await world.scanner.refused(nameless)).reason == "INVALID_REQUEST"

@@ -31,7 +31,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        """ACCEPTED, OUT_OF_SCOPE, or why the proof is none: it is what is kept of a scan."""
+        """ACCEPTED, why the proof is none, or the reason of another refusal: it is on record."""
         if self.refusal is None:
             return ACCEPTED
         return self.refusal.metadata.get("proof_reason", self.refusal.reason)
@@ -60,16 +60,29 @@ async def verify_ticket(
     Nothing is raised, so that the transaction of a refusal is committed too. Refusals are
     OUT_OF_SCOPE for an officer of elsewhere, and PROOF_REJECTED with `proof_reason` MALFORMED,
     UNKNOWN_KEY, BAD_SIGNATURE or REVOKED (any version but the one in force). At a `door` the scan
-    of every ticket of ours is kept.
+    of every ticket of ours is kept, and one whose id another scan has is refused: SCAN_ID_REUSED.
     """
     verification = await _judged(store, signer, text, actor)
+    if door is not None:
+        verification = await _at_door(scans, verification, door, now)
     ticket = verification.proof.revocation_key if verification.proof else None
     await store.log_verification(ticket, verification.verdict, actor.subject, now)
-    if door is None or verification.proof is None:
+    return verification
+
+
+async def _at_door(
+    scans: ScanStore, verification: Verification, door: Door, now: datetime
+) -> Verification:
+    """The same with the other scans of the ticket, and this one kept."""
+    if verification.proof is None:
         return verification
     scan = Scan.of(verification.proof, door)
     await scans.lock_ticket(scan)
     await scans.insert([scan], now, uploaded=False)
+    kept = await scans.by_id([scan.scan_id])
+    if kept.get(scan.scan_id, scan) != scan:
+        reused = DomainError("SCAN_ID_REUSED")
+        return replace(verification, refusal=verification.refusal or reused)
     return replace(verification, other_scans=await scans.others(scan))
 
 
