@@ -87,7 +87,13 @@ async def apply(
 
 
 async def enroll(
-    db: Database, candidate_id: UUID, course: str = "00015", name: str = "张三", jpeg: bytes = b""
+    db: Database,
+    candidate_id: UUID,
+    course: str = "00015",
+    name: str = "张三",
+    jpeg: bytes = b"",
+    *,
+    county: str = COUNTY,
 ) -> None:
     """What the two feeds bring for one candidate."""
     person = Person(name, "男", DOCUMENT_NUMBER)
@@ -97,7 +103,7 @@ async def enroll(
         store = FeedStore(tx, KEYS)
         await store.save_candidates([candidate])
         await store.replace_sittings(
-            [EnrollmentState(SESSION.code, candidate_id, COUNTY, ((1, course),))]
+            [EnrollmentState(SESSION.code, candidate_id, county, ((1, course),))]
         )
 
 
@@ -123,13 +129,15 @@ async def everything_has_come(db: Database) -> None:
     )
 
 
-async def start(db: Database, now: datetime = CLOSED, *, anew: bool = False) -> Arrangement:
-    """Start the county's arrangement."""
+async def start(
+    db: Database, now: datetime = CLOSED, *, anew: bool = False, county: str = COUNTY
+) -> Arrangement:
+    """Start a county's arrangement."""
     async with db.transaction() as tx:
         return await start_arrangement(
             ArrangementStore(tx),
             SESSION,
-            COUNTY,
+            county,
             anew=anew,
             keys=KEYS,
             actor="officer",
@@ -148,14 +156,14 @@ async def lease(db: Database) -> Lease | None:
         return await ArrangementStore(tx).lease(ENROLLMENTS, MINUTE)
 
 
-async def arranged(db: Database, *, anew: bool = False) -> Arrangement:
+async def arranged(db: Database, *, anew: bool = False, county: str = COUNTY) -> Arrangement:
     """Start an arrangement and do its work."""
-    await start(db, anew=anew)
+    await start(db, anew=anew, county=county)
     await everything_has_come(db)
     leased = await lease(db)
     assert leased is not None
     await worker(db).arrange(leased)
-    return await found(db, leased.arrangement_id)
+    return await found(db, leased.arrangement_id, OPERATOR)
 
 
 async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> Arrangement:
@@ -167,8 +175,9 @@ async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> A
 async def publish(db: Database, arrangement: Arrangement) -> Arrangement:
     """Publish as the county's officer."""
     proposed = Publishable(arrangement.arrangement_id, arrangement.seats_sha256)
-    proposal = Proposal(SESSION.code, COUNTY, PublishArrangements((proposed,)))
+    act = PublishArrangements((proposed,))
+    proposal = Proposal(SESSION.code, arrangement.county_code, act)
     order = Order(proposal, OFFICER.subject, CLOSED, dry_run=False)
     async with db.transaction() as tx:
         await publish_arrangements(ArrangingStores.of(tx), order)
-    return await found(db, arrangement.arrangement_id)
+    return await found(db, arrangement.arrangement_id, OPERATOR)

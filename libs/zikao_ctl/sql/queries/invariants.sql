@@ -159,19 +159,25 @@ WHERE arrangement.state = 'published'
             AND seat.slot = sitting.slot
     ) <> 1;
 
--- Somebody seated without exactly one ticket in force, of that arrangement.
+-- Somebody seated where the sittings are, without exactly one ticket in force, of that county.
 -- name: tickets_everybody_has_one_ticket
 SELECT concat_ws(' ', seated.session_code, seated.candidate_id) AS offender
 FROM (
-    SELECT DISTINCT arrangement.session_code, seat.candidate_id
+    SELECT DISTINCT arrangement.session_code, arrangement.county_code, seat.candidate_id
     FROM tickets.arrangement
     JOIN tickets.seat USING (arrangement_id)
+    JOIN tickets.sitting
+        ON sitting.session_code = arrangement.session_code
+        AND sitting.county_code = arrangement.county_code
+        AND sitting.candidate_id = seat.candidate_id
+        AND sitting.slot = seat.slot
     WHERE arrangement.state = 'published'
 ) AS seated
 WHERE (
     SELECT count(*)
     FROM tickets.ticket
     WHERE ticket.session_code = seated.session_code
+        AND ticket.county_code = seated.county_code
         AND ticket.candidate_id = seated.candidate_id
         AND ticket.revoked_at IS NULL
 ) <> 1;

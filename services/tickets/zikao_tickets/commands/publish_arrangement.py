@@ -32,8 +32,7 @@ async def publish_arrangement(
 
     Raises DomainError as `require_publishable`; then nothing was published.
     """
-    county = (arrangement.session_code, arrangement.county_code)
-    await stores.publishing.lock_county(*county)
+    await stores.publishing.lock_counties(arrangement.arrangement_id)
     await require_publishable(stores, arrangement)
     if arrangement.based_on is not None:
         await stores.publishing.supersede(arrangement.based_on)

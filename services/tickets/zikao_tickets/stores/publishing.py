@@ -48,16 +48,20 @@ class PublishingStore:
         """Seated people the candidate feed has not brought yet."""
         return int(await self._tx.fetchval("count_unknown_candidates", arrangement_id))
 
-    async def lock_county(self, session_code: str, county_code: str) -> None:
-        """Let nobody else publish for the county until the transaction ends."""
-        await self._tx.execute("lock_county", session_code, county_code)
+    async def lock_counties(self, arrangement_id: UUID) -> None:
+        """Let nobody else publish for its county, or one that its people leave, until the end."""
+        await self._tx.execute("lock_counties", arrangement_id)
 
     async def supersede(self, arrangement_id: UUID) -> None:
         """End an arrangement that is in force."""
         await self._tx.execute("supersede_arrangement", arrangement_id)
 
     async def revoke_changed_tickets(self, arrangement_id: UUID, now: datetime) -> None:
-        """End the county's tickets whose seats are not exactly those of the arrangement."""
+        """End the county's tickets with other seats than the arrangement's, and those of others.
+
+        Whoever sits here by now and was seated in another county has a ticket of that one.
+        """
+        await self._tx.execute("revoke_tickets_elsewhere", arrangement_id, now)
         await self._tx.execute("revoke_changed_tickets", arrangement_id, now)
 
     async def issue_tickets(self, arrangement_id: UUID, now: datetime) -> None:

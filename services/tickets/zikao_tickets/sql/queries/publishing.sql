@@ -47,6 +47,43 @@ WHERE arrangement_id = $1;
 -- name: lock_county
 SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
 
+-- The same of the arrangement's county and of those whose tickets its people still have, in order.
+-- name: lock_counties
+WITH plan AS MATERIALIZED (
+    SELECT arrangement_id, session_code, county_code
+    FROM tickets.arrangement
+    WHERE arrangement_id = $1
+),
+county AS MATERIALIZED (
+    SELECT session_code, county_code
+    FROM plan
+    UNION
+    SELECT ticket.session_code, ticket.county_code
+    FROM plan
+    JOIN tickets.seat USING (arrangement_id)
+    JOIN tickets.ticket
+        ON ticket.session_code = plan.session_code
+        AND ticket.candidate_id = seat.candidate_id
+        AND ticket.revoked_at IS NULL
+    ORDER BY county_code
+)
+SELECT pg_advisory_xact_lock(
+    hashtextextended('tickets.publish:' || session_code || ':' || county_code, 0)
+)
+FROM county;
+
+-- Ends the tickets of other counties whose people sit here now.
+-- name: revoke_tickets_elsewhere
+UPDATE tickets.ticket SET revoked_at = $2
+FROM tickets.arrangement AS plan
+WHERE plan.arrangement_id = $1
+    AND ticket.session_code = plan.session_code
+    AND ticket.county_code <> plan.county_code
+    AND ticket.revoked_at IS NULL
+    AND ticket.candidate_id IN (
+        SELECT seat.candidate_id FROM tickets.seat WHERE seat.arrangement_id = $1
+    );
+
 -- Ends the tickets whose seats are not exactly those of the new arrangement.
 -- name: revoke_changed_tickets
 UPDATE tickets.ticket SET revoked_at = $2

@@ -69,7 +69,7 @@ WHERE arrangement.arrangement_id = $1 AND ticket.revoked_at = $2;
 -- Where tickets stand: the version in force, if there is one, and the revoked ones.
 -- name: list_ticket_states
 SELECT ticket.candidate_id, max(ticket.ticket_number) AS ticket_number,
-    max(ticket.county_code) AS county_code,
+    (array_agg(ticket.county_code ORDER BY ticket.version DESC))[1] AS county_code,
     array_agg(ticket.version ORDER BY ticket.version)
         FILTER (WHERE ticket.revoked_at IS NOT NULL) AS revoked_versions,
     max(ticket.version) FILTER (WHERE ticket.revoked_at IS NULL) AS version,
