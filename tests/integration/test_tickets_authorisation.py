@@ -189,9 +189,6 @@ ENTRIES: dict[str, Entry] = {
     "TicketService.GetNotice": NobodysData("the notice is everybody's"),
     "TicketService.AcknowledgeNotice": OwnOnly(),
     "TicketService.PrintTicket": OwnOnly(),
-    "TicketService.StreamCountyTickets": Scoped(
-        lambda _: tickets.StreamCountyTicketsRequest(session_code="22.1", county_code=COUNTY)
-    ),
     "TicketService.GetTicket": OwnOnly(),
     "OfficeTicketService.GetTicketVersions": Scoped(
         lambda _: office_tickets.GetTicketVersionsRequest(

@@ -33,10 +33,8 @@ from zikao_kit.tokens import Actor
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
 from zikao_tickets.commands.open_signer import open_signer
-from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
     find_ticket,
-    print_part,
     print_ticket,
     record_prints,
     require_printed,
@@ -117,12 +115,6 @@ async def printed(db: Database, pool: RenderPool, person: UUID) -> PrintedTicket
     return result
 
 
-async def county_tickets(db: Database, county_code: str, after: str = "") -> list[Ticket]:
-    """The county's next tickets."""
-    async with db.read() as tx:
-        return list(await next_tickets(TicketStore(tx, KEYS), "22.1", county_code, after))
-
-
 async def verified(db: Database, proof: str, actor: Actor = SCANNER) -> tuple[TicketProof, Bearer]:
     """What is said at the door, to a scanner by default."""
     signer = await signer_of(db)
@@ -194,17 +186,6 @@ async def test_what_cannot_be_printed_is_said_and_listed(db: Database, pool: Ren
     await bring_photo(db, WITHOUT_PHOTO, JPEG)
     require_printed(await printed(db, pool, WITHOUT_PHOTO))
     assert await unprintable(db) == [undrawable, broken]
-
-
-async def test_a_county_is_printed_without_the_unprintable(db: Database, pool: RenderPool) -> None:
-    """The county's document has the printable tickets; a reader goes on after a number."""
-    tickets = await county_tickets(db, COUNTY)
-    result = await print_part(pool, await signer_of(db), SESSION, tickets)
-    assert [ticket.candidate_id for ticket in result.tickets] == [ZHANG]
-    assert len(result.refused) == 3
-    assert not await county_tickets(db, COUNTY, tickets[-1].ticket_number)
-    with pytest.raises(DomainError, match="TICKET_UNAVAILABLE"):
-        await county_tickets(db, "510105")
 
 
 async def test_a_revoked_or_forged_ticket_is_refused(db: Database, pool: RenderPool) -> None:

@@ -12,12 +12,14 @@ import pypdfium2
 import pytest
 from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets.document_jobs import MadePart, PartJob
+from zikao_tickets.domain.documents import DocumentKind
 from zikao_tickets.domain.ticket import Refusal
 from zikao_tickets.printing import SittingLine, TicketSheet
+from zikao_tickets.printing.documents import Heading
 from zikao_tickets.rendering import (
     MAX_PAGES_WAITING_PER_PROCESS,
     MAX_PARTS_WAITING,
-    MAX_SHEETS_PER_PART,
     RenderPool,
 )
 from zikao_tickets.ticket_jobs import Printed
@@ -51,6 +53,12 @@ SHEET = TicketSheet(
     qr_text="ZK1:TEST",
     issued_at=datetime(2022, 4, 11, tzinfo=UTC),
 )
+HEADING = Heading(DocumentKind.TICKETS, "准考证", SHEET.issued_at)
+
+
+def part_of(*sheets: TicketSheet) -> PartJob:
+    """The first part of a document."""
+    return PartJob(HEADING, None, sheets)
 
 
 @pytest.fixture
@@ -110,9 +118,10 @@ async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
 async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPool) -> None:
     """The sheet that does not fit on a page is refused, the others are printed."""
     endless = replace(SHEET, ticket_number="010422100002", notice=("凭证件入场。" * 20,) * 200)
-    printed = await pool.render_part([SHEET, endless])
-    assert printed.refusals == [None, Refusal("TICKET_TOO_LONG")]
-    assert len(pypdfium2.PdfDocument(printed.pdf)) == 1
+    made = await pool.make_part(part_of(SHEET, endless))
+    assert made.refusals == [None, Refusal("TICKET_TOO_LONG")]
+    pdf = made.content + await pool.make_end(HEADING, [made.growth])
+    assert len(pypdfium2.PdfDocument(pdf)) == 1
     assert await pool.render(endless) == (b"", [Refusal("TICKET_TOO_LONG")])
 
 
@@ -127,34 +136,33 @@ async def test_who_would_wait_for_long_is_sent_away(pool: RenderPool) -> None:
     assert (await pool.render(SHEET)).pdf
 
 
-async def test_a_candidate_waits_for_one_part_of_a_county(pool: RenderPool) -> None:
+async def test_a_candidate_waits_for_one_part_of_a_document(pool: RenderPool) -> None:
     """Six parts come first, then a candidate: the page is there before the second part is."""
     await pool.render(SHEET)
     done: list[str] = []
 
-    async def noted(name: str, printing: Awaitable[Printed]) -> None:
-        assert (await printing).pdf
+    async def noted(name: str, printing: Awaitable[Printed | MadePart]) -> None:
+        assert (await printing)[0]
         done.append(name)
 
-    part = [SHEET] * MAX_SHEETS_PER_PART
+    part = part_of(*[SHEET] * 10)
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
-            group.create_task(noted("part", pool.render_part(part)))
+            group.create_task(noted("part", pool.make_part(part)))
         await asyncio.sleep(0)
         group.create_task(noted("candidate", pool.render(SHEET)))
     assert sorted(done) == ["candidate"] + ["part"] * 6
     assert done.index("candidate") <= 1
 
 
-async def test_candidates_and_counties_take_no_place_of_each_other(pool: RenderPool) -> None:
+async def test_candidates_and_documents_take_no_place_of_each_other(pool: RenderPool) -> None:
     """The part too many is refused, candidates are not; and a full line of those stops no part."""
-    parts = [asyncio.ensure_future(pool.render_part([SHEET])) for _ in range(MAX_PARTS_WAITING + 1)]
+    part = part_of(SHEET)
+    parts = [asyncio.ensure_future(pool.make_part(part)) for _ in range(MAX_PARTS_WAITING + 1)]
     await asyncio.sleep(0)
     with pytest.raises(DomainError, match="OVERLOADED"):
-        await pool.render_part([SHEET])
+        await pool.make_part(part)
     pages = [
         asyncio.ensure_future(pool.render(SHEET)) for _ in range(MAX_PAGES_WAITING_PER_PROCESS)
     ]
-    assert all(printed.pdf for printed in await asyncio.gather(*pages, *parts))
-    with pytest.raises(ValueError, match="at most 10 sheets"):
-        await pool.render_part([SHEET] * (MAX_SHEETS_PER_PART + 1))
+    assert all(printed[0] for printed in await asyncio.gather(*pages, *parts))

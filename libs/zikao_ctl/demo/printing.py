@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pypdfium2
 import zxingcpp
+from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_client import CallFailed, new_request_id, patiently
 
@@ -26,6 +26,7 @@ POINTS_PER_INCH = 72
 PRINT_TIMEOUT_SECONDS = 30.0
 STREAM_TIMEOUT_SECONDS = 300.0
 PHOTO_SECONDS = 60.0
+PAGES_PER_SCAN = 10
 
 
 async def print_tickets(stage: Stage, out: Path, scanners: ProcessPoolExecutor) -> None:
@@ -113,73 +114,61 @@ async def print_counties(
     hero = next(player for player in stage.players if player.person.role is Role.HERO)
     for county_code in sorted({player.enrolled_in for player in enrolled}):
         expected = sorted(p.ticket_number for p in enrolled if p.enrolled_in == county_code)
-        parts = await stream_county(stage, county_code)
-        if [number for part in parts for number in part.ticket_numbers] != expected:
-            raise StoryBroken(f"{county_code}: not the tickets of those who are enrolled there")
-        documents = [part.pdf for part in parts]
+        pdf = await fetch_county(stage, county_code)
         if county_code == hero.enrolled_in:
-            (out / "tickets-county.pdf").write_bytes(merge(documents))
-        valid = await scan_all(scanners, documents, out)
-        if valid != expected:
-            raise StoryBroken(f"{county_code}: a scanned ticket is not the one that was printed")
+            (out / "tickets-county.pdf").write_bytes(pdf)
+        if await scan_all(scanners, pdf, out) != expected:
+            raise StoryBroken(f"{county_code}: not the tickets of those who are enrolled there")
         stage.count("rendered", len(expected))
-        stage.count("verified", len(valid))
-        stage.say(f"{county_code}: {len(valid)} tickets printed, scanned and verified offline")
+        stage.count("verified", len(expected))
+        stage.say(f"{county_code}: {len(expected)} tickets printed, scanned and verified offline")
 
 
-async def stream_county(
-    stage: Stage, county_code: str
-) -> Sequence[tickets.StreamCountyTicketsResponse]:
-    """All parts of a county's tickets; goes on after the last one when it is cut off."""
+async def fetch_county(stage: Stage, county_code: str) -> bytes:
+    """All of a county's tickets as one PDF; goes on after the last piece when it is cut off."""
     metadata = await officer_metadata(stage, county_code)
-    parts: list[tickets.StreamCountyTicketsResponse] = []
+    start = documents.StartDocumentRequest(
+        request_id=new_request_id(),
+        session_code=stage.session.code,
+        county_code=county_code,
+        kind=documents.DOCUMENT_KIND_TICKETS,
+    )
+    started = await patiently(lambda: stage.zikao.documents.StartDocument(start, metadata=metadata))
+    pdf, cursor = b"", ""
 
     async def rest() -> None:
-        after = parts[-1].ticket_numbers[-1] if parts else ""
-        request = tickets.StreamCountyTicketsRequest(
-            session_code=stage.session.code, county_code=county_code, after_ticket_number=after
+        nonlocal pdf, cursor
+        request = documents.StreamDocumentRequest(
+            document_id=started.document.document_id, cursor=cursor
         )
-        stream = stage.zikao.tickets.StreamCountyTickets(
+        async for piece in stage.zikao.documents.StreamDocument(
             request, metadata=metadata, timeout=STREAM_TIMEOUT_SECONDS
-        )
-        async for part in stream:
-            if part.unprintable:
-                raise StoryBroken(f"{county_code}: {part.unprintable} cannot be printed")
-            parts.append(part)
+        ):
+            if piece.unprintable:
+                raise StoryBroken(f"{county_code}: {piece.unprintable} cannot be printed")
+            pdf, cursor = pdf + piece.content, piece.cursor
 
     await patiently(rest)
-    return parts
+    return pdf
 
 
-def merge(documents: Sequence[bytes]) -> bytes:
-    """One PDF of several."""
-    whole = pypdfium2.PdfDocument.new()
-    for document in documents:
-        with pypdfium2.PdfDocument(document) as part:
-            whole.import_pages(part)
-    buffer = io.BytesIO()
-    whole.save(buffer)
-    whole.close()
-    return buffer.getvalue()
-
-
-async def scan_all(
-    scanners: ProcessPoolExecutor, documents: Sequence[bytes], out: Path
-) -> list[str]:
+async def scan_all(scanners: ProcessPoolExecutor, pdf: bytes, out: Path) -> list[str]:
     """Ticket numbers of the valid tickets, page by page."""
+    with pypdfium2.PdfDocument(pdf) as opened:
+        pages = range(len(opened))
     loop = asyncio.get_running_loop()
-    scans = [loop.run_in_executor(scanners, scan, pdf, out) for pdf in documents]
+    scans = [
+        loop.run_in_executor(scanners, scan, pdf, pages[first : first + PAGES_PER_SCAN], out)
+        for first in pages[::PAGES_PER_SCAN]
+    ]
     return [number for numbers in await asyncio.gather(*scans) for number in numbers]
 
 
-def scan(document: bytes, out: Path) -> list[str]:
-    """Verify every page offline from its rendering in black and white; raises TicketRefused."""
+def scan(document: bytes, pages: Iterable[int], out: Path) -> list[str]:
+    """Verify pages offline from their rendering in black and white; raises TicketRefused."""
     scanner = Scanner.load(out / LIST_FILE, out / TRUST_FILE)
-    numbers = []
     with pypdfium2.PdfDocument(document) as pdf:
-        for page in pdf:
-            numbers.append(scanner.verify(read_code(page)).ticket_number)
-    return numbers
+        return [scanner.verify(read_code(pdf[page])).ticket_number for page in pages]
 
 
 def read_code(page: pypdfium2.PdfPage) -> str:

@@ -2,7 +2,7 @@
 
 The event loop must never wait for it, and threads would not help, so a small pool of processes
 renders; each loads its fonts once. Candidates come first: what they wait for in the pool's one
-line is other candidates, and a single part of a county.
+line is other candidates, and a single part of a document.
 """
 
 import asyncio
@@ -28,8 +28,6 @@ from zikao_tickets.printing.documents import Heading
 from zikao_tickets.printing.fonts import add_font_directories
 from zikao_tickets.ticket_jobs import Printed, judge_glyph, missing_glyphs, print_tickets
 
-# A candidate's page waits for one such part; in larger ones a page costs as much.
-MAX_SHEETS_PER_PART = 10
 MAX_PARTS_WAITING = 8
 ATTEMPTS = 2
 RETRY_AFTER = timedelta(seconds=2)
@@ -75,22 +73,15 @@ class RenderPool:
         finally:
             self._pages_waiting -= 1
 
-    async def render_part(self, sheets: Sequence[TicketSheet]) -> Printed:
-        """Print what can be printed of a part of a county, one part at a time.
-
-        At most MAX_SHEETS_PER_PART sheets; ValueError for more. Raises DomainError OVERLOADED
-        when too many parts wait, and UNAVAILABLE as `render` does.
-        """
-        if len(sheets) > MAX_SHEETS_PER_PART:
-            raise ValueError(f"at most {MAX_SHEETS_PER_PART} sheets a part")
-        return await self._in_turn(print_tickets, sheets)
-
     async def make_part(self, job: PartJob) -> MadePart:
-        """Make a part of a document, in the line of `render_part`; raises what it raises."""
+        """Make a part of a document, one part at a time.
+
+        Raises DomainError OVERLOADED when too many parts wait, and UNAVAILABLE as `render` does.
+        """
         return await self._in_turn(make_part, job)
 
     async def make_end(self, heading: Heading, growths: Sequence[bytes]) -> bytes:
-        """Make a document's end, in the line of `render_part`; raises what it raises."""
+        """Make a document's end, in the line of `make_part`; raises what it raises."""
         return await self._in_turn(make_end, heading, growths)
 
     async def missing_glyphs(self, texts: Sequence[str]) -> list[str]:

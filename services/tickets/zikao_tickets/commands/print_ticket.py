@@ -1,6 +1,5 @@
 """A candidate's ticket as PDF (DOMAIN section 5, Printing)."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +13,6 @@ from zikao_tickets.printing import TicketSheet
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.tickets import TicketStore
-from zikao_tickets.ticket_jobs import Printed
 
 WAITING = Refusal(PHOTO_PENDING)
 
@@ -46,21 +44,10 @@ async def print_ticket(
         return PrintedTickets(b"", [], [(ticket, WAITING)])
     proven, sheet = signed(signer, session, ticket, ticket.jpeg)
     printed = await pool.render(sheet)
-    return _outcome(printed, [proven])
-
-
-async def print_part(
-    pool: RenderPool, signer: ProofSigner, session: Session, tickets: Sequence[Ticket]
-) -> PrintedTickets:
-    """The same for a part of a county; a ticket that is refused does not stop the others."""
-    pending = [(ticket, WAITING) for ticket in tickets if ticket.jpeg is None]
-    proven = [
-        signed(signer, session, ticket, ticket.jpeg)
-        for ticket in tickets
-        if ticket.jpeg is not None
-    ]
-    printed = await pool.render_part([sheet for _, sheet in proven])
-    return _outcome(printed, [ticket for ticket, _ in proven], pending)
+    (refusal,) = printed.refusals
+    if refusal:
+        return PrintedTickets(b"", [], [(proven, refusal)])
+    return PrintedTickets(printed.pdf, [proven], [])
 
 
 def signed(
@@ -69,17 +56,6 @@ def signed(
     """The ticket with its proof, and as it is printed."""
     proof = signer.sign(ticket, session.code, jpeg)
     return replace(ticket, proof=proof), sheet_of(ticket, session, jpeg, proof)
-
-
-def _outcome(
-    printed: Printed, tickets: Sequence[Ticket], pending: Sequence[tuple[Ticket, Refusal]] = ()
-) -> PrintedTickets:
-    outcomes = list(zip(tickets, printed.refusals, strict=True))
-    return PrintedTickets(
-        pdf=printed.pdf,
-        tickets=[ticket for ticket, refusal in outcomes if refusal is None],
-        refused=[*pending, *((ticket, refusal) for ticket, refusal in outcomes if refusal)],
-    )
 
 
 async def record_prints(

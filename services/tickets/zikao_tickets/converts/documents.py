@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from zikao.tickets.v1 import document_service_pb2, ticket_service_pb2
+from zikao.tickets.v1 import document_service_pb2
 from zikao_kit.convert import time_to_pb
 from zikao_kit.spreadsheet import csv_rows
 
@@ -55,10 +55,10 @@ def scope_from_pb(request: document_service_pb2.StartDocumentRequest) -> Scope:
     return Scope(request.site_code or None, request.slot or None)
 
 
-def left_out_to_pb(left_out: Iterable[LeftOut]) -> list[ticket_service_pb2.UnprintableTicket]:
+def left_out_to_pb(left_out: Iterable[LeftOut]) -> list[document_service_pb2.UnprintableTicket]:
     """Tickets that could not be printed."""
     return [
-        ticket_service_pb2.UnprintableTicket(ticket_number=number, reason=reason)
+        document_service_pb2.UnprintableTicket(ticket_number=number, reason=reason)
         for number, reason in left_out
     ]
 

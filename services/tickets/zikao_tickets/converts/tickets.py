@@ -2,25 +2,7 @@
 
 from zikao.tickets.v1 import ticket_service_pb2
 
-from zikao_tickets.domain.ticket import PrintedTickets, Ticket
-
-
-def county_part_to_pb(
-    printed: PrintedTickets, *, done: int, total: int
-) -> ticket_service_pb2.StreamCountyTicketsResponse:
-    """One part of a county's tickets."""
-    return ticket_service_pb2.StreamCountyTicketsResponse(
-        pdf=printed.pdf,
-        ticket_numbers=[ticket.ticket_number for ticket in printed.tickets],
-        unprintable=[
-            ticket_service_pb2.UnprintableTicket(
-                ticket_number=ticket.ticket_number, reason=refusal.reason
-            )
-            for ticket, refusal in printed.refused
-        ],
-        done=done,
-        total=total,
-    )
+from zikao_tickets.domain.ticket import Ticket
 
 
 def printed_to_pb(

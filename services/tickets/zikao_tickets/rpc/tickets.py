@@ -1,6 +1,5 @@
-"""The candidate's admission ticket, and the office's copies of a whole county."""
+"""The candidate's admission ticket."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,15 +11,13 @@ from zikao_kit.idempotency import run_once
 
 from zikao_tickets.commands.acknowledge_notice import acknowledge_notice
 from zikao_tickets.commands.load_session import load_session
-from zikao_tickets.commands.print_county import next_tickets
 from zikao_tickets.commands.print_ticket import (
     find_ticket,
-    print_part,
     require_printed,
     require_same_version,
 )
 from zikao_tickets.commands.show_ticket import show_ticket
-from zikao_tickets.converts.tickets import county_part_to_pb, printed_to_pb
+from zikao_tickets.converts.tickets import printed_to_pb
 from zikao_tickets.converts.versions import shown_to_pb
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import Ticket
@@ -32,7 +29,7 @@ from zikao_tickets.stores.versions import VersionStore
 
 
 class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
-    """The candidate's admission ticket, and the office's copies of a whole county."""
+    """The candidate's admission ticket."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -97,38 +94,6 @@ class TicketRpc(ticket_service_pb2_grpc.TicketServiceServicer):
         answer = await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
         require_same_version(answer.version, ticket)
         return printed_to_pb(ticket, answer.print_count, printed.pdf)
-
-    async def StreamCountyTickets(
-        self, request: ticket_service_pb2.StreamCountyTicketsRequest, context: Any
-    ) -> AsyncIterator[ticket_service_pb2.StreamCountyTicketsResponse]:
-        """All tickets of a county, part by part, by ticket number.
-
-        While a reader takes its time with a part, nothing is held but that part.
-        """
-        session = await self._session(request.session_code)
-        after = request.after_ticket_number
-        while True:
-            part, after = await self._county_part(session, request.county_code, after)
-            if part is None:
-                return
-            yield part
-            del part
-
-    async def _county_part(
-        self, session: Session, county_code: str, after: str
-    ) -> tuple[ticket_service_pb2.StreamCountyTicketsResponse | None, str]:
-        """The part after a ticket number and its last number; None at the end."""
-        key = (session.code, county_code)
-        async with self._parts.db.read() as tx:
-            tickets = await next_tickets(self._parts.tickets(tx), *key, after)
-        if not tickets:
-            return None, after
-        printed = await print_part(self._parts.pool, self._parts.signer, session, tickets)
-        last = tickets[-1].ticket_number
-        async with self._parts.db.transaction() as tx:
-            await record(self._parts, tx, session, printed, self._parts.clock.now())
-            done, total = await self._parts.tickets(tx).county_progress(*key, last)
-        return county_part_to_pb(printed, done=done, total=total), last
 
     async def _find(self, session: Session, now: datetime) -> Ticket:
         """The calling candidate's ticket."""

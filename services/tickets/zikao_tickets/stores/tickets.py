@@ -44,13 +44,6 @@ class TicketStore:
         rows = await self._tx.fetch("load_ticket", session_code, candidate_id)
         return next(iter(await self._with_seats(rows)), None)
 
-    async def county_tickets(
-        self, session_code: str, county_code: str, after: str, limit: int
-    ) -> list[Ticket]:
-        """The county's tickets in force by ticket number, after `after`."""
-        rows = await self._tx.fetch("list_county_tickets", session_code, county_code, after, limit)
-        return await self._with_seats(rows)
-
     async def document_tickets(
         self, document: Document, after: str, last: str | None, limit: int | None
     ) -> list[Ticket]:
@@ -58,13 +51,6 @@ class TicketStore:
         place = document.session_code, document.county_code, document.as_of
         rows = await self._tx.fetch("list_document_tickets", *place, after, last, limit)
         return await self._with_seats(rows)
-
-    async def county_progress(
-        self, session_code: str, county_code: str, last: str
-    ) -> tuple[int, int]:
-        """How many tickets are in force up to and with number `last`, and in all."""
-        (row,) = await self._tx.fetch("count_county_tickets", session_code, county_code, last)
-        return row["done"], row["total"]
 
     async def save_first_prints(self, session_code: str, tickets: Sequence[Ticket]) -> None:
         """Fix proof, person and photo of each version, unless it was printed before."""

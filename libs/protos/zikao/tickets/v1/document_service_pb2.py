@@ -25,10 +25,9 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
-from zikao.tickets.v1 import ticket_service_pb2 as zikao_dot_tickets_dot_v1_dot_ticket__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'zikao/tickets/v1/document_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a%zikao/tickets/v1/ticket_service.proto\"\xd5\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.DocumentKind\x12\x11\n\tsite_code\x18\x05 \x01(\t\x12\x0c\n\x04slot\x18\x06 \x01(\x05\x12.\n\x05state\x18\x07 \x01(\x0e\x32\x1f.zikao.tickets.v1.DocumentState\x12\x0c\n\x04\x64one\x18\x08 \x01(\x05\x12\r\n\x05total\x18\t \x01(\x05\x12\r\n\x05pages\x18\n \x01(\x05\x12\r\n\x05\x62ytes\x18\x0b \x01(\x03\x12\x10\n\x08left_out\x18\x0c \x01(\x05\x12)\n\x05\x61s_of\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nstarted_by\x18\x0e \x01(\t\"\x8c\x03\n\x14StartDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x38\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.DocumentKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tsite_code\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x18\n\x04slot\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x00:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n\x16\x64ocument.whole_tickets\x12?\xe5\x87\x86\xe8\x80\x83\xe8\xaf\x81\xe6\x8c\x89\xe5\x8c\xba\xe5\x8e\xbf\xe6\x89\x93\xe5\x8d\xb0\xef\xbc\x8c\xe4\xb8\x8d\xe8\x83\xbd\xe5\x8f\xaa\xe6\x89\x93\xe5\x8d\xb0\xe6\x9f\x90\xe4\xb8\x80\xe8\x80\x83\xe7\x82\xb9\xe6\x88\x96\xe5\x9c\xba\xe6\xac\xa1\x1a:this.kind != 1 || (this.site_code == \'\' && this.slot == 0)\"E\n\x15StartDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.zikao.tickets.v1.Document\"n\n\x15StreamDocumentRequest\x12\x1d\n\x0b\x64ocument_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x06\x63ursor\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{1,9}([+][0-9]{1,9})?)?$\"\x96\x01\n\x16StreamDocumentResponse\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\x05\x12\r\n\x05total\x18\x04 \x01(\x05\x12\x38\n\x0bunprintable\x18\x05 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\"3\n\x12GetDocumentRequest\x12\x1d\n\x0b\x64ocument_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"C\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.zikao.tickets.v1.Document\"T\n\x15\x43\x61ncelDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x18\n\x16\x43\x61ncelDocumentResponse\"\xb1\x01\n\x14ListDocumentsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"_\n\x15ListDocumentsResponse\x12-\n\tdocuments\x18\x01 \x03(\x0b\x32\x1a.zikao.tickets.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\x18\x45xportPaperCountsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"(\n\x19\x45xportPaperCountsResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c*\xc9\x01\n\x0c\x44ocumentKind\x12\x1d\n\x19\x44OCUMENT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44OCUMENT_KIND_TICKETS\x10\x01\x12 \n\x1c\x44OCUMENT_KIND_SIGN_IN_SHEETS\x10\x02\x12\x1e\n\x1a\x44OCUMENT_KIND_DOOR_POSTERS\x10\x03\x12\x1d\n\x19\x44OCUMENT_KIND_DESK_LABELS\x10\x04\x12\x1e\n\x1a\x44OCUMENT_KIND_PAPER_COUNTS\x10\x05*\x7f\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44OCUMENT_STATE_OPEN\x10\x01\x12\x17\n\x13\x44OCUMENT_STATE_DONE\x10\x02\x12\x1c\n\x18\x44OCUMENT_STATE_CANCELLED\x10\x03\x32\xa3\x06\n\x0f\x44ocumentService\x12\x84\x01\n\rStartDocument\x12&.zikao.tickets.v1.StartDocumentRequest\x1a\'.zikao.tickets.v1.StartDocumentResponse\"\"\xca\xf3\x18\x1e\n\x03\x02\x03\x04\x12\x08operator\"\x0b\x63ounty_code(\x04\x12|\n\x0eStreamDocument\x12\'.zikao.tickets.v1.StreamDocumentRequest\x1a(.zikao.tickets.v1.StreamDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x04\x30\x01\x12q\n\x0bGetDocument\x12$.zikao.tickets.v1.GetDocumentRequest\x1a%.zikao.tickets.v1.GetDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x03\x12z\n\x0e\x43\x61ncelDocument\x12\'.zikao.tickets.v1.CancelDocumentRequest\x1a(.zikao.tickets.v1.CancelDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x03\x12\x86\x01\n\rListDocuments\x12&.zikao.tickets.v1.ListDocumentsRequest\x1a\'.zikao.tickets.v1.ListDocumentsResponse\"$\xca\xf3\x18 \n\x03\x02\x03\x04\x12\x08operator\"\rcounty_prefix(\x03\x12\x92\x01\n\x11\x45xportPaperCounts\x12*.zikao.tickets.v1.ExportPaperCountsRequest\x1a+.zikao.tickets.v1.ExportPaperCountsResponse\"\"\xca\xf3\x18\x1e\n\x03\x02\x03\x04\x12\x08operator\"\x0b\x63ounty_code(\x04\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'zikao/tickets/v1/document_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\"\xd5\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.DocumentKind\x12\x11\n\tsite_code\x18\x05 \x01(\t\x12\x0c\n\x04slot\x18\x06 \x01(\x05\x12.\n\x05state\x18\x07 \x01(\x0e\x32\x1f.zikao.tickets.v1.DocumentState\x12\x0c\n\x04\x64one\x18\x08 \x01(\x05\x12\r\n\x05total\x18\t \x01(\x05\x12\r\n\x05pages\x18\n \x01(\x05\x12\r\n\x05\x62ytes\x18\x0b \x01(\x03\x12\x10\n\x08left_out\x18\x0c \x01(\x05\x12)\n\x05\x61s_of\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nstarted_by\x18\x0e \x01(\t\"\x8c\x03\n\x14StartDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x38\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.DocumentKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tsite_code\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x18\n\x04slot\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x00:\x9c\x01\xbaH\x98\x01\x1a\x95\x01\n\x16\x64ocument.whole_tickets\x12?\xe5\x87\x86\xe8\x80\x83\xe8\xaf\x81\xe6\x8c\x89\xe5\x8c\xba\xe5\x8e\xbf\xe6\x89\x93\xe5\x8d\xb0\xef\xbc\x8c\xe4\xb8\x8d\xe8\x83\xbd\xe5\x8f\xaa\xe6\x89\x93\xe5\x8d\xb0\xe6\x9f\x90\xe4\xb8\x80\xe8\x80\x83\xe7\x82\xb9\xe6\x88\x96\xe5\x9c\xba\xe6\xac\xa1\x1a:this.kind != 1 || (this.site_code == \'\' && this.slot == 0)\"E\n\x15StartDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.zikao.tickets.v1.Document\"n\n\x15StreamDocumentRequest\x12\x1d\n\x0b\x64ocument_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x36\n\x06\x63ursor\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([0-9]{1,9}([+][0-9]{1,9})?)?$\"\x96\x01\n\x16StreamDocumentResponse\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\x05\x12\r\n\x05total\x18\x04 \x01(\x05\x12\x38\n\x0bunprintable\x18\x05 \x03(\x0b\x32#.zikao.tickets.v1.UnprintableTicket\":\n\x11UnprintableTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"3\n\x12GetDocumentRequest\x12\x1d\n\x0b\x64ocument_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"C\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.zikao.tickets.v1.Document\"T\n\x15\x43\x61ncelDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x18\n\x16\x43\x61ncelDocumentResponse\"\xb1\x01\n\x14ListDocumentsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"_\n\x15ListDocumentsResponse\x12-\n\tdocuments\x18\x01 \x03(\x0b\x32\x1a.zikao.tickets.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\x18\x45xportPaperCountsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12&\n\x0b\x63ounty_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"(\n\x19\x45xportPaperCountsResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c*\xc9\x01\n\x0c\x44ocumentKind\x12\x1d\n\x19\x44OCUMENT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44OCUMENT_KIND_TICKETS\x10\x01\x12 \n\x1c\x44OCUMENT_KIND_SIGN_IN_SHEETS\x10\x02\x12\x1e\n\x1a\x44OCUMENT_KIND_DOOR_POSTERS\x10\x03\x12\x1d\n\x19\x44OCUMENT_KIND_DESK_LABELS\x10\x04\x12\x1e\n\x1a\x44OCUMENT_KIND_PAPER_COUNTS\x10\x05*\x7f\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44OCUMENT_STATE_OPEN\x10\x01\x12\x17\n\x13\x44OCUMENT_STATE_DONE\x10\x02\x12\x1c\n\x18\x44OCUMENT_STATE_CANCELLED\x10\x03\x32\xa3\x06\n\x0f\x44ocumentService\x12\x84\x01\n\rStartDocument\x12&.zikao.tickets.v1.StartDocumentRequest\x1a\'.zikao.tickets.v1.StartDocumentResponse\"\"\xca\xf3\x18\x1e\n\x03\x02\x03\x04\x12\x08operator\"\x0b\x63ounty_code(\x04\x12|\n\x0eStreamDocument\x12\'.zikao.tickets.v1.StreamDocumentRequest\x1a(.zikao.tickets.v1.StreamDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x04\x30\x01\x12q\n\x0bGetDocument\x12$.zikao.tickets.v1.GetDocumentRequest\x1a%.zikao.tickets.v1.GetDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x03\x12z\n\x0e\x43\x61ncelDocument\x12\'.zikao.tickets.v1.CancelDocumentRequest\x1a(.zikao.tickets.v1.CancelDocumentResponse\"\x15\xca\xf3\x18\x11\n\x03\x02\x03\x04\x12\x08operator(\x03\x12\x86\x01\n\rListDocuments\x12&.zikao.tickets.v1.ListDocumentsRequest\x1a\'.zikao.tickets.v1.ListDocumentsResponse\"$\xca\xf3\x18 \n\x03\x02\x03\x04\x12\x08operator\"\rcounty_prefix(\x03\x12\x92\x01\n\x11\x45xportPaperCounts\x12*.zikao.tickets.v1.ExportPaperCountsRequest\x1a+.zikao.tickets.v1.ExportPaperCountsResponse\"\"\xca\xf3\x18\x1e\n\x03\x02\x03\x04\x12\x08operator\"\x0b\x63ounty_code(\x04\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -85,36 +84,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTSERVICE'].methods_by_name['ListDocuments']._serialized_options = b'\312\363\030 \n\003\002\003\004\022\010operator\"\rcounty_prefix(\003'
   _globals['_DOCUMENTSERVICE'].methods_by_name['ExportPaperCounts']._loaded_options = None
   _globals['_DOCUMENTSERVICE'].methods_by_name['ExportPaperCounts']._serialized_options = b'\312\363\030\036\n\003\002\003\004\022\010operator\"\013county_code(\004'
-  _globals['_DOCUMENTKIND']._serialized_start=1928
-  _globals['_DOCUMENTKIND']._serialized_end=2129
-  _globals['_DOCUMENTSTATE']._serialized_start=2131
-  _globals['_DOCUMENTSTATE']._serialized_end=2258
-  _globals['_DOCUMENT']._serialized_start=195
-  _globals['_DOCUMENT']._serialized_end=536
-  _globals['_STARTDOCUMENTREQUEST']._serialized_start=539
-  _globals['_STARTDOCUMENTREQUEST']._serialized_end=935
-  _globals['_STARTDOCUMENTRESPONSE']._serialized_start=937
-  _globals['_STARTDOCUMENTRESPONSE']._serialized_end=1006
-  _globals['_STREAMDOCUMENTREQUEST']._serialized_start=1008
-  _globals['_STREAMDOCUMENTREQUEST']._serialized_end=1118
-  _globals['_STREAMDOCUMENTRESPONSE']._serialized_start=1121
-  _globals['_STREAMDOCUMENTRESPONSE']._serialized_end=1271
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=1273
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=1324
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1326
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1393
-  _globals['_CANCELDOCUMENTREQUEST']._serialized_start=1395
-  _globals['_CANCELDOCUMENTREQUEST']._serialized_end=1479
-  _globals['_CANCELDOCUMENTRESPONSE']._serialized_start=1481
-  _globals['_CANCELDOCUMENTRESPONSE']._serialized_end=1505
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1508
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1685
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1687
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1782
-  _globals['_EXPORTPAPERCOUNTSREQUEST']._serialized_start=1784
-  _globals['_EXPORTPAPERCOUNTSREQUEST']._serialized_end=1883
-  _globals['_EXPORTPAPERCOUNTSRESPONSE']._serialized_start=1885
-  _globals['_EXPORTPAPERCOUNTSRESPONSE']._serialized_end=1925
-  _globals['_DOCUMENTSERVICE']._serialized_start=2261
-  _globals['_DOCUMENTSERVICE']._serialized_end=3064
+  _globals['_DOCUMENTKIND']._serialized_start=1949
+  _globals['_DOCUMENTKIND']._serialized_end=2150
+  _globals['_DOCUMENTSTATE']._serialized_start=2152
+  _globals['_DOCUMENTSTATE']._serialized_end=2279
+  _globals['_DOCUMENT']._serialized_start=156
+  _globals['_DOCUMENT']._serialized_end=497
+  _globals['_STARTDOCUMENTREQUEST']._serialized_start=500
+  _globals['_STARTDOCUMENTREQUEST']._serialized_end=896
+  _globals['_STARTDOCUMENTRESPONSE']._serialized_start=898
+  _globals['_STARTDOCUMENTRESPONSE']._serialized_end=967
+  _globals['_STREAMDOCUMENTREQUEST']._serialized_start=969
+  _globals['_STREAMDOCUMENTREQUEST']._serialized_end=1079
+  _globals['_STREAMDOCUMENTRESPONSE']._serialized_start=1082
+  _globals['_STREAMDOCUMENTRESPONSE']._serialized_end=1232
+  _globals['_UNPRINTABLETICKET']._serialized_start=1234
+  _globals['_UNPRINTABLETICKET']._serialized_end=1292
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=1294
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=1345
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1347
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1414
+  _globals['_CANCELDOCUMENTREQUEST']._serialized_start=1416
+  _globals['_CANCELDOCUMENTREQUEST']._serialized_end=1500
+  _globals['_CANCELDOCUMENTRESPONSE']._serialized_start=1502
+  _globals['_CANCELDOCUMENTRESPONSE']._serialized_end=1526
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1529
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1706
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1708
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1803
+  _globals['_EXPORTPAPERCOUNTSREQUEST']._serialized_start=1805
+  _globals['_EXPORTPAPERCOUNTSREQUEST']._serialized_end=1904
+  _globals['_EXPORTPAPERCOUNTSRESPONSE']._serialized_start=1906
+  _globals['_EXPORTPAPERCOUNTSRESPONSE']._serialized_end=1946
+  _globals['_DOCUMENTSERVICE']._serialized_start=2282
+  _globals['_DOCUMENTSERVICE']._serialized_end=3085
 # @@protoc_insertion_point(module_scope)

@@ -9,7 +9,6 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from zikao.tickets.v1 import ticket_service_pb2 as _ticket_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -269,7 +268,7 @@ class StreamDocumentResponse(_message.Message):
     total: _builtins.int
     """As many there are in all."""
     @_builtins.property
-    def unprintable(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_service_pb2.UnprintableTicket]:
+    def unprintable(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnprintableTicket]:
         """Tickets of this part that cannot be printed, with its last piece."""
 
     def __init__(
@@ -279,7 +278,7 @@ class StreamDocumentResponse(_message.Message):
         cursor: _builtins.str = ...,
         done: _builtins.int = ...,
         total: _builtins.int = ...,
-        unprintable: _abc.Iterable[_ticket_service_pb2.UnprintableTicket] | None = ...,
+        unprintable: _abc.Iterable[Global___UnprintableTicket] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -288,6 +287,32 @@ class StreamDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamDocumentResponse: _TypeAlias = StreamDocumentResponse  # noqa: Y015
+
+@_typing.final
+class UnprintableTicket(_message.Message):
+    """A ticket that cannot be printed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ticket_number: _builtins.str
+    """Whose."""
+    reason: _builtins.str
+    """NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING or PHOTO_UNUSABLE."""
+    def __init__(
+        self,
+        *,
+        ticket_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnprintableTicket: _TypeAlias = UnprintableTicket  # noqa: Y015
 
 @_typing.final
 class GetDocumentRequest(_message.Message):

@@ -40,19 +40,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TICKET_UNAVAILABLE: _ErrorReason.ValueType  # 7
     """The candidate has no published seats in this session."""
     ERROR_REASON_NAME_NOT_PRINTABLE: _ErrorReason.ValueType  # 8
-    """No font has a character of the name (or of a site's, or of the notice); StreamCountyTickets
+    """No font has a character of the name (or of a site's, or of the notice); StreamDocument
     names the ticket to the office.
     """
     ERROR_REASON_PHOTO_PENDING: _ErrorReason.ValueType  # 9
     """The photo has not arrived from registration yet; try again."""
     ERROR_REASON_PHOTO_UNUSABLE: _ErrorReason.ValueType  # 10
-    """The photo is no whole JPEG; StreamCountyTickets names the ticket to the office."""
+    """The photo is no whole JPEG; StreamDocument names the ticket to the office."""
     ERROR_REASON_PROOF_REJECTED: _ErrorReason.ValueType  # 11
     """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
     the one in force); `detail` says it in Chinese.
     """
     ERROR_REASON_TICKET_TOO_LONG: _ErrorReason.ValueType  # 12
-    """Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
+    """Notice, courses and sites do not fit on one page even in small type; StreamDocument names
     the ticket to the office.
     """
     ERROR_REASON_ANEW_NOT_ALLOWED: _ErrorReason.ValueType  # 20
@@ -113,19 +113,19 @@ ERROR_REASON_NOTICE_OUTDATED: ErrorReason.ValueType  # 6
 ERROR_REASON_TICKET_UNAVAILABLE: ErrorReason.ValueType  # 7
 """The candidate has no published seats in this session."""
 ERROR_REASON_NAME_NOT_PRINTABLE: ErrorReason.ValueType  # 8
-"""No font has a character of the name (or of a site's, or of the notice); StreamCountyTickets
+"""No font has a character of the name (or of a site's, or of the notice); StreamDocument
 names the ticket to the office.
 """
 ERROR_REASON_PHOTO_PENDING: ErrorReason.ValueType  # 9
 """The photo has not arrived from registration yet; try again."""
 ERROR_REASON_PHOTO_UNUSABLE: ErrorReason.ValueType  # 10
-"""The photo is no whole JPEG; StreamCountyTickets names the ticket to the office."""
+"""The photo is no whole JPEG; StreamDocument names the ticket to the office."""
 ERROR_REASON_PROOF_REJECTED: ErrorReason.ValueType  # 11
 """Metadata `proof_reason`: MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE, or REVOKED (any version but
 the one in force); `detail` says it in Chinese.
 """
 ERROR_REASON_TICKET_TOO_LONG: ErrorReason.ValueType  # 12
-"""Notice, courses and sites do not fit on one page even in small type; StreamCountyTickets names
+"""Notice, courses and sites do not fit on one page even in small type; StreamDocument names
 the ticket to the office.
 """
 ERROR_REASON_ANEW_NOT_ALLOWED: ErrorReason.ValueType  # 20

@@ -55,11 +55,6 @@ class TicketServiceStub:
                 request_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketRequest.SerializeToString,
                 response_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketResponse.FromString,
                 _registered_method=True)
-        self.StreamCountyTickets = channel.unary_stream(
-                '/zikao.tickets.v1.TicketService/StreamCountyTickets',
-                request_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsRequest.SerializeToString,
-                response_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsResponse.FromString,
-                _registered_method=True)
 
 
 class TicketServiceServicer:
@@ -111,21 +106,6 @@ class TicketServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def StreamCountyTickets(self, request, context):
-        """All tickets of a county as PDF documents of at most 10 pages each, by ticket
-        number: candidates print meanwhile, and wait for one such document at most. A
-        reader that was cut off goes on after the last ticket number it has.
-        Tickets that cannot be printed are named with the reason and left out. Offices
-        may print before the candidates' window opens and after it. A county as one PDF, and all else
-        that offices print, is had from DocumentService.
-
-        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
-        UNAVAILABLE; after the last two go on after the last ticket number.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_TicketServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -148,11 +128,6 @@ def add_TicketServiceServicer_to_server(servicer, server):
                     servicer.PrintTicket,
                     request_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketRequest.FromString,
                     response_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketResponse.SerializeToString,
-            ),
-            'StreamCountyTickets': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamCountyTickets,
-                    request_deserializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsRequest.FromString,
-                    response_serializer=zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,33 +239,6 @@ class TicketService:
             '/zikao.tickets.v1.TicketService/PrintTicket',
             zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketRequest.SerializeToString,
             zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.PrintTicketResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StreamCountyTickets(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/zikao.tickets.v1.TicketService/StreamCountyTickets',
-            zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsRequest.SerializeToString,
-            zikao_dot_tickets_dot_v1_dot_ticket__service__pb2.StreamCountyTicketsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,17 +62,6 @@ class TicketServiceStub:
     NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
     OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
     """
-    StreamCountyTickets: _grpc.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]
-    """All tickets of a county as PDF documents of at most 10 pages each, by ticket
-    number: candidates print meanwhile, and wait for one such document at most. A
-    reader that was cut off goes on after the last ticket number it has.
-    Tickets that cannot be printed are named with the reason and left out. Offices
-    may print before the candidates' window opens and after it. A county as one PDF, and all else
-    that offices print, is had from DocumentService.
-
-    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
-    UNAVAILABLE; after the last two go on after the last ticket number.
-    """
 
 @_typing.type_check_only
 class TicketServiceAsyncStub(TicketServiceStub):
@@ -107,17 +96,6 @@ class TicketServiceAsyncStub(TicketServiceStub):
     Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
     NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
     OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
-    """
-    StreamCountyTickets: _aio.UnaryStreamMultiCallable[_ticket_service_pb2.StreamCountyTicketsRequest, _ticket_service_pb2.StreamCountyTicketsResponse]  # type: ignore[assignment]
-    """All tickets of a county as PDF documents of at most 10 pages each, by ticket
-    number: candidates print meanwhile, and wait for one such document at most. A
-    reader that was cut off goes on after the last ticket number it has.
-    Tickets that cannot be printed are named with the reason and left out. Offices
-    may print before the candidates' window opens and after it. A county as one PDF, and all else
-    that offices print, is had from DocumentService.
-
-    Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
-    UNAVAILABLE; after the last two go on after the last ticket number.
     """
 
 class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -174,23 +152,6 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: PRINTING_CLOSED, NOTICE_NOT_ACKNOWLEDGED, TICKET_UNAVAILABLE,
         NAME_NOT_PRINTABLE, TICKET_TOO_LONG, PHOTO_PENDING, PHOTO_UNUSABLE, SESSION_UNKNOWN,
         OVERLOADED, UNAVAILABLE, REQUEST_ID_REUSED.
-        """
-
-    @_abc_1.abstractmethod
-    def StreamCountyTickets(
-        self,
-        request: _ticket_service_pb2.StreamCountyTicketsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_ticket_service_pb2.StreamCountyTicketsResponse], _abc.AsyncIterator[_ticket_service_pb2.StreamCountyTicketsResponse]]:
-        """All tickets of a county as PDF documents of at most 10 pages each, by ticket
-        number: candidates print meanwhile, and wait for one such document at most. A
-        reader that was cut off goes on after the last ticket number it has.
-        Tickets that cannot be printed are named with the reason and left out. Offices
-        may print before the candidates' window opens and after it. A county as one PDF, and all else
-        that offices print, is had from DocumentService.
-
-        Errors: OUT_OF_SCOPE, SESSION_UNKNOWN, TICKET_UNAVAILABLE, OVERLOADED,
-        UNAVAILABLE; after the last two go on after the last ticket number.
         """
 
 def add_TicketServiceServicer_to_server(servicer: TicketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

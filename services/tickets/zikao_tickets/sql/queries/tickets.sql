@@ -21,25 +21,6 @@ LEFT JOIN tickets.photo
     AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
 WHERE ticket.session_code = $1 AND ticket.candidate_id = $2 AND ticket.revoked_at IS NULL;
 
--- name: list_county_tickets
-SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
-    ticket.serial, ticket.issued_at, ticket.proof, ticket.kind, ticket.without_photo,
-    coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
-FROM tickets.ticket
-JOIN tickets.candidate USING (candidate_id)
-LEFT JOIN tickets.photo
-    ON photo.candidate_id = ticket.candidate_id
-    AND photo.sha256 = coalesce(ticket.photo_sha256, candidate.photo_sha256)
-WHERE ticket.session_code = $1 AND ticket.county_code = $2 AND ticket.revoked_at IS NULL
-    AND ticket.ticket_number > $3
-ORDER BY ticket.ticket_number
-LIMIT $4;
-
--- name: count_county_tickets
-SELECT count(*) AS total, count(*) FILTER (WHERE ticket_number <= $3) AS done
-FROM tickets.ticket
-WHERE session_code = $1 AND county_code = $2 AND revoked_at IS NULL;
-
 -- name: list_ticket_seats
 SELECT seat.candidate_id, seat.slot, seat.course_code, seat.site_code, seat.room_code,
     seat.seat_number, room.capacity, site.county_name, site.name AS site_name, site.address

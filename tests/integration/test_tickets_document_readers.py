@@ -1,4 +1,4 @@
-"""What a county's stream holds while its reader takes its time."""
+"""What a document's stream holds while its reader takes its time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from support.clocks import FixedClock
+from support.service import new_id
 from support.service_databases import MakeDatabase
 from support.tickets_database import (
     COUNTY,
@@ -17,23 +18,22 @@ from support.tickets_database import (
     arranged,
     bring_photo,
     enroll,
-    number_of,
     publish,
 )
-from zikao.tickets.v1.ticket_service_pb2 import StreamCountyTicketsRequest
+from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.context import acting_as
 from zikao_kit.db import Database
 from zikao_kit.migrate import open_database
 from zikao_sandbox.portraits import portrait_jpeg
-from zikao_tickets.commands import print_county
+from zikao_tickets.commands import read_contents
 from zikao_tickets.commands.open_signer import open_signer
+from zikao_tickets.domain.documents import DocumentKind
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
-from zikao_tickets.rpc.tickets import TicketRpc
+from zikao_tickets.rpc.documents import DocumentRpc
 from zikao_tickets.stores.proof_keys import ProofKeyStore
-from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
@@ -55,28 +55,36 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def rpc(db: Database) -> AsyncIterator[TicketRpc]:
+async def rpc(db: Database) -> AsyncIterator[DocumentRpc]:
     """The methods on that database, with a rendering process."""
     async with db.transaction() as tx:
         signer = await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
     pool = RenderPool(1)
-    yield TicketRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
+    yield DocumentRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
     pool.close()
 
 
+async def started(rpc: DocumentRpc) -> documents.StreamDocumentRequest:
+    """To fetch the county's tickets."""
+    request = documents.StartDocumentRequest(
+        request_id=new_id(),
+        session_code=SESSION.code,
+        county_code=COUNTY,
+        kind=documents.DOCUMENT_KIND_TICKETS,
+    )
+    document = (await rpc.StartDocument(request, None)).document
+    return documents.StreamDocumentRequest(document_id=document.document_id)
+
+
 async def test_a_slow_reader_holds_no_connection(
-    db: Database, rpc: TicketRpc, monkeypatch: pytest.MonkeyPatch
+    db: Database, rpc: DocumentRpc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between two parts the only connection is free for others, and the stream goes on after."""
-    monkeypatch.setattr(print_county, "MAX_SHEETS_PER_PART", 2)
-    request = StreamCountyTicketsRequest(session_code=SESSION.code, county_code=COUNTY)
-    numbers: list[str] = []
+    """Between two pieces the only connection is free for others, and the stream goes on after."""
+    monkeypatch.setitem(read_contents.ITEMS_A_PART, DocumentKind.TICKETS, 2)
     with acting_as(OFFICER):
-        async for part in rpc.StreamCountyTickets(request, None):
-            numbers += part.ticket_numbers
-            async with asyncio.timeout(PATIENCE_SECONDS), db.transaction() as tx:
-                progress = await TicketStore(tx, KEYS).county_progress(
-                    SESSION.code, COUNTY, numbers[-1]
-                )
-            assert progress == (part.done, part.total)
-    assert numbers == [number_of(person) for person in PEOPLE]
+        done = []
+        async for piece in rpc.StreamDocument(await started(rpc), None):
+            done.append(piece.done)
+            async with asyncio.timeout(PATIENCE_SECONDS), db.transaction():
+                pass
+    assert done == [2, 4, 5, 5]
