@@ -49,6 +49,7 @@ from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.feeds import FeedStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.scans import ScanStore
+from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.tickets import TicketStore
 
 OPEN = SESSION.printing_opens_at
@@ -120,7 +121,13 @@ async def verified(db: Database, proof: str, actor: Actor = SCANNER) -> tuple[Ti
     signer = await signer_of(db)
     async with db.transaction() as tx:
         verification = await verify_ticket(
-            TicketStore(tx, KEYS), ScanStore(tx), signer, proof, actor=actor, now=OPEN
+            TicketStore(tx, KEYS),
+            SessionStore(tx),
+            ScanStore(tx),
+            signer,
+            proof,
+            actor=actor,
+            now=OPEN,
         )
     return verification.require_accepted()
 

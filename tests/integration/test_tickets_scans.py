@@ -17,6 +17,7 @@ from support.service_databases import ServiceDatabases
 from support.tickets_database import MORNING
 from support.tickets_door import (
     LI,
+    NOW,
     ROOM,
     SITE,
     WANG,
@@ -61,7 +62,7 @@ async def world(
         (1, "A", "", door.DOOR_PLACE_RIGHT),
         (1, "A", "002", door.DOOR_PLACE_OTHER_ROOM),
         (1, "B", "001", door.DOOR_PLACE_OTHER_SITE),
-        (201, "A", "001", door.DOOR_PLACE_OTHER_SLOT),
+        (64, "A", "001", door.DOOR_PLACE_OTHER_SLOT),
     ],
 )
 async def test_a_scanner_is_told_whether_the_ticket_belongs_here(
@@ -170,7 +171,6 @@ async def test_a_ticket_that_was_never_issued_here_is_not_kept(world: DoorWorld)
 async def test_who_was_seen_twice_is_listed_with_the_reason(world: DoorWorld) -> None:
     """Two doors or versions, long after at one door, a revoked one; no second look at once."""
     slot = world.slot()
-    desk = officer(world.service)
     await world.upload(
         offline(world.proofs[ZHANG], slot),
         offline(world.proofs[ZHANG], slot, room="002", after=MINUTE),
@@ -193,7 +193,9 @@ async def test_who_was_seen_twice_is_listed_with_the_reason(world: DoorWorld) ->
         reason=types.TICKET_REASON_LOST,
         note="遗失",
     )
-    await desk.call(lost)
+    await world.service.move_to(MORNING)
+    await officer(world.service).call(lost)
+    await world.service.move_to(NOW)
     old = door.VerifyTicketRequest(proof=world.proofs[LI], scan=at_door(slot, after=MINUTE))
     refused = await world.scanner.refused(old)
     assert refused.metadata["proof_reason"] == "REVOKED"
@@ -202,7 +204,7 @@ async def test_who_was_seen_twice_is_listed_with_the_reason(world: DoorWorld) ->
     reasons = {e.ticket_number: list(e.reasons) for e in (await world.duplicates(slot)).duplicates}
     assert reasons[ticket_number(LI)] == [OTHER_VERSION, REVOKED]
     alone = world.slot()
-    await world.upload(offline(world.proofs[LI], alone))
+    await world.upload(offline(world.proofs[LI], alone, after=MINUTE))
     (listed_alone,) = (await world.duplicates(alone)).duplicates
     assert (listed_alone.scan_count, list(listed_alone.reasons)) == (1, [REVOKED])
 

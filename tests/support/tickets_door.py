@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from zikao_sandbox.portraits import portrait_jpeg
 
 ZHANG, LI, WANG = (UUID(int=number) for number in range(1, 4))
 SITE, ROOM = "A", "001"
+NOW = MORNING + timedelta(minutes=45)
+EVERY_SLOT = tuple(replace(SESSION.slots[0], number=number) for number in range(1, 65))
 
 
 class DoorWorld:
@@ -80,7 +83,8 @@ async def door_world(databases: ServiceDatabases, directory: Path) -> AsyncItera
             running.peers.register(person, "张三", jpeg)
             running.peers.enroll(person, (1, "00015"))
         await running.published_county()
-        await running.move_to(SESSION.printing_opens_at)
+        await running.apply(replace(SESSION, slots=EVERY_SLOT))
+        await running.move_to(NOW)
         world = DoorWorld(running)
         for person in (ZHANG, LI, WANG):
             world.proofs[person] = await printed(running, person)

@@ -22,8 +22,10 @@ COPY_AFTER = timedelta(minutes=5)
 
 async def verify_at_the_door(stage: Stage, players: Sequence[Player], scanner: Scanner) -> None:
     """Online, with the photo to compare; forged tickets offline; and one copy at a second door."""
-    for player in players:
-        await _scan_online(stage, player, scanner.verify(player.proof).sittings[0])
+    sittings = [scanner.verify(player.proof).sittings[0] for player in players]
+    await stage.move_to(max(_begins(stage, sitting) for sitting in sittings) + COPY_AFTER)
+    for player, sitting in zip(players, sittings, strict=True):
+        await _scan_online(stage, player, sitting)
     forged = forge(players[0].proof)
     try:
         scanner.verify(forged)
@@ -31,12 +33,12 @@ async def verify_at_the_door(stage: Stage, players: Sequence[Player], scanner: S
         stage.say(f"a ticket with one changed character: {refused}")
     else:
         raise StoryBroken("a forged ticket was accepted")
-    await _find_the_copy(stage, players[0], scanner.verify(players[0].proof).sittings[0])
+    await _find_the_copy(stage, players[0], sittings[0])
 
 
 async def _scan_online(stage: Stage, player: Player, sitting: ProofSitting) -> None:
     """The service says who should be standing there, and that it is here."""
-    scan = _at_door(sitting, sitting.room, stage.now())
+    scan = _at_door(sitting, sitting.room, _begins(stage, sitting))
     request = verification.VerifyTicketRequest(proof=player.proof, scan=scan)
     answer = await patiently(lambda: stage.scanner.verification.VerifyTicket(request))
     if (answer.name, answer.ticket_number) != (player.person.name, player.ticket_number):
@@ -49,7 +51,7 @@ async def _scan_online(stage: Stage, player: Player, sitting: ProofSitting) -> N
 
 async def _find_the_copy(stage: Stage, player: Player, sitting: ProofSitting) -> None:
     """A copy has passed another door, whose scanner had no network: its scans come later."""
-    scan = _at_door(sitting, OTHER_ROOM, stage.now() + COPY_AFTER)
+    scan = _at_door(sitting, OTHER_ROOM, _begins(stage, sitting) + COPY_AFTER)
     upload = door.UploadScansRequest(scans=[door.OfflineScan(scan=scan, proof=player.proof)])
     for accepted in (1, 0):  # the same again changes nothing
         answers = [each async for each in stage.scanner.door.UploadScans(iter([upload]))]
@@ -66,6 +68,10 @@ async def _find_the_copy(stage: Stage, player: Player, sitting: ProofSitting) ->
     if [each.ticket_number for each in answer.duplicates] != [player.ticket_number]:
         raise StoryBroken(f"{county_code}: seen twice are {answer.duplicates}")
     stage.say(f"{county_code}: a copy of {player.person.name}'s ticket was found at a second door")
+
+
+def _begins(stage: Stage, sitting: ProofSitting) -> datetime:
+    return stage.session.slots[sitting.slot - 1].starts_at
 
 
 def _at_door(sitting: ProofSitting, room: str, scanned_at: datetime) -> verification.DoorScan:

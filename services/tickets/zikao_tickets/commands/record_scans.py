@@ -7,9 +7,10 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from zikao_tickets.domain.scans import Door, Scan
+from zikao_tickets.domain.scans import Door, Scan, scan_problem
 from zikao_tickets.proof import ProofRejected, verify
 from zikao_tickets.stores.scans import ScanStore
+from zikao_tickets.stores.sessions import SessionStore
 
 UNKNOWN_TICKET, SCAN_ID_REUSED = "UNKNOWN_TICKET", "SCAN_ID_REUSED"
 
@@ -42,13 +43,20 @@ def judge(
     return scans, rejected
 
 
-async def record_scans(store: ScanStore, scans: Sequence[Scan], now: datetime) -> Recorded:
+async def record_scans(
+    store: ScanStore, sessions: SessionStore, scans: Sequence[Scan], now: datetime
+) -> Recorded:
     """Keep scans of good signature; what is known by its id is passed over."""
-    added = await store.insert(scans, now, uploaded=True)
-    kept = await store.by_id([scan.scan_id for scan in scans])
+    codes = {scan.session_code for scan in scans}
+    known = {code: await sessions.load(code) for code in codes}
+    problems = [scan_problem(scan, known[scan.session_code], now) for scan in scans]
+    wrong = [Rejected(s.scan_id, p) for s, p in zip(scans, problems, strict=True) if p]
+    good = [scan for scan, problem in zip(scans, problems, strict=True) if not problem]
+    added = await store.insert(good, now, uploaded=True)
+    kept = await store.by_id([scan.scan_id for scan in good])
     refused = [
         Rejected(scan.scan_id, SCAN_ID_REUSED if scan.scan_id in kept else UNKNOWN_TICKET)
-        for scan in scans
+        for scan in good
         if kept.get(scan.scan_id) != scan
     ]
-    return Recorded(len(added), len(scans) - len(added) - len(refused), refused)
+    return Recorded(len(added), len(good) - len(added) - len(refused), [*wrong, *refused])

@@ -30,6 +30,7 @@ class Bearer:
     person: Person
     jpeg: bytes | None
     county_code: str
+    is_revoked: bool = False
 
 
 def personal_context(candidate_id: UUID) -> str:

@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from zikao_tickets.domain.session import Session
 from zikao_tickets.proof import TicketProof
 
 # Somebody scans again when the light was bad; who comes back after this is looked at.
 SAME_DOOR_WITHIN = timedelta(minutes=10)
 MOST_SCANS_SHOWN = 20
+# The clock of a device may be so much ahead of ours.
+MAX_AHEAD = timedelta(minutes=5)
 
 
 class Door(NamedTuple):
@@ -73,6 +77,13 @@ class Place(StrEnum):
     OTHER_ROOM = "other_room"
 
 
+class ScanProblem(StrEnum):
+    """Why nobody can have scanned this; the names are those of the contract."""
+
+    UNKNOWN_SLOT = "UNKNOWN_SLOT"
+    WRONG_TIME = "WRONG_TIME"
+
+
 class DuplicateReason(StrEnum):
     """Why somebody should look at a ticket; the names are those of the contract."""
 
@@ -102,3 +113,15 @@ def place_of(proof: TicketProof, door: Door) -> Place:
     if sitting.site != door.site_code:
         return Place.OTHER_SITE
     return Place.RIGHT if door.room_code in ("", sitting.room) else Place.OTHER_ROOM
+
+
+def scan_problem(scan: Scan, session: Session | None, now: datetime) -> ScanProblem | None:
+    """Whether the session has the slot, and it was the slot's day and not in the future."""
+    slots = session.slots if session else ()
+    slot = next((slot for slot in slots if slot.number == scan.slot), None)
+    if session is None or slot is None:
+        return ScanProblem.UNKNOWN_SLOT
+    zone = ZoneInfo(session.time_zone)
+    scanned, begun = (at.astimezone(zone) for at in (scan.scanned_at, slot.starts_at))
+    on_the_day = scanned.date() == begun.date() and scanned <= now + MAX_AHEAD
+    return None if on_the_day else ScanProblem.WRONG_TIME

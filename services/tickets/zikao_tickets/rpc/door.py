@@ -6,10 +6,11 @@ from typing import Any
 
 from zikao.tickets.v1 import door_service_pb2 as pb
 from zikao.tickets.v1 import door_service_pb2_grpc as pb_grpc
+from zikao_kit.db import Transaction
 
 from zikao_tickets.commands.list_duplicate_scans import list_duplicate_scans
 from zikao_tickets.commands.load_session import load_session
-from zikao_tickets.commands.record_scans import judge, record_scans
+from zikao_tickets.commands.record_scans import Recorded, judge, record_scans
 from zikao_tickets.converts.scans import door_from_pb, duplicate_to_pb
 from zikao_tickets.parts import Parts
 from zikao_tickets.stores.scans import DuplicateFilter, ScanStore
@@ -48,7 +49,11 @@ class DoorRpc(pb_grpc.DoorServiceServicer):
         uploads = [(door_from_pb(each.scan), each.proof) for each in request.scans]
         keys = self._parts.signer.public_keys
         scans, rejected = await asyncio.to_thread(judge, uploads, keys)
-        recorded = await self._parts.db.run(lambda tx: record_scans(ScanStore(tx), scans, now))
+
+        async def work(tx: Transaction) -> Recorded:
+            return await record_scans(ScanStore(tx), SessionStore(tx), scans, now)
+
+        recorded = await self._parts.db.run(work)
         return pb.UploadScansResponse(
             accepted=recorded.accepted,
             known=recorded.known,

@@ -74,10 +74,11 @@ class VerificationRpc(verification_service_pb2_grpc.VerificationServiceServicer)
         async def work(tx: Transaction) -> Verification:
             return await verify_ticket(
                 self._parts.tickets(tx),
+                SessionStore(tx),
                 ScanStore(tx),
                 self._parts.signer,
                 request.proof,
-                door,
+                door=door,
                 actor=current_actor(),
                 now=self._parts.clock.now(),
             )

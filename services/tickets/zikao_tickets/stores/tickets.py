@@ -104,7 +104,7 @@ class TicketStore:
         await self._tx.execute("clear_unprintable", session_code, people)
 
     async def bearer(self, session_code: str, ticket_number: str, version: int) -> Bearer | None:
-        """Who holds this version; None when it was never issued, or revoked."""
+        """Who holds this version, or did until it was revoked; None when it was never issued."""
         row = await self._tx.fetchrow("find_bearer", session_code, ticket_number, version)
         if row is None:
             return None
@@ -113,6 +113,7 @@ class TicketStore:
             self._person(candidate_id, row["personal_enc"]),
             self._jpeg(candidate_id, row["jpeg_enc"]),
             row["county_code"],
+            row["is_revoked"],
         )
 
     async def log_verification(

@@ -146,7 +146,8 @@ class RejectedScan(_message.Message):
     """Which."""
     reason: _builtins.str
     """MALFORMED, UNKNOWN_KEY or BAD_SIGNATURE: no ticket of ours; UNKNOWN_TICKET: it was never
-    issued here; SCAN_ID_REUSED: another scan has this id.
+    issued here; UNKNOWN_SLOT: the session has none of this number; WRONG_TIME: scanned_at is not on
+    the slot's day, or later than now; SCAN_ID_REUSED: another scan has this id.
     """
     def __init__(
         self,

@@ -339,7 +339,7 @@ class DoorScan(_message.Message):
     """Which device."""
     @_builtins.property
     def scanned_at(self) -> _timestamp_pb2.Timestamp:
-        """On the device's clock."""
+        """On the device's clock; on the slot's day."""
 
     def __init__(
         self,

@@ -89,10 +89,11 @@ class VerificationServiceServicer:
         With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
         which other scans of it in the same slot there are. Of two at the same moment one sees the
         other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
-        be. The same scan_id again is the same scan; with anything else in it, it is none.
+        be; no other refused one is. The same scan_id again is the same scan; with anything else in it, it is none.
 
-        Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE,
-        SCAN_ID_REUSED.
+        Errors: INVALID_REQUEST also for a slot that the session has not, and for a scanned_at that is no
+        time, not on the slot's day or later than now (a clock may be five minutes ahead);
+        PROOF_REJECTED, OUT_OF_SCOPE, SCAN_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,10 +58,11 @@ class VerificationServiceStub:
     With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
     which other scans of it in the same slot there are. Of two at the same moment one sees the
     other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
-    be. The same scan_id again is the same scan; with anything else in it, it is none.
+    be; no other refused one is. The same scan_id again is the same scan; with anything else in it, it is none.
 
-    Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE,
-    SCAN_ID_REUSED.
+    Errors: INVALID_REQUEST also for a slot that the session has not, and for a scanned_at that is no
+    time, not on the slot's day or later than now (a clock may be five minutes ahead);
+    PROOF_REJECTED, OUT_OF_SCOPE, SCAN_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -94,10 +95,11 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
     which other scans of it in the same slot there are. Of two at the same moment one sees the
     other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
-    be. The same scan_id again is the same scan; with anything else in it, it is none.
+    be; no other refused one is. The same scan_id again is the same scan; with anything else in it, it is none.
 
-    Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE,
-    SCAN_ID_REUSED.
+    Errors: INVALID_REQUEST also for a slot that the session has not, and for a scanned_at that is no
+    time, not on the slot's day or later than now (a clock may be five minutes ahead);
+    PROOF_REJECTED, OUT_OF_SCOPE, SCAN_ID_REUSED.
     """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -145,10 +147,11 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         With `scan` it is also a scan at a door: the answer says whether the ticket belongs there, and
         which other scans of it in the same slot there are. Of two at the same moment one sees the
         other. A ticket that was revoked is refused, but its scan is kept, as the current one's would
-        be. The same scan_id again is the same scan; with anything else in it, it is none.
+        be; no other refused one is. The same scan_id again is the same scan; with anything else in it, it is none.
 
-        Errors: INVALID_REQUEST also for a scanned_at that is no time, PROOF_REJECTED, OUT_OF_SCOPE,
-        SCAN_ID_REUSED.
+        Errors: INVALID_REQUEST also for a slot that the session has not, and for a scanned_at that is no
+        time, not on the slot's day or later than now (a clock may be five minutes ahead);
+        PROOF_REJECTED, OUT_OF_SCOPE, SCAN_ID_REUSED.
         """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

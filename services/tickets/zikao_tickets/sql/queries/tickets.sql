@@ -60,9 +60,9 @@ ON CONFLICT (session_code, candidate_id) DO UPDATE SET
 -- name: clear_unprintable
 DELETE FROM tickets.unprintable WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]);
 
--- Who holds a version that is in force; the photo is there also where it was printed without.
+-- Who holds or held a version; the photo is there also where it was printed without.
 -- name: find_bearer
-SELECT ticket.candidate_id, ticket.county_code,
+SELECT ticket.candidate_id, ticket.county_code, ticket.revoked_at IS NOT NULL AS is_revoked,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
@@ -72,8 +72,7 @@ LEFT JOIN tickets.photo
         WHEN ticket.without_photo THEN candidate.photo_sha256
         ELSE coalesce(ticket.photo_sha256, candidate.photo_sha256)
     END
-WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version = $3
-    AND ticket.revoked_at IS NULL;
+WHERE ticket.session_code = $1 AND ticket.ticket_number = $2 AND ticket.version = $3;
 
 -- name: log_verification
 INSERT INTO tickets.verification
