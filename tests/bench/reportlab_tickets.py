@@ -30,7 +30,7 @@ from zikao_tickets.printing.qr import ERROR_LEVEL, MASK, QUIET_ZONE_MODULES
 from zikao_tickets.printing.sheet import TicketSheet
 from zikao_tickets.printing.ticket_page import place_texts
 
-_FONTS = {"body": "Body", "heading": "Heading"}
+_FONTS = {"heading": "Heading"}
 _MAX_ERROR_UNITS = 1.0
 _LEVELS = bytes.maketrans(b"\x00\x01", b"\xff\x00")
 _NOTICE_POINTS, _LEADING_POINTS = 10.5, 16.0
@@ -43,10 +43,9 @@ class ReportLabTickets:
     def __init__(self, stack: FontStack, folder: Path, sheets: Iterable[TicketSheet]) -> None:
         self._forms, self._fitting = Forms(stack), Fitting(stack.faces)
         self._texts = {text for sheet in sheets for text in _all_texts(sheet)}
-        for face, file in (("body", stack.body), ("heading", stack.heading)):
-            path = folder / f"{face}.ttf"
-            _convert(file, self._characters, path)
-            pdfmetrics.registerFont(ReportLabFont(_FONTS[face], str(path)))
+        path = folder / "heading.ttf"
+        _convert(stack.heading, self._characters, path)
+        pdfmetrics.registerFont(ReportLabFont(_FONTS["heading"], str(path)))
         reportlab.rl_config.useA85 = 0
 
     @cached_property
@@ -79,7 +78,7 @@ class ReportLabTickets:
         for name, box in form.boxes.items():
             canvas.rect(box.x, A4_HEIGHT - box.y - box.height, box.width, box.height)
             canvas.drawString(box.x, A4_HEIGHT - box.y, _LABELS[len(name) % 20 :][:4])
-        canvas.setFont(_FONTS["body"], _NOTICE_POINTS)
+        canvas.setFont(_FONTS["heading"], _NOTICE_POINTS)
         for number, paragraph in enumerate(key.notice):
             canvas.drawString(52, 330 - number * _LEADING_POINTS, paragraph)
         canvas.endForm()

@@ -244,3 +244,21 @@ def test_a_ticket_without_photo_has_a_place_for_one(renderer: TicketRenderer) ->
     temporary = replace(sheet(), photo_jpeg=None)
     assert "贴照片处" in page_text(renderer.render([temporary]))
     assert "贴照片处" not in page_text(renderer.render([sheet()]))
+
+
+def test_thin_strokes_survive_a_black_and_white_print(renderer: TicketRenderer) -> None:
+    """The one stroke of 一 in a site's name is a line without gaps after 150 dpi in one bit."""
+    line = replace(LINES[0], site_name="第一中学")
+    pdf = renderer.render([sheet(lines=[line])])
+    page = pypdfium2.PdfDocument(pdf)[0]
+    text_page = page.get_textpage()
+    index, _ = text_page.search("第一中学").get_next()
+    left, bottom, right, top = text_page.get_charbox(index + 1)
+    scale = OFFICE_PRINTER_DPI / POINTS_PER_INCH
+    box = (left, page.get_height() - top - 1, right, page.get_height() - bottom + 1)
+    stroke = black_and_white(pdf).convert("L").crop(tuple(round(scale * edge) for edge in box))
+    dark = [
+        any(stroke.getpixel((x, y)) == 0 for y in range(stroke.height))
+        for x in range(1, stroke.width - 1)
+    ]
+    assert sum(dark) > 0.8 * len(dark)

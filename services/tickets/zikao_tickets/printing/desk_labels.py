@@ -1,6 +1,6 @@
 """Labels for desks: thirty a page, a room a page, to be cut apart."""
 
-from zikao_tickets.printing.pen import HEADING, MIDDLE, PAGE_HEIGHT, PAGE_WIDTH, Pen
+from zikao_tickets.printing.pen import MIDDLE, PAGE_HEIGHT, PAGE_WIDTH, Pen
 from zikao_tickets.printing.room_sheets import RoomSheet, SeatLine
 from zikao_tickets.printing.sign_in import pages_of
 
@@ -22,11 +22,11 @@ def draw_desk_labels(pen: Pen, sheet: RoomSheet) -> None:
 def _draw_label(pen: Pen, x: float, y: float, sheet: RoomSheet, seat: SeatLine) -> None:
     occasion = sheet.occasion
     pen.frame(x, y, _WIDTH, _HEIGHT, 0.3)
-    pen.write(seat.seat, (x + 1, y + 5, 20, 14), 34, MIDDLE, font=HEADING, bold=True)
-    pen.write(f"{sheet.room} 考场", (x + 1, y + 19.5, 20, 5), 10, MIDDLE, font=HEADING)
+    pen.write(seat.seat, (x + 1, y + 5, 20, 14), 34, MIDDLE, bold=True)
+    pen.write(f"{sheet.room} 考场", (x + 1, y + 19.5, 20, 5), 10, MIDDLE)
     left, width = x + 22, _WIDTH - 23.5
-    pen.write(seat.name, (left, y + 2, width, 7.5), 14, font=HEADING)
-    pen.write(seat.ticket_number, (left, y + 9.2, width, 5), 11, font=HEADING)
+    pen.write(seat.name, (left, y + 2, width, 7.5), 14)
+    pen.write(seat.ticket_number, (left, y + 9.2, width, 5), 11)
     course = f"{seat.course_code} {seat.course_name}"
     pen.write(course, (left, y + 14.3, width, 6.2), 8.5)
     when = f"{occasion.slot}　{occasion.date.partition(' ')[0]}　{occasion.time}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from zikao_tickets.printing.pen import HEADING, MIDDLE, PAGE_WIDTH, THICK, Pen
+from zikao_tickets.printing.pen import MIDDLE, PAGE_WIDTH, THICK, Pen
 from zikao_tickets.printing.room_sheets import RoomSheet, SeatLine
 
 _MARGIN = 14.0
@@ -16,13 +16,13 @@ _MOST_DESK_HEIGHT = 25.0
 def draw_door_poster(pen: Pen, sheet: RoomSheet) -> None:
     """The room's page."""
     occasion = sheet.occasion
-    pen.write(occasion.session_name, (_MARGIN, 12, _INNER, 8), 15, MIDDLE, font=HEADING)
+    pen.write(occasion.session_name, (_MARGIN, 12, _INNER, 8), 15, MIDDLE)
     where = f"{occasion.county_name}　{occasion.site_name}"
-    pen.write(where, (_MARGIN, 21, _INNER, 8), 16, MIDDLE, font=HEADING)
+    pen.write(where, (_MARGIN, 21, _INNER, 8), 16, MIDDLE)
     room = f"第 {sheet.room} 考场"
-    pen.write(room, (_MARGIN, 31, _INNER, 30), 64, MIDDLE, font=HEADING, bold=True)
+    pen.write(room, (_MARGIN, 31, _INNER, 30), 64, MIDDLE, bold=True)
     when = f"{occasion.slot}　{occasion.date}　{occasion.time}"
-    pen.write(when, (_MARGIN, 64, _INNER, 9), 17, MIDDLE, font=HEADING)
+    pen.write(when, (_MARGIN, 64, _INNER, 9), 17, MIDDLE)
     top = _draw_courses(pen, sheet)
     _draw_plan(pen, sheet, top + 5)
     pen.next_page()
@@ -76,6 +76,6 @@ def _draw_desk(
     x, y, width, height = box
     pen.frame(x, y, width, height)
     label = seat.seat if seat else f"{number:02}"
-    pen.write(label, (x + 1, y + 0.5, width - 2, height * 0.55), 17, MIDDLE, font=HEADING)
+    pen.write(label, (x + 1, y + 0.5, width - 2, height * 0.55), 17, MIDDLE)
     below = (x + 0.7, y + height * 0.56, width - 1.4, height * 0.36)
     pen.write(seat.ticket_number if seat else "空", below, 10, MIDDLE)

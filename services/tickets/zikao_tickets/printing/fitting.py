@@ -15,6 +15,8 @@ LEADING = 0.42
 LINE_PITCH = LINE_HEIGHT + LEADING
 """What a line takes of a box, with what stands out of it above and below."""
 SMALLEST_POINTS = 6.0
+HEADING = "heading"
+"""The sans faces first: hairs of the serif ones are lost on a copier, and with them 一 and 十."""
 _STEP_POINTS = 0.5
 _LEAST_LINE_POINTS = SMALLEST_POINTS * LINE_PITCH
 # A line may be set in this much of its size before it becomes two.
@@ -34,7 +36,7 @@ class Box(NamedTuple):
     height: float
     size: float
     """Of the text, at most."""
-    font: str
+    font: str = HEADING
     align: float = 0.0
     """0 at the left, 0.5 in the middle, 1 at the right."""
 

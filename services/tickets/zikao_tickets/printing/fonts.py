@@ -20,6 +20,7 @@ from unicodedata import category
 import typst
 from fontTools.ttLib import TTCollection, TTFont
 
+from zikao_tickets.printing.fitting import HEADING
 from zikao_tickets.printing.pdf.faces import Face, UnusableFont
 from zikao_tickets.printing.pdf.lines import FaceStack
 
@@ -91,12 +92,8 @@ class FontStack:
         """All faces, body first."""
         return (self.body, self.heading, *self.others)
 
-    def body_families(self) -> list[str]:
-        """Family names for running text, in order of preference."""
-        return self._families(self.files)
-
     def heading_families(self) -> list[str]:
-        """Family names for labels and titles, in order of preference."""
+        """Family names in the order in which a character is looked for: sans first."""
         return self._families((self.heading, *self.files))
 
     def _families(self, faces: Sequence[FontFile]) -> list[str]:
@@ -109,7 +106,7 @@ class FontStack:
 
     @cached_property
     def faces(self) -> FaceStack:
-        """The same files as documents are written with: body and heading order.
+        """The same files as documents are written with.
 
         Raises FontStackIncomplete.
         """
@@ -118,7 +115,7 @@ class FontStack:
             faces = [Face(str(face.path), face.index) for face in self.files]
         except UnusableFont as error:
             raise FontStackIncomplete(str(error)) from error
-        return FaceStack(faces, {"body": order, "heading": (1, *order)})
+        return FaceStack(faces, {HEADING: (1, *order)})
 
     @cached_property
     def code_points(self) -> frozenset[int]:

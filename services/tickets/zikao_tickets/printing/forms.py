@@ -71,8 +71,7 @@ class Forms:
         """What the typesetter reads; when filled, values.json and the images are to be added."""
         data = {
             "filled": filled,
-            "body_fonts": self._stack.body_families(),
-            "heading_fonts": self._stack.heading_families(),
+            "fonts": self._stack.heading_families(),
             "session_name": key.session_name,
             "title": key.title,
             "rows": key.rows,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from zikao_tickets.printing.pen import HEADING, PAGE_WIDTH, RIGHT, THICK, Pen
+from zikao_tickets.printing.pen import PAGE_WIDTH, RIGHT, THICK, Pen
 from zikao_tickets.printing.room_sheets import PaperLine, PaperSheet
 from zikao_tickets.printing.sign_in import draw_heading
 
@@ -31,7 +31,7 @@ def draw_paper_counts(pen: Pen, sheet: PaperSheet) -> None:
             pen.row(cells, _EDGES, _TOP + place * _ROW_HEIGHT, _ROW_HEIGHT, size)
         pen.frame(_MARGIN, _TOP, _INNER, (1 + len(rows)) * _ROW_HEIGHT, THICK)
         signs = "分发人＿＿＿＿＿＿＿＿　核对人＿＿＿＿＿＿＿＿"
-        pen.write(signs, (_MARGIN, 281, _INNER, 6), 10, RIGHT, font=HEADING)
+        pen.write(signs, (_MARGIN, 281, _INNER, 6), 10, RIGHT)
         pen.next_page()
 
 

@@ -12,7 +12,6 @@ POINTS = 72 / 25.4
 """A millimetre."""
 PAGE_WIDTH, PAGE_HEIGHT = 210.0, 297.0
 LEFT, MIDDLE, RIGHT = 0.0, 0.5, 1.0
-BODY, HEADING = "body", "heading"
 THIN, THICK = 0.5, 1.2
 NO_GLYPH = "〓"
 """What printers set for a character that they have no type for."""
@@ -36,7 +35,6 @@ class Pen:
         size: float,
         align: float = LEFT,
         *,
-        font: str = BODY,
         bold: bool = False,
     ) -> None:
         """A text of at most `size` points in the middle of a box (left, top, width, height).
@@ -44,10 +42,10 @@ class Pen:
         What does not fit even in the smallest type is cut off: a sheet is no ticket. Raises
         nothing for a character without glyph, which becomes NO_GLYPH.
         """
-        place = Box(*_points(*box), size, font, align)
+        place = Box(*_points(*box), size, align=align)
         fitted = self._fitting.fit_what_can_be(self._drawable(text), place)
         for line_text, baseline in zip(fitted.lines, fitted.baselines(place), strict=True):
-            line = self._stack.line(line_text, font)
+            line = self._stack.line(line_text, place.font)
             left = place.x + align * (place.width - line.width * fitted.size / _EM)
             self._canvas.text(left, baseline, line, fitted.size, self._images, bold=bold)
 

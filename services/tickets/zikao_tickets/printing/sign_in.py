@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from zikao_tickets.printing.pdf.thumbnails import thumbnail
-from zikao_tickets.printing.pen import HEADING, MIDDLE, PAGE_WIDTH, RIGHT, THICK, Pen
+from zikao_tickets.printing.pen import MIDDLE, PAGE_WIDTH, RIGHT, THICK, Pen
 from zikao_tickets.printing.room_sheets import Occasion, RoomSheet, SeatLine
 
 _COLUMNS, _ROWS = 3, 10
@@ -40,11 +40,11 @@ def pages_of(seats: Sequence[SeatLine], size: int) -> Iterator[Sequence[SeatLine
 
 def draw_heading(pen: Pen, title: str, occasion: Occasion, room: str) -> None:
     """What stands at the top of all sheets of a slot: 34 mm."""
-    pen.write(occasion.session_name, (_MARGIN, 8, _INNER, 6), 11, MIDDLE, font=HEADING)
-    pen.write(title, (_MARGIN, 13.5, _INNER, 10), 18, MIDDLE, font=HEADING, bold=True)
+    pen.write(occasion.session_name, (_MARGIN, 8, _INNER, 6), 11, MIDDLE)
+    pen.write(title, (_MARGIN, 13.5, _INNER, 10), 18, MIDDLE, bold=True)
     where = f"{occasion.county_name}　{occasion.site_name}"
-    pen.write(where, (_MARGIN, 23.5, _INNER * 0.68, 5.5), 11, font=HEADING)
-    pen.write(room, (_MARGIN, 23.5, _INNER, 5.5), 13, RIGHT, font=HEADING, bold=True)
+    pen.write(where, (_MARGIN, 23.5, _INNER * 0.68, 5.5), 11)
+    pen.write(room, (_MARGIN, 23.5, _INNER, 5.5), 13, RIGHT, bold=True)
     when = f"{occasion.slot}　{occasion.date}　{occasion.time}"
     pen.write(when, (_MARGIN, 28.5, _INNER * 0.75, 5.5), 11)
 
@@ -59,8 +59,8 @@ def _draw_cell(pen: Pen, x: float, y: float, seat: SeatLine) -> None:
     else:
         pen.photo(small, *photo)
     left, width = x + 16, _CELL_WIDTH - 17.5
-    pen.write(seat.seat, (left, y + 1.2, 10, 6), 15, font=HEADING, bold=True)
-    pen.write(seat.name, (left + 10.5, y + 1.2, width - 10.5, 6), 11, font=HEADING)
+    pen.write(seat.seat, (left, y + 1.2, 10, 6), 15, bold=True)
+    pen.write(seat.name, (left + 10.5, y + 1.2, width - 10.5, 6), 11)
     pen.write(seat.ticket_number, (left, y + 7.4, width, 4.2), 9.5)
     course = f"{seat.course_code} {seat.course_name}"
     pen.write(course, (left, y + 11.4, width, 5.2), 8)

@@ -63,7 +63,7 @@ class TicketPages:
             shape = header.width / header.height
             canvas.draw_cut(part.add(photo), (box.x, box.y, box.width, box.height), shape)
         else:
-            box = form.boxes[PHOTO]._replace(size=_NO_PHOTO_POINTS, font="body", align=0.5)
+            box = form.boxes[PHOTO]._replace(size=_NO_PHOTO_POINTS, align=0.5)
             texts.append((box, self._fitting.fit(NO_PHOTO, box)))
         box = form.boxes[QR]
         canvas.draw(part.add(qr_object(sheet.qr_text)), box.x, box.y, box.width, box.height)
