@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINUTE = timedelta(minutes=1)
 OTHER_PLACE, OTHER_VERSION, LATER, REVOKED = 1, 2, 3, 4
+GATE = ""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -209,6 +210,27 @@ async def test_who_was_seen_twice_is_listed_with_the_reason(world: DoorWorld) ->
     assert (listed_alone.scan_count, list(listed_alone.reasons)) == (1, [REVOKED])
 
 
+async def test_who_comes_through_the_gate_goes_on_to_a_room(world: DoorWorld) -> None:
+    """Each is a door with its own ten minutes; two gates, or two rooms behind one, are too many."""
+    slot, later = world.slot(), SAME_DOOR_WITHIN + MINUTE
+    await world.upload(
+        offline(world.proofs[ZHANG], slot, room=""),
+        offline(world.proofs[ZHANG], slot, after=later),
+        offline(world.proofs[LI], slot, room=""),
+        offline(world.proofs[LI], slot, site_code="B", room="", after=MINUTE),
+        offline(world.proofs[WANG], slot, room=""),
+        offline(world.proofs[WANG], slot, after=MINUTE),
+        offline(world.proofs[WANG], slot, room="002", after=2 * MINUTE),
+        offline(world.proofs[WANG], slot, room="", after=later),
+    )
+    listed = (await world.duplicates(slot)).duplicates
+    found = {each.ticket_number: set(each.reasons) - {REVOKED} for each in listed}
+    assert {number: reasons for number, reasons in found.items() if reasons} == {
+        ticket_number(LI): {OTHER_PLACE},
+        ticket_number(WANG): {OTHER_PLACE, LATER},
+    }
+
+
 async def test_the_list_comes_page_by_page(world: DoorWorld) -> None:
     """By slot and number; a token that is none, an unknown session and another county's officer."""
     first, second = world.slot(), world.slot()
@@ -244,11 +266,17 @@ def expected(scans: Sequence[Scan]) -> dict[str, set[DuplicateReason]]:
     found: dict[str, set[DuplicateReason]] = {}
     for number in {scan.ticket_number for scan in scans}:
         mine = [scan for scan in scans if scan.ticket_number == number]
-        times = [scan.scanned_at for scan in mine]
+        sites = {scan.site_code for scan in mine}
+        rooms = {scan.room_code for scan in mine} - {GATE}
+        times: dict[tuple[str, str], list[datetime]] = {}
+        for scan in mine:
+            times.setdefault((scan.site_code, scan.room_code), []).append(scan.scanned_at)
         reasons = {
-            DuplicateReason.OTHER_PLACE: len({(s.site_code, s.room_code) for s in mine}) > 1,
+            DuplicateReason.OTHER_PLACE: len(sites) > 1 or len(rooms) > 1,
             DuplicateReason.OTHER_VERSION: len({s.version for s in mine}) > 1,
-            DuplicateReason.LATER: max(times) - min(times) > SAME_DOOR_WITHIN,
+            DuplicateReason.LATER: any(
+                max(here) - min(here) > SAME_DOOR_WITHIN for here in times.values()
+            ),
         }
         if any(reasons.values()):
             found[number] = {reason for reason, holds in reasons.items() if holds}
@@ -264,8 +292,8 @@ def some_scans(draw: random.Random, slot: int) -> list[Scan]:
             slot=slot,
             ticket_number=ticket_number(draw.choice((ZHANG, WANG))),
             version=1,
-            site_code=draw.choice("AB"),
-            room_code=draw.choice(("001", "001", "002")),
+            site_code=draw.choice("AAAB"),
+            room_code=draw.choice((GATE, "001", "001", "002")),
             device=draw.choice(("a", "b")),
             scanned_at=MORNING + MINUTE * draw.randrange(30),
         )

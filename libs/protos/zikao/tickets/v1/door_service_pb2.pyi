@@ -28,7 +28,7 @@ class _DuplicateReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dupli
     DESCRIPTOR: _descriptor.EnumDescriptor
     DUPLICATE_REASON_UNSPECIFIED: _DuplicateReason.ValueType  # 0
     DUPLICATE_REASON_OTHER_PLACE: _DuplicateReason.ValueType  # 1
-    """At more than one door."""
+    """At more than one site, or in more than one room of a site."""
     DUPLICATE_REASON_OTHER_VERSION: _DuplicateReason.ValueType  # 2
     """More than one version of the ticket."""
     DUPLICATE_REASON_LATER: _DuplicateReason.ValueType  # 3
@@ -41,7 +41,7 @@ class DuplicateReason(_DuplicateReason, metaclass=_DuplicateReasonEnumTypeWrappe
 
 DUPLICATE_REASON_UNSPECIFIED: DuplicateReason.ValueType  # 0
 DUPLICATE_REASON_OTHER_PLACE: DuplicateReason.ValueType  # 1
-"""At more than one door."""
+"""At more than one site, or in more than one room of a site."""
 DUPLICATE_REASON_OTHER_VERSION: DuplicateReason.ValueType  # 2
 """More than one version of the ticket."""
 DUPLICATE_REASON_LATER: DuplicateReason.ValueType  # 3

@@ -68,7 +68,9 @@ class DoorServiceServicer:
     def ListDuplicateScans(self, request, context):
         """Tickets that were scanned in one slot more than once, and not only within ten minutes at one
         door, or in a version that had been revoked before, as a scanner with an old list lets in: by
-        slot and ticket number, page by page. It is asked of all scans there are, whenever they came.
+        slot and ticket number, page by page. The gate of a site (a scan without room) is a door too,
+        through which people come to one of its rooms. It is asked of all scans there are, whenever
+        they came.
 
         Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
         """

@@ -46,7 +46,9 @@ class DoorServiceStub:
     ListDuplicateScans: _grpc.UnaryUnaryMultiCallable[_door_service_pb2.ListDuplicateScansRequest, _door_service_pb2.ListDuplicateScansResponse]
     """Tickets that were scanned in one slot more than once, and not only within ten minutes at one
     door, or in a version that had been revoked before, as a scanner with an old list lets in: by
-    slot and ticket number, page by page. It is asked of all scans there are, whenever they came.
+    slot and ticket number, page by page. The gate of a site (a scan without room) is a door too,
+    through which people come to one of its rooms. It is asked of all scans there are, whenever
+    they came.
 
     Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
     """
@@ -69,7 +71,9 @@ class DoorServiceAsyncStub(DoorServiceStub):
     ListDuplicateScans: _aio.UnaryUnaryMultiCallable[_door_service_pb2.ListDuplicateScansRequest, _door_service_pb2.ListDuplicateScansResponse]  # type: ignore[assignment]
     """Tickets that were scanned in one slot more than once, and not only within ten minutes at one
     door, or in a version that had been revoked before, as a scanner with an old list lets in: by
-    slot and ticket number, page by page. It is asked of all scans there are, whenever they came.
+    slot and ticket number, page by page. The gate of a site (a scan without room) is a door too,
+    through which people come to one of its rooms. It is asked of all scans there are, whenever
+    they came.
 
     Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
     """
@@ -101,7 +105,9 @@ class DoorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_door_service_pb2.ListDuplicateScansResponse, _abc.Awaitable[_door_service_pb2.ListDuplicateScansResponse]]:
         """Tickets that were scanned in one slot more than once, and not only within ten minutes at one
         door, or in a version that had been revoked before, as a scanner with an old list lets in: by
-        slot and ticket number, page by page. It is asked of all scans there are, whenever they came.
+        slot and ticket number, page by page. The gate of a site (a scan without room) is a door too,
+        through which people come to one of its rooms. It is asked of all scans there are, whenever
+        they came.
 
         Errors: INVALID_REQUEST also for a page_token that is none, OUT_OF_SCOPE, SESSION_UNKNOWN.
         """

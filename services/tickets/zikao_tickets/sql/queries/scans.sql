@@ -33,22 +33,29 @@ ORDER BY scanned_at DESC, scan_id
 LIMIT $5;
 
 -- Tickets scanned more than once in a slot, but for those at one door within the time $4, and those
--- scanned in a version that had been revoked; after the slot and number $5 and $6.
+-- scanned in a version that had been revoked; after the slot and number $5 and $6. Who comes through
+-- the gate of a site, which has no room, goes on to one room there.
 -- name: list_duplicate_scans
 SELECT *
 FROM (
     SELECT scan.slot, scan.ticket_number, max(scan.county_code) AS county_code,
         count(*) AS scan_count,
-        count(DISTINCT (scan.site_code, scan.room_code)) > 1 AS other_place,
+        count(DISTINCT scan.site_code) > 1
+            OR count(DISTINCT nullif(scan.room_code, '')) > 1 AS other_place,
         count(DISTINCT scan.version) > 1 AS other_version,
-        max(scan.scanned_at) - min(scan.scanned_at) > $4::interval AS later,
+        max(scan.since_first_here) > $4::interval AS later,
         bool_or(ticket.revoked_at IS NOT NULL AND ticket.revoked_at < scan.scanned_at) AS revoked
-    FROM tickets.scan
+    FROM (
+        SELECT *, scanned_at - min(scanned_at) OVER (
+            PARTITION BY slot, ticket_number, site_code, room_code
+        ) AS since_first_here
+        FROM tickets.scan
+        WHERE session_code = $1
+            AND starts_with(county_code, $2)
+            AND ($3::integer IS NULL OR slot = $3)
+            AND (slot, ticket_number) > ($5, $6)
+    ) AS scan
     JOIN tickets.ticket USING (session_code, ticket_number, version)
-    WHERE scan.session_code = $1
-        AND starts_with(scan.county_code, $2)
-        AND ($3::integer IS NULL OR scan.slot = $3)
-        AND (scan.slot, scan.ticket_number) > ($5, $6)
     GROUP BY scan.slot, scan.ticket_number
 ) AS scanned
 WHERE other_place OR other_version OR later OR revoked
