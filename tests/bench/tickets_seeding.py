@@ -34,6 +34,8 @@ COURSES_A_SLOT, COMMON_COURSES_A_SLOT = 24, 2
 MAJORS_EXPONENT, COURSES_EXPONENT = 1.0, 0.9
 ROOM_SIZES = (30, 30, 30, 30, 25, 20)
 MIXED_NEED_MORE = 1.15
+# A few courses of a few people need rooms of their own: more than their share in a small session.
+SPARE_ROOMS = 3
 ACCESSIBLE_ROOMS_A_SITE = 8
 ACCESSIBLE_SEATS = frozenset({1, 2})
 NEEDING_ONE_IN = 500
@@ -78,13 +80,16 @@ def _sites() -> dict[str, list[tuple[str, int]]]:
 
 
 def _rooms(sites: Sequence[tuple[str, int]], scale: float, *, mixed: bool) -> Iterator[Room]:
-    """The rooms of a county; where they are scaled down, one more at each site."""
+    """The rooms of a county; a smaller session has fewer sites, not sites of a room or two."""
+    factor = MIXED_NEED_MORE if mixed else 1.0
+    wanted = ceil(sum(rooms for _, rooms in sites) * scale * factor)
+    wanted += SPARE_ROOMS if scale < 1 else 0
     for site, rooms in sites:
-        wanted = rooms * scale * (MIXED_NEED_MORE if mixed else 1)
-        for number in range(ceil(wanted) + (scale < 1)):
+        for number in range(min(ceil(rooms * factor), wanted)):
             capacity = ROOM_SIZES[number % len(ROOM_SIZES) if mixed else 0]
             accessible = ACCESSIBLE_SEATS if number < ACCESSIBLE_ROOMS_A_SITE else frozenset[int]()
             yield Room(site, f"{number + 1:03}", capacity, accessible)
+        wanted -= min(ceil(rooms * factor), wanted)
 
 
 class _AnyCourse:
