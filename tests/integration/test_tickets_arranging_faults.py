@@ -76,6 +76,24 @@ async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) 
     assert (await arranged(db)).state is ArrangementState.DONE
 
 
+async def test_a_late_fault_leaves_another_workers_arrangement(
+    db: Database, waiting: Arrangement
+) -> None:
+    """Whoever lost the lease and then meets a fault does not end what another has taken over."""
+    first = await lease(db)
+    await sql(db, "UPDATE tickets.arrangement SET leased_until = requested_at")
+    second = await lease(db)
+    assert first is not None
+    assert second is not None
+    # Before the first second is over, in which it would hear that the lease is another's.
+    await sql(db, "ALTER TABLE tickets.room RENAME TO away")
+    await worker_of(db).arrange(first)
+    assert (await found(db, waiting.arrangement_id)).state is ArrangementState.RUNNING
+    await sql(db, "ALTER TABLE tickets.away RENAME TO room")
+    await worker_of(db).arrange(second)
+    assert (await found(db, waiting.arrangement_id)).state is ArrangementState.DONE
+
+
 async def test_a_lost_database_is_tried_again(db: Database, waiting: Arrangement) -> None:
     """A connection that ends amid the work leaves it running; after the lease it is done."""
     worker = worker_of(db, LEASE)

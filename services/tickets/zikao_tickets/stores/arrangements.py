@@ -145,9 +145,9 @@ class ArrangementStore:
         """Let it be taken again at once."""
         await self._tx.execute("return_arrangement", *held)
 
-    async def fail(self, arrangement_id: UUID, failure: str) -> None:
-        """It could not be made; `failure` says why, in Chinese. Only one that is running."""
-        await self._tx.execute("fail_arrangement", arrangement_id, failure)
+    async def fail(self, held: Lease, failure: str) -> None:
+        """It could not be made; `failure` says why, in Chinese. Not one that another works on."""
+        await self._tx.execute("fail_arrangement", *held, failure)
 
     async def finish(
         self,

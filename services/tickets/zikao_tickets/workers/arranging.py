@@ -87,12 +87,12 @@ class ArrangementWorker:
             async with self._db.transaction() as tx:
                 await ArrangementStore(tx).give_back(held)
         except CannotArrange as cannot:
-            await self._fail(held.arrangement_id, cannot.in_words())
+            await self._fail(held, cannot.in_words())
         except Exception:
             log.exception("arrangement failed", work=WORK, arrangement_id=str(held.arrangement_id))
             BACKGROUND_FAILURES.labels(WORK).inc()
             failure = f"编排程序出错，请联系技术人员（编号{current_request_id()}）"
-            await self._fail(held.arrangement_id, failure)
+            await self._fail(held, failure)
 
     async def _arrange_while_wanted(self, held: Lease) -> None:
         """Do it, unless it is cancelled or taken by another meanwhile: then stop."""
@@ -119,9 +119,9 @@ class ArrangementWorker:
                 await store.end_cancelled(held)
         return cancelled is False
 
-    async def _fail(self, arrangement_id: UUID, failure: str) -> None:
+    async def _fail(self, held: Lease, failure: str) -> None:
         async with self._db.transaction() as tx:
-            await ArrangementStore(tx).fail(arrangement_id, failure)
+            await ArrangementStore(tx).fail(held, failure)
 
 
 class _Work:

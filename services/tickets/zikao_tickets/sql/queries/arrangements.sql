@@ -176,10 +176,10 @@ SET state = 'done', leased_until = NULL, cancel_requested_at = NULL, stage = 'se
     late_shares = $18
 WHERE arrangement_id = $1;
 
--- Nothing when another worker has brought it to an end meanwhile.
+-- Nothing when another worker has taken it over meanwhile, or brought it to an end.
 -- name: fail_arrangement
-UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $2
-WHERE arrangement_id = $1 AND state = 'running';
+UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $3
+WHERE arrangement_id = $1 AND attempts = $2 AND state = 'running';
 
 -- name: find_arrangement_in_force
 SELECT arrangement_id
