@@ -73,6 +73,9 @@ def import_sites_command(
     if answer.problems:
         places = by_place(sites)
         for problem in answer.problems:
+            if problem.site not in range(len(sites)):
+                click.echo(problem.description)  # of a site that is not in the file
+                continue
             place = places[problem.site, problem.room_code]
             room = f"考场{problem.room_code}" if problem.room_code else ""
             click.echo(f"{place}: 考点{sites[problem.site].code}{room}{problem.description}")

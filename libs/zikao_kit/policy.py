@@ -22,6 +22,7 @@ from zikao_kit.message_values import may_hold_times
 from zikao_kit.tokens import Actor
 
 OFFICER_ROLES = frozenset({"county_officer", "city_officer", "province_officer"})
+SCOPED_ROLES = OFFICER_ROLES | {"auditor"}
 DEFAULT_REQUEST_KIB = 16
 _ROLE_PREFIX = "ROLE_"
 
@@ -115,8 +116,8 @@ class MethodPolicy:
         raise DomainError(PERMISSION_DENIED)
 
     def check_scope(self, actor: Actor, request: Any) -> None:
-        """Raise OUT_OF_SCOPE when an officer's scope does not cover the request's county."""
-        if self.scope_of is not None and actor.role in OFFICER_ROLES:
+        """Raise OUT_OF_SCOPE when an officer's or auditor's scope does not cover the county."""
+        if self.scope_of is not None and actor.role in SCOPED_ROLES:
             actor.require_scope(self.scope_of(request))
 
 

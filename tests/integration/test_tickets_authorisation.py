@@ -59,6 +59,7 @@ STAFF = {
     "officer of the province": ("province_officer", "51"),
     "officer of another province": ("province_officer", "52"),
     "auditor": ("auditor", "51"),
+    "auditor of another province": ("auditor", "52"),
 }
 
 

@@ -109,6 +109,19 @@ async def test_a_publication_that_comes_meanwhile_waits(db: Database) -> None:
         assert (await close(tx)).needs_second == bool(seated)
 
 
+async def test_a_publication_waits_for_whoever_changes_sites(db: Database) -> None:
+    """What a ticket says of its site is what it says when it is issued."""
+    arrangement = await arranged(db)
+    larger = replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6)))
+    wanted = SiteImport("22.1", COUNTY, [larger], remove_others=False)
+    async with db.transaction() as tx:
+        stores = OfficeStore(tx, {})
+        done = await import_sites(stores, wanted, actor=OFFICER, dry_run=False, now=CLOSED)
+        assert done.changes == ["新增考点A考场002（5列6行）"]
+        publishing = await waiting(db, publish(db, arrangement))
+    await publishing
+
+
 async def test_two_imports_at_once_are_one_after_the_other(db: Database) -> None:
     """Each adds its site; neither takes the other's place in the order."""
 

@@ -161,26 +161,6 @@ async def test_every_problem_is_told_at_once(service: Installation, office: Call
     assert [each.field for each in (await office.refused(broken)).fields] == ["sites[0].code"]
 
 
-async def test_seats_that_people_have_cannot_go(service: Installation, office: Caller) -> None:
-    """Neither the room nor one of their seats, nor its use, nor the site's county."""
-    two, one = RoomPlan("001", 1, 2), RoomPlan("001", 1, 1)
-    for changed, detail in (
-        (RoomPlan("002", 5, 6), "考点A考场001已安排座位至2号，不能取消"),
-        (one, "考点A考场001已安排座位至2号，不能减至1个"),
-        (replace(two, use=RoomUse.CLOSED), "考点A考场001已安排座位，用途不能由正常改为停用"),
-    ):
-        refused = await office.refused(importing(replace(SITE, rooms=(changed,))))
-        assert refused.reason == "SESSION_CHANGE_REFUSED"
-        assert refused.metadata["detail"] == detail
-    moved = importing(replace(SITE, county_code=NEIGHBOUR, county_name="青羊区"), prefix="51")
-    refused = await officer(service, "51").refused(moved)
-    assert refused.metadata["detail"] == "考点A已安排座位，所属区县不能由510104改为510105"
-    alone = importing(replace(ANOTHER, rooms=(one,)), remove_others=True)
-    assert (await office.refused(alone)).reason == "SESSION_CHANGE_REFUSED"
-    await office.call(importing(replace(SITE, rooms=(two,))))
-    await office.call(importing(SITE))
-
-
 async def test_other_sites_go_when_asked(service: Installation, office: Caller) -> None:
     """Those of the county, and the order is that of the request; another county's stay."""
     ordered = importing(replace(ANOTHER, code="D"), SITE, remove_others=True)

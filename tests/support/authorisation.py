@@ -27,7 +27,7 @@ from zikao_kit.errors import (
     TOKEN_EXPIRED,
     TOKEN_INVALID,
 )
-from zikao_kit.policy import OFFICER_ROLES, MethodPolicy
+from zikao_kit.policy import OFFICER_ROLES, SCOPED_ROLES, MethodPolicy
 
 SHUT_OUT = {METHOD_NOT_PERMITTED, PERMISSION_DENIED, TOKEN_EXPIRED, TOKEN_INVALID}
 # A method may hide that there is something where the caller may not look.
@@ -122,10 +122,10 @@ async def require_admitted(method: MethodDescriptor, everybody: Sequence[Someone
 async def require_scope(
     method: MethodDescriptor, make_request: Callable[[], Any], county_code: str, everybody: Any
 ) -> None:
-    """Fail where an officer reaches a county outside of the scope, or not one inside."""
+    """Fail where an officer or auditor reaches a county outside of the scope, or not one inside."""
     wrong, tried, valid = {}, set(), False
     for who in everybody:
-        if who.role in OFFICER_ROLES and may_call(method, who):
+        if who.role in SCOPED_ROLES and may_call(method, who):
             reason = await reason_from(who, method, make_request())
             covered = county_code.startswith(who.scope)
             tried.add(covered)

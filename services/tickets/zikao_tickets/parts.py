@@ -1,5 +1,6 @@
 """What the methods of the service work with, put together by `main`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
@@ -9,14 +10,23 @@ from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 
+from zikao_tickets.commands.apply_session import Unprintable
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.commands.supply_glyph import supply_glyph
 from zikao_tickets.document_press import DocumentPress
 from zikao_tickets.domain.glyphs import Pictures, SupplyGlyph
 from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.printed_texts import (
+    session_text_problems,
+    session_texts,
+    site_text_problems,
+    site_texts,
+)
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
+from zikao_tickets.domain.session import Session, Site
+from zikao_tickets.domain.site_problems import SiteProblem
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
@@ -80,6 +90,20 @@ class Parts:
                 PublishArrangements.name: partial(publish_arrangements, ArrangingStores.of(tx)),
                 SupplyGlyph.name: partial(supply_glyph, self.glyph_store(tx)),
             },
+        )
+
+    async def site_text_problems(self, sites: Sequence[Site]) -> list[SiteProblem]:
+        """What of the sites no ticket could show."""
+        texts = site_texts(sites)
+        found = await self.pool.text_problems([text.printed for text in texts])
+        return [*site_text_problems(texts, found)]
+
+    async def unprintable(self, session: Session, sites: Sequence[Site]) -> Unprintable:
+        """What of a session and its sites no ticket could show."""
+        texts = session_texts(session)
+        found = await self.pool.text_problems([text.printed for text in texts])
+        return Unprintable(
+            [*session_text_problems(texts, found)], await self.site_text_problems(sites)
         )
 
     def glyph_store(self, tx: Transaction) -> GlyphStore:

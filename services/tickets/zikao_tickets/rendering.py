@@ -26,9 +26,17 @@ from zikao_tickets.document_jobs import MadePart, PartJob, make_end, make_part
 from zikao_tickets.printing import TicketSheet
 from zikao_tickets.printing.documents import Heading
 from zikao_tickets.printing.fonts import add_font_directories
-from zikao_tickets.ticket_jobs import Printed, judge_glyph, missing_glyphs, print_tickets
+from zikao_tickets.ticket_jobs import (
+    Printed,
+    judge_glyph,
+    missing_glyphs,
+    print_tickets,
+    text_problems,
+)
 
 MAX_PARTS_WAITING = 8
+# About 150 ms.
+TEXTS_PER_PART = 1000
 ATTEMPTS = 2
 RETRY_AFTER = timedelta(seconds=2)
 # A page takes 10 to 30 ms: whoever comes later than this would wait for seconds.
@@ -87,6 +95,15 @@ class RenderPool:
     async def missing_glyphs(self, texts: Sequence[str]) -> list[str]:
         """The characters of each text that no font draws; raises UNAVAILABLE as `render`."""
         return await self._surely(missing_glyphs, texts)
+
+    async def text_problems(self, texts: Sequence[tuple[str, str]]) -> list[str]:
+        """What is wrong with each text in its place on a ticket, in Chinese; raises UNAVAILABLE.
+
+        A province has tens of thousands: candidates' pages come between its parts.
+        """
+        starts = range(0, len(texts), TEXTS_PER_PART)
+        parts = [texts[start : start + TEXTS_PER_PART] for start in starts]
+        return [each for part in parts for each in await self._surely(text_problems, part)]
 
     async def judge_glyph(self, character: str, png: bytes) -> tuple[bool, str]:
         """Whether the character needs a picture, and why this is none; as `missing_glyphs`."""

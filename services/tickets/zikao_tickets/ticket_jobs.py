@@ -58,6 +58,11 @@ def missing_glyphs(texts: Sequence[str]) -> list[str]:
     return ["".join(_renderer().missing(text)) for text in texts]
 
 
+def text_problems(texts: Sequence[tuple[str, str]]) -> list[str]:
+    """What is wrong with each text in its place on a ticket, in Chinese ("": nothing)."""
+    return [_renderer().text_problem(place, text) for place, text in texts]
+
+
 def judge_glyph(character: str, png: bytes) -> tuple[bool, str]:
     """Whether the character needs a picture, and what is wrong with this one ("": nothing)."""
     try:

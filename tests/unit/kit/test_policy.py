@@ -65,14 +65,14 @@ def test_restricted_token_opens_only_what_says_so() -> None:
         first_steps.admit("portal", Actor("o", "county_officer", "510104", restricted=True))
 
 
-def test_scope_concerns_officers_only() -> None:
-    """A service has no scope; an officer has one and must keep to it."""
+def test_scope_concerns_officers_and_auditors() -> None:
+    """A service has no scope; an officer or auditor has one and must keep to it."""
     request = probe_pb2.OfficerRequest(county_code="510104")
     policy("Officer").check_scope(Actor("enrollment", "service"), request)
     policy("Officer").check_scope(Actor("o", "province_officer", scope="51"), request)
-    for scope in ("", "5102"):
+    for role, scope in (("city_officer", ""), ("city_officer", "5102"), ("auditor", "52")):
         with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
-            policy("Officer").check_scope(Actor("o", "city_officer", scope=scope), request)
+            policy("Officer").check_scope(Actor("o", role, scope=scope), request)
 
 
 @pytest.mark.parametrize("scope_field", ["no_such_field", "seconds", "deed.x"])

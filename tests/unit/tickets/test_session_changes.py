@@ -7,9 +7,10 @@ import pytest
 from support.tickets_database import MORNING, SESSION, SITE
 from zikao_kit.errors import DomainError
 from zikao_tickets.converts.sessions import session_from_json, session_to_json
-from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.layout import Layout, RoomPlan
 from zikao_tickets.domain.session import Notice, RoomKey, Session, Site, Slot
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
+from zikao_tickets.domain.site_changes import MAX_LINES, Loss, loss_problems, lost_seats
 
 HOUR = timedelta(hours=1)
 
@@ -23,6 +24,7 @@ def refusal(
     after: Session,
     *sites: Site,
     courses: set[tuple[int, str]] | None = None,
+    seated: set[tuple[int, str]] | None = None,
     seats: dict[RoomKey, int] | None = None,
 ) -> str:
     """Why applying `after` to the usual session is refused."""
@@ -33,6 +35,7 @@ def refusal(
             [SITE],
             sites or [SITE],
             courses_in_use=courses or set(),
+            courses_seated=seated or set(),
             seats_in_use=seats or {},
         )
     return caught.value.metadata["detail"]
@@ -115,7 +118,62 @@ def test_what_somebody_takes_or_sits_in_cannot_go() -> None:
         "第1场已有考生报考，不能取消；课程00015已有考生报考，不能取消；"
         "考点A考场001已安排座位至20号，不能减至6个；考点A考场009已安排座位至3号，不能取消；"
         "考点A已安排座位，所属区县不能由510104改为510105"
+        "（先停用有关考场，重新编排并发布后方可更改）"
     )
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        RoomPlan("001", 6, 5),
+        RoomPlan("001", 5, 6, Layout.ROWS),
+        RoomPlan("001", 5, 20),
+        RoomPlan("001", 5, 6, Layout.CUSTOM, tuple(range(30, 0, -1))),
+    ],
+)
+def test_desks_with_people_stand_where_they_stood(becomes: RoomPlan) -> None:
+    """Not even more seats: a seat's number would stand elsewhere, or be written otherwise."""
+    said = refusal(SESSION, replace(SITE, rooms=(becomes,)), seats={("A", "001"): 1})
+    assert said.startswith("考点A考场001已安排座位，座位不能由5列6行改为")
+
+
+def test_the_same_desks_by_another_name_are_no_change() -> None:
+    """In one column a snake is numbered as rows are, and accessible seats stand on no ticket."""
+    before = replace(SITE, rooms=(RoomPlan("001", 1, 6),))
+    after = replace(SITE, rooms=(RoomPlan("001", 1, 6, Layout.ROWS, accessible=frozenset({1})),))
+    assert [*lost_seats([before], [after], {("A", "001"): 6})] == []
+
+
+def test_times_that_stand_on_tickets_do_not_move() -> None:
+    """Neither by the clock nor by the zone; a slot where nobody sits may move."""
+    zone, slot = replace(SESSION, time_zone="Asia/Urumqi"), SESSION.slots[0]
+    moved = replace(SESSION, slots=(replace(slot, starts_at=slot.starts_at + HOUR),))
+    for after in (zone, moved):
+        said = refusal(after, seated={(1, "00015")})
+        assert said.startswith("第1场已安排座位，时间不能由2022-04-16 09:00:00+08:00至")
+        require_harmless(
+            SESSION,
+            after,
+            [SITE],
+            [SITE],
+            courses_in_use={(1, "00015")},
+            courses_seated=set(),
+            seats_in_use={},
+        )
+
+
+def test_what_a_ticket_shows_stays_when_nobody_sits_it_any_more() -> None:
+    """Who has withdrawn has a ticket until the next publication: its course and slot stay."""
+    after = replace(SESSION, courses={"00018": "计"})
+    assert refusal(after, seated={(1, "00015")}) == "课程00015已有考生报考，不能取消"
+
+
+def test_very_many_losses_are_counted_by_line() -> None:
+    """An answer has an end."""
+    losses = [Loss("A", f"{number}", "不能取消") for number in range(MAX_LINES + 7)]
+    found = loss_problems([SITE], losses)
+    assert len(found) == MAX_LINES + 1
+    assert found[-1] == (-1, "", "另有7项同样的问题")
 
 
 def test_many_losses_are_counted() -> None:
@@ -145,6 +203,7 @@ def test_a_harmless_change_passes() -> None:
         [SITE],
         sites,
         courses_in_use={(1, "00015")},
+        courses_seated={(1, "00015")},
         seats_in_use={("A", "001"): 30},
     )
 

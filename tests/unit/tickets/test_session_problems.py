@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.tickets_database import SESSION, SITE
+from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.session_problems import session_problems
 
@@ -51,3 +52,16 @@ def test_a_repeated_course_is_named() -> None:
     """A code that comes twice is named once, also where the names agree."""
     (problem,) = session_problems(SESSION, [SITE], ["00015", "00018", "00015"])
     assert (problem.field, problem.description) == ("session.courses", "课程00015重复")
+
+
+def test_a_county_has_an_end() -> None:
+    """More than 200 sites or 5,000 rooms of a county are said once; others are counted apart."""
+    rooms = tuple(RoomPlan(f"{number:03}", 5, 6) for number in range(1000))
+    other = replace(SITE, county_code="510105")
+    sites = [replace(SITE, code=f"B{number}", rooms=rooms) for number in range(5)]
+    small = [replace(other, code=f"C{number}") for number in range(200)]
+    assert problems(SESSION, *sites, *small) == []
+    assert problems(SESSION, *sites, *small, SITE, replace(other, code="D")) == [
+        "考点B0所属区县510104共有考场5001个，最多5000个",
+        "考点C0所属区县510105共有考点201个，最多200个",
+    ]

@@ -2,21 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from zikao_kit.errors import INVALID_REQUEST, DomainError
+from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
 from zikao_tickets.domain.session_problems import session_problems
 from zikao_tickets.domain.site_changes import settled
-from zikao_tickets.domain.site_problems import with_county_names
+from zikao_tickets.domain.site_problems import SiteProblem, with_county_names
 from zikao_tickets.store import OfficeStore
 
 PROVINCE_DIGITS = 2
 # A file may change tens of thousands of rooms.
 MAX_AUDITED = 100
+
+
+class Unprintable(NamedTuple):
+    """What of a session and its sites no ticket could show."""
+
+    session: Sequence[FieldProblem] = ()
+    sites: Sequence[SiteProblem] = ()
+
+
+NOTHING = Unprintable()
 
 
 async def apply_session(
@@ -25,6 +35,7 @@ async def apply_session(
     sites: Sequence[Site],
     *,
     course_codes: Sequence[str],
+    unprintable: Unprintable = NOTHING,
     actor: Actor,
     dry_run: bool,
     now: datetime,
@@ -32,11 +43,13 @@ async def apply_session(
     """Apply and say what changed, in Chinese; nothing when all is as it should be.
 
     `course_codes` are those of the file, repetitions included; without `sites` those that there
-    are stay. Raises DomainError INVALID_REQUEST with everything that contradicts itself, and
-    SESSION_CHANGE_REFUSED naming what candidates would lose.
+    are stay. Locks the session against publications too. Raises DomainError INVALID_REQUEST with
+    everything that contradicts itself or is `unprintable`, and SESSION_CHANGE_REFUSED naming what
+    candidates would lose.
     """
     sites = with_county_names(sites, {})
-    if problems := session_problems(session, sites, course_codes):
+    problems = session_problems(session, sites, course_codes, unprintable.sites)
+    if problems := [*unprintable.session, *problems]:
         raise DomainError(INVALID_REQUEST, fields=problems)
     before = await store.sessions.lock(session.code)
     sites_before = await store.sites.sites(session.code)
@@ -46,7 +59,8 @@ async def apply_session(
         session,
         sites_before,
         sites,
-        courses_in_use=await store.sessions.courses_in_use(session.code) if before else set(),
+        courses_in_use=await store.sessions.courses_in_use(session.code),
+        courses_seated=await store.sessions.courses_seated(session.code),
         seats_in_use=await store.sites.seats_in_use(session.code),
     )
     changes = changes_between(before, session, sites_before, sites)

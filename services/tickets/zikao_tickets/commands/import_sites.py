@@ -9,11 +9,12 @@ from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.apply_session import told_in_audit
 from zikao_tickets.domain.session import Site
-from zikao_tickets.domain.site_changes import lost_seats, refuse_losses, settled, site_changes
+from zikao_tickets.domain.site_changes import loss_problems, lost_seats, settled, site_changes
 from zikao_tickets.domain.site_problems import (
     SiteProblem,
     foreign_problems,
     site_problems,
+    size_problems,
     with_county_names,
 )
 from zikao_tickets.store import OfficeStore
@@ -21,12 +22,16 @@ from zikao_tickets.stores.sites import SiteStore
 
 
 class SiteImport(NamedTuple):
-    """Sites of the counties whose code begins so, in the order in which they are filled."""
+    """Sites of the counties whose code begins so, in the order in which they are filled.
+
+    `unprintable` is what of them no ticket could show.
+    """
 
     session_code: str
     county_prefix: str
     sites: Sequence[Site]
     remove_others: bool
+    unprintable: Sequence[SiteProblem] = ()
 
 
 class ImportedSites(NamedTuple):
@@ -41,8 +46,8 @@ async def import_sites(
 ) -> ImportedSites:
     """Make the sites what is wanted; all or none of them.
 
-    Locks the session against who else changes its rooms. Raises DomainError SESSION_UNKNOWN,
-    SESSION_CHANGE_REFUSED naming seats that people have. The caller has checked the actor's scope.
+    Locks the session against who else changes its rooms, and against publications. Raises
+    DomainError SESSION_UNKNOWN. The caller has checked the actor's scope.
     """
     if await store.sessions.lock(wanted.session_code) is None:
         raise DomainError(SESSION_UNKNOWN, session_code=wanted.session_code)
@@ -52,7 +57,9 @@ async def import_sites(
     area = wanted.session_code, wanted.county_prefix
     before = await store.sites.sites(*area)
     after = settled(before, sites if wanted.remove_others else _merged(before, sites))
-    refuse_losses([*lost_seats(before, after, await store.sites.seats_in_use(*area))])
+    losses = lost_seats(before, after, await store.sites.seats_in_use(*area))
+    if problems := [*size_problems(sites, after), *loss_problems(sites, losses)]:
+        return ImportedSites(problems=problems)
     changes = [*site_changes(before, after)]
     if changes and not dry_run:
         await store.sites.replace_sites(wanted.session_code, before, after)
@@ -76,7 +83,11 @@ async def _checked(
     names = await store.county_names(wanted.session_code, counties)
     sites = with_county_names(wanted.sites, names)
     known = await store.counties_of(wanted.session_code, {site.code for site in sites})
-    problems = [*site_problems(sites), *foreign_problems(sites, wanted.county_prefix, known)]
+    problems = [
+        *site_problems(sites),
+        *foreign_problems(sites, wanted.county_prefix, known),
+        *wanted.unprintable,
+    ]
     return sites, sorted(problems, key=lambda problem: problem.site)
 
 

@@ -32,6 +32,7 @@ async def publish_arrangement(
 
     Raises DomainError as `require_publishable`; then nothing was published.
     """
+    await stores.publishing.hold_sites(arrangement.session_code)
     await stores.publishing.lock_counties(arrangement.arrangement_id)
     await require_publishable(stores, arrangement)
     if arrangement.based_on is not None:

@@ -1,11 +1,14 @@
 """What changes when a session is applied again, and what may not (DOMAIN section 8)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from zikao_tickets.domain.session import Notice, RoomKey, Session, Site, Slot
 from zikao_tickets.domain.site_changes import lost_seats, refuse_losses, replaced, site_changes
+
+SlotCourse = tuple[int, str]
 
 YES_OR_NO = {True: "是", False: "否"}
 
@@ -35,16 +38,18 @@ def require_harmless(
     sites_before: Sequence[Site],
     sites_after: Sequence[Site],
     *,
-    courses_in_use: Collection[tuple[int, str]],
+    courses_in_use: Collection[SlotCourse],
+    courses_seated: Collection[SlotCourse],
     seats_in_use: Mapping[RoomKey, int],
 ) -> None:
     """Raise DomainError SESSION_CHANGE_REFUSED naming what candidates would lose.
 
-    `courses_in_use` are slot and course code of the sittings, `seats_in_use` the highest seat
-    number given in each room.
+    `courses_in_use` are slot and course code of the sittings, `courses_seated` those of the seats
+    that are in force or approved, `seats_in_use` is the highest seat number given in each room.
     """
     losses = [
-        *_lost_courses(after, courses_in_use),
+        *_lost_courses(after, {*courses_in_use, *courses_seated}),
+        *(_moved_slots(before, after, {slot for slot, _ in courses_seated}) if before else ()),
         *lost_seats(sites_before, sites_after, seats_in_use),
         *(_lost_notice(before.notice, after.notice) if before else ()),
     ]
@@ -68,18 +73,20 @@ def _settings(before: Session, after: Session, zone: ZoneInfo) -> Iterator[str]:
 
 
 def _slots(before: Sequence[Slot], after: Sequence[Slot], zone: ZoneInfo) -> Iterator[str]:
-    def times(slot: Slot) -> str:
-        starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-        return f"{starts.isoformat(' ')}至{ends.isoformat(' ')}"
-
     old, new = ({slot.number: slot for slot in slots} for slots in (before, after))
     for number in sorted({*old, *new}):
         if number not in old:
-            yield f"新增第{number}场：{times(new[number])}"
+            yield f"新增第{number}场：{_times(new[number], zone)}"
         elif number not in new:
             yield f"取消第{number}场"
         elif old[number] != new[number]:
-            yield f"第{number}场时间由{times(old[number])}改为{times(new[number])}"
+            times = _times(old[number], zone), _times(new[number], zone)
+            yield f"第{number}场时间由{times[0]}改为{times[1]}"
+
+
+def _times(slot: Slot, zone: ZoneInfo) -> str:
+    starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
+    return f"{starts.isoformat(' ')}至{ends.isoformat(' ')}"
 
 
 def _courses(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
@@ -92,12 +99,26 @@ def _courses(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[st
             yield from replaced([(f"课程{code}名称", before[code], after[code])])
 
 
-def _lost_courses(after: Session, in_use: Collection[tuple[int, str]]) -> Iterator[str]:
+def _lost_courses(after: Session, in_use: Collection[SlotCourse]) -> Iterator[str]:
     slots = {slot.number for slot in after.slots}
     for slot in sorted({slot for slot, _ in in_use} - slots):
         yield f"第{slot}场已有考生报考，不能取消"
     for code in sorted({code for _, code in in_use} - after.courses.keys()):
         yield f"课程{code}已有考生报考，不能取消"
+
+
+def _moved_slots(before: Session, after: Session, seated: AbstractSet[int]) -> Iterator[str]:
+    """Slots with seats whose times, as tickets show them, would be others."""
+    old, new = (
+        {slot.number: _times(slot, ZoneInfo(session.time_zone)) for slot in session.slots}
+        for session in (before, after)
+    )
+    for number in sorted(seated & old.keys() & new.keys()):
+        if old[number] != new[number]:
+            yield (
+                f"第{number}场已安排座位，时间不能由{old[number]}改为{new[number]}"
+                "（考试改期须另设考次）"
+            )
 
 
 def _lost_notice(before: Notice, after: Notice) -> Iterator[str]:

@@ -6,20 +6,29 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from zikao_kit.errors import FieldProblem
 
 from zikao_tickets.domain.session import Session, Site
-from zikao_tickets.domain.site_problems import repeated, site_problems
+from zikao_tickets.domain.site_problems import (
+    SiteProblem,
+    repeated,
+    site_problems,
+    size_problems,
+)
 
 
 def session_problems(
-    session: Session, sites: Sequence[Site], course_codes: Sequence[str]
+    session: Session,
+    sites: Sequence[Site],
+    course_codes: Sequence[str],
+    unprintable: Sequence[SiteProblem] = (),
 ) -> list[FieldProblem]:
     """Everything that is wrong with a session; empty when nothing is.
 
     `course_codes` are those of the file: the session's mapping would hide a repetition.
+    `unprintable` is what of the sites no ticket could show.
     """
     return [
         *_setting_problems(session),
         *_course_problems(course_codes),
-        *_site_problems(sites),
+        *_site_problems(sites, [*site_problems(sites), *size_problems(sites, sites), *unprintable]),
     ]
 
 
@@ -40,8 +49,10 @@ def _course_problems(codes: Sequence[str]) -> Iterable[FieldProblem]:
         yield FieldProblem("session.courses", f"课程{code}重复")
 
 
-def _site_problems(sites: Sequence[Site]) -> Iterable[FieldProblem]:
-    for problem in site_problems(sites):
+def _site_problems(
+    sites: Sequence[Site], problems: Sequence[SiteProblem]
+) -> Iterable[FieldProblem]:
+    for problem in sorted(problems, key=lambda problem: problem.site):
         code = sites[problem.site].code
         if problem.room_code:
             place = f"考点{code}考场{problem.room_code}"

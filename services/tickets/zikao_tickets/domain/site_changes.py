@@ -3,14 +3,19 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
+from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError, FieldProblem
 
 from zikao_tickets.domain.layout import Layout, RoomPlan
 from zikao_tickets.domain.rooms import USE_NAMES, RoomUse
 from zikao_tickets.domain.session import RoomKey, Site
+from zikao_tickets.domain.site_problems import NOT_GIVEN, SiteProblem
 
 MAX_NAMED = 5
+MAX_LINES = 2000
+SEATS_ADVICE = "先停用有关考场，重新编排并发布后方可更改"
+"""What an office can do: whoever sits there gets another seat, by a new version of the ticket."""
 LAYOUT_NAMES = {
     Layout.SNAKE: "",
     Layout.SNAKE_ROWS: "，逐行蛇形编号",
@@ -106,31 +111,88 @@ def replaced(labelled: Collection[tuple[str, str, str]]) -> Iterator[str]:
     return (f"{label}由{old}改为{new}" for label, old, new in labelled if old != new)
 
 
+class Loss(NamedTuple):
+    """What people with seats would lose at a site or, where there is one, in a room of it."""
+
+    site_code: str
+    room_code: str
+    description: str
+    """What must not be, in Chinese, after the site's and the room's code."""
+
+    def __str__(self) -> str:
+        """A whole sentence."""
+        room = f"考场{self.room_code}" if self.room_code else ""
+        return f"考点{self.site_code}{room}{self.description}"
+
+
 def lost_seats(
     before: Sequence[Site], after: Sequence[Site], in_use: Mapping[RoomKey, int]
-) -> Iterator[str]:
-    """What people with seats would lose; `in_use` is the highest seat number given in each room."""
+) -> Iterator[Loss]:
+    """What people with seats would lose, and what of their tickets would say something else.
+
+    `in_use` is the highest seat number given in each room. Name and address of a site, its county
+    and how seats are numbered stand on tickets, which change by a new version alone.
+    """
     old_rooms, new_rooms = map(_rooms, (before, after))
-    old, new = ({site.code: site.county_code for site in sites} for sites in (before, after))
     for key, highest in sorted(in_use.items()):
-        was, becomes, place = old_rooms.get(key), new_rooms.get(key), f"考点{key[0]}考场{key[1]}"
-        if becomes is None:
-            yield f"{place}已安排座位至{highest}号，不能取消"
-        elif becomes.capacity < highest:
-            yield f"{place}已安排座位至{highest}号，不能减至{becomes.capacity}个"
-        elif was is not None and _use(was) != _use(becomes):
-            yield f"{place}已安排座位，用途不能由{_use(was)}改为{_use(becomes)}"
-    for site in sorted({site for site, _ in in_use if site in new}):
-        if new[site] != old[site]:
-            yield f"考点{site}已安排座位，所属区县不能由{old[site]}改为{new[site]}"
+        yield from (
+            Loss(*key, problem)
+            for problem in _lost_in_room(old_rooms.get(key), new_rooms.get(key), highest)
+        )
+    old, new = ({site.code: site for site in sites} for sites in (before, after))
+    for code in sorted({site for site, _ in in_use if site in old and site in new}):
+        labelled = (
+            ("所属区县", old[code].county_code, new[code].county_code),
+            ("所属区县名称", old[code].county_name, new[code].county_name),
+            ("名称", old[code].name, new[code].name),
+            ("地址", old[code].address, new[code].address),
+        )
+        for label, was, becomes in labelled:
+            if was != becomes:
+                yield Loss(code, "", f"已安排座位，{label}不能由{was}改为{becomes}")
+
+
+def _lost_in_room(was: RoomPlan | None, becomes: RoomPlan | None, highest: int) -> Iterator[str]:
+    if becomes is None:
+        yield f"已安排座位至{highest}号，不能取消"
+    elif becomes.capacity < highest:
+        yield f"已安排座位至{highest}号，不能减至{becomes.capacity}个"
+    elif was is not None and was != becomes:
+        if was.desks() != becomes.desks():
+            yield f"已安排座位，座位不能由{_size(was)}改为{_size(becomes)}"
+        if _use(was) != _use(becomes):
+            yield f"已安排座位，用途不能由{_use(was)}改为{_use(becomes)}"
 
 
 def _rooms(sites: Iterable[Site]) -> dict[RoomKey, RoomPlan]:
     return {(site.code, room.code): room for site in sites for room in site.rooms}
 
 
-def refuse_losses(losses: Sequence[str]) -> None:
-    """Raise DomainError SESSION_CHANGE_REFUSED naming the first of what would be lost."""
-    if losses:
-        more = f"等共{len(losses)}项" if len(losses) > MAX_NAMED else ""
-        raise DomainError(SESSION_CHANGE_REFUSED, detail="；".join(losses[:MAX_NAMED]) + more)
+def loss_problems(given: Sequence[Site], losses: Iterable[Loss]) -> list[SiteProblem]:
+    """The losses as problems of the sites that are given, in their order; others come last.
+
+    A province can lose all its rooms at once: of very many the rest is counted.
+    """
+    places = {site.code: place for place, site in enumerate(given)}
+    found = [
+        SiteProblem(places[loss.site_code], loss.room_code, f"{loss.description}；{SEATS_ADVICE}")
+        if loss.site_code in places
+        else SiteProblem(NOT_GIVEN, loss.room_code, f"{loss}；{SEATS_ADVICE}")
+        for loss in losses
+    ]
+    found.sort(key=lambda problem: (problem.site == NOT_GIVEN, problem.site))
+    if (more := len(found) - MAX_LINES) > 0:
+        found[MAX_LINES:] = [SiteProblem(NOT_GIVEN, "", f"另有{more}项同样的问题")]
+    return found
+
+
+def refuse_losses(losses: Sequence[Loss | str]) -> None:
+    """Raise DomainError SESSION_CHANGE_REFUSED with all that would be lost, the first in words."""
+    if not losses:
+        return
+    said = [str(loss) for loss in losses]
+    more = f"等共{len(said)}项" if len(said) > MAX_NAMED else ""
+    advice = f"（{SEATS_ADVICE}）" if any(isinstance(loss, Loss) for loss in losses) else ""
+    fields = [FieldProblem("session", sentence) for sentence in said]
+    detail = "；".join(said[:MAX_NAMED]) + more + advice
+    raise DomainError(SESSION_CHANGE_REFUSED, fields=fields, detail=detail)

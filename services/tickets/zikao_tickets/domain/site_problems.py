@@ -8,11 +8,18 @@ from typing import NamedTuple, TypeVar
 from zikao_tickets.domain.layout import room_problems
 from zikao_tickets.domain.session import Site
 
+MAX_SITES, MAX_ROOMS = 200, 5_000
+"""Of a county: the largest one has some 40 sites, and what is arranged at once must have an end."""
+NOT_GIVEN = -1
+
 H = TypeVar("H", bound=Hashable)
 
 
 class SiteProblem(NamedTuple):
-    """What is wrong, in Chinese, with a site (by its place in the list) or one of its rooms."""
+    """What is wrong, in Chinese, with a site (by its place in the list) or one of its rooms.
+
+    The place is NOT_GIVEN for a site that is not in the list: `description` names it.
+    """
 
     site: int
     room_code: str
@@ -53,6 +60,26 @@ def foreign_problems(
             yield SiteProblem(place, "", f"所属区县{site.county_code}不在所填区域内")
         elif not counties.get(site.code, county_prefix).startswith(county_prefix):
             yield SiteProblem(place, "", "的代码已由其他区域的考点使用")
+
+
+def size_problems(given: Sequence[Site], after: Sequence[Site]) -> Iterator[SiteProblem]:
+    """Counties that would have too much; said at the first site that is given of each."""
+    sites, rooms = Counter[str](), Counter[str]()
+    for site in after:
+        sites[site.county_code] += 1
+        rooms[site.county_code] += len(site.rooms)
+    said: set[str] = set()
+    for place, site in enumerate(given):
+        county = site.county_code
+        if county in said:
+            continue
+        said.add(county)
+        if sites[county] > MAX_SITES:
+            total = f"共有考点{sites[county]}个，最多{MAX_SITES}个"
+            yield SiteProblem(place, "", f"所属区县{county}{total}")
+        if rooms[county] > MAX_ROOMS:
+            total = f"共有考场{rooms[county]}个，最多{MAX_ROOMS}个"
+            yield SiteProblem(place, "", f"所属区县{county}{total}")
 
 
 def repeated(codes: Iterable[H]) -> list[H]:

@@ -8,8 +8,11 @@ from zikao_tickets.printing.fonts import FontStack, code_point_label, default_st
 from zikao_tickets.printing.forms import FormKey, Forms, NoticeTooLong
 from zikao_tickets.printing.pdf.document import HEADER, Document, Part
 from zikao_tickets.printing.pdf.images import jpeg_header
-from zikao_tickets.printing.sheet import TicketSheet
+from zikao_tickets.printing.sheet import REGULAR_TITLE, TicketSheet
 from zikao_tickets.printing.ticket_page import TicketPages
+
+# Places are of one width, whatever the session.
+ANY_FORM = FormKey("", REGULAR_TITLE, rows=1, notice=(), notice_version="1")
 
 
 class MissingGlyphs(ValueError):  # noqa: N818 - says what is wrong
@@ -56,6 +59,17 @@ class TicketRenderer:
             raise MissingGlyphs(sheet.ticket_number, list(missing))
         if sheet.photo_jpeg is not None:
             jpeg_header(sheet.photo_jpeg)
+
+    def text_problem(self, place: str, text: str) -> str:
+        """Why a text cannot stand in its place on a ticket, in Chinese; empty when it can.
+
+        Without a place it may take as many lines as it needs.
+        """
+        if missing := self.missing(text):
+            return f"中的{'、'.join(map(code_point_label, missing))}没有字体可印"
+        if place and not self._pages.fits(text, self._forms.get(ANY_FORM).boxes[place]):
+            return "过长，准考证上印不下"
+        return ""
 
     def render(self, sheets: Sequence[TicketSheet]) -> bytes:
         """One PDF with one A4 page a sheet, in order; the same sheets give the same bytes.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 
-from zikao_tickets.printing.fitting import Box, Fitted, Fitting
+from zikao_tickets.printing.fitting import Box, Fitted, Fitting, TextTooLong
 from zikao_tickets.printing.forms import Form
 from zikao_tickets.printing.glyph_image import glyph_object
 from zikao_tickets.printing.pdf.canvas import Canvas
@@ -48,6 +48,14 @@ class TicketPages:
     def __init__(self, stack: FaceStack) -> None:
         self._stack = stack
         self._fitting = Fitting(stack)
+
+    def fits(self, text: str, box: Box) -> bool:
+        """Whether the text can stand in the box, in some size."""
+        try:
+            self._fitting.fit(text, box)
+        except TextTooLong:
+            return False
+        return True
 
     def draw(self, part: Part, form: Form, key: str, sheet: TicketSheet) -> None:
         """Add the sheet's page. Raises TextTooLong and UnusablePhoto, with nothing added."""

@@ -28,6 +28,7 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
         session, actor = session_from_pb(request.session), current_actor()
         # A province's rooms: not on the event loop.
         sites = await asyncio.to_thread(sites_from_pb, request.session.sites)
+        unprintable = await self._parts.unprintable(session, sites)
 
         async def work(tx: Transaction) -> session_service_pb2.ApplySessionResponse:
             changes = await apply_session(
@@ -35,6 +36,7 @@ class SessionRpc(session_service_pb2_grpc.SessionServiceServicer):
                 session,
                 sites,
                 course_codes=[course.code for course in request.session.courses],
+                unprintable=unprintable,
                 actor=actor,
                 dry_run=request.dry_run,
                 now=self._parts.clock.now(),

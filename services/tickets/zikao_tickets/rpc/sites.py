@@ -44,7 +44,11 @@ class SiteRpc(site_service_pb2_grpc.SiteServiceServicer):
         actor, now = current_actor(), self._parts.clock.now()
         sites = await asyncio.to_thread(sites_from_pb, request.sites)
         wanted = SiteImport(
-            request.session_code, request.county_prefix, sites, request.remove_others
+            request.session_code,
+            request.county_prefix,
+            sites,
+            request.remove_others,
+            await self._parts.site_text_problems(sites),
         )
 
         async def work(tx: Transaction) -> site_service_pb2.ImportSitesResponse:

@@ -48,6 +48,13 @@ class PublishingStore:
         """Seated people the candidate feed has not brought yet."""
         return int(await self._tx.fetchval("count_unknown_candidates", arrangement_id))
 
+    async def hold_sites(self, session_code: str) -> None:
+        """Let nobody change sites and rooms until the transaction ends: before `lock_counties`.
+
+        Tickets read from them what they say: they are as they were checked.
+        """
+        await self._tx.execute("hold_session", session_code)
+
     async def lock_counties(self, arrangement_id: UUID) -> None:
         """Let nobody else publish for its county, or one that its people leave, until the end."""
         await self._tx.execute("lock_counties", arrangement_id)

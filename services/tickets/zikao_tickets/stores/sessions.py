@@ -32,3 +32,8 @@ class SessionStore:
         """Slot and course of every sitting."""
         rows = await self._tx.fetch("list_courses_in_use", session_code)
         return {(row["slot"], row["course_code"]) for row in rows}
+
+    async def courses_seated(self, session_code: str) -> set[tuple[int, str]]:
+        """Slot and course of every seat that is in force or approved."""
+        rows = await self._tx.fetch("list_courses_seated", session_code)
+        return {(row["slot"], row["course_code"]) for row in rows}

@@ -99,8 +99,8 @@ class Access(_message.Message):
     A call is allowed when one of these holds:
     - `anyone` is set and the client certificate is valid;
     - the client certificate names one of `services`;
-    - the call carries a valid access token with one of `roles` and, for officers,
-      the code in the request field `scope_field` begins with the officer's scope.
+    - the call carries a valid access token with one of `roles` and, for officers and auditors,
+      the code in the request field `scope_field` begins with their scope.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -117,7 +117,7 @@ class Access(_message.Message):
     anyone: _builtins.bool
     """Callable by every peer with a certificate of the installation, without a token."""
     scope_field: _builtins.str
-    """Request field that holds the 2- to 6-digit code the officer's scope must cover.
+    """Request field that holds the 2- to 6-digit code that an officer's or auditor's scope must cover.
     Empty: the method finds the code in what it loads, and checks it itself.
     """
     priority: Global___Priority.ValueType

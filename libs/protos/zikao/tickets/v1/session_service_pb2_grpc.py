@@ -50,10 +50,12 @@ class SessionServiceServicer:
         """Makes a session what the file says. Applying the same twice changes nothing.
 
         Errors: INVALID_REQUEST with every field that no session may have so (time
-        zone, order of times, repeated slots, courses, sites and rooms, layouts);
+        zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
+        5,000 rooms of a county, names that no font has or no ticket has room for);
         SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-        use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
-        acknowledged version; REQUEST_ID_REUSED.
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
+        seats are numbered, name, address and county of a site, times of a slot), another notice under
+        an acknowledged version; REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,10 +37,12 @@ class SessionServiceStub:
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, courses, sites and rooms, layouts);
+    zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
+    5,000 rooms of a county, names that no font has or no ticket has room for);
     SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-    use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
-    acknowledged version; REQUEST_ID_REUSED.
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
+    seats are numbered, name, address and county of a site, times of a slot), another notice under
+    an acknowledged version; REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -52,10 +54,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Makes a session what the file says. Applying the same twice changes nothing.
 
     Errors: INVALID_REQUEST with every field that no session may have so (time
-    zone, order of times, repeated slots, courses, sites and rooms, layouts);
+    zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
+    5,000 rooms of a county, names that no font has or no ticket has room for);
     SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-    use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
-    acknowledged version; REQUEST_ID_REUSED.
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
+    seats are numbered, name, address and county of a site, times of a slot), another notice under
+    an acknowledged version; REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,10 +74,12 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a session what the file says. Applying the same twice changes nothing.
 
         Errors: INVALID_REQUEST with every field that no session may have so (time
-        zone, order of times, repeated slots, courses, sites and rooms, layouts);
+        zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
+        5,000 rooms of a county, names that no font has or no ticket has room for);
         SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-        use: SiteService.SetRoomUse), a course or slot that somebody takes, another notice under an
-        acknowledged version; REQUEST_ID_REUSED.
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
+        seats are numbered, name, address and county of a site, times of a slot), another notice under
+        an acknowledged version; REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

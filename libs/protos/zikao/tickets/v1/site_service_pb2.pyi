@@ -128,7 +128,7 @@ class SiteProblem(_message.Message):
     ROOM_CODE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     site: _builtins.int
-    """Its place in the request, from 0."""
+    """Its place in the request, from 0; -1: it is not in it, and `description` names it."""
     room_code: _builtins.str
     """Number of the room it is about; empty: the site itself."""
     description: _builtins.str

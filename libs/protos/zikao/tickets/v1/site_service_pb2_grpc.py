@@ -75,10 +75,12 @@ class SiteServiceServicer:
         filled after the others of their county, in this order. Other sites stay, or go with
         `remove_others`: the order is then this one.
 
-        Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+        Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
+        nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
+        where somebody sits, no room goes, and neither its seats and their numbers change nor its use
+        (SetRoomUse), nor the site's name, address and county. Audited.
 
-        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
-        would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,10 +41,12 @@ class SiteServiceStub:
     filled after the others of their county, in this order. Other sites stay, or go with
     `remove_others`: the order is then this one.
 
-    Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+    Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
+    nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
+    where somebody sits, no room goes, and neither its seats and their numbers change nor its use
+    (SetRoomUse), nor the site's name, address and county. Audited.
 
-    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
-    would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     ListSites: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.ListSitesRequest, _site_service_pb2.ListSitesResponse]
     """Sites with their rooms in the order in which they are filled, page by page.
@@ -90,10 +92,12 @@ class SiteServiceAsyncStub(SiteServiceStub):
     filled after the others of their county, in this order. Other sites stay, or go with
     `remove_others`: the order is then this one.
 
-    Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+    Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
+    nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
+    where somebody sits, no room goes, and neither its seats and their numbers change nor its use
+    (SetRoomUse), nor the site's name, address and county. Audited.
 
-    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
-    would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     ListSites: _aio.UnaryUnaryMultiCallable[_site_service_pb2.ListSitesRequest, _site_service_pb2.ListSitesResponse]  # type: ignore[assignment]
     """Sites with their rooms in the order in which they are filled, page by page.
@@ -142,10 +146,12 @@ class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
         filled after the others of their county, in this order. Other sites stay, or go with
         `remove_others`: the order is then this one.
 
-        Atomic: all or none, at most 500; with any problem nothing is done. Audited.
+        Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
+        nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
+        where somebody sits, no room goes, and neither its seats and their numbers change nor its use
+        (SetRoomUse), nor the site's name, address and county. Audited.
 
-        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, SESSION_CHANGE_REFUSED naming rooms that
-        would lose seats which somebody has (their use is SetRoomUse's), REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

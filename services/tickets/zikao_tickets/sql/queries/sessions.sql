@@ -15,3 +15,10 @@ ON CONFLICT (session_code) DO UPDATE SET body = excluded.body, applied_at = excl
 
 -- name: list_courses_in_use
 SELECT DISTINCT slot, course_code FROM tickets.sitting WHERE session_code = $1;
+
+-- Also of those who have a ticket and sit no more: it shows them until the next publication.
+-- name: list_courses_seated
+SELECT DISTINCT seat.slot, seat.course_code
+FROM tickets.arrangement
+JOIN tickets.seat USING (arrangement_id)
+WHERE arrangement.session_code = $1 AND arrangement.state IN ('published', 'approved');
