@@ -1,8 +1,10 @@
 """What a document's stream holds while its reader takes its time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,11 +16,14 @@ from support.tickets_database import (
     KEYS,
     OFFICER,
     SESSION,
+    SITE,
     apply,
     arranged,
     bring_photo,
     enroll,
+    number_of,
     publish,
+    sql,
 )
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao_kit.config import DatabaseConfig
@@ -29,6 +34,7 @@ from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands import read_contents
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.domain.documents import DocumentKind
+from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
@@ -37,15 +43,16 @@ from zikao_tickets.stores.proof_keys import ProofKeyStore
 
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
+ROOMS = tuple(RoomPlan(f"00{number}", 1, 2) for number in range(1, 4))
 PATIENCE_SECONDS = 2.0
 
 
 @pytest.fixture
 async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
-    """Five published tickets, and one connection to the database for all."""
+    """Five published tickets in rooms of two, and one connection to the database for all."""
     config = DatabaseConfig(dsn=await make_database("tickets"), pool_min=1, pool_max=1)
     async with open_database(config, PACKAGE) as database:
-        await apply(database)
+        await apply(database, sites=[replace(SITE, rooms=ROOMS)])
         for person in PEOPLE:
             jpeg = portrait_jpeg(person.int, "男")
             await enroll(database, person, jpeg=jpeg)
@@ -54,23 +61,31 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture
-async def rpc(db: Database) -> AsyncIterator[DocumentRpc]:
-    """The methods on that database, with a rendering process."""
-    async with db.transaction() as tx:
-        signer = await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
+@pytest.fixture(scope="module")
+def pool() -> Iterator[RenderPool]:
+    """One rendering process."""
     pool = RenderPool(1)
-    yield DocumentRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
+    yield pool
     pool.close()
 
 
-async def started(rpc: DocumentRpc) -> documents.StreamDocumentRequest:
-    """To fetch the county's tickets."""
+@pytest.fixture
+async def rpc(db: Database, pool: RenderPool) -> DocumentRpc:
+    """The methods on that database, with the rendering process."""
+    async with db.transaction() as tx:
+        signer = await open_signer(ProofKeyStore(tx, KEYS), FixedClock(OPEN))
+    return DocumentRpc(Parts(db, KEYS, FixedClock(OPEN), pool, signer, timedelta(hours=24)))
+
+
+async def started(
+    rpc: DocumentRpc, kind: Any = documents.DOCUMENT_KIND_TICKETS
+) -> documents.StreamDocumentRequest:
+    """To fetch the county's tickets, or sheets of its rooms."""
     request = documents.StartDocumentRequest(
         request_id=new_id(),
         session_code=SESSION.code,
         county_code=COUNTY,
-        kind=documents.DOCUMENT_KIND_TICKETS,
+        kind=kind,
     )
     document = (await rpc.StartDocument(request, None)).document
     return documents.StreamDocumentRequest(document_id=document.document_id)
@@ -88,3 +103,32 @@ async def test_a_slow_reader_holds_no_connection(
             async with asyncio.timeout(PATIENCE_SECONDS), db.transaction():
                 pass
     assert done == [2, 4, 5, 5]
+
+
+async def test_large_rooms_make_small_parts(
+    rpc: DocumentRpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many seats rooms have, photos of few people are in memory at once."""
+    sheets = documents.DOCUMENT_KIND_SIGN_IN_SHEETS
+    for people, parts in ((5, [3, 3]), (4, [2, 3, 3]), (1, [1, 2, 3, 3])):
+        monkeypatch.setitem(read_contents.PEOPLE_A_PART, DocumentKind.SIGN_IN_SHEETS, people)
+        with acting_as(OFFICER):
+            request = await started(rpc, sheets)
+            assert [piece.done async for piece in rpc.StreamDocument(request, None)] == parts
+
+
+async def test_who_waits_for_a_turn_has_read_nothing(
+    db: Database, rpc: DocumentRpc, pool: RenderPool
+) -> None:
+    """Photos of a part come into memory when its turn has come: what is there then is printed."""
+    with acting_as(OFFICER):
+        request = await started(rpc)
+        async with pool.turn():
+            first = asyncio.ensure_future(anext(aiter(rpc.StreamDocument(request, None))))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while pool.parts_waiting < 2:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            await sql(db, "DELETE FROM tickets.photo WHERE candidate_id = $1", PEOPLE[0])
+        (missing,) = (await first).unprintable
+    assert (missing.ticket_number, missing.reason) == (number_of(PEOPLE[0]), "PHOTO_PENDING")

@@ -61,6 +61,12 @@ def part_of(*sheets: TicketSheet) -> PartJob:
     return PartJob(HEADING, None, sheets)
 
 
+async def in_turn(pool: RenderPool, job: PartJob) -> MadePart:
+    """Make a part when it is its turn."""
+    async with pool.turn():
+        return await pool.make_part(job)
+
+
 @pytest.fixture
 def pool() -> Iterator[RenderPool]:
     """One rendering process, started on first use."""
@@ -118,7 +124,7 @@ async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
 async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPool) -> None:
     """The sheet that does not fit on a page is refused, the others are printed."""
     endless = replace(SHEET, ticket_number="010422100002", notice=("凭证件入场。" * 20,) * 200)
-    made = await pool.make_part(part_of(SHEET, endless))
+    made = await in_turn(pool, part_of(SHEET, endless))
     assert made.refusals == [None, Refusal("TICKET_TOO_LONG")]
     pdf = made.content + await pool.make_end(HEADING, [made.growth])
     assert len(pypdfium2.PdfDocument(pdf)) == 1
@@ -148,7 +154,7 @@ async def test_a_candidate_waits_for_one_part_of_a_document(pool: RenderPool) ->
     part = part_of(*[SHEET] * 10)
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
-            group.create_task(noted("part", pool.make_part(part)))
+            group.create_task(noted("part", in_turn(pool, part)))
         await asyncio.sleep(0)
         group.create_task(noted("candidate", pool.render(SHEET)))
     assert sorted(done) == ["candidate"] + ["part"] * 6
@@ -158,10 +164,10 @@ async def test_a_candidate_waits_for_one_part_of_a_document(pool: RenderPool) ->
 async def test_candidates_and_documents_take_no_place_of_each_other(pool: RenderPool) -> None:
     """The part too many is refused, candidates are not; and a full line of those stops no part."""
     part = part_of(SHEET)
-    parts = [asyncio.ensure_future(pool.make_part(part)) for _ in range(MAX_PARTS_WAITING + 1)]
+    parts = [asyncio.ensure_future(in_turn(pool, part)) for _ in range(MAX_PARTS_WAITING + 1)]
     await asyncio.sleep(0)
     with pytest.raises(DomainError, match="OVERLOADED"):
-        await pool.make_part(part)
+        await in_turn(pool, part)
     pages = [
         asyncio.ensure_future(pool.render(SHEET)) for _ in range(MAX_PAGES_WAITING_PER_PROCESS)
     ]

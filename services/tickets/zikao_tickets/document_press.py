@@ -66,6 +66,20 @@ class _Place(NamedTuple):
     contents: Contents | None
 
 
+class _Made(NamedTuple):
+    """A part, its bytes, and how many items come before it."""
+
+    part: DocumentPart
+    content: bytes
+    before: int
+
+    def piece(self, cursor: Cursor, end: Cursor) -> Piece:
+        """What is between two places; the last one says what was left out."""
+        is_last = end.part != cursor.part
+        done, left_out = (self.part.done, self.part.left_out) if is_last else (self.before, ())
+        return Piece(_slice(self.content, cursor), end, done, left_out)
+
+
 @dataclass
 class DocumentPress:
     """One of a process."""
@@ -120,16 +134,13 @@ class DocumentPress:
         async with self.db.read() as tx:
             session = await load_session(SessionStore(tx), document.session_code)
         while True:
-            place = await self._place(document, session, cursor.part)
-            if place.contents is None:
+            made = await self._next_part(document, session, cursor.part, actor)
+            if made is None:
                 break
-            part, content = await self._part(document, session, place, place.contents, actor)
-            for piece in _cut(content, cursor):
-                is_last = piece.part != cursor.part
-                done, left_out = (part.done, part.left_out) if is_last else (_done(place), ())
-                yield Piece(_slice(content, cursor), piece, done, left_out)
-                cursor = piece
-            del content
+            for end in _cut(made.content, cursor):
+                yield made.piece(cursor, end)
+                cursor = end
+            del made
         content = await self._end(document, session)
         for piece in _cut(content, cursor):
             yield Piece(_slice(content, cursor), piece, document.total)
@@ -146,6 +157,17 @@ class DocumentPress:
         if document.state is not DocumentState.DONE or cursor.offset:
             raise no_such_place()
         return True
+
+    async def _next_part(
+        self, document: Document, session: Session, number: int, actor: str
+    ) -> _Made | None:
+        """The part with that number; None at the end. Its contents are read once it is its turn."""
+        async with self.pool.turn():
+            place = await self._place(document, session, number)
+            if place.contents is None:
+                return None
+            part, content = await self._part(document, session, place, place.contents, actor)
+        return _Made(part, content, place.before.done if place.before else 0)
 
     async def _place(self, document: Document, session: Session, number: int) -> _Place:
         async with self.db.read() as tx:
@@ -193,7 +215,8 @@ class DocumentPress:
         if not progress.pages:
             raise DomainError(NOTHING_TO_PRINT)
         with _expiring():
-            content = await self.pool.make_end(_heading(document, session), growths)
+            async with self.pool.turn():
+                content = await self.pool.make_end(_heading(document, session), growths)
         async with self.db.transaction() as tx:
             await self._set_done(tx, document)
         return content
@@ -223,10 +246,6 @@ def _expiring() -> Iterator[None]:
 def _heading(document: Document, session: Session) -> Heading:
     title = f"{session.name} {document.county_code} {KIND_NAMES[document.kind]}"
     return Heading(document.kind, title, document.as_of)
-
-
-def _done(place: _Place) -> int:
-    return place.before.done if place.before else 0
 
 
 def _cut(content: bytes, cursor: Cursor) -> Iterator[Cursor]:

@@ -10,9 +10,10 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,7 @@ class RenderPool:
         self._max_pages_waiting = MAX_PAGES_WAITING_PER_PROCESS * processes
         self._processes = processes
         self._pages_waiting = 0
-        self._parts_waiting = 0
+        self.parts_waiting = 0
         self._part_turn = asyncio.Lock()
         self._executor = self._new_executor()
 
@@ -81,16 +82,28 @@ class RenderPool:
         finally:
             self._pages_waiting -= 1
 
-    async def make_part(self, job: PartJob) -> MadePart:
-        """Make a part of a document, one part at a time.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Be the only one who reads, and makes, a part of a document.
 
-        Raises DomainError OVERLOADED when too many parts wait, and UNAVAILABLE as `render` does.
+        Whoever waits holds nothing of a part yet. Raises DomainError OVERLOADED when too many do.
         """
-        return await self._in_turn(make_part, job)
+        if self.parts_waiting > MAX_PARTS_WAITING:  # one of them is being made
+            raise overloaded()
+        self.parts_waiting += 1
+        try:
+            async with self._part_turn:
+                yield
+        finally:
+            self.parts_waiting -= 1
+
+    async def make_part(self, job: PartJob) -> MadePart:
+        """Make a part of a document, within a `turn`; raises UNAVAILABLE as `render`."""
+        return await self._surely(make_part, job)
 
     async def make_end(self, heading: Heading, growths: Sequence[bytes]) -> bytes:
-        """Make a document's end, in the line of `make_part`; raises what it raises."""
-        return await self._in_turn(make_end, heading, growths)
+        """Make a document's end, within a `turn`; raises UNAVAILABLE as `render`."""
+        return await self._surely(make_end, heading, growths)
 
     async def missing_glyphs(self, texts: Sequence[str]) -> list[str]:
         """The characters of each text that no font draws; raises UNAVAILABLE as `render`."""
@@ -108,16 +121,6 @@ class RenderPool:
     async def judge_glyph(self, character: str, png: bytes) -> tuple[bool, str]:
         """Whether the character needs a picture, and why this is none; as `missing_glyphs`."""
         return await self._surely(judge_glyph, character, png)
-
-    async def _in_turn(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._parts_waiting > MAX_PARTS_WAITING:  # one of them is being made
-            raise overloaded()
-        self._parts_waiting += 1
-        try:
-            async with self._part_turn:
-                return await self._surely(job, *args, **kwargs)
-        finally:
-            self._parts_waiting -= 1
 
     async def _surely(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = partial(job, *args, **kwargs)

@@ -14,13 +14,19 @@ from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.document_items import DocumentItemStore, Key
 from zikao_tickets.stores.tickets import TicketStore
 
-# A candidate waits for one part; photos of a part are in memory at once.
+# A candidate waits for one part.
 ITEMS_A_PART = {
     DocumentKind.TICKETS: 50,
     DocumentKind.SIGN_IN_SHEETS: 5,
     DocumentKind.DOOR_POSTERS: 25,
     DocumentKind.DESK_LABELS: 25,
     DocumentKind.PAPER_COUNTS: 20,
+}
+# Rooms may be of any size, and the photos of a part are in memory at once.
+PEOPLE_A_PART = {
+    DocumentKind.SIGN_IN_SHEETS: 150,
+    DocumentKind.DOOR_POSTERS: 750,
+    DocumentKind.DESK_LABELS: 750,
 }
 
 
@@ -82,9 +88,10 @@ class ContentsReader:
         )
 
     async def _rooms(self, after: Key, made: DocumentPart | None) -> Contents | None:
+        people = PEOPLE_A_PART[self.document.kind]
         found = [
             (_key(room.place.slot, room.place.site_code, room.plan.code), room)
-            for room in await self.items.rooms(self.document, after, self._limit)
+            for room in await self.items.rooms(self.document, after, self._limit, people)
         ]
         kept = [(key, room) for key, room in found if made is None or _not_after(key, made.last)]
         sheets = [room_sheet_of(room, self.session, self.glyphs) for _, room in kept]

@@ -51,14 +51,19 @@ class DocumentItemStore:
         place_ = document.arrangement_id, scope.site_code, scope.slot
         return int(await self._tx.fetchval(_COUNTS[document.kind], *place_))
 
-    async def rooms(self, document: Document, after: Key, limit: int) -> list[OccupiedRoom]:
-        """The next rooms of a document, with photos where it shows them."""
+    async def rooms(
+        self, document: Document, after: Key, limit: int, people: int
+    ) -> list[OccupiedRoom]:
+        """The next rooms of a document, with photos where it shows them.
+
+        Not more than `people` sit in them, unless that many sit in the first.
+        """
         slot, site, room = after or ("0", "", "")
         scope = document.scope
         rows = await self._tx.fetch(
             "list_document_rooms",
             *(document.arrangement_id, scope.site_code, scope.slot),
-            *(int(slot), site, room, limit),
+            *(int(slot), site, room, limit, people),
         )
         taken = [(row["slot"], row["site_code"], row["room_code"]) for row in rows]
         with_photos = document.kind is DocumentKind.SIGN_IN_SHEETS

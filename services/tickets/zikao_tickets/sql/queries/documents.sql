@@ -84,12 +84,15 @@ FROM (
         AND ($3::integer IS NULL OR slot = $3)
 ) AS taken;
 
--- Rooms with somebody in them, in the order of the seats' key, after one of them.
+-- Rooms with somebody in them, in the order of the seats' key, after one of them: so many rooms,
+-- and no more once so many people are in those before.
 -- name: list_document_rooms
 SELECT taken.slot, taken.site_code, taken.room_code, site.county_name, site.name AS site_name,
     room.columns, room.rows, room.layout, room.numbering, room.accessible, room.use
 FROM (
-    SELECT slot, session_code, site_code, room_code
+    SELECT slot, session_code, site_code, room_code, sum(count(*)) OVER (
+        ORDER BY slot, site_code, room_code
+    ) AS people_so_far, count(*) AS people
     FROM tickets.seat
     WHERE arrangement_id = $1 AND ($2::text IS NULL OR site_code = $2)
         AND ($3::integer IS NULL OR slot = $3)
@@ -100,6 +103,7 @@ FROM (
 ) AS taken
 JOIN tickets.room USING (session_code, site_code, room_code)
 JOIN tickets.site USING (session_code, site_code)
+WHERE taken.people_so_far <= $8 OR taken.people_so_far = taken.people
 ORDER BY taken.slot, taken.site_code, taken.room_code;
 
 -- Who sits in some rooms, as it was at a moment; photos only when they are wanted.
