@@ -36,7 +36,7 @@ ROOM_SIZES = (30, 30, 30, 30, 25, 20)
 MIXED_NEED_MORE = 1.15
 # A few courses of a few people need rooms of their own: more than their share in a small session.
 SPARE_ROOMS = 3
-ACCESSIBLE_ROOMS_A_SITE = 8
+ACCESSIBLE_ROOMS_A_SITE = 12
 ACCESSIBLE_SEATS = frozenset({1, 2})
 NEEDING_ONE_IN = 500
 

@@ -51,13 +51,14 @@ class SlotPacking:
 
 
 def one_size(slot: int, counts: Mapping[str, int], capacity: int) -> SlotPacking:
-    """The slot in rooms of one capacity; remainders by best fit, which may not be the fewest."""
+    """The slot in rooms of one capacity; remainders by two rules, which may not be the fewest."""
     whole = [Whole(course, capacity, people // capacity) for course, people in counts.items()]
     remainders = {course: people % capacity for course, people in counts.items()}
+    fits = [best_fit(remainders, capacity), full_fit(remainders, capacity)]
     return SlotPacking(
         slot,
         tuple(each for each in whole if each.rooms),
-        tuple(Bin(capacity, groups) for groups in best_fit(remainders, capacity)),
+        tuple(Bin(capacity, groups) for groups in min(fits, key=len)),
     )
 
 
@@ -80,6 +81,27 @@ def best_fit(remainders: Mapping[str, int], capacity: int) -> list[tuple[tuple[s
         rooms[at].append((course, people))
         free[at] -= people
     return [tuple(sorted(room)) for room in rooms]
+
+
+def full_fit(remainders: Mapping[str, int], capacity: int) -> list[tuple[tuple[str, int], ...]]:
+    """Room by room the largest that leave seats for as many of the smallest as may still join."""
+    left = sorted((people, course) for course, people in remainders.items() if people)
+    rooms: list[tuple[tuple[str, int], ...]] = []
+    while left:
+        room = [left.pop()]
+        free = capacity - room[0][0]
+        while left and left[0][0] <= free and len(room) < MAX_COURSES_PER_ROOM:
+            more = MAX_COURSES_PER_ROOM - len(room) - 1
+            smallest = [people for people, _ in left[:more]]
+            fitting = [
+                at
+                for at, (people, _) in enumerate(left)
+                if people + sum(smallest[:-1] if at < more else smallest) <= free
+            ]
+            room.append(left.pop(fitting[-1] if fitting else 0))
+            free -= room[-1][0]
+        rooms.append(tuple(sorted((course, people) for people, course in room)))
+    return rooms
 
 
 def by_pattern(

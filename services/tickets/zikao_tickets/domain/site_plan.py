@@ -122,6 +122,11 @@ def plan_sites(
             raise AccessibleSeatsMissing(slot, people, seats)
     work = _Halving(solver, progress, len(sides))
     work.halve(load, sides)
+    if work.left_over:
+        # Other halves, other lumps: most counties have an order of sites without any left over.
+        again = _Halving(solver, progress, len(sides))
+        again.halve(load, sides[::-1])
+        work = min(work, again, key=lambda each: each.left_over)
     bound = _bound(load, rooms, solver) if work.left_over else 0
     reason = _reason(load, rooms, sides) if work.left_over > bound else None
     return SitePlan(tuple(work.wholes), tuple(work.bins), work.homes, work.left_over, bound, reason)

@@ -62,7 +62,9 @@ class RoomModels:
         Where several sizes make too many options, those are looked at that a bound asks for: what
         is proven then is what the weights prove.
         """
-        options, _ = _generate(counts, sizes)
+        options = (
+            _only_options(counts, sizes[0]) if len(sizes) == 1 else _generate(counts, sizes)[0]
+        )
         fewest = _Model(counts, sizes, options)
         found = fewest.solve(integer=True)
         if found is None and len(sizes) > 1:
@@ -133,6 +135,11 @@ def _fewest_rooms_options(counts: Mapping[str, int], sizes: Sequence[RoomSize]) 
         for at, size in enumerate(sizes)
         for least, left in [divmod(people, size.capacity)]
     }
+
+
+def _only_options(counts: Mapping[str, int], size: RoomSize) -> set[Option]:
+    """With rooms of one size."""
+    return {Option(n, (n // size.capacity,), n % size.capacity) for n in counts.values()}
 
 
 def _number_of_options(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> int:

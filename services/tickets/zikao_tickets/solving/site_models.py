@@ -15,7 +15,7 @@ LARGE_FROM_ROOMS_A_SITE = 4
 FIXED_A_ROUND, FIXED_A_LATER_ROUND = 0.25, 0.1
 FINISHED_WITH = 600
 MAX_NODES = 20
-DIVE_ABOVE = 4_000
+DIVE_ABOVE, SMALL_LOAD = 4_000, 500
 MAX_FINISH_NODES = 2_000
 SOLVED = 0.5
 """An objective below is no sitting left over."""
@@ -29,15 +29,18 @@ class SiteModels:
         model = _CutModel(load, here, there)
         best: Cut | None = None
         for attempt in model.attempts():
+            if best is not None and best.left_over == 0:
+                break
             answer = attempt()
             if answer is None:
                 continue
             found = model.finish(answer)
-            if best is None or found.left_over < best.left_over:
-                best = found
-            if best.left_over == 0:
-                break
-        assert best is not None, "everything fits into the rooms of both halves"
+            best = min(best or found, found, key=lambda each: each.left_over)
+        if best is None or (best.left_over and model.is_small):
+            answer = model.branch(small_apart=False)
+            assert answer is not None, "everything fits into the rooms of both halves"
+            found = model.finish(answer)
+            best = min(best or found, found, key=lambda each: each.left_over)
         return best
 
     def left_over_bound(self, load: Load, here: Side, there: Side) -> int:
@@ -141,6 +144,11 @@ class _CutModel:
         return sum(self._load.kinds.values()) > DIVE_ABOVE
 
     @property
+    def is_small(self) -> bool:
+        """Whether the whole program is solved in a moment."""
+        return sum(self._load.kinds.values()) <= SMALL_LOAD
+
+    @property
     def _first_room(self) -> int:
         return len(self._kinds)
 
@@ -165,7 +173,6 @@ class _CutModel:
             yield lambda: self.dive(FIXED_A_ROUND, centred=False)
             yield lambda: self.dive(FIXED_A_LATER_ROUND, centred=True)
         yield lambda: self.branch(small_apart=True)
-        yield lambda: self.branch(small_apart=False)
 
     def dive(self, fixed_a_round: float, *, centred: bool) -> Answer | None:
         """Round some of the rooms that are nearest to whole numbers, again and again."""
@@ -184,12 +191,10 @@ class _CutModel:
         return answer
 
     def branch(self, *, small_apart: bool) -> Answer | None:
-        """The integer program, near the middle where the small courses are not kept apart."""
+        """The integer program."""
         solver = Solver(self._program, mip_max_nodes=MAX_NODES, objective_target=SOLVED)
         if small_apart:
             self._set_small_apart(solver)
-        elif self._is_large:
-            self._centre(solver)
         return solver.solve()
 
     def branch_bound(self) -> float:
