@@ -34,11 +34,6 @@ class OperationViews:
         self._read_seconds = read_seconds
         self._views: dict[UUID, _View] = {}
 
-    @property
-    def watched(self) -> int:
-        """How many operations somebody looks at."""
-        return len(self._views)
-
     async def watch(self, operation_id: UUID) -> AsyncGenerator[Look, None]:
         """Yield all arrangements of an operation that there is, then what changes, until all ended.
 
