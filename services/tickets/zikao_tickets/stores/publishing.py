@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.publication import Publishable
 from zikao_tickets.domain.states import ArrangementState
+
+
+class Approved(NamedTuple):
+    """An arrangement to be published, who approved it, and the number of the attempt."""
+
+    arrangement_id: UUID
+    officer: str
+    attempt: int
 
 
 class PublishingStore:
@@ -35,10 +44,14 @@ class PublishingStore:
         """Leave them to a worker to publish."""
         await self._tx.execute("approve_arrangements", arrangement_ids, now, officer)
 
-    async def take_approved(self) -> tuple[UUID, str] | None:
-        """One that is to be published, locked, and who approved it."""
+    async def take_approved(self) -> Approved | None:
+        """One that is to be published, the least tried first; that it is tried is counted."""
         row = await self._tx.fetchrow("take_approved_arrangement")
-        return None if row is None else (row["arrangement_id"], row["approved_by"])
+        return None if row is None else Approved(*row)
+
+    async def lock_approved(self, arrangement_id: UUID) -> bool:
+        """Lock it until the transaction ends; False when it is another's, or done with."""
+        return await self._tx.fetchval("lock_approved_arrangement", arrangement_id) is not None
 
     async def refuse(self, arrangement_id: UUID, why: str) -> None:
         """An approved one cannot be published after all."""

@@ -2,7 +2,8 @@
 UPDATE tickets.arrangement SET state = 'superseded' WHERE arrangement_id = $1;
 
 -- name: approve_arrangements
-UPDATE tickets.arrangement SET state = 'approved', approved_at = $2, approved_by = $3, failure = ''
+UPDATE tickets.arrangement
+SET state = 'approved', approved_at = $2, approved_by = $3, failure = '', publish_attempts = 0
 WHERE arrangement_id = ANY ($1::uuid[]) AND state = 'done';
 
 -- name: list_publishable
@@ -25,12 +26,25 @@ WHERE arrangement_id = ANY ($1::uuid[])
 ORDER BY arrangement_id
 FOR UPDATE;
 
+-- Counted before it is tried: what ends the database's patience takes the count of the same
+-- transaction with it, and would be the first again for ever.
 -- name: take_approved_arrangement
-SELECT arrangement_id, approved_by
+UPDATE tickets.arrangement SET publish_attempts = publish_attempts + 1
+WHERE arrangement_id = (
+    SELECT waiting.arrangement_id
+    FROM tickets.arrangement AS waiting
+    WHERE waiting.state = 'approved'
+    ORDER BY waiting.publish_attempts, waiting.approved_at, waiting.county_code
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING arrangement_id, approved_by, publish_attempts;
+
+-- No row when another process has it, or has published it.
+-- name: lock_approved_arrangement
+SELECT arrangement_id
 FROM tickets.arrangement
-WHERE state = 'approved'
-ORDER BY approved_at, county_code
-LIMIT 1
+WHERE arrangement_id = $1 AND state = 'approved'
 FOR UPDATE SKIP LOCKED;
 
 -- What could not be published after all is done again, and says why.
