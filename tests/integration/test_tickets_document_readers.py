@@ -29,8 +29,10 @@ from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.context import acting_as
 from zikao_kit.db import Database
+from zikao_kit.errors import DomainError
 from zikao_kit.migrate import open_database
 from zikao_sandbox.portraits import portrait_jpeg
+from zikao_tickets import rendering
 from zikao_tickets.commands import read_contents
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.domain.documents import DocumentKind
@@ -44,6 +46,7 @@ from zikao_tickets.stores.proof_keys import ProofKeyStore
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
 ROOMS = tuple(RoomPlan(f"00{number}", 1, 2) for number in range(1, 4))
+COLLEAGUE = replace(OFFICER, subject="colleague")
 PATIENCE_SECONDS = 2.0
 
 
@@ -61,7 +64,7 @@ async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pool() -> Iterator[RenderPool]:
     """One rendering process."""
     pool = RenderPool(1)
@@ -89,6 +92,15 @@ async def started(
     )
     document = (await rpc.StartDocument(request, None)).document
     return documents.StreamDocumentRequest(document_id=document.document_id)
+
+
+async def until_waiting(pool: RenderPool, parts: int) -> None:
+    """Until so many parts are in the line, the one that is made included, and no more come."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while pool.parts_waiting < parts:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert pool.parts_waiting == parts
 
 
 async def test_a_slow_reader_holds_no_connection(
@@ -125,10 +137,42 @@ async def test_who_waits_for_a_turn_has_read_nothing(
         request = await started(rpc)
         async with pool.turn():
             first = asyncio.ensure_future(anext(aiter(rpc.StreamDocument(request, None))))
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while pool.parts_waiting < 2:
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)
+            await until_waiting(pool, 2)
             await sql(db, "DELETE FROM tickets.photo WHERE candidate_id = $1", PEOPLE[0])
         (missing,) = (await first).unprintable
     assert (missing.ticket_number, missing.reason) == (number_of(PEOPLE[0]), "PHOTO_PENDING")
+
+
+async def test_an_account_fetches_two_documents_at_once(rpc: DocumentRpc) -> None:
+    """A third one is refused until another has ended; other accounts fetch meanwhile."""
+    with acting_as(OFFICER):
+        request = await started(rpc)
+        streams = [rpc.StreamDocument(request, None) for _ in range(2)]
+        for stream in streams:
+            await anext(aiter(stream))
+        with pytest.raises(DomainError, match="OVERLOADED"):
+            await anext(aiter(rpc.StreamDocument(request, None)))
+    with acting_as(COLLEAGUE):
+        assert [piece async for piece in rpc.StreamDocument(request, None)]
+    with acting_as(OFFICER):
+        for stream in streams:
+            assert [piece async for piece in stream]
+        assert [piece async for piece in rpc.StreamDocument(request, None)]
+
+
+async def test_an_account_waits_in_one_place_of_the_line(
+    rpc: DocumentRpc, pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two parts for one account the second waits behind the first, in nobody's way."""
+    monkeypatch.setattr(rendering, "MAX_PARTS_WAITING", 2)
+    with acting_as(OFFICER):
+        request = await started(rpc)
+    async with pool.turn():
+        fetches = []
+        for actor, waiting in ((OFFICER, 2), (OFFICER, 2), (COLLEAGUE, 3)):
+            with acting_as(actor):
+                fetches.append(
+                    asyncio.ensure_future(anext(aiter(rpc.StreamDocument(request, None))))
+                )
+            await until_waiting(pool, waiting)
+    assert [(await fetched).done for fetched in fetches] == [5, 5, 5]

@@ -251,7 +251,7 @@ async def test_who_sees_documents_is_audited(office: Office) -> None:
 async def test_readers_are_bounded(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each holds a part while it reads: one too many is sent away, and may come back."""
     document_id = await office.start()
-    monkeypatch.setattr("zikao_tickets.document_press.MAX_READERS", 0)
+    monkeypatch.setattr("zikao_tickets.document_readers.MAX_READERS", 0)
     assert await office.refused(streaming(document_id)) == "OVERLOADED"
     monkeypatch.undo()
     assert await office.fetch(document_id)

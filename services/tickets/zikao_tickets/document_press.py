@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from zikao_kit.admission import overloaded
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
@@ -20,6 +19,7 @@ from zikao_tickets.commands.note_document_part import note_document_part, note_p
 from zikao_tickets.commands.read_contents import Contents, ContentsReader
 from zikao_tickets.commands.start_document import NOTHING_TO_PRINT
 from zikao_tickets.document_jobs import PartJob
+from zikao_tickets.document_readers import DocumentReaders, Reader
 from zikao_tickets.domain.documents import (
     KIND_NAMES,
     Cursor,
@@ -42,8 +42,6 @@ from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.tickets import TicketStore
 
 PIECE_BYTES = 1024 * 1024
-# Each holds a part while its reader takes its time.
-MAX_READERS = 16
 
 
 class Piece(NamedTuple):
@@ -90,7 +88,7 @@ class DocumentPress:
     pool: RenderPool
     signer: ProofSigner
     glyphs: GlyphSource
-    _readers: int = field(default=0, init=False)
+    _readers: DocumentReaders = field(default_factory=DocumentReaders, init=False)
 
     async def open_for(self, document_id: UUID, actor: Actor) -> Document:
         """The document, which somebody is about to fetch.
@@ -111,37 +109,27 @@ class DocumentPress:
         Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, OVERLOADED,
         UNAVAILABLE, and NOTHING_TO_PRINT when not one page could be made.
         """
-        with self._reading():
-            async with aclosing(self._pieces(document, cursor, actor)) as pieces:
+        with self._readers.reading(actor) as reader:
+            async with aclosing(self._pieces(document, cursor, reader)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        if self._readers >= MAX_READERS:
-            raise overloaded()
-        self._readers += 1
-        try:
-            yield
-        finally:
-            self._readers -= 1
-
     async def _pieces(
-        self, document: Document, cursor: Cursor, actor: str
+        self, document: Document, cursor: Cursor, reader: Reader
     ) -> AsyncGenerator[Piece, None]:
         if await self._is_after_the_end(document, cursor):
             return
         async with self.db.read() as tx:
             session = await load_session(SessionStore(tx), document.session_code)
         while True:
-            made = await self._next_part(document, session, cursor.part, actor)
+            made = await self._next_part(document, session, cursor.part, reader)
             if made is None:
                 break
             for end in _cut(made.content, cursor):
                 yield made.piece(cursor, end)
                 cursor = end
             del made
-        content = await self._end(document, session)
+        content = await self._end(document, session, reader)
         for piece in _cut(content, cursor):
             yield Piece(_slice(content, cursor), piece, document.total)
             cursor = piece
@@ -159,14 +147,14 @@ class DocumentPress:
         return True
 
     async def _next_part(
-        self, document: Document, session: Session, number: int, actor: str
+        self, document: Document, session: Session, number: int, reader: Reader
     ) -> _Made | None:
         """The part with that number; None at the end. Its contents are read once it is its turn."""
-        async with self.pool.turn():
+        async with reader.line, self.pool.turn():
             place = await self._place(document, session, number)
             if place.contents is None:
                 return None
-            part, content = await self._part(document, session, place, place.contents, actor)
+            part, content = await self._part(document, session, place, place.contents, reader.actor)
         return _Made(part, content, place.before.done if place.before else 0)
 
     async def _place(self, document: Document, session: Session, number: int) -> _Place:
@@ -207,7 +195,7 @@ class DocumentPress:
                 part = place.made
         return part, made.content
 
-    async def _end(self, document: Document, session: Session) -> bytes:
+    async def _end(self, document: Document, session: Session, reader: Reader) -> bytes:
         async with self.db.read() as tx:
             store = self._store(tx)
             growths = await store.growths(document.document_id)
@@ -215,7 +203,7 @@ class DocumentPress:
         if not progress.pages:
             raise DomainError(NOTHING_TO_PRINT)
         with _expiring():
-            async with self.pool.turn():
+            async with reader.line, self.pool.turn():
                 content = await self.pool.make_end(_heading(document, session), growths)
         async with self.db.transaction() as tx:
             await self._set_done(tx, document)

@@ -92,6 +92,7 @@ class DocumentServiceServicer:
         the whole is the same byte for byte. Tickets that cannot be printed are named with the
         reason and left out; a print is logged once a document, when its ticket is first made.
         Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
+        An account fetches two documents at once; one too many is OVERLOADED.
 
         Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
         DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a

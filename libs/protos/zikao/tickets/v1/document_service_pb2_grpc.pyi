@@ -48,6 +48,7 @@ class DocumentServiceStub:
     the whole is the same byte for byte. Tickets that cannot be printed are named with the
     reason and left out; a print is logged once a document, when its ticket is first made.
     Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
+    An account fetches two documents at once; one too many is OVERLOADED.
 
     Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
     DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
@@ -96,6 +97,7 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     the whole is the same byte for byte. Tickets that cannot be printed are named with the
     reason and left out; a print is logged once a document, when its ticket is first made.
     Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
+    An account fetches two documents at once; one too many is OVERLOADED.
 
     Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
     DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
@@ -153,6 +155,7 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         the whole is the same byte for byte. Tickets that cannot be printed are named with the
         reason and left out; a print is logged once a document, when its ticket is first made.
         Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
+        An account fetches two documents at once; one too many is OVERLOADED.
 
         Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
         DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
