@@ -164,7 +164,8 @@ async def test_only_what_is_needed_and_can_be_drawn_is_taken(service: Installati
     desk = officer(service)
     refused = await desk.refused(supplying("张"))
     assert (refused.reason, refused.metadata["character"]) == ("GLYPH_NOT_NEEDED", "张")
-    for png in (b"no picture at all", glyph_png(1024), glyph_png(64, width=80), white()):
+    bomb = glyph_png()[:16] + b"\x7f\xff\xff\xff" * 2 + glyph_png()[24:]
+    for png in (b"no picture at all", glyph_png(1024), glyph_png(64, width=80), white(), bomb):
         assert (await desk.refused(supplying(OTHER, png))).reason == "GLYPH_UNUSABLE"
     assert (await desk.refused(supplying("两个"))).reason == "INVALID_REQUEST"
     assert (await desk.refused(supplying(OTHER, session_code="22.9"))).reason == "SESSION_UNKNOWN"
