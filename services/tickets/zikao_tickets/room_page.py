@@ -75,5 +75,8 @@ def _occasion(place: SitePlace, session: Session) -> Occasion:
     )
 
 
-def _desks(plan: RoomPlan) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(column) for column in plan.desks())
+def _desks(plan: RoomPlan) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(seat_label(number, plan.capacity) if number else "" for number in column)
+        for column in plan.desks()
+    )

@@ -33,7 +33,8 @@ OCCASION = Occasion(
     site_name="成都市第十七中学",
 )
 HISTORY, ENGLISH = ("03708", "中国近现代史纲要"), ("13000", "英语（专升本）")
-SNAKE = [[1, 2, 3, 4], [8, 7, 6, 5], [9, 10, 11, 12]]
+SNAKE = [["01", "02", "03", "04"], ["08", "07", "06", "05"], ["09", "10", "11", "12"]]
+SIX_COURSES = [(f"0000{number}", f"课程{number}") for number in range(6)]
 NOBODY_HAS = "\U000f0001"
 
 
@@ -111,6 +112,26 @@ def test_a_poster_names_courses_and_desks(printer: SheetPrinter) -> None:
     assert "02、05" in text
     assert all(each.ticket_number in text for each in seats)
     assert text.count("空") == 12 - 7
+
+
+@pytest.mark.parametrize(("columns", "rows", "count"), [(10, 12, 1), (20, 20, 2)])
+def test_a_poster_of_a_hall_names_every_seat(
+    printer: SheetPrinter, columns: int, rows: int, count: int
+) -> None:
+    """However many: rows grow, and the plan goes to a page of its own; no label is shorter."""
+    seats = [
+        SeatLine(number, f"{number:03}", "张三", f"0104221{number:05}", *SIX_COURSES[number % 6])
+        for number in range(1, columns * rows)
+    ]
+    desks = [[f"{1 + x * rows + y:03}" for y in range(rows)] for x in range(columns)]
+    poster = replace(room(seats), desks=desks)
+    found = pages(printer, DOOR_POSTERS, poster)
+    assert len(found) == count
+    for at in range(6):
+        listed = "、".join(each.seat for each in seats if each.course_code == f"0000{at}")
+        assert f"0000{at}课程{at}{listed}" in found[0]
+    assert all(each.ticket_number in found[-1] for each in seats)
+    assert f"{columns * rows:03}空" in found[-1]
 
 
 def test_what_is_too_long_is_set_smaller_and_cut_at_last(printer: SheetPrinter) -> None:

@@ -83,6 +83,10 @@ class Fitting:
             lines = self._wrapped(text, box.font, width)
             return Fitted(SMALLEST_POINTS, lines[: max(1, int(box.height / _LEAST_LINE_POINTS))])
 
+    def lines(self, text: str, width: float, size: float, font: str = HEADING) -> int:
+        """How many lines a text of this size takes."""
+        return len(self._wrapped(text, font, width / size * _EM))
+
     def _fit(self, text: str, width: float, height: float, size: float, font: str) -> Fitted:
         one_line = self._stack.line(text, font).width / _EM
         for points in _sizes(size, size * _ONE_LINE_SHARE):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from zikao_tickets.printing.fitting import Box, Fitting
+from zikao_tickets.printing.fitting import LINE_PITCH, Box, Fitting
 from zikao_tickets.printing.pdf.canvas import Canvas
 from zikao_tickets.printing.pdf.document import Part
 from zikao_tickets.printing.pdf.images import jpeg_object
@@ -71,6 +71,16 @@ class Pen:
         for text, left, right in zip(cells, edges, edges[1:], strict=False):
             self.frame(left, top, right - left, height)
             self.write(text, (left + 1, top, right - left - 2, height), size, MIDDLE)
+
+    def row_height(
+        self, cells: Sequence[str], edges: Sequence[float], least: float, size: float
+    ) -> float:
+        """How high the row must be for its texts to be there in full, in this size."""
+        lines = max(
+            self._fitting.lines(text, (right - left - 2) * POINTS, size)
+            for text, left, right in zip(cells, edges, edges[1:], strict=False)
+        )
+        return max(least, lines * size * LINE_PITCH / POINTS + 1)
 
     def next_page(self) -> None:
         """This page is finished."""

@@ -41,8 +41,8 @@ class RoomSheet:
     occasion: Occasion
     room: str
     """'012'"""
-    desks: Sequence[Sequence[int]]
-    """Seat numbers column by column from the front door's wall, front to back; 0: no desk."""
+    desks: Sequence[Sequence[str]]
+    """Labels column by column from the front door's wall, front to back; empty: no desk."""
     seats: tuple[SeatLine, ...]
     glyph_images: tuple[tuple[str, bytes], ...] = ()
     """Characters no font has, each with a picture of it (see `glyph_image`)."""
