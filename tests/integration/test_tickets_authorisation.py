@@ -91,6 +91,17 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), arrangement_id=world.arrangement_id
         )
     ),
+    "SiteService.CorrectSite": Scoped(
+        lambda _: sites.CorrectSiteRequest(
+            request_id=new_id(),
+            session_code="22.1",
+            county_code=COUNTY,
+            site_code="A",
+            name="第十八中学",
+            address="新街1号",
+            reason="校名更正",
+        )
+    ),
     "SiteService.SetRoomUse": Scoped(
         lambda _: sites.SetRoomUseRequest(
             request_id=new_id(),

@@ -1,5 +1,6 @@
 """What stands on tickets: sites that people sit in, and texts that paper can show."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,10 +12,22 @@ from support.service import Caller, new_id
 from support.service_databases import ServiceDatabases
 from support.tickets_database import CLOSED as ENROLLMENT_CLOSED
 from support.tickets_database import SESSION, SITE
-from support.tickets_offices import importing, officer, rows, sites_in
+from support.tickets_offices import (
+    DONE,
+    PENDING,
+    audited,
+    correction,
+    decision,
+    importing,
+    officer,
+    rows,
+    sites_in,
+)
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, session_message, tickets_installation
 from zikao.tickets.v1 import session_service_pb2
+from zikao.tickets.v1 import ticket_service_pb2 as tickets
+from zikao.tickets.v1 import types_pb2 as types
 from zikao_tickets.converts.sites import sites_from_pb
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.rooms import RoomUse
@@ -25,7 +38,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEIGHBOUR = "510105"
 ANOTHER = replace(SITE, code="B", name="第七中学", address="磨子桥")
+EVENTS = "SELECT count(*) FROM tickets.outbox"
+VERSIONS = "SELECT candidate_id, version, revoked_at IS NULL FROM tickets.ticket ORDER BY 1, 2"
 TICKETS = "SELECT candidate_id, version, revoked_at FROM tickets.ticket ORDER BY 1, 2"
+TEXTS_ADVICE = "；请以“更正考点”办理，有关准考证随之换发新版"
 ADVICE = "；先停用有关考场，重新编排并发布后方可更改"
 
 
@@ -82,8 +98,8 @@ async def test_what_stands_on_tickets_does_not_change(
     assert await problems(office, ANOTHER, changed) == [
         (1, "001", f"已安排座位，座位不能由5列6行改为6列5行{ADVICE}"),
         (1, "001", f"已安排座位，用途不能由正常改为停用{ADVICE}"),
-        (1, "", f"已安排座位，名称不能由第十七中学改为第十八中学{ADVICE}"),
-        (1, "", f"已安排座位，地址不能由通盈街368号改为新街1号{ADVICE}"),
+        (1, "", f"已安排座位，名称不能由第十七中学改为第十八中学{TEXTS_ADVICE}"),
+        (1, "", f"已安排座位，地址不能由通盈街368号改为新街1号{TEXTS_ADVICE}"),
     ]
     larger = replace(SITE, rooms=(RoomPlan("001", 10, 10),))
     assert len(await problems(office, larger)) == 1
@@ -156,3 +172,80 @@ async def test_a_county_has_an_end(service: Installation, office: Caller) -> Non
     ((place, _, said),) = await problems(office, *large)
     assert (place, said.startswith("所属区县510104共有考场50")) == (0, True)
     assert len(await sites_of(service)) == there
+
+
+async def ticket_of(service: Installation, number: int) -> tickets.GetTicketResponse:
+    """A candidate's ticket as the candidate sees it."""
+    caller = service.calling(UUID(int=number), "candidate")
+    answer: tickets.GetTicketResponse = await caller.call(
+        tickets.GetTicketRequest(session_code="22.1")
+    )
+    return answer
+
+
+async def test_a_corrected_site_is_on_new_versions(service: Installation) -> None:
+    """The seats stay, the old versions end, candidates, feed and audit are told; once."""
+    await service.move_to(SESSION.printing_opens_at)
+    office = officer(service)
+    before = await ticket_of(service, 1)
+    (events,) = await rows(service, EVENTS)
+    request = correction()
+    answer = await office.call(request)
+    assert answer.action.state == DONE
+    assert await office.call(request) == answer
+    found = await ticket_of(service, 1)
+    assert (found.version, found.reason) == (2, types.TICKET_REASON_SITE_CORRECTED)
+    assert [(seat.site_name, seat.site_address) for seat in found.seats] == [
+        ("第十八中学", "新街1号")
+    ]
+    assert [seat.seat for seat in found.seats] == [seat.seat for seat in before.seats]
+    assert [tuple(row)[1:] for row in await rows(service, VERSIONS)] == [(1, False), (2, True)] * 2
+    assert (await rows(service, EVENTS))[0][0] == events[0] + 2
+    (entry,) = await audited(service, action="correct_site")
+    assert json.loads(entry.before_json)["name"] == "第十七中学"
+    assert json.loads(entry.after_json)["tickets"] == 2
+    assert (await office.call(correction())).action.state == DONE
+    assert (await ticket_of(service, 1)).version == 2
+    request.reason = "另有原因"
+    assert (await office.refused(request)).reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_correction_that_tickets_show_takes_two_officers(
+    service: Installation, office: Caller
+) -> None:
+    """Under dual control it waits while people sit there; of an empty site one decides."""
+    await service.apply_settings(replace(SESSION, dual_control=True))
+    await office.call(importing(ANOTHER))
+    assert (await office.call(correction(site_code="B"))).action.state == DONE
+    action = (await office.call(correction(name="第十九中学"))).action
+    assert action.state == PENDING
+    assert (await ticket_of(service, 2)).version == 2
+    await officer(service).call(decision(action))
+    found = await ticket_of(service, 2)
+    assert (found.version, found.seats[0].site_name) == (3, "第十九中学")
+    assert (found.seats[0].site_address, action.act.correct_site.reason) == ("新街1号", "校名更正")
+
+
+async def test_what_cannot_be_corrected(service: Installation) -> None:
+    """No such site or session, a text that no ticket could show, too much that waits."""
+    subject = new_id()
+    desk = officer(service, COUNTY, subject)
+    assert (await desk.refused(correction(site_code="Z"))).reason == "NOT_FOUND"
+    assert (await desk.refused(correction(session_code="99.1"))).reason == "SESSION_UNKNOWN"
+    refused = await desk.refused(correction(name="\U000f0001", address="磨子桥" * 50))
+    assert [(each.field, each.description) for each in refused.fields] == [
+        ("name", "名称中的? (U+F0001)没有字体可印"),
+        ("address", "地址过长，准考证上印不下"),
+    ]
+    assert (await desk.refused(correction(reason="请联系13800000000"))).reason == "INVALID_REQUEST"
+    await desk.call(correction(name="第二十中学"))
+    await rows(
+        service,
+        "INSERT INTO tickets.office_action (action_id, session_code, county_prefix, act, state,"
+        " proposed_by, proposed_at, expires_at) SELECT gen_random_uuid(), session_code,"
+        " county_prefix, act, state, proposed_by, proposed_at, expires_at"
+        " FROM tickets.office_action, generate_series(1, 99) WHERE proposed_by = $1",
+        subject,
+    )
+    again = correction(name="第二十一中学")
+    assert (await desk.refused(again)).reason == "TOO_MANY_PENDING_ACTIONS"

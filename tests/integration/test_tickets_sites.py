@@ -203,7 +203,7 @@ async def test_a_room_is_used_otherwise(service: Installation, office: Caller) -
 async def test_who_sits_in_a_closed_room_moves_with_the_next_arrangement(
     service: Installation, office: Caller
 ) -> None:
-    """Nothing changes before it; then both sit in the other room, with new tickets."""
+    """Nothing changes before it; then both have new tickets, and the room may be changed."""
     await office.call(importing(SITE, ANOTHER))
     await office.call(room_use("001", CLOSED))
     tickets = "SELECT version FROM tickets.ticket WHERE revoked_at IS NULL"
@@ -215,6 +215,10 @@ async def test_who_sits_in_a_closed_room_moves_with_the_next_arrangement(
         ("A", [0]),
         ("B", [2]),
     ]
+    turned = replace(SITE, rooms=(RoomPlan("001", 6, 5),))
+    answer = await office.call(importing(turned))
+    assert list(answer.changes) == ["考点A考场001由5列6行改为6列5行"]
+    await office.call(importing(SITE))
 
 
 async def test_lists_go_page_by_page(service: Installation, office: Caller) -> None:

@@ -64,6 +64,20 @@ def room_use(room: str, use: Any = CLOSED, **changes: Any) -> sites.SetRoomUseRe
     return sites.SetRoomUseRequest(room_code=room, use=use, **fields | changes)
 
 
+def correction(**changes: Any) -> sites.CorrectSiteRequest:
+    """Put right what tickets say of site A."""
+    fields = {
+        "request_id": new_id(),
+        "session_code": "22.1",
+        "county_code": COUNTY,
+        "site_code": "A",
+        "name": "第十八中学",
+        "address": "新街1号",
+        "reason": "校名更正",
+    }
+    return sites.CorrectSiteRequest(**fields | changes)
+
+
 def importing(*given: Site, prefix: str = COUNTY, **changes: Any) -> sites.ImportSitesRequest:
     """Make sites what is given."""
     fields = {"request_id": new_id(), "session_code": "22.1", "sites": map(site_to_pb, given)}

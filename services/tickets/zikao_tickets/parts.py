@@ -9,8 +9,10 @@ from zikao_kit.admission import OneAtATime
 from zikao_kit.clock import Clock
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
+from zikao_kit.errors import FieldProblem
 
 from zikao_tickets.commands.apply_session import Unprintable
+from zikao_tickets.commands.correct_site import correct_site
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.commands.supply_glyph import supply_glyph
@@ -18,7 +20,8 @@ from zikao_tickets.document_press import DocumentPress
 from zikao_tickets.domain.glyphs import Pictures, SupplyGlyph
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.printed_texts import (
-    session_text_problems,
+    FieldText,
+    field_text_problems,
     session_texts,
     site_text_problems,
     site_texts,
@@ -26,6 +29,7 @@ from zikao_tickets.domain.printed_texts import (
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.session import Session, Site
+from zikao_tickets.domain.site_correction import CorrectSite
 from zikao_tickets.domain.site_problems import SiteProblem
 from zikao_tickets.domain.states import Arrangement
 from zikao_tickets.operation_views import OperationViews
@@ -40,6 +44,7 @@ from zikao_tickets.stores.glyphs import GlyphStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
+from zikao_tickets.stores.versions import VersionStore
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Parts:
             tx,
             {
                 SetRoomUse.name: partial(set_room_use, SiteStore(tx)),
+                CorrectSite.name: partial(correct_site, SiteStore(tx), VersionStore(tx)),
                 PublishArrangements.name: partial(publish_arrangements, ArrangingStores.of(tx)),
                 SupplyGlyph.name: partial(supply_glyph, self.glyph_store(tx)),
             },
@@ -100,11 +106,13 @@ class Parts:
 
     async def unprintable(self, session: Session, sites: Sequence[Site]) -> Unprintable:
         """What of a session and its sites no ticket could show."""
-        texts = session_texts(session)
+        of_session = await self.text_problems(session_texts(session))
+        return Unprintable(of_session, await self.site_text_problems(sites))
+
+    async def text_problems(self, texts: Sequence[FieldText]) -> list[FieldProblem]:
+        """What of the fields of a request no ticket could show."""
         found = await self.pool.text_problems([text.printed for text in texts])
-        return Unprintable(
-            [*session_text_problems(texts, found)], await self.site_text_problems(sites)
-        )
+        return [*field_text_problems(texts, found)]
 
     def glyph_store(self, tx: Transaction) -> GlyphStore:
         """The store of names and pictures, in a transaction."""

@@ -11,12 +11,18 @@ from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
 from zikao_tickets.converts.arrangements import publication_from_pb, publication_to_pb
 from zikao_tickets.converts.glyphs import supply_glyph_act_from_pb, supply_glyph_act_to_pb
-from zikao_tickets.converts.sites import room_use_act_from_pb, room_use_act_to_pb
+from zikao_tickets.converts.sites import (
+    correction_act_from_pb,
+    correction_act_to_pb,
+    room_use_act_from_pb,
+    room_use_act_to_pb,
+)
 from zikao_tickets.domain.glyphs import SupplyGlyph
 from zikao_tickets.domain.office_acts import Act, ActionFilter, ActionState, OfficeAction
 from zikao_tickets.domain.office_audit import OfficeAuditEntry, OfficeAuditFilter
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
+from zikao_tickets.domain.site_correction import CorrectSite
 
 _STATE = "OFFICE_ACTION_STATE_"
 
@@ -30,6 +36,7 @@ class ActForm(NamedTuple):
 
 FORMS = {
     SetRoomUse.name: ActForm(room_use_act_to_pb, room_use_act_from_pb),
+    CorrectSite.name: ActForm(correction_act_to_pb, correction_act_from_pb),
     PublishArrangements.name: ActForm(publication_to_pb, publication_from_pb),
     SupplyGlyph.name: ActForm(supply_glyph_act_to_pb, supply_glyph_act_from_pb),
 }

@@ -9,6 +9,7 @@ from zikao_tickets.domain.accommodation import Accommodation, Need
 from zikao_tickets.domain.layout import Layout, RoomPlan
 from zikao_tickets.domain.rooms import RoomUse, SetRoomUse, UsedRoom
 from zikao_tickets.domain.session import RoomKey, Site
+from zikao_tickets.domain.site_correction import CorrectSite, SiteTexts
 from zikao_tickets.domain.site_problems import SiteProblem
 
 _LAYOUT, _USE, _NEED = "ROOM_LAYOUT_", "ROOM_USE_", "ACCOMMODATION_NEED_"
@@ -131,3 +132,17 @@ def _layout_from_pb(number: int) -> Layout:
     if not number:
         return Layout.SNAKE
     return Layout(enum_from_pb(session_service_pb2.RoomLayout, _LAYOUT, number))
+
+
+def correction_act_to_pb(act: CorrectSite) -> office_service_pb2.CorrectSiteAct:
+    """The act as it waits for a second officer."""
+    return office_service_pb2.CorrectSiteAct(
+        site_code=act.site_code, **act.texts._asdict(), reason=act.reason
+    )
+
+
+def correction_act_from_pb(
+    act: office_service_pb2.CorrectSiteAct | site_service_pb2.CorrectSiteRequest,
+) -> CorrectSite:
+    """The act that was proposed, or is asked for."""
+    return CorrectSite(act.site_code, SiteTexts(act.name, act.address), act.reason)

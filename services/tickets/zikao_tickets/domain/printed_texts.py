@@ -27,8 +27,8 @@ class SiteText(NamedTuple):
     printed: PrintedText
 
 
-class SessionText(NamedTuple):
-    """A text of a session, by its field in the request; named in Chinese."""
+class FieldText(NamedTuple):
+    """A text of a request, by its field; named in Chinese."""
 
     field: str
     label: str
@@ -49,16 +49,16 @@ def site_texts(sites: Sequence[Site]) -> list[SiteText]:
     ]
 
 
-def session_texts(session: Session) -> list[SessionText]:
+def session_texts(session: Session) -> list[FieldText]:
     """Those that all tickets show, and the names of the courses."""
     return [
-        SessionText("session.name", "考次名称", PrintedText(LINE, session.name)),
+        FieldText("session.name", "考次名称", PrintedText(LINE, session.name)),
         *(
-            SessionText("session.courses", f"课程{code}名称", PrintedText("course_name-0", name))
+            FieldText("session.courses", f"课程{code}名称", PrintedText("course_name-0", name))
             for code, name in session.courses.items()
         ),
         *(
-            SessionText("session.notice", "考试须知", PrintedText(LINE, paragraph))
+            FieldText("session.notice", "考试须知", PrintedText(LINE, paragraph))
             for paragraph in session.notice.paragraphs
         ),
     ]
@@ -71,10 +71,8 @@ def site_text_problems(texts: Sequence[SiteText], found: Sequence[str]) -> Itera
             yield SiteProblem(text.site, "", f"{text.label}{problem}")
 
 
-def session_text_problems(
-    texts: Sequence[SessionText], found: Sequence[str]
-) -> Iterator[FieldProblem]:
-    """The same of a session's."""
+def field_text_problems(texts: Sequence[FieldText], found: Sequence[str]) -> Iterator[FieldProblem]:
+    """The same of texts of fields."""
     for text, problem in zip(texts, found, strict=True):
         if problem:
             yield FieldProblem(text.field, f"{text.label}{problem}")

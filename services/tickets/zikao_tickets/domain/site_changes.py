@@ -16,6 +16,8 @@ MAX_NAMED = 5
 MAX_LINES = 2000
 SEATS_ADVICE = "先停用有关考场，重新编排并发布后方可更改"
 """What an office can do: whoever sits there gets another seat, by a new version of the ticket."""
+TEXTS_ADVICE = "请以“更正考点”办理，有关准考证随之换发新版"
+"""What an office can do about a name or an address."""
 LAYOUT_NAMES = {
     Layout.SNAKE: "",
     Layout.SNAKE_ROWS: "，逐行蛇形编号",
@@ -118,6 +120,7 @@ class Loss(NamedTuple):
     room_code: str
     description: str
     """What must not be, in Chinese, after the site's and the room's code."""
+    advice: str = SEATS_ADVICE
 
     def __str__(self) -> str:
         """A whole sentence."""
@@ -141,15 +144,19 @@ def lost_seats(
         )
     old, new = ({site.code: site for site in sites} for sites in (before, after))
     for code in sorted({site for site, _ in in_use if site in old and site in new}):
-        labelled = (
+        county = (
             ("所属区县", old[code].county_code, new[code].county_code),
             ("所属区县名称", old[code].county_name, new[code].county_name),
+        )
+        texts = (
             ("名称", old[code].name, new[code].name),
             ("地址", old[code].address, new[code].address),
         )
-        for label, was, becomes in labelled:
-            if was != becomes:
-                yield Loss(code, "", f"已安排座位，{label}不能由{was}改为{becomes}")
+        for labelled, advice in ((county, SEATS_ADVICE), (texts, TEXTS_ADVICE)):
+            for label, was, becomes in labelled:
+                if was != becomes:
+                    said = f"已安排座位，{label}不能由{was}改为{becomes}"
+                    yield Loss(code, "", said, advice)
 
 
 def _lost_in_room(was: RoomPlan | None, becomes: RoomPlan | None, highest: int) -> Iterator[str]:
@@ -175,9 +182,9 @@ def loss_problems(given: Sequence[Site], losses: Iterable[Loss]) -> list[SitePro
     """
     places = {site.code: place for place, site in enumerate(given)}
     found = [
-        SiteProblem(places[loss.site_code], loss.room_code, f"{loss.description}；{SEATS_ADVICE}")
+        SiteProblem(places[loss.site_code], loss.room_code, f"{loss.description}；{loss.advice}")
         if loss.site_code in places
-        else SiteProblem(NOT_GIVEN, loss.room_code, f"{loss}；{SEATS_ADVICE}")
+        else SiteProblem(NOT_GIVEN, loss.room_code, f"{loss}；{loss.advice}")
         for loss in losses
     ]
     found.sort(key=lambda problem: (problem.site == NOT_GIVEN, problem.site))
@@ -192,7 +199,8 @@ def refuse_losses(losses: Sequence[Loss | str]) -> None:
         return
     said = [str(loss) for loss in losses]
     more = f"等共{len(said)}项" if len(said) > MAX_NAMED else ""
-    advice = f"（{SEATS_ADVICE}）" if any(isinstance(loss, Loss) for loss in losses) else ""
+    advices = dict.fromkeys(loss.advice for loss in losses if isinstance(loss, Loss))
+    advice = f"（{'；'.join(advices)}）" if advices else ""
     fields = [FieldProblem("session", sentence) for sentence in said]
     detail = "；".join(said[:MAX_NAMED]) + more + advice
     raise DomainError(SESSION_CHANGE_REFUSED, fields=fields, detail=detail)

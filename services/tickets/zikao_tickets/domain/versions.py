@@ -25,6 +25,7 @@ class TicketReason(StrEnum):
     PHOTO_FIXED = "photo_fixed"
     TEMPORARY = "temporary"
     KEY_RETIRED = "key_retired"
+    SITE_CORRECTED = "site_corrected"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from zikao.tickets.v1 import site_service_pb2, site_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
+from zikao_kit.errors import INVALID_REQUEST, DomainError
 from zikao_kit.idempotency import run_once
 
 from zikao_tickets.commands.import_sites import SiteImport, import_sites
@@ -16,6 +17,7 @@ from zikao_tickets.commands.list_sites import list_sites
 from zikao_tickets.commands.set_accommodation import NamedCandidate, set_accommodation
 from zikao_tickets.converts.sites import (
     accommodation_to_pb,
+    correction_act_from_pb,
     need_from_pb,
     room_use_act_from_pb,
     site_problem_to_pb,
@@ -82,6 +84,16 @@ class SiteRpc(site_service_pb2_grpc.SiteServiceServicer):
         act = room_use_act_from_pb(request)
         proposal = Proposal(request.session_code, request.county_code, act)
         return await propose(self._parts, request, proposal, site_service_pb2.SetRoomUseResponse)
+
+    async def CorrectSite(
+        self, request: site_service_pb2.CorrectSiteRequest, context: Any
+    ) -> site_service_pb2.CorrectSiteResponse:
+        """Put right what tickets say of a site."""
+        act = correction_act_from_pb(request)
+        if problems := await self._parts.text_problems(act.printed()):
+            raise DomainError(INVALID_REQUEST, fields=problems)
+        proposal = Proposal(request.session_code, request.county_code, act)
+        return await propose(self._parts, request, proposal, site_service_pb2.CorrectSiteResponse)
 
     async def SetAccommodation(
         self, request: site_service_pb2.SetAccommodationRequest, context: Any

@@ -259,7 +259,7 @@ CREATE TABLE tickets.ticket (
     CONSTRAINT ticket_kind CHECK (kind IN ('regular', 'temporary')),
     CONSTRAINT ticket_reason CHECK (reason IN (
         'arranged', 'rearranged', 'lost', 'damaged', 'name_fixed', 'photo_fixed', 'temporary',
-        'key_retired'
+        'key_retired', 'site_corrected'
     ))
 );
 COMMENT ON TABLE tickets.ticket IS

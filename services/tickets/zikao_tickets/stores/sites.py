@@ -11,6 +11,7 @@ from zikao_kit.db import Transaction
 from zikao_tickets.domain.layout import Layout, RoomPlan
 from zikao_tickets.domain.rooms import RoomUse, SetRoomUse, UsedRoom
 from zikao_tickets.domain.session import RoomKey, Site
+from zikao_tickets.domain.site_correction import SiteTexts
 
 ROOM_COLUMNS = 8
 
@@ -89,8 +90,7 @@ class SiteStore:
         Until the transaction ends no session file changes it, and no arrangement of the county is
         published.
         """
-        await self._tx.execute("hold_session", session_code)
-        await self._tx.execute("lock_county", session_code, county_code)
+        await self._hold(session_code, county_code)
         key = session_code, county_code, site_code, room_code
         row = await self._tx.fetchrow("lock_room", *key)
         if row is None:
@@ -103,6 +103,23 @@ class SiteStore:
         await self._tx.execute(
             "set_room_use", session_code, act.site_code, act.room_code, act.use, act.reason
         )
+
+    async def lock_site(
+        self, session_code: str, county_code: str, site_code: str
+    ) -> SiteTexts | None:
+        """What a site of the county says, if it has it; locked as `lock_room` locks."""
+        await self._hold(session_code, county_code)
+        row = await self._tx.fetchrow("lock_site", session_code, county_code, site_code)
+        return SiteTexts(**dict(row)) if row else None
+
+    async def correct(self, session_code: str, site_code: str, texts: SiteTexts) -> None:
+        """Let a locked site say something else."""
+        await self._tx.execute("correct_site", session_code, site_code, *texts)
+
+    async def _hold(self, session_code: str, county_code: str) -> None:
+        """Keep files and publications of the county away until the transaction ends."""
+        await self._tx.execute("hold_session", session_code)
+        await self._tx.execute("lock_county", session_code, county_code)
 
 
 def _sites(sites: Sequence[Any], rooms: Sequence[Any]) -> list[Site]:

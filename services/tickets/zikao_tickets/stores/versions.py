@@ -54,6 +54,11 @@ class VersionStore:
         )
         return count
 
+    async def of_site(self, session_code: str, county_code: str, site_code: str) -> list[UUID]:
+        """Whose tickets in force show a seat at a site of the county."""
+        key = session_code, county_code, site_code
+        return [row["candidate_id"] for row in await self._tx.fetch("list_tickets_of_site", *key)]
+
     async def issue_next(
         self,
         session_code: str,

@@ -82,6 +82,7 @@ class OfficeAct(_message.Message):
     SET_ROOM_USE_FIELD_NUMBER: _builtins.int
     PUBLISH_ARRANGEMENTS_FIELD_NUMBER: _builtins.int
     SUPPLY_GLYPH_FIELD_NUMBER: _builtins.int
+    CORRECT_SITE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def set_room_use(self) -> Global___SetRoomUseAct:
         """A room is used otherwise."""
@@ -94,22 +95,61 @@ class OfficeAct(_message.Message):
     def supply_glyph(self) -> Global___SupplyGlyphAct:
         """A picture of a character is supplied."""
 
+    @_builtins.property
+    def correct_site(self) -> Global___CorrectSiteAct:
+        """What tickets say of a site is put right."""
+
     def __init__(
         self,
         *,
         set_room_use: Global___SetRoomUseAct | None = ...,
         publish_arrangements: Global___PublishArrangementsAct | None = ...,
         supply_glyph: Global___SupplyGlyphAct | None = ...,
+        correct_site: Global___CorrectSiteAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements", "supply_glyph"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements", "supply_glyph", "correct_site"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class CorrectSiteAct(_message.Message):
+    """How a site is called, and where it lies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    site_code: _builtins.str
+    """Site."""
+    name: _builtins.str
+    """Its name."""
+    address: _builtins.str
+    """Its address."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        site_code: _builtins.str = ...,
+        name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "name", b"name", "reason", b"reason", "site_code", b"site_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectSiteAct: _TypeAlias = CorrectSiteAct  # noqa: Y015
 
 @_typing.final
 class SupplyGlyphAct(_message.Message):

@@ -341,6 +341,76 @@ class SetRoomUseResponse(_message.Message):
 Global___SetRoomUseResponse: _TypeAlias = SetRoomUseResponse  # noqa: Y015
 
 @_typing.final
+class CorrectSiteRequest(_message.Message):
+    """What is right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    SITE_CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    session_code: _builtins.str
+    """Session."""
+    county_code: _builtins.str
+    """6-digit county."""
+    site_code: _builtins.str
+    """Site."""
+    name: _builtins.str
+    """Its name in Chinese."""
+    address: _builtins.str
+    """Its address in Chinese."""
+    reason: _builtins.str
+    """Why, in Chinese; numbers of persons have no place in it (at most 10 digits on end)."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        session_code: _builtins.str = ...,
+        county_code: _builtins.str = ...,
+        site_code: _builtins.str = ...,
+        name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "county_code", b"county_code", "name", b"name", "reason", b"reason", "request_id", b"request_id", "session_code", b"session_code", "site_code", b"site_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectSiteRequest: _TypeAlias = CorrectSiteRequest  # noqa: Y015
+
+@_typing.final
+class CorrectSiteResponse(_message.Message):
+    """Done or pending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def action(self) -> _office_service_pb2.OfficeAction:
+        """The act."""
+
+    def __init__(
+        self,
+        *,
+        action: _office_service_pb2.OfficeAction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectSiteResponse: _TypeAlias = CorrectSiteResponse  # noqa: Y015
+
+@_typing.final
 class SetAccommodationRequest(_message.Message):
     """Names a candidate, and a need."""
 

@@ -52,6 +52,11 @@ class SiteServiceStub:
                 request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.SerializeToString,
                 response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.FromString,
                 _registered_method=True)
+        self.CorrectSite = channel.unary_unary(
+                '/zikao.tickets.v1.SiteService/CorrectSite',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteResponse.FromString,
+                _registered_method=True)
         self.SetAccommodation = channel.unary_unary(
                 '/zikao.tickets.v1.SiteService/SetAccommodation',
                 request_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetAccommodationRequest.SerializeToString,
@@ -78,7 +83,7 @@ class SiteServiceServicer:
         Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
         nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
         where somebody sits, no room goes, and neither its seats and their numbers change nor its use
-        (SetRoomUse), nor the site's name, address and county. Audited.
+        (SetRoomUse), nor the site's name, address (CorrectSite) and county. Audited.
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
@@ -105,6 +110,20 @@ class SiteServiceServicer:
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
         county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectSite(self, request, context):
+        """Puts right how a site is called or where it lies. While tickets in force show it, each becomes a
+        new version with the same seats, to be printed again, and its candidate is told why; the one
+        before is revoked. Then, and if the session has dual control, a second officer confirms it.
+
+        Atomic, audited.
+
+        Errors: INVALID_REQUEST also for what no ticket could show, OUT_OF_SCOPE, SESSION_UNKNOWN,
+        NOT_FOUND for a site that the county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +168,11 @@ def add_SiteServiceServicer_to_server(servicer, server):
                     servicer.SetRoomUse,
                     request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.FromString,
                     response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.SerializeToString,
+            ),
+            'CorrectSite': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectSite,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteResponse.SerializeToString,
             ),
             'SetAccommodation': grpc.unary_unary_rpc_method_handler(
                     servicer.SetAccommodation,
@@ -245,6 +269,33 @@ class SiteService:
             '/zikao.tickets.v1.SiteService/SetRoomUse',
             zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseRequest.SerializeToString,
             zikao_dot_tickets_dot_v1_dot_site__service__pb2.SetRoomUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectSite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.SiteService/CorrectSite',
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_site__service__pb2.CorrectSiteResponse.FromString,
             options,
             channel_credentials,
             insecure,

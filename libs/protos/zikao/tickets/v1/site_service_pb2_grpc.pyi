@@ -44,7 +44,7 @@ class SiteServiceStub:
     Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
     nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
     where somebody sits, no room goes, and neither its seats and their numbers change nor its use
-    (SetRoomUse), nor the site's name, address and county. Audited.
+    (SetRoomUse), nor the site's name, address (CorrectSite) and county. Audited.
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
@@ -63,6 +63,16 @@ class SiteServiceStub:
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
     county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
+    """
+    CorrectSite: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.CorrectSiteRequest, _site_service_pb2.CorrectSiteResponse]
+    """Puts right how a site is called or where it lies. While tickets in force show it, each becomes a
+    new version with the same seats, to be printed again, and its candidate is told why; the one
+    before is revoked. Then, and if the session has dual control, a second officer confirms it.
+
+    Atomic, audited.
+
+    Errors: INVALID_REQUEST also for what no ticket could show, OUT_OF_SCOPE, SESSION_UNKNOWN,
+    NOT_FOUND for a site that the county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     SetAccommodation: _grpc.UnaryUnaryMultiCallable[_site_service_pb2.SetAccommodationRequest, _site_service_pb2.SetAccommodationResponse]
     """Notes what a candidate of the county needs, or that it is needed no more. The county's next
@@ -95,7 +105,7 @@ class SiteServiceAsyncStub(SiteServiceStub):
     Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
     nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
     where somebody sits, no room goes, and neither its seats and their numbers change nor its use
-    (SetRoomUse), nor the site's name, address and county. Audited.
+    (SetRoomUse), nor the site's name, address (CorrectSite) and county. Audited.
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
@@ -114,6 +124,16 @@ class SiteServiceAsyncStub(SiteServiceStub):
 
     Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
     county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
+    """
+    CorrectSite: _aio.UnaryUnaryMultiCallable[_site_service_pb2.CorrectSiteRequest, _site_service_pb2.CorrectSiteResponse]  # type: ignore[assignment]
+    """Puts right how a site is called or where it lies. While tickets in force show it, each becomes a
+    new version with the same seats, to be printed again, and its candidate is told why; the one
+    before is revoked. Then, and if the session has dual control, a second officer confirms it.
+
+    Atomic, audited.
+
+    Errors: INVALID_REQUEST also for what no ticket could show, OUT_OF_SCOPE, SESSION_UNKNOWN,
+    NOT_FOUND for a site that the county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     SetAccommodation: _aio.UnaryUnaryMultiCallable[_site_service_pb2.SetAccommodationRequest, _site_service_pb2.SetAccommodationResponse]  # type: ignore[assignment]
     """Notes what a candidate of the county needs, or that it is needed no more. The county's next
@@ -149,7 +169,7 @@ class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: all or none, at most 500, and 200 sites with 5,000 rooms a county; with any problem
         nothing is done. Among the problems is what no ticket could show, and what stands on tickets:
         where somebody sits, no room goes, and neither its seats and their numbers change nor its use
-        (SetRoomUse), nor the site's name, address and county. Audited.
+        (SetRoomUse), nor the site's name, address (CorrectSite) and county. Audited.
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
@@ -180,6 +200,22 @@ class SiteServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_REQUEST, OUT_OF_SCOPE, SESSION_UNKNOWN, NOT_FOUND for a room that the
         county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectSite(
+        self,
+        request: _site_service_pb2.CorrectSiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_site_service_pb2.CorrectSiteResponse, _abc.Awaitable[_site_service_pb2.CorrectSiteResponse]]:
+        """Puts right how a site is called or where it lies. While tickets in force show it, each becomes a
+        new version with the same seats, to be printed again, and its candidate is told why; the one
+        before is revoked. Then, and if the session has dual control, a second officer confirms it.
+
+        Atomic, audited.
+
+        Errors: INVALID_REQUEST also for what no ticket could show, OUT_OF_SCOPE, SESSION_UNKNOWN,
+        NOT_FOUND for a site that the county has not, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

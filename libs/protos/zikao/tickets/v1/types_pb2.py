@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1czikao/tickets/v1/types.proto\x12\x10zikao.tickets.v1\"\x87\x01\n\nTicketSeat\x12\x0c\n\x04slot\x18\x01 \x01(\x05\x12\x13\n\x0b\x63ourse_code\x18\x02 \x01(\t\x12\x11\n\tsite_code\x18\x03 \x01(\t\x12\x0c\n\x04room\x18\x04 \x01(\t\x12\x0c\n\x04seat\x18\x05 \x01(\t\x12\x11\n\tsite_name\x18\x06 \x01(\t\x12\x14\n\x0csite_address\x18\x07 \x01(\t*]\n\nTicketKind\x12\x1b\n\x17TICKET_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13TICKET_KIND_REGULAR\x10\x01\x12\x19\n\x15TICKET_KIND_TEMPORARY\x10\x02*\x93\x02\n\x0cTicketReason\x12\x1d\n\x19TICKET_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16TICKET_REASON_ARRANGED\x10\x01\x12\x1c\n\x18TICKET_REASON_REARRANGED\x10\x02\x12\x16\n\x12TICKET_REASON_LOST\x10\x03\x12\x19\n\x15TICKET_REASON_DAMAGED\x10\x04\x12\x1c\n\x18TICKET_REASON_NAME_FIXED\x10\x05\x12\x1d\n\x19TICKET_REASON_PHOTO_FIXED\x10\x06\x12\x1b\n\x17TICKET_REASON_TEMPORARY\x10\x07\x12\x1d\n\x19TICKET_REASON_KEY_RETIRED\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1czikao/tickets/v1/types.proto\x12\x10zikao.tickets.v1\"\x87\x01\n\nTicketSeat\x12\x0c\n\x04slot\x18\x01 \x01(\x05\x12\x13\n\x0b\x63ourse_code\x18\x02 \x01(\t\x12\x11\n\tsite_code\x18\x03 \x01(\t\x12\x0c\n\x04room\x18\x04 \x01(\t\x12\x0c\n\x04seat\x18\x05 \x01(\t\x12\x11\n\tsite_name\x18\x06 \x01(\t\x12\x14\n\x0csite_address\x18\x07 \x01(\t*]\n\nTicketKind\x12\x1b\n\x17TICKET_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13TICKET_KIND_REGULAR\x10\x01\x12\x19\n\x15TICKET_KIND_TEMPORARY\x10\x02*\xb5\x02\n\x0cTicketReason\x12\x1d\n\x19TICKET_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16TICKET_REASON_ARRANGED\x10\x01\x12\x1c\n\x18TICKET_REASON_REARRANGED\x10\x02\x12\x16\n\x12TICKET_REASON_LOST\x10\x03\x12\x19\n\x15TICKET_REASON_DAMAGED\x10\x04\x12\x1c\n\x18TICKET_REASON_NAME_FIXED\x10\x05\x12\x1d\n\x19TICKET_REASON_PHOTO_FIXED\x10\x06\x12\x1b\n\x17TICKET_REASON_TEMPORARY\x10\x07\x12\x1d\n\x19TICKET_REASON_KEY_RETIRED\x10\x08\x12 \n\x1cTICKET_REASON_SITE_CORRECTED\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETKIND']._serialized_start=188
   _globals['_TICKETKIND']._serialized_end=281
   _globals['_TICKETREASON']._serialized_start=284
-  _globals['_TICKETREASON']._serialized_end=559
+  _globals['_TICKETREASON']._serialized_end=593
   _globals['_TICKETSEAT']._serialized_start=51
   _globals['_TICKETSEAT']._serialized_end=186
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,8 @@ class _TicketReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TicketRe
     """An office: a temporary ticket."""
     TICKET_REASON_KEY_RETIRED: _TicketReason.ValueType  # 8
     """The key that had signed it counts no more."""
+    TICKET_REASON_SITE_CORRECTED: _TicketReason.ValueType  # 9
+    """An office: what it says of a site has been put right; the seats are the same."""
 
 class TicketReason(_TicketReason, metaclass=_TicketReasonEnumTypeWrapper):
     """Why a version of a ticket was issued."""
@@ -83,6 +85,8 @@ TICKET_REASON_TEMPORARY: TicketReason.ValueType  # 7
 """An office: a temporary ticket."""
 TICKET_REASON_KEY_RETIRED: TicketReason.ValueType  # 8
 """The key that had signed it counts no more."""
+TICKET_REASON_SITE_CORRECTED: TicketReason.ValueType  # 9
+"""An office: what it says of a site has been put right; the seats are the same."""
 Global___TicketReason: _TypeAlias = TicketReason  # noqa: Y015
 
 @_typing.final

@@ -53,13 +53,15 @@ FROM tickets.site
 WHERE session_code = $1 AND county_code = ANY ($2::text[])
 ORDER BY county_code, position;
 
--- Rooms in which an arrangement has seated people: they may not go or shrink.
+-- Rooms in which an arrangement has seated people, and no later one has taken its place: they may
+-- not go or change.
 -- name: list_rooms_in_use
 SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat
 FROM tickets.arrangement
 JOIN tickets.seat USING (arrangement_id)
 WHERE arrangement.session_code = $1
     AND pg_catalog.starts_with(arrangement.county_code, $2)
+    AND arrangement.state <> 'superseded'
 GROUP BY seat.site_code, seat.room_code;
 
 -- name: delete_rooms
@@ -122,3 +124,12 @@ WHERE arrangement.session_code = $1 AND arrangement.county_code = $2
 -- name: set_room_use
 UPDATE tickets.room SET use = $4, use_reason = $5
 WHERE session_code = $1 AND site_code = $2 AND room_code = $3;
+
+-- name: lock_site
+SELECT name, address
+FROM tickets.site
+WHERE session_code = $1 AND county_code = $2 AND site_code = $3
+FOR UPDATE;
+
+-- name: correct_site
+UPDATE tickets.site SET name = $3, address = $4 WHERE session_code = $1 AND site_code = $2;

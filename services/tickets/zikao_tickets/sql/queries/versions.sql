@@ -84,3 +84,16 @@ SELECT ticket.candidate_id, max(ticket.ticket_number) AS ticket_number,
 FROM tickets.ticket
 WHERE ticket.session_code = $1 AND ticket.candidate_id = ANY ($2::uuid[])
 GROUP BY ticket.candidate_id;
+
+-- name: list_tickets_of_site
+SELECT ticket.candidate_id
+FROM tickets.ticket
+WHERE ticket.session_code = $1 AND ticket.county_code = $2 AND ticket.revoked_at IS NULL
+    AND EXISTS (
+        SELECT 1
+        FROM tickets.seat
+        WHERE seat.arrangement_id = ticket.arrangement_id
+            AND seat.candidate_id = ticket.candidate_id
+            AND seat.site_code = $3
+    )
+ORDER BY ticket.candidate_id;
