@@ -57,8 +57,9 @@ async def fetch_verification(stub: Any, session_code: str, out: Path) -> int:
     ask = pb.GetVerificationFileRequest(session_code=session_code)
     answer = await patiently(lambda: stub.GetVerificationFile(ask))
     # Another process of the service may still have the list of a second ago.
-    last = read_trust(out / TRUST_FILE).lists.get(session_code, 0)
-    if answer.list_number >= last:
+    trust = read_trust(out / TRUST_FILE)
+    last = trust.lists.get(session_code, 0)
+    if answer.list_number >= last and answer.key_epoch >= trust.key_epoch:
         write_whole(out / LIST_FILE, answer.file)
     return max(int(answer.list_number), last)
 

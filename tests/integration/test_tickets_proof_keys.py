@@ -103,13 +103,15 @@ async def test_a_key_is_announced_signs_and_goes(service: Installation, tmp_path
 
     old = await printed(service, ZHANG)
     assert key_id_of(old) == first
-    assert (await scanner()).known.number == 1
+    known = (await scanner()).known
+    assert (known.number, known.key_epoch) == (1, 1)
     said = await operator.run("rotate-proof-key")
     assert said.startswith(f"{SECOND} signs from 2022-04-12 01:00:")
     assert (await operator.run("rotate-proof-key")).startswith(f"Error: {SECOND} signs from")
     await until(lambda: _knows(service, [first, SECOND]))
     announced = await scanner()
     assert (announced.known.number, list(announced.known.keys)) == (2, [first, SECOND])
+    assert announced.known.key_epoch == 2
     assert (await operator.run("retire-proof-key", first)).startswith(f"Error: {first} signs")
 
     await service.move_to(SESSION.printing_opens_at + LEAD + timedelta(minutes=1))
@@ -129,6 +131,9 @@ async def test_a_key_is_announced_signs_and_goes(service: Installation, tmp_path
     assert (key_id_of(anew), await reason(checked(service, anew))) == (SECOND, None)
     latest = await scanner()
     latest.verify(anew)
+    data = pb.GetVerificationDataRequest(session_code="22.1")
+    told = await service.verification.GetVerificationData(data, timeout=TIMEOUT_SECONDS)
+    assert (latest.known.key_epoch, told.key_epoch) == (3, 3)
     with pytest.raises(TicketRefused, match="签名密钥未知"):
         latest.verify(old)
     unknown = await operator.run("retire-proof-key", "k9")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from zikao_kit.clock import Clock
 
-from zikao_tickets.domain.proof_key import ProofKey, signing_key
+from zikao_tickets.domain.proof_key import ProofKey, key_epoch, signing_key
 from zikao_tickets.domain.ticket import Ticket
 from zikao_tickets.proof import ProofSitting, TicketProof, name_hash, photo_hash, sign
 
@@ -18,7 +18,8 @@ class ProofSigner:
         self.renew(keys)
 
     def renew(self, keys: Sequence[ProofKey]) -> None:
-        """Take over the keys of now, in the order in which they sign; one is not retired."""
+        """Take over all keys there have been, in their order; one is not retired."""
+        self.key_epoch = key_epoch(keys)
         self._keys = [key for key in keys if not key.retired]
         self.public_keys: Mapping[str, Ed25519PublicKey] = {
             key.key_id: key.private_key.public_key() for key in self._keys

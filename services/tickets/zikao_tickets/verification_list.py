@@ -39,6 +39,7 @@ class KnownList:
     as_of: datetime
     next_update_at: datetime
     keys: Mapping[str, Ed25519PublicKey]
+    key_epoch: int
     revoked: frozenset[RevocationKey]
 
 
@@ -48,13 +49,15 @@ class ListContent:
 
     session_code: str
     keys: Mapping[str, Ed25519PublicKey]
+    key_epoch: int
     revoked: Sequence[tuple[str, int]]
     as_of: datetime
 
     def digest(self) -> bytes:
         """SHA-256 of what a new number stands for: all but the time."""
         keys = [key_id.encode() + key.public_bytes_raw() for key_id, key in self.keys.items()]
-        parts = [hashlib.sha256(part).digest() for part in (*keys, pack_revoked(self.revoked))]
+        all_parts = (str(self.key_epoch).encode(), *keys, pack_revoked(self.revoked))
+        parts = [hashlib.sha256(part).digest() for part in all_parts]
         return hashlib.sha256(b"".join(parts)).digest()
 
     def signed(self, number: int, key_id: str, private_key: Ed25519PrivateKey) -> bytes:
@@ -63,6 +66,7 @@ class ListContent:
             session_code=self.session_code,
             list_number=number,
             keys=keys_to_pb(self.keys),
+            key_epoch=self.key_epoch,
             revoked=pack_revoked(self.revoked),
         )
         payload.as_of.FromDatetime(self.as_of)
@@ -115,6 +119,7 @@ def _known(content: VerificationList) -> KnownList:
         as_of=content.as_of.ToDatetime(UTC),
         next_update_at=content.next_update_at.ToDatetime(UTC),
         keys=keys_from_pb(content.keys),
+        key_epoch=content.key_epoch,
         revoked=frozenset(_unpacked(content.session_code, content.revoked)),
     )
 

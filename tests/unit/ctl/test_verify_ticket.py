@@ -16,7 +16,7 @@ from zikao.tickets.v1.verification_service_pb2 import (
     VerificationList,
 )
 from zikao_ctl.main import main
-from zikao_ctl.scanner_trust import Trust, read_trust
+from zikao_ctl.scanner_trust import MAX_EPOCH_JUMP, MAX_NUMBER_JUMP, Trust, read_trust
 from zikao_tickets.proof import (
     NO_PHOTO,
     ProofSitting,
@@ -67,10 +67,13 @@ class Desk:
         signer: tuple[str, Ed25519PrivateKey] = ("k1", KEY),
         as_of: datetime | None = None,
         revoked: Sequence[tuple[str, int]] = ((NUMBER, 1),),
+        *,
+        session: str = "22.1",
+        epoch: int = 1,
     ) -> bytes:
         """Put a list in the file; version 1 of the ticket is revoked."""
         public = {key_id: key.public_key() for key_id, key in (keys or {"k1": KEY}).items()}
-        content = ListContent("22.1", public, revoked, as_of or datetime.now(UTC))
+        content = ListContent(session, public, epoch, revoked, as_of or datetime.now(UTC))
         file = content.signed(number, *signer)
         self.data.write_bytes(file)
         return file
@@ -187,6 +190,39 @@ def test_trust_goes_from_key_to_key(desk: Desk) -> None:
     assert desk.run(ticket())[1] == "Error: key 'k1' is not trusted\n"
 
 
+def test_another_session_brings_no_retired_key_back(desk: Desk) -> None:
+    """Lists are numbered by session and keys are of all: none older of another one."""
+    both, second = {"k1": KEY, "k2": NEXT_KEY}, ("k2", NEXT_KEY)
+    desk.fetch(2, both, epoch=2)
+    assert desk.run(ticket())[0] == 0
+    older = desk.fetch(1, both, second, session="22.2", epoch=2)
+    desk.fetch(3, {"k2": NEXT_KEY}, second, epoch=3)
+    assert desk.run(ticket()) == (1, "无效：签名密钥未知\n")
+    desk.data.write_bytes(older)
+    told = "Error: the keys of this list are older than those of a list taken before\n"
+    assert desk.run(ticket(session_code="22.2")) == (1, told)
+    assert list(read_trust(desk.trust).keys) == ["k2"]
+    desk.fetch(2, {"k2": NEXT_KEY}, second, session="22.2", epoch=3)
+    assert desk.run(ticket(NEXT_KEY, "k2", session_code="22.2"))[0] == 0
+
+
+def test_a_new_scanner_takes_no_older_keys(desk: Desk) -> None:
+    """What it was set up with counts from the first list on."""
+    Trust({"k2": NEXT_KEY.public_key()}, key_epoch=3).write(desk.trust)
+    desk.fetch(1, {"k1": KEY, "k2": NEXT_KEY}, ("k2", NEXT_KEY), epoch=2)
+    assert desk.run(ticket())[1].startswith("Error: the keys of this list are older")
+
+
+def test_no_list_makes_all_others_old_for_ever(desk: Desk) -> None:
+    """A number or a key epoch beyond reason would lock the scanner out: it is not taken."""
+    assert desk.run(ticket())[0] == 0
+    for number, epoch in ((1 + MAX_NUMBER_JUMP + 1, 1), (2, 1 + MAX_EPOCH_JUMP + 1)):
+        desk.fetch(number, epoch=epoch)
+        assert desk.run(ticket()) == (1, f"Error: this is list {number}, too far from list 1\n")
+    desk.fetch(2)
+    assert desk.run(ticket())[0] == 0
+
+
 def test_a_strange_key_brings_no_list(desk: Desk) -> None:
     """A list signed with another key is none, under its own id and under a trusted one."""
     for key_id in ("k1", "k9"):
@@ -215,7 +251,7 @@ def test_a_signed_list_of_half_an_entry_is_none(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", '{"keys": {}}', json.dumps({"keys": {"k1": "AA=="}, "lists": {}})],
+    ["{", "[]", '{"keys": {}}', json.dumps({"keys": {"k1": "AA=="}, "key_epoch": 1, "lists": {}})],
 )
 def test_a_broken_trust_file_is_told_apart_from_a_bad_ticket(desk: Desk, content: str) -> None:
     """A scanner's own fault never reads like the candidate's."""

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
+from zikao_tickets.domain.proof_key import key_epoch
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.verification_list import ListContent
@@ -14,6 +15,7 @@ class NumberedList(NamedTuple):
 
     file: bytes
     number: int
+    key_epoch: int
 
 
 async def make_verification_list(
@@ -26,12 +28,13 @@ async def make_verification_list(
     in it.
     """
     await store.lock_list(session_code)
-    keys = [key for key in await store.list_all() if not key.retired]
-    public = {key.key_id: key.private_key.public_key() for key in keys}
-    content = ListContent(session_code, public, await store.revoked(session_code), now)
+    keys = await store.list_all()
+    public = {key.key_id: key.private_key.public_key() for key in keys if not key.retired}
+    epoch, revoked = key_epoch(keys), await store.revoked(session_code)
+    content = ListContent(session_code, public, epoch, revoked, now)
     # A hundred thousand revoked tickets take a tenth of a second: not on the event loop.
     digest = await asyncio.to_thread(content.digest)
     number = await store.number_list(session_code, digest, now)
     key = signer.key
     file = await asyncio.to_thread(content.signed, number, key.key_id, key.private_key)
-    return NumberedList(file, number)
+    return NumberedList(file, number, epoch)

@@ -16,7 +16,10 @@ from zikao_tickets.verification_list import keys_to_pb
 
 
 def verification_data_to_pb(
-    keys: Mapping[str, Ed25519PublicKey], revoked: Sequence[tuple[str, int]], as_of: datetime
+    keys: Mapping[str, Ed25519PublicKey],
+    key_epoch: int,
+    revoked: Sequence[tuple[str, int]],
+    as_of: datetime,
 ) -> pb.GetVerificationDataResponse:
     """What scanners carry; `revoked` are ticket numbers and versions."""
     return pb.GetVerificationDataResponse(
@@ -25,6 +28,7 @@ def verification_data_to_pb(
             pb.RevokedTicket(ticket_number=number, version=version) for number, version in revoked
         ],
         as_of=time_to_pb(as_of),
+        key_epoch=key_epoch,
     )
 
 

@@ -24,6 +24,11 @@ class KeysRefused(Exception):  # noqa: N818 - says what happened
     """The keys cannot be changed so; the text says why, for an operator."""
 
 
+def key_epoch(keys: Sequence[ProofKey]) -> int:
+    """A number that grows whenever one is added or retired; `keys` are all there have been."""
+    return len(keys) + sum(key.retired for key in keys)
+
+
 def signing_key(keys: Sequence[ProofKey], now: datetime) -> ProofKey:
     """The last whose time has come; `keys` are not retired, by `signs_from`, at least one.
 

@@ -44,9 +44,9 @@ class VerificationRpc(verification_service_pb2_grpc.VerificationServiceServicer)
         as_of = self._parts.clock.now()
         async with self._parts.db.read() as tx:
             revoked = await self._parts.proof_keys(tx).revoked(session_code)
-        keys = self._parts.signer.public_keys
+        keys, epoch = self._parts.signer.public_keys, self._parts.signer.key_epoch
         # A hundred thousand revoked tickets take a tenth of a second: not on the event loop.
-        answer = await asyncio.to_thread(verification_data_to_pb, keys, revoked, as_of)
+        answer = await asyncio.to_thread(verification_data_to_pb, keys, epoch, revoked, as_of)
         return Made(answer, is_heavy=bool(revoked))
 
     async def _make_list(self, session_code: str) -> Made[pb.GetVerificationFileResponse]:
@@ -60,7 +60,9 @@ class VerificationRpc(verification_service_pb2_grpc.VerificationServiceServicer)
             )
 
         made = await self._parts.db.run(work)
-        answer = pb.GetVerificationFileResponse(file=made.file, list_number=made.number)
+        answer = pb.GetVerificationFileResponse(
+            file=made.file, list_number=made.number, key_epoch=made.key_epoch
+        )
         # Of a session that there is, and one more look at the database for everybody who asks.
         return Made(serialized(answer), is_heavy=True)
 

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.tickets.v1 import types_pb2 as zikao_dot_tickets_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/tickets/v1/verification_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\"=\n\x1aGetVerificationDataRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xab\x01\n\x1bGetVerificationDataResponse\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.zikao.tickets.v1.VerificationKey\x12\x30\n\x07revoked\x18\x02 \x03(\x0b\x32\x1f.zikao.tickets.v1.RevokedTicket\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x0fVerificationKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"7\n\rRevokedTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"=\n\x1aGetVerificationFileRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"@\n\x1bGetVerificationFileResponse\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x13\n\x0blist_number\x18\x02 \x01(\x03\"L\n\x16SignedVerificationList\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xde\x01\n\x10VerificationList\x12\x14\n\x0csession_code\x18\x01 \x01(\t\x12\x13\n\x0blist_number\x18\x02 \x01(\x03\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enext_update_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04keys\x18\x05 \x03(\x0b\x32!.zikao.tickets.v1.VerificationKey\x12\x0f\n\x07revoked\x18\x06 \x01(\x0c\"^\n\x13VerifyTicketRequest\x12\x1d\n\x05proof\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x08\xd0\xf3\x18\x01\x12(\n\x04scan\x18\x02 \x01(\x0b\x32\x1a.zikao.tickets.v1.DoorScan\"\xf5\x01\n\x08\x44oorScan\x12\x19\n\x07scan_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04slot\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12*\n\tsite_code\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12!\n\x04room\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,6}$\x12-\n\x06\x64\x65vice\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[0-9A-Za-z._-]{1,32}$\x12\x36\n\nscanned_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"}\n\tKnownScan\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12.\n\nscanned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x05\"\xc2\x02\n\x14VerifyTicketResponse\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x18\n\nphoto_jpeg\x18\x03 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x33\n\x08sittings\x18\x04 \x03(\x0b\x32!.zikao.tickets.v1.VerifiedSitting\x12*\n\x04kind\x18\x05 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x15\n\rwithout_photo\x18\x07 \x01(\x08\x12*\n\x05place\x18\x08 \x01(\x0e\x32\x1b.zikao.tickets.v1.DoorPlace\x12\x30\n\x0bother_scans\x18\t \x03(\x0b\x32\x1b.zikao.tickets.v1.KnownScan\"N\n\x0fVerifiedSitting\x12\x0c\n\x04slot\x18\x01 \x01(\x05\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x0c\n\x04seat\x18\x03 \x01(\t\x12\x11\n\tsite_code\x18\x04 \x01(\t*\x8e\x01\n\tDoorPlace\x12\x1a\n\x16\x44OOR_PLACE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44OOR_PLACE_RIGHT\x10\x01\x12\x19\n\x15\x44OOR_PLACE_OTHER_SLOT\x10\x02\x12\x19\n\x15\x44OOR_PLACE_OTHER_SITE\x10\x03\x12\x19\n\x15\x44OOR_PLACE_OTHER_ROOM\x10\x04\x32\x86\x03\n\x13VerificationService\x12|\n\x13GetVerificationData\x12,.zikao.tickets.v1.GetVerificationDataRequest\x1a-.zikao.tickets.v1.GetVerificationDataResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12|\n\x13GetVerificationFile\x12,.zikao.tickets.v1.GetVerificationFileRequest\x1a-.zikao.tickets.v1.GetVerificationFileResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12s\n\x0cVerifyTicket\x12%.zikao.tickets.v1.VerifyTicketRequest\x1a&.zikao.tickets.v1.VerifyTicketResponse\"\x14\xca\xf3\x18\x10\n\x03\x02\x03\x04\x12\x07scanner(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+zikao/tickets/v1/verification_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\"=\n\x1aGetVerificationDataRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xbe\x01\n\x1bGetVerificationDataResponse\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.zikao.tickets.v1.VerificationKey\x12\x30\n\x07revoked\x18\x02 \x03(\x0b\x32\x1f.zikao.tickets.v1.RevokedTicket\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tkey_epoch\x18\x04 \x01(\x03\"5\n\x0fVerificationKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"7\n\rRevokedTicket\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"=\n\x1aGetVerificationFileRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"S\n\x1bGetVerificationFileResponse\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x13\n\x0blist_number\x18\x02 \x01(\x03\x12\x11\n\tkey_epoch\x18\x03 \x01(\x03\"L\n\x16SignedVerificationList\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xf1\x01\n\x10VerificationList\x12\x14\n\x0csession_code\x18\x01 \x01(\t\x12\x13\n\x0blist_number\x18\x02 \x01(\x03\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enext_update_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04keys\x18\x05 \x03(\x0b\x32!.zikao.tickets.v1.VerificationKey\x12\x0f\n\x07revoked\x18\x06 \x01(\x0c\x12\x11\n\tkey_epoch\x18\x07 \x01(\x03\"^\n\x13VerifyTicketRequest\x12\x1d\n\x05proof\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x08\xd0\xf3\x18\x01\x12(\n\x04scan\x18\x02 \x01(\x0b\x32\x1a.zikao.tickets.v1.DoorScan\"\xf5\x01\n\x08\x44oorScan\x12\x19\n\x07scan_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04slot\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12*\n\tsite_code\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[0-9A-Z]{1,12}$\x12!\n\x04room\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,6}$\x12-\n\x06\x64\x65vice\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[0-9A-Za-z._-]{1,32}$\x12\x36\n\nscanned_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"}\n\tKnownScan\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12.\n\nscanned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x05\"\xc2\x02\n\x14VerifyTicketResponse\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x18\n\nphoto_jpeg\x18\x03 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x33\n\x08sittings\x18\x04 \x03(\x0b\x32!.zikao.tickets.v1.VerifiedSitting\x12*\n\x04kind\x18\x05 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x15\n\rwithout_photo\x18\x07 \x01(\x08\x12*\n\x05place\x18\x08 \x01(\x0e\x32\x1b.zikao.tickets.v1.DoorPlace\x12\x30\n\x0bother_scans\x18\t \x03(\x0b\x32\x1b.zikao.tickets.v1.KnownScan\"N\n\x0fVerifiedSitting\x12\x0c\n\x04slot\x18\x01 \x01(\x05\x12\x0c\n\x04room\x18\x02 \x01(\t\x12\x0c\n\x04seat\x18\x03 \x01(\t\x12\x11\n\tsite_code\x18\x04 \x01(\t*\x8e\x01\n\tDoorPlace\x12\x1a\n\x16\x44OOR_PLACE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44OOR_PLACE_RIGHT\x10\x01\x12\x19\n\x15\x44OOR_PLACE_OTHER_SLOT\x10\x02\x12\x19\n\x15\x44OOR_PLACE_OTHER_SITE\x10\x03\x12\x19\n\x15\x44OOR_PLACE_OTHER_ROOM\x10\x04\x32\x86\x03\n\x13VerificationService\x12|\n\x13GetVerificationData\x12,.zikao.tickets.v1.GetVerificationDataRequest\x1a-.zikao.tickets.v1.GetVerificationDataResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12|\n\x13GetVerificationFile\x12,.zikao.tickets.v1.GetVerificationFileRequest\x1a-.zikao.tickets.v1.GetVerificationFileResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12s\n\x0cVerifyTicket\x12%.zikao.tickets.v1.VerifyTicketRequest\x1a&.zikao.tickets.v1.VerifyTicketResponse\"\x14\xca\xf3\x18\x10\n\x03\x02\x03\x04\x12\x07scanner(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,34 +63,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONSERVICE'].methods_by_name['GetVerificationFile']._serialized_options = b'\312\363\030\004\030\001(\003'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyTicket']._loaded_options = None
   _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyTicket']._serialized_options = b'\312\363\030\020\n\003\002\003\004\022\007scanner(\002'
-  _globals['_DOORPLACE']._serialized_start=1847
-  _globals['_DOORPLACE']._serialized_end=1989
+  _globals['_DOORPLACE']._serialized_start=1904
+  _globals['_DOORPLACE']._serialized_end=2046
   _globals['_GETVERIFICATIONDATAREQUEST']._serialized_start=189
   _globals['_GETVERIFICATIONDATAREQUEST']._serialized_end=250
   _globals['_GETVERIFICATIONDATARESPONSE']._serialized_start=253
-  _globals['_GETVERIFICATIONDATARESPONSE']._serialized_end=424
-  _globals['_VERIFICATIONKEY']._serialized_start=426
-  _globals['_VERIFICATIONKEY']._serialized_end=479
-  _globals['_REVOKEDTICKET']._serialized_start=481
-  _globals['_REVOKEDTICKET']._serialized_end=536
-  _globals['_GETVERIFICATIONFILEREQUEST']._serialized_start=538
-  _globals['_GETVERIFICATIONFILEREQUEST']._serialized_end=599
-  _globals['_GETVERIFICATIONFILERESPONSE']._serialized_start=601
-  _globals['_GETVERIFICATIONFILERESPONSE']._serialized_end=665
-  _globals['_SIGNEDVERIFICATIONLIST']._serialized_start=667
-  _globals['_SIGNEDVERIFICATIONLIST']._serialized_end=743
-  _globals['_VERIFICATIONLIST']._serialized_start=746
-  _globals['_VERIFICATIONLIST']._serialized_end=968
-  _globals['_VERIFYTICKETREQUEST']._serialized_start=970
-  _globals['_VERIFYTICKETREQUEST']._serialized_end=1064
-  _globals['_DOORSCAN']._serialized_start=1067
-  _globals['_DOORSCAN']._serialized_end=1312
-  _globals['_KNOWNSCAN']._serialized_start=1314
-  _globals['_KNOWNSCAN']._serialized_end=1439
-  _globals['_VERIFYTICKETRESPONSE']._serialized_start=1442
-  _globals['_VERIFYTICKETRESPONSE']._serialized_end=1764
-  _globals['_VERIFIEDSITTING']._serialized_start=1766
-  _globals['_VERIFIEDSITTING']._serialized_end=1844
-  _globals['_VERIFICATIONSERVICE']._serialized_start=1992
-  _globals['_VERIFICATIONSERVICE']._serialized_end=2382
+  _globals['_GETVERIFICATIONDATARESPONSE']._serialized_end=443
+  _globals['_VERIFICATIONKEY']._serialized_start=445
+  _globals['_VERIFICATIONKEY']._serialized_end=498
+  _globals['_REVOKEDTICKET']._serialized_start=500
+  _globals['_REVOKEDTICKET']._serialized_end=555
+  _globals['_GETVERIFICATIONFILEREQUEST']._serialized_start=557
+  _globals['_GETVERIFICATIONFILEREQUEST']._serialized_end=618
+  _globals['_GETVERIFICATIONFILERESPONSE']._serialized_start=620
+  _globals['_GETVERIFICATIONFILERESPONSE']._serialized_end=703
+  _globals['_SIGNEDVERIFICATIONLIST']._serialized_start=705
+  _globals['_SIGNEDVERIFICATIONLIST']._serialized_end=781
+  _globals['_VERIFICATIONLIST']._serialized_start=784
+  _globals['_VERIFICATIONLIST']._serialized_end=1025
+  _globals['_VERIFYTICKETREQUEST']._serialized_start=1027
+  _globals['_VERIFYTICKETREQUEST']._serialized_end=1121
+  _globals['_DOORSCAN']._serialized_start=1124
+  _globals['_DOORSCAN']._serialized_end=1369
+  _globals['_KNOWNSCAN']._serialized_start=1371
+  _globals['_KNOWNSCAN']._serialized_end=1496
+  _globals['_VERIFYTICKETRESPONSE']._serialized_start=1499
+  _globals['_VERIFYTICKETRESPONSE']._serialized_end=1821
+  _globals['_VERIFIEDSITTING']._serialized_start=1823
+  _globals['_VERIFIEDSITTING']._serialized_end=1901
+  _globals['_VERIFICATIONSERVICE']._serialized_start=2049
+  _globals['_VERIFICATIONSERVICE']._serialized_end=2439
 # @@protoc_insertion_point(module_scope)

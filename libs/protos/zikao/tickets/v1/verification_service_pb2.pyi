@@ -82,6 +82,9 @@ class GetVerificationDataResponse(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     REVOKED_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    KEY_EPOCH_FIELD_NUMBER: _builtins.int
+    key_epoch: _builtins.int
+    """Of the keys; see VerificationList."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerificationKey]:
         """Keys by id."""
@@ -100,10 +103,11 @@ class GetVerificationDataResponse(_message.Message):
         keys: _abc.Iterable[Global___VerificationKey] | None = ...,
         revoked: _abc.Iterable[Global___RevokedTicket] | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        key_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "keys", b"keys", "revoked", b"revoked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "key_epoch", b"key_epoch", "keys", b"keys", "revoked", b"revoked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,19 +195,23 @@ class GetVerificationFileResponse(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     LIST_NUMBER_FIELD_NUMBER: _builtins.int
+    KEY_EPOCH_FIELD_NUMBER: _builtins.int
     file: _builtins.bytes
     """A SignedVerificationList, as the file has it."""
     list_number: _builtins.int
     """Number of the list."""
+    key_epoch: _builtins.int
+    """Its key epoch."""
     def __init__(
         self,
         *,
         file: _builtins.bytes = ...,
         list_number: _builtins.int = ...,
+        key_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "list_number", b"list_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "key_epoch", b"key_epoch", "list_number", b"list_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,12 +259,18 @@ class VerificationList(_message.Message):
     NEXT_UPDATE_AT_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     REVOKED_FIELD_NUMBER: _builtins.int
+    KEY_EPOCH_FIELD_NUMBER: _builtins.int
     session_code: _builtins.str
     """Session."""
     list_number: _builtins.int
     """From 1; grows with every change."""
     revoked: _builtins.bytes
     """7 bytes each, ascending: 5 of the ticket number's 12 digits, 2 of the version, big-endian."""
+    key_epoch: _builtins.int
+    """One number for the lists of all sessions: grows whenever a key is added or retired. Lists are
+    numbered by session, and keys belong to none: without it an older list of another session would
+    bring a retired key back.
+    """
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """What was revoked before is in it."""
@@ -278,10 +292,11 @@ class VerificationList(_message.Message):
         next_update_at: _timestamp_pb2.Timestamp | None = ...,
         keys: _abc.Iterable[Global___VerificationKey] | None = ...,
         revoked: _builtins.bytes = ...,
+        key_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "next_update_at", b"next_update_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "keys", b"keys", "list_number", b"list_number", "next_update_at", b"next_update_at", "revoked", b"revoked", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "key_epoch", b"key_epoch", "keys", b"keys", "list_number", b"list_number", "next_update_at", b"next_update_at", "revoked", b"revoked", "session_code", b"session_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -70,7 +70,8 @@ class VerificationServiceServicer:
         """The same as a file that scanners carry, signed with the key that signs tickets. Each list has
         a number, which grows whenever keys or revoked tickets have changed: a scanner takes a list
         only when a key signed it that it trusts already, trusts the keys in it from then on and no
-        others, and takes no list with a smaller number afterwards. A new key is in the lists for a day
+        others, and takes no list with a smaller number afterwards, nor one of any session with a smaller
+        key epoch. A new key is in the lists for a day
         before it signs (the server's setting `proof_key_lead_hours`). The first keys come from
         GetVerificationData, over a connection that proves who is there.
 

@@ -43,7 +43,8 @@ class VerificationServiceStub:
     """The same as a file that scanners carry, signed with the key that signs tickets. Each list has
     a number, which grows whenever keys or revoked tickets have changed: a scanner takes a list
     only when a key signed it that it trusts already, trusts the keys in it from then on and no
-    others, and takes no list with a smaller number afterwards. A new key is in the lists for a day
+    others, and takes no list with a smaller number afterwards, nor one of any session with a smaller
+    key epoch. A new key is in the lists for a day
     before it signs (the server's setting `proof_key_lead_hours`). The first keys come from
     GetVerificationData, over a connection that proves who is there.
 
@@ -80,7 +81,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """The same as a file that scanners carry, signed with the key that signs tickets. Each list has
     a number, which grows whenever keys or revoked tickets have changed: a scanner takes a list
     only when a key signed it that it trusts already, trusts the keys in it from then on and no
-    others, and takes no list with a smaller number afterwards. A new key is in the lists for a day
+    others, and takes no list with a smaller number afterwards, nor one of any session with a smaller
+    key epoch. A new key is in the lists for a day
     before it signs (the server's setting `proof_key_lead_hours`). The first keys come from
     GetVerificationData, over a connection that proves who is there.
 
@@ -126,7 +128,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """The same as a file that scanners carry, signed with the key that signs tickets. Each list has
         a number, which grows whenever keys or revoked tickets have changed: a scanner takes a list
         only when a key signed it that it trusts already, trusts the keys in it from then on and no
-        others, and takes no list with a smaller number afterwards. A new key is in the lists for a day
+        others, and takes no list with a smaller number afterwards, nor one of any session with a smaller
+        key epoch. A new key is in the lists for a day
         before it signs (the server's setting `proof_key_lead_hours`). The first keys come from
         GetVerificationData, over a connection that proves who is there.
 
