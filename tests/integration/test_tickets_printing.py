@@ -1,9 +1,10 @@
 """Tickets from published seats to paper and back at the door, on a real database."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -27,7 +28,7 @@ from support.tickets_database import (
     sql,
     tickets_database,
 )
-from zikao_kit.db import Database
+from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 from zikao_sandbox.portraits import portrait_jpeg
@@ -39,11 +40,12 @@ from zikao_tickets.commands.print_ticket import (
     record_prints,
     require_printed,
 )
+from zikao_tickets.commands.rotate_proof_key import retire_proof_key, rotate_proof_key
 from zikao_tickets.commands.verify_ticket import verify_ticket
 from zikao_tickets.domain.person import Bearer, Person
 from zikao_tickets.domain.projections import CandidateState
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
-from zikao_tickets.proof import TicketProof
+from zikao_tickets.proof import TicketProof, key_id_of
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.feeds import FeedStore
@@ -51,6 +53,7 @@ from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.scans import ScanStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.tickets import TicketStore
+from zikao_tickets.stores.versions import VersionStore
 
 OPEN = SESSION.printing_opens_at
 ZHANG, NOBODY_DRAWS, WITHOUT_PHOTO, BROKEN_PHOTO = (UUID(int=number) for number in range(1, 5))
@@ -257,3 +260,81 @@ async def test_a_later_change_of_name_or_photo_leaves_the_printed_ticket(
     assert (await printed(db, pool, ZHANG)).pdf == first.pdf
     _, bearer = await verified(db, require_printed(first).proof or "")
     assert (bearer.person.name, bearer.jpeg) == (NAMES[ZHANG], JPEG)
+
+
+async def drawn(db: Database, pool: RenderPool) -> PrintedTickets:
+    """A candidate's page that nobody knows of yet."""
+    await acknowledge(db, ZHANG)
+    return await print_ticket(pool, await signer_of(db), SESSION, await find(db, ZHANG))
+
+
+async def record(tx: Transaction, result: PrintedTickets) -> None:
+    """Note that the candidate gets the page."""
+    await record_prints(TicketStore(tx, KEYS), SESSION.code, result, actor=str(ZHANG), now=OPEN)
+
+
+async def not_recorded(db: Database, result: PrintedTickets) -> None:
+    """The page is drawn again, and nothing of it is kept."""
+    before = await sql(db, "SELECT * FROM tickets.print_log")
+    with pytest.raises(DomainError, match="UNAVAILABLE"):
+        async with db.transaction() as tx:
+            await record(tx, result)
+    assert await sql(db, "SELECT * FROM tickets.print_log") == before
+
+
+async def test_a_version_revoked_while_its_page_is_drawn_is_handed_to_nobody(
+    db: Database, pool: RenderPool
+) -> None:
+    """The candidate tries again, and gets what counts then."""
+    result = await drawn(db, pool)
+    await sql(db, "UPDATE tickets.ticket SET revoked_at = $1", OPEN)
+    await not_recorded(db, result)
+
+
+@pytest.mark.parametrize("name", ["张三", NAMES[ZHANG]])
+async def test_of_two_first_prints_one_counts(db: Database, pool: RenderPool, name: str) -> None:
+    """Drawn before a change of the name, or of the photo, and recorded after: drawn again."""
+    early = await drawn(db, pool)
+    photo = JPEG if name != NAMES[ZHANG] else portrait_jpeg(2, "男")
+    await enroll(db, ZHANG, name=name, jpeg=photo)
+    await bring_photo(db, ZHANG, photo)
+    later = await printed(db, pool, ZHANG)
+    assert later.pdf != early.pdf
+    await not_recorded(db, early)
+    assert (await printed(db, pool, ZHANG)).pdf == later.pdf
+
+
+async def test_nothing_is_handed_out_with_a_key_that_was_retired_meanwhile(
+    db: Database, pool: RenderPool
+) -> None:
+    """A page drawn before the retirement is drawn again, with a key that counts."""
+    result = await drawn(db, pool)
+    assert await retire_key(db, result) == 0
+    await not_recorded(db, result)
+    again = await printed(db, pool, ZHANG)
+    assert key_of(again) != key_of(result)
+
+
+async def test_who_retires_a_key_waits_for_prints_with_it(db: Database, pool: RenderPool) -> None:
+    """A print that is being recorded is among the tickets to be printed again."""
+    result = await drawn(db, pool)
+    async with db.transaction() as tx:
+        await record(tx, result)
+        retiring = asyncio.ensure_future(retire_key(db, result))
+        await asyncio.sleep(0.3)
+    assert await retiring == 1
+    assert (await find(db, ZHANG)).version == 2
+
+
+def key_of(result: PrintedTickets) -> str:
+    """The key that has signed the ticket."""
+    return key_id_of(require_printed(result).proof or "")
+
+
+async def retire_key(db: Database, result: PrintedTickets) -> int:
+    """Replace and retire the key of a ticket; how many tickets it had signed."""
+    async with db.transaction() as tx:
+        store = ProofKeyStore(tx, KEYS)
+        await rotate_proof_key(store, timedelta(), OPEN)
+        versions = VersionStore(tx)
+        return await retire_proof_key(store, versions, key_of(result), OPEN, reissue=True)

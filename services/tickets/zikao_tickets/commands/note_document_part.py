@@ -69,7 +69,10 @@ async def note_prints(
     actor: str,
     now: datetime,
 ) -> None:
-    """Fix what was printed first, log the prints, list for the office what was not printed."""
+    """Fix what was printed first, log the prints, list for the office what was not printed.
+
+    Raises DomainError UNAVAILABLE when the part is to be made again.
+    """
     if document.kind is not DocumentKind.TICKETS:
         return
     outcomes = list(zip(contents.tickets, made.refusals, strict=True))
@@ -78,4 +81,6 @@ async def note_prints(
         tickets=[ticket for ticket, refusal in outcomes if refusal is None],
         refused=[*contents.waiting, *((ticket, no) for ticket, no in outcomes if no)],
     )
-    await record_prints(store, document.session_code, printed, actor=actor, now=now)
+    await record_prints(
+        store, document.session_code, printed, actor=actor, now=now, as_of_before=True
+    )

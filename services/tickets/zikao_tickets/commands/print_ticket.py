@@ -1,19 +1,22 @@
 """A candidate's ticket as PDF (DOMAIN section 5, Printing)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
+from zikao_kit.errors import REQUEST_ID_REUSED, UNAVAILABLE, DomainError
 
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PHOTO_PENDING, PrintedTickets, Refusal, Ticket
 from zikao_tickets.page import sheet_of
 from zikao_tickets.printing import TicketSheet
+from zikao_tickets.proof import key_id_of
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.tickets import TicketStore
 
+AGAIN_AFTER = timedelta(seconds=1)
 WAITING = Refusal(PHOTO_PENDING)
 
 
@@ -59,14 +62,44 @@ def signed(
 
 
 async def record_prints(
-    store: TicketStore, session_code: str, printed: PrintedTickets, *, actor: str, now: datetime
+    store: TicketStore,
+    session_code: str,
+    printed: PrintedTickets,
+    *,
+    actor: str,
+    now: datetime,
+    as_of_before: bool = False,
 ) -> None:
-    """Fix what was printed first, log the prints, list for the office what was not printed."""
+    """Fix what was printed first, log the prints, list for the office what was not printed.
+
+    Raises DomainError UNAVAILABLE when a page is not what counts any more, as `require_current`.
+    """
+    await require_current(store, session_code, printed.tickets, as_of_before=as_of_before)
     await store.save_first_prints(session_code, printed.tickets)
     await store.log_prints(session_code, printed.tickets, actor, now)
     await store.clear_unprintable(session_code, printed.tickets)
     for ticket, refusal in printed.refused:
         await store.note_unprintable(session_code, ticket, refusal, now)
+
+
+async def require_current(
+    store: TicketStore, session_code: str, tickets: Sequence[Ticket], *, as_of_before: bool
+) -> None:
+    """What was drawn is what is kept of each version, or may be; it stays so until the end.
+
+    While pages are drawn, somebody else may print the version with another name or photo, the key
+    may be retired, and the version revoked: which is nothing to those who print `as_of_before`.
+    Raises DomainError UNAVAILABLE then: printing again draws what counts.
+    """
+    keys = await store.share_keys(tickets)
+    kept = await store.lock_versions(session_code, tickets)
+    for ticket in tickets:
+        drawn, version = ticket.first_print, kept[ticket.candidate_id]
+        is_same = (
+            drawn == version.first_print if version.first_print else key_id_of(drawn.proof) in keys
+        )
+        if not is_same or (version.is_revoked and not as_of_before):
+            raise DomainError(UNAVAILABLE, retry_after=AGAIN_AFTER)
 
 
 def require_same_version(answered: int, ticket: Ticket) -> None:

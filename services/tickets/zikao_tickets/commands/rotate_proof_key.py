@@ -48,6 +48,8 @@ async def retire_proof_key(
     await store.lock()
     keys = [key for key in await store.list_all() if not key.retired]
     require_retirable(keys, key_id, now)
+    # First: whoever prints with the key until then is waited for, and counted.
+    await store.retire(key_id, now)
     for county in await store.signed_with(key_id):
         await versions.lock_county(*county)
     signed = await store.signed_with(key_id)
@@ -56,5 +58,4 @@ async def retire_proof_key(
         raise KeysRefused(f"{count} tickets in force need {key_id}; --reissue replaces them")
     for (session_code, _), candidates in signed.items():
         await versions.issue_next(session_code, candidates, RETIRED, issued_by="", now=now)
-    await store.retire(key_id, now)
     return count

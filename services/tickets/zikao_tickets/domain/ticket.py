@@ -1,5 +1,6 @@
 """A ticket with its seats, and what became of it at the printer."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -59,10 +60,32 @@ class Ticket:
     glyph_images: tuple[tuple[str, bytes], ...] = ()
     """Characters of the name that an office has supplied a PNG of."""
 
+    @property
+    def first_print(self) -> "FirstPrint":
+        """What is fixed when it is printed for the first time; it has a proof and a photo."""
+        assert self.proof is not None, "a ticket without proof is not printed"
+        assert self.jpeg is not None, "a ticket without photo is not printed"
+        return FirstPrint(self.proof, self.person, hashlib.sha256(self.jpeg).digest())
+
     def with_pictures(self, pictures: Sequence[tuple[str, bytes]]) -> "Ticket":
         """The same with those of the pictures that are of characters of the name."""
         mine = tuple(picture for picture in pictures if picture[0] in self.person.name)
         return replace(self, glyph_images=mine)
+
+
+class FirstPrint(NamedTuple):
+    """What every print of a version shows, whatever changes after the first one."""
+
+    proof: str
+    person: Person
+    photo_sha256: bytes
+
+
+class KeptVersion(NamedTuple):
+    """A version as it stands; no `first_print` until it has been printed."""
+
+    is_revoked: bool
+    first_print: FirstPrint | None = None
 
 
 class Refusal(NamedTuple):

@@ -3,7 +3,6 @@
 Personal data leaves here decrypted and is written encrypted.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,7 +15,7 @@ from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.documents import Document
 from zikao_tickets.domain.person import Bearer, Person, personal_context, photo_context
-from zikao_tickets.domain.ticket import Refusal, Ticket, TicketSeat
+from zikao_tickets.domain.ticket import FirstPrint, KeptVersion, Refusal, Ticket, TicketSeat
 from zikao_tickets.proof import NO_PHOTO, TicketKind, key_id_of
 
 
@@ -52,21 +51,40 @@ class TicketStore:
         rows = await self._tx.fetch("list_document_tickets", *place, after, last, limit)
         return await self._with_seats(rows)
 
+    async def share_keys(self, tickets: Sequence[Ticket]) -> set[str]:
+        """The keys of their proofs that count; they do until the transaction ends."""
+        key_ids = {key_id_of(ticket.proof) for ticket in tickets if ticket.proof}
+        rows = await self._tx.fetch("share_proof_keys", list(key_ids))
+        return {row["key_id"] for row in rows}
+
+    async def lock_versions(
+        self, session_code: str, tickets: Sequence[Ticket]
+    ) -> dict[UUID, KeptVersion]:
+        """What is kept of them, by candidate; nobody changes it until the transaction ends."""
+        versions = columns([(ticket.candidate_id, ticket.version) for ticket in tickets], 2)
+        rows = await self._tx.fetch("lock_versions", session_code, *versions)
+        return {row["candidate_id"]: self._kept(row) for row in rows}
+
+    def _kept(self, row: Any) -> KeptVersion:
+        if row["proof"] is None:
+            return KeptVersion(row["is_revoked"])
+        person = self._person(row["candidate_id"], row["personal_enc"])
+        return KeptVersion(row["is_revoked"], FirstPrint(row["proof"], person, row["photo_sha256"]))
+
     async def save_first_prints(self, session_code: str, tickets: Sequence[Ticket]) -> None:
         """Fix proof, person and photo of each version, unless it was printed before."""
         rows = columns(map(self._first_print, tickets), 6)
         await self._tx.execute("save_first_prints", session_code, *rows)
 
     def _first_print(self, ticket: Ticket) -> tuple[Any, ...]:
-        assert ticket.jpeg is not None, "a ticket without photo is not printed"
-        assert ticket.proof is not None, "a ticket without proof is not printed"
+        proof, person, photo_sha256 = ticket.first_print
         return (
             ticket.candidate_id,
             ticket.version,
-            ticket.proof,
-            self._keys.encrypt(ticket.person.to_bytes(), personal_context(ticket.candidate_id)),
-            hashlib.sha256(ticket.jpeg).digest(),
-            key_id_of(ticket.proof),
+            proof,
+            self._keys.encrypt(person.to_bytes(), personal_context(ticket.candidate_id)),
+            photo_sha256,
+            key_id_of(proof),
         )
 
     async def log_prints(

@@ -30,6 +30,24 @@ JOIN tickets.room USING (session_code, site_code, room_code)
 JOIN tickets.site USING (session_code, site_code)
 ORDER BY seat.candidate_id, seat.slot;
 
+-- Keys that count, of some; none of them is retired until the transaction ends. Before the tickets:
+-- whoever retires a key takes them in the same order.
+-- name: share_proof_keys
+SELECT key_id
+FROM tickets.proof_key
+WHERE key_id = ANY ($1::text[]) AND retired_at IS NULL
+FOR SHARE;
+
+-- Versions as they stand, which nobody changes until the transaction ends.
+-- name: lock_versions
+SELECT ticket.candidate_id, ticket.proof, ticket.personal_enc, ticket.photo_sha256,
+    ticket.revoked_at IS NOT NULL AS is_revoked
+FROM unnest($2::uuid[], $3::integer[]) AS given (candidate_id, version)
+JOIN tickets.ticket USING (candidate_id, version)
+WHERE ticket.session_code = $1
+ORDER BY ticket.candidate_id
+FOR UPDATE OF ticket;
+
 -- The first print stays: printing again gives the same ticket, whatever changes later.
 -- name: save_first_prints
 UPDATE tickets.ticket
