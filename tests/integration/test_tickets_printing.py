@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -42,7 +42,7 @@ from zikao_tickets.commands.print_ticket import (
 )
 from zikao_tickets.commands.rotate_proof_key import retire_proof_key, rotate_proof_key
 from zikao_tickets.commands.verify_ticket import verify_ticket
-from zikao_tickets.domain.person import Bearer, Person
+from zikao_tickets.domain.person import Bearer, Person, proof_key_context
 from zikao_tickets.domain.projections import CandidateState
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.proof import TicketProof, key_id_of
@@ -324,6 +324,29 @@ async def test_who_retires_a_key_waits_for_prints_with_it(db: Database, pool: Re
         await asyncio.sleep(0.3)
     assert await retiring == 1
     assert (await find(db, ZHANG)).version == 2
+
+
+async def test_prints_of_a_version_before_count_for_their_key(
+    db: Database, pool: RenderPool
+) -> None:
+    """What a process of before has printed, without noting the key, is printed again as well."""
+    result = await printed(db, pool, ZHANG)
+    await sql(db, "UPDATE tickets.ticket SET proof_key_id = NULL")
+    assert await retire_key(db, result) == 1
+
+
+async def test_a_key_of_a_version_before_signs_at_once(db: Database) -> None:
+    """A process of before, which knows no time from which keys sign, can still make its first."""
+    await sql(db, "DELETE FROM tickets.proof_key")
+    await sql(
+        db,
+        "INSERT INTO tickets.proof_key (key_id, private_key_enc, public_key, created_at)"
+        " VALUES ('202203-1', $1, '', now())",
+        KEYS.encrypt(bytes(32), proof_key_context("202203-1")),
+    )
+    async with db.read() as tx:
+        (key,) = await ProofKeyStore(tx, KEYS).list_all()
+    assert key.signs_from <= datetime.now(UTC)
 
 
 def key_of(result: PrintedTickets) -> str:

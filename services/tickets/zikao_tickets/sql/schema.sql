@@ -341,7 +341,7 @@ CREATE TABLE tickets.proof_key (
     public_key bytea NOT NULL,
     created_at timestamptz NOT NULL,
     retired_at timestamptz,
-    signs_from timestamptz NOT NULL
+    signs_from timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE tickets.proof_key IS
     'Ed25519 keys of the proof, told to scanners from created_at on; the youngest whose time has

@@ -17,9 +17,9 @@ CREATE INDEX ticket_unchecked ON tickets.ticket (session_code, candidate_id)
     WHERE name_checked_at IS NULL AND revoked_at IS NULL;
 CREATE INDEX unprintable_by_number ON tickets.unprintable (session_code, ticket_number);
 
-ALTER TABLE tickets.proof_key ADD COLUMN signs_from timestamptz;
+-- The default is for processes of before, which go on while this is there: their keys sign at once.
+ALTER TABLE tickets.proof_key ADD COLUMN signs_from timestamptz NOT NULL DEFAULT now();
 UPDATE tickets.proof_key SET signs_from = created_at;
-ALTER TABLE tickets.proof_key ALTER COLUMN signs_from SET NOT NULL;
 COMMENT ON TABLE tickets.proof_key IS
     'Ed25519 keys of the proof, told to scanners from created_at on; the youngest whose time has
     come signs, and what a retired one has signed verifies no more';

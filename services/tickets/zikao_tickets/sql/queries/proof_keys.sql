@@ -13,11 +13,12 @@ VALUES ($1, $2, $3, $4, $5);
 -- name: retire_proof_key
 UPDATE tickets.proof_key SET retired_at = $2 WHERE key_id = $1;
 
--- Tickets that would not verify any more without the key.
+-- Tickets that would not verify any more without the key; of prints from before the key was noted
+-- nobody knows better.
 -- name: list_tickets_signed_with
 SELECT session_code, county_code, array_agg(candidate_id) AS candidate_ids
 FROM tickets.ticket
-WHERE proof_key_id = $1 AND revoked_at IS NULL
+WHERE (proof_key_id = $1 OR (proof_key_id IS NULL AND proof IS NOT NULL)) AND revoked_at IS NULL
 GROUP BY session_code, county_code
 ORDER BY session_code, county_code;
 
