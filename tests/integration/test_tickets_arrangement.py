@@ -36,10 +36,11 @@ from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rooms import RoomUse
 from zikao_tickets.domain.site_changes import settled
 from zikao_tickets.domain.states import ArrangementState
+from zikao_tickets.stores.publishing import PublishingStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
 
-LOCK_SEATS = Queries("test", {"lock": "LOCK TABLE tickets.seat IN SHARE MODE"})
+LOCK_TICKETS = Queries("test", {"lock": "LOCK TABLE tickets.ticket IN SHARE MODE"})
 PEOPLE = [UUID(int=number) for number in range(1, 21)]
 SMALLER = replace(SITE, rooms=(RoomPlan("001", 1, 6),))
 
@@ -96,8 +97,8 @@ async def test_a_dry_run_changes_nothing(county: Database) -> None:
 
 
 async def test_a_room_with_people_cannot_go(county: Database) -> None:
-    """After the arrangement, a file without the room in use is refused; one more room is not."""
-    await arranged(county)
+    """With tickets out, a file without the room in use is refused; one more room is not."""
+    await publish(county, await arranged(county))
     for refused in (SMALLER, replace(SITE, county_code="510105")):
         with pytest.raises(DomainError, match=r"SESSION_CHANGE_REFUSED.*考点A"):
             await apply(county, SESSION, [refused])
@@ -115,12 +116,9 @@ async def test_what_candidates_take_cannot_go(county: Database) -> None:
             await apply(county, changed)
 
 
-async def test_a_session_file_waits_for_an_arrangement_at_work(county: Database) -> None:
-    """A room that is being given to people cannot go meanwhile: the file waits, and is refused."""
-    await start(county)
-    await everything_has_come(county)
-    leased = await lease(county)
-    assert leased is not None
+async def test_a_session_file_waits_for_a_publication(county: Database) -> None:
+    """A room whose seats are being published cannot go: the file waits, and is refused."""
+    done = await arranged(county)
 
     async def waiting() -> int:
         rows = await sql(
@@ -137,14 +135,37 @@ async def test_a_session_file_waits_for_an_arrangement_at_work(county: Database)
         return await waiting() == 2
 
     async with county.transaction() as tx:
-        await tx.using(LOCK_SEATS).execute("lock")
-        arranging = asyncio.ensure_future(worker(county).arrange(leased))
+        await tx.using(LOCK_TICKETS).execute("lock")
+        publishing = asyncio.ensure_future(publish(county, done))
         await until(one_waits)
         applying = asyncio.ensure_future(apply(county, SESSION, [SMALLER]))
         await until(both_wait)
-    await arranging
+    await publishing
     with pytest.raises(DomainError, match="SESSION_CHANGE_REFUSED"):
         await applying
+
+
+async def test_what_is_only_done_holds_no_room(county: Database) -> None:
+    """Before the publication a room may go; then what was done is not published any more."""
+    done = await arranged(county)
+    assert await apply(county, SESSION, [SMALLER])
+    with pytest.raises(DomainError, match=r"ARRANGEMENT_INVALID.*座位号超出考场"):
+        await publish(county, done)
+
+
+async def test_the_newer_takes_the_place_of_what_was_done(county: Database) -> None:
+    """The older one has no seats and no plan any more, and says so to whoever would publish it."""
+    older, newer = await arranged(county), await arranged(county)
+    with pytest.raises(DomainError, match=r"STATE_NOT_ALLOWED.*已被新编排取代"):
+        await publish(county, older)
+    for table in ("seat", "arrangement_plan"):
+        kept = await sql(county, f"SELECT DISTINCT arrangement_id FROM tickets.{table}")
+        assert [row[0] for row in kept] == [newer.arrangement_id]
+    gone = await found(county, older.arrangement_id)
+    assert (gone.state, gone.counts) == (ArrangementState.DISCARDED, older.counts)
+    third = await publish(county, newer)
+    await arranged(county)
+    assert (await found(county, third.arrangement_id)).state is ArrangementState.PUBLISHED
 
 
 async def test_no_arrangement_before_the_last_seats_are_paid(county: Database) -> None:
@@ -239,14 +260,17 @@ async def test_one_arrangement_of_a_county_is_in_progress(county: Database) -> N
 
 async def test_only_what_was_made_on_the_one_in_force_is_published(county: Database) -> None:
     """Of two made on the same state, whichever comes second is refused, the older and the newer."""
-    older, newer = await arranged(county), await arranged(county)
-    await publish(county, newer)
-    with pytest.raises(DomainError, match=r"STATE_NOT_ALLOWED.*编排后已发布其他编排"):
-        await publish(county, older)
-    third, fourth = await arranged(county), await arranged(county)
-    await publish(county, third)
-    with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
-        await publish(county, fourth)
+    for first, second in ((0, 1), (1, 0)):
+        made = [await arranged(county)]
+        # A newer one does not take the place of what is about to be published.
+        async with county.transaction() as tx:
+            await PublishingStore(tx).approve([made[0].arrangement_id], CLOSED, "officer")
+        made.append(await arranged(county))
+        async with county.transaction() as tx:
+            await PublishingStore(tx).refuse(made[0].arrangement_id, "")
+        await publish(county, made[first])
+        with pytest.raises(DomainError, match=r"STATE_NOT_ALLOWED.*编排后已发布其他编排"):
+            await publish(county, made[second])
     assert await tickets(county) == [(person.int, 1, True) for person in PEOPLE]
 
 

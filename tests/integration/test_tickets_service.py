@@ -15,7 +15,7 @@ import pytest
 from support.service import TIMEOUT_SECONDS, Caller, new_id, until
 from support.service_databases import MakeDatabase
 from support.tickets_database import CLOSED, SESSION, SITE
-from support.tickets_offices import officer
+from support.tickets_offices import officer, rows
 from support.tickets_peers import COUNTY
 from support.tickets_service import (
     OFFICER,
@@ -206,7 +206,11 @@ async def test_of_many_publications_at_once_one_is_in_force(service: Installatio
     await service.apply()
     await service.move_to(CLOSED)
     await service.arrive()
-    plans = [(await service.arranged()).arrangement_id for _ in range(2)]
+    plans = [(await service.arranged()).arrangement_id]
+    # So that the newer one does not take its place: as if it had been approved and refused.
+    await rows(service, "UPDATE tickets.arrangement SET state = 'cancelled'")
+    plans.append((await service.arranged()).arrangement_id)
+    await rows(service, "UPDATE tickets.arrangement SET state = 'done'")
     reasons = await asyncio.gather(*(reason(service.publish(plan)) for plan in plans * 4))
     assert Counter(reasons) == {None: 1, "STATE_NOT_ALLOWED": 7}
     states = [(await service.arrangement(plan)).state for plan in plans]

@@ -65,7 +65,8 @@ async def store_seats(
 ) -> None:
     """Store the seats and have them checked; nothing when another works on it by now.
 
-    Raises MaterialChanged, CheckFailed.
+    What was done before for the county and not published is discarded. Raises MaterialChanged,
+    CheckFailed.
     """
     arrangement = await _lock(stores.arrangements, held)
     if arrangement is None:
@@ -83,6 +84,8 @@ async def store_seats(
     )
     if violations := await stores.seating.violations(held.arrangement_id):
         raise CheckFailed(violations)
+    if older := await stores.arrangements.discard_older(held.arrangement_id):
+        await stores.seating.forget(older)
 
 
 async def _lock(store: ArrangementStore, held: Lease) -> Arrangement | None:

@@ -11,7 +11,10 @@ from zikao_kit.errors import DomainError
 
 
 class ArrangementState(StrEnum):
-    """pending → running → done → [approved →] published → superseded; or failed, cancelled."""
+    """pending → running → done → [approved →] published → superseded.
+
+    Or failed, or cancelled; discarded when another is done before it was published.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -21,6 +24,7 @@ class ArrangementState(StrEnum):
     SUPERSEDED = "superseded"
     APPROVED = "approved"
     CANCELLED = "cancelled"
+    DISCARDED = "discarded"
 
 
 class Stage(StrEnum):
@@ -43,6 +47,7 @@ STATE_NAMES = {
     ArrangementState.SUPERSEDED: "已被取代",
     ArrangementState.APPROVED: "待发布",
     ArrangementState.CANCELLED: "已取消",
+    ArrangementState.DISCARDED: "已被新编排取代",
 }
 IN_PROGRESS = frozenset({ArrangementState.PENDING, ArrangementState.RUNNING})
 UNENDED = IN_PROGRESS | {ArrangementState.APPROVED}

@@ -170,6 +170,11 @@ class ArrangementStore:
             *(getattr(counts, name) for name in _COUNTS),
         )
 
+    async def discard_older(self, arrangement_id: UUID) -> list[UUID]:
+        """The county's others that are done are not wanted any more; return which."""
+        rows = await self._tx.fetch("discard_older_arrangements", arrangement_id)
+        return [row["arrangement_id"] for row in rows]
+
     async def in_force(self, session_code: str, county_code: str) -> UUID | None:
         """The county's published arrangement, if there is one."""
         found: UUID | None = await self._tx.fetchval(

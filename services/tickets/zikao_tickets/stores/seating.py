@@ -44,6 +44,11 @@ class SeatingStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
+    async def forget(self, arrangement_ids: Sequence[UUID]) -> None:
+        """Delete seats and plans; what they came to stays with the arrangements."""
+        await self._tx.execute("delete_discarded_seats", arrangement_ids)
+        await self._tx.execute("delete_discarded_plans", arrangement_ids)
+
     async def hold_rooms(self, session_code: str) -> None:
         """Let no session file change the rooms until the transaction ends."""
         await self._tx.execute("hold_session", session_code)

@@ -42,6 +42,8 @@ class _ArrangementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arra
     """To be published; a worker is about to do it, county by county."""
     ARRANGEMENT_STATE_CANCELLED: _ArrangementState.ValueType  # 8
     """An office did not want it any more before it was done."""
+    ARRANGEMENT_STATE_DISCARDED: _ArrangementState.ValueType  # 9
+    """Was done, and another of the county was done before it was published: it has no seats any more."""
 
 class ArrangementState(_ArrangementState, metaclass=_ArrangementStateEnumTypeWrapper):
     """Where an arrangement stands."""
@@ -63,6 +65,8 @@ ARRANGEMENT_STATE_APPROVED: ArrangementState.ValueType  # 7
 """To be published; a worker is about to do it, county by county."""
 ARRANGEMENT_STATE_CANCELLED: ArrangementState.ValueType  # 8
 """An office did not want it any more before it was done."""
+ARRANGEMENT_STATE_DISCARDED: ArrangementState.ValueType  # 9
+"""Was done, and another of the county was done before it was published: it has no seats any more."""
 Global___ArrangementState: _TypeAlias = ArrangementState  # noqa: Y015
 
 class _ArrangementStage:

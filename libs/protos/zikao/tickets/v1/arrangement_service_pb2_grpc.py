@@ -95,7 +95,8 @@ class ArrangementServiceServicer:
         ticket whose seats are the same stays valid, any other is revoked and gets a
         new version. Only an arrangement that is done can be published, once, and only
         while the one in force is still the one it was made on: after another was
-        published (an older or a newer one), start again (STATE_NOT_ALLOWED).
+        published, start again (STATE_NOT_ALLOWED). The newest that is done takes the
+        place of those before it.
 
         Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
         STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.

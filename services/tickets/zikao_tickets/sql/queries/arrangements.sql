@@ -176,6 +176,19 @@ SET state = 'done', leased_until = NULL, cancel_requested_at = NULL, stage = 'se
     late_shares = $18
 WHERE arrangement_id = $1;
 
+-- What is done and not published, and a newer one has taken the place of; one that is just being
+-- published is left alone.
+-- name: discard_older_arrangements
+UPDATE tickets.arrangement SET state = 'discarded'
+WHERE arrangement_id IN (
+    SELECT older.arrangement_id
+    FROM tickets.arrangement AS older
+    JOIN tickets.arrangement AS newer USING (session_code, county_code)
+    WHERE newer.arrangement_id = $1 AND older.arrangement_id <> $1 AND older.state = 'done'
+    FOR UPDATE OF older SKIP LOCKED
+)
+RETURNING arrangement_id;
+
 -- Nothing when another worker has taken it over meanwhile, or brought it to an end.
 -- name: fail_arrangement
 UPDATE tickets.arrangement SET state = 'failed', leased_until = NULL, failure = $3

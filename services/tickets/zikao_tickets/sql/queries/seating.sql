@@ -80,6 +80,12 @@ FROM jsonb_to_recordset($2::text::jsonb) AS given (
 -- name: delete_seats
 DELETE FROM tickets.seat WHERE arrangement_id = $1;
 
+-- name: delete_discarded_seats
+DELETE FROM tickets.seat WHERE arrangement_id = ANY ($1::uuid[]);
+
+-- name: delete_discarded_plans
+DELETE FROM tickets.arrangement_plan WHERE arrangement_id = ANY ($1::uuid[]);
+
 -- name: list_seats
 SELECT slot, site_code, room_code, seat_number, candidate_id, course_code, late
 FROM tickets.seat
