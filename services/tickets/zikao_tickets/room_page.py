@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from zikao_kit.masking import mask_document
+
 from zikao_tickets.domain.layout import RoomPlan, seat_label
 from zikao_tickets.domain.occupancy import OccupiedRoom, PaperCount, SitePlace
 from zikao_tickets.domain.session import Session
@@ -25,6 +27,7 @@ def room_sheet_of(room: OccupiedRoom, session: Session, glyphs: GlyphSource) -> 
             seat=seat_label(seat.seat_number, room.plan.capacity),
             name=seat.person.name,
             ticket_number=seat.ticket_number,
+            document_number=mask_document(seat.person.document_number),
             course_code=seat.course_code,
             course_name=session.courses[seat.course_code],
             photo_jpeg=seat.jpeg,

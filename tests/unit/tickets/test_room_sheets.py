@@ -35,12 +35,13 @@ OCCASION = Occasion(
 HISTORY, ENGLISH = ("03708", "中国近现代史纲要"), ("13000", "英语（专升本）")
 SNAKE = [["01", "02", "03", "04"], ["08", "07", "06", "05"], ["09", "10", "11", "12"]]
 SIX_COURSES = [(f"0000{number}", f"课程{number}") for number in range(6)]
+DOCUMENT = "510000********0011"
 NOBODY_HAS = "\U000f0001"
 
 
 def seat(number: int, name: str = "张三", course: tuple[str, str] = HISTORY) -> SeatLine:
     """Somebody on a seat."""
-    return SeatLine(number, f"{number:02}", name, f"0104221{number:05}", *course)
+    return SeatLine(number, f"{number:02}", name, f"0104221{number:05}", DOCUMENT, *course)
 
 
 def room(seats: Sequence[SeatLine]) -> RoomSheet:
@@ -61,6 +62,13 @@ def pages(printer: SheetPrinter, kind: str, *sheets: RoomSheet | PaperSheet) -> 
     return ["".join(page.get_textpage().get_text_range().split()) for page in read]
 
 
+def lines_of(printer: SheetPrinter, kind: str, sheet: RoomSheet) -> list[str]:
+    """The lines of the first page."""
+    pdf = printer.render(Heading(kind, kind, datetime(2022, 4, 1, tzinfo=UTC)), [sheet])
+    text: str = pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
+    return text.splitlines()
+
+
 def images(printer: SheetPrinter, sheet: RoomSheet) -> int:
     """How many images are on the first sign-in sheet."""
     heading = Heading(SIGN_IN_SHEETS, "", datetime(2022, 4, 1, tzinfo=UTC))
@@ -78,11 +86,25 @@ def test_a_large_room_goes_on_on_a_second_page(printer: SheetPrinter, kind: str)
 
 
 def test_a_sign_in_sheet_says_how_many_are_expected(printer: SheetPrinter) -> None:
-    """Room, site, time and number of people are in its heading; a missing photo is said so."""
+    """Room, site, time and number of people are in its heading; a missing photo is said so.
+
+    Everybody has a box for absence and a document that is recognised, and not told.
+    """
     (text,) = pages(printer, SIGN_IN_SHEETS, room([seat(1), seat(2)]))
     for expected in ("第012考场", "成都市第十七中学", "09:00—11:30", "应到2人", "监考员签名"):
         assert expected in text
-    assert text.count("无照片") == 2
+    for each, count in (("无照片", 2), (f"证件号码{DOCUMENT}", 2), ("缺考", 3)):
+        assert text.count(each) == count
+    assert "第1页，共1页" in text
+
+
+def test_a_long_course_has_even_lines(printer: SheetPrinter) -> None:
+    """No line has a lone character."""
+    name = "物流管理软件操作与供应链综合应用（含实践、课程设计）"
+    lines = lines_of(printer, SIGN_IN_SHEETS, room([seat(1, course=("07031", name))]))
+    (first,) = (at for at, line in enumerate(lines) if line.startswith("07031"))
+    assert lines[first].removeprefix("07031 ") + lines[first + 1] == name
+    assert len(lines[first + 1]) >= 14
 
 
 def test_photos_are_on_the_sign_in_sheet(printer: SheetPrinter) -> None:
@@ -120,7 +142,7 @@ def test_a_poster_of_a_hall_names_every_seat(
 ) -> None:
     """However many: rows grow, and the plan goes to a page of its own; no label is shorter."""
     seats = [
-        SeatLine(number, f"{number:03}", "张三", f"0104221{number:05}", *SIX_COURSES[number % 6])
+        replace(seat(number, course=SIX_COURSES[number % 6]), seat=f"{number:03}")
         for number in range(1, columns * rows)
     ]
     desks = [[f"{1 + x * rows + y:03}" for y in range(rows)] for x in range(columns)]

@@ -13,11 +13,11 @@ from zikao.registration.v1 import (
     types_pb2,
 )
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
+from zikao_kit.masking import mask_document, mask_mobile, mask_name
 
 from zikao_registration.converts.registrations import document_type_from_pb
 from zikao_registration.domain.documents import Sex
 from zikao_registration.domain.held_numbers import HeldNumber, StoredNumber
-from zikao_registration.domain.masking import mask_document, mask_mobile, mask_name
 from zikao_registration.domain.older_imports import OlderImport, RecordFilter
 from zikao_registration.domain.older_records import OlderRow, RefusedRow
 from zikao_registration.domain.personal import Track

@@ -8,6 +8,7 @@ from typing import Any
 from zikao.registration.v1 import profile_change_service_pb2 as change_pb2
 from zikao.registration.v1 import types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
+from zikao_kit.masking import mask_document, mask_name
 
 from zikao_registration.converts.registrations import (
     decision_to_pb,
@@ -15,7 +16,6 @@ from zikao_registration.converts.registrations import (
     reason_from_pb,
 )
 from zikao_registration.domain.documents import Sex, parse_document
-from zikao_registration.domain.masking import mask_document, mask_name
 from zikao_registration.domain.profile_changes import (
     ChangeFailure,
     ChangeState,

@@ -19,6 +19,7 @@ from zikao_kit.context import current_request_id
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_from_pb, time_to_pb
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import DomainError
+from zikao_kit.masking import mask_document, mask_mobile, mask_name
 
 from zikao_registration.converts.registrations import (
     decision_to_pb,
@@ -30,7 +31,6 @@ from zikao_registration.converts.registrations import (
 )
 from zikao_registration.domain.audit_trail import AuditEntry, AuditFilter
 from zikao_registration.domain.documents import parse_document
-from zikao_registration.domain.masking import mask_document, mask_mobile, mask_name
 from zikao_registration.domain.registration import Decision, Registration
 from zikao_registration.domain.reviewing import PastDecision
 from zikao_registration.domain.states import PENDING, State

@@ -95,7 +95,7 @@ class Fitting:
         for points in _sizes(size, min(size, SMALLEST_POINTS)):
             lines = self._wrapped(text, font, width / points * _EM)
             if points * (len(lines) * LINE_PITCH) <= height:
-                return Fitted(points, lines)
+                return Fitted(points, self._even(text, font, width / points * _EM, len(lines)))
         raise TextTooLong(text)
 
     def _wrapped(self, text: str, font: str, width: float) -> tuple[str, ...]:
@@ -105,6 +105,17 @@ class Fitting:
             lines.append(rest[:end].rstrip())
             rest = rest[end:].lstrip()
         return (*lines, rest)
+
+    def _even(self, text: str, font: str, width: float, count: int) -> tuple[str, ...]:
+        """So many lines, as even as they can be: none has a lone character."""
+        least = width / 2
+        while width - least > _EM / 10:
+            middle = (least + width) / 2
+            if len(self._wrapped(text, font, middle)) > count:
+                least = middle
+            else:
+                width = middle
+        return self._wrapped(text, font, width)
 
     def _line_end(self, text: str, font: str, width: float) -> int:
         """How many characters a line takes: at least one."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from zikao_tickets.printing.pen import PAGE_WIDTH, RIGHT, THICK, Pen
 from zikao_tickets.printing.room_sheets import PaperLine, PaperSheet
-from zikao_tickets.printing.sign_in import draw_heading
+from zikao_tickets.printing.sign_in import draw_heading, page_of
 
 _MARGIN, _TOP = 11.0, 36.0
 _ROW_HEIGHT = 6.5
@@ -25,7 +25,7 @@ def draw_paper_counts(pen: Pen, sheet: PaperSheet) -> None:
     ]
     for at, (header, rows) in enumerate(pages, start=1):
         title = "试 卷 分 发 清 单" if header is _ROOM_HEADER else "试 卷 份 数 汇 总"
-        draw_heading(pen, title, sheet.occasion, f"第 {at} 页，共 {len(pages)} 页")
+        draw_heading(pen, title, sheet.occasion, page_of(at, len(pages)))
         for place, cells in enumerate([header, *rows]):
             size = 11 if place == 0 else 10
             pen.row(cells, _EDGES, _TOP + place * _ROW_HEIGHT, _ROW_HEIGHT, size)

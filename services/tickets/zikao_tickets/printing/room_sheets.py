@@ -29,6 +29,8 @@ class SeatLine:
     """'05', as it stands on the desk."""
     name: str
     ticket_number: str
+    document_number: str
+    """'510000********0011': a sheet goes from desk to desk."""
     course_code: str
     course_name: str
     photo_jpeg: bytes | None = None

@@ -8,8 +8,8 @@ from zikao_tickets.printing.room_sheets import Occasion, RoomSheet, SeatLine
 
 _COLUMNS, _ROWS = 3, 10
 _PAGE_SEATS = _COLUMNS * _ROWS
-_MARGIN, _TOP = 11.0, 37.0
-_CELL_WIDTH, _CELL_HEIGHT = (PAGE_WIDTH - 2 * _MARGIN) / _COLUMNS, 24.0
+_MARGIN, _TOP = 11.0, 35.5
+_CELL_WIDTH, _CELL_HEIGHT = (PAGE_WIDTH - 2 * _MARGIN) / _COLUMNS, 24.4
 _PHOTO_WIDTH, _PHOTO_HEIGHT = 12.0, 16.0
 # About 200 dpi.
 _PHOTO_PIXELS = (96, 128)
@@ -28,7 +28,7 @@ def draw_sign_in_sheet(pen: Pen, sheet: RoomSheet) -> None:
             _draw_cell(pen, _MARGIN + column * _CELL_WIDTH, _TOP + row * _CELL_HEIGHT, seat)
         height = -(-len(seats) // _COLUMNS) * _CELL_HEIGHT
         pen.frame(_MARGIN, _TOP, _INNER, height, THICK)
-        _draw_footer(pen, f"{at}/{len(pages)}")
+        _draw_footer(pen, page_of(at, len(pages)))
         pen.next_page()
 
 
@@ -36,6 +36,11 @@ def pages_of(seats: Sequence[SeatLine], size: int) -> Iterator[Sequence[SeatLine
     """Seats of one page after another."""
     for start in range(0, len(seats), size):
         yield seats[start : start + size]
+
+
+def page_of(number: int, count: int) -> str:
+    """How pages are numbered on all sheets."""
+    return f"第 {number} 页，共 {count} 页"
 
 
 def draw_heading(pen: Pen, title: str, occasion: Occasion, room: str) -> None:
@@ -51,25 +56,31 @@ def draw_heading(pen: Pen, title: str, occasion: Occasion, room: str) -> None:
 
 def _draw_cell(pen: Pen, x: float, y: float, seat: SeatLine) -> None:
     pen.frame(x, y, _CELL_WIDTH, _CELL_HEIGHT)
-    photo = (x + 2, y + 4, _PHOTO_WIDTH, _PHOTO_HEIGHT)
+    _draw_photo(pen, (x + 2, y + 1.8, _PHOTO_WIDTH, _PHOTO_HEIGHT), seat)
+    pen.frame(x + 2.3, y + 19.7, 3.2, 3.2, 0.8)
+    pen.write("缺考", (x + 6.2, y + 19.3, 8, 4), 9)
+    left, width = x + 16, _CELL_WIDTH - 17.5
+    pen.write(seat.seat, (left, y + 1, 11, 6), 15, bold=True)
+    pen.write(seat.name, (left + 11, y + 1, width - 11, 6), 11)
+    pen.write(f"准考证号 {seat.ticket_number}", (left, y + 7, width, 3.6), 8)
+    pen.write(f"证件号码 {seat.document_number}", (left, y + 10.5, width, 3.6), 8)
+    course = f"{seat.course_code} {seat.course_name}"
+    pen.write(course, (left, y + 14, width, 5.6), 8)
+    pen.write("签名", (left, y + 19.3, 8, 4), 8)
+    pen.line(left + 8, y + 23.2, left + width, y + 23.2)
+
+
+def _draw_photo(pen: Pen, box: tuple[float, float, float, float], seat: SeatLine) -> None:
     small = thumbnail(seat.photo_jpeg, *_PHOTO_PIXELS) if seat.photo_jpeg else None
     if small is None:
-        pen.frame(*photo)
-        pen.write("无照片", photo, 8, MIDDLE)
+        pen.frame(*box)
+        pen.write("无照片", box, 8, MIDDLE)
     else:
-        pen.photo(small, *photo)
-    left, width = x + 16, _CELL_WIDTH - 17.5
-    pen.write(seat.seat, (left, y + 1.2, 10, 6), 15, bold=True)
-    pen.write(seat.name, (left + 10.5, y + 1.2, width - 10.5, 6), 11)
-    pen.write(seat.ticket_number, (left, y + 7.4, width, 4.2), 9.5)
-    course = f"{seat.course_code} {seat.course_name}"
-    pen.write(course, (left, y + 11.4, width, 5.2), 8)
-    pen.write("签名", (left, y + 17.4, 8, 4), 8)
-    pen.line(left + 8, y + 21.8, left + width, y + 21.8)
+        pen.photo(small, *box)
 
 
 def _draw_footer(pen: Pen, page: str) -> None:
     counts = "　　".join(f"{what}＿＿＿＿人" for what in ("实到", "缺考", "违纪"))
     signs = f"{counts}　　监考员签名＿＿＿＿＿＿＿　＿＿＿＿＿＿＿"
-    pen.write(signs, (_MARGIN, 279.5, _INNER, 6), 9)
-    pen.write(page, (_MARGIN, 286, _INNER, 5), 8, RIGHT)
+    pen.write(signs, (_MARGIN, 281, _INNER, 6), 9)
+    pen.write(page, (_MARGIN, 286.5, _INNER, 5), 9, RIGHT)

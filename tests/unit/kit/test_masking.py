@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zikao_registration.domain.masking import (
+from zikao_kit.masking import (
     mask_document,
     mask_mobile,
     mask_name,
