@@ -144,7 +144,6 @@ CREATE TABLE tickets.arrangement (
     late_shares integer NOT NULL DEFAULT 0,
     roster_sha256 bytea,
     seats_sha256 bytea,
-    seeded_on uuid REFERENCES tickets.arrangement (arrangement_id),
     publish_attempts integer NOT NULL DEFAULT 0,
     CONSTRAINT arrangement_state CHECK (state IN (
         'pending', 'running', 'done', 'approved', 'published', 'superseded', 'failed', 'cancelled',
@@ -163,8 +162,7 @@ CREATE TABLE tickets.arrangement (
 COMMENT ON TABLE tickets.arrangement IS
     'Arrangements of counties; requested_at and leased_until go by the database''s clock,
     attempts counts the leases that were taken, publish_attempts the tries since it was approved,
-    based_on is the arrangement that was in force when it was made, seeded_on when it was started:
-    all that are started on one have the same seed,
+    based_on is the arrangement that was in force when it was made,
     roster_sha256 is of who sits what, seats_sha256 of who sits where';
 CREATE UNIQUE INDEX arrangement_in_progress ON tickets.arrangement (session_code, county_code)
     WHERE state IN ('pending', 'running');

@@ -1,8 +1,6 @@
--- One seed for what is made on an arrangement in force; attempts to publish; what a newer
--- arrangement has taken the place of.
+-- Attempts to publish; what a newer arrangement has taken the place of.
 
 ALTER TABLE tickets.arrangement
-    ADD COLUMN seeded_on uuid REFERENCES tickets.arrangement (arrangement_id),
     ADD COLUMN publish_attempts integer NOT NULL DEFAULT 0,
     DROP CONSTRAINT arrangement_state,
     ADD CONSTRAINT arrangement_state CHECK (state IN (
@@ -12,8 +10,7 @@ ALTER TABLE tickets.arrangement
 COMMENT ON TABLE tickets.arrangement IS
     'Arrangements of counties; requested_at and leased_until go by the database''s clock,
     attempts counts the leases that were taken, publish_attempts the tries since it was approved,
-    based_on is the arrangement that was in force when it was made, seeded_on when it was started:
-    all that are started on one have the same seed,
+    based_on is the arrangement that was in force when it was made,
     roster_sha256 is of who sits what, seats_sha256 of who sits where';
 CREATE INDEX arrangement_approved_order ON tickets.arrangement
     (publish_attempts, approved_at, county_code) WHERE state = 'approved';
