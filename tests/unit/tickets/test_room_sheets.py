@@ -156,6 +156,12 @@ def test_a_poster_of_a_hall_names_every_seat(
     assert f"{columns * rows:03}空" in found[-1]
 
 
+def test_desk_labels_say_which_school(printer: SheetPrinter) -> None:
+    """Labels of several schools are cut apart at one table."""
+    (text,) = pages(printer, DESK_LABELS, room([seat(1), seat(2)]))
+    assert text.count("成都市第十七中学") == 2
+
+
 def test_what_is_too_long_is_set_smaller_and_cut_at_last(printer: SheetPrinter) -> None:
     """A long name is there in full; one without end does not stop the sheet."""
     long, endless = "阿卜杜热合曼·买买提明艾力江·吐尔逊", "无" * 500
@@ -165,12 +171,18 @@ def test_what_is_too_long_is_set_smaller_and_cut_at_last(printer: SheetPrinter) 
 
 
 def test_paper_counts_add_up(printer: SheetPrinter) -> None:
-    """A line for each room and course, page by page; then each course, and the whole."""
+    """A line for each room and course, page by page; then each course, and the whole.
+
+    A room with several courses is together on a page, and is signed for once.
+    """
     lines = [PaperLine(f"{number:03}", *HISTORY, 30) for number in range(1, 41)]
-    lines.append(PaperLine("040", *ENGLISH, 7))
+    lines[35:36] = [PaperLine("036", *ENGLISH, 7), lines[35]]
     first, second, totals = pages(printer, PAPER_COUNTS, PaperSheet(OCCASION, tuple(lines)))
     assert "第1页，共3页" in first
+    assert f"035{HISTORY[0]}" in first
+    assert "036" not in first
+    assert second.count("036") == 1
     assert "040" in second
     assert f"40{HISTORY[0]}{HISTORY[1]}1200" in totals
     assert f"1{ENGLISH[0]}{ENGLISH[1]}7" in totals
-    assert "合计1207" in totals
+    assert "40合计1207" in totals

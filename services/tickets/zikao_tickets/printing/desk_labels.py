@@ -22,12 +22,13 @@ def draw_desk_labels(pen: Pen, sheet: RoomSheet) -> None:
 def _draw_label(pen: Pen, x: float, y: float, sheet: RoomSheet, seat: SeatLine) -> None:
     occasion = sheet.occasion
     pen.frame(x, y, _WIDTH, _HEIGHT, 0.3)
-    pen.write(seat.seat, (x + 1, y + 5, 20, 14), 34, MIDDLE, bold=True)
-    pen.write(f"{sheet.room} 考场", (x + 1, y + 19.5, 20, 5), 10, MIDDLE)
+    pen.write(seat.seat, (x + 2, y + 5, 17.5, 14), 34, MIDDLE, bold=True)
+    pen.write(f"{sheet.room} 考场", (x + 1, y + 19.5, 19.5, 5), 10, MIDDLE)
     left, width = x + 22, _WIDTH - 23.5
-    pen.write(seat.name, (left, y + 2, width, 7.5), 14)
-    pen.write(seat.ticket_number, (left, y + 9.2, width, 5), 11)
+    pen.write(seat.name, (left, y + 1.2, width, 6.8), 14)
+    pen.write(seat.ticket_number, (left, y + 8, width, 4.6), 11)
     course = f"{seat.course_code} {seat.course_name}"
-    pen.write(course, (left, y + 14.3, width, 6.2), 8.5)
+    pen.write(course, (left, y + 12.7, width, 6), 8.5)
     when = f"{occasion.slot}　{occasion.date.partition(' ')[0]}　{occasion.time}"
-    pen.write(when, (left, y + 21, width, 4.5), 7.5)
+    pen.write(when, (left, y + 18.9, width, 3.6), 7.5)
+    pen.write(occasion.site_name, (left, y + 22.5, width, 4.8), 7.5)
