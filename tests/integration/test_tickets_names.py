@@ -1,6 +1,6 @@
 """Names that no font draws: found before anybody prints, and printed in the end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.migrate import open_database
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.check_names import note_names
-from zikao_tickets.domain.glyphs import Pictures
+from zikao_tickets.domain.glyphs import Pictures, glyph_id
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.stores.glyphs import GlyphStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ZHANG, RARE, RARER, BOTH, WITHOUT_PHOTO = (UUID(int=number) for number in range(1, 6))
-CHARACTER, OTHER = "\U000f0001", "\U000f0002"
+CHARACTER, OTHER, NOBODYS = "\U000f0001", "\U000f0002", "\U000f0003"
 NAMES = {
     ZHANG: "张𬭎",
     RARE: f"李{CHARACTER}",
@@ -234,6 +234,92 @@ async def test_a_picture_that_comes_while_names_are_listed_is_not_missed(
             await note_names(GlyphStore(tx, keys), Pictures(), tickets, missing, moment)
     await listed_at_last(desk, {})
     assert (await desk.call(printing(BOTH))).version == 1
+
+
+async def test_what_was_printed_keeps_its_picture(service: Installation) -> None:
+    """Another picture is on what is printed first from then on; printing again gives the same."""
+    desk, second = officer(service), officer(service, "5101")
+    before = [(await desk.call(printing(person))).pdf for person in (RARE, BOTH)]
+    for character in (CHARACTER, OTHER):
+        action = (await desk.call(supplying(character, glyph_png(96)))).action
+        await second.call(decision(action))
+    assert [(await desk.call(printing(person))).pdf for person in (RARE, BOTH)] == before
+    await desk.call(printing(RARER))
+    drawn = "SELECT glyphs FROM tickets.ticket WHERE candidate_id = $1"
+    assert (await rows(service, drawn, RARER))[0]["glyphs"] == glyph_id(OTHER, glyph_png(96))
+    assert len((await rows(service, drawn, BOTH))[0]["glyphs"]) == 64
+
+
+async def test_an_office_draws_what_its_own_list_lacks(service: Installation) -> None:
+    """Pictures are on everybody's tickets: none is supplied that no candidate needs."""
+    neighbour = officer(service, "510105")
+    for desk, character, prefix in (
+        (neighbour, CHARACTER, "510105"),
+        (officer(service), NOBODYS, COUNTY),
+        (officer(service, "51"), NOBODYS, "51"),
+    ):
+        refused = await desk.refused(supplying(character, county_prefix=prefix))
+        assert (refused.reason, refused.metadata["character"]) == ("GLYPH_NOT_WANTED", character)
+    above = await officer(service, "51").call(supplying(county_prefix="51"))
+    assert above.action.state == PENDING
+
+
+async def test_another_session_is_no_way_around_the_second_officer(service: Installation) -> None:
+    """Pictures are of all sessions: where one has dual control, none is supplied by one officer.
+
+    And there are only so many of them.
+    """
+    await service.apply(replace(SESSION, code="22.2"))
+    await rows(
+        service,
+        "INSERT INTO tickets.ticket (session_code, candidate_id, version, county_code,"
+        " arrangement_id, ticket_number, serial, issued_at, name_checked_at)"
+        " SELECT '22.2', candidate_id, 1, county_code, arrangement_id, ticket_number,"
+        " serial || '-2', issued_at, issued_at FROM tickets.ticket WHERE candidate_id = $1",
+        RARE,
+    )
+    await rows(
+        service,
+        "INSERT INTO tickets.unprintable SELECT '22.2', candidate_id, ticket_number,"
+        " 'NAME_NOT_PRINTABLE', $2, issued_at FROM tickets.ticket"
+        " WHERE candidate_id = $1 AND session_code = '22.2'",
+        RARE,
+        NOBODYS,
+    )
+    desk, request = officer(service), supplying(NOBODYS, session_code="22.2")
+    assert (await desk.call(request)).action.state == PENDING
+    await rows(
+        service,
+        "INSERT INTO tickets.supplied_glyph SELECT chr(983040 + 4096 + n), '', '', '', now()"
+        " FROM generate_series(1, 2000 - 2) AS n",
+    )
+    request.request_id = new_id()
+    refused = await desk.refused(request)
+    assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_GLYPHS", "2000")
+    await rows(service, "DELETE FROM tickets.supplied_glyph WHERE png = ''")
+
+
+async def test_pictures_are_read_when_they_are_others(service: Installation) -> None:
+    """Every process asks each second: a replaced picture is seen, and thousands are not reread."""
+
+    class Counted(Pictures):
+        times = 0
+
+        def renew(self, by_character: Mapping[str, bytes], state: str) -> None:
+            self.times += 1
+            super().renew(by_character, state)
+
+    pictures = Counted()
+    async with open_database(service.config.database, PACKAGE) as db:
+
+        async def renewed() -> int:
+            async with db.read() as tx:
+                await GlyphStore(tx, service_keys(service)).renew(pictures)
+            return pictures.times
+
+        assert [await renewed(), await renewed()] == [1, 1]
+        await rows(service, "UPDATE tickets.supplied_glyph SET png_sha256 = '' WHERE png <> ''")
+        assert [await renewed(), await renewed()] == [2, 2]
 
 
 def service_keys(service: Installation) -> KeyRing:

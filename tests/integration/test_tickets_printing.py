@@ -28,6 +28,7 @@ from support.tickets_database import (
     sql,
     tickets_database,
 )
+from support.tickets_glyphs import glyph_png
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
@@ -302,6 +303,37 @@ async def test_of_two_first_prints_one_counts(db: Database, pool: RenderPool, na
     assert later.pdf != early.pdf
     await not_recorded(db, early)
     assert (await printed(db, pool, ZHANG)).pdf == later.pdf
+
+
+async def test_of_two_pictures_the_first_print_has_one(db: Database, pool: RenderPool) -> None:
+    """Drawn before another picture of a character came, recorded after: drawn again.
+
+    A print of a process of before, which notes no pictures, takes those of now.
+    """
+    await acknowledge(db, NOBODY_DRAWS)
+
+    async def drawn_with(side: int) -> PrintedTickets:
+        await sql(
+            db,
+            "INSERT INTO tickets.supplied_glyph VALUES ($1, $2, '', '', now())"
+            " ON CONFLICT (character) DO UPDATE SET png = $2",
+            "\U000f0001",
+            glyph_png(side),
+        )
+        ticket = await find(db, NOBODY_DRAWS)
+        return await print_ticket(pool, await signer_of(db), SESSION, ticket)
+
+    early = await drawn_with(64)
+    later = await drawn_with(96)
+    async with db.transaction() as tx:
+        await record(tx, later)
+    await not_recorded(db, early)
+    assert (await drawn_with(64)).pdf == later.pdf != early.pdf
+    await sql(db, "UPDATE tickets.ticket SET glyphs = NULL")
+    again = await drawn_with(64)
+    assert again.pdf != later.pdf
+    async with db.transaction() as tx:
+        await record(tx, again)
 
 
 async def test_nothing_is_handed_out_with_a_key_that_was_retired_meanwhile(

@@ -25,7 +25,9 @@ IN_CLEAR = {
         "tickets.arrangement_plan.plan",
         "tickets.idempotency.response",
         "tickets.outbox.payload",
+        "tickets.printed_glyph.png",
         "tickets.supplied_glyph.png",
+        "tickets.ticket.glyphs",
     },
     "registration": set[str](),
 }

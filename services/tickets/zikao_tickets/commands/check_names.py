@@ -23,7 +23,7 @@ async def note_names(
     it, and miss those that are being listed.
     """
     await store.lock_pictures()
-    pictures.renew(await store.pictures())
+    await store.renew(pictures)
     pairs = zip(tickets, missing, strict=True)
     await store.note_checked([(each, pictures.undrawn(lacks)) for each, lacks in pairs], now)
 

@@ -87,16 +87,18 @@ async def require_current(
 ) -> None:
     """What was drawn is what is kept of each version, or may be; it stays so until the end.
 
-    While pages are drawn, somebody else may print the version with another name or photo, the key
-    may be retired, and the version revoked: which is nothing to those who print `as_of_before`.
-    Raises DomainError UNAVAILABLE then: printing again draws what counts.
+    While pages are drawn, somebody else may print the version with another name, photo or picture,
+    the key may be retired, and the version revoked: which is nothing to those who print
+    `as_of_before`. Raises DomainError UNAVAILABLE then: printing again draws what counts.
     """
     keys = await store.share_keys(tickets)
     kept = await store.lock_versions(session_code, tickets)
     for ticket in tickets:
         drawn, version = ticket.first_print, kept[ticket.candidate_id]
         is_same = (
-            drawn == version.first_print if version.first_print else key_id_of(drawn.proof) in keys
+            version.first_print.is_shown(drawn)
+            if version.first_print
+            else key_id_of(drawn.proof) in keys
         )
         if not is_same or (version.is_revoked and not as_of_before):
             raise DomainError(UNAVAILABLE, retry_after=AGAIN_AFTER)

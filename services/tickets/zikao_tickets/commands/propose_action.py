@@ -8,6 +8,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.domain.office_acts import (
+    EVERYWHERE,
     ActionState,
     Effect,
     OfficeAction,
@@ -64,7 +65,8 @@ async def propose_action(
 async def _perform(store: OfficeStore, order: Order) -> tuple[Effect, bool]:
     """What it does or would do, and whether it waits for a second officer."""
     session = await load_session(store.sessions, order.proposal.session_code)
-    if session.dual_control:
+    is_felt_everywhere = order.proposal.act.name in EVERYWHERE
+    if session.dual_control or (is_felt_everywhere and await store.sessions.any_dual_control()):
         effect = await store.perform(order._replace(dry_run=True))
         if effect.needs_second:
             return effect, True

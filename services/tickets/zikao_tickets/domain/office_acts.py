@@ -18,6 +18,10 @@ class Act(Protocol):
         """The field of the contract's OfficeAct that holds it; the audit's word for it."""
 
 
+# Acts that are felt in every session: what one of them asks for two officers for, all do.
+EVERYWHERE = frozenset({"supply_glyph"})
+
+
 class Effect(NamedTuple):
     """What an act changes, or would: before and after, for the audit.
 

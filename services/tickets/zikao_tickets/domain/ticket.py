@@ -9,6 +9,7 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
+from zikao_tickets.domain.glyphs import glyph_id
 from zikao_tickets.domain.layout import seat_label
 from zikao_tickets.domain.person import Person
 from zikao_tickets.proof import TicketKind
@@ -58,14 +59,15 @@ class Ticket:
     kind: TicketKind = TicketKind.REGULAR
     without_photo: bool = False
     glyph_images: tuple[tuple[str, bytes], ...] = ()
-    """Characters of the name that an office has supplied a PNG of."""
+    """Characters of the name that an office has supplied a PNG of, as of the first print."""
 
     @property
     def first_print(self) -> "FirstPrint":
         """What is fixed when it is printed for the first time; it has a proof and a photo."""
         assert self.proof is not None, "a ticket without proof is not printed"
         assert self.jpeg is not None, "a ticket without photo is not printed"
-        return FirstPrint(self.proof, self.person, hashlib.sha256(self.jpeg).digest())
+        glyphs = b"".join(glyph_id(*each) for each in self.glyph_images)
+        return FirstPrint(self.proof, self.person, hashlib.sha256(self.jpeg).digest(), glyphs)
 
     def with_pictures(self, pictures: Sequence[tuple[str, bytes]]) -> "Ticket":
         """The same with those of the pictures that are of characters of the name."""
@@ -79,6 +81,12 @@ class FirstPrint(NamedTuple):
     proof: str
     person: Person
     photo_sha256: bytes
+    glyphs: bytes | None
+    """Ids of the pictures in the name; None where a process of before has printed."""
+
+    def is_shown(self, drawn: "FirstPrint") -> bool:
+        """Whether what was drawn is this."""
+        return drawn == (self._replace(glyphs=drawn.glyphs) if self.glyphs is None else self)
 
 
 class KeptVersion(NamedTuple):

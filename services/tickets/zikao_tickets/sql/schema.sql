@@ -250,6 +250,7 @@ CREATE TABLE tickets.ticket (
     without_photo boolean NOT NULL DEFAULT false,
     proof_key_id text,
     name_checked_at timestamptz,
+    glyphs bytea,
     PRIMARY KEY (session_code, candidate_id, version),
     CONSTRAINT ticket_serial UNIQUE (serial),
     CONSTRAINT ticket_version CHECK (version BETWEEN 1 AND 65535),
@@ -263,6 +264,8 @@ CREATE TABLE tickets.ticket (
 COMMENT ON TABLE tickets.ticket IS
     'Tickets by version; seats are those of the arrangement; the first print signs the proof and
     fixes person and photo';
+COMMENT ON COLUMN tickets.ticket.glyphs IS
+    'The printed_glyph of the first print, 32 bytes each, one after the other; NULL before it';
 CREATE UNIQUE INDEX ticket_in_force ON tickets.ticket (session_code, candidate_id)
     WHERE revoked_at IS NULL;
 CREATE INDEX ticket_by_county ON tickets.ticket (session_code, county_code, ticket_number);
@@ -496,6 +499,7 @@ CREATE TABLE tickets.supplied_glyph (
     png_sha256 bytea NOT NULL,
     supplied_by text NOT NULL,
     supplied_at timestamptz NOT NULL,
+    county_prefix text COLLATE "C" NOT NULL DEFAULT '',
     CONSTRAINT supplied_glyph_character CHECK (char_length(character) = 1)
 );
 COMMENT ON TABLE tickets.supplied_glyph IS
@@ -534,3 +538,13 @@ CREATE TABLE tickets.outbox (
 );
 COMMENT ON TABLE tickets.outbox IS 'The feed: the state of a key after each change';
 CREATE INDEX outbox_by_key ON tickets.outbox (event_key, position);
+
+CREATE TABLE tickets.printed_glyph (
+    glyph_sha256 bytea PRIMARY KEY,
+    character text NOT NULL,
+    png bytea NOT NULL,
+    CONSTRAINT printed_glyph_character CHECK (char_length(character) = 1)
+);
+COMMENT ON TABLE tickets.printed_glyph IS
+    'Pictures that were on a first print, by the SHA-256 of character and PNG: printing again draws
+    the same, whatever offices have supplied since';

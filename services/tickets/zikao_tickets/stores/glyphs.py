@@ -11,10 +11,13 @@ from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.glyphs import (
     NamedTicket,
+    Pictures,
+    SuppliedGlyph,
     SupplyGlyph,
     UnprintableFilter,
     UnprintableTicket,
 )
+from zikao_tickets.domain.office_acts import Order
 from zikao_tickets.domain.person import Person, personal_context
 
 
@@ -25,24 +28,37 @@ class GlyphStore:
         self._tx = tx
         self._keys = keys
 
-    async def pictures(self) -> dict[str, bytes]:
-        """Every supplied picture, by character."""
-        rows = await self._tx.fetch("list_supplied_glyphs")
-        return {row["character"]: row["png"] for row in rows}
+    async def renew(self, pictures: Pictures) -> None:
+        """Let a process know the pictures of now; they are read only when they are others."""
+        state = await self._tx.fetchval("sum_supplied_glyphs")
+        if state != pictures.state:
+            rows = await self._tx.fetch("list_supplied_glyphs")
+            pictures.renew({row["character"]: row["png"] for row in rows}, state)
 
     async def lock_pictures(self) -> None:
         """Let nobody supply a picture or list a name until the transaction ends."""
         await self._tx.execute("lock_supplied_glyphs")
 
-    async def sha256(self, character: str) -> bytes | None:
-        """SHA-256 of the picture of a character, if there is one."""
-        found: bytes | None = await self._tx.fetchval("find_glyph_sha256", character)
-        return found
+    async def supplied(self, character: str) -> SuppliedGlyph | None:
+        """The picture of a character, if there is one."""
+        row = await self._tx.fetchrow("find_supplied_glyph", character)
+        return SuppliedGlyph(**row) if row else None
 
-    async def supply(self, act: SupplyGlyph, officer: str, now: datetime) -> None:
+    async def count(self) -> int:
+        """How many characters have pictures."""
+        count: int = await self._tx.fetchval("count_supplied_glyphs")
+        return count
+
+    async def is_wanted(self, session_code: str, county_prefix: str, character: str) -> bool:
+        """Whether a name on the list of these counties has the character."""
+        place = session_code, county_prefix
+        return bool(await self._tx.fetchval("is_glyph_wanted", *place, character))
+
+    async def supply(self, order: Order, act: SupplyGlyph) -> None:
         """Let this be the picture of the character."""
-        digest = hashlib.sha256(act.png).digest()
-        await self._tx.execute("supply_glyph", act.character, act.png, digest, officer, now)
+        digest, office = hashlib.sha256(act.png).digest(), order.proposal.county_prefix
+        given = act.character, act.png, digest, order.officer, order.now, office
+        await self._tx.execute("supply_glyph", *given)
 
     async def unchecked(self, limit: int) -> list[NamedTicket]:
         """Tickets in force whose names nobody has looked at."""

@@ -24,6 +24,10 @@ class SessionStore:
         body = await self._tx.fetchval("lock_session", session_code)
         return session_from_json(body) if body else None
 
+    async def any_dual_control(self) -> bool:
+        """Whether some session wants a second officer for what offices do."""
+        return bool(await self._tx.fetchval("any_dual_control"))
+
     async def save(self, session: Session, now: datetime) -> None:
         """Insert or replace the settings."""
         await self._tx.execute("save_session", session.code, session_to_json(session), now)

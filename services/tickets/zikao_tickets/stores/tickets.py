@@ -14,9 +14,12 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.documents import Document
+from zikao_tickets.domain.glyphs import glyph_id
 from zikao_tickets.domain.person import Bearer, Person, personal_context, photo_context
 from zikao_tickets.domain.ticket import FirstPrint, KeptVersion, Refusal, Ticket, TicketSeat
 from zikao_tickets.proof import NO_PHOTO, TicketKind, key_id_of
+
+SHA256_BYTES = 32
 
 
 class TicketStore:
@@ -69,15 +72,20 @@ class TicketStore:
         if row["proof"] is None:
             return KeptVersion(row["is_revoked"])
         person = self._person(row["candidate_id"], row["personal_enc"])
-        return KeptVersion(row["is_revoked"], FirstPrint(row["proof"], person, row["photo_sha256"]))
+        kept = FirstPrint(row["proof"], person, row["photo_sha256"], row["glyphs"])
+        return KeptVersion(row["is_revoked"], kept)
 
     async def save_first_prints(self, session_code: str, tickets: Sequence[Ticket]) -> None:
-        """Fix proof, person and photo of each version, unless it was printed before."""
-        rows = columns(map(self._first_print, tickets), 6)
+        """Fix proof, person, photo and pictures of each version, unless it was printed before."""
+        pictures = {glyph_id(*each): each for ticket in tickets for each in ticket.glyph_images}
+        if pictures:
+            kept = [(digest, *pictures[digest]) for digest in sorted(pictures)]
+            await self._tx.execute("keep_printed_glyphs", *columns(kept, 3))
+        rows = columns(map(self._first_print, tickets), 7)
         await self._tx.execute("save_first_prints", session_code, *rows)
 
     def _first_print(self, ticket: Ticket) -> tuple[Any, ...]:
-        proof, person, photo_sha256 = ticket.first_print
+        proof, person, photo_sha256, glyphs = ticket.first_print
         return (
             ticket.candidate_id,
             ticket.version,
@@ -85,6 +93,7 @@ class TicketStore:
             self._keys.encrypt(person.to_bytes(), personal_context(ticket.candidate_id)),
             photo_sha256,
             key_id_of(proof),
+            glyphs,
         )
 
     async def log_prints(
@@ -149,14 +158,27 @@ class TicketStore:
             fields = dict(seat)
             seats[fields.pop("candidate_id")].append(TicketSeat(**fields))
         tickets = [self._ticket(row, seats[row["candidate_id"]]) for row in rows]
-        return await self._with_pictures(tickets)
+        fixed = [row["glyphs"] for row in rows]
+        supplied = await self._supplied(
+            [ticket for ticket, glyphs in zip(tickets, fixed, strict=True) if glyphs is None]
+        )
+        printed = await self._printed(b"".join(glyphs or b"" for glyphs in fixed))
+        return [
+            ticket.with_pictures(supplied if glyphs is None else _within(printed, glyphs))
+            for ticket, glyphs in zip(tickets, fixed, strict=True)
+        ]
 
-    async def _with_pictures(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        """The same with the supplied pictures of the characters of their names."""
+    async def _supplied(self, tickets: Sequence[Ticket]) -> list[tuple[str, bytes]]:
+        """The pictures of now of the characters of names, by character."""
         characters = sorted({char for ticket in tickets for char in ticket.person.name})
-        rows = await self._tx.fetch("find_supplied_glyphs", characters)
-        pictures = [(row["character"], row["png"]) for row in rows]
-        return [ticket.with_pictures(pictures) for ticket in tickets] if rows else list(tickets)
+        rows = await self._tx.fetch("find_supplied_glyphs", characters) if characters else []
+        return [(row["character"], row["png"]) for row in rows]
+
+    async def _printed(self, glyphs: bytes) -> list[tuple[bytes, str, bytes]]:
+        """The pictures of first prints, by character: id, character, PNG."""
+        ids = sorted(_ids(glyphs))
+        rows = await self._tx.fetch("find_printed_glyphs", ids) if ids else []
+        return [(row["glyph_sha256"], row["character"], row["png"]) for row in rows]
 
     def _ticket(self, row: Any, seats: Iterable[TicketSeat]) -> Ticket:
         candidate_id = row["candidate_id"]
@@ -179,3 +201,13 @@ class TicketStore:
 
     def _jpeg(self, candidate_id: UUID, blob: bytes | None) -> bytes | None:
         return self._keys.decrypt(blob, photo_context(candidate_id)) if blob else None
+
+
+def _ids(glyphs: bytes) -> set[bytes]:
+    return {glyphs[at : at + SHA256_BYTES] for at in range(0, len(glyphs), SHA256_BYTES)}
+
+
+def _within(printed: Sequence[tuple[bytes, str, bytes]], glyphs: bytes) -> list[tuple[str, bytes]]:
+    """Those of the pictures that one first print had."""
+    ids = _ids(glyphs)
+    return [(char, png) for digest, char, png in printed if digest in ids]

@@ -37,7 +37,7 @@ class NameChecks:
             self._has_begun = True
         async with self._db.read() as tx:
             store = GlyphStore(tx, self._keys)
-            self._pictures.renew(await store.pictures())
+            await store.renew(self._pictures)
             tickets = await store.unchecked(NAMES_PER_ROUND)
         if not tickets:
             return False

@@ -87,6 +87,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A font has the character: a picture of it would be on the tickets of all who have it."""
     ERROR_REASON_GLYPH_UNUSABLE: _ErrorReason.ValueType  # 37
     """The picture cannot be used; metadata `detail` says why, for whoever made it."""
+    ERROR_REASON_GLYPH_NOT_WANTED: _ErrorReason.ValueType  # 39
+    """No name on the list of the office has the character, and its picture is not this office's."""
+    ERROR_REASON_TOO_MANY_GLYPHS: _ErrorReason.ValueType  # 40
+    """There are as many pictures of characters as there may be."""
     ERROR_REASON_SCAN_ID_REUSED: _ErrorReason.ValueType  # 38
     """The device has given this id to another scan, which is on record; it is out of order."""
 
@@ -160,6 +164,10 @@ ERROR_REASON_GLYPH_NOT_NEEDED: ErrorReason.ValueType  # 36
 """A font has the character: a picture of it would be on the tickets of all who have it."""
 ERROR_REASON_GLYPH_UNUSABLE: ErrorReason.ValueType  # 37
 """The picture cannot be used; metadata `detail` says why, for whoever made it."""
+ERROR_REASON_GLYPH_NOT_WANTED: ErrorReason.ValueType  # 39
+"""No name on the list of the office has the character, and its picture is not this office's."""
+ERROR_REASON_TOO_MANY_GLYPHS: ErrorReason.ValueType  # 40
+"""There are as many pictures of characters as there may be."""
 ERROR_REASON_SCAN_ID_REUSED: ErrorReason.ValueType  # 38
 """The device has given this id to another scan, which is on record; it is out of order."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

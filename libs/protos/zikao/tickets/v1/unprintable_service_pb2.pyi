@@ -227,7 +227,7 @@ class SupplyGlyphRequest(_message.Message):
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
-    """Session whose dual control it goes by."""
+    """Session on whose list the character is."""
     county_prefix: _builtins.str
     """The office's counties; 2, 4 or 6 digits inside the officer's scope."""
     character: _builtins.str

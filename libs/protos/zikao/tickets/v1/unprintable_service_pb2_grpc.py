@@ -81,13 +81,16 @@ class UnprintableServiceServicer:
 
     def SupplyGlyph(self, request, context):
         """Supplies a picture of a character that no font has: it is drawn in its place on every ticket
-        of the province. Where the session has dual control it waits for a second officer, who is
-        shown it. The newest picture of a character counts.
+        of the province that is printed for the first time from then on; printing again draws what was
+        drawn. Only of a character that a name on the list of these counties has (ListUnprintable), or
+        to put a picture right that an office of these counties has supplied. Where any session has
+        dual control it waits for a second officer, who is shown it: pictures are of all sessions.
+        At most 2,000 characters have one.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, GLYPH_NOT_WANTED, TOO_MANY_GLYPHS,
+        OUT_OF_SCOPE, SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

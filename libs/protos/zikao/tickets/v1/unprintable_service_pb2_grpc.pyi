@@ -50,13 +50,16 @@ class UnprintableServiceStub:
     """
     SupplyGlyph: _grpc.UnaryUnaryMultiCallable[_unprintable_service_pb2.SupplyGlyphRequest, _unprintable_service_pb2.SupplyGlyphResponse]
     """Supplies a picture of a character that no font has: it is drawn in its place on every ticket
-    of the province. Where the session has dual control it waits for a second officer, who is
-    shown it. The newest picture of a character counts.
+    of the province that is printed for the first time from then on; printing again draws what was
+    drawn. Only of a character that a name on the list of these counties has (ListUnprintable), or
+    to put a picture right that an office of these counties has supplied. Where any session has
+    dual control it waits for a second officer, who is shown it: pictures are of all sessions.
+    At most 2,000 characters have one.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, GLYPH_NOT_WANTED, TOO_MANY_GLYPHS,
+    OUT_OF_SCOPE, SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -81,13 +84,16 @@ class UnprintableServiceAsyncStub(UnprintableServiceStub):
     """
     SupplyGlyph: _aio.UnaryUnaryMultiCallable[_unprintable_service_pb2.SupplyGlyphRequest, _unprintable_service_pb2.SupplyGlyphResponse]  # type: ignore[assignment]
     """Supplies a picture of a character that no font has: it is drawn in its place on every ticket
-    of the province. Where the session has dual control it waits for a second officer, who is
-    shown it. The newest picture of a character counts.
+    of the province that is printed for the first time from then on; printing again draws what was
+    drawn. Only of a character that a name on the list of these counties has (ListUnprintable), or
+    to put a picture right that an office of these counties has supplied. Where any session has
+    dual control it waits for a second officer, who is shown it: pictures are of all sessions.
+    At most 2,000 characters have one.
 
     Atomic, audited.
 
-    Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, GLYPH_NOT_WANTED, TOO_MANY_GLYPHS,
+    OUT_OF_SCOPE, SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
     """
 
 class UnprintableServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -127,13 +133,16 @@ class UnprintableServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_unprintable_service_pb2.SupplyGlyphResponse, _abc.Awaitable[_unprintable_service_pb2.SupplyGlyphResponse]]:
         """Supplies a picture of a character that no font has: it is drawn in its place on every ticket
-        of the province. Where the session has dual control it waits for a second officer, who is
-        shown it. The newest picture of a character counts.
+        of the province that is printed for the first time from then on; printing again draws what was
+        drawn. Only of a character that a name on the list of these counties has (ListUnprintable), or
+        to put a picture right that an office of these counties has supplied. Where any session has
+        dual control it waits for a second officer, who is shown it: pictures are of all sessions.
+        At most 2,000 characters have one.
 
         Atomic, audited.
 
-        Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, GLYPH_NOT_NEEDED, GLYPH_UNUSABLE, GLYPH_NOT_WANTED, TOO_MANY_GLYPHS,
+        OUT_OF_SCOPE, SESSION_UNKNOWN, TOO_MANY_PENDING_ACTIONS, UNAVAILABLE, REQUEST_ID_REUSED.
         """
 
 def add_UnprintableServiceServicer_to_server(servicer: UnprintableServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -63,6 +63,7 @@ WHERE session_code = $1 AND county_code = $2 AND issued_at <= $3
 -- name: list_document_tickets
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
     ticket.serial, ticket.issued_at, ticket.proof, ticket.kind, ticket.without_photo,
+    ticket.glyphs,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)

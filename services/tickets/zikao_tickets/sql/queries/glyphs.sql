@@ -1,18 +1,40 @@
+-- Another number for other pictures.
+-- name: sum_supplied_glyphs
+SELECT coalesce(sum(hashtextextended(character || encode(png_sha256, 'hex'), 0)), 0)::text
+FROM tickets.supplied_glyph;
+
+-- name: count_supplied_glyphs
+SELECT count(*) FROM tickets.supplied_glyph;
+
 -- name: list_supplied_glyphs
 SELECT character, png FROM tickets.supplied_glyph;
 
 -- name: lock_supplied_glyphs
 SELECT pg_advisory_xact_lock(hashtextextended('tickets.supplied_glyph', 0));
 
--- name: find_glyph_sha256
-SELECT png_sha256 FROM tickets.supplied_glyph WHERE character = $1;
+-- name: find_supplied_glyph
+SELECT png_sha256, county_prefix FROM tickets.supplied_glyph WHERE character = $1;
 
 -- name: supply_glyph
-INSERT INTO tickets.supplied_glyph (character, png, png_sha256, supplied_by, supplied_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO tickets.supplied_glyph
+    (character, png, png_sha256, supplied_by, supplied_at, county_prefix)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (character) DO UPDATE SET
     png = excluded.png, png_sha256 = excluded.png_sha256, supplied_by = excluded.supplied_by,
-    supplied_at = excluded.supplied_at;
+    supplied_at = excluded.supplied_at, county_prefix = excluded.county_prefix;
+
+-- Whether a ticket in force of counties that begin so waits for a character.
+-- name: is_glyph_wanted
+SELECT EXISTS (
+    SELECT 1
+    FROM tickets.unprintable
+    JOIN tickets.ticket USING (session_code, candidate_id)
+    WHERE unprintable.session_code = $1
+        AND unprintable.reason = 'NAME_NOT_PRINTABLE'
+        AND strpos(unprintable.detail, $3) > 0
+        AND ticket.revoked_at IS NULL
+        AND starts_with(ticket.county_code, $2)
+);
 
 -- Tickets in force whose names nobody has looked at.
 -- name: list_unchecked_names

@@ -8,6 +8,10 @@ SELECT body::text AS body FROM tickets.session WHERE session_code = $1;
 -- name: hold_session
 SELECT session_code FROM tickets.session WHERE session_code = $1 FOR SHARE;
 
+-- Whether some session wants two officers.
+-- name: any_dual_control
+SELECT EXISTS (SELECT 1 FROM tickets.session WHERE body @> '{"dualControl": true}');
+
 -- name: save_session
 INSERT INTO tickets.session (session_code, body, applied_at)
 VALUES ($1, $2::text::jsonb, $3)

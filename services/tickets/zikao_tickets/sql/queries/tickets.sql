@@ -13,6 +13,7 @@ SELECT EXISTS (
 -- name: load_ticket
 SELECT ticket.candidate_id, ticket.version, ticket.arrangement_id, ticket.ticket_number,
     ticket.serial, ticket.issued_at, ticket.proof, ticket.kind, ticket.without_photo,
+    ticket.glyphs,
     coalesce(ticket.personal_enc, candidate.personal_enc) AS personal_enc, photo.jpeg_enc
 FROM tickets.ticket
 JOIN tickets.candidate USING (candidate_id)
@@ -40,7 +41,7 @@ FOR SHARE;
 
 -- Versions as they stand, which nobody changes until the transaction ends.
 -- name: lock_versions
-SELECT ticket.candidate_id, ticket.proof, ticket.personal_enc, ticket.photo_sha256,
+SELECT ticket.candidate_id, ticket.proof, ticket.personal_enc, ticket.photo_sha256, ticket.glyphs,
     ticket.revoked_at IS NOT NULL AS is_revoked
 FROM unnest($2::uuid[], $3::integer[]) AS given (candidate_id, version)
 JOIN tickets.ticket USING (candidate_id, version)
@@ -52,11 +53,25 @@ FOR UPDATE OF ticket;
 -- name: save_first_prints
 UPDATE tickets.ticket
 SET proof = given.proof, personal_enc = given.personal_enc, photo_sha256 = given.photo_sha256,
-    proof_key_id = given.proof_key_id
-FROM unnest($2::uuid[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[], $7::text[])
-    AS given (candidate_id, version, proof, personal_enc, photo_sha256, proof_key_id)
+    proof_key_id = given.proof_key_id, glyphs = given.glyphs
+FROM unnest(
+    $2::uuid[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::bytea[]
+) AS given (candidate_id, version, proof, personal_enc, photo_sha256, proof_key_id, glyphs)
 WHERE ticket.session_code = $1 AND ticket.candidate_id = given.candidate_id
     AND ticket.version = given.version AND ticket.proof IS NULL;
+
+-- Pictures of a first print.
+-- name: keep_printed_glyphs
+INSERT INTO tickets.printed_glyph (glyph_sha256, character, png)
+SELECT glyph_sha256, character, png
+FROM unnest($1::bytea[], $2::text[], $3::bytea[]) AS given (glyph_sha256, character, png)
+ON CONFLICT (glyph_sha256) DO NOTHING;
+
+-- name: find_printed_glyphs
+SELECT glyph_sha256, character, png
+FROM tickets.printed_glyph
+WHERE glyph_sha256 = ANY ($1::bytea[])
+ORDER BY character;
 
 -- name: log_prints
 INSERT INTO tickets.print_log (session_code, candidate_id, version, printed_at, printed_by)
