@@ -311,6 +311,7 @@ async def test_a_publication_waits_for_a_version_that_is_being_issued(
             note="污损",
             actor=desk,
             now=SESSION.printing_opens_at,
+            officer_limit=1,
         )
         publication = asyncio.create_task(service.publish(arrangement.arrangement_id))
         await until(lambda: _somebody_waits(service))

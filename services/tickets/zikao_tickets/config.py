@@ -24,6 +24,9 @@ ARRANGEMENT_LEASE_SECONDS = 120.0
 # An act that waits for a second officer: over a night, not over a weekend.
 OFFICE_ACTION_HOURS = 24.0
 LONGEST_OFFICE_ACTION_HOURS = 14 * 24
+# Versions of tickets that one officer issues a day: a busy desk, not a county.
+VERSIONS_PER_OFFICER = 200
+MOST_VERSIONS_PER_OFFICER = 10_000
 PROOF_KEY_LEAD_HOURS = 24.0
 LONGEST_PROOF_KEY_LEAD_HOURS = 24.0 * 90
 # Every process reads the keys of the proof again within this time.
@@ -46,6 +49,7 @@ class TicketsConfig:
     photo_again_seconds: float = PHOTO_AGAIN_SECONDS
     arrangement_lease_seconds: float = ARRANGEMENT_LEASE_SECONDS
     office_action_hours: float = OFFICE_ACTION_HOURS
+    versions_per_officer: int = VERSIONS_PER_OFFICER
     proof_key_lead_hours: float = PROOF_KEY_LEAD_HOURS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
@@ -63,5 +67,6 @@ class TicketsConfig:
             photo_again_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             arrangement_lease_seconds=(1, HOUR_SECONDS),
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
+            versions_per_officer=(1, MOST_VERSIONS_PER_OFFICER),
             proof_key_lead_hours=(0, LONGEST_PROOF_KEY_LEAD_HOURS),
         )

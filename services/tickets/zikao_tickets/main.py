@@ -95,7 +95,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
             async with db.transaction() as tx:
                 signer = await open_signer(ProofKeyStore(tx, keys), clock)
             lifetime = timedelta(hours=config.office_action_hours)
-            parts = Parts(db, keys, clock, pool, signer, lifetime)
+            parts = Parts(db, keys, clock, pool, signer, lifetime, config.versions_per_officer)
             await _open_background(stack, config, parts, trusted, revoked)
             yield _services(parts)
 

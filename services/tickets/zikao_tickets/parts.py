@@ -16,6 +16,7 @@ from zikao_tickets.commands.correct_site import correct_site
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.commands.supply_glyph import supply_glyph
+from zikao_tickets.config import VERSIONS_PER_OFFICER
 from zikao_tickets.document_press import DocumentPress
 from zikao_tickets.domain.glyphs import Pictures, SupplyGlyph
 from zikao_tickets.domain.person import seed_context
@@ -57,6 +58,7 @@ class Parts:
     pool: RenderPool
     signer: ProofSigner
     office_action_lifetime: timedelta
+    versions_per_officer: int = VERSIONS_PER_OFFICER
     prints: OneAtATime = field(default_factory=OneAtATime)
     glyphs: Pictures = field(default_factory=Pictures)
 

@@ -11,6 +11,7 @@ from zikao_tickets.domain.versions import (
     TicketReason,
     TicketVersion,
     require_few,
+    require_few_of_officer,
 )
 from zikao_tickets.proof import TicketKind
 from zikao_tickets.stores.office_audit import OfficeAuditStore
@@ -53,16 +54,19 @@ async def issue_version(
     note: str,
     actor: Actor,
     now: datetime,
+    officer_limit: int,
 ) -> TicketVersion:
     """Revoke the version in force and issue the next one, with the same seats.
 
     Whoever publishes for the county waits: of two who change the same ticket the second sees what
-    the first has done. Raises DomainError NOT_FOUND, OUT_OF_SCOPE, TOO_MANY_VERSIONS.
+    the first has done. Raises DomainError NOT_FOUND, OUT_OF_SCOPE, TOO_MANY_VERSIONS, and
+    TOO_MANY_VERSIONS_BY_OFFICER after `officer_limit` of the officer's within a day.
     """
     before = await _lock_in_force(store, session_code, ticket_number, actor)
     candidate_id = before.candidate_id
     since = now - BY_OFFICES_WITHIN
     require_few(await store.count_by_offices(session_code, candidate_id, since))
+    require_few_of_officer(await store.count_by_officer(actor.subject, since), officer_limit)
     await store.issue_next(session_code, [candidate_id], issue, issued_by=actor.subject, now=now)
     after = await find_in_force(store, session_code, ticket_number, actor)
     await audit.add(

@@ -84,3 +84,12 @@ def require_few(issued_by_offices: int) -> None:
     """Raise DomainError TOO_MANY_VERSIONS after as many within BY_OFFICES_WITHIN as may be."""
     if issued_by_offices >= MAX_BY_OFFICES:
         raise DomainError("TOO_MANY_VERSIONS", limit=MAX_BY_OFFICES)
+
+
+def require_few_of_officer(issued: int, limit: int) -> None:
+    """Raise DomainError TOO_MANY_VERSIONS_BY_OFFICER after `limit` within BY_OFFICES_WITHIN.
+
+    Each revokes a ticket that is in somebody's hands: one account must not void a county.
+    """
+    if issued >= limit:
+        raise DomainError("TOO_MANY_VERSIONS_BY_OFFICER", limit=limit)

@@ -89,6 +89,7 @@ class OfficeTicketRpc(pb_grpc.OfficeTicketServiceServicer):
                 note=request.note,
                 actor=actor,
                 now=now,
+                officer_limit=self._parts.versions_per_officer,
             )
             return response_type(ticket=version_to_pb(issued))
 

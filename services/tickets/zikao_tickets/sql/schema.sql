@@ -274,6 +274,7 @@ CREATE INDEX ticket_revoked ON tickets.ticket (session_code, revoked_at)
     WHERE revoked_at IS NOT NULL;
 CREATE INDEX ticket_unchecked ON tickets.ticket (session_code, candidate_id)
     WHERE name_checked_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX ticket_by_officer ON tickets.ticket (issued_by, issued_at) WHERE issued_by <> '';
 
 CREATE TABLE tickets.notice_acknowledgement (
     session_code text NOT NULL,

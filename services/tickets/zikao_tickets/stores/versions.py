@@ -59,6 +59,11 @@ class VersionStore:
         key = session_code, county_code, site_code
         return [row["candidate_id"] for row in await self._tx.fetch("list_tickets_of_site", *key)]
 
+    async def count_by_officer(self, officer: str, since: datetime) -> int:
+        """How many versions the officer has issued since; no more until the transaction ends."""
+        await self._tx.execute("lock_issuing_officer", officer)
+        return int(await self._tx.fetchval("count_versions_by_officer", officer, since))
+
     async def issue_next(
         self,
         session_code: str,

@@ -75,6 +75,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No candidate of this ticket number sits in the county in this session."""
     ERROR_REASON_TOO_MANY_VERSIONS: _ErrorReason.ValueType  # 35
     """Offices have issued as many versions of this ticket today as they may."""
+    ERROR_REASON_TOO_MANY_VERSIONS_BY_OFFICER: _ErrorReason.ValueType  # 49
+    """The officer has issued as many versions of tickets today as one may."""
     ERROR_REASON_NOTHING_TO_PRINT: _ErrorReason.ValueType  # 30
     """The session has no published arrangement of the county, or nothing of what was asked for."""
     ERROR_REASON_DOCUMENT_EXPIRED: _ErrorReason.ValueType  # 31
@@ -152,6 +154,8 @@ ERROR_REASON_CANDIDATE_NOT_ENROLLED: ErrorReason.ValueType  # 16
 """No candidate of this ticket number sits in the county in this session."""
 ERROR_REASON_TOO_MANY_VERSIONS: ErrorReason.ValueType  # 35
 """Offices have issued as many versions of this ticket today as they may."""
+ERROR_REASON_TOO_MANY_VERSIONS_BY_OFFICER: ErrorReason.ValueType  # 49
+"""The officer has issued as many versions of tickets today as one may."""
 ERROR_REASON_NOTHING_TO_PRINT: ErrorReason.ValueType  # 30
 """The session has no published arrangement of the county, or nothing of what was asked for."""
 ERROR_REASON_DOCUMENT_EXPIRED: ErrorReason.ValueType  # 31

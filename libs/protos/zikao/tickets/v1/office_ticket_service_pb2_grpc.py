@@ -75,12 +75,12 @@ class OfficeTicketServiceServicer:
         """Issues the next version of a ticket with the same seats, and revokes the one in force: what
         was lost opens no door from now on. Person and photo of the new version are those of its
         first print, so that what registration has put right is on it. At most 5 versions a day of
-        one ticket come from offices.
+        one ticket come from offices, and as many from one officer as the installation allows.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,7 +94,7 @@ class OfficeTicketServiceServicer:
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

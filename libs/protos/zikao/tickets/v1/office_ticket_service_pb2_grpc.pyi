@@ -43,12 +43,12 @@ class OfficeTicketServiceStub:
     """Issues the next version of a ticket with the same seats, and revokes the one in force: what
     was lost opens no door from now on. Person and photo of the new version are those of its
     first print, so that what registration has put right is on it. At most 5 versions a day of
-    one ticket come from offices.
+    one ticket come from offices, and as many from one officer as the installation allows.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
     """
     IssueTemporaryTicket: _grpc.UnaryUnaryMultiCallable[_office_ticket_service_pb2.IssueTemporaryTicketRequest, _office_ticket_service_pb2.IssueTemporaryTicketResponse]
     """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
@@ -58,7 +58,7 @@ class OfficeTicketServiceStub:
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
     """
     PrintForCandidate: _grpc.UnaryUnaryMultiCallable[_office_ticket_service_pb2.PrintForCandidateRequest, _office_ticket_service_pb2.PrintForCandidateResponse]
     """The version in force as an A4 PDF, for a candidate who cannot print: any time, whether or not
@@ -86,12 +86,12 @@ class OfficeTicketServiceAsyncStub(OfficeTicketServiceStub):
     """Issues the next version of a ticket with the same seats, and revokes the one in force: what
     was lost opens no door from now on. Person and photo of the new version are those of its
     first print, so that what registration has put right is on it. At most 5 versions a day of
-    one ticket come from offices.
+    one ticket come from offices, and as many from one officer as the installation allows.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
     """
     IssueTemporaryTicket: _aio.UnaryUnaryMultiCallable[_office_ticket_service_pb2.IssueTemporaryTicketRequest, _office_ticket_service_pb2.IssueTemporaryTicketResponse]  # type: ignore[assignment]
     """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
@@ -101,7 +101,7 @@ class OfficeTicketServiceAsyncStub(OfficeTicketServiceStub):
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
     """
     PrintForCandidate: _aio.UnaryUnaryMultiCallable[_office_ticket_service_pb2.PrintForCandidateRequest, _office_ticket_service_pb2.PrintForCandidateResponse]  # type: ignore[assignment]
     """The version in force as an A4 PDF, for a candidate who cannot print: any time, whether or not
@@ -138,12 +138,12 @@ class OfficeTicketServiceServicer(metaclass=_abc_1.ABCMeta):
         """Issues the next version of a ticket with the same seats, and revokes the one in force: what
         was lost opens no door from now on. Person and photo of the new version are those of its
         first print, so that what registration has put right is on it. At most 5 versions a day of
-        one ticket come from offices.
+        one ticket come from offices, and as many from one officer as the installation allows.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -159,7 +159,7 @@ class OfficeTicketServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

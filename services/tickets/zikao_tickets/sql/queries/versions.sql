@@ -24,6 +24,13 @@ SELECT count(*)
 FROM tickets.ticket
 WHERE session_code = $1 AND candidate_id = $2 AND issued_by <> '' AND issued_at > $3;
 
+-- Two calls of one officer, who may be at work in several counties, are counted one by one.
+-- name: lock_issuing_officer
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.versions_by:' || $1, 0));
+
+-- name: count_versions_by_officer
+SELECT count(*) FROM tickets.ticket WHERE issued_by = $1 AND issued_by <> '' AND issued_at > $2;
+
 -- name: revoke_versions
 UPDATE tickets.ticket SET revoked_at = $3
 WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]) AND revoked_at IS NULL;
