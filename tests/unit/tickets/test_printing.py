@@ -79,6 +79,15 @@ def test_everything_the_candidate_needs_is_on_the_page(renderer: TicketRenderer)
     assert "2022-04-1109:05:00" in text
 
 
+def test_a_ticket_says_who_issued_it_and_where_the_seal_goes(renderer: TicketRenderer) -> None:
+    """As an official document does; what tells versions apart is there once."""
+    text = page_text(renderer.render([sheet()]))
+    assert "签发机构（盖章）" in text
+    assert "成都市锦江区招考机构" in text
+    once = (sheet().serial, "第1版", sheet().ticket_number)
+    assert [text.count(each) for each in once] == [1, 1, 1]
+
+
 def test_the_qr_code_scans_from_a_black_and_white_print(renderer: TicketRenderer) -> None:
     """A one-bit 150 dpi print gives back the signed proof, which verifies offline."""
     ticket = sheet(lines=[*LINES, *LINES])

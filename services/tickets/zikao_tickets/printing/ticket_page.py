@@ -32,9 +32,7 @@ def place_texts(sheet: TicketSheet) -> Iterator[tuple[str, str]]:
     yield "serial", sheet.serial
     yield "issued_at", printed_time(sheet.issued_at)
     yield "version", f"第 {sheet.version} 版"
-    yield "footer_number", f"准考证号 {sheet.ticket_number}"
-    yield "footer_serial", f"流水号 {sheet.serial}"
-    yield "footer_version", f"第 {sheet.version} 版"
+    yield "issuer", f"{sheet.county_name}招考机构"
 
 
 def printed_time(moment: datetime) -> str:
