@@ -54,9 +54,10 @@ def export_roster_command(
     The same command again goes on where the last one ended, however that was.
     """
     try:
+        files = certificate_of(certs, OPERATOR)
         with export_bar() as show:
             roster = RosterExport(session_code, county, out, show)
-            count = asyncio.run(roster.run(enrollment, certificate_of(certs, OPERATOR)))
+            count = asyncio.run(roster.run(enrollment, files))
     except (ExportFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out}: {count} candidates")

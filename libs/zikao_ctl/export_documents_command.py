@@ -20,6 +20,7 @@ _KINDS = {
     "labels": ("DOCUMENT_KIND_DESK_LABELS", "labels for desks"),
     "papers": ("DOCUMENT_KIND_PAPER_COUNTS", "how many papers go into which room"),
 }
+MAX_SLOT = 255
 _CSV_SUFFIX = ".csv"
 
 
@@ -57,7 +58,9 @@ def _options(command: F, *, of_parts: bool) -> F:
     if of_parts:
         options += [
             click.option("--site", "site_code", default="", help="Only this site."),
-            click.option("--slot", default=0, help="Only this slot."),
+            click.option(
+                "--slot", type=click.IntRange(0, MAX_SLOT), default=0, help="Only this slot."
+            ),
         ]
     for option in options:
         command = option(command)
@@ -72,8 +75,9 @@ def _export(
     certs: Path,
     **of_what: Any,
 ) -> None:
-    wanted, files = Wanted(kind, **of_what), certificate_of(certs, OPERATOR)
+    wanted = Wanted(kind, **of_what)
     try:
+        files = certificate_of(certs, OPERATOR)
         if kind == "DOCUMENT_KIND_PAPER_COUNTS" and out.suffix == _CSV_SUFFIX:
             rows = asyncio.run(export_paper_counts(wanted, out, tickets, files))
             click.echo(f"{out}: {rows} rows")

@@ -54,9 +54,21 @@ class Targets:
     outside: str = _target("outside")
 
 
+class NoCertificates(OSError):  # noqa: N818 - says what is wrong
+    """A folder does not have what a caller proves with who calls."""
+
+
 def certificate_of(folder: Path, name: str) -> CertFiles:
-    """The files of `name` in a folder as `zikao_kit.tls.DevelopmentCa` lays it out."""
-    return CertFiles(folder / f"{name}.pem", folder / f"{name}.key", folder / "ca.pem")
+    """The files of `name` in a folder as `zikao_kit.tls.DevelopmentCa` lays it out.
+
+    Raises NoCertificates where one of them is not there.
+    """
+    files = (folder / f"{name}.pem", folder / f"{name}.key", folder / "ca.pem")
+    if not all(path.is_file() for path in files):
+        raise NoCertificates(
+            f"no certificates of {name} in {folder}: run `zikao up`, or give --certs"
+        )
+    return CertFiles(*files)
 
 
 def open_operator_channel(target: str, files: CertFiles) -> grpc.aio.Channel:

@@ -6,10 +6,10 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -19,6 +19,7 @@ UNREAD_MOMENT = datetime.min.replace(tzinfo=UTC)
 """Stands for a time that could not be read: its problem is noted, comparing it is pointless."""
 
 _MAX_PATH_CHARACTERS = 1000
+_MORE = "(more columns)"
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
 
 
@@ -63,6 +64,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SessionFileError(path, ["must be a mapping of keys to values"])
     return {str(key): value for key, value in content.items()}
+
+
+class Columns(NamedTuple):
+    """What a table may have in its header."""
+
+    names: Mapping[str, str]
+    """All columns by their other names, to their keys."""
+    required: Sequence[str]
 
 
 class Section:
@@ -152,15 +161,12 @@ class Section:
         return Section(value, self.at(key), self.problems, self._folder)
 
     def each(
-        self, key: str, read: Callable[[Section], T], names: Mapping[str, str] | None = None
+        self, key: str, read: Callable[[Section], T], columns: Columns | None = None
     ) -> tuple[T, ...]:
-        """Read every element of a list of mappings, given here or as ``{csv: FILE}``.
-
-        A table may name its columns also as `names` does: those names to keys.
-        """
+        """Read every element of a list of mappings, given here or as ``{csv: FILE}``."""
         value = self._take(key)
         if isinstance(value, dict):
-            rows = self._csv_rows(key, value, names or {})
+            rows = self._csv_rows(key, value, columns)
             return tuple(self._read_one(row, at, read) for at, row in rows)
         if not isinstance(value, list) or not value:
             return () if value is None else self._refuse(key, "must be a list or {csv: FILE}", ())
@@ -198,7 +204,7 @@ class Section:
         return result
 
     def _csv_rows(
-        self, key: str, value: Mapping[str, Any], names: Mapping[str, str]
+        self, key: str, value: Mapping[str, Any], columns: Columns | None
     ) -> list[tuple[str, dict[str, Any]]]:
         source = Section(value, self.at(key), self.problems, self._folder)
         name = source.text("csv", _MAX_PATH_CHARACTERS)
@@ -207,11 +213,29 @@ class Section:
             return []
         try:
             text = io.StringIO(table_text(self._folder / name), newline="")
-            reader = csv.DictReader(text, restkey="(more columns)", strict=True)
-            rows = [(f"{name} line {reader.line_num}", _filled(row, names)) for row in reader]
+            reader = csv.DictReader(text, restkey=_MORE, strict=True)
+            keys = {column: column for column in reader.fieldnames or ()}
+            if columns and not self._know(f"{name} line 1", keys, columns):
+                return []
+            rows = [(f"{name} line {reader.line_num}", _filled(row, keys)) for row in reader]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             return self._refuse(key, f"{name} cannot be read: {error}", [])
         return rows or self._refuse(key, f"{name} has no rows", [])
+
+    def _know(self, path: str, keys: dict[str, str], columns: Columns) -> bool:
+        """Give columns their keys; of a table that is another one its rows are not looked at.
+
+        What nobody knows is said once, and not again for each row.
+        """
+        for column in list(keys):
+            keys[column] = columns.names.get(column, column)
+            if keys[column] not in columns.names.values():
+                self.problems.note(f"{path}.{column}", "is not known")
+                del keys[column]
+        missing = [key for key in columns.required if key not in keys.values()]
+        for key in missing:
+            self.problems.note(f"{path}.{key}", "is missing: is it another file?")
+        return not missing
 
 
 def table_text(path: Path) -> str:
@@ -226,9 +250,10 @@ def table_text(path: Path) -> str:
         return data.decode("gb18030")
 
 
-def _filled(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _filled(row: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
     """The cells that hold something, by key."""
-    return {names.get(name, name): cell for name, cell in row.items() if cell}
+    more = {_MORE: row[_MORE]} if row.get(_MORE) else {}
+    return {key: row[column] for column, key in keys.items() if row[column]} | more
 
 
 class _Absent(Section):

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from zikao_ctl.session_model import DEFAULT_COLUMNS, DEFAULT_ROWS, LAYOUTS, USES, Room, Site
-from zikao_ctl.session_reading import Problems, Section
+from zikao_ctl.session_reading import Columns, Problems, Section
 
 # Columns of the tables by their Chinese names.
-SITE_NAMES = {
+_SITE_NAMES = {
     "考点代码": "code",
     "区县代码": "county_code",
     "区县名称": "county_name",
@@ -22,7 +22,7 @@ SITE_NAMES = {
     "地址": "address",
     "考场": "rooms",
 }
-ROOM_NAMES = {
+_ROOM_NAMES = {
     "考点代码": "site",
     "考场号": "room",
     "列数": "columns",
@@ -31,6 +31,8 @@ ROOM_NAMES = {
     "无障碍座位": "accessible",
     "用途": "use",
 }
+_SITE_COLUMNS = Columns(_SITE_NAMES, ("code", "county_code", "name", "address"))
+_ROOM_COLUMNS = Columns(_ROOM_NAMES, ("site", "room"))
 _USES_ZH = {"正常": "normal", "备用": "reserve", "停用": "closed"}
 _COUNTY_CODE = (6, r"[0-9]{6}", "a 6-digit county code")
 _SITE_CODE = (12, r"[0-9A-Z]{1,12}", "1 to 12 digits or capital letters")
@@ -57,9 +59,9 @@ def read_sites(top: Section) -> tuple[Site, ...]:
     """
     if not top.has("sites"):
         return ()
-    lines = top.each("rooms", _read_single_room, ROOM_NAMES) if top.has("rooms") else ()
+    lines = top.each("rooms", _read_single_room, _ROOM_COLUMNS) if top.has("rooms") else ()
     singles = _by_site(lines, top.problems)
-    sites = top.each("sites", lambda section: _read_site(section, singles), SITE_NAMES)
+    sites = top.each("sites", lambda section: _read_site(section, singles), _SITE_COLUMNS)
     for code in singles.keys() - {site.code for site in sites}:
         for room in singles[code].values():
             top.problems.note(room.at, f"site {code} is not in sites")

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
 from zikao_ctl.export_files import PartFile
+from zikao_ctl.main import main
 
 REQUEST = {"session": "22.1", "county": "51"}
 
@@ -31,3 +34,23 @@ def test_another_request_begins_anew(tmp_path: Path) -> None:
     assert PartFile(path, {**REQUEST, "county": "5101"}).cursor == ""
     assert (tmp_path / "roster.csv.part").read_bytes() == b""
     assert PartFile(path, REQUEST).cursor == ""
+
+
+@pytest.mark.parametrize("what", ["roster", "statistics", "tickets", "papers"])
+def test_nothing_is_begun_without_certificates(tmp_path: Path, what: str) -> None:
+    """Whoever has none is told how to get them, and finds no empty file afterwards."""
+    out, certs = tmp_path / "out.csv", tmp_path / "certs"
+    where = ("--session", "22.1", "--county", "510104", "--out", str(out), "--certs", str(certs))
+    ended = CliRunner().invoke(main, ["export", what, *where])
+    assert ended.exit_code == 1
+    assert (
+        f"no certificates of operator in {certs}: run `zikao up`, or give --certs" in ended.output
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slot_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    """At once, with what could be."""
+    where = ("--session", "22.1", "--county", "510104", "--out", str(tmp_path / "out.pdf"))
+    ended = CliRunner().invoke(main, ["export", "posters", *where, "--slot", "-3"])
+    assert (ended.exit_code, "0<=x<=255" in ended.output) == (2, True)

@@ -76,12 +76,12 @@ def test_every_problem_is_said_with_its_line(tmp_path: Path) -> None:
         "D,001,,,,,,\n"
     )
     assert problems_of(*write(tmp_path, sites, rooms)) == [
+        "rooms.csv line 1.color: is not known",
         "rooms.csv line 2.room: must be 1 to 6 digits, not '1a'",
         "rooms.csv line 2.accessible: must be numbers of seats, each once",
         "rooms.csv line 2.use: must be normal, reserve, closed, 正常, 备用, 停用",
         "rooms.csv line 2.layout: must be snake, snake_rows, rows, or numbers of 2 places in each"
         " of 3 columns: 1 2/4 3",
-        "rooms.csv line 2.color: is not known",
         "rooms.csv line 3.accessible: must be numbers of seats, each once",
         "rooms.csv line 4.columns: must be a whole number from 1 to 20",
         "rooms.csv line 4: room 003 is there twice",
@@ -91,6 +91,19 @@ def test_every_problem_is_said_with_its_line(tmp_path: Path) -> None:
         "sites.csv line 3.address: is missing",
         "sites.csv line 4.rooms: is missing",
         "rooms.csv line 5: site D is not in sites",
+    ]
+
+
+def test_another_table_is_told_by_its_header(tmp_path: Path) -> None:
+    """Once, not for each of its lines."""
+    candidates = "准考证号,姓名\n" + "010422100001,张三\n" * 3
+    assert problems_of(write(tmp_path, candidates)[0]) == [
+        "sites.csv line 1.准考证号: is not known",
+        "sites.csv line 1.姓名: is not known",
+        *(
+            f"sites.csv line 1.{column}: is missing: is it another file?"
+            for column in ("code", "county_code", "name", "address")
+        ),
     ]
 
 
