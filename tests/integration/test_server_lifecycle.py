@@ -88,7 +88,7 @@ async def test_stop_lets_calls_of_every_connection_end(tmp_path: Path) -> None:
     ):
         credentials = channel_credentials(probe.ca.issue("portal"))
         calls = []
-        for _ in range(24):  # one of the four is left out once in a thousand runs
+        for _ in range(24):  # each of the four has some but for four runs in a thousand
             # Else channels to one place share a connection.
             options = [("grpc.use_local_subchannel_pool", 1)]
             target = f"127.0.0.1:{probe.server.port}"

@@ -125,10 +125,12 @@ class _SiteGapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SiteGap
     SITE_GAP_REASON_LATE_CHANGES: _SiteGapReason.ValueType  # 5
     """Published seats are kept."""
     SITE_GAP_REASON_NODE_LIMIT: _SiteGapReason.ValueType  # 6
-    """The search was ended before it was through."""
+    """The search was ended before it was through; not told apart yet."""
 
 class SiteGapReason(_SiteGapReason, metaclass=_SiteGapReasonEnumTypeWrapper):
-    """Why site changes are more than the proven least, if they are."""
+    """What is likely to keep site changes above the proven least, by the look of the county: the first
+    of ACCESSIBLE_SEATS, MIXED_ROOMS, ROOMS_TIGHT and SMALL_COURSES that holds. The solver is not asked.
+    """
 
 SITE_GAP_REASON_UNSPECIFIED: SiteGapReason.ValueType  # 0
 SITE_GAP_REASON_SMALL_COURSES: SiteGapReason.ValueType  # 1
@@ -142,7 +144,7 @@ SITE_GAP_REASON_ACCESSIBLE_SEATS: SiteGapReason.ValueType  # 4
 SITE_GAP_REASON_LATE_CHANGES: SiteGapReason.ValueType  # 5
 """Published seats are kept."""
 SITE_GAP_REASON_NODE_LIMIT: SiteGapReason.ValueType  # 6
-"""The search was ended before it was through."""
+"""The search was ended before it was through; not told apart yet."""
 Global___SiteGapReason: _TypeAlias = SiteGapReason  # noqa: Y015
 
 @_typing.final
