@@ -20,14 +20,14 @@ from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import types_pb2 as types
 from zikao.tickets.v1 import verification_service_pb2 as door
 from zikao_kit.migrate import open_database
-from zikao_kit.tokens import Actor
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.commands.issue_version import issue_version
 from zikao_tickets.domain.layout import RoomPlan
-from zikao_tickets.domain.versions import MAX_BY_OFFICES, Issue, TicketReason
+from zikao_tickets.domain.office_acts import Order, Proposal
+from zikao_tickets.domain.versions import MAX_BY_OFFICES, ReissueTicket, TicketReason
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.proof import TicketKind, verify
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.versions import VersionStore
 from zikao_tickets.verification_list import keys_from_pb
 
@@ -300,19 +300,10 @@ async def test_a_publication_waits_for_a_version_that_is_being_issued(
     """
     service.peers.enroll(LI, OTHER_COURSE)
     arrangement = await service.arranged()
-    desk = Actor(subject=new_id(), role="county_officer", scope=COUNTY)
     async with open_database(service.config.database, PACKAGE) as db, db.transaction() as tx:
-        await issue_version(
-            VersionStore(tx),
-            OfficeAuditStore(tx),
-            "22.1",
-            ticket_number(LI),
-            Issue(TicketReason.DAMAGED),
-            note="污损",
-            actor=desk,
-            now=SESSION.printing_opens_at,
-            officer_limit=1,
-        )
+        act = ReissueTicket(ticket_number(LI), TicketReason.DAMAGED, "污损")
+        order = Order(Proposal("22.1", COUNTY, act), new_id(), SESSION.printing_opens_at, False)
+        await issue_version(VersionStore(tx), SessionStore(tx), 1, order)
         publication = asyncio.create_task(service.publish(arrangement.arrangement_id))
         await until(lambda: _somebody_waits(service))
     await publication

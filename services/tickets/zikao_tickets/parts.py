@@ -13,6 +13,7 @@ from zikao_kit.errors import FieldProblem
 
 from zikao_tickets.commands.apply_session import Unprintable
 from zikao_tickets.commands.correct_site import correct_site
+from zikao_tickets.commands.issue_version import issue_version
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.commands.supply_glyph import supply_glyph
@@ -33,6 +34,7 @@ from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.site_correction import CorrectSite
 from zikao_tickets.domain.site_problems import SiteProblem
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.domain.versions import IssueTemporaryTicket, ReissueTicket
 from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
@@ -43,6 +45,7 @@ from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
 from zikao_tickets.stores.glyphs import GlyphStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
+from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.stores.tickets import TicketStore
 from zikao_tickets.stores.versions import VersionStore
@@ -90,6 +93,7 @@ class Parts:
 
     def offices(self, tx: Transaction) -> OfficeStore:
         """Acts of offices in a transaction, and who carries them out, by name."""
+        versions = VersionStore(tx), SessionStore(tx), self.versions_per_officer
         return OfficeStore(
             tx,
             {
@@ -97,6 +101,8 @@ class Parts:
                 CorrectSite.name: partial(correct_site, SiteStore(tx), VersionStore(tx)),
                 PublishArrangements.name: partial(publish_arrangements, ArrangingStores.of(tx)),
                 SupplyGlyph.name: partial(supply_glyph, self.glyph_store(tx)),
+                ReissueTicket.name: partial(issue_version, *versions),
+                IssueTemporaryTicket.name: partial(issue_version, *versions),
             },
         )
 

@@ -23,7 +23,9 @@ async def decide_action(
         raise DomainError(NOT_FOUND)
     actor.require_scope(action.proposal.county_prefix)
     decided = action.decided(actor.subject, now, confirm=confirm)
-    order = Order(decided.proposal, actor.subject, now, dry_run=False)
+    order = Order(
+        decided.proposal, actor.subject, now, dry_run=False, proposed_by=action.proposed_by
+    )
     effect = await store.perform(order) if confirm else None
     await store.actions.decide(decided)
     name = decided.proposal.act.name

@@ -29,14 +29,15 @@ async def propose_action(
     actor: Actor,
     lifetime: timedelta,
     now: datetime,
+    dry_run: bool = False,
 ) -> OfficeAction:
     """Carry it out, or, where session and act want two officers, keep it for `lifetime`.
 
-    It is checked either way: raises SESSION_UNKNOWN, what the act's handler raises, and
-    TOO_MANY_PENDING_ACTIONS for one more than MAX_PENDING of an officer. The caller has checked the
-    actor's scope.
+    With `dry_run` neither: the act is what it would be. It is checked either way: raises
+    SESSION_UNKNOWN, what the act's handler raises, and TOO_MANY_PENDING_ACTIONS for one more than
+    MAX_PENDING of an officer. The caller has checked the actor's scope.
     """
-    order = Order(proposal, actor.subject, now, dry_run=False)
+    order = Order(proposal, actor.subject, now, dry_run=dry_run)
     effect, waits = await _perform(store, order)
     if waits and await store.actions.count_pending(actor.subject, now) >= MAX_PENDING:
         raise DomainError("TOO_MANY_PENDING_ACTIONS", limit=MAX_PENDING)
@@ -48,6 +49,8 @@ async def propose_action(
         proposed_at=now,
         expires_at=now + lifetime if waits else None,
     )
+    if dry_run:
+        return action
     await store.actions.insert(action)
     name = proposal.act.name
     await store.audit.add(

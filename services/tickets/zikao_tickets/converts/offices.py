@@ -17,12 +17,19 @@ from zikao_tickets.converts.sites import (
     room_use_act_from_pb,
     room_use_act_to_pb,
 )
+from zikao_tickets.converts.versions import (
+    reissue_act_to_pb,
+    reissue_from_pb,
+    temporary_act_to_pb,
+    temporary_from_pb,
+)
 from zikao_tickets.domain.glyphs import SupplyGlyph
 from zikao_tickets.domain.office_acts import Act, ActionFilter, ActionState, OfficeAction
 from zikao_tickets.domain.office_audit import OfficeAuditEntry, OfficeAuditFilter
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.site_correction import CorrectSite
+from zikao_tickets.domain.versions import IssueTemporaryTicket, ReissueTicket
 
 _STATE = "OFFICE_ACTION_STATE_"
 
@@ -39,6 +46,8 @@ FORMS = {
     CorrectSite.name: ActForm(correction_act_to_pb, correction_act_from_pb),
     PublishArrangements.name: ActForm(publication_to_pb, publication_from_pb),
     SupplyGlyph.name: ActForm(supply_glyph_act_to_pb, supply_glyph_act_from_pb),
+    ReissueTicket.name: ActForm(reissue_act_to_pb, reissue_from_pb),
+    IssueTemporaryTicket.name: ActForm(temporary_act_to_pb, temporary_from_pb),
 }
 """By name; who carries them out is in `parts`."""
 

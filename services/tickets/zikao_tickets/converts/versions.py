@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from zikao.tickets.v1 import (
+    office_service_pb2,
     office_ticket_service_pb2,
     ticket_feed_service_pb2,
     ticket_service_pb2,
@@ -14,7 +15,14 @@ from zikao.tickets.v1 import (
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
 from zikao_tickets.domain.ticket import TicketSeat
-from zikao_tickets.domain.versions import ReplacedTicket, ShownTicket, TicketReason, TicketVersion
+from zikao_tickets.domain.versions import (
+    IssueTemporaryTicket,
+    ReissueTicket,
+    ReplacedTicket,
+    ShownTicket,
+    TicketReason,
+    TicketVersion,
+)
 
 _KIND, _REASON = "TICKET_KIND_", "TICKET_REASON_"
 
@@ -84,6 +92,35 @@ def version_to_pb(version: TicketVersion) -> office_ticket_service_pb2.TicketVer
         print_count=version.print_count,
         without_photo=version.without_photo,
     )
+
+
+def reissue_act_to_pb(act: ReissueTicket) -> office_service_pb2.ReissueTicketAct:
+    """The act as message."""
+    return office_service_pb2.ReissueTicketAct(
+        ticket_number=act.ticket_number, reason=reason_to_pb(act.reason), note=act.note
+    )
+
+
+def reissue_from_pb(
+    message: office_service_pb2.ReissueTicketAct | office_ticket_service_pb2.ReissueTicketRequest,
+) -> ReissueTicket:
+    """The act that was proposed, or is asked for."""
+    return ReissueTicket(message.ticket_number, reason_from_pb(message.reason), message.note)
+
+
+def temporary_act_to_pb(act: IssueTemporaryTicket) -> office_service_pb2.IssueTemporaryTicketAct:
+    """The act as message."""
+    return office_service_pb2.IssueTemporaryTicketAct(
+        ticket_number=act.ticket_number, without_photo=act.without_photo, note=act.note
+    )
+
+
+def temporary_from_pb(
+    message: office_service_pb2.IssueTemporaryTicketAct
+    | office_ticket_service_pb2.IssueTemporaryTicketRequest,
+) -> IssueTemporaryTicket:
+    """The act that was proposed, or is asked for."""
+    return IssueTemporaryTicket(message.ticket_number, message.without_photo, message.note)
 
 
 def event_key(session_code: str, candidate_id: UUID) -> str:

@@ -66,12 +66,21 @@ class Proposal(NamedTuple):
 
 
 class Order(NamedTuple):
-    """To do what is proposed, or, with `dry_run`, to see only whether it could be done."""
+    """To do what is proposed, or, with `dry_run`, to see only whether it could be done.
+
+    `proposed_by` is whose proposal `officer` confirms; empty for who acts alone.
+    """
 
     proposal: Proposal
     officer: str
     now: datetime
     dry_run: bool
+    proposed_by: str = ""
+
+    @property
+    def author(self) -> str:
+        """Who wanted it."""
+        return self.proposed_by or self.officer
 
 
 Handler = Callable[[Order], Awaitable[Effect]]

@@ -1,11 +1,12 @@
 """Versions of a ticket: why they are issued, and what was changed (DOMAIN section 5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from zikao_kit.errors import DomainError
+from zikao_kit.errors import NOT_FOUND, DomainError
 
 from zikao_tickets.domain.ticket import Ticket, TicketSeat
 from zikao_tickets.proof import TicketKind
@@ -35,6 +36,36 @@ class Issue:
     reason: TicketReason
     kind: TicketKind | None = TicketKind.REGULAR
     without_photo: bool | None = False
+
+
+@dataclass(frozen=True)
+class ReissueTicket:
+    """The act by which an office replaces a ticket by a regular one."""
+
+    ticket_number: str
+    reason: TicketReason
+    note: str
+    name = "reissue_ticket"
+
+    @property
+    def issue(self) -> Issue:
+        """What the new version is to be."""
+        return Issue(self.reason)
+
+
+@dataclass(frozen=True)
+class IssueTemporaryTicket:
+    """The act by which an office replaces a ticket by a temporary one."""
+
+    ticket_number: str
+    without_photo: bool
+    note: str
+    name = "issue_temporary_ticket"
+
+    @property
+    def issue(self) -> Issue:
+        """What the new version is to be."""
+        return Issue(TicketReason.TEMPORARY, TicketKind.TEMPORARY, self.without_photo)
 
 
 @dataclass(frozen=True)
@@ -86,10 +117,9 @@ def require_few(issued_by_offices: int) -> None:
         raise DomainError("TOO_MANY_VERSIONS", limit=MAX_BY_OFFICES)
 
 
-def require_few_of_officer(issued: int, limit: int) -> None:
-    """Raise DomainError TOO_MANY_VERSIONS_BY_OFFICER after `limit` within BY_OFFICES_WITHIN.
-
-    Each revokes a ticket that is in somebody's hands: one account must not void a county.
-    """
-    if issued >= limit:
-        raise DomainError("TOO_MANY_VERSIONS_BY_OFFICER", limit=limit)
+def in_force(versions: Sequence[TicketVersion]) -> TicketVersion:
+    """The one that was not revoked; raises DomainError NOT_FOUND."""
+    for version in versions:
+        if version.revoked_at is None:
+            return version
+    raise DomainError(NOT_FOUND)

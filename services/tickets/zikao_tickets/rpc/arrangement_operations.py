@@ -107,7 +107,8 @@ class ArrangementOperationRpc(
             await load_session(SessionStore(tx), request.session_code)
             return Proposal(*area, await propose_publication(PublishingStore(tx), *area))
 
-        return await propose_found(self._parts, request, find, pb.PublishArrangementsResponse)
+        answer_type, dry_run = pb.PublishArrangementsResponse, request.dry_run
+        return await propose_found(self._parts, request, find, answer_type, dry_run=dry_run)
 
     async def ListArrangements(
         self, request: pb.ListArrangementsRequest, context: Any

@@ -5,26 +5,29 @@ from typing import Any, TypeVar
 
 from zikao.tickets.v1 import office_ticket_service_pb2 as pb
 from zikao.tickets.v1 import office_ticket_service_pb2_grpc as pb_grpc
+from zikao.tickets.v1.office_service_pb2 import OFFICE_ACTION_STATE_DONE
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import run_once
 
-from zikao_tickets.commands.issue_version import (
-    find_in_force,
-    find_versions,
-    issue_version,
-    temporary,
-)
+from zikao_tickets.commands.issue_version import find_in_force, find_versions, lock_in_force
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.print_ticket import require_printed, require_same_version
-from zikao_tickets.converts.versions import reason_from_pb, seat_to_pb, version_to_pb
+from zikao_tickets.converts.versions import (
+    reissue_from_pb,
+    seat_to_pb,
+    temporary_from_pb,
+    version_to_pb,
+)
+from zikao_tickets.domain.office_acts import Act, Proposal
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
-from zikao_tickets.domain.versions import Issue, TicketVersion
+from zikao_tickets.domain.versions import TicketVersion
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rpc.handing_out import print_surely, record
+from zikao_tickets.rpc.proposals import propose_found
 from zikao_tickets.stores.office_audit import OfficeAuditStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.versions import VersionStore
@@ -58,15 +61,14 @@ class OfficeTicketRpc(pb_grpc.OfficeTicketServiceServicer):
         self, request: pb.ReissueTicketRequest, context: Any
     ) -> pb.ReissueTicketResponse:
         """The next version with the same seats."""
-        issue = Issue(reason_from_pb(request.reason))
-        return await self._issue(request, issue, pb.ReissueTicketResponse)
+        return await self._issue(request, reissue_from_pb(request), pb.ReissueTicketResponse)
 
     async def IssueTemporaryTicket(
         self, request: pb.IssueTemporaryTicketRequest, context: Any
     ) -> pb.IssueTemporaryTicketResponse:
         """A temporary ticket as the next version."""
-        issue = temporary(without_photo=request.without_photo)
-        return await self._issue(request, issue, pb.IssueTemporaryTicketResponse)
+        act = temporary_from_pb(request)
+        return await self._issue(request, act, pb.IssueTemporaryTicketResponse)
 
     async def PrintForCandidate(
         self, request: pb.PrintForCandidateRequest, context: Any
@@ -75,25 +77,23 @@ class OfficeTicketRpc(pb_grpc.OfficeTicketServiceServicer):
         with self._parts.prints.only(current_actor().subject):
             return await self._print(request)
 
-    async def _issue(self, request: Any, issue: Issue, response_type: type[R]) -> R:
-        actor, now = current_actor(), self._parts.clock.now()
+    async def _issue(self, request: Any, act: Act, response_type: type[R]) -> R:
+        names, actor = (request.session_code, request.ticket_number), current_actor()
 
-        async def work(tx: Transaction) -> R:
+        async def find(tx: Transaction) -> Proposal:
             await load_session(SessionStore(tx), request.session_code)
-            issued = await issue_version(
-                VersionStore(tx),
-                OfficeAuditStore(tx),
-                request.session_code,
-                request.ticket_number,
-                issue,
-                note=request.note,
-                actor=actor,
-                now=now,
-                officer_limit=self._parts.versions_per_officer,
-            )
-            return response_type(ticket=version_to_pb(issued))
+            before = await lock_in_force(VersionStore(tx), *names, actor)
+            return Proposal(request.session_code, before.county_code, act)
 
-        return await run_once(self._parts.db, request, response_type, work, schema=SCHEMA)
+        async def finish(tx: Transaction, answer: R) -> None:
+            if answer.action.action_id and answer.action.state == OFFICE_ACTION_STATE_DONE:
+                issued = await find_in_force(VersionStore(tx), *names, actor)
+                answer.ticket.CopyFrom(version_to_pb(issued))
+
+        dry_run = request.dry_run
+        return await propose_found(
+            self._parts, request, find, response_type, finish, dry_run=dry_run
+        )
 
     async def _print(self, request: pb.PrintForCandidateRequest) -> pb.PrintForCandidateResponse:
         now = self._parts.clock.now()

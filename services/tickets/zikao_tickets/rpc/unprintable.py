@@ -73,4 +73,5 @@ class UnprintableRpc(pb_grpc.UnprintableServiceServicer):
             raise DomainError("GLYPH_UNUSABLE", detail=problem)
         act = SupplyGlyph(request.character, request.png)
         proposal = Proposal(request.session_code, request.county_prefix, act)
-        return await propose(self._parts, request, proposal, pb.SupplyGlyphResponse)
+        answer_type, dry_run = pb.SupplyGlyphResponse, request.dry_run
+        return await propose(self._parts, request, proposal, answer_type, dry_run=dry_run)

@@ -269,22 +269,26 @@ class PublishArrangementsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SESSION_CODE_FIELD_NUMBER: _builtins.int
     COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
     """Session."""
     county_prefix: _builtins.str
     """Counties whose code begins so: 2, 4 or 6 digits."""
+    dry_run: _builtins.bool
+    """Answer with the act as it would be, without an id; nothing is kept."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         session_code: _builtins.str = ...,
         county_prefix: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "dry_run", b"dry_run", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

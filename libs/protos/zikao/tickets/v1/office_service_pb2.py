@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 from zikao.tickets.v1 import session_service_pb2 as zikao_dot_tickets_dot_v1_dot_session__service__pb2
+from zikao.tickets.v1 import types_pb2 as zikao_dot_tickets_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/office_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a&zikao/tickets/v1/session_service.proto\"\x89\x02\n\tOfficeAct\x12\x37\n\x0cset_room_use\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.SetRoomUseActH\x00\x12H\n\x14publish_arrangements\x18\x02 \x01(\x0b\x32(.zikao.tickets.v1.PublishArrangementsActH\x00\x12\x38\n\x0csupply_glyph\x18\x03 \x01(\x0b\x32 .zikao.tickets.v1.SupplyGlyphActH\x00\x12\x38\n\x0c\x63orrect_site\x18\x04 \x01(\x0b\x32 .zikao.tickets.v1.CorrectSiteActH\x00\x42\x05\n\x03\x61\x63t\"R\n\x0e\x43orrectSiteAct\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"6\n\x0eSupplyGlyphAct\x12\x17\n\tcharacter\x18\x01 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"U\n\x16PublishArrangementsAct\x12;\n\x0c\x61rrangements\x18\x01 \x03(\x0b\x32%.zikao.tickets.v1.ProposedArrangement\"C\n\x13ProposedArrangement\x12\x16\n\x0e\x61rrangement_id\x18\x01 \x01(\t\x12\x14\n\x0cseats_sha256\x18\x02 \x01(\x0c\"m\n\rSetRoomUseAct\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x11\n\troom_code\x18\x02 \x01(\t\x12&\n\x03use\x18\x03 \x01(\x0e\x32\x19.zikao.tickets.v1.RoomUse\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xe6\x02\n\x0cOfficeAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x15\n\rcounty_prefix\x18\x03 \x01(\t\x12(\n\x03\x61\x63t\x18\x04 \x01(\x0b\x32\x1b.zikao.tickets.v1.OfficeAct\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.zikao.tickets.v1.OfficeActionState\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12/\n\x0bproposed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12.\n\ndecided_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x19\x44\x65\x63ideOfficeActionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\taction_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32 .zikao.tickets.v1.OfficeDecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"L\n\x1a\x44\x65\x63ideOfficeActionResponse\x12.\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\"\xf0\x01\n\x18ListOfficeActionsRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12<\n\x05state\x18\x03 \x01(\x0e\x32#.zikao.tickets.v1.OfficeActionStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"e\n\x19ListOfficeActionsResponse\x12/\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xba\x01\n\x11OfficeActionState\x12#\n\x1fOFFICE_ACTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOFFICE_ACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18OFFICE_ACTION_STATE_DONE\x10\x02\x12 \n\x1cOFFICE_ACTION_STATE_REJECTED\x10\x03\x12\x1f\n\x1bOFFICE_ACTION_STATE_EXPIRED\x10\x04*j\n\x0eOfficeDecision\x12\x1f\n\x1bOFFICE_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17OFFICE_DECISION_CONFIRM\x10\x01\x12\x1a\n\x16OFFICE_DECISION_REJECT\x10\x02\x32\x98\x02\n\rOfficeService\x12|\n\x12\x44\x65\x63ideOfficeAction\x12+.zikao.tickets.v1.DecideOfficeActionRequest\x1a,.zikao.tickets.v1.DecideOfficeActionResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x88\x01\n\x11ListOfficeActions\x12*.zikao.tickets.v1.ListOfficeActionsRequest\x1a+.zikao.tickets.v1.ListOfficeActionsResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%zikao/tickets/v1/office_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a&zikao/tickets/v1/session_service.proto\x1a\x1czikao/tickets/v1/types.proto\"\x94\x03\n\tOfficeAct\x12\x37\n\x0cset_room_use\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.SetRoomUseActH\x00\x12H\n\x14publish_arrangements\x18\x02 \x01(\x0b\x32(.zikao.tickets.v1.PublishArrangementsActH\x00\x12\x38\n\x0csupply_glyph\x18\x03 \x01(\x0b\x32 .zikao.tickets.v1.SupplyGlyphActH\x00\x12\x38\n\x0c\x63orrect_site\x18\x04 \x01(\x0b\x32 .zikao.tickets.v1.CorrectSiteActH\x00\x12<\n\x0ereissue_ticket\x18\x05 \x01(\x0b\x32\".zikao.tickets.v1.ReissueTicketActH\x00\x12K\n\x16issue_temporary_ticket\x18\x06 \x01(\x0b\x32).zikao.tickets.v1.IssueTemporaryTicketActH\x00\x42\x05\n\x03\x61\x63t\"g\n\x10ReissueTicketAct\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12.\n\x06reason\x18\x02 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12\x0c\n\x04note\x18\x03 \x01(\t\"U\n\x17IssueTemporaryTicketAct\x12\x15\n\rticket_number\x18\x01 \x01(\t\x12\x15\n\rwithout_photo\x18\x02 \x01(\x08\x12\x0c\n\x04note\x18\x03 \x01(\t\"R\n\x0e\x43orrectSiteAct\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"6\n\x0eSupplyGlyphAct\x12\x17\n\tcharacter\x18\x01 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"U\n\x16PublishArrangementsAct\x12;\n\x0c\x61rrangements\x18\x01 \x03(\x0b\x32%.zikao.tickets.v1.ProposedArrangement\"C\n\x13ProposedArrangement\x12\x16\n\x0e\x61rrangement_id\x18\x01 \x01(\t\x12\x14\n\x0cseats_sha256\x18\x02 \x01(\x0c\"m\n\rSetRoomUseAct\x12\x11\n\tsite_code\x18\x01 \x01(\t\x12\x11\n\troom_code\x18\x02 \x01(\t\x12&\n\x03use\x18\x03 \x01(\x0e\x32\x19.zikao.tickets.v1.RoomUse\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xe6\x02\n\x0cOfficeAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x15\n\rcounty_prefix\x18\x03 \x01(\t\x12(\n\x03\x61\x63t\x18\x04 \x01(\x0b\x32\x1b.zikao.tickets.v1.OfficeAct\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.zikao.tickets.v1.OfficeActionState\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12/\n\x0bproposed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12.\n\ndecided_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x19\x44\x65\x63ideOfficeActionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\taction_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32 .zikao.tickets.v1.OfficeDecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"L\n\x1a\x44\x65\x63ideOfficeActionResponse\x12.\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\"\xf0\x01\n\x18ListOfficeActionsRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12<\n\x05state\x18\x03 \x01(\x0e\x32#.zikao.tickets.v1.OfficeActionStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"e\n\x19ListOfficeActionsResponse\x12/\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xba\x01\n\x11OfficeActionState\x12#\n\x1fOFFICE_ACTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOFFICE_ACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18OFFICE_ACTION_STATE_DONE\x10\x02\x12 \n\x1cOFFICE_ACTION_STATE_REJECTED\x10\x03\x12\x1f\n\x1bOFFICE_ACTION_STATE_EXPIRED\x10\x04*j\n\x0eOfficeDecision\x12\x1f\n\x1bOFFICE_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17OFFICE_DECISION_CONFIRM\x10\x01\x12\x1a\n\x16OFFICE_DECISION_REJECT\x10\x02\x32\x98\x02\n\rOfficeService\x12|\n\x12\x44\x65\x63ideOfficeAction\x12+.zikao.tickets.v1.DecideOfficeActionRequest\x1a,.zikao.tickets.v1.DecideOfficeActionResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x88\x01\n\x11ListOfficeActions\x12*.zikao.tickets.v1.ListOfficeActionsRequest\x1a+.zikao.tickets.v1.ListOfficeActionsResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,32 +58,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFICESERVICE'].methods_by_name['DecideOfficeAction']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
   _globals['_OFFICESERVICE'].methods_by_name['ListOfficeActions']._loaded_options = None
   _globals['_OFFICESERVICE'].methods_by_name['ListOfficeActions']._serialized_options = b'\312\363\030\026\n\003\002\003\004\"\rcounty_prefix(\003'
-  _globals['_OFFICEACTIONSTATE']._serialized_start=1807
-  _globals['_OFFICEACTIONSTATE']._serialized_end=1993
-  _globals['_OFFICEDECISION']._serialized_start=1995
-  _globals['_OFFICEDECISION']._serialized_end=2101
-  _globals['_OFFICEACT']._serialized_start=194
-  _globals['_OFFICEACT']._serialized_end=459
-  _globals['_CORRECTSITEACT']._serialized_start=461
-  _globals['_CORRECTSITEACT']._serialized_end=543
-  _globals['_SUPPLYGLYPHACT']._serialized_start=545
-  _globals['_SUPPLYGLYPHACT']._serialized_end=599
-  _globals['_PUBLISHARRANGEMENTSACT']._serialized_start=601
-  _globals['_PUBLISHARRANGEMENTSACT']._serialized_end=686
-  _globals['_PROPOSEDARRANGEMENT']._serialized_start=688
-  _globals['_PROPOSEDARRANGEMENT']._serialized_end=755
-  _globals['_SETROOMUSEACT']._serialized_start=757
-  _globals['_SETROOMUSEACT']._serialized_end=866
-  _globals['_OFFICEACTION']._serialized_start=869
-  _globals['_OFFICEACTION']._serialized_end=1227
-  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_start=1230
-  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_end=1380
-  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_start=1382
-  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_end=1458
-  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_start=1461
-  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_end=1701
-  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_start=1703
-  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_end=1804
-  _globals['_OFFICESERVICE']._serialized_start=2104
-  _globals['_OFFICESERVICE']._serialized_end=2384
+  _globals['_OFFICEACTIONSTATE']._serialized_start=2168
+  _globals['_OFFICEACTIONSTATE']._serialized_end=2354
+  _globals['_OFFICEDECISION']._serialized_start=2356
+  _globals['_OFFICEDECISION']._serialized_end=2462
+  _globals['_OFFICEACT']._serialized_start=224
+  _globals['_OFFICEACT']._serialized_end=628
+  _globals['_REISSUETICKETACT']._serialized_start=630
+  _globals['_REISSUETICKETACT']._serialized_end=733
+  _globals['_ISSUETEMPORARYTICKETACT']._serialized_start=735
+  _globals['_ISSUETEMPORARYTICKETACT']._serialized_end=820
+  _globals['_CORRECTSITEACT']._serialized_start=822
+  _globals['_CORRECTSITEACT']._serialized_end=904
+  _globals['_SUPPLYGLYPHACT']._serialized_start=906
+  _globals['_SUPPLYGLYPHACT']._serialized_end=960
+  _globals['_PUBLISHARRANGEMENTSACT']._serialized_start=962
+  _globals['_PUBLISHARRANGEMENTSACT']._serialized_end=1047
+  _globals['_PROPOSEDARRANGEMENT']._serialized_start=1049
+  _globals['_PROPOSEDARRANGEMENT']._serialized_end=1116
+  _globals['_SETROOMUSEACT']._serialized_start=1118
+  _globals['_SETROOMUSEACT']._serialized_end=1227
+  _globals['_OFFICEACTION']._serialized_start=1230
+  _globals['_OFFICEACTION']._serialized_end=1588
+  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_start=1591
+  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_end=1741
+  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_start=1743
+  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_end=1819
+  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_start=1822
+  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_end=2062
+  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_start=2064
+  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_end=2165
+  _globals['_OFFICESERVICE']._serialized_start=2465
+  _globals['_OFFICESERVICE']._serialized_end=2745
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from zikao.tickets.v1 import session_service_pb2 as _session_service_pb2
+from zikao.tickets.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -83,6 +84,8 @@ class OfficeAct(_message.Message):
     PUBLISH_ARRANGEMENTS_FIELD_NUMBER: _builtins.int
     SUPPLY_GLYPH_FIELD_NUMBER: _builtins.int
     CORRECT_SITE_FIELD_NUMBER: _builtins.int
+    REISSUE_TICKET_FIELD_NUMBER: _builtins.int
+    ISSUE_TEMPORARY_TICKET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def set_room_use(self) -> Global___SetRoomUseAct:
         """A room is used otherwise."""
@@ -99,6 +102,14 @@ class OfficeAct(_message.Message):
     def correct_site(self) -> Global___CorrectSiteAct:
         """What tickets say of a site is put right."""
 
+    @_builtins.property
+    def reissue_ticket(self) -> Global___ReissueTicketAct:
+        """A ticket is replaced by a regular one."""
+
+    @_builtins.property
+    def issue_temporary_ticket(self) -> Global___IssueTemporaryTicketAct:
+        """A ticket is replaced by a temporary one."""
+
     def __init__(
         self,
         *,
@@ -106,16 +117,78 @@ class OfficeAct(_message.Message):
         publish_arrangements: Global___PublishArrangementsAct | None = ...,
         supply_glyph: Global___SupplyGlyphAct | None = ...,
         correct_site: Global___CorrectSiteAct | None = ...,
+        reissue_ticket: Global___ReissueTicketAct | None = ...,
+        issue_temporary_ticket: Global___IssueTemporaryTicketAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "issue_temporary_ticket", b"issue_temporary_ticket", "publish_arrangements", b"publish_arrangements", "reissue_ticket", b"reissue_ticket", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "publish_arrangements", b"publish_arrangements", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "correct_site", b"correct_site", "issue_temporary_ticket", b"issue_temporary_ticket", "publish_arrangements", b"publish_arrangements", "reissue_ticket", b"reissue_ticket", "set_room_use", b"set_room_use", "supply_glyph", b"supply_glyph"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements", "supply_glyph", "correct_site"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["set_room_use", "publish_arrangements", "supply_glyph", "correct_site", "reissue_ticket", "issue_temporary_ticket"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class ReissueTicketAct(_message.Message):
+    """The next version of a ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ticket_number: _builtins.str
+    """Whose."""
+    reason: _types_pb2.TicketReason.ValueType
+    """Why."""
+    note: _builtins.str
+    """For the audit."""
+    def __init__(
+        self,
+        *,
+        ticket_number: _builtins.str = ...,
+        reason: _types_pb2.TicketReason.ValueType = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReissueTicketAct: _TypeAlias = ReissueTicketAct  # noqa: Y015
+
+@_typing.final
+class IssueTemporaryTicketAct(_message.Message):
+    """The next version of a ticket, as a temporary one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    WITHOUT_PHOTO_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ticket_number: _builtins.str
+    """Whose."""
+    without_photo: _builtins.bool
+    """The photo's place is left empty."""
+    note: _builtins.str
+    """For the audit."""
+    def __init__(
+        self,
+        *,
+        ticket_number: _builtins.str = ...,
+        without_photo: _builtins.bool = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "ticket_number", b"ticket_number", "without_photo", b"without_photo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueTemporaryTicketAct: _TypeAlias = IssueTemporaryTicketAct  # noqa: Y015
 
 @_typing.final
 class CorrectSiteAct(_message.Message):

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
+from zikao.tickets.v1 import office_service_pb2 as zikao_dot_tickets_dot_v1_dot_office__service__pb2
 from zikao.tickets.v1 import types_pb2 as zikao_dot_tickets_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,zikao/tickets/v1/office_ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\"f\n\x18GetTicketVersionsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x02 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\"\x90\x01\n\x19GetTicketVersionsResponse\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\x12\x31\n\x08versions\x18\x02 \x03(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\x12+\n\x05seats\x18\x03 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\"\xaa\x02\n\rTicketVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0e\n\x06serial\x18\x02 \x01(\t\x12*\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12-\n\tissued_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tissued_by\x18\x06 \x01(\t\x12.\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprint_count\x18\x08 \x01(\x05\x12\x15\n\rwithout_photo\x18\t \x01(\x08\"\xfd\x01\n\x14ReissueTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\x12>\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReasonB\x0e\xbaH\x0b\x82\x01\x08\x18\x03\x18\x04\x18\x05\x18\x06\x12;\n\x04note\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"H\n\x15ReissueTicketResponse\x12/\n\x06ticket\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\"\xdb\x01\n\x1bIssueTemporaryTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\x12\x15\n\rwithout_photo\x18\x04 \x01(\x08\x12;\n\x04note\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"O\n\x1cIssueTemporaryTicketResponse\x12/\n\x06ticket\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\"\x84\x01\n\x18PrintForCandidateRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\"d\n\x19PrintForCandidateResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x0bprint_count\x18\x04 \x01(\x05\x32\xff\x03\n\x13OfficeTicketService\x12y\n\x11GetTicketVersions\x12*.zikao.tickets.v1.GetTicketVersionsRequest\x1a+.zikao.tickets.v1.GetTicketVersionsResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12m\n\rReissueTicket\x12&.zikao.tickets.v1.ReissueTicketRequest\x1a\'.zikao.tickets.v1.ReissueTicketResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x82\x01\n\x14IssueTemporaryTicket\x12-.zikao.tickets.v1.IssueTemporaryTicketRequest\x1a..zikao.tickets.v1.IssueTemporaryTicketResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12y\n\x11PrintForCandidate\x12*.zikao.tickets.v1.PrintForCandidateRequest\x1a+.zikao.tickets.v1.PrintForCandidateResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,zikao/tickets/v1/office_ticket_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a%zikao/tickets/v1/office_service.proto\x1a\x1czikao/tickets/v1/types.proto\"f\n\x18GetTicketVersionsRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x02 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\"\x90\x01\n\x19GetTicketVersionsResponse\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\x12\x31\n\x08versions\x18\x02 \x03(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\x12+\n\x05seats\x18\x03 \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\"\xaa\x02\n\rTicketVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0e\n\x06serial\x18\x02 \x01(\t\x12*\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12-\n\tissued_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tissued_by\x18\x06 \x01(\t\x12.\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bprint_count\x18\x08 \x01(\x05\x12\x15\n\rwithout_photo\x18\t \x01(\x08\"\x8e\x02\n\x14ReissueTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\x12>\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReasonB\x0e\xbaH\x0b\x82\x01\x08\x18\x03\x18\x04\x18\x05\x18\x06\x12;\n\x04note\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"x\n\x15ReissueTicketResponse\x12/\n\x06ticket\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\"\xec\x01\n\x1bIssueTemporaryTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\x12\x15\n\rwithout_photo\x18\x04 \x01(\x08\x12;\n\x04note\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"\x7f\n\x1cIssueTemporaryTicketResponse\x12/\n\x06ticket\x18\x01 \x01(\x0b\x32\x1f.zikao.tickets.v1.TicketVersion\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1e.zikao.tickets.v1.OfficeAction\"\x84\x01\n\x18PrintForCandidateRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12)\n\rticket_number\x18\x03 \x01(\tB\x12\xbaH\x0fr\r2\x0b^[0-9]{12}$\"d\n\x19PrintForCandidateResponse\x12\x11\n\x03pdf\x18\x01 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06serial\x18\x03 \x01(\t\x12\x13\n\x0bprint_count\x18\x04 \x01(\x05\x32\xff\x03\n\x13OfficeTicketService\x12y\n\x11GetTicketVersions\x12*.zikao.tickets.v1.GetTicketVersionsRequest\x1a+.zikao.tickets.v1.GetTicketVersionsResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12m\n\rReissueTicket\x12&.zikao.tickets.v1.ReissueTicketRequest\x1a\'.zikao.tickets.v1.ReissueTicketResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x82\x01\n\x14IssueTemporaryTicket\x12-.zikao.tickets.v1.IssueTemporaryTicketRequest\x1a..zikao.tickets.v1.IssueTemporaryTicketResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12y\n\x11PrintForCandidate\x12*.zikao.tickets.v1.PrintForCandidateRequest\x1a+.zikao.tickets.v1.PrintForCandidateResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,24 +74,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFICETICKETSERVICE'].methods_by_name['IssueTemporaryTicket']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
   _globals['_OFFICETICKETSERVICE'].methods_by_name['PrintForCandidate']._loaded_options = None
   _globals['_OFFICETICKETSERVICE'].methods_by_name['PrintForCandidate']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\004'
-  _globals['_GETTICKETVERSIONSREQUEST']._serialized_start=190
-  _globals['_GETTICKETVERSIONSREQUEST']._serialized_end=292
-  _globals['_GETTICKETVERSIONSRESPONSE']._serialized_start=295
-  _globals['_GETTICKETVERSIONSRESPONSE']._serialized_end=439
-  _globals['_TICKETVERSION']._serialized_start=442
-  _globals['_TICKETVERSION']._serialized_end=740
-  _globals['_REISSUETICKETREQUEST']._serialized_start=743
-  _globals['_REISSUETICKETREQUEST']._serialized_end=996
-  _globals['_REISSUETICKETRESPONSE']._serialized_start=998
-  _globals['_REISSUETICKETRESPONSE']._serialized_end=1070
-  _globals['_ISSUETEMPORARYTICKETREQUEST']._serialized_start=1073
-  _globals['_ISSUETEMPORARYTICKETREQUEST']._serialized_end=1292
-  _globals['_ISSUETEMPORARYTICKETRESPONSE']._serialized_start=1294
-  _globals['_ISSUETEMPORARYTICKETRESPONSE']._serialized_end=1373
-  _globals['_PRINTFORCANDIDATEREQUEST']._serialized_start=1376
-  _globals['_PRINTFORCANDIDATEREQUEST']._serialized_end=1508
-  _globals['_PRINTFORCANDIDATERESPONSE']._serialized_start=1510
-  _globals['_PRINTFORCANDIDATERESPONSE']._serialized_end=1610
-  _globals['_OFFICETICKETSERVICE']._serialized_start=1613
-  _globals['_OFFICETICKETSERVICE']._serialized_end=2124
+  _globals['_GETTICKETVERSIONSREQUEST']._serialized_start=229
+  _globals['_GETTICKETVERSIONSREQUEST']._serialized_end=331
+  _globals['_GETTICKETVERSIONSRESPONSE']._serialized_start=334
+  _globals['_GETTICKETVERSIONSRESPONSE']._serialized_end=478
+  _globals['_TICKETVERSION']._serialized_start=481
+  _globals['_TICKETVERSION']._serialized_end=779
+  _globals['_REISSUETICKETREQUEST']._serialized_start=782
+  _globals['_REISSUETICKETREQUEST']._serialized_end=1052
+  _globals['_REISSUETICKETRESPONSE']._serialized_start=1054
+  _globals['_REISSUETICKETRESPONSE']._serialized_end=1174
+  _globals['_ISSUETEMPORARYTICKETREQUEST']._serialized_start=1177
+  _globals['_ISSUETEMPORARYTICKETREQUEST']._serialized_end=1413
+  _globals['_ISSUETEMPORARYTICKETRESPONSE']._serialized_start=1415
+  _globals['_ISSUETEMPORARYTICKETRESPONSE']._serialized_end=1542
+  _globals['_PRINTFORCANDIDATEREQUEST']._serialized_start=1545
+  _globals['_PRINTFORCANDIDATEREQUEST']._serialized_end=1677
+  _globals['_PRINTFORCANDIDATERESPONSE']._serialized_start=1679
+  _globals['_PRINTFORCANDIDATERESPONSE']._serialized_end=1779
+  _globals['_OFFICETICKETSERVICE']._serialized_start=1782
+  _globals['_OFFICETICKETSERVICE']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from zikao.tickets.v1 import office_service_pb2 as _office_service_pb2
 from zikao.tickets.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -149,6 +150,7 @@ class ReissueTicketRequest(_message.Message):
     TICKET_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
@@ -159,6 +161,8 @@ class ReissueTicketRequest(_message.Message):
     """LOST, DAMAGED, NAME_FIXED or PHOTO_FIXED."""
     note: _builtins.str
     """For the audit, in Chinese; numbers of persons have no place in it (at most 10 digits on end)."""
+    dry_run: _builtins.bool
+    """Answer with the act as it would be, without an id; nothing is kept."""
     def __init__(
         self,
         *,
@@ -167,10 +171,11 @@ class ReissueTicketRequest(_message.Message):
         ticket_number: _builtins.str = ...,
         reason: _types_pb2.TicketReason.ValueType = ...,
         note: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason", "request_id", b"request_id", "session_code", b"session_code", "ticket_number", b"ticket_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "note", b"note", "reason", b"reason", "request_id", b"request_id", "session_code", b"session_code", "ticket_number", b"ticket_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,23 +183,29 @@ Global___ReissueTicketRequest: _TypeAlias = ReissueTicketRequest  # noqa: Y015
 
 @_typing.final
 class ReissueTicketResponse(_message.Message):
-    """Issued."""
+    """Issued or pending."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TICKET_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ticket(self) -> Global___TicketVersion:
-        """The version in force now."""
+        """The version in force now; unset while the act waits for a second officer, and for a dry run."""
+
+    @_builtins.property
+    def action(self) -> _office_service_pb2.OfficeAction:
+        """The act."""
 
     def __init__(
         self,
         *,
         ticket: Global___TicketVersion | None = ...,
+        action: _office_service_pb2.OfficeAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,6 +222,7 @@ class IssueTemporaryTicketRequest(_message.Message):
     TICKET_NUMBER_FIELD_NUMBER: _builtins.int
     WITHOUT_PHOTO_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
@@ -221,6 +233,8 @@ class IssueTemporaryTicketRequest(_message.Message):
     """Leave the photo's place empty."""
     note: _builtins.str
     """For the audit, in Chinese; numbers of persons have no place in it (at most 10 digits on end)."""
+    dry_run: _builtins.bool
+    """Answer with the act as it would be, without an id; nothing is kept."""
     def __init__(
         self,
         *,
@@ -229,10 +243,11 @@ class IssueTemporaryTicketRequest(_message.Message):
         ticket_number: _builtins.str = ...,
         without_photo: _builtins.bool = ...,
         note: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "request_id", b"request_id", "session_code", b"session_code", "ticket_number", b"ticket_number", "without_photo", b"without_photo"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "note", b"note", "request_id", b"request_id", "session_code", b"session_code", "ticket_number", b"ticket_number", "without_photo", b"without_photo"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,23 +255,29 @@ Global___IssueTemporaryTicketRequest: _TypeAlias = IssueTemporaryTicketRequest  
 
 @_typing.final
 class IssueTemporaryTicketResponse(_message.Message):
-    """Issued."""
+    """Issued or pending."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TICKET_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ticket(self) -> Global___TicketVersion:
-        """The version in force now."""
+        """The version in force now; unset while the act waits for a second officer, and for a dry run."""
+
+    @_builtins.property
+    def action(self) -> _office_service_pb2.OfficeAction:
+        """The act."""
 
     def __init__(
         self,
         *,
         ticket: Global___TicketVersion | None = ...,
+        action: _office_service_pb2.OfficeAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class OfficeTicketServiceStub:
-    """Single tickets in the hands of the office of their county. Each act is audited.
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
     """
 
     def __init__(self, channel):
@@ -58,7 +59,8 @@ class OfficeTicketServiceStub:
 
 
 class OfficeTicketServiceServicer:
-    """Single tickets in the hands of the office of their county. Each act is audited.
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
     """
 
     def GetTicketVersions(self, request, context):
@@ -75,12 +77,13 @@ class OfficeTicketServiceServicer:
         """Issues the next version of a ticket with the same seats, and revokes the one in force: what
         was lost opens no door from now on. Person and photo of the new version are those of its
         first print, so that what registration has put right is on it. At most 5 versions a day of
-        one ticket come from offices, and as many from one officer as the installation allows.
+        one ticket come from offices. One officer issues as many a day as the installation allows: one
+        more waits for a second officer where the session has dual control, and is refused elsewhere.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,12 +92,14 @@ class OfficeTicketServiceServicer:
     def IssueTemporaryTicket(self, request, context):
         """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
         may go without the photo, for whose photo cannot be had in time; the proof says so, and whoever
-        stands at the door looks at the identity card. A later version is a regular ticket again.
+        stands at the door looks at the identity card. Without a photo it waits for a second officer
+        where the session has dual control: anybody could go in with it. It counts as a re-issue does,
+        and is for all slots of the ticket. A later version is a regular ticket again.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +151,8 @@ def add_OfficeTicketServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OfficeTicketService:
-    """Single tickets in the hands of the office of their county. Each act is audited.
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
     """
 
     @staticmethod

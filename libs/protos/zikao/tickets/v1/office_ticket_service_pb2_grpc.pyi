@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OfficeTicketServiceStub:
-    """Single tickets in the hands of the office of their county. Each act is audited."""
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -43,22 +45,25 @@ class OfficeTicketServiceStub:
     """Issues the next version of a ticket with the same seats, and revokes the one in force: what
     was lost opens no door from now on. Person and photo of the new version are those of its
     first print, so that what registration has put right is on it. At most 5 versions a day of
-    one ticket come from offices, and as many from one officer as the installation allows.
+    one ticket come from offices. One officer issues as many a day as the installation allows: one
+    more waits for a second officer where the session has dual control, and is refused elsewhere.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     IssueTemporaryTicket: _grpc.UnaryUnaryMultiCallable[_office_ticket_service_pb2.IssueTemporaryTicketRequest, _office_ticket_service_pb2.IssueTemporaryTicketResponse]
     """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
     may go without the photo, for whose photo cannot be had in time; the proof says so, and whoever
-    stands at the door looks at the identity card. A later version is a regular ticket again.
+    stands at the door looks at the identity card. Without a photo it waits for a second officer
+    where the session has dual control: anybody could go in with it. It counts as a re-issue does,
+    and is for all slots of the ticket. A later version is a regular ticket again.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     PrintForCandidate: _grpc.UnaryUnaryMultiCallable[_office_ticket_service_pb2.PrintForCandidateRequest, _office_ticket_service_pb2.PrintForCandidateResponse]
     """The version in force as an A4 PDF, for a candidate who cannot print: any time, whether or not
@@ -73,7 +78,9 @@ class OfficeTicketServiceStub:
 
 @_typing.type_check_only
 class OfficeTicketServiceAsyncStub(OfficeTicketServiceStub):
-    """Single tickets in the hands of the office of their county. Each act is audited."""
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTicketVersions: _aio.UnaryUnaryMultiCallable[_office_ticket_service_pb2.GetTicketVersionsRequest, _office_ticket_service_pb2.GetTicketVersionsResponse]  # type: ignore[assignment]
@@ -86,22 +93,25 @@ class OfficeTicketServiceAsyncStub(OfficeTicketServiceStub):
     """Issues the next version of a ticket with the same seats, and revokes the one in force: what
     was lost opens no door from now on. Person and photo of the new version are those of its
     first print, so that what registration has put right is on it. At most 5 versions a day of
-    one ticket come from offices, and as many from one officer as the installation allows.
+    one ticket come from offices. One officer issues as many a day as the installation allows: one
+    more waits for a second officer where the session has dual control, and is refused elsewhere.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     IssueTemporaryTicket: _aio.UnaryUnaryMultiCallable[_office_ticket_service_pb2.IssueTemporaryTicketRequest, _office_ticket_service_pb2.IssueTemporaryTicketResponse]  # type: ignore[assignment]
     """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
     may go without the photo, for whose photo cannot be had in time; the proof says so, and whoever
-    stands at the door looks at the identity card. A later version is a regular ticket again.
+    stands at the door looks at the identity card. Without a photo it waits for a second officer
+    where the session has dual control: anybody could go in with it. It counts as a re-issue does,
+    and is for all slots of the ticket. A later version is a regular ticket again.
 
     Atomic, audited; the feed of tickets says it.
 
     Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+    TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
     """
     PrintForCandidate: _aio.UnaryUnaryMultiCallable[_office_ticket_service_pb2.PrintForCandidateRequest, _office_ticket_service_pb2.PrintForCandidateResponse]  # type: ignore[assignment]
     """The version in force as an A4 PDF, for a candidate who cannot print: any time, whether or not
@@ -115,7 +125,9 @@ class OfficeTicketServiceAsyncStub(OfficeTicketServiceStub):
     """
 
 class OfficeTicketServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Single tickets in the hands of the office of their county. Each act is audited."""
+    """Single tickets in the hands of the office of their county. Each act is audited, and is found among
+    the acts of offices (OfficeService).
+    """
 
     @_abc_1.abstractmethod
     def GetTicketVersions(
@@ -138,12 +150,13 @@ class OfficeTicketServiceServicer(metaclass=_abc_1.ABCMeta):
         """Issues the next version of a ticket with the same seats, and revokes the one in force: what
         was lost opens no door from now on. Person and photo of the new version are those of its
         first print, so that what registration has put right is on it. At most 5 versions a day of
-        one ticket come from offices, and as many from one officer as the installation allows.
+        one ticket come from offices. One officer issues as many a day as the installation allows: one
+        more waits for a second officer where the session has dual control, and is refused elsewhere.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -154,12 +167,14 @@ class OfficeTicketServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_office_ticket_service_pb2.IssueTemporaryTicketResponse, _abc.Awaitable[_office_ticket_service_pb2.IssueTemporaryTicketResponse]]:
         """Issues a temporary ticket (临时准考证) as the next version, and revokes the one in force. It
         may go without the photo, for whose photo cannot be had in time; the proof says so, and whoever
-        stands at the door looks at the identity card. A later version is a regular ticket again.
+        stands at the door looks at the identity card. Without a photo it waits for a second officer
+        where the session has dual control: anybody could go in with it. It counts as a re-issue does,
+        and is for all slots of the ticket. A later version is a regular ticket again.
 
         Atomic, audited; the feed of tickets says it.
 
         Errors: NOT_FOUND without a version in force, OUT_OF_SCOPE, SESSION_UNKNOWN,
-        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, REQUEST_ID_REUSED.
+        TOO_MANY_VERSIONS, TOO_MANY_VERSIONS_BY_OFFICER, TOO_MANY_PENDING_ACTIONS, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -224,6 +224,7 @@ class SupplyGlyphRequest(_message.Message):
     COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
     CHARACTER_FIELD_NUMBER: _builtins.int
     PNG_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
@@ -234,6 +235,8 @@ class SupplyGlyphRequest(_message.Message):
     """One character."""
     png: _builtins.bytes
     """Square PNG, black on white, of at most 512 x 512 pixels."""
+    dry_run: _builtins.bool
+    """Answer with the act as it would be, without an id; nothing is kept."""
     def __init__(
         self,
         *,
@@ -242,10 +245,11 @@ class SupplyGlyphRequest(_message.Message):
         county_prefix: _builtins.str = ...,
         character: _builtins.str = ...,
         png: _builtins.bytes = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "county_prefix", b"county_prefix", "png", b"png", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "county_prefix", b"county_prefix", "dry_run", b"dry_run", "png", b"png", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
