@@ -7,6 +7,7 @@ reduced to 25 mm; then a forgery of each, made in seven ways, is asked about as 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -29,7 +30,8 @@ Found = dict[str, int]
 
 async def measure_codes(_: Path) -> Mapping[str, Any]:
     """What is reported of codes."""
-    with ProcessPoolExecutor() as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context) as pool:
         loop = asyncio.get_running_loop()
         starts = range(0, TICKETS, PAGES_A_TURN)
         turns = [loop.run_in_executor(pool, _turn, start) for start in starts]

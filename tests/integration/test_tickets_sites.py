@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -297,9 +296,12 @@ async def run_command(service: Installation, *arguments: str | Path) -> tuple[in
         *("--session", "22.1", "--county", "5102", "--tickets", f"localhost:{service.port}"),
         *("--certs", str(certs)),
     ]
-    # Not by the event loop: uvloop forks, with gRPC's threads in this very process.
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
-    return done.returncode, (done.stdout + done.stderr).decode()
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
 
 
 async def test_sites_come_from_files(service: Installation, tmp_path: Path) -> None:
