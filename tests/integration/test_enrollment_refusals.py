@@ -29,7 +29,6 @@ from support.enrollment_sessions import CLOSES_AT, small_session
 from support.service import new_id
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
-from zikao_enrollment.commands.propose_action import MAX_PENDING
 from zikao_enrollment.domain.choices import Choice, Plan
 from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.timetable import Policies, Session, Track
@@ -37,6 +36,7 @@ from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.store import Store
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
+from zikao_kit.office_actions import MAX_PENDING
 from zikao_kit.queries import Queries
 
 CANDIDATES = 12

@@ -29,8 +29,9 @@ from zikao.enrollment.v1 import roster_service_pb2 as pb
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao_enrollment.commands.read_roster import PAGE_SIZE
 from zikao_enrollment.names import PACKAGE
-from zikao_enrollment.views.statistics import Statistics
+from zikao_enrollment.stores.statistics import count_figures
 from zikao_kit.config import DatabaseConfig
+from zikao_kit.counting import Counting
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 
@@ -200,7 +201,7 @@ async def test_who_asks_meanwhile_waits_for_the_same_numbers(running: Installati
     """One counting for all, which goes on when the first who asked has gone; then it is kept."""
     config = DatabaseConfig(dsn=running.dsn)
     async with await Database.connect(config, Queries.load(PACKAGE)) as db:
-        counted = Statistics(db, FixedClock(NOW), keep_seconds=60.0)
+        counted = Counting(db, FixedClock(NOW), count_figures, keep_seconds=60.0)
         first = asyncio.create_task(counted.figures("22.1"))
         others = [asyncio.create_task(counted.figures("22.1")) for _ in range(3)]
         await asyncio.sleep(0)

@@ -29,11 +29,11 @@ from support.tickets_database import (
     tickets_database,
 )
 from zikao_kit.db import Database, Transaction
+from zikao_kit.office_acts import ActionState
 from zikao_tickets.commands.import_sites import SiteImport, import_sites
 from zikao_tickets.commands.set_room_use import set_room_use
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.office_acts import (
-    ActionState,
     Effect,
     OfficeAction,
     Order,
@@ -41,7 +41,7 @@ from zikao_tickets.domain.office_acts import (
 )
 from zikao_tickets.domain.rooms import RoomUse, SetRoomUse
 from zikao_tickets.store import OfficeStore
-from zikao_tickets.stores.office_actions import OfficeActionStore
+from zikao_tickets.stores.offices import office_actions
 from zikao_tickets.stores.sites import SiteStore
 from zikao_tickets.workers.backlog import BacklogWorker
 
@@ -146,7 +146,7 @@ async def test_two_imports_at_once_are_one_after_the_other(db: Database) -> None
 
 async def propose(tx: Transaction, officer: str) -> int:
     """Keep an act for a second officer; how many of the officer's have waited before."""
-    store = OfficeActionStore(tx)
+    store = office_actions(tx)
     pending = await store.count_pending(officer, CLOSED)
     proposal = Proposal("22.1", COUNTY, SetRoomUse("A", "001", RoomUse.CLOSED, "漏水"))
     state = ActionState.PENDING

@@ -6,7 +6,7 @@ import re
 
 import asyncpg
 import pytest
-from support.schemas import KIT_TABLES, SERVICES
+from support.schemas import QUERIED_TABLES, SERVICES
 from support.service_databases import MakeDatabase, package_of
 from zikao_kit.queries import Queries, kit_queries
 
@@ -47,8 +47,8 @@ async def test_the_kits_queries_prepare_on_a_services_tables(
         name: set(re.findall(rf"\b{service}\.(\w+)", queries[name])) for name in queries.names()
     }
     assert {name for name, needed in tables.items() if not needed} == OF_THE_SERVER
-    usable = [name for name, needed in tables.items() if needed <= KIT_TABLES[service]]
-    assert {table for name in usable for table in tables[name]} == KIT_TABLES[service]
+    usable = [name for name, needed in tables.items() if needed <= QUERIED_TABLES[service]]
+    assert {table for name in usable for table in tables[name]} == QUERIED_TABLES[service]
     assert await unprepared(await make_database(service), queries, usable) == {}
 
 

@@ -14,6 +14,13 @@ KIT_TABLES = {
     "tickets": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
     "probe": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
 }
+# Which the kit has queries for, and the service its own rules of.
+OFFICE_TABLES = {"office_action", "office_audit"}
+QUERIED_TABLES = {
+    **KIT_TABLES,
+    "enrollment": KIT_TABLES["enrollment"] | OFFICE_TABLES,
+    "tickets": KIT_TABLES["tickets"] | OFFICE_TABLES,
+}
 SERVICES = sorted(KIT_TABLES)
 
 

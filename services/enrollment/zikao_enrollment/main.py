@@ -44,6 +44,7 @@ from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import Clock, clock_of
+from zikao_kit.counting import Counting
 from zikao_kit.db import Database
 from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
@@ -82,10 +83,10 @@ from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.seats.doorman import Doorman
 from zikao_enrollment.seats.newcomers import Newcomers
 from zikao_enrollment.seats.submitting import Submitting
+from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
-from zikao_enrollment.views.statistics import Statistics
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
@@ -197,7 +198,7 @@ def _parts(
         platform=platform,
         payments=Payments(db, clock, gate, timedelta(seconds=config.payment_query_seconds)),
         till=till,
-        statistics=Statistics(db, clock),
+        statistics=Counting(db, clock, count_figures),
         office_door=OfficeDoor(),
         office_action_lifetime=timedelta(hours=config.office_action_hours),
         statements=StatementDays(db, boards, ZoneInfo(config.time_zone)),

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from zikao_kit.clock import Clock
+from zikao_kit.counting import Counting
 from zikao_kit.db import Database
 from zikao_kit.tokens import TokenVerifier
 
 from zikao_enrollment.clients import PlatformClient
+from zikao_enrollment.domain.statistics import Figures
 from zikao_enrollment.money.payments import Payments
 from zikao_enrollment.money.statement_days import StatementDays
 from zikao_enrollment.money.till import Till
@@ -18,7 +20,6 @@ from zikao_enrollment.seats.submitting import Submitting
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
-from zikao_enrollment.views.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Parts:
     payments: Payments
     till: Till
     withdrawals: Withdrawals
-    statistics: Statistics
+    statistics: Counting[Figures]
     office_door: OfficeDoor
     office_action_lifetime: timedelta
     statements: StatementDays

@@ -4,8 +4,7 @@ from zikao_kit.db import Transaction
 
 from zikao_enrollment.stores.candidates import CandidateStore
 from zikao_enrollment.stores.money import MoneyStore
-from zikao_enrollment.stores.office_actions import OfficeActionStore
-from zikao_enrollment.stores.office_audit import OfficeAuditStore
+from zikao_enrollment.stores.offices import office_actions, office_audit
 from zikao_enrollment.stores.orders import OrderStore
 from zikao_enrollment.stores.payment_orders import PaymentOrderStore
 from zikao_enrollment.stores.seats import SeatStore
@@ -29,6 +28,6 @@ class OfficeStore:
 
     def __init__(self, tx: Transaction) -> None:
         self.sessions = SessionStore(tx)
-        self.actions = OfficeActionStore(tx)
+        self.actions = office_actions(tx)
         self.money = MoneyStore(tx)
-        self.audit = OfficeAuditStore(tx)
+        self.audit = office_audit(tx)

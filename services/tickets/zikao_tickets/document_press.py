@@ -37,7 +37,7 @@ from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.tickets import TicketStore
 
@@ -98,7 +98,7 @@ class DocumentPress:
         now = self.clock.now()
         async with self.db.transaction() as tx:
             document = await find_document(self._store(tx), document_id, actor)
-            await audit_document(OfficeAuditStore(tx), document, "fetch", actor=actor, now=now)
+            await audit_document(office_audit(tx), document, "fetch", actor=actor, now=now)
         return document
 
     async def pieces(

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 from zikao_kit.admission import OneAtATime
 from zikao_kit.clock import Clock
+from zikao_kit.counting import Counting
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import FieldProblem
@@ -34,11 +35,11 @@ from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.site_correction import CorrectSite
 from zikao_tickets.domain.site_problems import SiteProblem
 from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.domain.statistics import TicketFigures
 from zikao_tickets.domain.versions import IssueTemporaryTicket, ReissueTicket
 from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
-from zikao_tickets.statistics import TicketStatistics
 from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.document_items import DocumentItemStore
@@ -47,6 +48,7 @@ from zikao_tickets.stores.glyphs import GlyphStore
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
+from zikao_tickets.stores.statistics import count_figures
 from zikao_tickets.stores.tickets import TicketStore
 from zikao_tickets.stores.versions import VersionStore
 
@@ -71,9 +73,9 @@ class Parts:
         return OperationViews(self.db)
 
     @cached_property
-    def statistics(self) -> TicketStatistics:
+    def statistics(self) -> Counting[TicketFigures]:
         """How it goes, in numbers."""
-        return TicketStatistics(self.db, self.clock)
+        return Counting(self.db, self.clock, count_figures)
 
     def tickets(self, tx: Transaction) -> TicketStore:
         """The ticket store of a transaction."""

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.office_acts import Effect, Handler, Order
-from zikao_tickets.stores.office_actions import OfficeActionStore
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.offices import office_actions, office_audit
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
 
@@ -17,8 +16,8 @@ class OfficeStore:
     def __init__(self, tx: Transaction, handlers: Mapping[str, Handler]) -> None:
         self.sessions = SessionStore(tx)
         self.sites = SiteStore(tx)
-        self.actions = OfficeActionStore(tx)
-        self.audit = OfficeAuditStore(tx)
+        self.actions = office_actions(tx)
+        self.audit = office_audit(tx)
         self._handlers = handlers
 
     async def perform(self, order: Order) -> Effect:

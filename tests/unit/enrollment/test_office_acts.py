@@ -12,7 +12,6 @@ from zikao_enrollment.domain.choices import Choice, without_closed
 from zikao_enrollment.domain.closings import Closed, closing_error
 from zikao_enrollment.domain.office_acts import (
     Act,
-    ActionState,
     ChangeCapacities,
     CloseEnrollment,
     OfficeAction,
@@ -22,6 +21,7 @@ from zikao_enrollment.domain.office_acts import (
     effect_of,
 )
 from zikao_kit.errors import DomainError
+from zikao_kit.office_acts import ActionState
 
 SESSION = small_session(2)
 SLOTS = tuple(reversed(SESSION.slots))

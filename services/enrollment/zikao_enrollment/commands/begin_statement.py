@@ -1,10 +1,10 @@
 """Begins to bring a day's statement."""
 
 from zikao_kit.errors import INVALID_REQUEST, REQUEST_ID_REUSED, DomainError, FieldProblem
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_enrollment.domain.statements import Day, Statement, StatementSource, StatementState
-from zikao_enrollment.stores.office_audit import OfficeAuditStore
 from zikao_enrollment.stores.statements import StatementStore
 
 PLATFORM_ZH = "缴费平台"

@@ -5,11 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.errors import NOT_FOUND, OUT_OF_SCOPE, DomainError
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_enrollment.domain.differences import Difference, Resolution
 from zikao_enrollment.stores.differences import DifferenceStore
-from zikao_enrollment.stores.office_audit import OfficeAuditStore
 
 PROVINCE_OFFICER = "province_officer"
 

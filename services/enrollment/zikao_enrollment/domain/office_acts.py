@@ -1,12 +1,11 @@
-"""What offices do, and how it waits for a second officer (DOMAIN sections 4 and 7)."""
+"""What offices do here; how it waits for a second officer is the kit's part (DOMAIN section 4)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from zikao_kit import office_acts
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_enrollment.domain.allocation import SeatKey
@@ -53,6 +52,8 @@ class RequestRefundAgain:
 
 SessionAct = ChangeCapacities | CloseEnrollment | OpenEnrollment
 Act = SessionAct | RequestRefundAgain
+OfficeAction = office_acts.OfficeAction[Act]
+Proposal = office_acts.Proposal[Act]
 
 
 class Effect(NamedTuple):
@@ -61,68 +62,6 @@ class Effect(NamedTuple):
     session: Session
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-
-
-class ActionState(StrEnum):
-    """Where an act stands; the names are those of the contract."""
-
-    PENDING = "pending"
-    DONE = "done"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-STATE_NAMES_ZH = {
-    ActionState.DONE: "已生效",
-    ActionState.REJECTED: "已被驳回",
-    ActionState.EXPIRED: "已过期",
-}
-
-
-class ActionFilter(NamedTuple):
-    """Which acts: about counties whose code begins so; None excludes nothing."""
-
-    county_prefix: str
-    session_code: str | None
-    state: ActionState | None
-
-
-class Proposal(NamedTuple):
-    """An act in the counties of a session whose code begins so."""
-
-    session_code: str
-    county_prefix: str
-    act: Act
-
-
-@dataclass(frozen=True)
-class OfficeAction:
-    """An act with its way; `expires_at` is None for what took effect at once."""
-
-    action_id: UUID
-    proposal: Proposal
-    state: ActionState
-    proposed_by: str
-    proposed_at: datetime
-    expires_at: datetime | None = None
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-
-    def at(self, now: datetime) -> "OfficeAction":
-        """The same as of now: what nobody has decided in time has expired."""
-        if self.state is ActionState.PENDING and self.expires_at and now >= self.expires_at:
-            return replace(self, state=ActionState.EXPIRED)
-        return self
-
-    def decided(self, officer: str, now: datetime, *, confirm: bool) -> "OfficeAction":
-        """The same after a decision; raises DomainError ACTION_DECIDED, SECOND_OFFICER_NEEDED."""
-        state = self.at(now).state
-        if state is not ActionState.PENDING:
-            raise DomainError("ACTION_DECIDED", state=STATE_NAMES_ZH[state])
-        if confirm and officer == self.proposed_by:
-            raise DomainError("SECOND_OFFICER_NEEDED")
-        after = ActionState.DONE if confirm else ActionState.REJECTED
-        return replace(self, state=after, decided_by=officer, decided_at=now)
 
 
 def effect_of(session: Session, county_prefix: str, act: SessionAct) -> Effect:

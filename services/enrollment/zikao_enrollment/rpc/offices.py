@@ -11,13 +11,13 @@ from zikao.enrollment.v1 import office_service_pb2, office_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
+from zikao_kit.office_actions import list_actions
+from zikao_kit.office_messages import action_filter_from_pb
 
 from zikao_enrollment.commands.decide_action import decide_action
-from zikao_enrollment.commands.list_actions import list_actions
 from zikao_enrollment.commands.propose_action import propose_action
 from zikao_enrollment.commands.propose_refund import propose_refund
 from zikao_enrollment.converts.offices import (
-    action_filter_from_pb,
     action_to_pb,
     capacities_from_pb,
 )
@@ -25,7 +25,7 @@ from zikao_enrollment.domain.office_acts import Act, CloseEnrollment, OpenEnroll
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import OfficeStore
-from zikao_enrollment.stores.office_actions import OfficeActionStore
+from zikao_enrollment.stores.offices import office_actions
 
 R = TypeVar("R", bound=Message)
 
@@ -93,7 +93,7 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
         now = self._parts.clock.now()
         async with self._parts.db.read() as tx:
             actions, next_page_token = await list_actions(
-                OfficeActionStore(tx),
+                office_actions(tx),
                 action_filter_from_pb(request),
                 request.page_size,
                 request.page_token,

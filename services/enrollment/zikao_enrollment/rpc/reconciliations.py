@@ -32,7 +32,7 @@ from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.stores.comparisons import ComparisonStore
 from zikao_enrollment.stores.differences import DifferenceStore
-from zikao_enrollment.stores.office_audit import OfficeAuditStore
+from zikao_enrollment.stores.offices import office_audit
 from zikao_enrollment.stores.statements import StatementStore
 
 ROWS_PER_PIECE = 1000
@@ -67,7 +67,7 @@ class ReconciliationRpc(pb_grpc.ReconciliationServiceServicer):
         async def work(tx: Transaction) -> pb.ResolveDifferenceResponse:
             after = await resolve_difference(
                 DifferenceStore(tx),
-                OfficeAuditStore(tx),
+                office_audit(tx),
                 UUID(request.difference_id),
                 resolution_from_pb(request.resolution),
                 reason=request.reason,
@@ -88,7 +88,7 @@ class ReconciliationRpc(pb_grpc.ReconciliationServiceServicer):
         async def work(tx: Transaction) -> pb.ConfirmResolutionResponse:
             after = await confirm_resolution(
                 DifferenceStore(tx),
-                OfficeAuditStore(tx),
+                office_audit(tx),
                 UUID(request.difference_id),
                 confirmed=request.confirmed,
                 proposed_at=time_from_pb(request.proposed_at),

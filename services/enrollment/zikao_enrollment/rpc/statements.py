@@ -31,7 +31,7 @@ from zikao_enrollment.domain.statements import (
     read_date,
 )
 from zikao_enrollment.parts import Parts
-from zikao_enrollment.stores.office_audit import OfficeAuditStore
+from zikao_enrollment.stores.offices import office_audit
 from zikao_enrollment.stores.statements import StatementStore
 
 
@@ -61,7 +61,7 @@ class StatementRpc(pb_grpc.StatementServiceServicer):
         async def work(tx: Transaction) -> Statement:
             return await begin_statement(
                 StatementStore(tx),
-                OfficeAuditStore(tx),
+                office_audit(tx),
                 wanted,
                 day,
                 self._parts.statements.province,

@@ -12,7 +12,7 @@ from zikao_kit.db import Database
 from zikao_enrollment.domain.money import Flag
 from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.odd_payments import OddPaymentStore
-from zikao_enrollment.stores.office_actions import OfficeActionStore
+from zikao_enrollment.stores.offices import office_actions
 
 BACKLOG_PAUSE_SECONDS = 15.0
 # Platforms give money back within minutes.
@@ -73,7 +73,7 @@ class BacklogWorker:
     async def _count(self, now: datetime) -> Backlog:
         async with self._db.read() as tx:
             refused, waiting = await MoneyStore(tx).count_owed_refunds(now - LONG_WAIT)
-            pending = await OfficeActionStore(tx).count_all_pending(now)
+            pending = await office_actions(tx).count_all_pending(now)
             odd = await OddPaymentStore(tx).count(now - ODD_PAYMENTS_OF)
         return Backlog(refused, waiting, pending, odd)
 

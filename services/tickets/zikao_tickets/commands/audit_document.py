@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.documents import Document
-from zikao_tickets.stores.office_audit import OfficeAuditStore
 
 
 async def audit_document(

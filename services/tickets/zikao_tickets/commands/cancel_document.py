@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.audit_document import audit_document
 from zikao_tickets.commands.find_document import document_in_scope
 from zikao_tickets.domain.documents import DocumentState
 from zikao_tickets.stores.documents import DocumentStore
-from zikao_tickets.stores.office_audit import OfficeAuditStore
 
 
 async def cancel_document(

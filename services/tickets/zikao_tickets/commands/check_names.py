@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.glyphs import NamedTicket, Pictures
 from zikao_tickets.stores.glyphs import GlyphStore
-from zikao_tickets.stores.office_audit import OfficeAuditStore
 
 
 async def note_names(

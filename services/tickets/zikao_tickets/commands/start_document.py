@@ -5,13 +5,13 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from zikao_kit.errors import DomainError
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.audit_document import audit_document
 from zikao_tickets.domain.documents import Document, DocumentKind, Scope
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
-from zikao_tickets.stores.office_audit import OfficeAuditStore
 
 NOTHING_TO_PRINT = "NOTHING_TO_PRINT"
 _NOT_COUNTED = 0

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToJson, Parse
 from google.protobuf.message import Message
-from zikao.tickets.v1 import office_audit_service_pb2, office_service_pb2
-from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
+from zikao.tickets.v1 import office_service_pb2
+from zikao_kit.office_acts import Act
+from zikao_kit.office_messages import action_fields
 
 from zikao_tickets.converts.arrangements import publication_from_pb, publication_to_pb
 from zikao_tickets.converts.glyphs import supply_glyph_act_from_pb, supply_glyph_act_to_pb
@@ -24,14 +25,11 @@ from zikao_tickets.converts.versions import (
     temporary_from_pb,
 )
 from zikao_tickets.domain.glyphs import SupplyGlyph
-from zikao_tickets.domain.office_acts import Act, ActionFilter, ActionState, OfficeAction
-from zikao_tickets.domain.office_audit import OfficeAuditEntry, OfficeAuditFilter
+from zikao_tickets.domain.office_acts import OfficeAction
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.domain.rooms import SetRoomUse
 from zikao_tickets.domain.site_correction import CorrectSite
 from zikao_tickets.domain.versions import IssueTemporaryTicket, ReissueTicket
-
-_STATE = "OFFICE_ACTION_STATE_"
 
 
 class ActForm(NamedTuple):
@@ -72,53 +70,5 @@ def act_to_pb(act: Act) -> office_service_pb2.OfficeAct:
 
 def action_to_pb(action: OfficeAction, now: datetime) -> office_service_pb2.OfficeAction:
     """An act with its way, as it stands now."""
-    proposal, state = action.proposal, action.at(now).state
-    return office_service_pb2.OfficeAction(
-        action_id=str(action.action_id),
-        session_code=proposal.session_code,
-        county_prefix=proposal.county_prefix,
-        act=act_to_pb(proposal.act),
-        state=enum_to_pb(office_service_pb2.OfficeActionState, _STATE, state),
-        proposed_by=action.proposed_by,
-        proposed_at=time_to_pb(action.proposed_at),
-        expires_at=optional(action.expires_at, time_to_pb),
-        decided_by=action.decided_by or "",
-        decided_at=optional(action.decided_at, time_to_pb),
-    )
-
-
-def action_filter_from_pb(message: office_service_pb2.ListOfficeActionsRequest) -> ActionFilter:
-    """Which acts."""
-    state = enum_from_pb(office_service_pb2.OfficeActionState, _STATE, message.state)
-    return ActionFilter(
-        county_prefix=message.county_prefix,
-        session_code=message.session_code or None,
-        state=ActionState(state) if message.state else None,
-    )
-
-
-def audit_filter_from_pb(
-    message: office_audit_service_pb2.ListOfficeAuditEntriesRequest,
-) -> OfficeAuditFilter:
-    """Which entries."""
-    return OfficeAuditFilter(
-        county_prefix=message.county_prefix,
-        session_code=message.session_code or None,
-        actor=message.actor or None,
-        action=message.action or None,
-    )
-
-
-def audit_entry_to_pb(entry: OfficeAuditEntry) -> office_audit_service_pb2.OfficeAuditEntry:
-    """One entry."""
-    return office_audit_service_pb2.OfficeAuditEntry(
-        audit_id=entry.audit_id,
-        at=time_to_pb(entry.at),
-        actor=entry.actor,
-        role=entry.role,
-        action=entry.action,
-        session_code=entry.session_code,
-        county_prefix=entry.county_prefix,
-        before_json=entry.before,
-        after_json=entry.after,
-    )
+    act = act_to_pb(action.proposal.act)
+    return office_service_pb2.OfficeAction(act=act, **action_fields(action, now))

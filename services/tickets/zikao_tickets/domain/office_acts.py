@@ -1,22 +1,14 @@
-"""What offices do, and how it waits for a second officer (DOMAIN section 7)."""
+"""What offices do here; how it waits for a second officer is the kit's part (DOMAIN section 7)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
-from uuid import UUID
+from typing import Any, NamedTuple
 
-from zikao_kit.errors import DomainError
+from zikao_kit import office_acts
+from zikao_kit.office_acts import Act
 
-
-class Act(Protocol):
-    """One thing that an office does: a frozen dataclass beside the rules of its subject."""
-
-    @property
-    def name(self) -> str:
-        """The field of the contract's OfficeAct that holds it; the audit's word for it."""
-
+OfficeAction = office_acts.OfficeAction[Act]
+Proposal = office_acts.Proposal[Act]
 
 # Acts that are felt in every session: what one of them asks for two officers for, all do.
 EVERYWHERE = frozenset({"supply_glyph"})
@@ -31,38 +23,6 @@ class Effect(NamedTuple):
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     needs_second: bool = True
-
-
-class ActionState(StrEnum):
-    """Where an act stands; the names are those of the contract."""
-
-    PENDING = "pending"
-    DONE = "done"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-STATE_NAMES_ZH = {
-    ActionState.DONE: "已生效",
-    ActionState.REJECTED: "已被驳回",
-    ActionState.EXPIRED: "已过期",
-}
-
-
-class ActionFilter(NamedTuple):
-    """Which acts: about counties whose code begins so; None excludes nothing."""
-
-    county_prefix: str
-    session_code: str | None
-    state: ActionState | None
-
-
-class Proposal(NamedTuple):
-    """An act in the counties of a session whose code begins so."""
-
-    session_code: str
-    county_prefix: str
-    act: Act
 
 
 class Order(NamedTuple):
@@ -85,33 +45,3 @@ class Order(NamedTuple):
 
 Handler = Callable[[Order], Awaitable[Effect]]
 """Carries out the acts of one name, in the running transaction; raises DomainError."""
-
-
-@dataclass(frozen=True)
-class OfficeAction:
-    """An act with its way; `expires_at` is None for what took effect at once."""
-
-    action_id: UUID
-    proposal: Proposal
-    state: ActionState
-    proposed_by: str
-    proposed_at: datetime
-    expires_at: datetime | None = None
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-
-    def at(self, now: datetime) -> "OfficeAction":
-        """The same as of now: what nobody has decided in time has expired."""
-        if self.state is ActionState.PENDING and self.expires_at and now >= self.expires_at:
-            return replace(self, state=ActionState.EXPIRED)
-        return self
-
-    def decided(self, officer: str, now: datetime, *, confirm: bool) -> "OfficeAction":
-        """The same after a decision; raises DomainError ACTION_DECIDED, SECOND_OFFICER_NEEDED."""
-        state = self.at(now).state
-        if state is not ActionState.PENDING:
-            raise DomainError("ACTION_DECIDED", state=STATE_NAMES_ZH[state])
-        if confirm and officer == self.proposed_by:
-            raise DomainError("SECOND_OFFICER_NEEDED")
-        after = ActionState.DONE if confirm else ActionState.REJECTED
-        return replace(self, state=after, decided_by=officer, decided_at=now)

@@ -31,7 +31,7 @@ from zikao_tickets.domain.documents import Cursor, DocumentKind, Progress, Scope
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.stores.document_items import Key
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.sessions import SessionStore
 
 
@@ -58,7 +58,7 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
                 actor=current_actor().subject,
                 now=self._parts.clock.now(),
             )
-            store, audit = self._parts.documents(tx), OfficeAuditStore(tx)
+            store, audit = self._parts.documents(tx), office_audit(tx)
             document = await start_document(store, items, audit, document, current_actor())
             return document_service_pb2.StartDocumentResponse(
                 document=document_to_pb(document, Progress())
@@ -103,7 +103,7 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
             document_id = UUID(request.document_id)
             await cancel_document(
                 self._parts.documents(tx),
-                OfficeAuditStore(tx),
+                office_audit(tx),
                 document_id,
                 actor=current_actor(),
                 now=self._parts.clock.now(),

@@ -10,6 +10,7 @@ from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import run_once
+from zikao_kit.office_acts import Act
 
 from zikao_tickets.commands.issue_version import find_in_force, find_versions, lock_in_force
 from zikao_tickets.commands.load_session import load_session
@@ -20,7 +21,7 @@ from zikao_tickets.converts.versions import (
     temporary_from_pb,
     version_to_pb,
 )
-from zikao_tickets.domain.office_acts import Act, Proposal
+from zikao_tickets.domain.office_acts import Proposal
 from zikao_tickets.domain.session import Session
 from zikao_tickets.domain.ticket import PrintedTickets, Ticket
 from zikao_tickets.domain.versions import TicketVersion
@@ -28,7 +29,7 @@ from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rpc.handing_out import print_surely, record
 from zikao_tickets.rpc.proposals import propose_found
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.versions import VersionStore
 
@@ -132,7 +133,7 @@ class OfficeTicketRpc(pb_grpc.OfficeTicketServiceServicer):
     ) -> int:
         """Record the print, also in the office's audit; how often it was handed out by now."""
         count = await record(self._parts, tx, session, printed, now)
-        await OfficeAuditStore(tx).add(
+        await office_audit(tx).add(
             current_actor(),
             "print_for_candidate",
             now,

@@ -9,13 +9,14 @@ from zikao.tickets.v1 import office_service_pb2, office_service_pb2_grpc
 from zikao_kit.context import current_actor
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
+from zikao_kit.office_actions import list_actions
+from zikao_kit.office_messages import action_filter_from_pb
 
 from zikao_tickets.commands.decide_action import decide_action
-from zikao_tickets.commands.list_actions import list_actions
-from zikao_tickets.converts.offices import action_filter_from_pb, action_to_pb
+from zikao_tickets.converts.offices import action_to_pb
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
-from zikao_tickets.stores.office_actions import OfficeActionStore
+from zikao_tickets.stores.offices import office_actions
 
 
 class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
@@ -46,7 +47,7 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
         now = self._parts.clock.now()
         async with self._parts.db.read() as tx:
             actions, next_page_token = await list_actions(
-                OfficeActionStore(tx),
+                office_actions(tx),
                 action_filter_from_pb(request),
                 request.page_size,
                 request.page_token,

@@ -18,7 +18,7 @@ from zikao_tickets.domain.office_acts import Proposal
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rpc.proposals import propose
-from zikao_tickets.stores.office_audit import OfficeAuditStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.sessions import SessionStore
 
 
@@ -51,7 +51,7 @@ class UnprintableRpc(pb_grpc.UnprintableServiceServicer):
             await load_session(SessionStore(tx), request.session_code)
             names, photos = await recheck_unprintable(
                 self._parts.glyph_store(tx),
-                OfficeAuditStore(tx),
+                office_audit(tx),
                 request.session_code,
                 request.county_prefix,
                 actor=actor,

@@ -16,18 +16,12 @@ _QUERIES = (
 )
 
 
-class StatisticsStore:
-    """Bound to the running transaction."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    async def count(self, session_code: str, as_of: datetime) -> TicketFigures:
-        """Everything of a session; of one moment in a transaction that is REPEATABLE READ."""
-        counted = []
-        for query in _QUERIES:
-            for row in await self._tx.fetch(query, session_code):
-                numbers = dict(row)
-                group = Group(numbers.pop("county_code"), numbers.pop("slot", 0))
-                counted.append(Counted(group, numbers))
-        return TicketFigures(as_of, counted)
+async def count_figures(tx: Transaction, session_code: str, as_of: datetime) -> TicketFigures:
+    """Everything of a session; of one moment in a transaction that is REPEATABLE READ."""
+    counted = []
+    for query in _QUERIES:
+        for row in await tx.fetch(query, session_code):
+            numbers = dict(row)
+            group = Group(numbers.pop("county_code"), numbers.pop("slot", 0))
+            counted.append(Counted(group, numbers))
+    return TicketFigures(as_of, counted)

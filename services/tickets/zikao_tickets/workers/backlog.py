@@ -6,7 +6,7 @@ from prometheus_client import Gauge
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 
-from zikao_tickets.stores.office_actions import OfficeActionStore
+from zikao_tickets.stores.offices import office_actions
 
 BACKLOG_PAUSE_SECONDS = 15.0
 
@@ -30,7 +30,7 @@ class BacklogWorker:
         pending = math.nan
         try:
             async with self._db.read() as tx:
-                pending = await OfficeActionStore(tx).count_all_pending(self._clock.now())
+                pending = await office_actions(tx).count_all_pending(self._clock.now())
         finally:
             PENDING_ACTS.set(pending)
         return False
