@@ -49,7 +49,7 @@ bench-logins: setup ## ordinary calls beside a storm of 200 clients that log in
 bench-timing: setup ## whether the time of an answer tells who is registered
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_timing.py
 
-bench-tickets: setup ## a whole session arranged and checked, a county printed (BENCH_ARGS=arranging, paper)
+bench-tickets: setup ## a whole session arranged and checked, a county printed (BENCH_ARGS="arranging codes paper")
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_tickets.py $(BENCH_ARGS)
 
 bench-expiry: setup ## submissions while 50,000 holds of the same county end

@@ -38,7 +38,7 @@ async def measure_codes(_: Path) -> Mapping[str, Any]:
         found = await asyncio.gather(*turns)
     codes = {key: sum(turn[key] for turn in found) for key in found[0]}
     codes["narrowest_tenth_mm"] = min(turn["narrowest_tenth_mm"] for turn in found)
-    return {"ratios": {}, "codes": codes, "codes_failed": _failed(codes)}
+    return {"ratios": {}, "codes": codes}
 
 
 def _turn(start: int) -> Found:
@@ -66,9 +66,3 @@ def _turn(start: int) -> Found:
 
 def _printed(renderer: TicketRenderer, sheets: Sequence[TicketSheet]) -> Iterator[str]:
     return (read.as_printed for read in printed_pages(renderer, sheets))
-
-
-def _failed(codes: Mapping[str, int]) -> int:
-    """Codes that were not read or not refused, by the worst of the counts."""
-    counts = [count for key, count in codes.items() if key != "narrowest_tenth_mm"]
-    return TICKETS - min(counts)

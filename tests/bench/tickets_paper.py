@@ -50,7 +50,6 @@ FETCH_SECONDS = 1800.0
 MEBIBYTE = 1024 * 1024
 HEADING = Heading("tickets", "准考证", datetime(2022, 4, 11, tzinfo=UTC))
 COURSES = ((1, "00015"), (2, "03708"), (3, "13000"), (4, "00018"))
-WANTED = {"bulk_per_typst": 5.0, "bulk_per_reportlab": 1.0}
 
 Draw = Callable[[Sequence[TicketSheet]], bytes]
 
@@ -88,7 +87,6 @@ def _beside_others(folder: Path) -> dict[str, Any]:
         "ratios": {
             f"bulk_per_{name}": page[name] / page["bulk"] for name in ("typst", "reportlab")
         },
-        "wanted": WANTED,
         "pages_per_second": {name: 1 / found for name, found in page.items()},
         "bytes_per_ticket": size / PAGES["bulk"],
         "bytes_per_ticket_without_photo": (size - photos) / PAGES["bulk"],

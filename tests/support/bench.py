@@ -19,6 +19,7 @@ import grpc
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.service import Caller, free_port, until
+from support.targets import Target
 from zikao_ctl.embedded_postgres import EmbeddedPostgres
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
@@ -171,16 +172,21 @@ def report(
     ratios: Mapping[str, float],
     *,
     wanted: Mapping[str, float] | None = None,
+    targets: Mapping[str, Target] | None = None,
     **more: object,
 ) -> None:
-    """Write out/bench/NAME.json and print the same as a table; `wanted` are the least ratios."""
-    wanted = wanted or {}
+    """Write out/bench/NAME.json and print the same as a table.
+
+    `wanted` are the least ratios, `targets` figures of all kinds with their limits.
+    """
+    wanted, targets = wanted or {}, targets or {}
     content = {
         "rates": {
             key: asdict(rate) | {"per_second": rate.per_second} for key, rate in rates.items()
         },
         "ratios": dict(ratios),
         "wanted": dict(wanted),
+        "targets": {key: target.described() for key, target in targets.items()},
         **more,
     }
     OUT.mkdir(parents=True, exist_ok=True)
@@ -190,6 +196,9 @@ def report(
         f"{key:40} {ratio:10.3f}{_judged(ratio, wanted.get(key))}" for key, ratio in ratios.items()
     ]
     lines += [f"{key:40} {value}" for key, value in more.items()]
+    lines += [
+        f"{key:40} {target.figure:10.3f}   {target.in_words()}" for key, target in targets.items()
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
