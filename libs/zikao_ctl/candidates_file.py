@@ -19,6 +19,8 @@ from zikao.registration.v1 import older_candidate_service_pb2 as older
 from zikao.registration.v1 import types_pb2 as types
 from zikao_kit.validation import problems_in
 
+from zikao_ctl.file_columns import FileColumnsError, columns_of
+
 # Column -> its name in Chinese. A value may be empty: whether it should be is not said here.
 COLUMNS = {
     "ticket_number": "准考证号",
@@ -135,16 +137,10 @@ def _numbered(path: Path, text: str) -> list[tuple[int, list[str]]]:
 
 
 def _columns(path: Path, header: Sequence[str]) -> list[str]:
-    names = {chinese: column for column, chinese in COLUMNS.items()}
-    columns = [names.get(name.strip(), name.strip()) for name in header]
-    unknown = [name for name in columns if name not in COLUMNS]
-    missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL_COLUMNS]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    problems = {"unknown": unknown, "missing": missing, "twice": twice}
-    if any(problems.values()):
-        said = "; ".join(f"{what}: {', '.join(which)}" for what, which in problems.items() if which)
-        raise CandidatesFileError(f"{path}: columns {said}")
-    return columns
+    try:
+        return columns_of(header, COLUMNS, OPTIONAL_COLUMNS)
+    except FileColumnsError as error:
+        raise CandidatesFileError(f"{path}: {error}") from error
 
 
 def _digest(

@@ -20,6 +20,8 @@ from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao_kit.convert import time_to_pb
 from zikao_kit.validation import problems_in
 
+from zikao_ctl.file_columns import FileColumnsError, columns_of
+
 # Column -> its name in Chinese.
 COLUMNS = {
     "kind": "类型",
@@ -174,17 +176,11 @@ def _fen(text: str) -> int:
     return int(whole) * 100 + int((part or "").ljust(2, "0"))
 
 
-def _columns(path: Path, header: Sequence[str]) -> Sequence[str]:
-    names = {chinese: column for column, chinese in COLUMNS.items()}
-    columns = [names.get(name, name) for name in header]
-    unknown = [name for name in columns if name not in COLUMNS]
-    missing = [name for name in COLUMNS if name not in columns and name not in OPTIONAL_COLUMNS]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    problems = {"unknown": unknown, "missing": missing, "twice": twice}
-    if any(problems.values()):
-        said = "; ".join(f"{what}: {', '.join(which)}" for what, which in problems.items() if which)
-        raise StatementFileError(f"{path}: columns {said}")
-    return columns
+def _columns(path: Path, header: Sequence[str]) -> list[str]:
+    try:
+        return columns_of(header, COLUMNS, OPTIONAL_COLUMNS)
+    except FileColumnsError as error:
+        raise StatementFileError(f"{path}: {error}") from error
 
 
 def _encoding_of(path: Path) -> str:

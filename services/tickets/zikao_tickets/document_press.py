@@ -101,9 +101,7 @@ class DocumentPress:
             await audit_document(office_audit(tx), document, "fetch", actor=actor, now=now)
         return document
 
-    async def pieces(
-        self, document: Document, cursor: Cursor, actor: str
-    ) -> AsyncGenerator[Piece, None]:
+    async def pieces(self, document: Document, cursor: Cursor, actor: str) -> Pieces:
         """Everything after the cursor.
 
         Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, OVERLOADED,
@@ -114,9 +112,7 @@ class DocumentPress:
                 async for piece in pieces:
                     yield piece
 
-    async def _pieces(
-        self, document: Document, cursor: Cursor, reader: Reader
-    ) -> AsyncGenerator[Piece, None]:
+    async def _pieces(self, document: Document, cursor: Cursor, reader: Reader) -> Pieces:
         if await self._is_after_the_end(document, cursor):
             return
         async with self.db.read() as tx:

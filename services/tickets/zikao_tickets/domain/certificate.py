@@ -49,11 +49,6 @@ class SlotProof(NamedTuple):
     packs: int
     packs_bound: int
 
-    @property
-    def is_optimal(self) -> bool:
-        """Whether fewer rooms are impossible."""
-        return self.rooms == self.bound
-
     def holds(self, counts: Mapping[str, int]) -> bool:
         """Tell whether the weights prove the bound for these courses.
 

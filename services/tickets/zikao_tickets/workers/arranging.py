@@ -55,7 +55,6 @@ class ArrangementWorker:
         self, db: Database, keys: KeyRing, clock: Clock, pool: SolvePool, lease: timedelta
     ) -> None:
         self._db = db
-        self._pool = pool
         self._keys = keys
         self._clock = clock
         self._pool = pool

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ArrangementOperationServiceStub:
-    """Arranging many counties at once: a city, or the whole session.
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
     """
 
     def __init__(self, channel):
@@ -68,7 +69,8 @@ class ArrangementOperationServiceStub:
 
 
 class ArrangementOperationServiceServicer:
-    """Arranging many counties at once: a city, or the whole session.
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
     """
 
     def StartArrangements(self, request, context):
@@ -186,7 +188,8 @@ def add_ArrangementOperationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArrangementOperationService:
-    """Arranging many counties at once: a city, or the whole session.
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ArrangementOperationServiceStub:
-    """Arranging many counties at once: a city, or the whole session."""
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -85,7 +87,9 @@ class ArrangementOperationServiceStub:
 
 @_typing.type_check_only
 class ArrangementOperationServiceAsyncStub(ArrangementOperationServiceStub):
-    """Arranging many counties at once: a city, or the whole session."""
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartArrangements: _aio.UnaryUnaryMultiCallable[_arrangement_operation_service_pb2.StartArrangementsRequest, _arrangement_operation_service_pb2.StartArrangementsResponse]  # type: ignore[assignment]
@@ -139,7 +143,9 @@ class ArrangementOperationServiceAsyncStub(ArrangementOperationServiceStub):
     """
 
 class ArrangementOperationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Arranging many counties at once: a city, or the whole session."""
+    """Arranging many counties at once, a city or the whole session, and what goes on in them. What is
+    done to one county, known by its arrangement, is in ArrangementService.
+    """
 
     @_abc_1.abstractmethod
     def StartArrangements(

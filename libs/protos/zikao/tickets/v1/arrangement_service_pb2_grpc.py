@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class ArrangementServiceStub:
-    """Giving every enrolled sitting a site, room and seat.
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
     """
 
     def __init__(self, channel):
@@ -53,7 +55,9 @@ class ArrangementServiceStub:
 
 
 class ArrangementServiceServicer:
-    """Giving every enrolled sitting a site, room and seat.
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
     """
 
     def StartArrangement(self, request, context):
@@ -132,7 +136,9 @@ def add_ArrangementServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArrangementService:
-    """Giving every enrolled sitting a site, room and seat.
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
     """
 
     @staticmethod

@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ArrangementServiceStub:
-    """Giving every enrolled sitting a site, room and seat."""
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -73,7 +76,10 @@ class ArrangementServiceStub:
 
 @_typing.type_check_only
 class ArrangementServiceAsyncStub(ArrangementServiceStub):
-    """Giving every enrolled sitting a site, room and seat."""
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.StartArrangementRequest, _arrangement_service_pb2.StartArrangementResponse]  # type: ignore[assignment]
@@ -115,7 +121,10 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     """
 
 class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Giving every enrolled sitting a site, room and seat."""
+    """Giving every enrolled sitting a site, room and seat: one county, by its officers, who see in the
+    answer what became of it. A city or a province has ArrangementOperationService, which takes
+    counties as it finds them, leaves out what is in progress and publishes in the background.
+    """
 
     @_abc_1.abstractmethod
     def StartArrangement(

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TicketServiceStub:
-    """The candidate's admission ticket, and the office's copies of a whole county.
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
     """
 
     def __init__(self, channel):
@@ -58,7 +59,8 @@ class TicketServiceStub:
 
 
 class TicketServiceServicer:
-    """The candidate's admission ticket, and the office's copies of a whole county.
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
     """
 
     def GetNotice(self, request, context):
@@ -138,7 +140,8 @@ def add_TicketServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TicketService:
-    """The candidate's admission ticket, and the office's copies of a whole county.
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TicketServiceStub:
-    """The candidate's admission ticket, and the office's copies of a whole county."""
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -65,7 +67,9 @@ class TicketServiceStub:
 
 @_typing.type_check_only
 class TicketServiceAsyncStub(TicketServiceStub):
-    """The candidate's admission ticket, and the office's copies of a whole county."""
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNotice: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetNoticeRequest, _ticket_service_pb2.GetNoticeResponse]  # type: ignore[assignment]
@@ -99,7 +103,9 @@ class TicketServiceAsyncStub(TicketServiceStub):
     """
 
 class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The candidate's admission ticket, and the office's copies of a whole county."""
+    """The candidate's admission ticket. What offices print of a county is in DocumentService, one
+    ticket at the desk in OfficeTicketService.
+    """
 
     @_abc_1.abstractmethod
     def GetNotice(

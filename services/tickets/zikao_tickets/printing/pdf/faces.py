@@ -120,11 +120,6 @@ class Face:
         if places:
             yield stream(places, best=True)
 
-    @property
-    def object_count(self) -> int:
-        """How many objects `objects` gives."""
-        return 5 if self.is_cff else 6
-
     def _subset(self, codes: list[int]) -> tuple[bytes, bytes]:
         """The font with these glyphs only, and where they are by their number in the whole font.
 
