@@ -21,13 +21,13 @@ from uuid import UUID
 import asyncpg
 from bench.tickets_seeding import Law, SeededCounty, seeded_session
 from support.bench import migrated, own_postgres
-from support.tickets_database import KEYS, SESSION
+from support.tickets_database import KEYS, OPERATOR, SESSION
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import SystemClock
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_tickets.commands.start_arrangement import start_arrangements
+from zikao_tickets.commands.start_arrangement import Starting, start_arrangements
 from zikao_tickets.converts.sessions import session_to_json
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.names import ENROLLMENTS, PACKAGE
@@ -35,6 +35,7 @@ from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.solving.pool import SolvePool
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.arranging import ArrangingStores
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.workers.arranging import ArrangementWorker
 
 SCALES = (0.01, 0.1, 1.0)
@@ -145,16 +146,9 @@ async def _arrange(dsn: str) -> Arranged:
         worker = ArrangementWorker(db, KEYS, SystemClock(), pool, timedelta(minutes=2))
         started = time.perf_counter()
         async with db.transaction() as tx:
-            operation = await start_arrangements(
-                ArrangementStore(tx),
-                SESSION,
-                "",
-                anew=False,
-                dry_run=False,
-                keys=KEYS,
-                actor="bench",
-                now=datetime.now(UTC),
-            )
+            stores = ArrangementStore(tx), office_audit(tx)
+            by = Starting(*stores, KEYS, OPERATOR, datetime.now(UTC))
+            operation = await start_arrangements(by, SESSION, "", anew=False, dry_run=False)
         assert operation.operation_id is not None
         work = [repeat("arrangement", worker.work, POLL_SECONDS) for _ in range(WORKERS)]
         async with running(*work):

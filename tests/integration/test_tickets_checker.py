@@ -194,6 +194,13 @@ PLANTED = {
         f" AND arrangement_id = '{PLAN}'",
         "moved_too_many",
     ),
+    "it was drawn from a seed of its own": (
+        "INSERT INTO tickets.arrangement (arrangement_id, session_code, county_code, state,"
+        " seed_enc, seed_sha256, started_at, started_by, fixes_seed) SELECT"
+        f" '{BASE}', session_code, county_code, 'cancelled', '', 'other', now(), 'o', true"
+        " FROM tickets.arrangement",
+        "another_seed",
+    ),
     "fewer candidates are said": (
         "UPDATE tickets.arrangement SET candidates = candidates - 1",
         "seats_miscounted",

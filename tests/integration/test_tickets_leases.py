@@ -28,6 +28,7 @@ from zikao_kit.queries import Queries
 from zikao_tickets.commands.cancel_arrangements import cancel_arrangements
 from zikao_tickets.domain.states import Arrangement, ArrangementState, Stage
 from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.offices import office_audit
 
 SHORT = timedelta(milliseconds=300)
 LOCKS = Queries(
@@ -95,7 +96,12 @@ async def test_what_runs_is_cancelled(db: Database) -> None:
         async with db.transaction() as tx:
             running = await only(db)
             cancelled = await cancel_arrangements(
-                ArrangementStore(tx), None, running.arrangement_id, actor=OFFICER, now=CLOSED
+                ArrangementStore(tx),
+                office_audit(tx),
+                None,
+                running.arrangement_id,
+                actor=OFFICER,
+                now=CLOSED,
             )
         assert cancelled == (0, 1)
         assert await task

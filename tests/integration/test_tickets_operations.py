@@ -100,8 +100,8 @@ async def until_published(city: Caller) -> Sequence[arrangements.Arrangement]:
     """Both counties, once a worker has published them."""
 
     async def published() -> Any:
-        found = (await city.call(listing("5101"))).arrangements
-        return found if all(each.state == PUBLISHED for each in found) else None
+        found = (await city.call(listing("5101", state=PUBLISHED))).arrangements
+        return found if len(found) == 2 else None
 
     return await until(published)  # type: ignore[no-any-return]
 
@@ -150,6 +150,21 @@ async def test_what_waits_is_cancelled_at_once(service: Installation) -> None:
     assert newest.state == CANCELLED
     (last,) = await watched(city, first.operation_id)
     assert (last.totals.ended, last.totals.cancelled) == (2, 2)
+    entries = await audited(service, county_prefix="5101")
+    told = [(each.action, each.county_prefix, json.loads(each.after_json)) for each in entries]
+    operations = [{"operation_id": each.operation_id, "anew": False} for each in (first, second)]
+    assert told == [
+        ("start_arrangements", "5101", operations[0] | {"county_codes": [COUNTY, OTHER]}),
+        (
+            *("cancel_arrangements", COUNTY),
+            {"arrangement_id": one.arrangement_id, "cancelled": 1, "ending": 0},
+        ),
+        ("start_arrangements", "5101", operations[1] | {"county_codes": [COUNTY]}),
+        (
+            *("cancel_arrangements", "5101"),
+            {"operation_id": first.operation_id, "cancelled": 1, "ending": 0},
+        ),
+    ]
 
 
 async def test_pages_go_by_county_and_the_newest_first(service: Installation) -> None:
@@ -170,12 +185,34 @@ async def test_pages_go_by_county_and_the_newest_first(service: Installation) ->
 
 
 async def test_many_are_published_by_two_officers(service: Installation) -> None:
-    """The second officer approves both counties at once, and a worker publishes each."""
+    """The second officer sees who drew how often, approves both, and a worker publishes each."""
     await apply(service, replace(SESSION, dual_control=True))
-    city, _ = await arranged(service)
+    await arranged(service)
+    await officer(service, COUNTY).call(
+        arrangements.StartArrangementRequest(
+            request_id=new_id(), session_code="22.1", county_code=COUNTY, anew=True
+        )
+    )
+    city = officer(service, "5101")
+
+    async def done() -> Any:
+        found = (await city.call(listing(state=DONE))).arrangements
+        return found if any(each.anew for each in found) else None
+
+    by_county = {each.county_code: each for each in await until(done)}
     action = (await city.call(publishing())).action
     assert action.state == offices.OFFICE_ACTION_STATE_PENDING
-    assert len(action.act.publish_arrangements.arrangements) == 2
+    (again, other) = action.act.publish_arrangements.arrangements
+    assert again == offices.ProposedArrangement(
+        arrangement_id=by_county[COUNTY].arrangement_id,
+        seats_sha256=by_county[COUNTY].seats_sha256,
+        county_code=COUNTY,
+        anew=True,
+        started_by=by_county[COUNTY].started_by,
+        discarded=1,
+    )
+    assert (other.county_code, other.anew, other.discarded) == (OTHER, False, 0)
+    assert "" != other.started_by != again.started_by
     assert (await city.refused(decision(action))).reason == "SECOND_OFFICER_NEEDED"
     second = officer(service, "51")
     await second.call(decision(action))
@@ -186,6 +223,8 @@ async def test_many_are_published_by_two_officers(service: Installation) -> None
     assert sorted(map(tuple, tickets)) == [(COUNTY, 5), (OTHER, 5)]
     entries = await audited(service, county_prefix="5101")
     assert [each.action for each in entries] == [
+        "start_arrangements",
+        "start_arrangements",
         "propose_publish_arrangements",
         "confirm_publish_arrangements",
     ]

@@ -18,7 +18,7 @@ from zikao_kit.tokens import Actor
 from zikao_tickets.commands.apply_session import apply_session
 from zikao_tickets.commands.find_arrangement import find_arrangement
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
-from zikao_tickets.commands.start_arrangement import start_arrangement
+from zikao_tickets.commands.start_arrangement import Starting, start_arrangement
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.office_acts import Order, Proposal
 from zikao_tickets.domain.person import Person
@@ -32,6 +32,7 @@ from zikao_tickets.store import OfficeStore
 from zikao_tickets.stores.arrangements import ArrangementStore, Lease
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.feeds import FeedStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.workers.arranging import ArrangementWorker
 
 KEYS = KeyRing.generate()
@@ -134,15 +135,9 @@ async def start(
 ) -> Arrangement:
     """Start a county's arrangement."""
     async with db.transaction() as tx:
-        return await start_arrangement(
-            ArrangementStore(tx),
-            SESSION,
-            county,
-            anew=anew,
-            keys=KEYS,
-            actor="officer",
-            now=now,
-        )
+        stores = ArrangementStore(tx), office_audit(tx)
+        by = Starting(*stores, KEYS, OFFICER, now)
+        return await start_arrangement(by, SESSION, county, anew=anew)
 
 
 def worker(db: Database, lease: timedelta = MINUTE) -> ArrangementWorker:

@@ -11,12 +11,14 @@ from zikao_kit.counting import Counting
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import FieldProblem
+from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.apply_session import Unprintable
 from zikao_tickets.commands.correct_site import correct_site
 from zikao_tickets.commands.issue_version import issue_version
 from zikao_tickets.commands.publish_arrangements import publish_arrangements
 from zikao_tickets.commands.set_room_use import set_room_use
+from zikao_tickets.commands.start_arrangement import Starting
 from zikao_tickets.commands.supply_glyph import supply_glyph
 from zikao_tickets.config import VERSIONS_PER_OFFICER
 from zikao_tickets.document_press import DocumentPress
@@ -41,10 +43,12 @@ from zikao_tickets.operation_views import OperationViews
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.signing import ProofSigner
 from zikao_tickets.store import OfficeStore
+from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.arranging import ArrangingStores
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
 from zikao_tickets.stores.glyphs import GlyphStore
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
@@ -107,6 +111,11 @@ class Parts:
                 IssueTemporaryTicket.name: partial(issue_version, *versions),
             },
         )
+
+    def starting(self, tx: Transaction, actor: Actor) -> Starting:
+        """What arrangements are started with, in a transaction."""
+        now = self.clock.now()
+        return Starting(ArrangementStore(tx), office_audit(tx), self.keys, actor, now)
 
     async def site_text_problems(self, sites: Sequence[Site]) -> list[SiteProblem]:
         """What of the sites no ticket could show."""

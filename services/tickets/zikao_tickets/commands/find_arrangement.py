@@ -6,7 +6,7 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.domain.states import Arrangement
-from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.arrangements import Area, ArrangementStore
 
 
 async def find_arrangement(
@@ -24,9 +24,10 @@ def in_scope(arrangement: Arrangement | None, actor: Actor) -> Arrangement:
     return arrangement
 
 
-async def find_operation(store: ArrangementStore, operation_id: UUID, actor: Actor) -> None:
-    """Raise DomainError NOT_FOUND and OUT_OF_SCOPE for what the caller may not see."""
+async def find_operation(store: ArrangementStore, operation_id: UUID, actor: Actor) -> Area:
+    """Where an operation is; raises DomainError NOT_FOUND and OUT_OF_SCOPE."""
     area = await store.operation_area(operation_id)
     if area is None:
         raise DomainError(NOT_FOUND)
-    actor.require_scope(area)
+    actor.require_scope(area.county_prefix)
+    return area

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from zikao_tickets.domain.cannot_arrange import PublishedMeanwhile
 from zikao_tickets.domain.certificate import SlotProof
 from zikao_tickets.domain.material import Material, material_digest
 from zikao_tickets.domain.plan import Plan
@@ -27,9 +28,14 @@ class CheckFailed(Exception):  # noqa: N818 - says what happened
 
 
 async def read_material(stores: ArrangingStores, arrangement: Arrangement) -> Material:
-    """Who sits what, the rooms, and the seats in force that are to be kept."""
+    """Who sits what, the rooms, and the seats in force that are to be kept.
+
+    Raises PublishedMeanwhile: by now the seed of what is in force is revealed, or another's.
+    """
     county = (arrangement.session_code, arrangement.county_code)
     in_force = await stores.arrangements.in_force(*county)
+    if in_force != arrangement.seeded_on:
+        raise PublishedMeanwhile
     keeps = in_force is not None and not arrangement.anew
     return Material(
         roster=await stores.seating.roster(*county),

@@ -46,6 +46,8 @@ def arrangement_to_pb(arrangement: Arrangement, seed: bytes = b"") -> pb.Arrange
         late_shares=counts.late_shares,
         checked_at=optional(arrangement.checked_at, time_to_pb),
         seats_sha256=arrangement.seats_sha256,
+        started_by=arrangement.started_by,
+        seeded_on=str(arrangement.seeded_on or ""),
     )
 
 
@@ -94,7 +96,7 @@ def publication_to_pb(act: PublishArrangements) -> office_service_pb2.PublishArr
     return office_service_pb2.PublishArrangementsAct(
         arrangements=[
             office_service_pb2.ProposedArrangement(
-                arrangement_id=str(each.arrangement_id), seats_sha256=each.seats_sha256
+                **{**each._asdict(), "arrangement_id": str(each.arrangement_id)}
             )
             for each in act.arrangements
         ]
@@ -105,7 +107,15 @@ def publication_from_pb(message: office_service_pb2.PublishArrangementsAct) -> P
     """What is put in force."""
     return PublishArrangements(
         tuple(
-            Publishable(UUID(each.arrangement_id), each.seats_sha256)
+            Publishable(
+                UUID(each.arrangement_id),
+                each.seats_sha256,
+                each.county_code,
+                each.anew,
+                each.started_by,
+                each.discarded,
+                each.published_before,
+            )
             for each in message.arrangements
         )
     )

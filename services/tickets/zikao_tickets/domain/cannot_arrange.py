@@ -9,6 +9,14 @@ class CannotArrange(Exception):  # noqa: N818 - says what is wrong
         raise NotImplementedError
 
 
+class PublishedMeanwhile(CannotArrange):
+    """Another arrangement is in force than the one on which its seed was fixed."""
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        return "启动后本县区已发布其他编排，请重新启动编排"
+
+
 class RoomsInsufficient(CannotArrange):
     """A slot needs more rooms than the county has."""
 

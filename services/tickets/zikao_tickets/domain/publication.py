@@ -6,10 +6,19 @@ from uuid import UUID
 
 
 class Publishable(NamedTuple):
-    """An arrangement with what its seats were when somebody looked at them."""
+    """An arrangement with what its seats were when somebody looked at them.
+
+    And what a second officer should know of it: `discarded` others were done on the same one in
+    force and not published, `published_before` have been in force.
+    """
 
     arrangement_id: UUID
     seats_sha256: bytes
+    county_code: str = ""
+    anew: bool = False
+    started_by: str = ""
+    discarded: int = 0
+    published_before: int = 0
 
 
 @dataclass(frozen=True)

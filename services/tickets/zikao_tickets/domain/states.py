@@ -106,7 +106,9 @@ class Arrangement:
     """One arrangement of one county; `seed_enc` stays encrypted until it is published.
 
     `based_on` is the arrangement that was in force when its seats were found, whose seats it
-    keeps as far as can be unless it is made `anew`. `attempts` counts who has worked on it.
+    keeps as far as can be unless it is made `anew`. `seeded_on` was in force when it was started:
+    all that are started on the same one have the same seed, the first of them `fixes_seed`.
+    `attempts` counts who has worked on it.
     """
 
     arrangement_id: UUID
@@ -116,6 +118,9 @@ class Arrangement:
     seed_enc: bytes
     seed_sha256: bytes
     started_at: datetime
+    started_by: str
+    seeded_on: UUID | None = None
+    fixes_seed: bool = False
     failure: str = ""
     operation_id: UUID | None = None
     based_on: UUID | None = None

@@ -22,6 +22,7 @@ VIOLATION_NAMES = {
     "session_of_seat_differs": "座位属于其他考次",
     "late_without_base": "首次编排中有变更座位",
     "moved_too_many": "变更所调动的考生过多",
+    "another_seed": "编排种子与首次启动时公布的不符",
     "seats_miscounted": "考生或座位数不符",
     "rooms_miscounted": "考场数不符",
     "packs_miscounted": "试卷袋数不符",

@@ -30,6 +30,7 @@ from zikao_tickets.parts import Parts
 from zikao_tickets.rpc.proposals import propose_found
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.arranging import ArrangingStores
+from zikao_tickets.stores.offices import office_audit
 from zikao_tickets.stores.publishing import PublishingStore
 from zikao_tickets.stores.sessions import SessionStore
 
@@ -49,14 +50,11 @@ class ArrangementOperationRpc(
 
         async def work(tx: Transaction) -> pb.StartArrangementsResponse:
             started = await start_arrangements(
-                ArrangementStore(tx),
+                self._parts.starting(tx, current_actor()),
                 await load_session(SessionStore(tx), request.session_code),
                 request.county_prefix,
                 anew=request.anew,
                 dry_run=request.dry_run,
-                keys=self._parts.keys,
-                actor=current_actor().subject,
-                now=self._parts.clock.now(),
             )
             return pb.StartArrangementsResponse(
                 operation_id=str(started.operation_id or ""),
@@ -87,6 +85,7 @@ class ArrangementOperationRpc(
         async def work(tx: Transaction) -> pb.CancelArrangementsResponse:
             cancelled = await cancel_arrangements(
                 ArrangementStore(tx),
+                office_audit(tx),
                 UUID(operation) if operation else None,
                 UUID(one) if one else None,
                 actor=current_actor(),

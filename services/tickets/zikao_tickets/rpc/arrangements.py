@@ -13,11 +13,12 @@ from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.start_arrangement import start_arrangement
 from zikao_tickets.converts.arrangements import arrangement_to_pb
 from zikao_tickets.domain.office_acts import Proposal
-from zikao_tickets.domain.publication import Publishable, PublishArrangements
+from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.names import SCHEMA
 from zikao_tickets.parts import Parts
 from zikao_tickets.rpc.proposals import propose_found
 from zikao_tickets.stores.arrangements import ArrangementStore
+from zikao_tickets.stores.publishing import PublishingStore
 from zikao_tickets.stores.sessions import SessionStore
 
 
@@ -35,13 +36,10 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
         async def work(tx: Transaction) -> arrangement_service_pb2.StartArrangementResponse:
             session = await load_session(SessionStore(tx), request.session_code)
             started = await start_arrangement(
-                ArrangementStore(tx),
+                self._parts.starting(tx, current_actor()),
                 session,
                 request.county_code,
                 anew=request.anew,
-                keys=self._parts.keys,
-                actor=current_actor().subject,
-                now=self._parts.clock.now(),
             )
             return arrangement_service_pb2.StartArrangementResponse(
                 arrangement=arrangement_to_pb(started)
@@ -70,7 +68,8 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
 
         async def find(tx: Transaction) -> Proposal:
             found = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
-            act = PublishArrangements((Publishable(arrangement_id, found.seats_sha256),))
+            proposed = await PublishingStore(tx).described([arrangement_id])
+            act = PublishArrangements(tuple(proposed))
             return Proposal(found.session_code, found.county_code, act)
 
         response_type = arrangement_service_pb2.PublishArrangementResponse

@@ -145,6 +145,8 @@ CREATE TABLE tickets.arrangement (
     roster_sha256 bytea,
     seats_sha256 bytea,
     publish_attempts integer NOT NULL DEFAULT 0,
+    seeded_on uuid REFERENCES tickets.arrangement (arrangement_id),
+    fixes_seed boolean NOT NULL DEFAULT false,
     CONSTRAINT arrangement_state CHECK (state IN (
         'pending', 'running', 'done', 'approved', 'published', 'superseded', 'failed', 'cancelled',
         'discarded'
@@ -162,6 +164,8 @@ CREATE TABLE tickets.arrangement (
 COMMENT ON TABLE tickets.arrangement IS
     'Arrangements of counties; requested_at and leased_until go by the database''s clock,
     attempts counts the leases that were taken, publish_attempts the tries since it was approved,
+    seeded_on is the arrangement that was in force when it was started, whose next seed it has;
+    the one that fixes_seed was the first to have it,
     based_on is the arrangement that was in force when it was made,
     roster_sha256 is of who sits what, seats_sha256 of who sits where';
 CREATE UNIQUE INDEX arrangement_in_progress ON tickets.arrangement (session_code, county_code)
@@ -174,6 +178,8 @@ CREATE INDEX arrangement_by_county
     ON tickets.arrangement (session_code, county_code, started_at, arrangement_id);
 CREATE INDEX arrangement_approved_order ON tickets.arrangement
     (publish_attempts, approved_at, county_code) WHERE state = 'approved';
+CREATE UNIQUE INDEX arrangement_seed ON tickets.arrangement
+    (session_code, county_code, seeded_on) NULLS NOT DISTINCT WHERE fixes_seed;
 
 CREATE TABLE tickets.arrangement_slot (
     arrangement_id uuid NOT NULL REFERENCES tickets.arrangement (arrangement_id),

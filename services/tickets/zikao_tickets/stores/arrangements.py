@@ -21,6 +21,13 @@ _COUNTS = tuple(Counts.__dataclass_fields__)
 _PROGRESS = {"stage": "stage", "done": "stage_done", "total": "stage_total"}
 
 
+class Area(NamedTuple):
+    """Counties of a session whose code begins so."""
+
+    session_code: str
+    county_prefix: str
+
+
 class Operation(NamedTuple):
     """Arrangements of many counties that are started together."""
 
@@ -29,6 +36,25 @@ class Operation(NamedTuple):
     county_prefix: str
     started_at: datetime
     started_by: str
+
+
+class Start(NamedTuple):
+    """What arrangements that are started together have in common."""
+
+    session_code: str
+    started_at: datetime
+    started_by: str
+    anew: bool
+    operation_id: UUID | None = None
+
+
+class Base(NamedTuple):
+    """A county's arrangement in force, and the first that was started on it, with its seed."""
+
+    county_code: str
+    in_force: UUID | None
+    seeded_by: UUID | None = None
+    seed_enc: bytes | None = None
 
 
 class Lease(NamedTuple):
@@ -44,36 +70,26 @@ class ArrangementStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def insert(self, arrangement: Arrangement, started_by: str) -> bool:
-        """Add a pending arrangement; False while another of the county is in progress."""
-        inserted = await self._tx.fetchval(
-            "insert_arrangement",
-            arrangement.arrangement_id,
-            arrangement.session_code,
-            arrangement.county_code,
-            arrangement.seed_enc,
-            arrangement.seed_sha256,
-            arrangement.started_at,
-            started_by,
-            arrangement.anew,
-        )
-        return inserted is not None
+    async def hold_starts(self, session_code: str) -> None:
+        """Let nobody else start arrangements of the session until the transaction ends."""
+        await self._tx.execute("hold_starts", session_code)
 
-    async def insert_operation(
-        self, operation: Operation, arrangements: Sequence[Arrangement], *, anew: bool
-    ) -> list[str]:
-        """Add an operation with its pending arrangements; the counties that were started."""
+    async def bases(self, session_code: str, county_codes: Sequence[str]) -> list[Base]:
+        """What is in force in each county, and the seed that was fixed on it."""
+        rows = await self._tx.fetch("list_bases", session_code, county_codes)
+        return [Base(*row) for row in rows]
+
+    async def insert_operation(self, operation: Operation) -> None:
+        """Add an operation, before its arrangements."""
         await self._tx.execute("insert_operation", *operation)
-        given = [(a.arrangement_id, a.county_code, a.seed_enc, a.seed_sha256) for a in arrangements]
-        rows = await self._tx.fetch(
-            "insert_arrangements",
-            operation.session_code,
-            operation.started_at,
-            operation.started_by,
-            anew,
-            operation.operation_id,
-            *columns(given, 4),
-        )
+
+    async def insert(self, start: Start, arrangements: Sequence[Arrangement]) -> list[str]:
+        """Add pending arrangements; the counties of those added: none is in progress there."""
+        given = [
+            (a.arrangement_id, a.county_code, a.seed_enc, a.seed_sha256, a.seeded_on, a.fixes_seed)
+            for a in arrangements
+        ]
+        rows = await self._tx.fetch("insert_arrangements", *start, *columns(given, 6))
         return sorted(row["county_code"] for row in rows)
 
     async def counties(self, session_code: str, county_prefix: str) -> Mapping[str, bool]:
@@ -89,10 +105,10 @@ class ArrangementStore:
         """The same, locked until the transaction ends."""
         return _found(await self._tx.fetchrow("lock_arrangement", arrangement_id))
 
-    async def operation_area(self, operation_id: UUID) -> str | None:
-        """The prefix of an operation's counties, if there is such an operation."""
-        found: str | None = await self._tx.fetchval("load_operation", operation_id)
-        return found
+    async def operation_area(self, operation_id: UUID) -> Area | None:
+        """Where an operation's counties are, if there is such an operation."""
+        row = await self._tx.fetchrow("load_operation", operation_id)
+        return None if row is None else Area(*row)
 
     async def of_operation(self, operation_id: UUID) -> list[Arrangement]:
         """All of an operation, by county."""

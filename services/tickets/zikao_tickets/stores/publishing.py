@@ -28,7 +28,12 @@ class PublishingStore:
     async def publishable(self, session_code: str, county_prefix: str) -> list[Publishable]:
         """The newest arrangement of each county that is done and made on the one in force."""
         rows = await self._tx.fetch("list_publishable", session_code, county_prefix)
-        return [Publishable(row["arrangement_id"], row["seats_sha256"]) for row in rows]
+        return await self.described([row["arrangement_id"] for row in rows])
+
+    async def described(self, arrangement_ids: Sequence[UUID]) -> list[Publishable]:
+        """Arrangements as they are proposed, by county."""
+        rows = await self._tx.fetch("describe_publishable", arrangement_ids)
+        return [Publishable(**row) for row in rows]
 
     async def lock(
         self, arrangement_ids: Sequence[UUID]

@@ -75,10 +75,11 @@ class ArrangementOperationServiceServicer:
 
     def StartArrangements(self, request, context):
         """Starts an arrangement in every county of the area in which somebody sits and none is in
-        progress. Each has a seed of its own, is done by itself and waits as StartArrangement says;
-        they are taken in the order of their codes. The work survives restarts of the service.
+        progress. Each has the seed that StartArrangement says, is done by itself and waits as
+        is said there; they are taken in the order of their codes. The work survives restarts of the
+        service.
 
-        Atomic: all are started, or none.
+        Atomic: all are started, or none; the office's audit has who did.
 
         Errors: ARRANGEMENT_TOO_EARLY, ANEW_NOT_ALLOWED, NOTHING_TO_ARRANGE (nobody sits there, or
         all counties are in progress), OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
@@ -102,6 +103,7 @@ class ArrangementOperationServiceServicer:
         """Ends what is pending or running, of an operation or one arrangement: pending ones at once,
         running ones within seconds, unless their seats are being written (they are done then).
         Counties that are done already stay so. Cancelling one that is cancelled changes nothing.
+        The office's audit has who did it.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, STATE_NOT_ALLOWED (none of them is in
         progress), REQUEST_ID_REUSED.

@@ -205,6 +205,8 @@ class Arrangement(_message.Message):
     LATE_SHARES_FIELD_NUMBER: _builtins.int
     CHECKED_AT_FIELD_NUMBER: _builtins.int
     SEATS_SHA256_FIELD_NUMBER: _builtins.int
+    STARTED_BY_FIELD_NUMBER: _builtins.int
+    SEEDED_ON_FIELD_NUMBER: _builtins.int
     arrangement_id: _builtins.str
     """Id."""
     session_code: _builtins.str
@@ -247,6 +249,12 @@ class Arrangement(_message.Message):
     """Late changes: groups in a room of their own although their course has seats elsewhere."""
     seats_sha256: _builtins.bytes
     """SHA-256 of the seats, as `zikao arrange --verify` computes it; of a done one."""
+    started_by: _builtins.str
+    """Account, or name of the service, that started it."""
+    seeded_on: _builtins.str
+    """The arrangement in force when it was started; empty when there was none. All that are started
+    on the same one have the same seed.
+    """
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""
@@ -298,10 +306,12 @@ class Arrangement(_message.Message):
         late_shares: _builtins.int = ...,
         checked_at: _timestamp_pb2.Timestamp | None = ...,
         seats_sha256: _builtins.bytes = ...,
+        started_by: _builtins.str = ...,
+        seeded_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checked_at", b"checked_at", "fewest_rooms", b"fewest_rooms", "packs", b"packs", "site_changes", b"site_changes", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "candidates", b"candidates", "changed", b"changed", "changers", b"changers", "checked_at", b"checked_at", "county_code", b"county_code", "failure", b"failure", "fewest_rooms", b"fewest_rooms", "gap_reason", b"gap_reason", "late_shares", b"late_shares", "moved", b"moved", "operation_id", b"operation_id", "packs", b"packs", "rooms", b"rooms", "seats_sha256", b"seats_sha256", "seed", b"seed", "seed_sha256", b"seed_sha256", "session_code", b"session_code", "site_changes", b"site_changes", "sittings", b"sittings", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "candidates", b"candidates", "changed", b"changed", "changers", b"changers", "checked_at", b"checked_at", "county_code", b"county_code", "failure", b"failure", "fewest_rooms", b"fewest_rooms", "gap_reason", b"gap_reason", "late_shares", b"late_shares", "moved", b"moved", "operation_id", b"operation_id", "packs", b"packs", "rooms", b"rooms", "seats_sha256", b"seats_sha256", "seed", b"seed", "seed_sha256", b"seed_sha256", "seeded_on", b"seeded_on", "session_code", b"session_code", "site_changes", b"site_changes", "sittings", b"sittings", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "started_at", b"started_at", "started_by", b"started_by", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,9 +62,13 @@ class ArrangementServiceServicer:
 
     def StartArrangement(self, request, context):
         """Starts the arrangement of one county. The work goes on in the service and
-        survives its restart; GetArrangement shows how far it is. The seed of the
-        draw is fixed now and published as a hash. The work waits (pending) until
-        every enrollment that was confirmed before this call has arrived.
+        survives its restart; GetArrangement shows how far it is. The work waits
+        (pending) until every enrollment that was confirmed before this call has arrived.
+
+        The seed of the draw is fixed by the first start on what is in force and published as a
+        hash: whoever starts again, whatever became of the one before, gets the same, until one is
+        published and with it the seed. One that another is published before fails. The office's
+        audit has every start.
 
         One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
         another is pending or running. Where one is published already, whoever has a

@@ -38,9 +38,13 @@ class ArrangementServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ArrangementServiceAsyncStub: ...
     StartArrangement: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.StartArrangementRequest, _arrangement_service_pb2.StartArrangementResponse]
     """Starts the arrangement of one county. The work goes on in the service and
-    survives its restart; GetArrangement shows how far it is. The seed of the
-    draw is fixed now and published as a hash. The work waits (pending) until
-    every enrollment that was confirmed before this call has arrived.
+    survives its restart; GetArrangement shows how far it is. The work waits
+    (pending) until every enrollment that was confirmed before this call has arrived.
+
+    The seed of the draw is fixed by the first start on what is in force and published as a
+    hash: whoever starts again, whatever became of the one before, gets the same, until one is
+    published and with it the seed. One that another is published before fails. The office's
+    audit has every start.
 
     One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
     another is pending or running. Where one is published already, whoever has a
@@ -84,9 +88,13 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartArrangement: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.StartArrangementRequest, _arrangement_service_pb2.StartArrangementResponse]  # type: ignore[assignment]
     """Starts the arrangement of one county. The work goes on in the service and
-    survives its restart; GetArrangement shows how far it is. The seed of the
-    draw is fixed now and published as a hash. The work waits (pending) until
-    every enrollment that was confirmed before this call has arrived.
+    survives its restart; GetArrangement shows how far it is. The work waits
+    (pending) until every enrollment that was confirmed before this call has arrived.
+
+    The seed of the draw is fixed by the first start on what is in force and published as a
+    hash: whoever starts again, whatever became of the one before, gets the same, until one is
+    published and with it the seed. One that another is published before fails. The office's
+    audit has every start.
 
     One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
     another is pending or running. Where one is published already, whoever has a
@@ -133,9 +141,13 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_arrangement_service_pb2.StartArrangementResponse, _abc.Awaitable[_arrangement_service_pb2.StartArrangementResponse]]:
         """Starts the arrangement of one county. The work goes on in the service and
-        survives its restart; GetArrangement shows how far it is. The seed of the
-        draw is fixed now and published as a hash. The work waits (pending) until
-        every enrollment that was confirmed before this call has arrived.
+        survives its restart; GetArrangement shows how far it is. The work waits
+        (pending) until every enrollment that was confirmed before this call has arrived.
+
+        The seed of the draw is fixed by the first start on what is in force and published as a
+        hash: whoever starts again, whatever became of the one before, gets the same, until one is
+        published and with it the seed. One that another is published before fails. The office's
+        audit has every start.
 
         One arrangement of a county is in progress at a time: STATE_NOT_ALLOWED while
         another is pending or running. Where one is published already, whoever has a

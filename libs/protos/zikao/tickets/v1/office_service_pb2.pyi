@@ -282,19 +282,41 @@ class ProposedArrangement(_message.Message):
 
     ARRANGEMENT_ID_FIELD_NUMBER: _builtins.int
     SEATS_SHA256_FIELD_NUMBER: _builtins.int
+    COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    ANEW_FIELD_NUMBER: _builtins.int
+    STARTED_BY_FIELD_NUMBER: _builtins.int
+    DISCARDED_FIELD_NUMBER: _builtins.int
+    PUBLISHED_BEFORE_FIELD_NUMBER: _builtins.int
     arrangement_id: _builtins.str
     """It."""
     seats_sha256: _builtins.bytes
     """SHA-256 of its seats."""
+    county_code: _builtins.str
+    """6-digit county."""
+    anew: _builtins.bool
+    """Nothing of the published one was kept: nearly everybody gets another seat."""
+    started_by: _builtins.str
+    """Account, or name of the service, that started it."""
+    discarded: _builtins.int
+    """Others that were done on the same arrangement in force and given up for a newer one: how often
+    somebody has arranged again without publishing.
+    """
+    published_before: _builtins.int
+    """How many of the county were in force before."""
     def __init__(
         self,
         *,
         arrangement_id: _builtins.str = ...,
         seats_sha256: _builtins.bytes = ...,
+        county_code: _builtins.str = ...,
+        anew: _builtins.bool = ...,
+        started_by: _builtins.str = ...,
+        discarded: _builtins.int = ...,
+        published_before: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_id", b"arrangement_id", "seats_sha256", b"seats_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "county_code", b"county_code", "discarded", b"discarded", "published_before", b"published_before", "seats_sha256", b"seats_sha256", "started_by", b"started_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,26 +1,34 @@
--- Nothing while another arrangement of the county is in progress.
--- name: insert_arrangement
-INSERT INTO tickets.arrangement
-    (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by,
-    anew)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8)
-ON CONFLICT (session_code, county_code) WHERE state IN ('pending', 'running') DO NOTHING
-RETURNING arrangement_id;
+-- Until the end of the transaction nobody else starts one of the session: of two who find no seed,
+-- one would fix another.
+-- name: hold_starts
+SELECT pg_advisory_xact_lock(hashtextextended('tickets.start:' || $1, 0));
+
+-- What is in force in each county, and who was the first to be started on it: with its seed.
+-- name: list_bases
+SELECT given.county_code, in_force.arrangement_id AS in_force, first.arrangement_id AS seeded_by,
+    first.seed_enc
+FROM unnest($2::text[]) AS given (county_code)
+LEFT JOIN tickets.arrangement AS in_force
+    ON in_force.session_code = $1 AND in_force.county_code = given.county_code
+    AND in_force.state = 'published'
+LEFT JOIN tickets.arrangement AS first
+    ON first.session_code = $1 AND first.county_code = given.county_code
+    AND first.seeded_on IS NOT DISTINCT FROM in_force.arrangement_id AND first.fixes_seed;
 
 -- name: insert_operation
 INSERT INTO tickets.arrangement_operation
     (operation_id, session_code, county_prefix, started_at, started_by)
 VALUES ($1, $2, $3, $4, $5);
 
--- The same for many counties of an operation; those where one is in progress are left out.
+-- One a county; those where another is in progress are left out.
 -- name: insert_arrangements
 INSERT INTO tickets.arrangement
     (arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, started_by,
-    anew, operation_id)
+    anew, operation_id, seeded_on, fixes_seed)
 SELECT given.arrangement_id, $1, given.county_code, 'pending', given.seed_enc, given.seed_sha256,
-    $2, $3, $4, $5
-FROM unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
-    AS given (arrangement_id, county_code, seed_enc, seed_sha256)
+    $2, $3, $4, $5, given.seeded_on, given.fixes_seed
+FROM unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[], $10::uuid[], $11::boolean[])
+    AS given (arrangement_id, county_code, seed_enc, seed_sha256, seeded_on, fixes_seed)
 ON CONFLICT (session_code, county_code) WHERE state IN ('pending', 'running') DO NOTHING
 RETURNING county_code;
 
@@ -39,40 +47,40 @@ GROUP BY county_code
 ORDER BY county_code;
 
 -- name: load_operation
-SELECT county_prefix FROM tickets.arrangement_operation WHERE operation_id = $1;
+SELECT session_code, county_prefix FROM tickets.arrangement_operation WHERE operation_id = $1;
 
 -- name: load_arrangement
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
-    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
-    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
-    changers, gap_reason, changed, moved, late_shares
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at,
+    started_by, seeded_on, fixes_seed, failure, operation_id, based_on, anew, attempts, checked_at,
+    seats_sha256, stage, stage_done, stage_total, candidates, sittings, rooms, rooms_bound, packs,
+    packs_bound, site_changes, site_changes_bound, changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE arrangement_id = $1;
 
 -- name: lock_arrangement
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
-    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
-    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
-    changers, gap_reason, changed, moved, late_shares
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at,
+    started_by, seeded_on, fixes_seed, failure, operation_id, based_on, anew, attempts, checked_at,
+    seats_sha256, stage, stage_done, stage_total, candidates, sittings, rooms, rooms_bound, packs,
+    packs_bound, site_changes, site_changes_bound, changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE arrangement_id = $1
 FOR UPDATE;
 
 -- name: list_operation
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
-    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
-    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
-    changers, gap_reason, changed, moved, late_shares
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at,
+    started_by, seeded_on, fixes_seed, failure, operation_id, based_on, anew, attempts, checked_at,
+    seats_sha256, stage, stage_done, stage_total, candidates, sittings, rooms, rooms_bound, packs,
+    packs_bound, site_changes, site_changes_bound, changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE operation_id = $1
 ORDER BY county_code;
 
 -- By county, the newest of a county first; after the one named by $5 and $6 ("" for the beginning).
 -- name: list_arrangements
-SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at, failure,
-    operation_id, based_on, anew, attempts, checked_at, seats_sha256, stage, stage_done, stage_total,
-    candidates, sittings, rooms, rooms_bound, packs, packs_bound, site_changes, site_changes_bound,
-    changers, gap_reason, changed, moved, late_shares
+SELECT arrangement_id, session_code, county_code, state, seed_enc, seed_sha256, started_at,
+    started_by, seeded_on, fixes_seed, failure, operation_id, based_on, anew, attempts, checked_at,
+    seats_sha256, stage, stage_done, stage_total, candidates, sittings, rooms, rooms_bound, packs,
+    packs_bound, site_changes, site_changes_bound, changers, gap_reason, changed, moved, late_shares
 FROM tickets.arrangement
 WHERE session_code = $1
     AND starts_with(county_code, $2)

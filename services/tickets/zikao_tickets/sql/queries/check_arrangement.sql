@@ -12,7 +12,7 @@ SELECT set_config('enable_nestloop', $1, true);
 -- name: check_arrangement
 WITH plan AS MATERIALIZED (
     SELECT arrangement_id, session_code, county_code, candidates, sittings, rooms, packs,
-        site_changes, changers, changed, moved, late_shares,
+        site_changes, changers, changed, moved, late_shares, seeded_on, seed_sha256,
         CASE WHEN NOT anew THEN based_on END AS based_on
     FROM tickets.arrangement
     WHERE arrangement_id = $1
@@ -191,6 +191,13 @@ UNION ALL
 SELECT 'moved_too_many', 0, counted.moved || '>3*' || counted.changed
 FROM counted
 WHERE counted.moved > 3 * counted.changed
+UNION ALL
+SELECT 'another_seed', 0, first.arrangement_id::text
+FROM plan
+JOIN tickets.arrangement AS first USING (session_code, county_code)
+WHERE first.fixes_seed
+    AND first.seeded_on IS NOT DISTINCT FROM plan.seeded_on
+    AND first.seed_sha256 <> plan.seed_sha256
 UNION ALL
 SELECT miscount.violation, 0, miscount.said || '<>' || miscount.found
 FROM plan

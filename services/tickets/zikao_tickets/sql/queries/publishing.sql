@@ -6,10 +6,13 @@ UPDATE tickets.arrangement
 SET state = 'approved', approved_at = $2, approved_by = $3, failure = '', publish_attempts = 0
 WHERE arrangement_id = ANY ($1::uuid[]) AND state = 'done';
 
+-- The newest of each county that is done and made on the one in force. What has no digest was made
+-- by a version that did not keep what one has to check.
 -- name: list_publishable
-SELECT DISTINCT ON (county_code) arrangement_id, county_code, seats_sha256
+SELECT DISTINCT ON (county_code) arrangement_id
 FROM tickets.arrangement
 WHERE session_code = $1 AND starts_with(county_code, $2) AND state = 'done'
+    AND seats_sha256 IS NOT NULL
     AND based_on IS NOT DISTINCT FROM (
         SELECT in_force.arrangement_id
         FROM tickets.arrangement AS in_force
@@ -18,6 +21,20 @@ WHERE session_code = $1 AND starts_with(county_code, $2) AND state = 'done'
             AND in_force.state = 'published'
     )
 ORDER BY county_code, started_at DESC;
+
+-- What a second officer should know of them.
+-- name: describe_publishable
+SELECT proposed.arrangement_id, coalesce(proposed.seats_sha256, '') AS seats_sha256,
+    proposed.county_code, proposed.anew, proposed.started_by,
+    count(*) FILTER (
+        WHERE other.state = 'discarded' AND other.seeded_on IS NOT DISTINCT FROM proposed.seeded_on
+    ) AS discarded,
+    count(*) FILTER (WHERE other.state IN ('published', 'superseded')) AS published_before
+FROM tickets.arrangement AS proposed
+JOIN tickets.arrangement AS other USING (session_code, county_code)
+WHERE proposed.arrangement_id = ANY ($1::uuid[])
+GROUP BY proposed.arrangement_id
+ORDER BY proposed.county_code;
 
 -- name: lock_publishable
 SELECT arrangement_id, seats_sha256, state
