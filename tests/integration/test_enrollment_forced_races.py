@@ -44,7 +44,7 @@ from zikao_kit.queries import Queries
 JINJIANG, QINGYANG = tuple(SESSION.county_by_code)
 # The keys that keep a candidate in one county and slot.
 NO_KEYS = (
-    "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_county",
+    "DROP TRIGGER sitting_county ON enrollment.sitting",
     "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_pkey",
 )
 
