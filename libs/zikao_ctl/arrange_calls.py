@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import grpc
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_operation_service_pb2_grpc as operations_grpc
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
-from zikao_client import bearer, new_request_id, patiently
-from zikao_kit.config import CertFiles
+from zikao_client import new_request_id
 
-from zikao_ctl.export_files import PartFile, persist
-from zikao_ctl.installation import open_operator_channel
+from zikao_ctl.export_files import OnProgress, PartFile, persist
+from zikao_ctl.office_calls import OfficeCalls
 
-CALL_SECONDS = 20.0
 # The service ends longer streams; who watches then begins another.
 STREAM_SECONDS = 14 * 60.0
 LOOK_SECONDS = 1.0
 PAGE_SIZE = 500
 
 OnLook = Callable[[operations.WatchArrangementsResponse], None]
-OnProgress = Callable[[int, int], None]
-Metadata = tuple[tuple[str, str], ...]
 
 
-class Arranging:
-    """Calls in the name of the operator's certificate, or of an officer whose token is given."""
+class Arranging(OfficeCalls):
+    """What one does with arrangements."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
-        """`token`: an officer's access token, or nothing."""
-        self._service = operations_grpc.ArrangementOperationServiceStub(channel)
-        self._metadata: Metadata = bearer(token) if token else ()
+    @cached_property
+    def _service(self) -> operations_grpc.ArrangementOperationServiceAsyncStub:
+        return operations_grpc.ArrangementOperationServiceStub(self.channel)
 
     async def start(
         self, session_code: str, county_prefix: str, *, anew: bool, dry_run: bool
@@ -49,11 +44,7 @@ class Arranging:
             anew=anew,
             dry_run=dry_run,
         )
-        return await patiently(
-            lambda: self._service.StartArrangements(
-                request, metadata=self._metadata, timeout=CALL_SECONDS
-            )
-        )
+        return await self.ask(self._service.StartArrangements, request)
 
     async def watch(self, operation_id: str, show: OnLook) -> None:
         """Show an operation until its end, over as many streams as it takes; raises CallFailed."""
@@ -63,7 +54,7 @@ class Arranging:
         async def once() -> None:
             nonlocal heard_at
             stream = self._service.WatchArrangements(
-                request, metadata=self._metadata, timeout=STREAM_SECONDS
+                request, metadata=self.metadata, timeout=STREAM_SECONDS
             )
             async for look in stream:
                 heard_at = time.monotonic()
@@ -79,55 +70,55 @@ class Arranging:
             {"operation_id": operation_id} if operation_id else {"arrangement_id": arrangement_id}
         )
         request = operations.CancelArrangementsRequest(request_id=new_request_id(), **which)
-        return await patiently(
-            lambda: self._service.CancelArrangements(
-                request, metadata=self._metadata, timeout=CALL_SECONDS
-            )
-        )
+        return await self.ask(self._service.CancelArrangements, request)
 
-    async def publish(self, session_code: str, county_prefix: str) -> offices.OfficeAction:
-        """Publish what is done in an area, or propose it to a second officer; raises CallFailed."""
+    async def publish(
+        self, session_code: str, county_prefix: str, *, dry_run: bool
+    ) -> offices.OfficeAction:
+        """Publish what is done in an area, or propose it to a second officer; raises CallFailed.
+
+        With `dry_run` see only what would be.
+        """
         request = operations.PublishArrangementsRequest(
-            request_id=new_request_id(), session_code=session_code, county_prefix=county_prefix
+            request_id=new_request_id(),
+            session_code=session_code,
+            county_prefix=county_prefix,
+            dry_run=dry_run,
         )
-        answer = await patiently(
-            lambda: self._service.PublishArrangements(
-                request, metadata=self._metadata, timeout=CALL_SECONDS
-            )
-        )
-        return answer.action
+        return (await self.ask(self._service.PublishArrangements, request)).action
 
     async def until_published(
-        self, session_code: str, county_prefix: str
-    ) -> Sequence[arrangements.Arrangement]:
-        """Wait until no arrangement of the area is about to be published; what there is then."""
+        self, action: offices.OfficeAction, patience_seconds: float, show: OnProgress
+    ) -> list[arrangements.Arrangement]:
+        """Wait until none of an act's arrangements is about to be published; what they are then.
+
+        Not longer than `patience_seconds` without one that was.
+        """
+        ids = {each.arrangement_id for each in action.act.publish_arrangements.arrangements}
+        area = action.session_code, action.county_prefix
+        left, moved_at = len(ids), time.monotonic()
         while True:
-            found = await self.list(session_code, county_prefix, gaps=False)
-            if not any(each.state == arrangements.ARRANGEMENT_STATE_APPROVED for each in found):
-                return found
+            approved = await self.list(*area, state=arrangements.ARRANGEMENT_STATE_APPROVED)
+            before, left = left, sum(each.arrangement_id in ids for each in approved)
+            moved_at = time.monotonic() if left < before else moved_at
+            show(len(ids) - left, len(ids))
+            if not left or time.monotonic() - moved_at > patience_seconds:
+                return [each for each in await self.list(*area) if each.arrangement_id in ids]
             await asyncio.sleep(LOOK_SECONDS)
 
     async def list(
-        self, session_code: str, county_prefix: str, *, gaps: bool
+        self, session_code: str, county_prefix: str, *, gaps: bool = False, state: Any = 0
     ) -> list[arrangements.Arrangement]:
-        """All arrangements of an area, or those with more than is proven to be needed."""
+        """All arrangements of an area; those in a state, or with more than is proven needed."""
         request = operations.ListArrangementsRequest(
             session_code=session_code,
             county_prefix=county_prefix,
             with_gap_only=gaps,
+            state=state,
             page_size=PAGE_SIZE,
         )
-        found: list[arrangements.Arrangement] = []
-        while True:
-            page = await patiently(
-                lambda: self._service.ListArrangements(
-                    request, metadata=self._metadata, timeout=CALL_SECONDS
-                )
-            )
-            found += page.arrangements
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        pages = await self.pages(self._service.ListArrangements, request)
+        return [each for page in pages for each in page.arrangements]
 
     async def export(self, arrangement_id: str, path: Path, show: OnProgress) -> int:
         """Write an arrangement to a file, going on where the last time ended; how many seats.
@@ -143,7 +134,7 @@ class Arranging:
                 arrangement_id=arrangement_id, cursor=file.cursor
             )
             stream = self._service.ExportArrangement(
-                request, metadata=self._metadata, timeout=STREAM_SECONDS
+                request, metadata=self.metadata, timeout=STREAM_SECONDS
             )
             async for part in stream:
                 moved_at = time.monotonic()
@@ -153,13 +144,3 @@ class Arranging:
         await persist(once, lambda: moved_at)
         file.finish()
         return file.candidates
-
-
-@asynccontextmanager
-async def arranging(
-    target: str, files: CertFiles, token_file: Path | None
-) -> AsyncIterator[Arranging]:
-    """The calls over one connection, in the name of an officer whose token is given."""
-    token = "" if token_file is None else token_file.read_text("utf-8").strip()  # noqa: ASYNC240
-    async with open_operator_channel(target, files) as channel:
-        yield Arranging(channel, token)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,42 +15,26 @@ from rich.table import Table
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as operations
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
 from zikao.tickets.v1 import office_service_pb2 as offices
-from zikao_client import CallFailed
 
-from zikao_ctl.arrange_calls import Arranging, OnLook, arranging
+from zikao_ctl.arrange_calls import Arranging, OnLook
 from zikao_ctl.arrange_verify import ArrangementFileError, read_arrangement, verify_arrangement
-from zikao_ctl.export_files import ExportFailed, export_bar
-from zikao_ctl.installation import OPERATOR, Targets, certificate_of
-from zikao_ctl.options import FILE, F, certs_option, target_option
+from zikao_ctl.export_files import export_bar
+from zikao_ctl.office_calls import office_options, run_calls, session_option
+from zikao_ctl.options import FILE, F
 
 DIFFERS = 3
 """Exit code of a verification that found something, and of an operation with failed counties."""
 
+PATIENCE_MINUTES = 10.0
+
 T = TypeVar("T")
+_Arrangement = arrangements.Arrangement
 _STATE, _REASON = "ARRANGEMENT_STATE_", "SITE_GAP_REASON_"
 
 
-def _options(command: F) -> F:
-    for option in (
-        target_option("tickets", Targets.tickets),
-        certs_option,
-        click.option(
-            "--token-file",
-            type=FILE,
-            help="An officer's access token; without it the operator's certificate must do.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 def _area(command: F) -> F:
-    for option in (
-        click.option("--session", "session_code", required=True, help="Code of it, e.g. 22.1."),
-        click.option("--county", default="", help="Code of a county, city or province."),
-    ):
-        command = option(command)
-    return command
+    option = click.option("--county", default="", help="Code of a county, city or province.")
+    return session_option(option(command))
 
 
 @click.group(
@@ -93,7 +76,7 @@ def _verify(file: Path, *, solve: bool) -> None:
 @click.option("--anew", is_flag=True, help="Keep nothing of what is published.")
 @click.option("--dry-run", is_flag=True, help="Say only which counties would be started.")
 @click.option("--watch/--no-watch", default=True, show_default=True, help="Show it to its end.")
-@_options
+@office_options
 def start_command(
     *, session_code: str, county: str, anew: bool, dry_run: bool, watch: bool, **where: Any
 ) -> None:
@@ -114,7 +97,7 @@ def start_command(
 
 @arrange.command("watch")
 @click.argument("operation_id")
-@_options
+@office_options
 def watch_command(*, operation_id: str, **where: Any) -> None:
     """Show how an operation goes, until its end."""
     _watch(operation_id, where)
@@ -123,7 +106,7 @@ def watch_command(*, operation_id: str, **where: Any) -> None:
 @arrange.command("cancel")
 @click.argument("operation_id", default="")
 @click.option("--arrangement", "arrangement_id", default="", help="One county's instead.")
-@_options
+@office_options
 def cancel_command(*, operation_id: str, arrangement_id: str, **where: Any) -> None:
     """End what is in progress of an operation; counties that are done stay so."""
     if bool(operation_id) == bool(arrangement_id):
@@ -138,30 +121,58 @@ def cancel_command(*, operation_id: str, arrangement_id: str, **where: Any) -> N
 
 @arrange.command("publish")
 @_area
-@_options
-def publish_command(*, session_code: str, county: str, **where: Any) -> None:
-    """Publish what is done in --county, or propose it to a second officer; needs --token-file."""
+@click.option("--dry-run", is_flag=True, help="Say only what would be published.")
+@click.option(
+    "--patience",
+    "patience_minutes",
+    metavar="MINUTES",
+    type=click.FloatRange(0),
+    default=PATIENCE_MINUTES,
+    show_default=True,
+    help="Wait no longer when no county more has been published for so long.",
+)
+@office_options
+def publish_command(
+    *, session_code: str, county: str, dry_run: bool, patience_minutes: float, **where: Any
+) -> None:
+    """Publish what is done in --county, or propose it to a second officer; needs --token-file.
 
-    async def work(calls: Arranging) -> Sequence[arrangements.Arrangement] | offices.OfficeAction:
-        action = await calls.publish(session_code, county)
-        if action.state == offices.OFFICE_ACTION_STATE_PENDING:
-            return action
-        return await calls.until_published(session_code, county)
+    Exit 3 when a county was not published, or not yet: the service goes on also when this ends.
+    """
 
-    found = _run(work, where)
-    if isinstance(found, offices.OfficeAction):
-        proposed = len(found.act.publish_arrangements.arrangements)
-        click.echo(f"{proposed} counties wait for a second officer: act {found.action_id}")
-        return
-    published = [a for a in found if a.state == arrangements.ARRANGEMENT_STATE_PUBLISHED]
-    click.echo(f"{len(published)} counties are published")
+    async def work(calls: Arranging) -> tuple[offices.OfficeAction, list[_Arrangement]]:
+        action = await calls.publish(session_code, county, dry_run=dry_run)
+        if dry_run or action.state == offices.OFFICE_ACTION_STATE_PENDING:
+            return action, []
+        with export_bar("发布") as show:
+            return action, await calls.until_published(action, patience_minutes * 60, show)
+
+    action, found = _run(work, where)
+    counties = len(action.act.publish_arrangements.arrangements)
+    if dry_run:
+        waits = action.state == offices.OFFICE_ACTION_STATE_PENDING
+        second = ", by a second officer" if waits else ""
+        click.echo(f"{counties} counties would be published{second}")
+    elif action.state == offices.OFFICE_ACTION_STATE_PENDING:
+        click.echo(f"{counties} counties wait for a second officer: act {action.action_id}")
+    else:
+        _tell_published(found)
+
+
+def _tell_published(found: Sequence[_Arrangement]) -> None:
+    states = [each.state for each in found]
+    click.echo(f"{states.count(arrangements.ARRANGEMENT_STATE_PUBLISHED)} counties are published")
+    if left := states.count(arrangements.ARRANGEMENT_STATE_APPROVED):
+        click.echo(f"{left} are still to be: zikao arrange list shows when they are")
     _tell_failures(found)
+    if left:
+        sys.exit(DIFFERS)
 
 
 @arrange.command("list")
 @_area
 @click.option("--gaps", is_flag=True, help="Only those with more than is proven to be needed.")
-@_options
+@office_options
 def list_command(*, session_code: str, county: str, gaps: bool, **where: Any) -> None:
     """Show arrangements with their proofs, the newest of a county first."""
     found = _run(lambda calls: calls.list(session_code, county, gaps=gaps), where)
@@ -192,7 +203,7 @@ def list_command(*, session_code: str, county: str, gaps: bool, **where: Any) ->
     required=True,
     help="Where it is written, as lines of JSON.",
 )
-@_options
+@office_options
 def export_command(*, arrangement_id: str, out: Path, **where: Any) -> None:
     """Write plan, proofs, seed and seats of an arrangement, from which --verify draws again.
 
@@ -253,12 +264,4 @@ def _of_bound(proven: arrangements.Proven) -> str:
 
 
 def _run(work: Callable[[Arranging], Awaitable[T]], where: Any) -> T:
-    async def run() -> T:
-        files = certificate_of(where["certs"], OPERATOR)
-        async with arranging(where["tickets"], files, where["token_file"]) as calls:
-            return await work(calls)
-
-    try:
-        return asyncio.run(run())
-    except (CallFailed, ExportFailed, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    return run_calls(Arranging, work, where)

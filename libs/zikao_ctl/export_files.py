@@ -164,8 +164,8 @@ async def export_statistics(
 
 
 @contextmanager
-def export_bar() -> Iterator[OnProgress]:
-    """Show on a terminal how many candidates are there."""
+def export_bar(what: str = "导出") -> Iterator[OnProgress]:
+    """Show on a terminal how many there are of all."""
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
-        task = bar.add_task("导出", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=max(done, total))

@@ -14,6 +14,7 @@ from zikao_client import CallFailed, new_request_id
 from zikao_kit.config import CertFiles
 
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of, open_operator_channel
+from zikao_ctl.office_calls import in_words
 from zikao_ctl.options import FILE, ROWS_REFUSED, certs_option, target_option
 from zikao_ctl.session_model import Site
 from zikao_ctl.session_parts import site_to_pb
@@ -69,7 +70,7 @@ def import_sites_command(
         )
         answer = asyncio.run(_send(wanted, tickets, certificate_of(certs, OPERATOR)))
     except (SessionFileError, CallFailed, OSError) as error:
-        raise click.ClickException(_in_words(error)) from error
+        raise click.ClickException(in_words(error)) from error
     if answer.problems:
         places = by_place(sites)
         for problem in answer.problems:
@@ -110,8 +111,3 @@ async def _send(
             return await stub.ImportSites(wanted, timeout=TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise CallFailed(error) from error
-
-
-def _in_words(error: Exception) -> str:
-    fields = error.fields if isinstance(error, CallFailed) else ()
-    return "\n".join([str(error), *(f"  - {each.field}: {each.description}" for each in fields)])

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 from rich.progress import MofNCompleteColumn, Progress
 
+from zikao_ctl.csv_table import TableError
 from zikao_ctl.import_statement import ImportedStatement, StatementImport
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.long_import import ImportFailed, write_problems
 from zikao_ctl.options import FILE, ROWS_REFUSED, certs_option, report_option, target_option
-from zikao_ctl.statement_file import CheckedStatement, StatementFile, StatementFileError
+from zikao_ctl.statement_file import CheckedStatement, StatementFile
 
 
 @click.command("import-statement", short_help="Bring a day's statement from a CSV FILE.")
@@ -68,7 +69,7 @@ def import_statement_command(
         write_problems(imported.problems, report)
     except ZoneInfoNotFoundError as error:
         raise click.ClickException(f"--time-zone: there is none named {time_zone!r}") from error
-    except (StatementFileError, ImportFailed, OSError) as error:
+    except (TableError, ImportFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
     if imported.problems:
         click.echo(f"nothing counts; refused {len(imported.problems)}: {report}")

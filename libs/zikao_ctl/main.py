@@ -47,10 +47,14 @@ from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
 from zikao_ctl.long_import import ImportFailed
+from zikao_ctl.names_command import names
+from zikao_ctl.office_command import office
 from zikao_ctl.options import FILE, FOLDER, ROWS_REFUSED, certs_option, report_option, target_option
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
+from zikao_ctl.scans_command import scans
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
+from zikao_ctl.ticket_command import ticket
 from zikao_ctl.up import up
 from zikao_ctl.verify_ticket_command import fetch_verification_command, verify_ticket_command
 
@@ -66,6 +70,10 @@ main.add_command(import_sites_command)
 main.add_command(import_statement_command)
 main.add_command(fetch_verification_command)
 main.add_command(verify_ticket_command)
+main.add_command(office)
+main.add_command(names)
+main.add_command(ticket)
+main.add_command(scans)
 
 
 @main.command("up", short_help="Run everything on this machine until Ctrl-C.")

@@ -1,26 +1,21 @@
 """The CSV file of a payment platform's daily statement (`zikao import-statement`).
 
-UTF-8 with or without a mark, or GB 18030 as spreadsheets write it. The first line names the
-columns, in English or Chinese and in any order. It is read twice, never held: once to see that all
-of it is right, once to send it.
+It is read twice: once to see that all of it is right, once to send it.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao_kit.convert import time_to_pb
-from zikao_kit.validation import problems_in
 
-from zikao_ctl.file_columns import FileColumnsError, columns_of
+from zikao_ctl.csv_table import BadRow, CsvTable, moment_of, require_cells, require_sendable
 
 # Column -> its name in Chinese.
 COLUMNS = {
@@ -43,16 +38,6 @@ _FIELDS_ZH = {
     "payment_code": "缴款码",
 }
 _YUAN = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,2}))?")
-_ENCODINGS = ("utf-8-sig", "gb18030")
-_BLOCK_CHARACTERS = 1 << 20
-
-
-class StatementFileError(Exception):
-    """The file cannot be read as a statement; the text names it and says why."""
-
-
-class BadLine(Exception):  # noqa: N818 - says what is wrong
-    """A row is no line of a statement: why, in Chinese."""
 
 
 @dataclass
@@ -80,20 +65,23 @@ class StatementFile:
     """A file whose times without an offset are of `zone`."""
 
     def __init__(self, path: Path, zone: ZoneInfo) -> None:
-        """Raises StatementFileError, OSError."""
-        self.path = path
+        self._table = CsvTable(path, COLUMNS, OPTIONAL_COLUMNS)
         self._zone = zone
-        self._encoding = _encoding_of(path)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._table.path
 
     def check(self) -> CheckedStatement:
-        """Look at every line; raises StatementFileError for a file that is none."""
+        """Look at every line; raises TableError for a file that is none, OSError."""
         checked = CheckedStatement(_digest(self.path))
         seen: set[str] = set()
-        for number, row in self._rows():
+        for number, row in self._table.rows():
             try:
                 line = self._line(number, row)
-                _require_sendable(line)
-            except BadLine as bad:
+                require_sendable(line, _FIELDS_ZH)
+            except BadRow as bad:
                 checked.problems[number] = [str(bad)]
                 continue
             subject = f"{line.refund.refund_id} {line.payment.payment_id}"
@@ -105,38 +93,15 @@ class StatementFile:
 
     def lines(self) -> Iterator[pb.StatementLine]:
         """Every line of a file in which all were right."""
-        return (self._line(number, row) for number, row in self._rows())
+        return (self._line(number, row) for number, row in self._table.rows())
 
-    def _rows(self) -> Iterator[tuple[int, Mapping[str, str] | None]]:
-        """Each row by column, with the line it begins in; None for too few or too many cells."""
-        with self.path.open(encoding=self._encoding, newline="") as file:
-            reader = csv.reader(file, strict=True)
-            columns: Sequence[str] | None = None
-            begins = 1
-            try:
-                for cells in reader:
-                    number, begins = begins, reader.line_num + 1
-                    values = [cell.strip() for cell in cells]
-                    if columns is None:
-                        columns = _columns(self.path, values)
-                    elif any(values):
-                        whole = len(values) == len(columns)
-                        row = dict(zip(columns, values, strict=True)) if whole else None
-                        yield number, row
-            except csv.Error as error:
-                said = f"{self.path}: line {reader.line_num}: {error}"
-                raise StatementFileError(said) from error
-            if columns is None:
-                raise StatementFileError(f"{self.path}: no header")
-
-    def _line(self, number: int, row: Mapping[str, str] | None) -> pb.StatementLine:
-        if row is None:
-            raise BadLine("列数与表头不符")
+    def _line(self, number: int, cells: Mapping[str, str] | None) -> pb.StatementLine:
+        row = require_cells(cells)
         kind = _KINDS.get(row["kind"])
         if kind is None:
-            raise BadLine("类型应为缴款或退款")
+            raise BadRow("类型应为缴款或退款")
         line = pb.StatementLine(line=number, payment_code=row.get("payment_code", ""))
-        amount_fen, moved_at = _fen(row["amount"]), time_to_pb(self._time(row["time"]))
+        amount_fen, moved_at = _fen(row["amount"]), time_to_pb(moment_of(row["time"], self._zone))
         if kind == "payment":
             line.payment.payment_id = row["payment_id"]
             line.payment.order_id = row["order_id"]
@@ -150,49 +115,13 @@ class StatementFile:
             line.refund.refunded_at.CopyFrom(moved_at)
         return line
 
-    def _time(self, text: str) -> datetime:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise BadLine("时间应形如2022-02-28 09:00:00") from None
-        return at if at.tzinfo else at.replace(tzinfo=self._zone)
-
-
-def _require_sendable(line: pb.StatementLine) -> None:
-    if problems := problems_in(line):
-        raise BadLine("；".join(_said(each.field, each.description) for each in problems))
-
-
-def _said(name: str, description: str) -> str:
-    last = name.rpartition(".")[2]
-    return f"{_FIELDS_ZH.get(last, last)}{description}"
-
 
 def _fen(text: str) -> int:
     found = _YUAN.fullmatch(text)
     if found is None:
-        raise BadLine("金额应为元，至多两位小数")
+        raise BadRow("金额应为元，至多两位小数")
     whole, part = found.groups()
     return int(whole) * 100 + int((part or "").ljust(2, "0"))
-
-
-def _columns(path: Path, header: Sequence[str]) -> list[str]:
-    try:
-        return columns_of(header, COLUMNS, OPTIONAL_COLUMNS)
-    except FileColumnsError as error:
-        raise StatementFileError(f"{path}: {error}") from error
-
-
-def _encoding_of(path: Path) -> str:
-    for encoding in _ENCODINGS:
-        try:
-            with path.open(encoding=encoding) as file:
-                while file.read(_BLOCK_CHARACTERS):
-                    pass
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    raise StatementFileError(f"{path}: neither UTF-8 nor GB 18030")
 
 
 def _digest(path: Path) -> str:

@@ -1,25 +1,26 @@
 """`zikao arrange` against a running service, and its verification of what was exported."""
 
-import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
-from click.testing import CliRunner
-from support.service import new_id
+from support.commands import Command
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
-from support.tickets_database import CLOSED
+from support.tickets_database import CLOSED, SESSION, SITE
 from support.tickets_offices import rows
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, tickets_installation
 from zikao_ctl.arrange_command import DIFFERS
-from zikao_ctl.main import main
 
-LOG = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
+OTHER = "510105"
+OTHER_SITE: dict[str, Any] = {"code": "B", "county_code": OTHER}
 
 
 @pytest.fixture
@@ -35,38 +36,42 @@ async def service(tmp_path: Path, make_database: MakeDatabase) -> AsyncIterator[
         yield running
 
 
-class Ended(NamedTuple):
-    """What a command has come to."""
+@asynccontextmanager
+async def publishing_stands(service: Installation) -> AsyncIterator[None]:
+    """Nobody publishes meanwhile: somebody else has the lock of each county."""
+    connection = await asyncpg.connect(service.config.database.dsn)
+    try:
+        async with connection.transaction():
+            for county in (COUNTY, OTHER):
+                await connection.execute(
+                    "SELECT pg_advisory_xact_lock("
+                    "hashtextextended('tickets.publish:22.1:' || $1, 0))",
+                    county,
+                )
+            yield
+    finally:
+        await connection.close()
 
-    exit_code: int
-    output: str
 
-
-class Command:
+def command_of(service: Installation) -> Command:
     """The command as an operator calls it, or an officer with a token."""
+    certs = service.ca.issue("operator").cert_file.parent
+    return Command("arrange", certs, {"tickets": service.port})
 
-    def __init__(self, service: Installation, folder: Path) -> None:
-        self._where = (
-            *("--tickets", f"127.0.0.1:{service.port}"),
-            *("--certs", str(service.ca.issue("operator").cert_file.parent)),
-        )
-        self.token_file = folder / "token"
-        self.token_file.write_text(service.token(UUID(new_id()), "county_officer", COUNTY))
 
-    async def run(self, *words: str) -> Ended:
-        """Run `zikao arrange`; it has an event loop of its own."""
-        arguments = ["arrange", *words, *(self._where if "--verify" not in words else ())]
-        result = await asyncio.to_thread(CliRunner().invoke, main, arguments)
-        # The service, which runs beside it, writes its log there, too.
-        lines = result.output.splitlines(keepends=True)
-        return Ended(result.exit_code, "".join(line for line in lines if not LOG.match(line)))
+def token_of(service: Installation, folder: Path, scope: str) -> Path:
+    """An officer's access token."""
+    file = folder / f"token-{scope}"
+    role = "county_officer" if len(scope) == 6 else "city_officer"
+    file.write_text(service.token(UUID(new_id()), role, scope))
+    return file
 
 
 async def test_a_county_goes_from_start_to_verification(
     service: Installation, tmp_path: Path
 ) -> None:
     """Started, watched, listed, published, exported and drawn again: all by the command."""
-    command, area = Command(service, tmp_path), ("--session", "22.1", "--county", COUNTY)
+    command, area = command_of(service), ("--session", "22.1", "--county", COUNTY)
     dry = await command.run("start", *area, "--dry-run")
     assert dry.output == "1 counties would be started\n"
     started = await command.run("start", *area)
@@ -77,9 +82,12 @@ async def test_a_county_goes_from_start_to_verification(
     assert (done.exit_code, "STATE_NOT_ALLOWED" in done.output) == (1, True)
     nobody = await command.run("publish", *area)
     assert (nobody.exit_code, "TOKEN_INVALID" in nobody.output) == (1, True)
-    token = ("--token-file", str(command.token_file))
-    published = await command.run("publish", *area, *token)
-    assert published.output == "1 counties are published\n"
+    token = token_of(service, tmp_path, COUNTY)
+    dry = await command.run("publish", *area, "--dry-run", token_file=token)
+    assert dry.output == "1 counties would be published\n"
+    assert "published" not in (await command.run("list", *area)).output
+    published = await command.run("publish", *area, token_file=token)
+    assert published.last_line == "1 counties are published"
     listed = (await command.run("list", *area)).output
     assert "published" in listed
     (found,) = await rows(service, "SELECT arrangement_id FROM tickets.arrangement")
@@ -102,9 +110,41 @@ async def test_a_county_goes_from_start_to_verification(
     assert verified.output.startswith("21 seats are as they are drawn")
 
 
+async def test_publishing_is_waited_for_while_it_moves(
+    service: Installation, tmp_path: Path
+) -> None:
+    """Two counties are published by the service: the command waits, but not without end."""
+    await service.apply(replace(SESSION, dual_control=True), SITE, replace(SITE, **OTHER_SITE))
+    service.peers.register(UUID(int=22), "王五", b"photo")
+    service.peers.enroll(UUID(int=22), (1, "00015"), county=OTHER)
+    await service.arrive()
+    command, area = command_of(service), ("--session", "22.1", "--county", "5101")
+    await command.run("start", *area)
+    token = token_of(service, tmp_path, "5101")
+    dry = await command.run("publish", *area, "--dry-run", token_file=token)
+    assert dry.output == "2 counties would be published, by a second officer\n"
+    waits = await command.run("publish", *area, token_file=token)
+    assert waits.output.startswith("2 counties wait for a second officer: act ")
+    await service.apply_settings(SESSION)
+    async with publishing_stands(service):
+        stopped = await command.run("publish", *area, "--patience", "0", token_file=token)
+    assert stopped.exit_code == DIFFERS
+    assert stopped.output.endswith(
+        "0 counties are published\n2 are still to be: zikao arrange list shows when they are\n"
+    )
+
+    async def published() -> bool:
+        return (await command.run("list", *area)).output.count("published") == 2
+
+    await until(published)
+    await command.run("start", *area, "--anew")
+    ended = await command.run("publish", *area, token_file=token)
+    assert ended.last_line == "2 counties are published"
+
+
 async def test_what_was_changed_does_not_verify(service: Installation, tmp_path: Path) -> None:
     """Two people who changed seats, another seed, a proof that proves too much, half a file."""
-    command = Command(service, tmp_path)
+    command = command_of(service)
     published = await service.publish((await service.arranged()).arrangement_id)
     file = tmp_path / "arrangement.jsonl"
     await command.run("export", published.arrangement_id, "--out", str(file))
@@ -131,7 +171,7 @@ async def test_what_was_changed_does_not_verify(service: Installation, tmp_path:
 
 async def test_what_waits_is_cancelled(service: Installation, tmp_path: Path) -> None:
     """An operation that waits ends by the command; one of two things must be named."""
-    command = Command(service, tmp_path)
+    command = command_of(service)
     service.peers.enrollment_is_silent = True
     started = await command.run("start", "--session", "22.1", "--no-watch")
     operation_id = started.output.split()[1].rstrip(":")

@@ -1,0 +1,54 @@
+"""What a service lists, as a table for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, TypeVar
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def show_table(found: Sequence[T], columns: Mapping[str, Callable[[T], str]]) -> None:
+    """A row for each; `columns` say what stands under which heading."""
+    table = Table()
+    for heading in columns:
+        table.add_column(heading, overflow="fold")
+    for each in found:
+        # What comes from a service is text, and no markup.
+        table.add_row(*(Text(cell(each)) for cell in columns.values()))
+    Console().print(table)
+
+
+def show_json(found: Sequence[Mapping[str, Any]]) -> None:
+    """One array, as the contract names things."""
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def told(message: Message) -> dict[str, Any]:
+    """A message as JSON has it, with the contract's names."""
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def short(kind: Any, number: int, prefix: str) -> str:
+    """An enum's name as the commands write it: without its prefix, "name-fixed"."""
+    name: str = kind.Name(number)
+    return name.removeprefix(prefix).lower().replace("_", "-")
+
+
+def local_time(moment: Timestamp) -> str:
+    """In this machine's time zone, to the minute."""
+    return f"{moment.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M}"

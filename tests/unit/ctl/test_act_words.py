@@ -1,0 +1,83 @@
+"""Acts of offices in a line each."""
+
+import pytest
+from zikao.enrollment.v1 import office_service_pb2 as enrollment
+from zikao.enrollment.v1 import types_pb2
+from zikao.tickets.v1 import office_service_pb2 as tickets
+from zikao.tickets.v1 import session_service_pb2 as sessions
+from zikao_ctl.act_words import WORDS, in_one_line
+
+SEATS = [
+    enrollment.SeatCapacity(county_code="510104", slot=slot, capacity=9) for slot in range(1, 8)
+]
+
+
+def test_every_act_of_every_service_has_words() -> None:
+    """A second officer is shown what an act does, whichever it is."""
+    fields = {
+        field.name
+        for act in (tickets.OfficeAct, enrollment.OfficeAct)
+        for field in act.DESCRIPTOR.oneofs_by_name["act"].fields
+    }
+    assert set(WORDS) == fields
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (
+            tickets.OfficeAct(
+                set_room_use=tickets.SetRoomUseAct(
+                    site_code="A", room_code="001", use=sessions.ROOM_USE_RESERVE, reason="漏水"
+                )
+            ),
+            "room A/001 is reserve: 漏水",
+        ),
+        (
+            tickets.OfficeAct(
+                publish_arrangements=tickets.PublishArrangementsAct(
+                    arrangements=[tickets.ProposedArrangement()] * 3
+                )
+            ),
+            "3 counties are published",
+        ),
+        (
+            tickets.OfficeAct(
+                correct_site=tickets.CorrectSiteAct(
+                    site_code="A", name="十八中", address="新街1号", reason="更名"
+                )
+            ),
+            "site A is 十八中, 新街1号: 更名",
+        ),
+        (
+            enrollment.OfficeAct(change_capacities=enrollment.SeatCapacities(seats=SEATS[:1])),
+            "seats of 510104 slot 1: 9",
+        ),
+        (
+            enrollment.OfficeAct(change_capacities=enrollment.SeatCapacities(seats=SEATS)),
+            "seats of 510104 slot 1: 9, 510104 slot 2: 9, 510104 slot 3: 9, 510104 slot 4: 9, "
+            "510104 slot 5: 9 and 2 more",
+        ),
+        (
+            enrollment.OfficeAct(
+                close_enrollment=types_pb2.Closing(county_prefix="5101", reason="维修")
+            ),
+            "enrollment in 5101 for all courses is closed: 维修",
+        ),
+        (
+            enrollment.OfficeAct(
+                open_enrollment=types_pb2.Closing(county_prefix="5101", course_code="00015")
+            ),
+            "enrollment in 5101 for 00015 is open again",
+        ),
+        (
+            enrollment.OfficeAct(request_refund_again=enrollment.RefundRequest(refund_id="r")),
+            "refund r is asked for again",
+        ),
+    ],
+)
+def test_an_act_is_told_in_a_line(
+    act: tickets.OfficeAct | enrollment.OfficeAct, words: str
+) -> None:
+    """What it is about and what becomes of it."""
+    assert in_one_line(act) == words
