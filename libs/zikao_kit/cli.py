@@ -19,6 +19,7 @@ import click
 
 from zikao_kit.config import ConfigError, DatabaseConfig, LogConfig, load_config
 from zikao_kit.crypto import KeyFileInvalid
+from zikao_kit.listeners import ListenError
 from zikao_kit.logs import configure_logging
 from zikao_kit.migrate import Selection, migrate
 from zikao_kit.migration_files import MigrationError
@@ -75,7 +76,10 @@ def service_cli(
         with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
             configure_logging(package.removeprefix("zikao_"), config.log)
-            run(lambda: serve(config), new_loop)
+            try:
+                run(lambda: serve(config), new_loop)
+            except ListenError as error:
+                raise click.ClickException(str(error)) from error
 
     @main.command("migrate")
     @config_option

@@ -5,6 +5,7 @@ Secrets are never values here: a `*_file` field names the file that holds one.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ __all__ = [
     "LogConfig",
     "PeerConfig",
     "ServerConfig",
+    "host_and_port",
     "load_config",
     "read_secret",
     "require_within",
@@ -32,6 +34,10 @@ MAX_MESSAGE_BYTES = 4 * MEBIBYTE
 DRAIN_GRACE_SECONDS = 20.0
 # Long enough for load balancers and clients to see NOT_SERVING.
 DRAIN_WAIT_SECONDS = 1.0
+# Some 70 KiB each, more than the portals, services and balancers of an installation open.
+MAX_CONNECTIONS = 4000
+# Beyond this more listeners gain nothing, and each costs a file and a queue.
+MAX_LISTENERS = 64
 # Connections are renewed so that clients see new pods (DESIGN section 3);
 # gRPC spreads it by 10 % either way.
 MAX_CONNECTION_AGE_SECONDS = 45.0
@@ -66,6 +72,8 @@ LOCK_TIMEOUT_SECONDS = 5.0
 IDLE_IN_TRANSACTION_SECONDS = 30.0
 POOL_MIN_CONNECTIONS = 2
 POOL_MAX_CONNECTIONS = 10
+MAX_PORT = 65_535
+_ADDRESS = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ class ServerConfig:
     metrics_host: str = "127.0.0.1"
     max_receive_bytes: int = MAX_MESSAGE_BYTES
     max_send_bytes: int = MAX_MESSAGE_BYTES
+    max_connections: int = MAX_CONNECTIONS
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
     max_queue_depth: int = MAX_QUEUE_DEPTH
@@ -117,8 +126,11 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what would keep the server from answering at all."""
-        if min(self.max_concurrent_calls, self.max_calls_per_connection, self.listeners) < 1:
-            raise ValueError("max_concurrent_calls, _per_connection, listeners: at least 1")
+        host_and_port(self.listen)
+        if not 1 <= self.listeners <= MAX_LISTENERS:
+            raise ValueError(f"listeners must be from 1 to {MAX_LISTENERS}")
+        if min(self.max_concurrent_calls, self.max_calls_per_connection, self.max_connections) < 1:
+            raise ValueError("max_concurrent_calls, _per_connection, max_connections: at least 1")
         open_for_long = (
             *(self.max_subscriptions, self.max_subscriptions_per_caller),
             *(self.max_public_subscriptions, self.max_public_subscriptions_per_caller),
@@ -180,6 +192,14 @@ class ClockConfig:
     """Rehearsals move all processes' clocks with one file; empty in production."""
 
     offset_file: Path | None = None
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Host (an IPv6 one in brackets) and port of "host:port"; ValueError when it is no such."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > MAX_PORT:
+        raise ValueError("listen must be host:port, such as 0.0.0.0:7101 or [::1]:7101")
+    return found["host"], int(found["port"])
 
 
 def require_within(section: object, **ranges: tuple[float, float]) -> None:

@@ -8,12 +8,19 @@ that), one round trip brings a call of each: half again as many calls a core.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
+
+from zikao_kit.config import host_and_port
+
+
+class ListenError(OSError):
+    """Somebody else has the address, or this machine has not; the text names it."""
 
 
 class Listeners:
@@ -35,13 +42,17 @@ class Listeners:
     ) -> int:
         """Listen at "host:port" and return the port, a free one for 0.
 
-        OSError when somebody listens there already; other processes may if it is `shared`.
+        ListenError when somebody listens there already; other processes may if it is `shared`.
         """
-        host, port = _split(address)
-        if port and not shared:
-            _require_free(host, port)
-        for _ in range(self._count):
-            port = await self._listen(f"{host}:{port}", credentials)
+        host, port = host_and_port(address)
+        try:
+            with nullcontext() if shared or not port else _alone(host, port):
+                port = await self._listen(address, credentials)
+            for _ in range(1, self._count):
+                await self._listen(f"{host}:{port}", credentials)
+        except BaseException:
+            await self.stop(0)
+            raise
         return port
 
     async def stop(self, grace_seconds: float) -> None:
@@ -55,27 +66,39 @@ class Listeners:
         try:
             port: int = server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            await self.stop(0)
-            raise OSError(f"cannot listen on {address}") from error
-        await server.start()
+            raise ListenError(f"cannot listen on {address}") from error
         self._servers.append(server)
+        await server.start()
         return port
 
 
-def _split(address: str) -> tuple[str, int]:
-    """Host (an IPv6 one in brackets) and port; ValueError when it has no port."""
-    host, _, port = address.rpartition(":")
-    return host, int(port)
+@contextmanager
+def _alone(host: str, port: int) -> Iterator[None]:
+    """Have the port as nobody else has it, and let servers that share it join meanwhile.
 
-
-def _require_free(host: str, port: int) -> None:
-    """Raise OSError when anybody listens: servers that share a port would not notice."""
-    name = urlsplit(f"//{host}").hostname
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, place = found[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    Raises ListenError when anybody listens: who shares a port would not notice, nor would two
+    that had looked at the same time.
+    """
+    with ExitStack() as claims:
         try:
-            probe.bind(place)
+            name = host.strip("[]")
+            places = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            for family, kind, protocol, _, place in places:
+                _claim(claims.enter_context(socket.socket(family, kind, protocol)), place)
         except OSError as error:
-            raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+            raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        yield
+
+
+def _claim(claim: socket.socket, place: Any) -> None:
+    # What is left of closed connections does not keep a server from starting again.
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claim.bind(place)
+        # Two may have bound; only one listens.
+        claim.listen()
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:  # of a name's addresses gRPC takes those there are
+            raise
+    # Asked for later than the port itself: so far it was not shared.
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
+import resource
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +37,7 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.guard import Gate, Guard
 from zikao_kit.interceptors.method import guarded
 from zikao_kit.interceptors.open_calls import OpenCalls
-from zikao_kit.listeners import Listeners
+from zikao_kit.listeners import ListenError, Listeners
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.policy import policies_of
 from zikao_kit.routing import Health, Routes, add_reflection
@@ -44,11 +46,16 @@ from zikao_kit.tokens import TokenVerifier
 
 MIN_CLIENT_PING_SECONDS = 10
 # Above 1000 calls that have come at once gRPC cancels some by itself, and callers do not try again
-# what was cancelled. Below this, of each listener, we say what is too many.
+# what was cancelled. Below this, of the whole process, we say what is too many. Each waits in some
+# 30 KiB of memory.
 MAX_PENDING_CALLS = 20_000
 # Nearly all that calls leave behind goes without the collector. At Python's 700 it would look at
 # what a batch holds dozens of times while the batch lives: a fifth of what a submission costs.
 OBJECTS_A_COLLECTION = 20_000
+# Who connects and says nothing holds a connection no longer. Longer than clients wait for one.
+HANDSHAKE_MS = 10_000
+# What a process has open besides connections: listeners, the database, logs, files it reads.
+OTHER_FILES = 500
 
 log = structlog.get_logger()
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -112,7 +119,7 @@ class GrpcServer:
         self._routes = Routes()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
         self._listeners: Listeners | None = None
-        self._stop_metrics: Callable[[], None] | None = None
+        self._stop_metrics: Callable[[], None] = lambda: None
         self.port = 0
 
     @property
@@ -121,16 +128,20 @@ class GrpcServer:
         return self._gate.admission
 
     async def start(self) -> int:
-        """Listen and return the port; health says NOT_SERVING. OSError when the port is taken."""
+        """Listen and return the port; health says NOT_SERVING. ListenError when it is taken."""
         await self._health.set_serving(False)
-        listeners = Listeners(self._config.listeners, self._routes, _options(self._config))
-        self.port = await listeners.start(
-            self._config.listen,
-            server_credentials(self._config.tls),
-            shared=self._config.reuse_port,
-        )
-        self._listeners = listeners
         self._start_metrics()
+        listeners = Listeners(self._config.listeners, self._routes, _options(self._config))
+        try:
+            self.port = await listeners.start(
+                self._config.listen,
+                server_credentials(self._config.tls),
+                shared=self._config.reuse_port,
+            )
+        except BaseException:
+            self._stop_metrics()
+            raise
+        self._listeners = listeners
         log.info("listening", address=self._config.listen, port=self.port)
         return self.port
 
@@ -173,14 +184,23 @@ class GrpcServer:
         self._gate.public_subscriptions.end_all()
         self._watchers.end_all()
         await listeners.stop(self._config.drain_grace_seconds)
-        if self._stop_metrics is not None:
-            self._stop_metrics()
+        self._stop_metrics()
         log.info("stopped")
 
     def _start_metrics(self) -> None:
-        if self._config.metrics_port is not None:
-            http, _ = start_http_server(self._config.metrics_port, self._config.metrics_host)
-            self._stop_metrics = http.shutdown
+        host, port = self._config.metrics_host, self._config.metrics_port
+        if port is None:
+            return
+        try:
+            http, _ = start_http_server(port, host)
+        except OSError as error:
+            raise ListenError(f"metrics: cannot listen on {host}:{port}: {error}") from error
+
+        def stop() -> None:
+            http.shutdown()
+            http.server_close()
+
+        self._stop_metrics = stop
 
 
 async def serve(
@@ -198,14 +218,19 @@ async def serve(
     says NOT_SERVING. It closes after the last call has ended. `computes_in_threads`: calls
     must take the core from the process's own threads (`_wake_threads_late`).
     """
+    _allow_files(config.max_connections + OTHER_FILES)
     batch = config.batch_scheduling
     if batch or (batch is None and not computes_in_threads):
         _wake_threads_late()
     server = GrpcServer(config=config, domain=domain, error_enum=error_enum, verifier=verifier)
-    await server.start()
+    # Where others answer on the same port, nobody is to come here before there are answers.
+    if not config.reuse_port:
+        await server.start()
     try:
         async with open_services() as definitions:
             server.publish(definitions)
+            if config.reuse_port:
+                await server.start()
             # What is there now stays: the collector need not look at it for every call.
             gc.collect()
             gc.freeze()
@@ -243,6 +268,16 @@ def _wake_threads_late() -> None:
         log.warning("a third fewer calls a core: SCHED_BATCH is refused", cause=str(error))
 
 
+def _allow_files(count: int) -> None:
+    """Let the process have `count` files open, connections among them; systems say 1,024 often."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < count:
+            log.warning("fewer connections than max_connections: open files", limit=allowed)
+
+
 async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.ensure_future(main())
     stopped_by: list[str] = []
@@ -268,16 +303,23 @@ def _handlers_of(definitions: Sequence[ServiceDefinition]) -> dict[str, Any]:
 
 
 def _options(config: ServerConfig) -> list[tuple[str, Any]]:
+    """The options of each listener: gRPC counts what it bounds of each apart."""
+    connections = math.ceil(config.max_connections / config.listeners)
+    # Two busy connections may come to one listener, and none to another.
+    fewest_pending = 2 * config.max_calls_per_connection
+    pending = max(MAX_PENDING_CALLS // config.listeners, fewest_pending)
     return [
         ("grpc.max_receive_message_length", config.max_receive_bytes),
         ("grpc.max_send_message_length", config.max_send_bytes),
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.max_connection_age_ms", round(config.max_connection_age_seconds * 1000)),
         # What is not read by then is lost: a reader that does not read keeps no memory longer.
         # Subscriptions end with their connection too, and begin again where they were.
         ("grpc.max_connection_age_grace_ms", round(config.max_stream_seconds * 1000)),
         ("grpc.max_concurrent_streams", config.max_calls_per_connection),
-        ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
-        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests", pending),
+        ("grpc.server.max_pending_requests_hard_limit", pending),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),
     ]

@@ -16,6 +16,7 @@ import structlog
 from click.testing import CliRunner, Result
 from zikao_kit.cli import service_cli
 from zikao_kit.config import DatabaseConfig, LogConfig
+from zikao_kit.listeners import ListenError
 
 SUPPORT = Path(__file__).parents[1] / "support"
 Command = Callable[..., Result]
@@ -33,6 +34,8 @@ class ProbeConfig:
 async def serve(config: ProbeConfig) -> None:
     """Use the configuration as a service does, and end."""
     config.database.resolved_dsn()
+    if config.greeting == "taken":
+        raise ListenError("cannot listen on 127.0.0.1:7101")
     click.echo(config.greeting)
     structlog.get_logger().debug("served")
 
@@ -111,6 +114,14 @@ def test_a_bad_configuration_exits_with_2(
     assert isinstance(result.exception, SystemExit)
     assert result.stderr.startswith("configuration refused:\n")
     assert message in result.stderr
+
+
+def test_a_taken_port_is_said_without_a_traceback(command: Command) -> None:
+    """Who starts a service twice reads which port it is."""
+    result = command("database: {dsn: 'postgresql://x'}\ngreeting: taken", "serve")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "Error: cannot listen on 127.0.0.1:7101"
+    assert "Traceback" not in result.stderr
 
 
 def test_migrate_applies_by_phase_and_only_says_so_in_a_dry_run(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 import urllib.request
@@ -14,9 +15,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.probe import Probe, ProbeRpc, make_probe, probe_definition, refusal, running_probe
+from support.probe import ProbeRpc, health_of, make_probe, probe_definition, refusal, running_probe
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
+from zikao_kit.config import MAX_CONNECTIONS
 from zikao_kit.error_table import problem_of, reason_of, status_of
 from zikao_kit.server import definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
@@ -24,15 +26,8 @@ from zikao_kit.tls import DevelopmentCa, channel_credentials
 Code = grpc.StatusCode
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+FEW_FILES = 256
 OPEN, WAIT = probe_pb2.OpenRequest(), probe_pb2.OpenRequest(deed="wait", seconds=0.3)
-
-
-async def health_of(probe: Probe) -> int:
-    """Ask the server's health."""
-    async with probe.channel() as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
-    return int(answer.status)
 
 
 async def drained(stream: Any) -> None:
@@ -78,26 +73,6 @@ async def test_stop_lets_calls_in_progress_end(tmp_path: Path) -> None:
         error = await refusal(drained(subscription))
     assert (error.code(), reason_of(error)) == (Code.UNAVAILABLE, "UNAVAILABLE")
     assert "Subscribe ended" in probe.servicer.entered
-
-
-async def test_stop_lets_calls_of_every_connection_end(tmp_path: Path) -> None:
-    """Connections are spread over listeners: each of these answers, and each waits at a stop."""
-    async with (
-        running_probe(tmp_path, drain_grace_seconds=5.0, listeners=4) as probe,
-        AsyncExitStack() as stack,
-    ):
-        credentials = channel_credentials(probe.ca.issue("portal"))
-        calls = []
-        for _ in range(24):  # each of the four has some but for four runs in a thousand
-            # Else channels to one place share a connection.
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            target = f"127.0.0.1:{probe.server.port}"
-            opened = grpc.aio.secure_channel(target, credentials, options)
-            stub: Any = probe_pb2_grpc.ProbeServiceStub(await stack.enter_async_context(opened))
-            calls.append(asyncio.ensure_future(stub.Open(WAIT, timeout=5)))
-        await until(lambda: probe.servicer.entered.count("Open") == len(calls))
-        await probe.server.stop()
-        assert {answer.role for answer in await asyncio.gather(*calls)} == {"anonymous"}
 
 
 async def test_watchers_see_the_stop_and_do_not_delay_it(tmp_path: Path) -> None:
@@ -222,24 +197,6 @@ async def test_reflection_only_when_configured(tmp_path: Path) -> None:
                 assert (await refusal(drained(call))).code() == Code.UNIMPLEMENTED
 
 
-async def test_taken_port_stops_the_start(tmp_path: Path) -> None:
-    """Two servers never share a port by accident."""
-    async with running_probe(tmp_path) as probe:
-        other = make_probe(tmp_path, listen=f"127.0.0.1:{probe.server.port}")
-        with pytest.raises(OSError, match="cannot listen"):
-            await other.server.start()
-
-
-async def test_port_is_shared_when_told(tmp_path: Path) -> None:
-    """Processes that are set to share a port do, and the others answer when one has stopped."""
-    async with running_probe(tmp_path, reuse_port=True) as probe:
-        listen = f"127.0.0.1:{probe.server.port}"
-        async with running_probe(tmp_path, listen=listen, reuse_port=True) as other:
-            assert other.server.port == probe.server.port
-            await probe.server.stop()
-            assert await health_of(other) == SERVING
-
-
 class HalfARpc(probe_pb2_grpc.ProbeServiceServicer):
     """Implements one method of its contract."""
 
@@ -262,9 +219,9 @@ async def test_contract_is_implemented_in_whole(tmp_path: Path) -> None:
 @asynccontextmanager
 async def probe_process(directory: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the probe as a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.probe_main", str(directory), stdout=-1, stderr=-2
-    )
+    with_few_files = ("sh", "-c", f'ulimit -Sn {FEW_FILES} && exec "$@"', "sh")
+    program = (sys.executable, "-m", "support.probe_main", str(directory))
+    process = await asyncio.create_subprocess_exec(*with_few_files, *program, stdout=-1, stderr=-2)
     try:
         yield process
     finally:
@@ -276,7 +233,10 @@ async def probe_process(directory: Path) -> AsyncIterator[asyncio.subprocess.Pro
 async def test_process_waits_serves_and_stops_on_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NOT_SERVING while the database is away; SIGTERM closes in order; the process ends with 0."""
+    """NOT_SERVING while the database is away; SIGTERM closes in order; the process ends with 0.
+
+    Meanwhile it may have as many files open as connections, whatever it was started with.
+    """
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
     port = free_port()
     (tmp_path / "port").write_text(str(port))
@@ -291,6 +251,7 @@ async def test_process_waits_serves_and_stops_on_sigterm(
         assert (await watch.read()).status == NOT_SERVING
         (tmp_path / "database").touch()
         assert (await watch.read()).status == SERVING
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] > MAX_CONNECTIONS
         process.send_signal(signal.SIGTERM)
         output, _ = await process.communicate()
     assert process.returncode == 0

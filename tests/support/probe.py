@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.clocks import FixedClock
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.config import ServerConfig
@@ -221,6 +222,14 @@ def probe_config(ca: DevelopmentCa, **settings: Any) -> ServerConfig:
         drain_grace_seconds=2.0,
     )
     return replace(config, **settings)
+
+
+async def health_of(probe: Probe) -> int:
+    """Ask the server's health."""
+    async with probe.channel() as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    return int(answer.status)
 
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:

@@ -170,11 +170,15 @@ def test_missing_or_empty_secret_is_refused(tmp_path: Path, content: str | None)
         read_secret(path)
 
 
+ODD_ADDRESSES = ["7101", ":7101", "::1:7101", "host", "host:", "host:http", "host:65536"]
+
+
 @pytest.mark.parametrize(
     "limit",
     [
         {"max_concurrent_calls": 0},
         {"max_calls_per_connection": 0},
+        {"max_connections": 0},
         {"max_queue_depth": -1},
         {"max_subscriptions_per_caller": -1},
         {"max_public_subscriptions": -1},
@@ -190,3 +194,19 @@ def test_limits_under_which_nobody_is_answered_are_refused(limit: dict[str, Any]
     tls = CertFiles(Path("/a.pem"), Path("/b.pem"), Path("/c.pem"))
     with pytest.raises(ValueError, match="max_"):
         ServerConfig("127.0.0.1:0", tls, **limit)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"listeners": 0}, "from 1 to 64"),
+        ({"listeners": 65}, "from 1 to 64"),
+        *(({"listen": listen}, "host:port") for listen in ODD_ADDRESSES),
+    ],
+)
+def test_where_nobody_can_listen_is_refused(setting: dict[str, Any], said: str) -> None:
+    """An address is a host and a port, and a port is not listened on without end."""
+    tls: Any = CertFiles(Path("/a.pem"), Path("/b.pem"), Path("/c.pem"))
+    ServerConfig("[::1]:7101", tls, listeners=64)
+    with pytest.raises(ValueError, match=said):
+        ServerConfig(**{"listen": "localhost:0", "tls": tls, **setting})
