@@ -1,7 +1,10 @@
 """`zikao scans`: a file of a scanner without a network, and who was seen twice."""
 
+import asyncio
 import csv
+import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -67,6 +70,51 @@ async def test_a_file_is_brought_once(world: DoorWorld, tmp_path: Path) -> None:
     assert (brought.exit_code, brought.last_line) == (0, f"accepted {many}, known before 0")
     again = await command.run("upload", file)
     assert again.last_line == f"accepted 0, known before {many}"
+    assert (await rows(world.service, counted, slot))[0]["count"] == many
+
+
+@asynccontextmanager
+async def cut_once(port: int, after_bytes: int) -> AsyncIterator[int]:
+    """A port before the service's, which loses one connection after so much was sent through it."""
+    left = after_bytes
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", port)
+        both = (pump(reader, there[1], is_sent=True), pump(there[0], writer, is_sent=False))
+        await asyncio.wait(map(asyncio.ensure_future, both), return_when=asyncio.FIRST_COMPLETED)
+        for end in (writer, there[1]):
+            end.transport.abort()
+
+    async def pump(
+        source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_sent: bool
+    ) -> None:
+        nonlocal left
+        while some := await source.read(1 << 14):
+            before, left = left, left - len(some) * is_sent
+            if left <= 0 < before:
+                return
+            target.write(some)
+            await target.drain()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        assert left <= 0, "nothing was cut"
+
+
+async def test_an_upload_goes_on_where_it_was_cut(world: DoorWorld, tmp_path: Path) -> None:
+    """A connection lost in the middle: in the end every scan is there once."""
+    slot, many = world.slot(), 3 * SCANS_PER_MESSAGE
+    scans = [row(world.proofs[ZHANG], slot, minutes=n / many) for n in range(many)]
+    file = write(tmp_path / "gate.csv", *scans)
+    async with cut_once(world.service.port, file.stat().st_size // 2) as port:
+        certs = world.service.ca.issue("scanner").cert_file.parent
+        brought = await Command("scans", certs, {"tickets": port}).run("upload", file)
+    assert brought.exit_code == 0, brought.output
+    assert "trying again" in brought.output
+    accepted, known = (int(word) for word in re.findall(r"\d+", brought.last_line))
+    assert accepted + known == many
+    counted = "SELECT count(*) FROM tickets.scan WHERE slot = $1"
     assert (await rows(world.service, counted, slot))[0]["count"] == many
 
 

@@ -65,7 +65,7 @@ class OfficeServiceServicer:
         Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
         ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
         that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-        REQUEST_ID_REUSED.
+        GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
