@@ -175,5 +175,6 @@ async def test_who_was_seen_twice_is_shown(world: DoorWorld, tmp_path: Path) -> 
     assert found["reasons"] == ["DUPLICATE_REASON_OTHER_PLACE"]
     table = (await command.run(*words, token_file=token)).output
     assert "other-place" in table
+    assert f"{SITE}/002 2022-04-16 09:01" in " ".join(table.split())
     nobody = await command.run(*words)
     assert (nobody.exit_code, "TOKEN_INVALID" in nobody.output) == (1, True)
