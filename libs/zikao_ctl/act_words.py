@@ -10,7 +10,7 @@ from zikao.tickets.v1 import types_pb2 as types
 
 from zikao_ctl.listing import short
 
-_CAPACITIES_SHOWN = 5
+_SHOWN = 5
 
 
 def in_one_line(act: Any) -> str:
@@ -30,7 +30,26 @@ def _room_use(act: Any) -> str:
 
 
 def _publication(act: Any) -> str:
-    return f"{len(act.arrangements)} counties are published"
+    above = ", also above the bound" if act.above_bound else ""
+    looks = [look for each in act.arrangements for look in [_drawn(each)] if look]
+    more = [f"and {len(looks) - _SHOWN} more"] if len(looks) > _SHOWN else []
+    said = "; ".join([f"{len(act.arrangements)} counties are published{above}", *looks[:_SHOWN]])
+    return ", ".join([said, *more])
+
+
+def _drawn(proposed: Any) -> str:
+    """What of a county a second officer should ask about; nothing of one like any other."""
+    is_first = proposed.anew or not proposed.published_before
+    looks = {
+        "anew": proposed.anew,
+        f"{proposed.discarded} given up before it": proposed.discarded,
+        f"{proposed.published_before} in force before it": proposed.published_before,
+        f"{proposed.rooms} rooms, {proposed.rooms_bound} proven to be needed": (
+            is_first and proposed.rooms > proposed.rooms_bound
+        ),
+    }
+    odd = [look for look, is_so in looks.items() if is_so]
+    return f"{proposed.county_code}: {', '.join(odd)}, by {proposed.started_by}" if odd else ""
 
 
 def _glyph(act: Any) -> str:
@@ -52,7 +71,7 @@ def _temporary(act: Any) -> str:
 
 
 def _capacities(act: Any) -> str:
-    shown = [f"{s.county_code} slot {s.slot}: {s.capacity}" for s in act.seats[:_CAPACITIES_SHOWN]]
+    shown = [f"{s.county_code} slot {s.slot}: {s.capacity}" for s in act.seats[:_SHOWN]]
     more = len(act.seats) - len(shown)
     return f"seats of {', '.join(shown)}" + (f" and {more} more" if more else "")
 

@@ -73,7 +73,7 @@ class Arranging(OfficeCalls):
         return await self.ask(self._service.CancelArrangements, request)
 
     async def publish(
-        self, session_code: str, county_prefix: str, *, dry_run: bool
+        self, session_code: str, county_prefix: str, *, above_bound: bool, dry_run: bool
     ) -> offices.OfficeAction:
         """Publish what is done in an area, or propose it to a second officer; raises CallFailed.
 
@@ -84,6 +84,7 @@ class Arranging(OfficeCalls):
             session_code=session_code,
             county_prefix=county_prefix,
             dry_run=dry_run,
+            above_bound=above_bound,
         )
         return (await self.ask(self._service.PublishArrangements, request)).action
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ PATIENCE_MINUTES = 10.0
 
 T = TypeVar("T")
 _Arrangement = arrangements.Arrangement
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _STATE, _REASON = "ARRANGEMENT_STATE_", "SITE_GAP_REASON_"
 
 
@@ -41,34 +43,38 @@ def _area(command: F) -> F:
     short_help="Arrange rooms and seats of counties, and publish.", invoke_without_command=True
 )
 @click.option("--verify", type=FILE, help="Draw an exported arrangement again, and compare.")
+@click.option("--seed-sha256", metavar="HEX", default="", help="Published before the draw.")
 @click.option("--solve", is_flag=True, help="With --verify: look for fewer rooms again, too.")
 @click.pass_context
-def arrange(context: click.Context, verify: Path | None, *, solve: bool) -> None:
+def arrange(context: click.Context, verify: Path | None, seed_sha256: str, *, solve: bool) -> None:
     """Arrange rooms and seats of counties, and publish them.
 
-    --verify needs nothing but a file of `zikao arrange export` of a published arrangement: the seed
-    must fit the hash that was published before, the seats must be those that it draws, and that
-    fewer rooms do not suffice must be proven.
+    --verify needs nothing but a file of `zikao arrange export` of a published arrangement, and
+    --seed-sha256, which was published before (`zikao arrange list` shows it): the seed must fit it,
+    the seats must be those that it draws, and that fewer rooms do not suffice must be proven.
     """
     if verify is not None:
-        _verify(verify, solve=solve)
+        if seed_sha256 and not _SHA256.fullmatch(seed_sha256):
+            raise click.UsageError("--seed-sha256: 64 digits and letters from a to f")
+        _verify(verify, seed_sha256.lower(), solve=solve)
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-def _verify(file: Path, *, solve: bool) -> None:
+def _verify(file: Path, seed_sha256: str, *, solve: bool) -> None:
     try:
-        found = verify_arrangement(read_arrangement(file), solve=solve)
+        exported = read_arrangement(file)
+        found = verify_arrangement(exported, published_sha256=seed_sha256, solve=solve)
     except ArrangementFileError as error:
         raise click.ClickException(str(error)) from error
     for problem in found.problems:
         click.echo(f"WRONG: {problem}")
+    for claim in found.unproven:
+        click.echo(f"NOT PROVEN: {claim}")
     if found.problems:
         sys.exit(DIFFERS)
-    click.echo(
-        f"{found.seats} seats are as they are drawn; {found.rooms} rooms, "
-        f"at least {found.rooms_bound} are needed"
-    )
+    least = "" if found.rooms_bound is None else f", at least {found.rooms_bound} are needed"
+    click.echo(f"{found.seats} seats are as they are drawn; {found.rooms} rooms{least}")
 
 
 @arrange.command("start")
@@ -123,6 +129,11 @@ def cancel_command(*, operation_id: str, arrangement_id: str, **where: Any) -> N
 @_area
 @click.option("--dry-run", is_flag=True, help="Say only what would be published.")
 @click.option(
+    "--above-bound",
+    is_flag=True,
+    help="Also counties with more rooms than are proven to be needed (rooms of several sizes).",
+)
+@click.option(
     "--patience",
     "patience_minutes",
     metavar="MINUTES",
@@ -133,7 +144,13 @@ def cancel_command(*, operation_id: str, arrangement_id: str, **where: Any) -> N
 )
 @office_options
 def publish_command(
-    *, session_code: str, county: str, dry_run: bool, patience_minutes: float, **where: Any
+    *,
+    session_code: str,
+    county: str,
+    dry_run: bool,
+    above_bound: bool,
+    patience_minutes: float,
+    **where: Any,
 ) -> None:
     """Publish what is done in --county, or propose it to a second officer; needs --token-file.
 
@@ -141,7 +158,7 @@ def publish_command(
     """
 
     async def work(calls: Arranging) -> tuple[offices.OfficeAction, list[_Arrangement]]:
-        action = await calls.publish(session_code, county, dry_run=dry_run)
+        action = await calls.publish(session_code, county, above_bound=above_bound, dry_run=dry_run)
         if dry_run or action.state == offices.OFFICE_ACTION_STATE_PENDING:
             return action, []
         with export_bar("发布") as show:
@@ -193,6 +210,12 @@ def list_command(*, session_code: str, county: str, gaps: bool, **where: Any) ->
             each.arrangement_id,
         )
     Console().print(table)
+    # Whole, and each on a line of its own: offices publish them before the draw.
+    for each in found:
+        click.echo(
+            f"{each.county_code} {each.arrangement_id} "
+            f"SHA-256 of the seed: {each.seed_sha256.hex()}"
+        )
 
 
 @arrange.command("export")

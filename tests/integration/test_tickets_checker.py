@@ -233,6 +233,10 @@ PLANTED = {
         "UPDATE tickets.arrangement_slot SET rooms_bound = rooms_bound + 1",
         "bound_not_proven",
     ),
+    "a solver says more are needed than there are": (
+        "UPDATE tickets.arrangement_slot SET rooms_bound = rooms_bound + 1, proof_kind = 'solver'",
+        "bound_not_proven",
+    ),
     "six remainders weigh too much": (
         "UPDATE tickets.arrangement_slot SET denominator = 1",
         "bound_not_proven",

@@ -22,6 +22,7 @@ from zikao.tickets.v1 import office_service_pb2 as offices
 from zikao.tickets.v1 import ticket_statistics_service_pb2 as statistics
 from zikao_tickets.domain.layout import RoomPlan
 from zikao_tickets.domain.session import Session
+from zikao_tickets.domain.states import KEPT_NOTHING
 
 ENGLISH = (1, "00015")
 OTHER = "510105"
@@ -210,6 +211,8 @@ async def test_many_are_published_by_two_officers(service: Installation) -> None
         anew=True,
         started_by=by_county[COUNTY].started_by,
         discarded=1,
+        rooms=1,
+        rooms_bound=1,
     )
     assert (other.county_code, other.anew, other.discarded) == (OTHER, False, 0)
     assert "" != other.started_by != again.started_by
@@ -263,21 +266,32 @@ async def test_what_cannot_be_published_after_all_says_why(service: Installation
 
 
 async def test_an_arrangement_is_exported_for_whoever_draws_again(service: Installation) -> None:
-    """The head and the seats as lines; the seed only once it is revealed; resumed by its cursor."""
+    """The head alone before the publication: who sits where, and the seed, come with that.
+
+    Whoever saw seats before could arrange otherwise until they please. Resumed by its cursor; what
+    has no plan, from before those were kept, is refused.
+    """
     city, _ = await arranged(service)
     found = (await city.call(listing(COUNTY))).arrangements[0]
     request = pb.ExportArrangementRequest(arrangement_id=found.arrangement_id)
+    (only,) = [part async for part in city.start(request, 10.0)]
+    head = json.loads(only.lines)
+    assert (head["seed"], bytes.fromhex(head["seed_sha256"])) == ("", found.seed_sha256)
+    assert (only.cursor, only.seats_total) == ("0", 0)
+    request.cursor = only.cursor
+    assert [part.lines async for part in city.start(request, 10.0)] == [b""]
+    published = await service.publish(found.arrangement_id)
+    request.cursor = ""
     parts = [part async for part in city.start(request, 10.0)]
     head, seats = (json.loads(part.lines) for part in parts)
-    assert (head["seed"], bytes.fromhex(head["seed_sha256"])) == ("", found.seed_sha256)
+    assert bytes.fromhex(head["seed"]) == published.seed
     assert [len(seats["seats"]), parts[-1].seats_done, parts[-1].seats_total] == [5, 5, 5]
     request.cursor = parts[0].cursor
     assert [part.lines async for part in city.start(request, 10.0)] == [parts[1].lines]
-    await service.publish(found.arrangement_id)
+    await rows(service, "DELETE FROM tickets.arrangement_plan")
     request.cursor = ""
-    (first, _) = [part async for part in city.start(request, 10.0)]
-    published = await service.arrangement(found.arrangement_id)
-    assert bytes.fromhex(json.loads(first.lines)["seed"]) == published.seed
+    refused = await city.refused(request)
+    assert (refused.reason, refused.metadata["state"]) == ("STATE_NOT_ALLOWED", KEPT_NOTHING)
 
 
 async def test_numbers_are_counted(service: Installation) -> None:

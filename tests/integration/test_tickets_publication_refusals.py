@@ -1,6 +1,7 @@
 """Why arrangements are not published, one or many, proposed or confirmed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -12,17 +13,20 @@ import pytest_asyncio
 from support.service import Caller, new_id, until
 from support.service_databases import ServiceDatabases
 from support.tickets_database import CLOSED, SESSION, SITE
-from support.tickets_offices import NORMAL, PENDING, decision, officer, room_use, rows
+from support.tickets_offices import NORMAL, PENDING, audited, decision, officer, room_use, rows
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, tickets_installation
 from zikao.tickets.v1 import arrangement_operation_service_pb2 as pb
 from zikao.tickets.v1 import arrangement_service_pb2 as arrangements
+from zikao_kit.queries import Queries
+from zikao_tickets.domain.states import KEPT_NOTHING
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEIGHBOUR = "510105"
 SITES = (SITE, replace(SITE, code="B", county_code=NEIGHBOUR))
 CITY = "5101"
+LOCK_PUBLISHABLE = Queries.load("zikao_tickets")["lock_publishable"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -148,11 +152,58 @@ async def test_what_changes_meanwhile_is_not_proposed(
     await connection.close()
 
 
+async def test_what_nobody_can_check_is_not_published(service: Installation, city: Caller) -> None:
+    """One made before digests were kept is no candidate for publication, and says why."""
+    digests = await rows(service, "SELECT arrangement_id, seats_sha256 FROM tickets.arrangement")
+    await rows(service, "UPDATE tickets.arrangement SET seats_sha256 = NULL")
+    refused = await city.refused(await alone(service))
+    assert (refused.reason, refused.metadata["state"]) == ("STATE_NOT_ALLOWED", KEPT_NOTHING)
+    assert (await city.refused(many())).reason == "NOTHING_TO_PUBLISH"
+    back = "UPDATE tickets.arrangement SET seats_sha256 = $2 WHERE arrangement_id = $1"
+    for row in digests:
+        await rows(service, back, *row)
+
+
+async def test_more_rooms_than_are_proven_need_a_word(service: Installation, city: Caller) -> None:
+    """Refused with the counties' names, also to a second officer, unless the act says so."""
+    acts = [(await city.call(request)).action for request in (await alone(service), many())]
+    await rows(service, "UPDATE tickets.arrangement SET rooms_bound = 0")
+    refused = await city.refused(many())
+    assert (refused.reason, refused.metadata["counties"]) == (
+        "MORE_ROOMS_THAN_BOUND",
+        f"{COUNTY}、{NEIGHBOUR}",
+    )
+    for request in (await alone(service), many(COUNTY)):
+        refused = await city.refused(request)
+        assert (refused.reason, refused.metadata["counties"]) == ("MORE_ROOMS_THAN_BOUND", COUNTY)
+    second = officer(service, "51")
+    for action in acts:
+        assert (await second.refused(decision(action))).reason == "MORE_ROOMS_THAN_BOUND"
+    waiving = many()
+    waiving.above_bound = True
+    act = (await city.call(waiving)).action.act.publish_arrangements
+    assert (act.above_bound, [(each.rooms, each.rooms_bound) for each in act.arrangements]) == (
+        True,
+        [(1, 0), (1, 0)],
+    )
+    # Who keeps seats that are in force proves nothing.
+    await rows(service, "UPDATE tickets.arrangement SET based_on = arrangement_id")
+    locked = await rows(service, LOCK_PUBLISHABLE, [UUID(act.arrangements[0].arrangement_id)])
+    assert [row["is_above_bound"] for row in locked] == [False]
+    await rows(service, "UPDATE tickets.arrangement SET based_on = NULL")
+
+
 async def test_what_is_published_is_not_confirmed_again(
     service: Installation, city: Caller
 ) -> None:
-    """Two officers proposed the same: the second act is too late, and says so."""
-    acts = [(await city.call(await alone(service))).action for _ in range(2)]
+    """Two officers proposed the same, each with a word for its rooms: the second is too late."""
+    waiving = await alone(service), await alone(service)
+    acts = []
+    for request in waiving:
+        request.above_bound = True
+        acts.append((await city.call(request)).action)
     second = officer(service, "51")
-    await second.call(decision(acts[0]))
+    assert (await second.call(decision(acts[0]))).action.act.publish_arrangements.above_bound
     assert (await second.refused(decision(acts[1]))).reason == "STATE_NOT_ALLOWED"
+    (told,) = await audited(service, county_prefix=COUNTY, action="confirm_publish_arrangements")
+    assert json.loads(told.after_json)["above_bound"]

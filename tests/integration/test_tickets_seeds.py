@@ -30,6 +30,7 @@ from zikao_kit.db import ConstraintViolated, Database, Transaction
 from zikao_tickets.commands.cancel_arrangements import cancel_arrangements
 from zikao_tickets.commands.start_arrangement import Starting, start_arrangement, start_arrangements
 from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.publication import Publishable
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.stores.arrangements import ArrangementStore
 from zikao_tickets.stores.offices import office_audit
@@ -155,7 +156,10 @@ async def test_a_second_officer_sees_how_often_it_was_drawn(db: Database) -> Non
         done = await arranged(db)
     async with db.read() as tx:
         (proposed,) = await PublishingStore(tx).publishable("22.1", "51")
-    assert proposed._replace(seats_sha256=b"") == (
-        *(done.arrangement_id, b"", COUNTY, False, OFFICER.subject),
-        *(2, 1),
+    assert proposed == Publishable(
+        *(done.arrangement_id, done.seats_sha256, COUNTY, False, OFFICER.subject),
+        discarded=2,
+        published_before=1,
+        rooms=1,
+        rooms_bound=1,
     )

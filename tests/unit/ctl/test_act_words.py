@@ -7,6 +7,15 @@ from zikao.tickets.v1 import office_service_pb2 as tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao_ctl.act_words import WORDS, in_one_line
 
+DRAWN = tickets.ProposedArrangement(
+    county_code="510104",
+    anew=True,
+    started_by="o",
+    discarded=2,
+    published_before=1,
+    rooms=3,
+    rooms_bound=2,
+)
 SEATS = [
     enrollment.SeatCapacity(county_code="510104", slot=slot, capacity=9) for slot in range(1, 8)
 ]
@@ -40,6 +49,21 @@ def test_every_act_of_every_service_has_words() -> None:
                 )
             ),
             "3 counties are published",
+        ),
+        (
+            tickets.OfficeAct(
+                publish_arrangements=tickets.PublishArrangementsAct(
+                    arrangements=[
+                        *[tickets.ProposedArrangement(discarded=1, started_by="o")] * 5,
+                        DRAWN,
+                    ][::-1],
+                    above_bound=True,
+                )
+            ),
+            "6 counties are published, also above the bound; 510104: anew, 2 given up before it, "
+            "1 in force before it, 3 rooms, 2 proven to be needed, by o"
+            + "; : 1 given up before it, by o" * 4
+            + ", and 1 more",
         ),
         (
             tickets.OfficeAct(

@@ -160,6 +160,34 @@ def test_a_changed_proof_does_not_hold() -> None:
     assert not proof._replace(denominator=proof.denominator - 1).holds(courses)
     assert not proof._replace(bound=proof.bound + 1).holds(courses)
     assert not proof.holds({"00001": 1})
+    assert not proof._replace(weights=proof.weights[:-1]).holds(courses)
+    assert not proof._replace(weights=(-1, *proof.weights[1:])).holds(courses)
+    assert not proof._replace(sizes=()).holds(courses)
+
+
+def test_a_solver_may_say_one_room_more_and_none_that_is_not_used() -> None:
+    """What the weights do not prove is believed for one room, up to those that there are."""
+    _, proof, courses = planned([6, 5, 5, 4, 4, 3, 3], [15] * 5)
+    said = proof._replace(kind=ProofKind.SOLVER, bound=proof.bound + 1, rooms=proof.rooms + 2)
+    assert said.holds(courses)
+    assert said.proven(courses) == proof.bound
+    assert not said._replace(bound=proof.bound + 2).holds(courses)
+    assert not said._replace(rooms=proof.bound).holds(courses)
+
+
+def test_prices_prove_nothing_of_rooms_they_do_not_know() -> None:
+    """Neither below zero, nor for more rooms than are reckoned with, nor for other sizes."""
+    sizes = (RoomSize(10, 1, 2), RoomSize(6, 5))
+    proof = SlotProof(1, 2, 2, ProofKind.WEIGHTS, 10, (0,) * 9, sizes, 2, 2)
+    assert proof.reckons_with([10, *[6] * 9])
+    assert not proof.reckons_with([10, 10])
+    assert not proof.reckons_with([12])
+    invented = proof._replace(
+        rooms=9, bound=9, denominator=1001, sizes=(RoomSize(10, 9, -1000), RoomSize(6, 5))
+    )
+    assert invented.proven({"00001": 10}) == 0
+    assert not invented.holds({"00001": 10})
+    assert not proof._replace(sizes=sizes[::-1]).holds({"00001": 30})
 
 
 def test_the_model_beats_best_fit() -> None:

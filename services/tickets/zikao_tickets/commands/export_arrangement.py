@@ -9,7 +9,7 @@ from uuid import UUID
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_tickets.domain.seating import Seat
-from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.domain.states import KEPT_NOTHING, Arrangement
 from zikao_tickets.stores.arranging import ArrangingStores
 
 FORMAT = "zikao arrangement 1"
@@ -29,15 +29,18 @@ async def export_part(
 ) -> ExportedPart:
     """The part at `cursor` ("" for the beginning): the head, then the seats in parts.
 
-    Seats in force that a late change has kept come before those of the arrangement. Raises
-    DomainError INVALID_REQUEST for a cursor that is none.
+    Seats in force that a late change has kept come before those of the arrangement. Before it is
+    published there are none: whoever saw them could arrange otherwise until they please. Raises
+    DomainError INVALID_REQUEST for a cursor that is none, STATE_NOT_ALLOWED without a plan.
     """
     base = await _base(stores, arrangement)
     before = base.counts.sittings if base else 0
-    total = before + arrangement.counts.sittings
+    total = before + arrangement.counts.sittings if arrangement.is_revealed else 0
     if not cursor:
         return ExportedPart(_line(await _head(stores, arrangement, seed)), 0, total)
     done = _number(cursor, total)
+    if done == total:
+        return ExportedPart(b"", done, total)
     if base and done < before:
         limit = min(SEATS_PER_PART, before - done)
         seats = await stores.seating.seats_after(base.arrangement_id, done, limit)
@@ -57,7 +60,8 @@ async def _base(stores: ArrangingStores, arrangement: Arrangement) -> Arrangemen
 
 async def _head(stores: ArrangingStores, arrangement: Arrangement, seed: bytes) -> dict[str, Any]:
     stored = await stores.seating.plan(arrangement.arrangement_id)
-    assert stored is not None, "what has seats has a plan"
+    if stored is None:
+        raise DomainError("STATE_NOT_ALLOWED", state=KEPT_NOTHING)
     rooms = await stores.seating.rooms(arrangement.session_code, arrangement.county_code)
     return {
         "format": FORMAT,

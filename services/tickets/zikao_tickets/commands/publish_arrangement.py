@@ -4,7 +4,7 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
-from zikao_tickets.domain.states import Arrangement
+from zikao_tickets.domain.states import KEPT_NOTHING, Arrangement
 from zikao_tickets.domain.violations import in_words
 from zikao_tickets.stores.arranging import ArrangingStores
 
@@ -12,9 +12,11 @@ from zikao_tickets.stores.arranging import ArrangingStores
 async def require_publishable(stores: ArrangingStores, arrangement: Arrangement) -> None:
     """Check an arrangement by SQL, and that it is made on the one in force.
 
-    Raises DomainError STATE_NOT_ALLOWED (another was published since it was made),
-    ARRANGEMENT_INVALID naming violations, ARRANGEMENT_CHANGED.
+    Raises DomainError STATE_NOT_ALLOWED (another was published since it was made, or what made
+    it kept nothing to check), ARRANGEMENT_INVALID naming violations, ARRANGEMENT_CHANGED.
     """
+    if not arrangement.seats_sha256:
+        raise DomainError("STATE_NOT_ALLOWED", state=KEPT_NOTHING)
     county = (arrangement.session_code, arrangement.county_code)
     arrangement.require_based_on(await stores.arrangements.in_force(*county))
     if violations := await stores.seating.violations(arrangement.arrangement_id):

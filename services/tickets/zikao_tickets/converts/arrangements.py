@@ -99,7 +99,8 @@ def publication_to_pb(act: PublishArrangements) -> office_service_pb2.PublishArr
                 **{**each._asdict(), "arrangement_id": str(each.arrangement_id)}
             )
             for each in act.arrangements
-        ]
+        ],
+        above_bound=act.above_bound,
     )
 
 
@@ -115,7 +116,10 @@ def publication_from_pb(message: office_service_pb2.PublishArrangementsAct) -> P
                 each.started_by,
                 each.discarded,
                 each.published_before,
+                each.rooms,
+                each.rooms_bound,
             )
             for each in message.arrangements
-        )
+        ),
+        message.above_bound,
     )

@@ -9,6 +9,7 @@ what they cost. With one size and `w[s] = s` that is the bound by seats, with `w
 courses; the best weights are the duals of the pattern model (Gilmore and Gomory 1961).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -50,14 +51,42 @@ class SlotProof(NamedTuple):
     packs_bound: int
 
     def holds(self, counts: Mapping[str, int]) -> bool:
-        """Tell whether the weights prove the bound for these courses.
+        """Tell whether the bound may be claimed for these courses.
 
-        A bound of kind `solver` is more than its weights prove.
+        The weights prove it, or, of kind `solver`, one room less: that this one is needed too only
+        solving again tells.
         """
-        if self.denominator < least_denominator(self.weights, self.sizes):
-            return False
-        proven = rooms_bound(counts.values(), self.denominator, self.weights, self.sizes)
-        return proven >= self.bound if self.kind is ProofKind.WEIGHTS else proven < self.bound
+        said_by_solver = self.kind is ProofKind.SOLVER
+        return self.bound <= min(self.rooms, self.proven(counts) + said_by_solver)
+
+    def proven(self, counts: Mapping[str, int]) -> int:
+        """Rooms that the weights prove to be needed; 0 when they prove nothing."""
+        if not self._is_sound():
+            return 0
+        return rooms_bound(counts.values(), self.denominator, self.weights, self.sizes)
+
+    def reckons_with(self, capacities: Iterable[int]) -> bool:
+        """Tell whether it is a proof for a county with rooms of these capacities.
+
+        A room it knows nothing of may save others; one that is worth something may, too.
+        """
+        known = {size.capacity: size for size in self.sizes}
+        return all(
+            capacity in known and (known[capacity].price == 0 or rooms <= known[capacity].rooms)
+            for capacity, rooms in Counter(capacities).items()
+        )
+
+    def _is_sound(self) -> bool:
+        capacities = [size.capacity for size in self.sizes]
+        return (
+            capacities != []
+            and capacities == sorted(set(capacities), reverse=True)
+            and capacities[-1] > 0
+            and len(self.weights) == capacities[0] - 1
+            and min(self.weights, default=0) >= 0
+            and min(size.price for size in self.sizes) >= 0
+            and self.denominator >= least_denominator(self.weights, self.sizes)
+        )
 
 
 def heaviest(weights: Sequence[int], capacity: int) -> list[int]:

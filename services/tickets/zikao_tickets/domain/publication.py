@@ -19,11 +19,17 @@ class Publishable(NamedTuple):
     started_by: str = ""
     discarded: int = 0
     published_before: int = 0
+    rooms: int = 0
+    rooms_bound: int = 0
 
 
 @dataclass(frozen=True)
 class PublishArrangements:
-    """Of one county or of many, as they were proposed."""
+    """Of one county or of many, as they were proposed.
+
+    `above_bound`: also what uses more rooms than are proven to be needed.
+    """
 
     arrangements: tuple[Publishable, ...]
+    above_bound: bool = False
     name = "publish_arrangements"

@@ -61,6 +61,7 @@ SEATED = frozenset(
 )
 IN_PROGRESS_ELSEWHERE = "已有编排进行中"
 OUTDATED = "编排后已发布其他编排"
+KEPT_NOTHING = "由较早版本的程序编排，未保存可供核对的方案"
 
 
 def require_state(state: ArrangementState, *allowed: ArrangementState) -> None:

@@ -104,7 +104,9 @@ class ArrangementOperationRpc(
 
         async def find(tx: Transaction) -> Proposal:
             await load_session(SessionStore(tx), request.session_code)
-            return Proposal(*area, await propose_publication(PublishingStore(tx), *area))
+            store, above_bound = PublishingStore(tx), request.above_bound
+            act = await propose_publication(store, *area, above_bound=above_bound)
+            return Proposal(*area, act)
 
         answer_type, dry_run = pb.PublishArrangementsResponse, request.dry_run
         return await propose_found(self._parts, request, find, answer_type, dry_run=dry_run)

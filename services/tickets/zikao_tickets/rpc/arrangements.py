@@ -69,7 +69,7 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
         async def find(tx: Transaction) -> Proposal:
             found = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
             proposed = await PublishingStore(tx).described([arrangement_id])
-            act = PublishArrangements(tuple(proposed))
+            act = PublishArrangements(tuple(proposed), request.above_bound)
             return Proposal(found.session_code, found.county_code, act)
 
         response_type = arrangement_service_pb2.PublishArrangementResponse

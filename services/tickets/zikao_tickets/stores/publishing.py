@@ -19,6 +19,18 @@ class Approved(NamedTuple):
     attempt: int
 
 
+class Locked(NamedTuple):
+    """How an arrangement stands that is to be published, with the digest of its seats.
+
+    `is_above_bound`: it uses more rooms than are proven to be needed.
+    """
+
+    county_code: str
+    seats_sha256: bytes
+    state: ArrangementState
+    is_above_bound: bool
+
+
 class PublishingStore:
     """One method a named query."""
 
@@ -35,13 +47,16 @@ class PublishingStore:
         rows = await self._tx.fetch("describe_publishable", arrangement_ids)
         return [Publishable(**row) for row in rows]
 
-    async def lock(
-        self, arrangement_ids: Sequence[UUID]
-    ) -> dict[UUID, tuple[bytes, ArrangementState]]:
-        """Digest of the seats and state of each, locked until the transaction ends."""
+    async def lock(self, arrangement_ids: Sequence[UUID]) -> dict[UUID, Locked]:
+        """How each stands, locked until the transaction ends."""
         rows = await self._tx.fetch("lock_publishable", arrangement_ids)
         return {
-            row["arrangement_id"]: (row["seats_sha256"] or b"", ArrangementState(row["state"]))
+            row["arrangement_id"]: Locked(
+                row["county_code"],
+                row["seats_sha256"] or b"",
+                ArrangementState(row["state"]),
+                row["is_above_bound"],
+            )
             for row in rows
         }
 

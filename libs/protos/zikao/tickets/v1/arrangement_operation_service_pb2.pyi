@@ -270,6 +270,7 @@ class PublishArrangementsRequest(_message.Message):
     SESSION_CODE_FIELD_NUMBER: _builtins.int
     COUNTY_PREFIX_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    ABOVE_BOUND_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     session_code: _builtins.str
@@ -278,6 +279,8 @@ class PublishArrangementsRequest(_message.Message):
     """Counties whose code begins so: 2, 4 or 6 digits."""
     dry_run: _builtins.bool
     """Answer with the act as it would be, without an id; nothing is kept."""
+    above_bound: _builtins.bool
+    """As in PublishArrangementRequest."""
     def __init__(
         self,
         *,
@@ -285,10 +288,11 @@ class PublishArrangementsRequest(_message.Message):
         session_code: _builtins.str = ...,
         county_prefix: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
+        above_bound: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_prefix", b"county_prefix", "dry_run", b"dry_run", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_bound", b"above_bound", "county_prefix", b"county_prefix", "dry_run", b"dry_run", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

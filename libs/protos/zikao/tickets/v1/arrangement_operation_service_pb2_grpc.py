@@ -119,8 +119,8 @@ class ArrangementOperationServiceServicer:
         publishes them, county by county, each in a transaction of its own; WatchArrangements shows
         it. A county that cannot be published after all is done again, and its `failure` says why.
 
-        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED, NOTHING_TO_PUBLISH,
-        TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED,
+        NOTHING_TO_PUBLISH, TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,10 +139,11 @@ class ArrangementOperationServiceServicer:
         """All that one needs to do an arrangement's draw again (`zikao arrange --verify`), as lines
         of JSON: rooms, plan, proofs and hash of the seed, the seed itself once it is revealed; then
         the seats, candidates by their id, in parts of 2,000. Names and numbers are not in it; that a
-        candidate has an accessible seat is. Only of one that has seats.
+        candidate has an accessible seat is. Before it is published there are no seats in it, for
+        whoever saw them could change something and arrange again until they please.
 
         Errors: INVALID_REQUEST also for a cursor that is none, NOT_FOUND, OUT_OF_SCOPE,
-        STATE_NOT_ALLOWED.
+        STATE_NOT_ALLOWED (it is not done, or made by a version of the service that kept no plan).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,8 +69,8 @@ class ArrangementOperationServiceStub:
     publishes them, county by county, each in a transaction of its own; WatchArrangements shows
     it. A county that cannot be published after all is done again, and its `failure` says why.
 
-    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED, NOTHING_TO_PUBLISH,
-    TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED,
+    NOTHING_TO_PUBLISH, TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     ListArrangements: _grpc.UnaryUnaryMultiCallable[_arrangement_operation_service_pb2.ListArrangementsRequest, _arrangement_operation_service_pb2.ListArrangementsResponse]
     """Arrangements of an area by county, the newest of a county first, page by page.
@@ -81,10 +81,11 @@ class ArrangementOperationServiceStub:
     """All that one needs to do an arrangement's draw again (`zikao arrange --verify`), as lines
     of JSON: rooms, plan, proofs and hash of the seed, the seed itself once it is revealed; then
     the seats, candidates by their id, in parts of 2,000. Names and numbers are not in it; that a
-    candidate has an accessible seat is. Only of one that has seats.
+    candidate has an accessible seat is. Before it is published there are no seats in it, for
+    whoever saw them could change something and arrange again until they please.
 
     Errors: INVALID_REQUEST also for a cursor that is none, NOT_FOUND, OUT_OF_SCOPE,
-    STATE_NOT_ALLOWED.
+    STATE_NOT_ALLOWED (it is not done, or made by a version of the service that kept no plan).
     """
 
 @_typing.type_check_only
@@ -128,8 +129,8 @@ class ArrangementOperationServiceAsyncStub(ArrangementOperationServiceStub):
     publishes them, county by county, each in a transaction of its own; WatchArrangements shows
     it. A county that cannot be published after all is done again, and its `failure` says why.
 
-    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED, NOTHING_TO_PUBLISH,
-    TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+    Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED,
+    NOTHING_TO_PUBLISH, TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
     """
     ListArrangements: _aio.UnaryUnaryMultiCallable[_arrangement_operation_service_pb2.ListArrangementsRequest, _arrangement_operation_service_pb2.ListArrangementsResponse]  # type: ignore[assignment]
     """Arrangements of an area by county, the newest of a county first, page by page.
@@ -140,10 +141,11 @@ class ArrangementOperationServiceAsyncStub(ArrangementOperationServiceStub):
     """All that one needs to do an arrangement's draw again (`zikao arrange --verify`), as lines
     of JSON: rooms, plan, proofs and hash of the seed, the seed itself once it is revealed; then
     the seats, candidates by their id, in parts of 2,000. Names and numbers are not in it; that a
-    candidate has an accessible seat is. Only of one that has seats.
+    candidate has an accessible seat is. Before it is published there are no seats in it, for
+    whoever saw them could change something and arrange again until they please.
 
     Errors: INVALID_REQUEST also for a cursor that is none, NOT_FOUND, OUT_OF_SCOPE,
-    STATE_NOT_ALLOWED.
+    STATE_NOT_ALLOWED (it is not done, or made by a version of the service that kept no plan).
     """
 
 class ArrangementOperationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -208,8 +210,8 @@ class ArrangementOperationServiceServicer(metaclass=_abc_1.ABCMeta):
         publishes them, county by county, each in a transaction of its own; WatchArrangements shows
         it. A county that cannot be published after all is done again, and its `failure` says why.
 
-        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED, NOTHING_TO_PUBLISH,
-        TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
+        Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED,
+        NOTHING_TO_PUBLISH, TOO_MANY_PENDING_ACTIONS, OUT_OF_SCOPE, SESSION_UNKNOWN, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -232,10 +234,11 @@ class ArrangementOperationServiceServicer(metaclass=_abc_1.ABCMeta):
         """All that one needs to do an arrangement's draw again (`zikao arrange --verify`), as lines
         of JSON: rooms, plan, proofs and hash of the seed, the seed itself once it is revealed; then
         the seats, candidates by their id, in parts of 2,000. Names and numbers are not in it; that a
-        candidate has an accessible seat is. Only of one that has seats.
+        candidate has an accessible seat is. Before it is published there are no seats in it, for
+        whoever saw them could change something and arrange again until they please.
 
         Errors: INVALID_REQUEST also for a cursor that is none, NOT_FOUND, OUT_OF_SCOPE,
-        STATE_NOT_ALLOWED.
+        STATE_NOT_ALLOWED (it is not done, or made by a version of the service that kept no plan).
         """
 
 def add_ArrangementOperationServiceServicer_to_server(servicer: ArrangementOperationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

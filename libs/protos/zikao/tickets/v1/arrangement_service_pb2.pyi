@@ -429,19 +429,25 @@ class PublishArrangementRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ARRANGEMENT_ID_FIELD_NUMBER: _builtins.int
+    ABOVE_BOUND_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     arrangement_id: _builtins.str
     """The arrangement."""
+    above_bound: _builtins.bool
+    """Also if it uses more rooms than are proven to be needed, since rooms of several sizes are not
+    always looked through to the end.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         arrangement_id: _builtins.str = ...,
+        above_bound: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_id", b"arrangement_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_bound", b"above_bound", "arrangement_id", b"arrangement_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

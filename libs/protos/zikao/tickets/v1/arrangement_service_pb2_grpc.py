@@ -106,8 +106,13 @@ class ArrangementServiceServicer:
         published, start again (STATE_NOT_ALLOWED). The newest that is done takes the
         place of those before it.
 
+        With rooms of several sizes it may use more than are proven to be needed, which is published
+        only with `above_bound`: the act says so to the second officer, and to the audit. With rooms of
+        one size that is a violation.
+
         Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
-        STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,8 +74,13 @@ class ArrangementServiceStub:
     published, start again (STATE_NOT_ALLOWED). The newest that is done takes the
     place of those before it.
 
+    With rooms of several sizes it may use more than are proven to be needed, which is published
+    only with `above_bound`: the act says so to the second officer, and to the audit. With rooms of
+    one size that is a violation.
+
     Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
-    STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
+    REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -124,8 +129,13 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     published, start again (STATE_NOT_ALLOWED). The newest that is done takes the
     place of those before it.
 
+    With rooms of several sizes it may use more than are proven to be needed, which is published
+    only with `above_bound`: the act says so to the second officer, and to the audit. With rooms of
+    one size that is a violation.
+
     Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
-    STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+    MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
+    REQUEST_ID_REUSED.
     """
 
 class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -189,8 +199,13 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         published, start again (STATE_NOT_ALLOWED). The newest that is done takes the
         place of those before it.
 
+        With rooms of several sizes it may use more than are proven to be needed, which is published
+        only with `above_bound`: the act says so to the second officer, and to the audit. With rooms of
+        one size that is a violation.
+
         Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
-        STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE, REQUEST_ID_REUSED.
+        MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
+        REQUEST_ID_REUSED.
         """
 
 def add_ArrangementServiceServicer_to_server(servicer: ArrangementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

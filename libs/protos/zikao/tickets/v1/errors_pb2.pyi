@@ -63,6 +63,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nobody sits in the area, or arrangements of all its counties are in progress."""
     ERROR_REASON_NOTHING_TO_PUBLISH: _ErrorReason.ValueType  # 22
     """Nothing in the area is done and made on what is in force."""
+    ERROR_REASON_MORE_ROOMS_THAN_BOUND: _ErrorReason.ValueType  # 24
+    """Counties, in metadata `counties`, use more rooms than are proven to be needed, and the act
+    does not say that they may.
+    """
     ERROR_REASON_ARRANGEMENT_CHANGED: _ErrorReason.ValueType  # 23
     """The seats are not those that were proposed for publication."""
     ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 13
@@ -142,6 +146,10 @@ ERROR_REASON_NOTHING_TO_ARRANGE: ErrorReason.ValueType  # 21
 """Nobody sits in the area, or arrangements of all its counties are in progress."""
 ERROR_REASON_NOTHING_TO_PUBLISH: ErrorReason.ValueType  # 22
 """Nothing in the area is done and made on what is in force."""
+ERROR_REASON_MORE_ROOMS_THAN_BOUND: ErrorReason.ValueType  # 24
+"""Counties, in metadata `counties`, use more rooms than are proven to be needed, and the act
+does not say that they may.
+"""
 ERROR_REASON_ARRANGEMENT_CHANGED: ErrorReason.ValueType  # 23
 """The seats are not those that were proposed for publication."""
 ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 13

@@ -257,6 +257,9 @@ class PublishArrangementsAct(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ARRANGEMENTS_FIELD_NUMBER: _builtins.int
+    ABOVE_BOUND_FIELD_NUMBER: _builtins.int
+    above_bound: _builtins.bool
+    """Also those that use more rooms than are proven to be needed."""
     @_builtins.property
     def arrangements(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedArrangement]:
         """Each with its seats as they were when it was proposed."""
@@ -265,10 +268,11 @@ class PublishArrangementsAct(_message.Message):
         self,
         *,
         arrangements: _abc.Iterable[Global___ProposedArrangement] | None = ...,
+        above_bound: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangements", b"arrangements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_bound", b"above_bound", "arrangements", b"arrangements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,6 +291,8 @@ class ProposedArrangement(_message.Message):
     STARTED_BY_FIELD_NUMBER: _builtins.int
     DISCARDED_FIELD_NUMBER: _builtins.int
     PUBLISHED_BEFORE_FIELD_NUMBER: _builtins.int
+    ROOMS_FIELD_NUMBER: _builtins.int
+    ROOMS_BOUND_FIELD_NUMBER: _builtins.int
     arrangement_id: _builtins.str
     """It."""
     seats_sha256: _builtins.bytes
@@ -303,6 +309,10 @@ class ProposedArrangement(_message.Message):
     """
     published_before: _builtins.int
     """How many of the county were in force before."""
+    rooms: _builtins.int
+    """Rooms in use over all slots."""
+    rooms_bound: _builtins.int
+    """No arrangement has fewer; late changes, which keep what is published, may need more."""
     def __init__(
         self,
         *,
@@ -313,10 +323,12 @@ class ProposedArrangement(_message.Message):
         started_by: _builtins.str = ...,
         discarded: _builtins.int = ...,
         published_before: _builtins.int = ...,
+        rooms: _builtins.int = ...,
+        rooms_bound: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "county_code", b"county_code", "discarded", b"discarded", "published_before", b"published_before", "seats_sha256", b"seats_sha256", "started_by", b"started_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anew", b"anew", "arrangement_id", b"arrangement_id", "county_code", b"county_code", "discarded", b"discarded", "published_before", b"published_before", "rooms", b"rooms", "rooms_bound", b"rooms_bound", "seats_sha256", b"seats_sha256", "started_by", b"started_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,9 +63,10 @@ class OfficeServiceServicer:
         Atomic: the decision and its effect.
 
         Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
+        MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
         that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-        GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,9 +44,10 @@ class OfficeServiceStub:
     Atomic: the decision and its effect.
 
     Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
+    MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
     that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-    GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
+    REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -70,9 +71,10 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Atomic: the decision and its effect.
 
     Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+    ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
+    MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
     that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-    GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
+    REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -99,9 +101,10 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic: the decision and its effect.
 
         Errors: NOT_FOUND, also for what the act is about, OUT_OF_SCOPE, SECOND_OFFICER_NEEDED,
-        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED, STATE_NOT_ALLOWED (of an arrangement
+        ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
+        MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
         that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-        GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -29,15 +29,18 @@ SELECT proposed.arrangement_id, coalesce(proposed.seats_sha256, '') AS seats_sha
     count(*) FILTER (
         WHERE other.state = 'discarded' AND other.seeded_on IS NOT DISTINCT FROM proposed.seeded_on
     ) AS discarded,
-    count(*) FILTER (WHERE other.state IN ('published', 'superseded')) AS published_before
+    count(*) FILTER (WHERE other.state IN ('published', 'superseded')) AS published_before,
+    proposed.rooms, proposed.rooms_bound
 FROM tickets.arrangement AS proposed
 JOIN tickets.arrangement AS other USING (session_code, county_code)
 WHERE proposed.arrangement_id = ANY ($1::uuid[])
 GROUP BY proposed.arrangement_id
 ORDER BY proposed.county_code;
 
+-- Whether it uses more rooms than are proven to be needed; who keeps seats in force proves nothing.
 -- name: lock_publishable
-SELECT arrangement_id, seats_sha256, state
+SELECT arrangement_id, county_code, seats_sha256, state,
+    rooms > rooms_bound AND (based_on IS NULL OR anew) AS is_above_bound
 FROM tickets.arrangement
 WHERE arrangement_id = ANY ($1::uuid[])
 ORDER BY arrangement_id
