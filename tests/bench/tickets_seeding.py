@@ -21,7 +21,7 @@ from typing import Literal
 from uuid import UUID
 
 from zikao_tickets.domain.rooms import Room
-from zikao_tickets.domain.roster import Choice, Roster
+from zikao_tickets.domain.roster import Choice, Roster, Sitting
 
 Law = Literal["majors", "random"]
 
@@ -147,4 +147,9 @@ def _roster(number: int, people: int, taste: _Majors | _AnyCourse, random: Rando
         candidate_id = str(UUID(int=(number << 32) + person + 1))
         choices[candidate_id] = known.setdefault(choice, choice)
     needing = (each for at, each in enumerate(choices) if at % NEEDING_ONE_IN == NEEDING_ONE_IN - 1)
-    return Roster(choices, frozenset(needing))
+    sittings = (
+        Sitting(candidate_id, *taken)
+        for candidate_id, choice in choices.items()
+        for taken in choice
+    )
+    return Roster.of(sittings, needing)

@@ -109,7 +109,7 @@ async def _require_same(
 ) -> bytes:
     """The roster's digest, if all is as it was read."""
     county = (arrangement.session_code, arrangement.county_code)
-    roster_sha256 = await stores.seating.roster_digest(*county)
+    roster_sha256 = (await stores.seating.roster(*county)).sha256()
     now = material_digest(
         roster_sha256,
         await stores.seating.rooms(*county),

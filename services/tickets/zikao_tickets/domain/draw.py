@@ -13,13 +13,15 @@ Source of the rule: DOMAIN section 5 (seed published as a hash before, revealed 
 import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
+from itertools import count
+from struct import Struct
 from typing import TypeVar
 
 T = TypeVar("T")
 
 SEED_BYTES = 32
-_WORD_BYTES = 8
-_WORD_VALUES = 1 << (8 * _WORD_BYTES)
+_BLOCK = Struct(">4Q")
+_WORD_VALUES = 1 << 64
 
 
 def seed_sha256(seed: bytes) -> bytes:
@@ -36,21 +38,23 @@ class Draw:
     def below(self, limit: int) -> int:
         """Return a number from 0 to `limit` - 1; `limit` is at least 1."""
         bound = _WORD_VALUES - _WORD_VALUES % limit
-        return next(word for word in self._words if word < bound) % limit
+        while (word := next(self._words)) >= bound:
+            pass
+        return word % limit
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """Return the items in a drawn order."""
-        drawn = list(items)
+        drawn, below = list(items), self.below
         for last in range(len(drawn) - 1, 0, -1):
-            other = self.below(last + 1)
+            other = below(last + 1)
             drawn[last], drawn[other] = drawn[other], drawn[last]
         return drawn
 
 
 def _words(seed: bytes, label: bytes) -> Iterator[int]:
-    block = 0
-    while True:
-        digest = hmac.digest(seed, label + block.to_bytes(8), "sha256")
-        for at in range(0, len(digest), _WORD_BYTES):
-            yield int.from_bytes(digest[at : at + _WORD_BYTES])
-        block += 1
+    # The key and the label are the same for all blocks, and half of the work.
+    beginning = hmac.new(seed, label, "sha256")
+    for block in count():
+        whole = beginning.copy()
+        whole.update(block.to_bytes(8))
+        yield from _BLOCK.unpack(whole.digest())

@@ -48,12 +48,8 @@ def _numbers(room: Room) -> str:
 
 def seats_sha256(seats: Sequence[Seat]) -> bytes:
     """SHA-256 of a line for each seat in the order of slot, site, room and number, 32 bytes."""
-    digest = hashlib.sha256()
-    for seat in sorted(seats):
-        late = " late" if seat.late else ""
-        line = (
-            f"{seat.slot} {seat.site_code} {seat.room_code} {seat.seat_number}"
-            f" {seat.candidate_id} {seat.course_code}{late}\n"
-        )
-        digest.update(line.encode())
-    return digest.digest()
+    lines = [
+        f"{slot} {site} {room} {number} {candidate} {course}{' late' if late else ''}\n"
+        for slot, site, room, number, candidate, course, late in sorted(seats)
+    ]
+    return hashlib.sha256("".join(lines).encode()).digest()

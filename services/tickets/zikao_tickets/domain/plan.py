@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
+
+from zikao_kit.collecting import collecting_later
 
 from zikao_tickets.domain.certificate import ProofKind, RoomSize, SlotProof
 from zikao_tickets.domain.rooms import Room, RoomUse
@@ -99,8 +102,16 @@ class Plan:
     is_late: bool = False
     cleared: tuple[Group, ...] = field(default=())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as it is stored: a fifth of what all its parts take."""
+        return Plan.from_bytes, (self.to_bytes(),)
+
     def to_bytes(self) -> bytes:
         """Compressed JSON, about 10 bytes a candidate; the same for the same plan."""
+        return self._stored
+
+    @cached_property
+    def _stored(self) -> bytes:
         kinds = sorted({each.kind for each in self.itineraries})
         number = {kind: at for at, kind in enumerate(kinds)}
         content = {
@@ -120,13 +131,14 @@ class Plan:
         return zlib.compress(text.encode())
 
     @classmethod
+    @collecting_later()
     def from_bytes(cls, stored: bytes) -> "Plan":
         """The plan of `to_bytes`. Raises zlib.error, ValueError, KeyError for other bytes."""
         content = json.loads(zlib.decompress(stored))
         kinds = [_kind(each) for each in content["kinds"]]
         figures = content["figures"]
         reason = figures.pop("gap_reason")
-        return cls(
+        plan = cls(
             rooms=tuple(_room(*each) for each in content["rooms"]),
             shares=tuple(Share(*each) for each in content["shares"]),
             itineraries=tuple(
@@ -138,6 +150,8 @@ class Plan:
             is_late=content["is_late"],
             cleared=tuple(Group(*each) for each in content["cleared"]),
         )
+        vars(plan)["_stored"] = stored
+        return plan
 
 
 def _room(site: str, code: str, capacity: int, accessible: Sequence[int], use: str) -> Room:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
+
+from zikao_kit.collecting import collecting_later
 
 from zikao_tickets.domain.late_seating import recounted
 from zikao_tickets.domain.material import seats_sha256
@@ -38,6 +41,7 @@ class SeatDraw:
     seed: bytes
     published: Sequence[Seat]
 
+    @collecting_later()
     def drawn(self) -> DrawnSeats:
         """Who sits where. Raises ValueError when the plan is another roster's."""
         plan, roster = self.plan, self.roster
@@ -47,7 +51,7 @@ class SeatDraw:
             figures = recounted(plan, roster, seats, self.published)
         return DrawnSeats(
             seat_rows(self.arrangement_id, self.session_code, seats),
-            len(roster.choices),
+            roster.candidates,
             len(seats),
             seats_sha256(seats),
             figures,
@@ -64,5 +68,7 @@ def seat_rows(arrangement_id: UUID, session_code: str, seats: Sequence[Seat]) ->
     ).encode()
 
 
+# Few texts, each in very many seats.
+@lru_cache(maxsize=10_000)
 def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)

@@ -10,7 +10,7 @@ from zikao_kit.db import Transaction
 
 from zikao_tickets.domain.certificate import SlotProof
 from zikao_tickets.domain.rooms import Room, RoomUse
-from zikao_tickets.domain.roster import Roster, Sitting
+from zikao_tickets.domain.roster import Roster
 from zikao_tickets.domain.seating import Seat
 from zikao_tickets.domain.violations import WHOLE_COUNTY, Violation
 
@@ -55,14 +55,7 @@ class SeatingStore:
 
     async def roster(self, session_code: str, county_code: str) -> Roster:
         """Who sits what in the county, and who needs an accessible seat."""
-        sittings = await self._tx.fetch("list_county_sittings", session_code, county_code)
-        needs = await self._tx.fetch("list_accessible_needs", session_code, county_code)
-        return await asyncio.to_thread(_roster, sittings, needs)
-
-    async def roster_digest(self, session_code: str, county_code: str) -> bytes:
-        """What `Roster.sha256` says of the same."""
-        digest = await self._tx.fetchval("compute_roster_digest", session_code, county_code)
-        return bytes(digest)
+        return Roster(await self._tx.fetchval("write_roster", session_code, county_code))
 
     async def rooms(self, session_code: str, county_code: str) -> list[Room]:
         """The county's rooms in the order in which they are filled, closed ones too."""
@@ -120,13 +113,6 @@ class SeatingStore:
             Violation(row["violation"], row["slot"] or WHOLE_COUNTY, row["subject"])
             for row in (*seats, *proof)
         ]
-
-
-def _roster(sittings: Sequence[Any], needs: Sequence[Any]) -> Roster:
-    return Roster.of(
-        (Sitting(str(row["candidate_id"]), row["slot"], row["course_code"]) for row in sittings),
-        (str(row["candidate_id"]) for row in needs),
-    )
 
 
 def _seats(rows: Sequence[Any]) -> list[Seat]:

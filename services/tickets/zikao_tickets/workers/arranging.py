@@ -146,7 +146,7 @@ class _Work:
             arrangement = await stores.arrangements.load(self._held.arrangement_id)
             assert arrangement is not None, "leased a moment ago"
             material = await read_material(stores, arrangement)
-            input_sha256 = await asyncio.to_thread(material.sha256)
+            input_sha256 = material.sha256()
             plan = await find_plan(stores.seating, arrangement.arrangement_id, input_sha256)
         if plan is None:
             plan = await self._solve(material, input_sha256)
@@ -163,7 +163,7 @@ class _Work:
             material.roster, material.rooms, material.published, progress=self._show
         )
         needing = [UUID(each) for each in sorted(material.roster.accessible)]
-        stored = StoredPlan(input_sha256, await asyncio.to_thread(plan.to_bytes), needing)
+        stored = StoredPlan(input_sha256, plan.to_bytes(), needing)
         async with self.row, self._db.transaction() as tx:
             await keep_plan(ArrangingStores.of(tx), self._held, stored, plan.proofs)
         return plan

@@ -18,29 +18,36 @@ WITH plan AS MATERIALIZED (
     WHERE arrangement_id = $1
 ),
 taken AS MATERIALIZED (
-    SELECT seat.slot, seat.session_code, seat.site_code, seat.room_code, seat.seat_number,
-        seat.candidate_id, seat.course_code, seat.late, room.capacity, room.numbering, room.use,
-        room.accessible, site.county_code
+    SELECT slot, session_code, site_code, room_code, seat_number, candidate_id, course_code, late
     FROM tickets.seat
-    LEFT JOIN tickets.room USING (session_code, site_code, room_code)
-    LEFT JOIN tickets.site USING (session_code, site_code)
-    WHERE seat.arrangement_id = $1
+    WHERE arrangement_id = $1
 ),
 wanted AS MATERIALIZED (
-    SELECT sitting.slot, sitting.candidate_id, sitting.course_code
+    SELECT slot, candidate_id, course_code
     FROM tickets.sitting
-    JOIN plan USING (session_code, county_code)
+    WHERE session_code = (SELECT session_code FROM plan)
+        AND county_code = (SELECT county_code FROM plan)
 ),
 needs AS MATERIALIZED (
-    SELECT accommodation.candidate_id
+    SELECT candidate_id
     FROM tickets.accommodation
-    JOIN plan USING (session_code)
+    WHERE session_code = (SELECT session_code FROM plan)
 ),
+-- A course in a room, what the room is, and the seats that are taken. Few rows: what is asked of a
+-- room is asked of them.
 share AS MATERIALIZED (
-    SELECT slot, site_code, room_code, course_code, capacity, count(*) AS people,
-        bool_or(late) AS late
-    FROM taken
-    GROUP BY slot, site_code, room_code, course_code, capacity
+    SELECT share.slot, share.site_code, share.room_code, share.course_code, share.people,
+        share.late, share.all_late, share.seats, room.capacity, room.numbering, room.use, room.accessible,
+        site.county_code
+    FROM (
+        SELECT slot, session_code, site_code, room_code, course_code, count(*) AS people,
+            bool_or(late) AS late, bool_and(late) AS all_late,
+            array_agg(seat_number) AS seats
+        FROM taken
+        GROUP BY slot, session_code, site_code, room_code, course_code
+    ) AS share
+    LEFT JOIN tickets.room USING (session_code, site_code, room_code)
+    LEFT JOIN tickets.site USING (session_code, site_code)
 ),
 base AS MATERIALIZED (
     SELECT old.slot, old.site_code, old.room_code, old.seat_number, old.candidate_id,
@@ -50,7 +57,7 @@ base AS MATERIALIZED (
                 needs.candidate_id IS NOT NULL AND old.seat_number <> ALL (room.accessible)
             ) AS unusable
     FROM plan
-    JOIN tickets.seat AS old ON old.arrangement_id = plan.based_on
+    JOIN tickets.seat AS old ON old.arrangement_id = (SELECT based_on FROM plan)
     LEFT JOIN tickets.room
         ON room.session_code = old.session_code
         AND room.site_code = old.site_code
@@ -101,15 +108,12 @@ counted AS MATERIALIZED (
         (SELECT count(*) FROM moved) AS moved,
         (SELECT count(*) FROM share WHERE late) AS late_shares
 )
-SELECT 'sitting_without_seat' AS violation, wanted.slot, wanted.candidate_id::text AS subject
+SELECT CASE WHEN taken.slot IS NULL THEN 'sitting_without_seat' ELSE 'seat_without_sitting' END
+        AS violation,
+    slot, candidate_id::text AS subject
 FROM wanted
-LEFT JOIN taken USING (slot, candidate_id, course_code)
-WHERE taken.candidate_id IS NULL
-UNION ALL
-SELECT 'seat_without_sitting', taken.slot, taken.candidate_id::text
-FROM taken
-LEFT JOIN wanted USING (slot, candidate_id, course_code)
-WHERE wanted.candidate_id IS NULL
+FULL JOIN taken USING (slot, candidate_id, course_code)
+WHERE wanted.slot IS NULL OR taken.slot IS NULL
 UNION ALL
 SELECT 'two_seats_in_a_slot', slot, candidate_id::text
 FROM taken
@@ -122,42 +126,37 @@ GROUP BY slot, site_code, room_code, seat_number
 HAVING count(*) > 1
 UNION ALL
 SELECT 'seat_beyond_room', slot, site_code || '/' || room_code || '/' || seat_number
-FROM taken
+FROM share
+CROSS JOIN unnest(seats) AS seat_number
 WHERE seat_number > capacity
 UNION ALL
 SELECT 'seat_not_in_layout', slot, site_code || '/' || room_code || '/' || seat_number
-FROM taken
+FROM share
+CROSS JOIN unnest(seats) AS seat_number
 WHERE seat_number <> ALL (numbering)
 UNION ALL
 SELECT DISTINCT 'room_unknown', slot, site_code || '/' || room_code
-FROM taken
+FROM share
 WHERE capacity IS NULL
 UNION ALL
-SELECT DISTINCT 'room_of_another_county', taken.slot, taken.site_code || '/' || taken.room_code
-FROM taken
-CROSS JOIN plan
-WHERE taken.county_code <> plan.county_code
+SELECT DISTINCT 'room_of_another_county', slot, site_code || '/' || room_code
+FROM share
+WHERE county_code <> (SELECT county_code FROM plan)
 UNION ALL
 SELECT DISTINCT 'closed_room', slot, site_code || '/' || room_code
-FROM taken
+FROM share
 WHERE use = 'closed'
 UNION ALL
-SELECT DISTINCT 'reserve_room', taken.slot, taken.site_code || '/' || taken.room_code
-FROM taken
-WHERE taken.use = 'reserve'
-    AND NOT taken.late
-    AND NOT EXISTS (
-        SELECT 1
-        FROM base_share
-        WHERE base_share.slot = taken.slot
-            AND base_share.site_code = taken.site_code
-            AND base_share.room_code = taken.room_code
-    )
+SELECT DISTINCT 'reserve_room', share.slot, share.site_code || '/' || share.room_code
+FROM share
+LEFT JOIN base_share USING (slot, site_code, room_code)
+WHERE share.use = 'reserve' AND NOT share.all_late AND base_share.slot IS NULL
 UNION ALL
 SELECT 'accessible_seat_missing', taken.slot, taken.candidate_id::text
 FROM taken
 JOIN needs USING (candidate_id)
-WHERE taken.seat_number <> ALL (taken.accessible)
+JOIN share USING (slot, site_code, room_code, course_code)
+WHERE taken.seat_number <> ALL (share.accessible)
 UNION ALL
 SELECT 'too_many_courses_in_room', slot, site_code || '/' || room_code
 FROM share
@@ -178,15 +177,13 @@ FROM share
 GROUP BY course_code
 HAVING count(DISTINCT slot) > 1
 UNION ALL
-SELECT 'session_of_seat_differs', taken.slot, taken.candidate_id::text
+SELECT 'session_of_seat_differs', slot, candidate_id::text
 FROM taken
-CROSS JOIN plan
-WHERE taken.session_code <> plan.session_code
+WHERE session_code <> (SELECT session_code FROM plan)
 UNION ALL
-SELECT 'late_without_base', taken.slot, taken.candidate_id::text
+SELECT 'late_without_base', slot, candidate_id::text
 FROM taken
-CROSS JOIN plan
-WHERE taken.late AND plan.based_on IS NULL
+WHERE late AND (SELECT based_on FROM plan) IS NULL
 UNION ALL
 SELECT 'moved_too_many', 0, counted.moved || '>3*' || counted.changed
 FROM counted

@@ -18,17 +18,21 @@ proof AS MATERIALIZED (
     JOIN plan USING (arrangement_id)
 ),
 course AS MATERIALIZED (
-    SELECT sitting.slot, sitting.course_code, count(*)::integer AS people
+    SELECT slot, course_code, count(*)::integer AS people
     FROM tickets.sitting
-    JOIN plan USING (session_code, county_code)
-    GROUP BY sitting.slot, sitting.course_code
+    WHERE session_code = (SELECT session_code FROM plan)
+        AND county_code = (SELECT county_code FROM plan)
+    GROUP BY slot, course_code
 ),
 used AS MATERIALIZED (
-    SELECT seat.slot, count(DISTINCT (seat.site_code, seat.room_code)) AS rooms,
-        count(DISTINCT (seat.site_code, seat.room_code, seat.course_code)) AS packs
-    FROM tickets.seat
-    JOIN plan USING (arrangement_id)
-    GROUP BY seat.slot
+    SELECT slot, count(DISTINCT (site_code, room_code)) AS rooms, count(*) AS packs
+    FROM (
+        SELECT slot, site_code, room_code, course_code
+        FROM tickets.seat
+        WHERE arrangement_id = (SELECT arrangement_id FROM plan)
+        GROUP BY slot, site_code, room_code, course_code
+    ) AS pack
+    GROUP BY slot
 ),
 weight AS MATERIALIZED (
     SELECT slot, 0 AS size, 0::bigint AS weight

@@ -1,34 +1,7 @@
--- In the order in which they are arranged: sorting a hundred thousand holds the interpreter.
--- name: list_county_sittings
-SELECT candidate_id, slot, course_code
-FROM tickets.sitting
-WHERE session_code = $1 AND county_code = $2
-ORDER BY candidate_id, slot;
-
--- name: list_accessible_needs
-SELECT accommodation.candidate_id
-FROM tickets.accommodation
-WHERE accommodation.session_code = $1
-    AND EXISTS (
-        SELECT 1
-        FROM tickets.sitting
-        WHERE sitting.session_code = $1
-            AND sitting.county_code = $2
-            AND sitting.candidate_id = accommodation.candidate_id
-    )
-ORDER BY accommodation.candidate_id;
-
--- name: list_arrangeable_rooms
-SELECT room.site_code, room.room_code, room.capacity, room.accessible, room.use
-FROM tickets.room
-JOIN tickets.site USING (session_code, site_code)
-WHERE site.session_code = $1 AND site.county_code = $2
-ORDER BY site.position, room.position;
-
--- SHA-256 of a line for each candidate in the order of ids: the id, "+" for who needs an accessible
--- seat, and the sittings as slot/course. The arranging says the same of the roster it has read.
--- name: compute_roster_digest
-SELECT sha256(convert_to(coalesce(string_agg(line, '' ORDER BY candidate_id), ''), 'UTF8'))
+-- A line for each candidate in the order of ids: the id, "+" for who needs an accessible seat, and
+-- the sittings as slot/course.
+-- name: write_roster
+SELECT convert_to(coalesce(string_agg(line, '' ORDER BY candidate_id), ''), 'UTF8')
 FROM (
     SELECT sitting.candidate_id,
         sitting.candidate_id
@@ -40,6 +13,13 @@ FROM (
     WHERE sitting.session_code = $1 AND sitting.county_code = $2
     GROUP BY sitting.candidate_id
 ) AS person;
+
+-- name: list_arrangeable_rooms
+SELECT room.site_code, room.room_code, room.capacity, room.accessible, room.use
+FROM tickets.room
+JOIN tickets.site USING (session_code, site_code)
+WHERE site.session_code = $1 AND site.county_code = $2
+ORDER BY site.position, room.position;
 
 -- SHA-256 of a line for each seat in the order of slot, site, room and number.
 -- name: compute_seats_digest
