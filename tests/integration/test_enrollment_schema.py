@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from support.service_databases import MakeDatabase
 from zikao_enrollment.names import PACKAGE
-from zikao_kit.queries import Queries
+from zikao_kit.queries import Queries, kit_queries
 
 NOW = datetime(2022, 2, 28, 1, tzinfo=UTC)
 CANDIDATE = uuid4()
@@ -189,8 +189,9 @@ async def test_what_waits_for_people_is_found_by_its_index(
     connection: asyncpg.Connection, name: str, args: str, index: str
 ) -> None:
     """A million payments that are in order are not looked through; pages are not sorted."""
+    queries = kit_queries("enrollment") if "office_actions" in name else QUERIES
     await connection.execute("SET enable_seqscan = off")
-    await connection.execute(f"PREPARE looking AS {QUERIES[name].rstrip().rstrip(';')}")
+    await connection.execute(f"PREPARE looking AS {queries[name].rstrip().rstrip(';')}")
     plan = [row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE looking ({args})")]
     assert any(index in line for line in plan)
     assert name.startswith("count_") or not any("Sort" in line for line in plan)
