@@ -106,6 +106,17 @@ async def test_a_room_with_people_cannot_go(county: Database) -> None:
     assert await apply(county, SESSION, larger) == ["新增考点A考场002（5列6行）"]
 
 
+async def test_what_tickets_are_called_cannot_change(county: Database) -> None:
+    """With tickets out, names are what these say; before, they may be mended."""
+    renamed = replace(SESSION, name="新名称")
+    courses = replace(SESSION, courses={**SESSION.courses, "00015": "英语"})
+    assert len(await apply(county, renamed)) == len(await apply(county)) == 1
+    await publish(county, await arranged(county))
+    for session in (renamed, courses):
+        with pytest.raises(DomainError, match=r"SESSION_CHANGE_REFUSED.*名称不能由"):
+            await apply(county, session)
+
+
 async def test_what_candidates_take_cannot_go(county: Database) -> None:
     """A file without a course or slot that somebody takes is refused, naming it."""
     for changed, named in (

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pypdfium2 import PdfDocument
 from support.clocks import FixedClock
 from support.service import new_id
 from support.service_databases import MakeDatabase
@@ -37,11 +38,13 @@ from zikao_tickets.commands import read_contents
 from zikao_tickets.commands.open_signer import open_signer
 from zikao_tickets.domain.documents import DocumentKind
 from zikao_tickets.domain.layout import RoomPlan
+from zikao_tickets.domain.session import Notice
 from zikao_tickets.names import PACKAGE
 from zikao_tickets.parts import Parts
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.documents import DocumentRpc
 from zikao_tickets.stores.proof_keys import ProofKeyStore
+from zikao_tickets.workers.retention import OldDocumentWorker
 
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
@@ -176,3 +179,50 @@ async def test_an_account_waits_in_one_place_of_the_line(
                 )
             await until_waiting(pool, waiting)
     assert [(await fetched).done for fetched in fetches] == [5, 5, 5]
+
+
+async def test_a_document_of_an_older_notice_is_expired(
+    db: Database, rpc: DocumentRpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its pages show one notice; what shows none goes on."""
+    monkeypatch.setitem(read_contents.ITEMS_A_PART, DocumentKind.TICKETS, 2)
+    with acting_as(OFFICER):
+        request = await started(rpc)
+        posters = await started(rpc, documents.DOCUMENT_KIND_DOOR_POSTERS)
+        stream = aiter(rpc.StreamDocument(request, None))
+        await anext(stream)
+        notice = Notice(SESSION.notice.version + 1, ("一、改为凭身份证入场。",))
+        await apply(db, replace(SESSION, notice=notice), [replace(SITE, rooms=ROOMS)])
+        with pytest.raises(DomainError, match="DOCUMENT_EXPIRED"):
+            await anext(stream)
+        assert [piece async for piece in rpc.StreamDocument(posters, None)]
+        content = b"".join([p.content async for p in rpc.StreamDocument(await started(rpc), None)])
+    pages = [page.get_textpage().get_text_range() for page in PdfDocument(content)]
+    assert ["改为凭身份证入场" in page for page in pages] == [True] * len(PEOPLE)
+
+
+async def test_old_documents_are_deleted(
+    db: Database, rpc: DocumentRpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the notes of their parts, also while somebody fetches one; younger ones stay."""
+    monkeypatch.setitem(read_contents.ITEMS_A_PART, DocumentKind.TICKETS, 2)
+    with acting_as(OFFICER):
+        old, young = await started(rpc), await started(rpc)
+        await sql(
+            db,
+            "UPDATE tickets.document SET as_of = as_of + interval '1 day' WHERE document_id = $1",
+            UUID(young.document_id),
+        )
+        stream = aiter(rpc.StreamDocument(young, None))
+        await anext(stream)
+        reading = aiter(rpc.StreamDocument(old, None))
+        clock = FixedClock(OPEN + timedelta(days=90, seconds=1))
+        for kept_days in (0, 91):
+            assert not await OldDocumentWorker(db, KEYS, clock, timedelta(days=kept_days)).work()
+            await anext(reading)
+        assert not await OldDocumentWorker(db, KEYS, clock, timedelta(days=90)).work()
+        with pytest.raises(DomainError, match="NOT_FOUND"):
+            await anext(reading)
+        assert [piece async for piece in stream]
+    (left,) = await sql(db, "SELECT DISTINCT document_id FROM tickets.document_part")
+    assert left["document_id"] == UUID(young.document_id)

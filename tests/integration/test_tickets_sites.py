@@ -235,8 +235,8 @@ async def test_a_file_without_sites_leaves_them_to_the_offices(service: Installa
     third = replace(ANOTHER, code="C", county_code=NEIGHBOUR, county_name="青羊区")
     await officer(service, "51").call(importing(third, prefix="51"))
     before = await sites_of(service)
-    assert await service.apply_settings(replace(SESSION, name="四月")) == [
-        "考次名称由2022年4月高等教育自学考试改为四月"
+    assert await service.apply_settings(replace(SESSION, dual_control=True)) == [
+        "双人复核由否改为是"
     ]
     assert await sites_of(service) == before
     assert (await service.apply(SESSION, SITE, ANOTHER))[1:] == ["取消考点C第七中学"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zikao_kit.config import (
     HOUR_SECONDS,
+    MAX_DAYS,
     SHORTEST_SECONDS,
     ClockConfig,
     DatabaseConfig,
@@ -29,6 +30,9 @@ VERSIONS_PER_OFFICER = 200
 MOST_VERSIONS_PER_OFFICER = 10_000
 PROOF_KEY_LEAD_HOURS = 24.0
 LONGEST_PROOF_KEY_LEAD_HOURS = 24.0 * 90
+# Documents are printed in the days before a session and, rarely, again after it.
+DOCUMENT_RETENTION_DAYS = 90
+OLD_DOCUMENTS_PAUSE_SECONDS = 600.0
 # Every process reads the keys of the proof again within this time.
 PROOF_KEYS_PAUSE_SECONDS = 30.0
 
@@ -51,6 +55,8 @@ class TicketsConfig:
     office_action_hours: float = OFFICE_ACTION_HOURS
     versions_per_officer: int = VERSIONS_PER_OFFICER
     proof_key_lead_hours: float = PROOF_KEY_LEAD_HOURS
+    # 0: for ever
+    document_retention_days: int = DOCUMENT_RETENTION_DAYS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -69,4 +75,5 @@ class TicketsConfig:
             office_action_hours=(SHORTEST_SECONDS / HOUR_SECONDS, LONGEST_OFFICE_ACTION_HOURS),
             versions_per_officer=(1, MOST_VERSIONS_PER_OFFICER),
             proof_key_lead_hours=(0, LONGEST_PROOF_KEY_LEAD_HOURS),
+            document_retention_days=(0, MAX_DAYS),
         )

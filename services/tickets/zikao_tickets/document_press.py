@@ -13,7 +13,7 @@ from zikao_kit.errors import DomainError
 from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.audit_document import audit_document
-from zikao_tickets.commands.find_document import find_document
+from zikao_tickets.commands.find_document import find_document, still_there
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.note_document_part import note_document_part, note_prints, part_of
 from zikao_tickets.commands.read_contents import Contents, ContentsReader
@@ -59,6 +59,7 @@ Pieces = AsyncGenerator[Piece, None]
 class _Place(NamedTuple):
     """What is known before a part is made."""
 
+    session: Session
     before: DocumentPart | None
     made: DocumentPart | None
     contents: Contents | None
@@ -104,8 +105,8 @@ class DocumentPress:
     async def pieces(self, document: Document, cursor: Cursor, actor: str) -> Pieces:
         """Everything after the cursor.
 
-        Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, OVERLOADED,
-        UNAVAILABLE, and NOTHING_TO_PRINT when not one page could be made.
+        Raises DomainError INVALID_REQUEST, DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOT_FOUND,
+        OVERLOADED, UNAVAILABLE, and NOTHING_TO_PRINT when not one page could be made.
         """
         with self._readers.reading(actor) as reader:
             async with aclosing(self._pieces(document, cursor, reader)) as pieces:
@@ -115,17 +116,15 @@ class DocumentPress:
     async def _pieces(self, document: Document, cursor: Cursor, reader: Reader) -> Pieces:
         if await self._is_after_the_end(document, cursor):
             return
-        async with self.db.read() as tx:
-            session = await load_session(SessionStore(tx), document.session_code)
         while True:
-            made = await self._next_part(document, session, cursor.part, reader)
+            made = await self._next_part(document, cursor.part, reader)
             if made is None:
                 break
             for end in _cut(made.content, cursor):
                 yield made.piece(cursor, end)
                 cursor = end
             del made
-        content = await self._end(document, session, reader)
+        content = await self._end(document, reader)
         for piece in _cut(content, cursor):
             yield Piece(_slice(content, cursor), piece, document.total)
             cursor = piece
@@ -142,42 +141,40 @@ class DocumentPress:
             raise no_such_place()
         return True
 
-    async def _next_part(
-        self, document: Document, session: Session, number: int, reader: Reader
-    ) -> _Made | None:
+    async def _next_part(self, document: Document, number: int, reader: Reader) -> _Made | None:
         """The part with that number; None at the end. Its contents are read once it is its turn."""
         async with reader.line, self.pool.turn():
-            place = await self._place(document, session, number)
+            place = await self._place(document, number)
             if place.contents is None:
                 return None
-            part, content = await self._part(document, session, place, place.contents, reader.actor)
+            part, content = await self._part(document, place, place.contents, reader.actor)
         return _Made(part, content, place.before.done if place.before else 0)
 
-    async def _place(self, document: Document, session: Session, number: int) -> _Place:
+    async def _place(self, document: Document, number: int) -> _Place:
         async with self.db.read() as tx:
             store, items = self._store(tx), DocumentItemStore(tx, self.keys)
-            current = await store.load(document.document_id)
-            assert current is not None, "documents are never deleted"
+            current = still_there(await store.load(document.document_id))
             current.require_alive(await self._in_force(items, document))
+            session = await load_session(SessionStore(tx), document.session_code)
+            current.require_notice(session.notice.version)
             before = await store.part(document.document_id, number - 1) if number else None
             made = await store.part(document.document_id, number)
             reader = ContentsReader(
                 document, session, TicketStore(tx, self.keys), items, self.signer, self.glyphs
             )
             contents = await reader.read(before.last if before else (), made)
-        return _Place(before, made, contents)
+        return _Place(session, before, made, contents)
 
     async def _part(
         self,
         document: Document,
-        session: Session,
         place: _Place,
         contents: Contents,
         actor: str,
     ) -> tuple[DocumentPart, bytes]:
         """Make a part, and note it if it was not; prints are noted with it."""
         growth = place.before.growth if place.before else None
-        job = PartJob(_heading(document, session), growth, contents.sheets)
+        job = PartJob(_heading(document, place.session), growth, contents.sheets)
         with _expiring():
             made = await self.pool.make_part(job)
         part = part_of(made, contents, place.before)
@@ -191,9 +188,10 @@ class DocumentPress:
                 part = place.made
         return part, made.content
 
-    async def _end(self, document: Document, session: Session, reader: Reader) -> bytes:
+    async def _end(self, document: Document, reader: Reader) -> bytes:
         async with self.db.read() as tx:
             store = self._store(tx)
+            session = await load_session(SessionStore(tx), document.session_code)
             growths = await store.growths(document.document_id)
             (progress,) = await store.progress([document])
         if not progress.pages:
@@ -207,8 +205,7 @@ class DocumentPress:
 
     async def _set_done(self, tx: Transaction, document: Document) -> None:
         store = self._store(tx)
-        locked = await store.lock(document.document_id)
-        assert locked is not None, "documents are never deleted"
+        locked = still_there(await store.lock(document.document_id))
         if locked.state is DocumentState.OPEN:
             await store.set_state(document.document_id, DocumentState.DONE)
 

@@ -1,8 +1,9 @@
 """How the parts of the tickets service fit together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as enrollment_feed
 from zikao.registration.v1 import account_service_pb2 as accounts
@@ -39,6 +40,7 @@ from zikao.tickets.v1 import verification_service_pb2_grpc as verification_grpc
 from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
+from zikao_kit.config_loading import ConfigError
 from zikao_kit.crypto import KeyRing
 from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
@@ -51,9 +53,14 @@ from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_tickets.clients import RegistrationClient
 from zikao_tickets.commands.open_signer import open_signer
-from zikao_tickets.config import PROOF_KEYS_PAUSE_SECONDS, TicketsConfig
+from zikao_tickets.config import (
+    OLD_DOCUMENTS_PAUSE_SECONDS,
+    PROOF_KEYS_PAUSE_SECONDS,
+    TicketsConfig,
+)
 from zikao_tickets.names import PACKAGE, SCHEMA
 from zikao_tickets.parts import Parts
+from zikao_tickets.printing.fonts import FontStackIncomplete, require_usable
 from zikao_tickets.rendering import RenderPool
 from zikao_tickets.rpc.arrangement_operations import ArrangementOperationRpc
 from zikao_tickets.rpc.arrangements import ArrangementRpc
@@ -78,10 +85,15 @@ from zikao_tickets.workers.name_checks import NameChecks
 from zikao_tickets.workers.photos import PhotoWorker
 from zikao_tickets.workers.proof_keys import ProofKeyWatch
 from zikao_tickets.workers.publishing import PublicationWorker
+from zikao_tickets.workers.retention import OldDocumentWorker
 
 
 async def serve_tickets(config: TicketsConfig) -> None:
-    """Serve until cancelled."""
+    """Serve until cancelled; raises ConfigError when nothing could be printed."""
+    try:
+        require_usable(config.font_directories)
+    except FontStackIncomplete as error:
+        raise ConfigError([str(error)]) from error
     clock = clock_of(config.clock)
     keys = KeyRing.from_file(config.key_ring_file)
     trusted, revoked = TrustedKeys(), RevokedLogins(clock)
@@ -141,33 +153,43 @@ async def _open_background(
     solving = SolvePool(config.solve_processes)
     stack.callback(solving.close)
     arranging = ArrangementWorker(db, keys, clock, solving, lease)
-    publishing = PublicationWorker(db, clock)
     again_after = timedelta(seconds=config.photo_again_seconds)
-    names = NameChecks(db, keys, clock, parts.pool, parts.glyphs)
-    proof_keys = ProofKeyWatch(db, keys, parts.signer)
-    backlog = BacklogWorker(db, clock)
     photos = PhotoWorker(db, keys, clock, client, again_after)
     await stack.enter_async_context(
         running(
             follow_candidates(db, keys, registration).run(),
             follow_enrollments(db, keys, enrollment).run(),
             repeat("token keys", token_keys.work, config.poll_seconds),
-            repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
-            repeat("proof keys", proof_keys.work, PROOF_KEYS_PAUSE_SECONDS),
             repeat("revoked logins", revocations.work, config.poll_seconds),
-            repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
             *(
                 # While one writes, another one solves.
                 repeat("arrangement", arranging.work, config.poll_seconds)
                 for _ in range(config.solve_processes + 1)
             ),
-            repeat("publication", publishing.work, config.poll_seconds),
-            repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
-            repeat("backlog", backlog.work, BACKLOG_PAUSE_SECONDS),
-            repeat("names", names.work, config.poll_seconds),
             repeat("photos", photos.work, config.poll_seconds),
+            *_alone(config, parts),
         )
     )
+
+
+def _alone(config: TicketsConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """What goes on without other services or solvers."""
+    db, keys, clock = parts.db, parts.keys, parts.clock
+    proof_keys = ProofKeyWatch(db, keys, parts.signer)
+    publishing = PublicationWorker(db, clock)
+    names = NameChecks(db, keys, clock, parts.pool, parts.glyphs)
+    keep_documents = timedelta(days=config.document_retention_days)
+    old_documents = OldDocumentWorker(db, keys, clock, keep_documents)
+    return [
+        repeat("key ring", KeyRingWatch(keys).work, KEY_RING_PAUSE_SECONDS),
+        repeat("proof keys", proof_keys.work, PROOF_KEYS_PAUSE_SECONDS),
+        repeat("publication", publishing.work, config.poll_seconds),
+        repeat("names", names.work, config.poll_seconds),
+        repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
+        repeat("old documents", old_documents.work, OLD_DOCUMENTS_PAUSE_SECONDS),
+        repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
+        repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
+    ]
 
 
 def _services(parts: Parts) -> list[ServiceDefinition]:

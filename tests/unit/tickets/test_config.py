@@ -16,6 +16,7 @@ from zikao_tickets.config import TicketsConfig
         ("poll_seconds", 0),
         ("photo_again_seconds", -1),
         ("arrangement_lease_seconds", 0),
+        ("document_retention_days", -1),
     ],
 )
 def test_nonsense_is_refused_by_name(field: str, value: float) -> None:

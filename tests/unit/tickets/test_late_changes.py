@@ -8,7 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.tickets_arranging import arrange, changed
-from zikao_tickets.domain.cannot_arrange import AccessibleSeatsMissing, RoomsInsufficient
+from zikao_tickets.domain.cannot_arrange import (
+    AccessibleSeatsMissing,
+    RoomsInsufficient,
+    TooManyMoved,
+)
 from zikao_tickets.domain.late_changes import MOVED_PER_CHANGE
 from zikao_tickets.domain.plan import Figures
 from zikao_tickets.domain.rooms import Room, RoomUse
@@ -174,6 +178,32 @@ def test_too_few_accessible_seats_are_named() -> None:
     with pytest.raises(AccessibleSeatsMissing) as caught:
         changed(Roster.of(sittings, ["0000", "0001"]), rooms, published, OTHER_SEED)
     assert caught.value.in_words() == "第1场需要2个无障碍座位，仅能安排1个"
+
+
+def test_accessible_seats_are_not_taken_from_too_many() -> None:
+    """One person may move three others: in three full slots it is done, in four refused in Chinese.
+
+    A seat that is free in some room of the fourth slot is enough.
+    """
+    room, other = Room("A", "001", 6, frozenset({1})), Room("A", "002", 6, frozenset({1}))
+    cases = ((3, [room], False), (4, [room], True), (4, [room, other], False))
+    for slots, rooms, is_refused in cases:
+        sittings = [Sitting(f"{n:04}", slot, "a") for n in range(6) for slot in range(1, slots + 1)]
+        published = arrange(sittings, rooms[:1], SEED)
+        lucky = {seat.candidate_id for seat in published if seat.seat_number == 1}
+        needing = min({sitting.candidate_id for sitting in sittings} - lucky)
+        roster = Roster.of(sittings, [needing])
+        if is_refused:
+            with pytest.raises(TooManyMoved) as caught:
+                changed(roster, rooms, published, OTHER_SEED)
+            assert caught.value.in_words().startswith(
+                "变更考生1名，安排无障碍座位需调动其他考生4人次，超过3人次；"
+            )
+            continue
+        seats, figures = changed(roster, rooms, published, OTHER_SEED)
+        assert {seat.seat_number for seat in seats if seat.candidate_id == needing} == {1}
+        others = moved(published, seats) - {needing}
+        assert len(others) == figures.moved <= MOVED_PER_CHANGE * figures.changed
 
 
 def test_newcomers_sit_where_they_sit_otherwise() -> None:

@@ -114,6 +114,21 @@ def test_fonts_and_forms_are_in_a_document_once(renderer: TicketRenderer) -> Non
     assert two_forms.count(b"/Subtype/Form") == 2
 
 
+def test_forms_that_differ_in_anything_are_others(renderer: TicketRenderer) -> None:
+    """Each ticket shows its own notice and heading, also in parts that are made one by one."""
+    other = replace(SHEETS[0], notice=("一、改为凭身份证入场。",), notice_version="2")
+    renamed = replace(SHEETS[0], session_name="2022年10月高等教育自学考试")
+    sheets = [SHEETS[0], other, renamed, SHEETS[0]]
+    document = renderer.document(sheets)
+    chunks, growths = parts_of(renderer, document, [[each] for each in sheets])
+    pdf = HEADER + b"".join(chunks) + document.close(growths)
+    assert pdf.count(b"/Subtype/Form") == 3
+    read = pypdfium2.PdfDocument(pdf)
+    texts = [page.get_textpage().get_text_range() for page in read]
+    assert ["改为凭身份证入场" in text for text in texts] == [False, True, False, False]
+    assert ["2022年10月" in text for text in texts] == [False, False, True, False]
+
+
 def test_parts_that_do_not_follow_are_no_document(renderer: TicketRenderer) -> None:
     """A part that is missing or in another place is an error, never a broken file."""
     document = renderer.document(SHEETS)

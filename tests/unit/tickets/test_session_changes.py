@@ -10,7 +10,13 @@ from zikao_tickets.converts.sessions import session_from_json, session_to_json
 from zikao_tickets.domain.layout import Layout, RoomPlan
 from zikao_tickets.domain.session import Notice, RoomKey, Session, Site, Slot
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
-from zikao_tickets.domain.site_changes import MAX_LINES, Loss, loss_problems, lost_seats
+from zikao_tickets.domain.site_changes import (
+    MAX_LINES,
+    Loss,
+    changed_sites,
+    loss_problems,
+    lost_seats,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -160,6 +166,36 @@ def test_times_that_stand_on_tickets_do_not_move() -> None:
             courses_seated=set(),
             seats_in_use={},
         )
+
+
+def test_names_that_stand_on_tickets_stay() -> None:
+    """A version of a ticket says the same for ever; names that no ticket shows may change."""
+    session = replace(SESSION, name="新名称")
+    course = replace(SESSION, courses={"00015": "英语"})
+    assert refusal(session, seated={(1, "00015")}) == (
+        f"准考证已发布，考次名称不能由{SESSION.name}改为新名称"
+    )
+    assert refusal(course, seated={(1, "00015")}) == (
+        f"课程00015已安排座位，名称不能由{SESSION.courses['00015']}改为英语（需要说明的，可写入新版考试须知）"
+    )
+    for after in (session, course):
+        require_harmless(
+            SESSION,
+            after,
+            [SITE],
+            [SITE],
+            courses_in_use={(1, "00015")},
+            courses_seated=set(),
+            seats_in_use={},
+        )
+
+
+def test_where_nothing_changes_no_seat_is_asked_for() -> None:
+    """Sites that are given as they are, or are new, need no look at who sits there."""
+    moved, gone = replace(SITE, code="B"), replace(SITE, code="C")
+    after = [replace(SITE, code="D"), SITE, replace(moved, rooms=(RoomPlan("001", 1, 6),))]
+    assert changed_sites([SITE, moved, gone], after) == {"B", "C"}
+    assert changed_sites([SITE, moved], [moved, SITE]) == set()
 
 
 def test_what_a_ticket_shows_stays_when_nobody_sits_it_any_more() -> None:

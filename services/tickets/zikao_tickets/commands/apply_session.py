@@ -10,7 +10,7 @@ from zikao_kit.tokens import Actor
 from zikao_tickets.domain.session import Session, Site
 from zikao_tickets.domain.session_changes import changes_between, require_harmless
 from zikao_tickets.domain.session_problems import session_problems
-from zikao_tickets.domain.site_changes import settled
+from zikao_tickets.domain.site_changes import changed_sites, settled
 from zikao_tickets.domain.site_problems import SiteProblem, with_county_names
 from zikao_tickets.store import OfficeStore
 
@@ -61,7 +61,9 @@ async def apply_session(
         sites,
         courses_in_use=await store.sessions.courses_in_use(session.code),
         courses_seated=await store.sessions.courses_seated(session.code),
-        seats_in_use=await store.sites.seats_in_use(session.code),
+        seats_in_use=await store.sites.seats_in_use(
+            session.code, changed_sites(sites_before, sites)
+        ),
     )
     changes = changes_between(before, session, sites_before, sites)
     if changes and not dry_run:

@@ -16,7 +16,13 @@ async def find_document(store: DocumentStore, document_id: UUID, actor: Actor) -
 
 def document_in_scope(document: Document | None, actor: Actor) -> Document:
     """The document, if there is one and the officer's scope has its county."""
+    found = still_there(document)
+    actor.require_scope(found.county_code)
+    return found
+
+
+def still_there(document: Document | None) -> Document:
+    """The document, which is deleted after a while; raises DomainError NOT_FOUND."""
     if document is None:
         raise DomainError(NOT_FOUND)
-    actor.require_scope(document.county_code)
     return document

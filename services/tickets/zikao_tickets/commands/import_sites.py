@@ -9,7 +9,13 @@ from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.apply_session import told_in_audit
 from zikao_tickets.domain.session import Site
-from zikao_tickets.domain.site_changes import loss_problems, lost_seats, settled, site_changes
+from zikao_tickets.domain.site_changes import (
+    changed_sites,
+    loss_problems,
+    lost_seats,
+    settled,
+    site_changes,
+)
 from zikao_tickets.domain.site_problems import (
     SiteProblem,
     foreign_problems,
@@ -57,7 +63,8 @@ async def import_sites(
     area = wanted.session_code, wanted.county_prefix
     before = await store.sites.sites(*area)
     after = settled(before, sites if wanted.remove_others else _merged(before, sites))
-    losses = lost_seats(before, after, await store.sites.seats_in_use(*area))
+    in_use = await store.sites.seats_in_use(wanted.session_code, changed_sites(before, after))
+    losses = lost_seats(before, after, in_use)
     if problems := [*size_problems(sites, after), *loss_problems(sites, losses)]:
         return ImportedSites(problems=problems)
     changes = [*site_changes(before, after)]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from zikao_kit.errors import DomainError
 
+from zikao_tickets.commands.find_document import still_there
 from zikao_tickets.commands.print_ticket import record_prints
 from zikao_tickets.commands.read_contents import Contents
 from zikao_tickets.document_jobs import MadePart
@@ -46,10 +47,9 @@ async def note_document_part(
 ) -> bool:
     """Keep the part; False when it was kept before, by whoever made it first.
 
-    Raises DomainError DOCUMENT_CANCELLED, and DOCUMENT_EXPIRED when it is not the same.
+    Raises DomainError NOT_FOUND, DOCUMENT_CANCELLED, and DOCUMENT_EXPIRED when it is not the same.
     """
-    locked = await store.lock(document.document_id)
-    assert locked is not None, "documents are never deleted"
+    locked = still_there(await store.lock(document.document_id))
     county = document.session_code, document.county_code
     locked.require_alive(await items.arrangement_in_force(*county))
     kept = await store.part(document.document_id, part.number)

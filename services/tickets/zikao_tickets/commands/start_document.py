@@ -10,6 +10,7 @@ from zikao_kit.tokens import Actor
 
 from zikao_tickets.commands.audit_document import audit_document
 from zikao_tickets.domain.documents import Document, DocumentKind, Scope
+from zikao_tickets.domain.session import Session
 from zikao_tickets.stores.document_items import DocumentItemStore
 from zikao_tickets.stores.documents import DocumentStore
 
@@ -36,24 +37,24 @@ async def start_document(
 
 async def new_document(
     items: DocumentItemStore,
-    county: tuple[str, str],
+    session: Session,
+    county_code: str,
     kind: DocumentKind,
     scope: Scope,
     *,
     actor: str,
     now: datetime,
 ) -> Document:
-    """A document of what is published in the county (session code, county code) now.
+    """A document of what is published in the county now.
 
     Raises DomainError NOTHING_TO_PRINT when nothing is.
     """
-    arrangement_id: UUID | None = await items.arrangement_in_force(*county)
+    arrangement_id: UUID | None = await items.arrangement_in_force(session.code, county_code)
     if arrangement_id is None:
         raise DomainError(NOTHING_TO_PRINT)
-    session_code, county_code = county
     return Document(
         document_id=uuid4(),
-        session_code=session_code,
+        session_code=session.code,
         county_code=county_code,
         kind=kind,
         scope=scope,
@@ -61,4 +62,5 @@ async def new_document(
         as_of=now,
         total=_NOT_COUNTED,
         started_by=actor,
+        notice_version=session.notice.version if kind is DocumentKind.TICKETS else None,
     )

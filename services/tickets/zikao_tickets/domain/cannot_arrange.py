@@ -47,3 +47,20 @@ class AccessibleSeatsMissing(CannotArrange):
         """Why the county cannot be arranged, in Chinese for the office."""
         where = f"{self.site_code}考点" if self.site_code else ""
         return f"第{self.slot}场{where}需要{self.needed}个无障碍座位，仅能安排{self.available}个"
+
+
+class TooManyMoved(CannotArrange):
+    """People who need accessible seats late could get them only from too many others."""
+
+    def __init__(self, changed: int, moved: int, allowed: int) -> None:
+        self.changed = changed
+        self.moved = moved
+        self.allowed = allowed
+        super().__init__(changed, moved, allowed)
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        return (
+            f"变更考生{self.changed}名，安排无障碍座位需调动其他考生{self.moved}人次，"
+            f"超过{self.allowed}人次；请在有空位的考场增设无障碍座位，或重新编排全部座位"
+        )

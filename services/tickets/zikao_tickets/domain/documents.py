@@ -58,6 +58,8 @@ class Document:
     total: int
     """Tickets, rooms, or sites and slots."""
     started_by: str
+    notice_version: int | None = None
+    """Of tickets: the examination notice that they show."""
     state: DocumentState = DocumentState.OPEN
     position: int = 0
     """In lists."""
@@ -67,6 +69,11 @@ class Document:
         if self.state is DocumentState.CANCELLED:
             raise DomainError("DOCUMENT_CANCELLED")
         if self.arrangement_id != in_force:
+            raise DomainError("DOCUMENT_EXPIRED")
+
+    def require_notice(self, version: int) -> None:
+        """Raise DomainError DOCUMENT_EXPIRED when another notice counts: it shows one alone."""
+        if self.notice_version not in {None, version}:
             raise DomainError("DOCUMENT_EXPIRED")
 
 

@@ -12,7 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from zikao_tickets.domain.cannot_arrange import AccessibleSeatsMissing, RoomsInsufficient
+from zikao_tickets.domain.cannot_arrange import (
+    AccessibleSeatsMissing,
+    RoomsInsufficient,
+    TooManyMoved,
+)
 from zikao_tickets.domain.certificate import RoomSize, least_denominator, rooms_bound
 from zikao_tickets.domain.late_hall import Hall, Taken
 from zikao_tickets.domain.plan import Figures, GapReason, Plan, Share
@@ -24,7 +28,10 @@ MOVED_PER_CHANGE = 3
 
 
 def plan_changes(roster: Roster, rooms: Sequence[Room], published: Sequence[Seat]) -> Plan:
-    """The plan that changes `published`. Raises RoomsInsufficient, AccessibleSeatsMissing."""
+    """The plan that changes `published`.
+
+    Raises RoomsInsufficient, AccessibleSeatsMissing, TooManyMoved.
+    """
     kept = kept_seats(roster, rooms, published)
     work = _Changes(roster, rooms, published, kept)
     shares = work.seat_everyone()
@@ -66,7 +73,8 @@ class _Changes:
         self, roster: Roster, rooms: Sequence[Room], published: Sequence[Seat], kept: Kept
     ) -> None:
         self._roster = roster
-        self._may_move = MOVED_PER_CHANGE * len(kept.changed)
+        self._changed = len(kept.changed)
+        self._may_move = self._allowed = MOVED_PER_CHANGE * self._changed
         seated = {(seat.slot, seat.candidate_id): seat.site_code for seat in kept.seats}
         self._sites: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for (_, candidate_id), site in seated.items():
@@ -90,7 +98,10 @@ class _Changes:
                     self._unseated[slot, course].append(candidate_id)
 
     def seat_everyone(self) -> list[Share]:
-        """The shares of all slots."""
+        """The shares of all slots. Raises TooManyMoved when accessible seats alone take too many.
+
+        They are seated whatever it takes: a free accessible seat first, in any room.
+        """
         halls = {hall.slot: hall for hall in self.halls}
         waiting: list[_Waiting] = []
         for (slot, course), people in sorted(self._unseated.items()):
@@ -100,6 +111,8 @@ class _Changes:
             sites = sum((self._sites[each] for each in people), Counter[str]())
             others = len(people) - len(needing)
             waiting.append(_Waiting(halls[slot], course, others, sites))
+        if self._may_move < 0:
+            raise TooManyMoved(self._changed, self._allowed - self._may_move, self._allowed)
         for each in waiting:
             _join_own_rooms(each)
         self._take_steps(waiting)

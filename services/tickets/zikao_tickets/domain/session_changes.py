@@ -50,6 +50,7 @@ def require_harmless(
     losses = [
         *_lost_courses(after, {*courses_in_use, *courses_seated}),
         *(_moved_slots(before, after, {slot for slot, _ in courses_seated}) if before else ()),
+        *(_renamed(before, after, {code for _, code in courses_seated}) if before else ()),
         *lost_seats(sites_before, sites_after, seats_in_use),
         *(_lost_notice(before.notice, after.notice) if before else ()),
     ]
@@ -119,6 +120,17 @@ def _moved_slots(before: Session, after: Session, seated: AbstractSet[int]) -> I
                 f"第{number}场已安排座位，时间不能由{old[number]}改为{new[number]}"
                 "（考试改期须另设考次）"
             )
+
+
+def _renamed(before: Session, after: Session, seated: AbstractSet[str]) -> Iterator[str]:
+    """What tickets call the session, and courses with seats: a ticket's version fixes it."""
+    if seated and before.name != after.name:
+        yield f"准考证已发布，考次名称不能由{before.name}改为{after.name}"
+    for code in sorted(seated & before.courses.keys() & after.courses.keys()):
+        old, new = before.courses[code], after.courses[code]
+        if old != new:
+            said = f"课程{code}已安排座位，名称不能由{old}改为{new}"
+            yield f"{said}（需要说明的，可写入新版考试须知）"
 
 
 def _lost_notice(before: Notice, after: Notice) -> Iterator[str]:

@@ -113,6 +113,12 @@ def replaced(labelled: Collection[tuple[str, str, str]]) -> Iterator[str]:
     return (f"{label}由{old}改为{new}" for label, old, new in labelled if old != new)
 
 
+def changed_sites(before: Iterable[Site], after: Iterable[Site]) -> set[str]:
+    """Codes of those that go, or become something else: at the others nobody loses anything."""
+    kept = {site.code: site for site in after}
+    return {site.code for site in before if kept.get(site.code) != site}
+
+
 class Loss(NamedTuple):
     """What people with seats would lose at a site or, where there is one, in a room of it."""
 

@@ -10,6 +10,7 @@ are never used, so two machines with the same stack print the same bytes.
 
 import importlib.util
 import os
+import struct
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from pathlib import Path
 from unicodedata import category
 
 import typst
-from fontTools.ttLib import TTCollection, TTFont
+from fontTools.ttLib import TTCollection, TTFont, TTLibError
+from uharfbuzz import HarfBuzzError
 
 from zikao_tickets.printing.fitting import HEADING
 from zikao_tickets.printing.pdf.faces import Face, UnusableFont
@@ -34,6 +36,8 @@ RARE_FILE_NAMES = ("BabelStoneHan.ttf",)
 _COLLECTION_SUFFIX = ".ttc"
 FONT_SUFFIXES = frozenset({".ttf", ".otf", _COLLECTION_SUFFIX})
 _added_directories: list[Path] = []
+# What the libraries say of files that they cannot read, or that have not what a font must have.
+_UNUSABLE = (OSError, HarfBuzzError, KeyError, TTLibError, UnusableFont, struct.error)
 _SIMPLIFIED_CHINESE_SUFFIX = " SC"
 _FAMILY_NAME_ID = 1
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -50,11 +54,18 @@ class FontFile:
     path: Path
     index: int = 0
 
+    def opened(self) -> Face:
+        """As documents are written with it. Raises FontStackIncomplete, naming the file."""
+        try:
+            return Face(str(self.path), self.index)
+        except _UNUSABLE as error:
+            raise FontStackIncomplete(f"{self.path}: {error}") from error
+
     def code_points(self) -> frozenset[int]:
         """The code points this face has a real glyph for."""
         with TTFont(self.path, fontNumber=self.index, lazy=True) as font:
             return frozenset(
-                point for point, glyph in font.getBestCmap().items() if glyph != ".notdef"
+                point for point, glyph in (font.getBestCmap() or {}).items() if glyph != ".notdef"
             )
 
 
@@ -111,11 +122,7 @@ class FontStack:
         Raises FontStackIncomplete.
         """
         order = range(len(self.files))
-        try:
-            faces = [Face(str(face.path), face.index) for face in self.files]
-        except UnusableFont as error:
-            raise FontStackIncomplete(str(error)) from error
-        return FaceStack(faces, {HEADING: (1, *order)})
+        return FaceStack([face.opened() for face in self.files], {HEADING: (1, *order)})
 
     @cached_property
     def code_points(self) -> frozenset[int]:
@@ -159,9 +166,25 @@ def add_font_directories(directories: Sequence[Path]) -> None:
 def default_stack() -> FontStack:
     """The stack of the known directories and the added ones, found once a process."""
     stack = FontStack.discover()
-    added = (path for directory in _added_directories for path in sorted(directory.iterdir()))
-    fonts = tuple(_face(path) for path in added if path.suffix.lower() in FONT_SUFFIXES)
-    return replace(stack, others=(*stack.others, *fonts))
+    return replace(stack, others=(*stack.others, *_fonts_in(_added_directories)))
+
+
+def require_usable(directories: Sequence[Path]) -> None:
+    """See to it at the start that printing will find its fonts, and can use those in `directories`.
+
+    Raises FontStackIncomplete with what is missing, or the file that is no font. A process that
+    prints would find out at the first ticket.
+    """
+    stack = FontStack.discover()
+    if added := _fonts_in(directories):
+        for font in added:
+            font.opened()
+        replace(stack, others=added).heading_families()
+
+
+def _fonts_in(directories: Sequence[Path]) -> tuple[FontFile, ...]:
+    paths = (path for directory in directories for path in sorted(directory.iterdir()))
+    return tuple(_face(path) for path in paths if path.suffix.lower() in FONT_SUFFIXES)
 
 
 def code_point_label(char: str) -> str:
@@ -189,7 +212,10 @@ def _face(path: Path) -> FontFile:
     """The only face of a file, or the simplified Chinese face of a collection."""
     if path.suffix.lower() != _COLLECTION_SUFFIX:
         return FontFile(path)
-    with TTCollection(path, lazy=True) as collection:
-        families = [str(font["name"].getDebugName(_FAMILY_NAME_ID)) for font in collection]
+    try:
+        with TTCollection(path, lazy=True) as collection:
+            families = [str(font["name"].getDebugName(_FAMILY_NAME_ID)) for font in collection]
+    except _UNUSABLE as error:
+        raise FontStackIncomplete(f"{path}: {error}") from error
     chinese = (at for at, name in enumerate(families) if name.endswith(_SIMPLIFIED_CHINESE_SUFFIX))
     return FontFile(path, next(chinese, 0))

@@ -1,5 +1,6 @@
 """The form of a ticket: what all tickets of a session share, set once by the typesetter."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from zikao_tickets.printing.sheet import TicketSheet
 TEMPLATE_FILE_NAME = "template.typ"
 # A session has a form for each number of courses, regular and temporary.
 _FORMS_KEPT = 32
+_NAME_DIGITS = 16
 _NOTICE_OVERFLOW = "notice-overflow"
 
 
@@ -47,8 +49,8 @@ class FormKey:
 
     @property
     def name(self) -> str:
-        """What tells a form from the others of its session."""
-        return f"{self.rows} {self.title}"
+        """What tells a form from all others: parts of a document are made by many processes."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:_NAME_DIGITS]
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,12 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
         """Begin a document."""
 
         async def work(tx: Transaction) -> document_service_pb2.StartDocumentResponse:
-            await load_session(SessionStore(tx), request.session_code)
+            session = await load_session(SessionStore(tx), request.session_code)
             items = self._parts.document_items(tx)
             document = await new_document(
                 items,
-                (request.session_code, request.county_code),
+                session,
+                request.county_code,
                 kind_from_pb(request),
                 scope_from_pb(request),
                 actor=current_actor().subject,
@@ -134,12 +135,14 @@ class DocumentRpc(document_service_pb2_grpc.DocumentServiceServicer):
         self, request: document_service_pb2.ExportPaperCountsRequest, context: Any
     ) -> AsyncIterator[document_service_pb2.ExportPaperCountsResponse]:
         """How many papers go into each room, as CSV."""
-        county, kind = (request.session_code, request.county_code), DocumentKind.PAPER_COUNTS
+        kind, county_code = DocumentKind.PAPER_COUNTS, request.county_code
         async with self._parts.db.read() as tx:
             session = await load_session(SessionStore(tx), request.session_code)
             now, actor = self._parts.clock.now(), current_actor().subject
             items = self._parts.document_items(tx)
-            document = await new_document(items, county, kind, Scope(), actor=actor, now=now)
+            document = await new_document(
+                items, session, county_code, kind, Scope(), actor=actor, now=now
+            )
         beginning = csv_header(PAPERS_HEADER)
         after: Key = ()
         while True:

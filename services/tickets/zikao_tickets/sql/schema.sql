@@ -459,6 +459,7 @@ CREATE TABLE tickets.document (
     total integer NOT NULL,
     state text NOT NULL DEFAULT 'open',
     started_by text NOT NULL,
+    notice_version integer,
     CONSTRAINT document_id UNIQUE (document_id),
     CONSTRAINT document_kind CHECK (
         kind IN ('tickets', 'sign_in_sheets', 'door_posters', 'desk_labels', 'paper_counts')
@@ -469,6 +470,8 @@ CREATE TABLE tickets.document (
 COMMENT ON TABLE tickets.document IS
     'What offices print, of one arrangement as it was at as_of; total counts tickets, rooms, or
     sites and slots';
+COMMENT ON COLUMN tickets.document.notice_version IS
+    'Of tickets: the examination notice that they show; NULL of what shows none';
 CREATE INDEX document_by_county ON tickets.document (session_code, county_code, position);
 
 CREATE TABLE tickets.document_part (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,7 @@ class DocumentStore:
             document.as_of,
             document.total,
             document.started_by,
+            document.notice_version,
         )
 
     async def load(self, document_id: UUID) -> Document | None:
@@ -58,6 +60,10 @@ class DocumentStore:
     async def set_state(self, document_id: UUID, state: DocumentState) -> None:
         """Store what became of it."""
         await self._tx.execute("set_document_state", document_id, state)
+
+    async def delete_old(self, until: datetime, limit: int) -> int:
+        """Delete up to `limit` documents begun before, with their parts; how many."""
+        return await self._tx.execute("delete_old_documents", until, limit)
 
     async def list_page(
         self, session_code: str, county_prefix: str, before: int | None, limit: int
@@ -122,6 +128,7 @@ def _document(row: Any) -> Document:
         as_of=row["as_of"],
         total=row["total"],
         started_by=row["started_by"],
+        notice_version=row["notice_version"],
         state=DocumentState(row["state"]),
         position=row["position"],
     )

@@ -31,9 +31,11 @@ class SiteStore:
         sites = await self._tx.fetch("list_sites", session_code, county_prefix)
         return await asyncio.to_thread(_sites, sites, rooms)
 
-    async def seats_in_use(self, session_code: str, county_prefix: str = "") -> dict[RoomKey, int]:
-        """The highest seat number given in each room."""
-        rows = await self._tx.fetch("list_rooms_in_use", session_code, county_prefix)
+    async def seats_in_use(
+        self, session_code: str, site_codes: Collection[str]
+    ) -> dict[RoomKey, int]:
+        """The highest seat number given in each room of these sites."""
+        rows = await self._tx.fetch("list_rooms_in_use", session_code, list(site_codes))
         return {(row["site_code"], row["room_code"]): row["highest_seat"] for row in rows}
 
     async def counties_of(self, session_code: str, site_codes: Collection[str]) -> dict[str, str]:

@@ -27,8 +27,11 @@ if _version_not_supported:
 
 class DocumentServiceStub:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
-    rooms. A document is of one published arrangement and one moment, so it is the same whenever
-    and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    rooms. A document is of one published arrangement, one notice and one moment, so it is the same
+    whenever and however often it is fetched; it is made while it is fetched, and its bytes are not
+    kept. When what it shows has changed (another arrangement or notice, another picture of a
+    character, other fonts) it is DOCUMENT_EXPIRED: begin another one, which shows what counts then.
+    It is deleted after a while (`document_retention_days`), and NOT_FOUND then.
     Who begins, fetches or cancels one is audited.
     """
 
@@ -72,8 +75,11 @@ class DocumentServiceStub:
 
 class DocumentServiceServicer:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
-    rooms. A document is of one published arrangement and one moment, so it is the same whenever
-    and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    rooms. A document is of one published arrangement, one notice and one moment, so it is the same
+    whenever and however often it is fetched; it is made while it is fetched, and its bytes are not
+    kept. When what it shows has changed (another arrangement or notice, another picture of a
+    character, other fonts) it is DOCUMENT_EXPIRED: begin another one, which shows what counts then.
+    It is deleted after a while (`document_retention_days`), and NOT_FOUND then.
     Who begins, fetches or cancels one is audited.
     """
 
@@ -92,7 +98,8 @@ class DocumentServiceServicer:
         the whole is the same byte for byte. Tickets that cannot be printed are named with the
         reason and left out; a print is logged once a document, when its ticket is first made.
         Candidates print meanwhile and wait for one part at most, some seconds of work at worst.
-        An account fetches two documents at once; one too many is OVERLOADED.
+        An account fetches two documents at once; one too many is OVERLOADED. All who hold the
+        operator's certificate are one account.
 
         Errors: NOT_FOUND, OUT_OF_SCOPE, INVALID_REQUEST also for a cursor of another document,
         DOCUMENT_EXPIRED, DOCUMENT_CANCELLED, NOTHING_TO_PRINT at the end of a document without a
@@ -183,8 +190,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DocumentService:
     """What offices print of a county: all its tickets as one PDF, and what hangs and lies in its
-    rooms. A document is of one published arrangement and one moment, so it is the same whenever
-    and however often it is fetched; it is made while it is fetched, and its bytes are not kept.
+    rooms. A document is of one published arrangement, one notice and one moment, so it is the same
+    whenever and however often it is fetched; it is made while it is fetched, and its bytes are not
+    kept. When what it shows has changed (another arrangement or notice, another picture of a
+    character, other fonts) it is DOCUMENT_EXPIRED: begin another one, which shows what counts then.
+    It is deleted after a while (`document_retention_days`), and NOT_FOUND then.
     Who begins, fetches or cancels one is audited.
     """
 

@@ -53,9 +53,10 @@ class SessionServiceServicer:
         zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
         5,000 rooms of a county, names that no font has or no ticket has room for);
         SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
-        seats are numbered, name, address and county of a site, times of a slot), another notice under
-        an acknowledged version; REQUEST_ID_REUSED.
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on published
+        tickets (how seats are numbered, name, address and county of a site, times of a slot, names of
+        the session and of courses with seats), another notice under an acknowledged version;
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

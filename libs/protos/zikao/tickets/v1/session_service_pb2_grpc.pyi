@@ -40,9 +40,10 @@ class SessionServiceStub:
     zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
     5,000 rooms of a county, names that no font has or no ticket has room for);
     SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
-    seats are numbered, name, address and county of a site, times of a slot), another notice under
-    an acknowledged version; REQUEST_ID_REUSED.
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on published
+    tickets (how seats are numbered, name, address and county of a site, times of a slot, names of
+    the session and of courses with seats), another notice under an acknowledged version;
+    REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -57,9 +58,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
     5,000 rooms of a county, names that no font has or no ticket has room for);
     SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
-    seats are numbered, name, address and county of a site, times of a slot), another notice under
-    an acknowledged version; REQUEST_ID_REUSED.
+    use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on published
+    tickets (how seats are numbered, name, address and county of a site, times of a slot, names of
+    the session and of courses with seats), another notice under an acknowledged version;
+    REQUEST_ID_REUSED.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,9 +79,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         zone, order of times, repeated slots, courses, sites and rooms, layouts, more than 200 sites or
         5,000 rooms of a county, names that no font has or no ticket has room for);
         SESSION_CHANGE_REFUSED naming what candidates would lose: a room with seats (also by another
-        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on tickets (how
-        seats are numbered, name, address and county of a site, times of a slot), another notice under
-        an acknowledged version; REQUEST_ID_REUSED.
+        use: SiteService.SetRoomUse), a course or slot that somebody takes, what stands on published
+        tickets (how seats are numbered, name, address and county of a site, times of a slot, names of
+        the session and of courses with seats), another notice under an acknowledged version;
+        REQUEST_ID_REUSED.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -95,8 +95,8 @@ class TicketServiceServicer:
     def PrintTicket(self, request, context):
         """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
         byte for byte, with the same or another request_id, also after name or photo
-        have changed (they do so for the next session); every print is logged once a
-        request_id. When the ticket was replaced by a new version, the request_id
+        have changed (they do so for the next session); only the notice is the current one, whose
+        version the ticket names. Every print is logged once a request_id. When the ticket was replaced by a new version, the request_id
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
         A candidate's second print is OVERLOADED while the first is in progress.
 

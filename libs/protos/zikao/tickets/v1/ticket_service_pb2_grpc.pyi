@@ -55,8 +55,8 @@ class TicketServiceStub:
     PrintTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
     byte for byte, with the same or another request_id, also after name or photo
-    have changed (they do so for the next session); every print is logged once a
-    request_id. When the ticket was replaced by a new version, the request_id
+    have changed (they do so for the next session); only the notice is the current one, whose
+    version the ticket names. Every print is logged once a request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
     A candidate's second print is OVERLOADED while the first is in progress.
 
@@ -92,8 +92,8 @@ class TicketServiceAsyncStub(TicketServiceStub):
     PrintTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.PrintTicketRequest, _ticket_service_pb2.PrintTicketResponse]  # type: ignore[assignment]
     """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
     byte for byte, with the same or another request_id, also after name or photo
-    have changed (they do so for the next session); every print is logged once a
-    request_id. When the ticket was replaced by a new version, the request_id
+    have changed (they do so for the next session); only the notice is the current one, whose
+    version the ticket names. Every print is logged once a request_id. When the ticket was replaced by a new version, the request_id
     of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
     A candidate's second print is OVERLOADED while the first is in progress.
 
@@ -150,8 +150,8 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ticket_service_pb2.PrintTicketResponse, _abc.Awaitable[_ticket_service_pb2.PrintTicketResponse]]:
         """The candidate's ticket as an A4 PDF. Printing again gives the same ticket,
         byte for byte, with the same or another request_id, also after name or photo
-        have changed (they do so for the next session); every print is logged once a
-        request_id. When the ticket was replaced by a new version, the request_id
+        have changed (they do so for the next session); only the notice is the current one, whose
+        version the ticket names. Every print is logged once a request_id. When the ticket was replaced by a new version, the request_id
         of a print of the old one is refused as REQUEST_ID_REUSED: print with a new one.
         A candidate's second print is OVERLOADED while the first is in progress.
 

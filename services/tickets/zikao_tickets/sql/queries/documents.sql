@@ -1,19 +1,19 @@
 -- name: insert_document
 INSERT INTO tickets.document
     (document_id, session_code, county_code, kind, site_code, slot, arrangement_id, as_of, total,
-    started_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+    started_by, notice_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: load_document
 SELECT position, document_id, session_code, county_code, kind, site_code, slot, arrangement_id,
-    as_of, total, state, started_by
+    as_of, total, state, started_by, notice_version
 FROM tickets.document
 WHERE document_id = $1;
 
 -- Against a cancellation while a part is noted.
 -- name: lock_document
 SELECT position, document_id, session_code, county_code, kind, site_code, slot, arrangement_id,
-    as_of, total, state, started_by
+    as_of, total, state, started_by, notice_version
 FROM tickets.document
 WHERE document_id = $1
 FOR UPDATE;
@@ -21,9 +21,24 @@ FOR UPDATE;
 -- name: set_document_state
 UPDATE tickets.document SET state = $2 WHERE document_id = $1;
 
+-- One of which a part is just being noted is left for later.
+-- name: delete_old_documents
+WITH old AS (
+    SELECT document_id
+    FROM tickets.document
+    WHERE as_of < $1
+    ORDER BY position
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+),
+parts AS (
+    DELETE FROM tickets.document_part USING old WHERE document_part.document_id = old.document_id
+)
+DELETE FROM tickets.document USING old WHERE document.document_id = old.document_id;
+
 -- name: list_documents
 SELECT position, document_id, session_code, county_code, kind, site_code, slot, arrangement_id,
-    as_of, total, state, started_by
+    as_of, total, state, started_by, notice_version
 FROM tickets.document
 WHERE session_code = $1 AND county_code LIKE $2 || '%'
     AND ($3::bigint IS NULL OR position < $3)

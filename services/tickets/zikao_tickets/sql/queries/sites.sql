@@ -53,14 +53,14 @@ FROM tickets.site
 WHERE session_code = $1 AND county_code = ANY ($2::text[])
 ORDER BY county_code, position;
 
--- Rooms in which seats are in force or about to be: they may not go or change. What is only
--- done holds none: it is checked once more when it is published.
+-- Rooms of some sites in which seats are in force or about to be: they may not go or change. What is
+-- only done holds none: it is checked once more when it is published.
 -- name: list_rooms_in_use
 SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat
-FROM tickets.arrangement
-JOIN tickets.seat USING (arrangement_id)
-WHERE arrangement.session_code = $1
-    AND pg_catalog.starts_with(arrangement.county_code, $2)
+FROM tickets.site
+JOIN tickets.arrangement USING (session_code, county_code)
+JOIN tickets.seat USING (arrangement_id, session_code, site_code)
+WHERE site.session_code = $1 AND site.site_code = ANY ($2::text[])
     AND arrangement.state IN ('published', 'approved')
 GROUP BY seat.site_code, seat.room_code;
 
