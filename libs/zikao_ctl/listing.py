@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from zikao_kit.china_time import CHINA
 
 T = TypeVar("T")
 
@@ -49,6 +50,6 @@ def short(kind: Any, number: int, prefix: str) -> str:
     return name.removeprefix(prefix).lower().replace("_", "-")
 
 
-def local_time(moment: Timestamp) -> str:
-    """In this machine's time zone, to the minute."""
-    return f"{moment.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M}"
+def china_time(moment: Timestamp) -> str:
+    """To the minute, wherever this machine is."""
+    return f"{moment.ToDatetime(UTC).astimezone(CHINA):%Y-%m-%d %H:%M}"

@@ -13,7 +13,7 @@ from zikao.tickets.v1 import unprintable_service_pb2_grpc as pb_grpc
 from zikao_client import new_request_id
 
 from zikao_ctl.act_words import character_name
-from zikao_ctl.listing import json_option, local_time, short, show_json, show_table, told
+from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
 from zikao_ctl.office_calls import (
     MOST_OF_A_PAGE,
     OfficeCalls,
@@ -142,5 +142,5 @@ _COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "county": lambda entry: entry.county_code,
     "why": lambda entry: short(pb.UnprintableReason, entry.reason, _REASON),
     "characters": lambda entry: ", ".join(map(character_name, entry.characters)),
-    "since": lambda entry: local_time(entry.noted_at),
+    "since": lambda entry: china_time(entry.noted_at),
 }

@@ -17,7 +17,7 @@ from zikao_kit.errors import NOT_FOUND
 
 from zikao_ctl.act_words import in_one_line
 from zikao_ctl.installation import Targets
-from zikao_ctl.listing import json_option, local_time, short, show_json, show_table, told
+from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
 from zikao_ctl.office_calls import MOST_OF_A_PAGE, OfficeCalls, office_options, run_calls
 from zikao_ctl.options import FOLDER, F, target_option
 
@@ -153,7 +153,7 @@ def _state(action: Any) -> str:
 
 
 def _until(action: Any) -> str:
-    return local_time(action.expires_at) if action.HasField("expires_at") else ""
+    return china_time(action.expires_at) if action.HasField("expires_at") else ""
 
 
 _COLUMNS: Mapping[str, Callable[[Any], str]] = {

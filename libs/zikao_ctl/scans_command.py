@@ -18,7 +18,7 @@ from zikao_ctl.csv_table import TableError
 from zikao_ctl.export_documents_command import MAX_SLOT
 from zikao_ctl.installation import Targets, certificate_of
 from zikao_ctl.layout import DEFAULT_DATA
-from zikao_ctl.listing import json_option, local_time, short, show_json, show_table, told
+from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
 from zikao_ctl.long_import import ImportFailed, write_problems
 from zikao_ctl.office_calls import (
     MOST_OF_A_PAGE,
@@ -143,7 +143,7 @@ def _reasons(duplicate: Any) -> str:
 def _first_scans(duplicate: Any) -> str:
     """Where and when, a line each, and with which version."""
     return "\n".join(
-        f"{each.site_code}/{each.room or 'gate'} {local_time(each.scanned_at)} v{each.version} "
+        f"{each.site_code}/{each.room or 'gate'} {china_time(each.scanned_at)} v{each.version} "
         f"{each.device}"
         for each in duplicate.scans
     )

@@ -14,7 +14,7 @@ from zikao.tickets.v1 import types_pb2 as types
 from zikao_client import new_request_id
 from zikao_kit.files import write_whole
 
-from zikao_ctl.listing import json_option, local_time, short, show_json, show_table, told
+from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
 from zikao_ctl.office_calls import OfficeCalls, office_options, run_calls, session_option
 from zikao_ctl.options import F
 from zikao_ctl.proposing import find_pending, tell_act
@@ -205,10 +205,10 @@ _COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "serial": lambda version: version.serial,
     "kind": lambda version: short(types.TicketKind, version.kind, _KIND),
     "why": lambda version: short(types.TicketReason, version.reason, _REASON),
-    "issued": lambda version: local_time(version.issued_at),
+    "issued": lambda version: china_time(version.issued_at),
     "by": lambda version: version.issued_by,
     "revoked": lambda version: (
-        local_time(version.revoked_at) if version.HasField("revoked_at") else ""
+        china_time(version.revoked_at) if version.HasField("revoked_at") else ""
     ),
     "printed": lambda version: str(version.print_count),
     "photo": lambda version: "no" if version.without_photo else "yes",

@@ -156,6 +156,8 @@ async def test_publishing_is_waited_for_while_it_moves(
     await command.run("start", *area, "--anew")
     ended = await command.run("publish", *area, token_file=token)
     assert ended.last_line == "2 counties are published"
+    assert "发布" in ended.output
+    assert "2/2" in ended.output
 
 
 async def test_what_was_changed_does_not_verify(service: Installation, tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ async def test_an_office_draws_what_its_own_list_lacks(service: Installation) ->
 async def test_another_session_is_no_way_around_the_second_officer(service: Installation) -> None:
     """Pictures are of all sessions: where one has dual control, none is supplied by one officer.
 
-    And there are only so many of them.
+    And there are only so many of them, of characters that somebody still waits for.
     """
     await service.apply(replace(SESSION, code="22.2"))
     await rows(
@@ -287,16 +287,20 @@ async def test_another_session_is_no_way_around_the_second_officer(service: Inst
         NOBODYS,
     )
     desk, request = officer(service), supplying(NOBODYS, session_code="22.2")
-    assert (await desk.call(request)).action.state == PENDING
+    action = (await desk.call(request)).action
+    assert action.state == PENDING
     await rows(
         service,
         "INSERT INTO tickets.supplied_glyph SELECT chr(983040 + 4096 + n), '', '', '', now()"
         " FROM generate_series(1, 2000 - 2) AS n",
     )
     request.request_id = new_id()
-    refused = await desk.refused(request)
-    assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_GLYPHS", "2000")
+    for asked in (request, decision(action)):
+        refused = await officer(service).refused(asked)
+        assert (refused.reason, refused.metadata["limit"]) == ("TOO_MANY_GLYPHS", "2000")
     await rows(service, "DELETE FROM tickets.supplied_glyph WHERE png = ''")
+    await rows(service, "DELETE FROM tickets.unprintable WHERE session_code = '22.2'")
+    assert (await officer(service).refused(decision(action))).reason == "GLYPH_NOT_WANTED"
 
 
 async def test_pictures_are_read_when_they_are_others(service: Installation) -> None:

@@ -66,7 +66,7 @@ class OfficeServiceServicer:
         ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
         MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
         that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-        REQUEST_ID_REUSED.
+        GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

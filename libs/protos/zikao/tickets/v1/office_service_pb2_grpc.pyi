@@ -47,7 +47,7 @@ class OfficeServiceStub:
     ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
     MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
     that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-    REQUEST_ID_REUSED.
+    GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
     """
     ListOfficeActions: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]
     """Acts of offices in an area, the newest first, page by page.
@@ -74,7 +74,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
     MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
     that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-    REQUEST_ID_REUSED.
+    GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
     """
     ListOfficeActions: _aio.UnaryUnaryMultiCallable[_office_service_pb2.ListOfficeActionsRequest, _office_service_pb2.ListOfficeActionsResponse]  # type: ignore[assignment]
     """Acts of offices in an area, the newest first, page by page.
@@ -104,7 +104,7 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         ACTION_DECIDED, ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED,
         MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED (of an arrangement
         that was to be published), TOO_MANY_VERSIONS (of a ticket that was to be replaced),
-        REQUEST_ID_REUSED.
+        GLYPH_NOT_WANTED and TOO_MANY_GLYPHS (of a picture), REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
