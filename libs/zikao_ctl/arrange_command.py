@@ -22,6 +22,7 @@ from zikao_ctl.arrange_verify import ArrangementFileError, read_arrangement, ver
 from zikao_ctl.export_files import export_bar
 from zikao_ctl.office_calls import office_options, run_calls, session_option
 from zikao_ctl.options import FILE, F
+from zikao_ctl.proposing import propose_once
 
 DIFFERS = 3
 """Exit code of a verification that found something, and of an operation with failed counties."""
@@ -154,11 +155,15 @@ def publish_command(
 ) -> None:
     """Publish what is done in --county, or propose it to a second officer; needs --token-file.
 
-    Exit 3 when a county was not published, or not yet: the service goes on also when this ends.
+    What waits for a second officer already is not proposed again. Exit 3 when a county was not
+    published, or not yet: the service goes on also when this ends.
     """
 
     async def work(calls: Arranging) -> tuple[offices.OfficeAction, list[_Arrangement]]:
-        action = await calls.publish(session_code, county, above_bound=above_bound, dry_run=dry_run)
+        async def propose(dry: bool) -> offices.OfficeAction:
+            return await calls.publish(session_code, county, above_bound=above_bound, dry_run=dry)
+
+        action = await propose_once(calls, propose, dry_run=dry_run)
         if dry_run or action.state == offices.OFFICE_ACTION_STATE_PENDING:
             return action, []
         with export_bar("发布") as show:
@@ -166,12 +171,12 @@ def publish_command(
 
     action, found = _run(work, where)
     counties = len(action.act.publish_arrangements.arrangements)
-    if dry_run:
-        waits = action.state == offices.OFFICE_ACTION_STATE_PENDING
+    waits = action.state == offices.OFFICE_ACTION_STATE_PENDING
+    if waits and action.action_id:
+        click.echo(f"{counties} counties wait for a second officer: act {action.action_id}")
+    elif dry_run:
         second = ", by a second officer" if waits else ""
         click.echo(f"{counties} counties would be published{second}")
-    elif action.state == offices.OFFICE_ACTION_STATE_PENDING:
-        click.echo(f"{counties} counties wait for a second officer: act {action.action_id}")
     else:
         _tell_published(found)
 

@@ -22,7 +22,7 @@ from zikao_ctl.office_calls import (
     run_calls,
 )
 from zikao_ctl.options import FILE
-from zikao_ctl.proposing import find_pending, tell_act
+from zikao_ctl.proposing import propose_once, tell_act
 
 _REASON = "UNPRINTABLE_REASON_"
 _REASONS = {
@@ -106,22 +106,22 @@ def supply_command(
     It must be on the list of --county, or have its picture from there already. Where a second
     officer is needed and the same picture waits already, nothing changes.
     """
-    wanted = offices.SupplyGlyphAct(character=_character(character), png=picture.read_bytes())
-    request = pb.SupplyGlyphRequest(
-        request_id=new_request_id(),
-        session_code=session_code,
-        county_prefix=county,
-        character=wanted.character,
-        png=wanted.png,
-        dry_run=dry_run,
-    )
+    fields: dict[str, Any] = {"character": _character(character), "png": picture.read_bytes()}
 
     async def work(calls: OfficeCalls) -> offices.OfficeAction:
-        act = offices.OfficeAct(supply_glyph=wanted)
-        if waits := await find_pending(calls, session_code, county, act):
-            return waits
         stub = pb_grpc.UnprintableServiceStub(calls.channel)
-        return (await calls.ask(stub.SupplyGlyph, request)).action
+
+        async def propose(dry: bool) -> offices.OfficeAction:
+            request = pb.SupplyGlyphRequest(
+                request_id=new_request_id(),
+                session_code=session_code,
+                county_prefix=county,
+                dry_run=dry,
+                **fields,
+            )
+            return (await calls.ask(stub.SupplyGlyph, request)).action
+
+        return await propose_once(calls, propose, dry_run=dry_run)
 
     tell_act(run_calls(OfficeCalls, work, where), dry_run=dry_run)
 

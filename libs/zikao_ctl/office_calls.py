@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from zikao_ctl.options import FILE, F, certs_option, target_option
 
 CALL_SECONDS = 20.0
 MOST_OF_A_PAGE = 100
+_TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)
 
 Metadata = tuple[tuple[str, str], ...]
 R = TypeVar("R")
@@ -56,9 +58,17 @@ async def calling(
     target: str, files: CertFiles, token_file: Path | None, kind: type[C]
 ) -> AsyncIterator[C]:
     """Calls over one connection, in the name of an officer whose token is given."""
-    token = "" if token_file is None else token_file.read_text("utf-8").strip()  # noqa: ASYNC240
+    token = "" if token_file is None else _read_token(token_file)
     async with open_operator_channel(target, files) as channel:
         yield kind(channel, token)
+
+
+def _read_token(file: Path) -> str:
+    """What a file has, when it may be a token; raises ClickException."""
+    token = file.read_text("ascii", "replace").strip()
+    if not _TOKEN.fullmatch(token):
+        raise click.ClickException(f"{file} has no access token")
+    return token
 
 
 def office_options(command: F) -> F:

@@ -17,7 +17,7 @@ from zikao_kit.files import write_whole
 from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
 from zikao_ctl.office_calls import OfficeCalls, office_options, run_calls, session_option
 from zikao_ctl.options import F
-from zikao_ctl.proposing import find_pending, tell_act
+from zikao_ctl.proposing import propose_once, tell_act
 
 _REASON, _KIND = "TICKET_REASON_", "TICKET_KIND_"
 _REASONS = ("lost", "damaged", "name-fixed", "photo-fixed")
@@ -156,15 +156,17 @@ async def _issue_once(
     before = await _versions(calls, session_code, wanted.ticket_number)
     if _is_like(before.versions[0], wanted):
         return before.versions[0]
-    if waits := await find_pending(calls, session_code, before.county_code, act):
-        return waits
     request_type, method = _METHODS[name]
     fields = {field.name: value for field, value in wanted.ListFields()}
-    request = request_type(
-        request_id=new_request_id(), session_code=session_code, dry_run=dry_run, **fields
-    )
-    action: offices.OfficeAction = (await calls.ask(method(_stub(calls)), request)).action
-    return action
+
+    async def propose(dry: bool) -> offices.OfficeAction:
+        request = request_type(
+            request_id=new_request_id(), session_code=session_code, dry_run=dry, **fields
+        )
+        action: offices.OfficeAction = (await calls.ask(method(_stub(calls)), request)).action
+        return action
+
+    return await propose_once(calls, propose, dry_run=dry_run)
 
 
 def _is_like(version: pb.TicketVersion, wanted: Any) -> bool:

@@ -141,6 +141,7 @@ async def test_publishing_is_waited_for_while_it_moves(
     assert dry.output == "2 counties would be published, by a second officer\n"
     waits = await command.run("publish", *area, token_file=token)
     assert waits.output.startswith("2 counties wait for a second officer: act ")
+    assert await command.run("publish", *area, token_file=token) == waits
     await service.apply_settings(SESSION)
     async with publishing_stands(service):
         stopped = await command.run("publish", *area, "--patience", "0", token_file=token)

@@ -139,6 +139,18 @@ async def test_what_a_desk_cannot_do_is_said(desk: Desk) -> None:
     assert (refused.exit_code, "  - note: " in refused.output) == (1, True)
 
 
+async def test_a_file_without_a_token_is_said(desk: Desk, tmp_path: Path) -> None:
+    """Whatever is in it, it is not sent to a service."""
+    for content in (b"", b"%PDF-1.7 \xff\n", "令牌".encode()):
+        (tmp_path / "token").write_bytes(content)
+        other = replace(desk, token_file=tmp_path / "token")
+        refused = await other.names("list", *AREA)
+        assert (refused.exit_code, refused.output.endswith("token has no access token\n")) == (
+            1,
+            True,
+        )
+
+
 async def test_a_rare_name_is_listed_and_gets_its_picture(desk: Desk) -> None:
     """The list has its character by number; the picture waits once, and then the name is off it."""
     number, picture = ticket_number(RARE), desk.folder / "rare.png"
