@@ -303,6 +303,28 @@ async def test_nothing_is_published_twice_or_out_of_scope(county: Database) -> N
         await found(county, arrangement.arrangement_id, replace(OFFICER, scope="510105"))
 
 
+async def test_rooms_above_the_bound_are_published_with_a_word(db: Database) -> None:
+    """Of six rooms of three sizes five are used, and four are proven to be needed."""
+    columns = enumerate((10, 10, 5, 6, 10, 6), start=1)
+    rooms = tuple(RoomPlan(f"{number:03}", size, 1) for number, size in columns)
+    courses = {"00004": 4, "00014": 14, "00003": 3, "00015": 15}
+    await apply(
+        db, replace(SESSION, courses=dict.fromkeys(courses, "课程")), [replace(SITE, rooms=rooms)]
+    )
+    people = [course for course, number in courses.items() for _ in range(number)]
+    for number, course in enumerate(people, start=1):
+        await enroll(db, UUID(int=number), course)
+    done = await arranged(db)
+    assert (done.counts.rooms, done.counts.rooms_bound) == (5, 4)
+    with pytest.raises(DomainError, match=r"MORE_ROOMS_THAN_BOUND.*510104"):
+        await publish(db, done)
+    published = await publish(db, done, above_bound=True)
+    assert published.state is ArrangementState.PUBLISHED
+    # What keeps those seats proves nothing, and needs no word.
+    await enroll(db, UUID(int=99), "00003")
+    assert (await publish(db, await arranged(db))).based_on == published.arrangement_id
+
+
 async def test_too_few_rooms_fail_with_numbers(county: Database) -> None:
     """An arrangement that cannot be made says which slot needs how many rooms."""
     for number in range(21, 41):

@@ -167,10 +167,12 @@ async def found(db: Database, arrangement_id: UUID, actor: Actor = OFFICER) -> A
         return await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
 
 
-async def publish(db: Database, arrangement: Arrangement) -> Arrangement:
+async def publish(
+    db: Database, arrangement: Arrangement, *, above_bound: bool = False
+) -> Arrangement:
     """Publish as the county's officer."""
     proposed = Publishable(arrangement.arrangement_id, arrangement.seats_sha256)
-    act = PublishArrangements((proposed,))
+    act = PublishArrangements((proposed,), above_bound)
     proposal = Proposal(SESSION.code, arrangement.county_code, act)
     order = Order(proposal, OFFICER.subject, CLOSED, dry_run=False)
     async with db.transaction() as tx:
