@@ -229,13 +229,12 @@ CREATE TABLE tickets.seat (
     course_code text NOT NULL,
     late boolean NOT NULL DEFAULT false,
     PRIMARY KEY (arrangement_id, slot, site_code, room_code, seat_number),
-    CONSTRAINT seat_one_a_slot UNIQUE (arrangement_id, slot, candidate_id),
+    CONSTRAINT seat_one_a_slot UNIQUE (candidate_id, arrangement_id, slot),
     CONSTRAINT seat_from_one CHECK (seat_number >= 1)
 );
 COMMENT ON TABLE tickets.seat IS
     'Who sits where; the keys refuse two people on a seat and one person on two seats in a slot;
     late: seated in a room of its own by a late change although its course has seats elsewhere';
-CREATE INDEX seat_by_candidate ON tickets.seat (candidate_id, arrangement_id);
 
 CREATE TABLE tickets.ticket (
     session_code text NOT NULL,
