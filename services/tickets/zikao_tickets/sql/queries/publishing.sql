@@ -82,23 +82,31 @@ WHERE arrangement_id = $1;
 SELECT pg_advisory_xact_lock(hashtextextended('tickets.publish:' || $1 || ':' || $2, 0));
 
 -- The same of the arrangement's county and of those whose tickets its people still have, in order.
+-- LIMIT: one look by key for each of them. While a session is published, no statistics know yet how
+-- many tickets there are, and the planner would go through all of them for every county.
 -- name: lock_counties
 WITH plan AS MATERIALIZED (
     SELECT arrangement_id, session_code, county_code
     FROM tickets.arrangement
     WHERE arrangement_id = $1
 ),
+seated AS MATERIALIZED (
+    SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
+),
 county AS MATERIALIZED (
     SELECT session_code, county_code
     FROM plan
     UNION
-    SELECT ticket.session_code, ticket.county_code
-    FROM plan
-    JOIN tickets.seat USING (arrangement_id)
-    JOIN tickets.ticket
-        ON ticket.session_code = plan.session_code
-        AND ticket.candidate_id = seat.candidate_id
-        AND ticket.revoked_at IS NULL
+    SELECT valid.session_code, valid.county_code
+    FROM seated
+    CROSS JOIN LATERAL (
+        SELECT ticket.session_code, ticket.county_code
+        FROM tickets.ticket
+        WHERE ticket.session_code = (SELECT session_code FROM plan)
+            AND ticket.candidate_id = seated.candidate_id
+            AND ticket.revoked_at IS NULL
+        LIMIT 1
+    ) AS valid
     ORDER BY county_code
 )
 SELECT pg_advisory_xact_lock(
@@ -108,15 +116,30 @@ FROM county;
 
 -- Ends the tickets of other counties whose people sit here now.
 -- name: revoke_tickets_elsewhere
+WITH plan AS MATERIALIZED (
+    SELECT session_code, county_code FROM tickets.arrangement WHERE arrangement_id = $1
+),
+seated AS MATERIALIZED (
+    SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
+),
+elsewhere AS MATERIALIZED (
+    SELECT valid.session_code, valid.candidate_id, valid.version
+    FROM seated
+    CROSS JOIN LATERAL (
+        SELECT ticket.session_code, ticket.candidate_id, ticket.version, ticket.county_code
+        FROM tickets.ticket
+        WHERE ticket.session_code = (SELECT session_code FROM plan)
+            AND ticket.candidate_id = seated.candidate_id
+            AND ticket.revoked_at IS NULL
+        LIMIT 1
+    ) AS valid
+    WHERE valid.county_code <> (SELECT county_code FROM plan)
+)
 UPDATE tickets.ticket SET revoked_at = $2
-FROM tickets.arrangement AS plan
-WHERE plan.arrangement_id = $1
-    AND ticket.session_code = plan.session_code
-    AND ticket.county_code <> plan.county_code
-    AND ticket.revoked_at IS NULL
-    AND ticket.candidate_id IN (
-        SELECT seat.candidate_id FROM tickets.seat WHERE seat.arrangement_id = $1
-    );
+FROM elsewhere
+WHERE ticket.session_code = elsewhere.session_code
+    AND ticket.candidate_id = elsewhere.candidate_id
+    AND ticket.version = elsewhere.version;
 
 -- Ends the tickets whose seats are not exactly those of the new arrangement.
 -- name: revoke_changed_tickets
