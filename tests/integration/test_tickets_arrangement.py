@@ -36,6 +36,7 @@ from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.rooms import RoomUse
 from zikao_tickets.domain.site_changes import settled
 from zikao_tickets.domain.states import ArrangementState
+from zikao_tickets.names import PACKAGE
 from zikao_tickets.stores.publishing import PublishingStore
 from zikao_tickets.stores.sessions import SessionStore
 from zikao_tickets.stores.sites import SiteStore
@@ -104,6 +105,24 @@ async def test_a_room_with_people_cannot_go(county: Database) -> None:
             await apply(county, SESSION, [refused])
     larger = [replace(SITE, rooms=(*SITE.rooms, RoomPlan("002", 5, 6)))]
     assert await apply(county, SESSION, larger) == ["新增考点A考场002（5列6行）"]
+
+
+async def test_of_other_sites_no_seat_is_read(county: Database) -> None:
+    """A file that changes a site of a province asks who sits there, and for nobody else."""
+    await publish(county, await arranged(county))
+    async with county.read() as tx:
+        store = SiteStore(tx)
+        assert await store.seats_in_use("22.1", []) == {}
+        assert await store.seats_in_use("22.1", ["A", "B"]) == {("A", "001"): len(PEOPLE)}
+    query = Queries.load(PACKAGE)["list_rooms_in_use"]
+    looked_at = query.replace("$1", "'22.1'").replace("$2", "'{A}'")
+    looking = {"off": "SET LOCAL enable_seqscan = off", "plan": f"EXPLAIN {looked_at}"}
+    async with county.transaction() as tx:
+        plans = tx.using(Queries("test", looking))
+        await plans.execute("off")
+        plan = [row[0] for row in await plans.fetch("plan")]
+    (condition,) = (line for line in plan if "Index Cond" in line and "arrangement_id" in line)
+    assert "site_code = site.site_code" in condition
 
 
 async def test_what_tickets_are_called_cannot_change(county: Database) -> None:

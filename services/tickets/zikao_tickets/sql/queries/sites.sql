@@ -56,13 +56,18 @@ ORDER BY county_code, position;
 -- Rooms of some sites in which seats are in force or about to be: they may not go or change. What is
 -- only done holds none: it is checked once more when it is published.
 -- name: list_rooms_in_use
-SELECT seat.site_code, seat.room_code, max(seat.seat_number) AS highest_seat
+SELECT site.site_code, taken.room_code, max(taken.highest_seat) AS highest_seat
 FROM tickets.site
 JOIN tickets.arrangement USING (session_code, county_code)
-JOIN tickets.seat USING (arrangement_id, session_code, site_code)
+CROSS JOIN LATERAL (
+    SELECT seat.room_code, max(seat.seat_number) AS highest_seat
+    FROM tickets.seat
+    WHERE seat.arrangement_id = arrangement.arrangement_id AND seat.site_code = site.site_code
+    GROUP BY seat.room_code
+) AS taken
 WHERE site.session_code = $1 AND site.site_code = ANY ($2::text[])
     AND arrangement.state IN ('published', 'approved')
-GROUP BY seat.site_code, seat.room_code;
+GROUP BY site.site_code, taken.room_code;
 
 -- name: delete_rooms
 DELETE FROM tickets.room
