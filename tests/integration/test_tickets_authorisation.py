@@ -83,6 +83,7 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), session_code="22.1", county_code=COUNTY
         )
     ),
+    "ArrangementService.ListDraws": NobodysData("hashes and revealed seeds are everybody's"),
     "ArrangementService.GetArrangement": Scoped(
         lambda world: arrangements.GetArrangementRequest(arrangement_id=world.arrangement_id)
     ),

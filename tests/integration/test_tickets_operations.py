@@ -268,6 +268,7 @@ async def test_what_cannot_be_published_after_all_says_why(service: Installation
 async def test_an_arrangement_is_exported_for_whoever_draws_again(service: Installation) -> None:
     """The head alone before the publication: who sits where, and the seed, come with that.
 
+    Until then anybody is told the hash of the seed, and since when it is fixed, then the seed.
     Whoever saw seats before could arrange otherwise until they please. Resumed by its cursor; what
     has no plan, from before those were kept, is refused.
     """
@@ -280,7 +281,16 @@ async def test_an_arrangement_is_exported_for_whoever_draws_again(service: Insta
     assert (only.cursor, only.seats_total) == ("0", 0)
     request.cursor = only.cursor
     assert [part.lines async for part in city.start(request, 10.0)] == [b""]
+    anybody = Caller(service.channel("portal"))
+    asked = arrangements.ListDrawsRequest(session_code="22.1", county_code=COUNTY)
+    (before,) = (await anybody.call(asked)).draws
+    told = arrangements.Draw(seed_sha256=found.seed_sha256, fixed_at=found.started_at)
+    assert before == told
     published = await service.publish(found.arrangement_id)
+    (after,) = (await anybody.call(asked)).draws
+    assert after.published_at.ToDatetime() > after.fixed_at.ToDatetime()
+    assert (after.seed, after.seats_sha256) == (published.seed, published.seats_sha256)
+    assert after.arrangement_id == found.arrangement_id
     request.cursor = ""
     parts = [part async for part in city.start(request, 10.0)]
     head, seats = (json.loads(part.lines) for part in parts)

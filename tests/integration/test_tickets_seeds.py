@@ -28,6 +28,7 @@ from support.tickets_database import (
 )
 from zikao_kit.db import ConstraintViolated, Database, Transaction
 from zikao_tickets.commands.cancel_arrangements import cancel_arrangements
+from zikao_tickets.commands.list_draws import list_draws
 from zikao_tickets.commands.start_arrangement import Starting, start_arrangement, start_arrangements
 from zikao_tickets.domain.person import seed_context
 from zikao_tickets.domain.publication import Publishable
@@ -92,9 +93,16 @@ async def test_whoever_starts_again_draws_the_same(db: Database) -> None:
 async def test_what_is_in_force_has_its_own_next_seed(db: Database) -> None:
     """Once the seed is revealed it draws nothing more: the next start fixes another, once."""
     first = await publish(db, await arranged(db))
+    await sql(db, "UPDATE tickets.arrangement SET started_at = started_at - interval '1 day'")
     late, anew = await arranged(db), await arranged(db, anew=True)
     assert (late.seeded_on, anew.seeded_on) == (first.arrangement_id,) * 2
     assert seed_of(late) == seed_of(anew) != seed_of(first)
+    async with db.read() as tx:
+        told = await list_draws(ArrangementStore(tx), "22.1", COUNTY, KEYS)
+    assert [(each.seed_sha256, each.seed, each.arrangement_id) for each in told] == [
+        (late.seed_sha256, b"", None),
+        (first.seed_sha256, seed_of(first), first.arrangement_id),
+    ]
     other = await start(db, county=OTHER)
     assert (other.seeded_on, seed_of(other) == seed_of(first)) == (None, False)
 

@@ -8,7 +8,7 @@ from zikao.tickets.v1 import arrangement_service_pb2 as pb
 from zikao.tickets.v1 import office_service_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
 
-from zikao_tickets.domain.publication import Publishable, PublishArrangements
+from zikao_tickets.domain.publication import PublicDraw, Publishable, PublishArrangements
 from zikao_tickets.domain.states import Arrangement, ArrangementFilter, ArrangementState, Totals
 
 _STATE = "ARRANGEMENT_STATE_"
@@ -48,6 +48,18 @@ def arrangement_to_pb(arrangement: Arrangement, seed: bytes = b"") -> pb.Arrange
         seats_sha256=arrangement.seats_sha256,
         started_by=arrangement.started_by,
         seeded_on=str(arrangement.seeded_on or ""),
+    )
+
+
+def draw_to_pb(draw: PublicDraw) -> pb.Draw:
+    """What anybody may know of a draw."""
+    return pb.Draw(
+        seed_sha256=draw.seed_sha256,
+        fixed_at=time_to_pb(draw.fixed_at),
+        arrangement_id=str(draw.arrangement_id or ""),
+        published_at=optional(draw.published_at, time_to_pb),
+        seed=draw.seed,
+        seats_sha256=draw.seats_sha256,
     )
 
 

@@ -1,6 +1,7 @@
 """The act by which an office puts arrangements in force."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,18 @@ class Publishable(NamedTuple):
     published_before: int = 0
     rooms: int = 0
     rooms_bound: int = 0
+
+
+@dataclass(frozen=True)
+class PublicDraw:
+    """What anybody may know of a draw; `seed` is empty until what it draws is published."""
+
+    seed_sha256: bytes
+    fixed_at: datetime
+    arrangement_id: UUID | None
+    published_at: datetime | None
+    seed: bytes
+    seats_sha256: bytes
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 
 from zikao_tickets.commands.find_arrangement import find_arrangement
+from zikao_tickets.commands.list_draws import list_draws
 from zikao_tickets.commands.load_session import load_session
 from zikao_tickets.commands.start_arrangement import start_arrangement
-from zikao_tickets.converts.arrangements import arrangement_to_pb
+from zikao_tickets.converts.arrangements import arrangement_to_pb, draw_to_pb
 from zikao_tickets.domain.office_acts import Proposal
 from zikao_tickets.domain.publication import PublishArrangements
 from zikao_tickets.names import SCHEMA
@@ -78,3 +79,14 @@ class ArrangementRpc(arrangement_service_pb2_grpc.ArrangementServiceServicer):
             now = await find_arrangement(ArrangementStore(tx), arrangement_id, actor)
         seed = self._parts.revealed_seed(now)
         return response_type(arrangement=arrangement_to_pb(now, seed), action=answer.action)
+
+    async def ListDraws(
+        self, request: arrangement_service_pb2.ListDrawsRequest, context: Any
+    ) -> arrangement_service_pb2.ListDrawsResponse:
+        """What anybody may know of the draws of a county."""
+        async with self._parts.db.read() as tx:
+            await load_session(SessionStore(tx), request.session_code)
+            found = await list_draws(
+                ArrangementStore(tx), request.session_code, request.county_code, self._parts.keys
+            )
+        return arrangement_service_pb2.ListDrawsResponse(draws=map(draw_to_pb, found))

@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from zikao_kit.columns import columns
+from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Transaction
 
+from zikao_tickets.domain.person import seed_context
+from zikao_tickets.domain.publication import PublicDraw
 from zikao_tickets.domain.states import (
     Arrangement,
     ArrangementFilter,
@@ -78,6 +81,13 @@ class ArrangementStore:
         """What is in force in each county, and the seed that was fixed on it."""
         rows = await self._tx.fetch("list_bases", session_code, county_codes)
         return [Base(*row) for row in rows]
+
+    async def draws(
+        self, session_code: str, county_code: str, limit: int, keys: KeyRing
+    ) -> list[PublicDraw]:
+        """Seeds of a county, the newest first; those of what is published are decrypted."""
+        rows = await self._tx.fetch("list_draws", session_code, county_code, limit)
+        return [_draw(row, keys) for row in rows]
 
     async def insert_operation(self, operation: Operation) -> None:
         """Add an operation, before its arrangements."""
@@ -197,6 +207,20 @@ class ArrangementStore:
             "find_arrangement_in_force", session_code, county_code
         )
         return found
+
+
+def _draw(row: Any, keys: KeyRing) -> PublicDraw:
+    arrangement_id, seed = row["arrangement_id"], b""
+    if arrangement_id is not None:
+        seed = keys.decrypt(row["seed_enc"], seed_context(arrangement_id))
+    return PublicDraw(
+        seed_sha256=row["seed_sha256"],
+        fixed_at=row["started_at"],
+        arrangement_id=arrangement_id,
+        published_at=row["published_at"],
+        seed=seed,
+        seats_sha256=row["seats_sha256"] or b"",
+    )
 
 
 def _found(row: Any) -> Arrangement | None:

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from zikao.tickets.v1 import office_service_pb2 as _office_service_pb2
 import builtins as _builtins
@@ -482,3 +484,99 @@ class PublishArrangementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishArrangementResponse: _TypeAlias = PublishArrangementResponse  # noqa: Y015
+
+@_typing.final
+class ListDrawsRequest(_message.Message):
+    """Whose draws."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    COUNTY_CODE_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    county_code: _builtins.str
+    """6-digit county."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+        county_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["county_code", b"county_code", "session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDrawsRequest: _TypeAlias = ListDrawsRequest  # noqa: Y015
+
+@_typing.final
+class ListDrawsResponse(_message.Message):
+    """Its draws."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draws(self) -> _containers.RepeatedCompositeFieldContainer[Global___Draw]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        draws: _abc.Iterable[Global___Draw] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draws", b"draws"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDrawsResponse: _TypeAlias = ListDrawsResponse  # noqa: Y015
+
+@_typing.final
+class Draw(_message.Message):
+    """A seed, and what was published of what it draws."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEED_SHA256_FIELD_NUMBER: _builtins.int
+    FIXED_AT_FIELD_NUMBER: _builtins.int
+    ARRANGEMENT_ID_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    SEATS_SHA256_FIELD_NUMBER: _builtins.int
+    seed_sha256: _builtins.bytes
+    """SHA-256 of the seed."""
+    arrangement_id: _builtins.str
+    """The arrangement that was published; the rest is empty before."""
+    seed: _builtins.bytes
+    """The seed."""
+    seats_sha256: _builtins.bytes
+    """SHA-256 of the seats, as `zikao arrange --verify` computes it."""
+    @_builtins.property
+    def fixed_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is fixed."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        seed_sha256: _builtins.bytes = ...,
+        fixed_at: _timestamp_pb2.Timestamp | None = ...,
+        arrangement_id: _builtins.str = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        seed: _builtins.bytes = ...,
+        seats_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fixed_at", b"fixed_at", "published_at", b"published_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_id", b"arrangement_id", "fixed_at", b"fixed_at", "published_at", b"published_at", "seats_sha256", b"seats_sha256", "seed", b"seed", "seed_sha256", b"seed_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Draw: _TypeAlias = Draw  # noqa: Y015

@@ -52,6 +52,11 @@ class ArrangementServiceStub:
                 request_serializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementRequest.SerializeToString,
                 response_deserializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementResponse.FromString,
                 _registered_method=True)
+        self.ListDraws = channel.unary_unary(
+                '/zikao.tickets.v1.ArrangementService/ListDraws',
+                request_serializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsRequest.SerializeToString,
+                response_deserializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsResponse.FromString,
+                _registered_method=True)
 
 
 class ArrangementServiceServicer:
@@ -118,6 +123,17 @@ class ArrangementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDraws(self, request, context):
+        """What anybody may know of the draws of a county: the hash of each seed from the moment on when it
+        was fixed, and the seed once what was drawn from it is published. There is one for the first
+        arrangement, and one more after each publication. The newest 100, first.
+
+        Errors: SESSION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArrangementServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +151,11 @@ def add_ArrangementServiceServicer_to_server(servicer, server):
                     servicer.PublishArrangement,
                     request_deserializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementRequest.FromString,
                     response_serializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementResponse.SerializeToString,
+            ),
+            'ListDraws': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDraws,
+                    request_deserializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsRequest.FromString,
+                    response_serializer=zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +242,33 @@ class ArrangementService:
             '/zikao.tickets.v1.ArrangementService/PublishArrangement',
             zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementRequest.SerializeToString,
             zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.PublishArrangementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDraws(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.tickets.v1.ArrangementService/ListDraws',
+            zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsRequest.SerializeToString,
+            zikao_dot_tickets_dot_v1_dot_arrangement__service__pb2.ListDrawsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -82,6 +82,13 @@ class ArrangementServiceStub:
     MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
     REQUEST_ID_REUSED.
     """
+    ListDraws: _grpc.UnaryUnaryMultiCallable[_arrangement_service_pb2.ListDrawsRequest, _arrangement_service_pb2.ListDrawsResponse]
+    """What anybody may know of the draws of a county: the hash of each seed from the moment on when it
+    was fixed, and the seed once what was drawn from it is published. There is one for the first
+    arrangement, and one more after each publication. The newest 100, first.
+
+    Errors: SESSION_UNKNOWN.
+    """
 
 @_typing.type_check_only
 class ArrangementServiceAsyncStub(ArrangementServiceStub):
@@ -136,6 +143,13 @@ class ArrangementServiceAsyncStub(ArrangementServiceStub):
     Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
     MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
     REQUEST_ID_REUSED.
+    """
+    ListDraws: _aio.UnaryUnaryMultiCallable[_arrangement_service_pb2.ListDrawsRequest, _arrangement_service_pb2.ListDrawsResponse]  # type: ignore[assignment]
+    """What anybody may know of the draws of a county: the hash of each seed from the moment on when it
+    was fixed, and the seed once what was drawn from it is published. There is one for the first
+    arrangement, and one more after each publication. The newest 100, first.
+
+    Errors: SESSION_UNKNOWN.
     """
 
 class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -206,6 +220,19 @@ class ArrangementServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: ARRANGEMENT_INVALID, ARRANGEMENT_CHANGED (somebody has written other seats),
         MORE_ROOMS_THAN_BOUND, STATE_NOT_ALLOWED, TOO_MANY_PENDING_ACTIONS, NOT_FOUND, OUT_OF_SCOPE,
         REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDraws(
+        self,
+        request: _arrangement_service_pb2.ListDrawsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_arrangement_service_pb2.ListDrawsResponse, _abc.Awaitable[_arrangement_service_pb2.ListDrawsResponse]]:
+        """What anybody may know of the draws of a county: the hash of each seed from the moment on when it
+        was fixed, and the seed once what was drawn from it is published. There is one for the first
+        arrangement, and one more after each publication. The newest 100, first.
+
+        Errors: SESSION_UNKNOWN.
         """
 
 def add_ArrangementServiceServicer_to_server(servicer: ArrangementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

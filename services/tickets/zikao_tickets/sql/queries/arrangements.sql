@@ -15,6 +15,20 @@ LEFT JOIN tickets.arrangement AS first
     ON first.session_code = $1 AND first.county_code = given.county_code
     AND first.seeded_on IS NOT DISTINCT FROM in_force.arrangement_id AND first.fixes_seed;
 
+-- Seeds of a county with what was published of what they draw, the newest first.
+-- name: list_draws
+SELECT first.seed_sha256, first.started_at, drawn.arrangement_id, drawn.published_at, drawn.seed_enc,
+    drawn.seats_sha256
+FROM tickets.arrangement AS first
+LEFT JOIN tickets.arrangement AS drawn
+    ON drawn.session_code = first.session_code AND drawn.county_code = first.county_code
+    AND drawn.seeded_on IS NOT DISTINCT FROM first.seeded_on
+    AND drawn.seed_sha256 = first.seed_sha256
+    AND drawn.state IN ('published', 'superseded')
+WHERE first.session_code = $1 AND first.county_code = $2 AND first.fixes_seed
+ORDER BY first.started_at DESC, first.arrangement_id
+LIMIT $3;
+
 -- name: insert_operation
 INSERT INTO tickets.arrangement_operation
     (operation_id, session_code, county_prefix, started_at, started_by)
