@@ -24,6 +24,7 @@ from support.tickets_database import (
     tickets_database,
 )
 from support.tickets_database import worker as worker_of
+from zikao_kit.crypto import DecryptionFailed
 from zikao_kit.db import Database, DatabaseUnavailable
 from zikao_tickets.domain.states import Arrangement, ArrangementState
 from zikao_tickets.stores.arrangements import ArrangementStore
@@ -61,7 +62,10 @@ async def blocked_backends(db: Database) -> list[int]:
 
 
 async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) -> None:
-    """A damaged seed: logged, failed with an id, never tried again; another may start."""
+    """A damaged seed: logged, failed with an id, never tried again; once it is whole another may.
+
+    Nobody draws from another seed meanwhile: what cannot be read would be a way to choose.
+    """
     await sql(db, "UPDATE tickets.arrangement SET seed_enc = 'damaged'")
     worker = worker_of(db, LEASE)
     with capture_logs() as logs:
@@ -73,6 +77,9 @@ async def test_a_fault_ends_the_arrangement(db: Database, waiting: Arrangement) 
     assert (entry["exc_info"], entry["arrangement_id"]) == (True, str(ended.arrangement_id))
     await asyncio.sleep(2 * LEASE.total_seconds())
     assert not await worker.work()
+    with pytest.raises(DecryptionFailed):
+        await arranged(db)
+    await sql(db, "UPDATE tickets.arrangement SET seed_enc = $1", waiting.seed_enc)
     assert (await arranged(db)).state is ArrangementState.DONE
 
 
