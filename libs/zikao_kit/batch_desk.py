@@ -115,7 +115,7 @@ class BatchDesk(ABC, Generic[E, L]):
     async def _decide_in(self, tx: Transaction, entries: Sequence[E]) -> Sequence[Answer]:
         locked = await self.lock(tx, entries)
         answers = await self._recall(tx, entries)
-        fresh = [entry for entry in entries if entry.key not in answers]
+        fresh = [entry for entry in entries if entry.key not in answers] if answers else entries
         if fresh:
             decided = await self.decide_fresh(tx, fresh, locked)
             await self._remember(tx, decided)

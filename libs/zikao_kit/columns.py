@@ -11,8 +11,7 @@ def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
 
     Raises ValueError for a row that has not `width` values.
     """
-    collected: list[list[Any]] = [[] for _ in range(width)]
-    for row in rows:
-        for column, value in zip(collected, row, strict=True):
-            column.append(value)
+    collected = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+    if len(collected) != width:
+        raise ValueError(f"rows of {len(collected)} values instead of {width}")
     return collected

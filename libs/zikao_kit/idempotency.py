@@ -155,6 +155,8 @@ async def recall_many(
     """
     ids = [key.actor for key in keys], [key.request_id for key in keys]
     rows = await _kit(tx, schema).fetch("recall_answers", *ids)
+    if not rows:
+        return {}
     found = {(row["actor"], row["request_id"]): row for row in rows}
     answers = ((key, found.get((key.actor, key.request_id))) for key in keys)
     return {key: _answer(key, row) for key, row in answers if row is not None}

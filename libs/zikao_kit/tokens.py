@@ -12,7 +12,6 @@ copied token is worth nothing without the key of that system.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -46,8 +45,7 @@ _TIME_CLAIMS = ("iat", "nbf", "exp")
 _PARTY_CLAIM = "azp"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """Who calls.
 
     `subject` is the account's or candidate's UUID, for role `service` the caller's

@@ -44,7 +44,8 @@ class VerifiedTokens:
 
     def __init__(self, size: int) -> None:
         self._half = max(1, size // 2)
-        self._salt = secrets.token_bytes(_DIGEST_BYTES)
+        key = secrets.token_bytes(_DIGEST_BYTES)
+        self._keyed = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
         self._young: dict[bytes, str] = {}
         self._old: dict[bytes, str] = {}
 
@@ -81,9 +82,9 @@ class VerifiedTokens:
         self._young[digest] = record
 
     def _digest(self, token: str) -> bytes:
-        return hashlib.blake2b(
-            token.encode("ascii"), key=self._salt, digest_size=_DIGEST_BYTES
-        ).digest()
+        digest = self._keyed.copy()
+        digest.update(token.encode("ascii"))
+        return digest.digest()
 
 
 def _from_record(record: str) -> Verified:

@@ -105,7 +105,7 @@ async def test_an_id_that_is_used_for_something_else_meanwhile(dsn: str) -> None
     for batch in ([taken], [entry(2), replace_order(taken), entry(3)]):
         async with still_desk(dsn) as (db, _, desk):
             other = taken.key._replace(method="SavePlan", request_id=uuid4())
-            mine = replace(taken, key=taken.key._replace(request_id=other.request_id))
+            mine = taken._replace(key=taken.key._replace(request_id=other.request_id))
             entries = [mine if each.key == taken.key else each for each in batch]
             async with db.transaction() as tx:
                 await claim(tx, SCHEMA, other)
@@ -118,7 +118,7 @@ async def test_an_id_that_is_used_for_something_else_meanwhile(dsn: str) -> None
 
 def replace_order(wish: Entry) -> Entry:
     """The same request, as another process would read it."""
-    return replace(wish, wish=replace(wish.wish, order_id=uuid4()))
+    return wish._replace(wish=wish.wish._replace(order_id=uuid4()))
 
 
 async def test_poison_fails_alone(dsn: str) -> None:
@@ -156,7 +156,7 @@ async def test_orders_of_a_session_that_was_applied_elsewhere_meanwhile(dsn: str
         async with db.transaction() as tx:
             await apply_session(SessionStore(tx), new, dry_run=False, now=NOW)
         await boards.refresh()
-        wishes = [replace(entry(number), session_code="22.2") for number in (1, 2, 3)]
+        wishes = [entry(number)._replace(session_code="22.2") for number in (1, 2, 3)]
         assert reasons(await changing.decide(wishes[2:])) == ["SESSION_UNKNOWN"]
         first, second = map(order_of, await applying.decide(wishes[:2]))
         (changed,) = await changing.decide([change_entry(1, UUID(first.order_id), ("00001",))])
@@ -201,7 +201,7 @@ async def test_without_a_database_nothing_is_decided(dsn: str) -> None:
 async def test_a_candidate_whom_the_feed_brings_meanwhile(dsn: str) -> None:
     """What is learned by asking never replaces what the feed has brought."""
     async with still_desk(dsn) as (db, _, desk):
-        gone = replace(candidate(6), standing="graduated")
+        gone = candidate(6)._replace(standing="graduated")
         async with db.transaction() as tx:
             await Store(tx).candidates.save([gone])
         async with db.transaction() as tx:

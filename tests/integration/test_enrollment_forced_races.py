@@ -6,7 +6,6 @@ line, a CHECK or a key. Each alone is enough; without both the tests fail, so th
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -279,7 +278,7 @@ async def test_without_both_a_candidate_is_in_two_counties(dsn: str) -> None:
 async def send_twice(dsn: str, queries: Queries) -> None:
     """The same id at the same moment: one order, and the same answer to both."""
     wish = entry(1)
-    again = replace(wish, wish=replace(wish.wish, order_id=uuid4()))
+    again = wish._replace(wish=wish.wish._replace(order_id=uuid4()))
     async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
         answers = await meet(dsn, [CANDIDATES, SEATS], one.decide([wish]), other.decide([again]))
     assert await violations(dsn) == {}

@@ -68,7 +68,7 @@ def session_of(seats: int = 10, **changes: object) -> Session:
 
 def of_applied_track(number: int) -> Candidate:
     """A candidate of the track that has no window."""
-    return replace(candidate(number), track=Track.APPLIED)
+    return candidate(number)._replace(track=Track.APPLIED)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ async def test_a_plan_is_refused_with_all_that_is_wrong_with_candidate_window_an
     await until_state(running, 1, "CONFIRMED")
     of_addition = [problem.description for problem in (await refusal(running, 1, bad)).fields]
     assert of_addition == [*of_choice, f"您已在青羊区（{QINGYANG}）报考，加报只能在该区县"]
-    applied = replace(of_standing(2, "blocked", "证件照不合格"), track=Track.APPLIED)
+    applied = of_standing(2, "blocked", "证件照不合格")._replace(track=Track.APPLIED)
     await save_candidates(running.dsn, [of_standing(1, "graduated"), applied])
     await running.move_clock(CLOSES_AT)
     closed = "课程报考时间为2022年2月28日09:00至2022年3月2日17:00"
@@ -101,7 +101,7 @@ async def test_what_keeps_a_candidate_from_plans_is_said_as_for_submissions(
 ) -> None:
     """A single problem of standing, track or window: its violation is the answer's sentence."""
     await save_candidates(running.dsn, [of_standing(1, "graduated")])
-    await save_candidates(running.dsn, [replace(of_standing(2, "active"), track=Track.APPLIED)])
+    await save_candidates(running.dsn, [of_standing(2, "active")._replace(track=Track.APPLIED)])
     offered = plan(("00004",))
     for number, request in ((1, plan()), (2, offered)):
         await _sentence_is_the_violation(running, number, request)
@@ -159,7 +159,7 @@ async def test_a_plan_is_saved_before_the_opening_and_not_after_the_end(
 
 async def test_each_track_has_its_window(running: Installation) -> None:
     """Start inclusive, end exclusive, and the refusal says both times, or that there is none."""
-    applied = replace(of_standing(2, "active"), track=Track.APPLIED)
+    applied = of_standing(2, "active")._replace(track=Track.APPLIED)
     await save_candidates(running.dsn, [applied])
     for request in (submission(), plan()):
         refused = await refusal(running, 2, request)

@@ -319,7 +319,7 @@ async def test_nothing_is_published_twice_or_out_of_scope(county: Database) -> N
     with pytest.raises(DomainError, match="STATE_NOT_ALLOWED"):
         await publish(county, arrangement)
     with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
-        await found(county, arrangement.arrangement_id, replace(OFFICER, scope="510105"))
+        await found(county, arrangement.arrangement_id, OFFICER._replace(scope="510105"))
 
 
 async def test_rooms_above_the_bound_are_published_with_a_word(db: Database) -> None:

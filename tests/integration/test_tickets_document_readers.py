@@ -49,7 +49,7 @@ from zikao_tickets.workers.retention import OldDocumentWorker
 OPEN = SESSION.printing_opens_at
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
 ROOMS = tuple(RoomPlan(f"00{number}", 1, 2) for number in range(1, 4))
-COLLEAGUE = replace(OFFICER, subject="colleague")
+COLLEAGUE = OFFICER._replace(subject="colleague")
 PATIENCE_SECONDS = 2.0
 
 

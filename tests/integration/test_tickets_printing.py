@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -215,11 +214,11 @@ async def test_an_officer_verifies_tickets_in_scope(db: Database, pool: RenderPo
     """County, city and province see the bearer of the county's ticket; a neighbour does not."""
     proof = require_printed(await printed(db, pool, ZHANG)).proof or ""
     for scope in (COUNTY, "5101", "51"):
-        _, bearer = await verified(db, proof, replace(OFFICER, scope=scope))
+        _, bearer = await verified(db, proof, OFFICER._replace(scope=scope))
         assert bearer.person.name == NAMES[ZHANG]
     for scope in ("510105", "5102", ""):
         with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
-            await verified(db, proof, replace(OFFICER, scope=scope))
+            await verified(db, proof, OFFICER._replace(scope=scope))
 
 
 async def test_every_verification_is_kept(db: Database, pool: RenderPool) -> None:
@@ -227,7 +226,7 @@ async def test_every_verification_is_kept(db: Database, pool: RenderPool) -> Non
     proof = require_printed(await printed(db, pool, ZHANG)).proof or ""
     await verified(db, proof)
     with pytest.raises(DomainError, match="OUT_OF_SCOPE"):
-        await verified(db, proof, replace(OFFICER, scope="510105"))
+        await verified(db, proof, OFFICER._replace(scope="510105"))
     await sql(db, "UPDATE tickets.ticket SET revoked_at = $1", OPEN)
     for text in (proof, "ZK1:"):
         with pytest.raises(DomainError, match="PROOF_REJECTED"):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -290,7 +289,7 @@ def paid(payment_id: str, order_id: str, amount_fen: int, at: datetime) -> Any:
 
 def of_standing(number: int, standing: str, reason: str = "") -> Candidate:
     """A candidate of another standing."""
-    return replace(candidate(number), standing=standing, standing_reason=reason)
+    return candidate(number)._replace(standing=standing, standing_reason=reason)
 
 
 def candidate_id(number: int) -> str:

@@ -34,6 +34,7 @@ claim_lists = st.lists(
         county_codes=st.lists(st.sampled_from(COUNTIES), min_size=1, max_size=3, unique=True).map(
             tuple
         ),
+        gives_up=st.none(),
     ),
     max_size=40,
 )

@@ -17,8 +17,8 @@ def order(created_at: datetime, order_id: UUID) -> Order:
     """An order made at a time."""
     return Order(
         order_id,
-        "22.1",
         uuid4(),
+        "22.1",
         "510104",
         (),
         OrderState.HELD,

@@ -37,5 +37,7 @@ def test_rows_become_one_list_a_column() -> None:
     """In the order of the rows; and for no rows as many lists, or `unnest` would lack one."""
     assert columns([("a", 1), ("b", 2)], 2) == [["a", "b"], [1, 2]]
     assert columns([], 3) == [[], [], []]
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="2 values instead of 3"):
         columns([("a", 1)], 3)
+    with pytest.raises(ValueError, match="zip"):
+        columns([("a", 1), ("b",)], 2)

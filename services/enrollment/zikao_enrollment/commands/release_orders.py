@@ -1,7 +1,6 @@
 """Gives the seats of orders back, once the platform takes no money for them any more."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -34,5 +33,5 @@ async def release_orders(store: Store, order_ids: Iterable[UUID], now: datetime)
 
 def _released(order: Order) -> Move:
     action = OrderAction.CLOSE
-    after = replace(order, state=next_state(order.state, action))
+    after = order._replace(state=next_state(order.state, action))
     return Move(order, after, action, EXPIRY)

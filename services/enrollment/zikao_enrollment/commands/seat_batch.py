@@ -5,7 +5,7 @@ decision is a pure function that can be tested by itself (`domain.allocation`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -69,7 +69,7 @@ async def seat_batch(
     # The candidates are locked: what they have cannot change until the end.
     holdings = await store.seats.list_holdings(session.code, people)
     full = surely_full or {}
-    hopeless = [isinstance(draft, Claim) and _is_hopeless(draft, full) for draft in drafts]
+    hopeless = _hopeless(drafts, full)
     hopeful = [
         draft
         for draft, no in zip(drafts, hopeless, strict=True)
@@ -133,9 +133,19 @@ class _Batch:
         return move.after
 
 
-def _is_hopeless(claim: Claim, surely_full: Mapping[SeatKey, int]) -> bool:
-    """Whether a claim may be refused without the ledger; one that gives up seats never is."""
-    return claim.gives_up is None and is_hopeless(claim, surely_full)
+def _hopeless(drafts: Sequence[object], surely_full: Mapping[SeatKey, int]) -> list[bool]:
+    """Whether each claim may be refused without the ledger; one that gives up seats never is."""
+    verdicts: dict[object, bool] = {}
+    found = []
+    for draft in drafts:
+        if not isinstance(draft, Claim) or draft.gives_up is not None:
+            found.append(False)
+            continue
+        wanted = draft.county_codes, draft.slots
+        if wanted not in verdicts:
+            verdicts[wanted] = is_hopeless(draft, surely_full)
+        found.append(verdicts[wanted])
+    return found
 
 
 async def _with_plans(store: Store, session: Session, wishes: Sequence[Wish]) -> Sequence[Wish]:
@@ -147,7 +157,7 @@ async def _with_plans(store: Store, session: Session, wishes: Sequence[Wish]) ->
         return wishes
     plans = await store.candidates.list_plans(session.code, planned)
     return [
-        replace(wish, choice=plan.choice)
+        wish._replace(choice=plan.choice)
         if isinstance(wish, Submission)
         and wish.choice is None
         and (plan := plans.get(wish.candidate_id))

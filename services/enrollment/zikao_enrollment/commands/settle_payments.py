@@ -5,7 +5,7 @@ that everybody wants.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -204,7 +204,7 @@ def _is_offered(session: Session, order: Order) -> bool:
 
 
 def _confirmed(order: Order, county_code: str, action: OrderAction) -> Move:
-    after = replace(order, county_code=county_code, state=next_state(order.state, action))
+    after = order._replace(county_code=county_code, state=next_state(order.state, action))
     return Move(order, after, action, PLATFORM)
 
 

@@ -22,11 +22,8 @@ async def store_moves(
     The caller has locked the orders, their candidates, then the ledger rows whose counts change;
     or, if those decide nothing, leaves them to be locked here, last: everybody wants them.
     """
-    before: dict[UUID, Order | None] = {}
-    after: dict[UUID, Order] = {}
-    for move in moves:
-        before.setdefault(move.after.order_id, move.before)
-        after[move.after.order_id] = move.after
+    after = {move.after.order_id: move.after for move in moves}
+    before = {move.after.order_id: move.before for move in reversed(moves)}
     if known := [order for order_id, order in after.items() if before[order_id] is not None]:
         await store.orders.update(known)
         await _seat(store, session_code, before, known)

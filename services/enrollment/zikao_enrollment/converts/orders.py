@@ -1,10 +1,12 @@
 """Choices, orders, payments, candidates, and what the feed says of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_feed_service_pb2, enrollment_service_pb2, types_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates_pb2
@@ -23,6 +25,8 @@ _STANDING = "STANDING_"
 _ORDER_STATES = {
     state: enum_to_pb(types_pb2.OrderState, "ORDER_STATE_", state) for state in OrderState
 }
+# Each batch makes its own, for the deadline is in them.
+ANSWERS_KEPT = 256
 # The holds of a batch end together.
 _deadline = lru_cache(maxsize=64)(time_to_pb)
 
@@ -46,6 +50,24 @@ def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order
         payment_code=order.payment_code or "",
         refunds=[refund_to_pb(refund) for refund in refunds],
     )
+
+
+def answer_with(order: Order, response_type: Callable[..., Message]) -> bytes:
+    """A response with an order and no refunds, as it goes over the wire.
+
+    Most orders of a batch differ in their ids alone: what else they say is made once.
+    """
+    answer = _answer_like(order[2:], response_type)
+    answer.order.order_id = str(order.order_id)
+    answer.order.candidate_id = str(order.candidate_id)
+    body: bytes = answer.SerializeToString()
+    return body
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _answer_like(but_ids: tuple[Any, ...], response_type: Callable[..., Message]) -> Any:
+    nobody = UUID(int=0)
+    return response_type(order=order_to_pb(Order(nobody, nobody, *but_ids)))
 
 
 def refund_to_pb(refund: Refund) -> types_pb2.Refund:

@@ -7,7 +7,11 @@ A claim about an order that holds seats gives these up when it is granted, and o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
+
+# A rush wants the same few combinations; of 3 sessions all counties, each with 30 of them.
+KEYS_KEPT = 16_384
 
 
 class SeatKey(NamedTuple):
@@ -24,21 +28,25 @@ class SeatChange(NamedTuple):
     confirmed: int
 
 
-@dataclass(frozen=True)
-class Holding:
+@lru_cache(maxsize=KEYS_KEPT)
+def keys_of(county_code: str, slots: frozenset[int]) -> tuple[SeatKey, ...]:
+    """The ledger rows of slots in a county, in order."""
+    return tuple(SeatKey(county_code, slot) for slot in sorted(slots))
+
+
+class Holding(NamedTuple):
     """What a candidate has in the session already, held or confirmed: always one county."""
 
     county_code: str
     slots: frozenset[int]
 
     @property
-    def keys(self) -> frozenset[SeatKey]:
+    def keys(self) -> tuple[SeatKey, ...]:
         """Its ledger rows."""
-        return frozenset(SeatKey(self.county_code, slot) for slot in self.slots)
+        return keys_of(self.county_code, self.slots)
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A candidate wants a seat in each of `slots`, in the first county that has them all.
 
     `gives_up` is what the order has that the claim is about. What it has and wants is kept, so
@@ -61,11 +69,10 @@ class Claim:
         """The rows that get a seat back when it is granted in this county."""
         if self.gives_up is None:
             return frozenset()
-        return self.gives_up.keys - Holding(county_code, self.slots).keys
+        return frozenset(self.gives_up.keys).difference(keys_of(county_code, self.slots))
 
 
-@dataclass(frozen=True)
-class Granted:
+class Granted(NamedTuple):
     """A seat in every slot, in this county."""
 
     county_code: str
@@ -111,12 +118,13 @@ class Rules:
 
 def seat_keys(claims: Iterable[Claim]) -> list[SeatKey]:
     """The ledger rows that these claims take or free, in the one order in which rows are locked."""
-    keys: set[SeatKey] = set()
-    for claim in claims:
-        if claim.gives_up is not None:
-            keys |= claim.gives_up.keys
-        for county_code in claim.county_codes:
-            keys.update(SeatKey(county_code, slot) for slot in claim.slots)
+    claims = list(claims)
+    wanted = {(claim.county_codes, claim.slots) for claim in claims}
+    given_up = {claim.gives_up for claim in claims if claim.gives_up is not None}
+    keys = {key for holding in given_up for key in holding.keys}
+    for county_codes, slots in wanted:
+        for county_code in county_codes:
+            keys.update(keys_of(county_code, slots))
     return sorted(keys)
 
 
@@ -146,8 +154,8 @@ class Allocation:
         return decide(claim, surely_full, self._holdings.get(claim.candidate_id), self._rules)
 
     def _take(self, claim: Claim, county_code: str) -> None:
-        for slot in claim.new_slots(county_code):
-            self._left[SeatKey(county_code, slot)] -= 1
+        for key in keys_of(county_code, claim.new_slots(county_code)):
+            self._left[key] -= 1
         for key in claim.freed(county_code):
             self._left[key] += 1
         rest = _rest(self._holdings.pop(claim.candidate_id, None), claim.gives_up)
@@ -174,26 +182,19 @@ def decide(
         counties = (rest.county_code,)
     full: list[tuple[str, tuple[int, ...]]] = []
     for county_code in counties:
-        lacking = full_slots(claim.new_slots(county_code), county_code, left)
+        keys = keys_of(county_code, claim.new_slots(county_code))
+        lacking = [key.slot for key in keys if left.get(key, 0) < 1]
         if not lacking:
             return Granted(county_code)
-        full.append((county_code, lacking))
+        full.append((county_code, tuple(lacking)))
     return SoldOut(tuple(full))
-
-
-def full_slots(
-    slots: Iterable[int], county_code: str, free: Mapping[SeatKey, int]
-) -> tuple[int, ...]:
-    """Those of `slots` in which the county has no seat, in order."""
-    full = [slot for slot in slots if free.get(SeatKey(county_code, slot), 0) < 1]
-    return tuple(sorted(full))
 
 
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:
     """Whether each county of a claim lacks a seat; one of which nothing is known does not."""
     for county_code in claim.county_codes:
-        for slot in claim.new_slots(county_code):
-            if free.get(SeatKey(county_code, slot), 1) < 1:
+        for key in keys_of(county_code, claim.new_slots(county_code)):
+            if free.get(key, 1) < 1:
                 break
         else:
             return False

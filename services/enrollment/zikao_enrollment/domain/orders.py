@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -23,8 +22,7 @@ _STANDINGS_ZH = {
 }
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """The projection of a candidate: what decides eligibility, nothing personal."""
 
     candidate_id: UUID
@@ -62,13 +60,12 @@ class OrderCourse(NamedTuple):
     slot: int
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """Courses of one candidate in one county, taken and paid together; the fee in fen."""
 
     order_id: UUID
-    session_code: str
     candidate_id: UUID
+    session_code: str
     county_code: str
     courses: tuple[OrderCourse, ...]
     state: OrderState
@@ -139,14 +136,16 @@ class Move(NamedTuple):
 
 def ledger_changes(moves: Iterable[Move]) -> dict[SeatKey, SeatChange]:
     """How the ledger of one session changes by what its orders do, in the order of keys."""
+    moves = list(moves)
+    seats = Counter((o.county_code, o.courses, o.state) for _, o, *_ in moves)
+    seats.subtract((o.county_code, o.courses, o.state) for o, *_ in moves if o is not None)
     held: Counter[SeatKey] = Counter()
     confirmed: Counter[SeatKey] = Counter()
-    for move in moves:
-        for order, count in ((move.before, -1), (move.after, 1)):
-            if order is not None and order.is_seated:
-                for slot in order.slots:
-                    column = held if order.is_holding else confirmed
-                    column[SeatKey(order.county_code, slot)] += count
+    for (county_code, courses, state), count in seats.items():
+        if state is not OrderState.RELEASED:
+            column = held if state in HOLDING_STATES else confirmed
+            for course in courses:
+                column[SeatKey(county_code, course.slot)] += count
     changes = {key: SeatChange(held[key], confirmed[key]) for key in {*held, *confirmed}}
     return {key: change for key, change in sorted(changes.items()) if any(change)}
 

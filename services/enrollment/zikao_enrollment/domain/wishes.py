@@ -3,8 +3,9 @@
 Pure: what a wish claims, whatever is free, and the order that it makes when it is granted.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from zikao_kit.errors import DomainError
@@ -21,8 +22,7 @@ from zikao_enrollment.domain.orders import Candidate, Move, NotYetKnown, Order, 
 from zikao_enrollment.domain.timetable import Session
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """A candidate wants seats: for a choice, or for the saved plan when there is none."""
 
     order_id: UUID
@@ -30,8 +30,7 @@ class Submission:
     choice: Choice | None = None
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A candidate wants other seats for an order that is not paid."""
 
     order_id: UUID
@@ -39,8 +38,7 @@ class Change:
     choice: Choice
 
 
-@dataclass(frozen=True)
-class Cancellation:
+class Cancellation(NamedTuple):
     """A candidate wants an order no more; `closed`: the platform takes no money for it now."""
 
     order_id: UUID
@@ -78,8 +76,7 @@ def granted(
         return Move(None, _new(session, wish, county_code, now), OrderAction.SUBMIT, actor)
     assert order is not None
     if isinstance(wish, Change):
-        after = replace(
-            order,
+        after = order._replace(
             state=next_state(order.state, OrderAction.CHANGE),
             county_code=county_code,
             courses=courses_in(session, wish.choice.course_codes),
@@ -87,7 +84,7 @@ def granted(
         )
         return Move(order, after, OrderAction.CHANGE, actor)
     action = _giving_back(order)
-    after = replace(order, state=next_state(order.state, action))
+    after = order._replace(state=next_state(order.state, action))
     return Move(order, after, action, actor)
 
 
@@ -140,6 +137,12 @@ def _new(session: Session, wish: Submission, county_code: str, now: datetime) ->
         courses=courses_in(session, wish.choice.course_codes),
         state=OrderState.HELD,
         fee_fen=session.fee_fen * len(wish.choice.course_codes),
-        held_until=now + session.hold,
+        held_until=_deadline(now, session.hold),
         created_at=now,
     )
+
+
+@lru_cache(maxsize=16)
+def _deadline(now: datetime, hold: timedelta) -> datetime:
+    """The same object for a whole batch: its hash, which takes long, is made once."""
+    return now + hold

@@ -6,7 +6,7 @@ a county that everybody wants are locked once a batch.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -18,7 +18,7 @@ from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import RequestKey
 
 from zikao_enrollment.commands.seat_batch import Locked, seat_batch
-from zikao_enrollment.converts.orders import order_to_pb
+from zikao_enrollment.converts.orders import answer_with
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
@@ -28,8 +28,7 @@ from zikao_enrollment.views.boards import Boards
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One wish: its request, and the message that its order is answered in.
 
     `session_code` is that of the order for one that names an order: None then.
@@ -47,7 +46,7 @@ class Entry:
 
     def answer(self, order: Order) -> bytes:
         """The response as it goes over the wire and into the store of answers."""
-        return self.response_type(order=order_to_pb(order)).SerializeToString()
+        return answer_with(order, self.response_type)
 
 
 class Desk(BatchDesk[Entry, Locked]):

@@ -11,6 +11,8 @@ from zikao_enrollment.domain.choices import Choice, Plan
 from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.timetable import Track
 
+_TRACKS = {str(track): track for track in Track}
+
 
 class CandidateStore:
     """Bound to the running transaction."""
@@ -67,7 +69,7 @@ class CandidateStore:
 
 def _candidate(row: Record) -> Candidate:
     return Candidate(
-        row["candidate_id"], Track(row["track"]), row["standing"], row["standing_reason"]
+        row["candidate_id"], _TRACKS[row["track"]], row["standing"], row["standing_reason"]
     )
 
 

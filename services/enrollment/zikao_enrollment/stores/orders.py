@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from zikao_kit.columns import columns
@@ -12,6 +13,9 @@ from zikao_enrollment.converts.orders import enrollment_event
 from zikao_enrollment.domain.order_states import OrderAction, OrderState
 from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
 from zikao_enrollment.names import SCHEMA
+
+# A rush takes the same few courses.
+COURSES_KEPT = 1024
 
 
 class OrderStore:
@@ -106,38 +110,29 @@ class OrderStore:
 
 
 def _row(order: Order) -> tuple[object, ...]:
-    return (
-        order.order_id,
-        order.candidate_id,
-        order.county_code,
-        _array(str(course.slot) for course in order.courses),
-        _array(course.course_code for course in order.courses),
-        order.fee_fen,
-    )
+    slots, codes = _arrays(order.courses)
+    return (order.order_id, order.candidate_id, order.county_code, slots, codes, order.fee_fen)
 
 
 def _changed(order: Order) -> tuple[object, ...]:
-    return (
-        order.order_id,
-        order.county_code,
-        _array(str(course.slot) for course in order.courses),
-        _array(course.course_code for course in order.courses),
-        order.state,
-        order.fee_fen,
-    )
+    slots, codes = _arrays(order.courses)
+    return (order.order_id, order.county_code, slots, codes, order.state, order.fee_fen)
 
 
-def _array(words: Iterable[str]) -> str:
-    """A literal of an array of plain words: `unnest` would flatten an array of arrays."""
-    return "{" + ",".join(words) + "}"
+@lru_cache(maxsize=COURSES_KEPT)
+def _arrays(courses: Sequence[OrderCourse]) -> tuple[str, str]:
+    """Slots and codes as literals of arrays: `unnest` would flatten an array of arrays."""
+    slots = ",".join(str(course.slot) for course in courses)
+    codes = ",".join(course.course_code for course in courses)
+    return f"{{{slots}}}", f"{{{codes}}}"
 
 
 def _order(row: Record) -> Order:
     courses = zip(row["course_codes"], row["slots"], strict=True)
     return Order(
         row["order_id"],
-        row["session_code"],
         row["candidate_id"],
+        row["session_code"],
         row["county_code"],
         tuple(OrderCourse(code, slot) for code, slot in courses),
         OrderState(row["state"]),
