@@ -33,7 +33,7 @@ from zikao_ctl.supervisor import Supervisor
 
 OPERATOR = "operator"
 """Name in the certificate of whoever runs the installation (the contracts' `services`)."""
-CALLERS = (OPERATOR, "portal", "scanner", "roster-reader", "ticket-reader")
+CALLERS = (OPERATOR, "office", "portal", "scanner", "roster-reader", "ticket-reader")
 """Those who call from outside and get certificates in advance."""
 
 Say = Callable[[str], None]

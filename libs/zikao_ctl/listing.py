@@ -24,8 +24,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 def show_table(found: Sequence[T], columns: Mapping[str, Callable[[T], str]]) -> None:
     """A row for each; `columns` say what stands under which heading."""
     table = Table()
-    for heading in columns:
-        table.add_column(heading, overflow="fold")
+    for number, heading in enumerate(columns):
+        # What stands first is copied from there: an id in two lines is none.
+        table.add_column(heading, overflow="fold", no_wrap=number == 0)
     for each in found:
         # What comes from a service is text, and no markup.
         table.add_row(*(Text(cell(each)) for cell in columns.values()))

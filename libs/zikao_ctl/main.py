@@ -46,6 +46,7 @@ from zikao_ctl.import_statement_command import import_statement_command
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of
 from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError, Layout
+from zikao_ctl.login_command import login, logout
 from zikao_ctl.long_import import ImportFailed
 from zikao_ctl.names_command import names
 from zikao_ctl.office_command import office
@@ -70,6 +71,8 @@ main.add_command(import_sites_command)
 main.add_command(import_statement_command)
 main.add_command(fetch_verification_command)
 main.add_command(verify_ticket_command)
+main.add_command(login)
+main.add_command(logout)
 main.add_command(office)
 main.add_command(names)
 main.add_command(ticket)

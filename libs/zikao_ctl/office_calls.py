@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,15 +13,16 @@ import click
 import grpc
 from google.protobuf.message import Message
 from zikao_client import CallFailed, bearer, patiently
+from zikao_client.calls import PATIENCE_SECONDS
 from zikao_kit.config import CertFiles
 
 from zikao_ctl.export_files import ExportFailed
-from zikao_ctl.installation import OPERATOR, Targets, certificate_of, open_operator_channel
-from zikao_ctl.options import FILE, F, certs_option, target_option
+from zikao_ctl.installation import Targets, certificate_of, open_operator_channel
+from zikao_ctl.options import FILE, F, caller_option, certs_option, target_option
+from zikao_ctl.token_file import read_token
 
 CALL_SECONDS = 20.0
 MOST_OF_A_PAGE = 100
-_TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)
 
 Metadata = tuple[tuple[str, str], ...]
 R = TypeVar("R")
@@ -30,7 +31,11 @@ C = TypeVar("C", bound="OfficeCalls")
 
 
 class OfficeCalls:
-    """Calls in the name of the operator's certificate, or of an officer whose token is given."""
+    """Calls in the name of a certificate, or of an officer whose token is given."""
+
+    call_seconds = CALL_SECONDS
+    patience_seconds = PATIENCE_SECONDS
+    """How long a service may be away."""
 
     def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
         """`token`: an officer's access token, or nothing."""
@@ -40,7 +45,8 @@ class OfficeCalls:
     async def ask(self, method: Callable[..., Awaitable[R]], request: Message) -> R:
         """Make a call, again while the answer is "not now"; raises CallFailed."""
         return await patiently(
-            lambda: method(request, metadata=self.metadata, timeout=CALL_SECONDS)
+            lambda: method(request, metadata=self.metadata, timeout=self.call_seconds),
+            self.patience_seconds,
         )
 
     async def pages(self, method: Callable[..., Awaitable[Any]], request: Any) -> list[Any]:
@@ -58,17 +64,9 @@ async def calling(
     target: str, files: CertFiles, token_file: Path | None, kind: type[C]
 ) -> AsyncIterator[C]:
     """Calls over one connection, in the name of an officer whose token is given."""
-    token = "" if token_file is None else _read_token(token_file)
+    token = "" if token_file is None else read_token(token_file)
     async with open_operator_channel(target, files) as channel:
         yield kind(channel, token)
-
-
-def _read_token(file: Path) -> str:
-    """What a file has, when it may be a token; raises ClickException."""
-    token = file.read_text("ascii", "replace").strip()
-    if not _TOKEN.fullmatch(token):
-        raise click.ClickException(f"{file} has no access token")
-    return token
 
 
 def office_options(command: F) -> F:
@@ -76,10 +74,11 @@ def office_options(command: F) -> F:
     for option in (
         target_option("tickets", Targets.tickets),
         certs_option,
+        caller_option,
         click.option(
             "--token-file",
             type=FILE,
-            help="An officer's access token; without it the operator's certificate must do.",
+            help="An officer's access token (`zikao login`); without it the certificate must do.",
         ),
     ):
         command = option(command)
@@ -110,7 +109,7 @@ def run_calls(
     """
 
     async def run() -> T:
-        files = certificate_of(where["certs"], OPERATOR)
+        files = certificate_of(where["certs"], where["caller"])
         async with calling(where[service], files, where["token_file"], kind) as calls:
             return await work(calls)
 
@@ -121,6 +120,9 @@ def run_calls(
 
 
 def in_words(error: Exception) -> str:
-    """What went wrong, with every bad field."""
-    fields = error.fields if isinstance(error, CallFailed) else ()
-    return "\n".join([str(error), *(f"  - {each.field}: {each.description}" for each in fields)])
+    """What went wrong, with every bad field, and when to come again."""
+    if not isinstance(error, CallFailed):
+        return str(error)
+    again = error.retry_after and f"  - again in {ceil(error.retry_after.total_seconds())} s"
+    fields = [f"  - {each.field}: {each.description}" for each in error.fields]
+    return "\n".join([str(error), *fields, *([again] if again else [])])

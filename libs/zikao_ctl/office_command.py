@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from zikao.enrollment.v1 import office_service_pb2_grpc as enrollment_grpc
 from zikao.tickets.v1 import office_service_pb2 as tickets
 from zikao.tickets.v1 import office_service_pb2_grpc as tickets_grpc
 from zikao_client import CallFailed
-from zikao_kit.errors import NOT_FOUND
+from zikao_kit.errors import NOT_FOUND, NOT_NOW
 
 from zikao_ctl.act_words import in_one_line
 from zikao_ctl.installation import Targets
@@ -23,6 +24,10 @@ from zikao_ctl.options import FOLDER, F, target_option
 
 # The same decision of the same act is the same request.
 _NAMESPACE = UUID("3d6a52b1-6a0e-5b9c-a1f4-c1b60f3a4d7e")
+AWAY_SECONDS = 4.0
+SERVICE_AWAY = 3
+"""Exit code of a list from which a service's part is missing."""
+Work = Callable[[OfficeCalls], Awaitable[Any]]
 _STATE = "OFFICE_ACTION_STATE_"
 _STATES = ("pending", "done", "rejected", "expired", "all")
 
@@ -38,6 +43,18 @@ SERVICES = {
     "tickets": _Service(tickets, tickets_grpc.OfficeServiceStub),
     "enrollment": _Service(enrollment, enrollment_grpc.OfficeServiceStub),
 }
+
+
+class Deciding(OfficeCalls):
+    """There is another service to ask: none that is away is waited for long."""
+
+    patience_seconds = AWAY_SECONDS
+
+
+class _Looking(Deciding):
+    """Nor is one that is there and does not answer."""
+
+    call_seconds = AWAY_SECONDS
 
 
 class _Found(NamedTuple):
@@ -77,20 +94,35 @@ def list_command(
     of: str | None,
     **where: Any,
 ) -> None:
-    """Show acts of offices in an area, the newest first; by default those that wait."""
+    """Show acts of offices in an area, the newest first; by default those that wait.
+
+    Exit 3 when a service is away, whose acts are missing then.
+    """
     wanted = {
         "county_prefix": county,
         "session_code": session_code,
         "page_size": MOST_OF_A_PAGE,
         "state": None if state == "all" else _STATE + state.upper(),
     }
-    found = [each for service in _those(of) for each in _list(service, wanted, where)]
+    asked = {
+        service: _unless_away(_Looking, _list(service, wanted), where, service)
+        for service in _those(of)
+    }
+    found = [
+        _Found(service, action)
+        for service, actions in asked.items()
+        if not isinstance(actions, CallFailed)
+        for action in actions
+    ]
     if pictures is not None:
         _write_pictures([each.action for each in found], pictures)
     if as_json:
         show_json([{"service": each.service, **told(each.action)} for each in found])
-        return
-    show_table([each.action for each in found], _COLUMNS)
+    else:
+        show_table([each.action for each in found], _COLUMNS)
+    if away := _away(asked):
+        click.echo(away, err=True)
+        sys.exit(SERVICE_AWAY)
 
 
 @office.command("confirm")
@@ -116,17 +148,19 @@ def reject_command(*, act: UUID, of: str | None, **where: Any) -> None:
 
 
 def _decide(act: UUID, decision: str, of: str | None, where: Mapping[str, Any]) -> None:
+    asked = {}
     for service in _those(of):
-        action = run_calls(OfficeCalls, _deciding(service, act, decision), where, service)
-        if action is not None:
+        asked[service] = _unless_away(Deciding, _deciding(service, act, decision), where, service)
+        if asked[service] is not None and not isinstance(asked[service], CallFailed):
+            action = asked[service]
             click.echo(f"{in_one_line(action.act)}: {_state(action)}")
             return
+    if away := _away(asked):
+        raise click.ClickException(away)
     raise click.ClickException(f"there is no act {act}, or not any more what it is about")
 
 
-def _deciding(
-    service: str, act: UUID, decision: str
-) -> Callable[[OfficeCalls], Awaitable[Any | None]]:
+def _deciding(service: str, act: UUID, decision: str) -> Work:
     async def work(calls: OfficeCalls) -> Any | None:
         of = SERVICES[service]
         request = of.pb.DecideOfficeActionRequest(
@@ -166,14 +200,36 @@ _COLUMNS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _list(service: str, wanted: Mapping[str, Any], where: Mapping[str, Any]) -> list[_Found]:
+def _list(service: str, wanted: Mapping[str, Any]) -> Work:
     async def work(calls: OfficeCalls) -> list[Any]:
         of = SERVICES[service]
         request = of.pb.ListOfficeActionsRequest(**wanted)
-        return await calls.pages(of.stub(calls.channel).ListOfficeActions, request)
+        pages = await calls.pages(of.stub(calls.channel).ListOfficeActions, request)
+        return [action for page in pages for action in page.actions]
 
-    pages = run_calls(OfficeCalls, work, where, service)
-    return [_Found(service, action) for page in pages for action in page.actions]
+    return work
+
+
+def _unless_away(
+    kind: type[OfficeCalls], work: Work, where: Mapping[str, Any], service: str
+) -> Any:
+    """What `work` has come to, or how it failed because the service is away."""
+
+    async def attempt(calls: OfficeCalls) -> Any:
+        try:
+            return await work(calls)
+        except CallFailed as failed:
+            if failed.reason not in NOT_NOW:
+                raise
+            return failed
+
+    return run_calls(kind, attempt, where, service)
+
+
+def _away(asked: Mapping[str, Any]) -> str:
+    """Which services could not be asked, a line each."""
+    away = {name: said for name, said in asked.items() if isinstance(said, CallFailed)}
+    return "\n".join(f"{name} is away: {said}" for name, said in away.items())
 
 
 def _write_pictures(actions: Sequence[Any], folder: Path) -> None:

@@ -36,6 +36,14 @@ certs_option = click.option(
     show_default=True,
     help="Folder with operator.pem, operator.key and ca.pem.",
 )
+caller_option = click.option(
+    "--caller",
+    metavar="NAME",
+    default="operator",
+    show_default=True,
+    help="Whose certificate of --certs it is. The operator's makes accounts of officers: give "
+    "officers another, e.g. office.",
+)
 report_option = click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),

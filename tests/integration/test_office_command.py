@@ -13,12 +13,13 @@ from support.enrollment_people import NOON, apply_session
 from support.enrollment_service import Installation as Enrollment
 from support.enrollment_service import installation as enrollment_installation
 from support.enrollment_sessions import small_session
-from support.service import new_id
+from support.service import free_port, new_id
 from support.service_databases import MakeDatabase
 from support.tickets_database import SESSION
 from support.tickets_offices import officer, room_use, rows
 from support.tickets_peers import COUNTY
 from support.tickets_service import TOKEN_KEY, TOKEN_KEY_ID, Installation, tickets_installation
+from zikao_ctl.office_command import Deciding
 from zikao_enrollment.domain.timetable import Policies
 
 
@@ -64,7 +65,9 @@ async def world(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Wo
         yield World(tickets, enrollment, Command("office", tmp_path / "ca", targets), tmp_path)
 
 
-async def test_a_second_officer_sees_and_decides_what_waits(world: World) -> None:
+async def test_a_second_officer_sees_and_decides_what_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Acts of both services in one list; each is found by its id, and a repetition is the same."""
     first_id = new_id()
     first = officer(world.tickets, COUNTY, first_id)
@@ -93,6 +96,8 @@ async def test_a_second_officer_sees_and_decides_what_waits(world: World) -> Non
     assert use["use"] == "normal"
 
     assert (await world.command.run(*waiting, "--json", token_file=second)).json == []
+    monkeypatch.setattr(Deciding, "patience_seconds", 0.1)
+    await _one_is_away(world, waiting, second, act=room.action_id, done=seats.action_id)
     everything = await world.command.run(*waiting, "--state", "all", "--json", token_file=second)
     states = {each["action_id"]: each["state"].rsplit("_", 1)[-1] for each in everything.json}
     assert (states[room.action_id], states[seats.action_id]) == ("REJECTED", "DONE")
@@ -104,3 +109,16 @@ async def test_a_second_officer_sees_and_decides_what_waits(world: World) -> Non
     )
     nobody = await world.command.run(*waiting)
     assert (nobody.exit_code, "TOKEN_INVALID" in nobody.output) == (1, True)
+
+
+async def _one_is_away(
+    world: World, waiting: tuple[str, ...], token: Path, *, act: str, done: str
+) -> None:
+    """What the other has is shown, and who is away is said."""
+    targets = {"tickets": free_port(), "enrollment": world.enrollment.enrollment_port}
+    command = Command("office", world.folder / "ca", targets)
+    found = await command.run(*waiting, "--state", "done", token_file=token)
+    assert (found.exit_code, done in found.output) == (3, True), found.output
+    assert found.last_line.startswith("tickets is away: UNAVAILABLE")
+    unknown = await command.run("confirm", act, token_file=token)
+    assert (unknown.exit_code, unknown.last_line[:22]) == (1, "Error: tickets is away")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,14 @@ class Ended(NamedTuple):
         return self.output.splitlines()[-1]
 
 
+async def run_command(arguments: Sequence[str], stdin: str = "") -> Ended:
+    """Run `zikao`, in a thread and with an event loop of its own."""
+    result = await asyncio.to_thread(CliRunner().invoke, main, arguments, stdin)
+    # The service, which runs beside it, writes its log there, too.
+    lines = result.output.splitlines(keepends=True)
+    return Ended(result.exit_code, "".join(line for line in lines if not _LOG.match(line)))
+
+
 class Command:
     """One group of commands, called with what tells them where services are."""
 
@@ -44,11 +52,8 @@ class Command:
             self._where += [f"--{service}", f"127.0.0.1:{port}"]
 
     async def run(self, *words: str | Path, token_file: Path | None = None) -> Ended:
-        """Run it; it has an event loop of its own."""
+        """Run it."""
         token = [] if token_file is None else ["--token-file", str(token_file)]
         where = [] if "--verify" in words else [*self._where, *token]
         arguments = [self._group, *map(str, words), *where]
-        result = await asyncio.to_thread(CliRunner().invoke, main, arguments)
-        # The service, which runs beside it, writes its log there, too.
-        lines = result.output.splitlines(keepends=True)
-        return Ended(result.exit_code, "".join(line for line in lines if not _LOG.match(line)))
+        return await run_command(arguments)
