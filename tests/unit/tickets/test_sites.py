@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +107,21 @@ def test_a_bound_above_nothing_is_met() -> None:
     figures = planned(roster, [Room(site, "001", 4) for site in "AB"]).figures
     assert (figures.site_changes, figures.site_changes_bound) == (2, 2)
     assert (figures.changers, figures.gap_reason) == (2, None)
+
+
+def test_nobody_changes_site_where_courses_are_small() -> None:
+    """Two sites, 12 courses a slot, of which the half have less than two rooms."""
+    random = Random(1)
+    liking = [1 / rank for rank in range(1, 13)]
+    sittings = [
+        Sitting(f"{person:04}", slot, f"{slot}{course:02}")
+        for person in range(1_000)
+        for slot in sorted(random.sample(range(1, 5), random.choice((1, 2, 3, 4))))
+        for course in random.choices(range(12), liking)
+    ]
+    rooms = [Room(site, f"{n:03}", 30) for site in "AB" for n in range(1, 23)]
+    figures = planned(Roster.of(sittings), rooms).figures
+    assert (figures.rooms, figures.site_changes) == (figures.rooms_bound, 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("AB")), min_size=1, max_size=9))

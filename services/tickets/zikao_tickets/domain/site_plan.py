@@ -1,8 +1,9 @@
 """Which site a room of the plan is at, and where the candidates of a kind sit.
 
-The sites are cut in two halves, and each half again, until a site is left: at every cut the solver
-divides people, whole rooms and shared rooms so that of every course as many people go with a half
-as its rooms there take. Where no sitting is left over at any cut, nobody changes site.
+The sites are cut in two, one from the others (of many, half of them), until a site is left: at
+every cut the solver divides people, whole rooms and shared rooms so that of every course as many
+people go with a half as its rooms there take. Where no sitting is left over at any cut, nobody
+changes site.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +17,9 @@ from zikao_tickets.domain.packing import Bin, SlotPacking, Whole
 from zikao_tickets.domain.plan import GapReason
 from zikao_tickets.domain.rooms import Room
 from zikao_tickets.domain.roster import Kind
+
+ONE_BY_ONE_UP_TO = 12
+"""Sites of a county that are cut off one by one."""
 
 
 class SlotWhole(NamedTuple):
@@ -56,13 +60,15 @@ class Load:
 class Cut:
     """What of a load goes with the first half: people by kind, rooms of each whole, bins.
 
-    `left_over` sittings are on the other side than their candidate.
+    `left_over` sittings are on the other side than their candidate; `objective` counts in addition
+    who needs an accessible seat beyond the half's share of them.
     """
 
     kinds: Mapping[Kind, int]
     wholes: tuple[int, ...]
     bins: tuple[bool, ...]
     left_over: int
+    objective: float
 
 
 class SiteSolver(Protocol):
@@ -120,12 +126,12 @@ def plan_sites(
     for slot, people in sorted(needing.items()):
         if people > seats:
             raise AccessibleSeatsMissing(slot, people, seats)
-    work = _Halving(solver, progress, len(sides))
-    work.halve(load, sides)
-    if work.left_over:
-        # Other halves, other lumps: most counties have an order of sites without any left over.
-        again = _Halving(solver, progress, len(sides))
-        again.halve(load, sides[::-1])
+    largest_first = sorted(sides, key=lambda side: -sum(side.rooms.values()))
+    work = _Cutting(solver, progress, len(sides))
+    work.cut(load, largest_first)
+    if work.left_over and len({sum(side.rooms.values()) for side in sides}) > 1:
+        again = _Cutting(solver, progress, len(sides))
+        again.cut(load, largest_first[::-1])
         work = min(work, again, key=lambda each: each.left_over)
     bound = _bound(load, rooms, solver) if work.left_over else 0
     reason = _reason(load, rooms, sides) if work.left_over > bound else None
@@ -144,7 +150,7 @@ def _bound(load: Load, rooms: Sequence[Room], solver: SiteSolver) -> int:
     return solver.left_over_bound(load, _joined(here), _joined(there))
 
 
-class _Halving:
+class _Cutting:
     """The recursion, and what it has found so far."""
 
     def __init__(
@@ -157,16 +163,18 @@ class _Halving:
         self._solver, self._progress = solver, progress
         self._sites, self._done = sites, 0
 
-    def halve(self, load: Load, sides: Sequence[Side]) -> None:
+    def cut(self, load: Load, sides: Sequence[Side]) -> None:
         """Give everything of `load` its site."""
         if len(sides) == 1:
             self._settle(load, sides[0].sites[0])
             return
-        here, there = _halves(sides)
+        # One by one, the last sites have large courses only; it takes longer the more there are.
+        at = 1 if len(sides) <= ONE_BY_ONE_UP_TO else len(sides) // 2
+        here, there = sides[:at], sides[at:]
         cut = self._solver.cut(load, _joined(here), _joined(there))
         self.left_over += cut.left_over
-        self.halve(_taken(load, cut), here)
-        self.halve(_rest(load, cut), there)
+        self.cut(_taken(load, cut), here)
+        self.cut(_rest(load, cut), there)
 
     def _settle(self, load: Load, site: str) -> None:
         self.wholes += [(each, site) for each in load.wholes]
@@ -270,6 +278,7 @@ def _rest(load: Load, cut: Cut) -> Load:
         ),
         tuple(not here for here in cut.bins),
         0,
+        0.0,
     )
     return _taken(load, rest)
 

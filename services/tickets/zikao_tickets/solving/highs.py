@@ -4,7 +4,7 @@ A program that stops does so by its numbers of nodes and iterations, never by a 
 program has the same answer in every process.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,14 +81,19 @@ class Solver:
         self._is_integer = any(program.integer) and not relaxed
         self._highs.passModel(_model(program, self._is_integer))
 
-    def bound(self, columns: Sequence[int], lower: Numbers, upper: Numbers) -> None:
+    def bound(self, columns: NDArray[np.int_], lower: Numbers, upper: Numbers) -> None:
         """Let each column have values in these bounds only."""
         self._highs.changeColsBounds(
             len(columns),
-            np.array(columns, dtype=np.int32),
+            columns.astype(np.int32),
             lower.astype(float),
             upper.astype(float),
         )
+
+    def row(self, lower: float, upper: float, coefficients: Numbers) -> None:
+        """Add a row, with the coefficients of the first columns."""
+        at = np.flatnonzero(np.abs(coefficients) > TOLERANCE)
+        self._highs.addRow(lower, upper, len(at), at.astype(np.int32), coefficients[at])
 
     def solve(self) -> Answer | None:
         """The best found within the limits; nothing when there is none."""
