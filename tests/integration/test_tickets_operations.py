@@ -206,7 +206,6 @@ async def test_many_are_published_by_two_officers(service: Installation) -> None
     (again, other) = action.act.publish_arrangements.arrangements
     assert again == offices.ProposedArrangement(
         arrangement_id=by_county[COUNTY].arrangement_id,
-        seats_sha256=by_county[COUNTY].seats_sha256,
         county_code=COUNTY,
         anew=True,
         started_by=by_county[COUNTY].started_by,

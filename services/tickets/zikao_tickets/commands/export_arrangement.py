@@ -30,8 +30,9 @@ async def export_part(
     """The part at `cursor` ("" for the beginning): the head, then the seats in parts.
 
     Seats in force that a late change has kept come before those of the arrangement. Before it is
-    published there are none: whoever saw them could arrange otherwise until they please. Raises
-    DomainError INVALID_REQUEST for a cursor that is none, STATE_NOT_ALLOWED without a plan.
+    published there are none, nor their digest, which names them where few places are left: whoever
+    knew them could arrange otherwise until they please. Raises DomainError INVALID_REQUEST for a
+    cursor that is none, STATE_NOT_ALLOWED without a plan.
     """
     base = await _base(stores, arrangement)
     before = base.counts.sittings if base else 0
@@ -72,7 +73,7 @@ async def _head(stores: ArrangingStores, arrangement: Arrangement, seed: bytes) 
         "anew": arrangement.anew,
         "seed_sha256": arrangement.seed_sha256.hex(),
         "seed": seed.hex(),
-        "seats_sha256": arrangement.seats_sha256.hex(),
+        "seats_sha256": arrangement.seats_sha256.hex() if arrangement.is_revealed else "",
         "accessible": list(map(str, stored.accessible)),
         "rooms": [
             [room.site_code, room.code, room.capacity, sorted(room.accessible), room.use]

@@ -45,7 +45,7 @@ def arrangement_to_pb(arrangement: Arrangement, seed: bytes = b"") -> pb.Arrange
         moved=counts.moved,
         late_shares=counts.late_shares,
         checked_at=optional(arrangement.checked_at, time_to_pb),
-        seats_sha256=arrangement.seats_sha256,
+        seats_sha256=arrangement.seats_sha256 if arrangement.is_revealed else b"",
         started_by=arrangement.started_by,
         seeded_on=str(arrangement.seeded_on or ""),
     )

@@ -69,6 +69,8 @@ def act_to_pb(act: Act) -> office_service_pb2.OfficeAct:
 
 
 def action_to_pb(action: OfficeAction, now: datetime) -> office_service_pb2.OfficeAction:
-    """An act with its way, as it stands now."""
+    """An act with its way, as it stands now; digests of seats stay secret."""
     act = act_to_pb(action.proposal.act)
+    for each in act.publish_arrangements.arrangements:
+        each.ClearField("seats_sha256")
     return office_service_pb2.OfficeAction(act=act, **action_fields(action, now))

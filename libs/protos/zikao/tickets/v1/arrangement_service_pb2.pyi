@@ -250,7 +250,7 @@ class Arrangement(_message.Message):
     late_shares: _builtins.int
     """Late changes: groups in a room of their own although their course has seats elsewhere."""
     seats_sha256: _builtins.bytes
-    """SHA-256 of the seats, as `zikao arrange --verify` computes it; of a done one."""
+    """SHA-256 of the seats, as `zikao arrange --verify` computes it; of one that was published."""
     started_by: _builtins.str
     """Account, or name of the service, that started it."""
     seeded_on: _builtins.str

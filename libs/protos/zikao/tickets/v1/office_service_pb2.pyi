@@ -296,7 +296,9 @@ class ProposedArrangement(_message.Message):
     arrangement_id: _builtins.str
     """It."""
     seats_sha256: _builtins.bytes
-    """SHA-256 of its seats."""
+    """SHA-256 of its seats, by which the service knows whether they are the proposed ones. Never shown:
+    where few places are left it would tell who sits where before that is published.
+    """
     county_code: _builtins.str
     """6-digit county."""
     anew: _builtins.bool
