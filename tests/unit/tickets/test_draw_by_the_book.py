@@ -149,7 +149,10 @@ def late_room(
             rest |= dict([taken[number]])
         taken[number] = (who, coming[who])
     free = [n for n in range(1, capacity + 1) if n not in taken]
-    free.sort(key=lambda n: (n in accessible, n))
+    free = [
+        *shuffled(SEED, f"late-place:{place}", [n for n in free if n not in accessible]),
+        *(n for n in free if n in accessible),
+    ]
     for number, who in zip(free, shuffled(SEED, f"late-seat:{place}", sorted(rest)), strict=False):
         taken[number] = (who, rest[who])
     return [(*door, number, *taken[number]) for number in taken]

@@ -104,6 +104,21 @@ def test_without_changes_every_seat_stays(courses: list[str]) -> None:
         assert change(sittings, ROOMS, published) == published
 
 
+def test_who_come_late_together_do_not_know_where_they_will_sit() -> None:
+    """Two friends are given any two of the free seats, and seldom two that follow each other."""
+    room = [Room("A", "001", 30)]
+    sittings = people(["a"] * 10)
+    published = arrange(sittings, room, SEED)
+    friends = people(["a"] * 2, first=100)
+    roster, names = Roster.of(sittings + friends), {friend.candidate_id for friend in friends}
+    places = []
+    for number in range(1, 61):
+        seats, _ = changed(roster, room, published, bytes([number]) * 32)
+        places.append(sorted(s.seat_number for s in seats if s.candidate_id in names))
+    assert {number for pair in places for number in pair} == set(range(11, 31))
+    assert sum(second - first == 1 for first, second in places) < len(places) // 4
+
+
 def test_a_newcomer_takes_a_free_seat_and_moves_nobody() -> None:
     """A room with a free seat of the same course takes the newcomer."""
     sittings = people(["a"] * 8)

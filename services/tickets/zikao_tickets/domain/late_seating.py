@@ -6,11 +6,13 @@ Its labels, each with people in the order of their ids and seats in the order of
   accessible seat);
 - "late-accessible:<slot>:<site>:<room>": which accessible seats are given, of those that are free,
   and "late-swap:<slot>:<site>:<room>", of those whose holders do not need them and change seats;
-- "late-seat:<slot>:<site>:<room>": who has which of the lowest seats that are left.
+- "late-place:<slot>:<site>:<room>": which of the free seats are taken, accessible ones last: of the
+  lowest, who come late together would know that they sit side by side;
+- "late-seat:<slot>:<site>:<room>": who has which of them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from zikao_tickets.domain.draw import Draw
@@ -122,9 +124,17 @@ def _seats_of_room(
                 coming = coming | {displaced: course}
             taken[number] = (who, coming[who])
     others = Draw(seed, f"late-seat:{place}").shuffled(sorted(coming.keys() - accessible))
-    free = lowest_numbers(room, taken)[: len(others)]
+    free = list(_free(place, room, taken, seed))[: len(others)]
     taken |= {number: (who, coming[who]) for number, who in zip(free, others, strict=True)}
     return [(number, *taken[number]) for number in sorted(taken)]
+
+
+def _free(place: str, room: Room, taken: Iterable[int], seed: bytes) -> Iterator[int]:
+    """Seats that nobody has, in the order in which they are given."""
+    numbers = lowest_numbers(room, taken)
+    others = [number for number in numbers if number not in room.accessible]
+    yield from Draw(seed, f"late-place:{place}").shuffled(others)
+    yield from numbers[len(others) :]
 
 
 def _accessible(
