@@ -37,8 +37,8 @@ needs AS MATERIALIZED (
 -- room is asked of them.
 share AS MATERIALIZED (
     SELECT share.slot, share.site_code, share.room_code, share.course_code, share.people,
-        share.late, share.all_late, share.seats, room.capacity, room.numbering, room.use, room.accessible,
-        site.county_code
+        share.late, share.all_late, share.seats, room.capacity, room.numbering, room.use,
+        room.accessible, site.county_code
     FROM (
         SELECT slot, session_code, site_code, room_code, course_code, count(*) AS people,
             bool_or(late) AS late, bool_and(late) AS all_late,
@@ -46,7 +46,15 @@ share AS MATERIALIZED (
         FROM taken
         GROUP BY slot, session_code, site_code, room_code, course_code
     ) AS share
-    LEFT JOIN tickets.room USING (session_code, site_code, room_code)
+    -- By key: a county has few of a session's rooms.
+    LEFT JOIN LATERAL (
+        SELECT capacity, numbering, use, accessible
+        FROM tickets.room
+        WHERE room.session_code = share.session_code
+            AND room.site_code = share.site_code
+            AND room.room_code = share.room_code
+        LIMIT 1
+    ) AS room ON true
     LEFT JOIN tickets.site USING (session_code, site_code)
 ),
 base AS MATERIALIZED (
