@@ -37,9 +37,10 @@ async def publish_arrangement(
     await stores.publishing.hold_sites(arrangement.session_code)
     await stores.publishing.lock_counties(arrangement.arrangement_id)
     await require_publishable(stores, arrangement)
-    if arrangement.based_on is not None:
+    await stores.publishing.revoke_tickets_elsewhere(arrangement.arrangement_id, now)
+    if arrangement.based_on is not None:  # else the county has no ticket yet
         await stores.publishing.supersede(arrangement.based_on)
-    await stores.publishing.revoke_changed_tickets(arrangement.arrangement_id, now)
+        await stores.publishing.revoke_changed_tickets(arrangement.arrangement_id, now)
     await stores.publishing.issue_tickets(arrangement.arrangement_id, now)
     await stores.versions.announce_published(
         arrangement.session_code, arrangement.arrangement_id, now

@@ -96,12 +96,12 @@ class PublishingStore:
         """End an arrangement that is in force."""
         await self._tx.execute("supersede_arrangement", arrangement_id)
 
-    async def revoke_changed_tickets(self, arrangement_id: UUID, now: datetime) -> None:
-        """End the county's tickets with other seats than the arrangement's, and those of others.
-
-        Whoever sits here by now and was seated in another county has a ticket of that one.
-        """
+    async def revoke_tickets_elsewhere(self, arrangement_id: UUID, now: datetime) -> None:
+        """End the tickets of other counties whose people sit here by now."""
         await self._tx.execute("revoke_tickets_elsewhere", arrangement_id, now)
+
+    async def revoke_changed_tickets(self, arrangement_id: UUID, now: datetime) -> None:
+        """End the county's tickets with other seats than the arrangement's."""
         await self._tx.execute("revoke_changed_tickets", arrangement_id, now)
 
     async def issue_tickets(self, arrangement_id: UUID, now: datetime) -> None:

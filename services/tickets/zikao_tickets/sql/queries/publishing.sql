@@ -167,10 +167,11 @@ WHERE plan.arrangement_id = $1
         )
     );
 
--- Tickets for everyone of the arrangement who has none in force; serials go on counting. They are
--- counted once: a count a row would go over all the rows that this statement has added.
+-- Tickets for everyone of the arrangement who has none in force; serials and versions go on counting.
+-- All of it is counted before the first is added, or the last would look through all that were.
+-- Candidates and earlier tickets are looked up by key, as in lock_counties.
 -- name: issue_tickets
-WITH plan AS (
+WITH plan AS MATERIALIZED (
     SELECT arrangement_id, session_code, county_code
     FROM tickets.arrangement
     WHERE arrangement_id = $1
@@ -180,39 +181,40 @@ issued AS MATERIALIZED (
     FROM tickets.ticket
     JOIN plan USING (session_code, county_code)
 ),
-seated AS (
+seated AS MATERIALIZED (
     SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1
+),
+waiting AS MATERIALIZED (
+    SELECT seated.candidate_id, candidate.ticket_number, coalesce(earlier.version, 0) AS version
+    FROM seated
+    CROSS JOIN LATERAL (
+        SELECT ticket_number FROM tickets.candidate WHERE candidate_id = seated.candidate_id LIMIT 1
+    ) AS candidate
+    CROSS JOIN LATERAL (
+        SELECT max(version) AS version, bool_or(revoked_at IS NULL) AS is_valid
+        FROM tickets.ticket
+        WHERE ticket.session_code = (SELECT session_code FROM plan)
+            AND ticket.candidate_id = seated.candidate_id
+    ) AS earlier
+    WHERE earlier.is_valid IS NOT TRUE
 )
 INSERT INTO tickets.ticket
     (session_code, candidate_id, version, county_code, arrangement_id, ticket_number, serial,
     issued_at)
-SELECT plan.session_code, candidate.candidate_id,
-    1 + coalesce((
-        SELECT max(earlier.version)
-        FROM tickets.ticket AS earlier
-        WHERE earlier.session_code = plan.session_code
-            AND earlier.candidate_id = candidate.candidate_id
-    ), 0),
-    plan.county_code, plan.arrangement_id, candidate.ticket_number,
+SELECT plan.session_code, waiting.candidate_id, waiting.version + 1, plan.county_code,
+    plan.arrangement_id, waiting.ticket_number,
     plan.session_code || '-' || plan.county_code || '-' || lpad(
-        (issued.tickets + row_number() OVER (ORDER BY candidate.ticket_number))::text, 6, '0'
+        (issued.tickets + row_number() OVER (ORDER BY waiting.ticket_number))::text, 6, '0'
     ),
     $2
 FROM plan
 CROSS JOIN issued
-CROSS JOIN seated
-JOIN tickets.candidate USING (candidate_id)
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM tickets.ticket AS valid
-    WHERE valid.session_code = plan.session_code
-        AND valid.candidate_id = candidate.candidate_id
-        AND valid.revoked_at IS NULL
-);
+CROSS JOIN waiting;
 
 -- Seated people the candidate feed has not brought yet: no ticket could be made for them.
 -- name: count_unknown_candidates
-SELECT count(DISTINCT seat.candidate_id)
-FROM tickets.seat
-LEFT JOIN tickets.candidate USING (candidate_id)
-WHERE seat.arrangement_id = $1 AND candidate.candidate_id IS NULL;
+SELECT count(*)
+FROM (SELECT DISTINCT candidate_id FROM tickets.seat WHERE arrangement_id = $1) AS seated
+WHERE (
+    SELECT true FROM tickets.candidate WHERE candidate_id = seated.candidate_id LIMIT 1
+) IS NULL;
