@@ -8,7 +8,7 @@ from typing import Any
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import types_pb2 as types
 
-from zikao_ctl.listing import short
+from zikao_ctl.listing import short, visible
 
 _SHOWN = 5
 
@@ -16,7 +16,7 @@ _SHOWN = 5
 def in_one_line(act: Any) -> str:
     """What an OfficeAct of tickets or of enrollment does."""
     name = act.WhichOneof("act")
-    return WORDS[name](getattr(act, name))
+    return visible(WORDS[name](getattr(act, name)))
 
 
 def character_name(character: str) -> str:

@@ -25,6 +25,7 @@ from zikao_client import CallFailed
 from zikao_kit.config import CertFiles
 from zikao_kit.error_table import reason_of
 from zikao_kit.errors import NOT_NOW
+from zikao_kit.files import OWNER_ONLY
 
 from zikao_ctl.installation import open_operator_channel
 
@@ -52,8 +53,12 @@ class PartFile:
         self._place = path.with_name(f"{path.name}.part.json")
         self._request = request
         self.cursor, self.candidates, self._bytes = self._known()
-        with self._part.open("ab") as file:
-            file.truncate(self._bytes)
+        # Names, numbers and pictures of people, on a machine that others may use, too.
+        with open(
+            self._part, "ab", opener=lambda path, flags: os.open(path, flags, OWNER_ONLY)
+        ) as f:
+            os.fchmod(f.fileno(), OWNER_ONLY)
+            f.truncate(self._bytes)
 
     def add(self, csv: bytes, cursor: str, candidates: int) -> None:
         """Append a part, and then the place after it."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, TypeVar
+from unicodedata import category
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -17,6 +18,8 @@ from rich.text import Text
 from zikao_kit.china_time import CHINA
 
 T = TypeVar("T")
+# Controls, those of direction too, ends of lines and of paragraphs, halves of pairs.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -29,8 +32,16 @@ def show_table(found: Sequence[T], columns: Mapping[str, Callable[[T], str]]) ->
         table.add_column(heading, overflow="fold", no_wrap=number == 0)
     for each in found:
         # What comes from a service is text, and no markup.
-        table.add_row(*(Text(cell(each)) for cell in columns.values()))
+        table.add_row(*(Text(visible(cell(each), "\n")) for cell in columns.values()))
     Console().print(table)
+
+
+def visible(text: str, allowed: str = "") -> str:
+    """Text in which all is seen: a note of whoever proposes must not move the reader's cursor."""
+    return "".join(
+        f"\\u{ord(each):04x}" if category(each) in _UNSEEN and each not in allowed else each
+        for each in text
+    )
 
 
 def show_json(found: Sequence[Mapping[str, Any]]) -> None:

@@ -12,9 +12,9 @@ from zikao.tickets.v1 import office_ticket_service_pb2 as pb
 from zikao.tickets.v1 import office_ticket_service_pb2_grpc as pb_grpc
 from zikao.tickets.v1 import types_pb2 as types
 from zikao_client import new_request_id
-from zikao_kit.files import write_whole
+from zikao_kit.files import OWNER_ONLY, write_whole
 
-from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told
+from zikao_ctl.listing import china_time, json_option, short, show_json, show_table, told, visible
 from zikao_ctl.office_calls import OfficeCalls, office_options, run_calls, session_option
 from zikao_ctl.options import F
 from zikao_ctl.proposing import propose_once, tell_act
@@ -64,7 +64,7 @@ def show_command(*, ticket_number: str, session_code: str, as_json: bool, **wher
     for seat in found.seats:
         click.echo(
             f"slot {seat.slot}: course {seat.course_code}, site {seat.site_code} "
-            f"{seat.site_name}, room {seat.room}, seat {seat.seat}"
+            f"{visible(seat.site_name)}, room {seat.room}, seat {seat.seat}"
         )
 
 
@@ -127,7 +127,7 @@ def print_command(*, ticket_number: str, session_code: str, out: Path, **where: 
         return await calls.ask(_stub(calls).PrintForCandidate, request)
 
     printed = run_calls(OfficeCalls, work, where)
-    write_whole(out, printed.pdf)
+    write_whole(out, printed.pdf, OWNER_ONLY)
     times = printed.print_count
     click.echo(f"{out}: version {printed.version}, {printed.serial}, handed out {times} times")
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from zikao.registration.v1 import types_pb2 as types
-from zikao_kit.files import write_whole
+from zikao_kit.files import OWNER_ONLY, write_whole
 
-OWNER_ONLY = 0o600
 _TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)
 
 

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+OWNER_ONLY = 0o600
+
 
 def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that whoever reads finds the old or the new content, never half.

@@ -97,6 +97,7 @@ async def test_a_lost_ticket_is_issued_anew_once(desk: Desk) -> None:
     assert await desk.versions(ZHANG) == 2
     printed = await desk.ticket("print", number, *SESSION_OPTION, "--out", page)
     assert printed.output.startswith(f"{page}: version 2, ")
+    assert page.stat().st_mode & 0o777 == 0o600
     assert page.read_bytes().startswith(b"%PDF-")
     await desk.ticket(*lost)
     (shown,) = (await desk.ticket("show", number, *SESSION_OPTION, "--json")).json

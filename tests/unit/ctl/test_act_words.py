@@ -7,6 +7,7 @@ from zikao.tickets.v1 import office_service_pb2 as tickets
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao_ctl.act_words import WORDS, in_one_line
 
+CLOSED = sessions.ROOM_USE_CLOSED
 DRAWN = tickets.ProposedArrangement(
     county_code="510104",
     anew=True,
@@ -19,6 +20,14 @@ DRAWN = tickets.ProposedArrangement(
 SEATS = [
     enrollment.SeatCapacity(county_code="510104", slot=slot, capacity=9) for slot in range(1, 8)
 ]
+
+
+def test_notes_move_nothing_on_the_terminal_of_who_confirms() -> None:
+    """Whoever proposes may write what erases a line or turns it round: it is seen as it is."""
+    note = "a\x1b[2K\r\n\x9b1A\u202eb 张·三𠱃"
+    act = tickets.SetRoomUseAct(site_code="A", room_code="1", use=CLOSED, reason=note)
+    words = in_one_line(tickets.OfficeAct(set_room_use=act))
+    assert words == r"room A/1 is closed: a\u001b[2K\u000d\u000a\u009b1A\u202eb 张·三𠱃"
 
 
 def test_every_act_of_every_service_has_words() -> None:

@@ -11,8 +11,12 @@ REQUEST = {"session": "22.1", "county": "51"}
 
 
 def test_a_file_is_gone_on_with(tmp_path: Path) -> None:
-    """What was written after the last place, by a process that was killed, does not count."""
+    """What was written after the last place, by a process that was killed, does not count.
+
+    It is its owner's alone, also what an older version has left.
+    """
     path = tmp_path / "roster.csv"
+    (tmp_path / "roster.csv.part").touch()
     first = PartFile(path, REQUEST)
     first.add("考次\r\n".encode(), "a", 0)
     first.add(b"22.1\r\n", "b", 1)
@@ -24,6 +28,7 @@ def test_a_file_is_gone_on_with(tmp_path: Path) -> None:
     again.finish()
     assert path.read_bytes() == "考次\r\n22.1\r\n22.2\r\n".encode()
     assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_another_request_begins_anew(tmp_path: Path) -> None:
