@@ -18,6 +18,9 @@ import grpc
 
 from zikao_kit.config import host_and_port
 
+# A machine without IPv6 may still have a name for one of its addresses.
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
 
 class ListenError(OSError):
     """Somebody else has the address, or this machine has not; the text names it."""
@@ -84,21 +87,28 @@ def _alone(host: str, port: int) -> Iterator[None]:
             name = host.strip("[]")
             places = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
             for family, kind, protocol, _, place in places:
-                _claim(claims.enter_context(socket.socket(family, kind, protocol)), place)
+                # Of a name's addresses gRPC takes those that there are.
+                with _passing(_NOT_HERE):
+                    _claim(claims.enter_context(socket.socket(family, kind, protocol)), place)
         except OSError as error:
             raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
         yield
 
 
+@contextmanager
+def _passing(numbers: frozenset[int]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in numbers:
+            raise
+
+
 def _claim(claim: socket.socket, place: Any) -> None:
     # What is left of closed connections does not keep a server from starting again.
     claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        claim.bind(place)
-        # Two may have bound; only one listens.
-        claim.listen()
-    except OSError as error:
-        if error.errno != errno.EADDRNOTAVAIL:  # of a name's addresses gRPC takes those there are
-            raise
+    claim.bind(place)
+    # Two may have bound; only one listens.
+    claim.listen()
     # Asked for later than the port itself: so far it was not shared.
     claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

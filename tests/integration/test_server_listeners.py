@@ -1,6 +1,7 @@
 """A server that listens several times on one port: what is bounded, and who else may have it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -143,6 +144,23 @@ async def test_taken_port_stops_the_start(tmp_path: Path) -> None:
     async with running_probe(tmp_path) as probe:
         other = make_probe(tmp_path, listen=f"127.0.0.1:{probe.server.port}")
         with pytest.raises(OSError, match="cannot listen"):
+            await other.server.start()
+
+
+async def test_addresses_that_this_machine_has_not_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those of a name: one of another machine, and one of a family that the kernel has not."""
+    real = socket.getaddrinfo
+    elsewhere = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 1))
+    strange = (socket.AF_APPLETALK, socket.SOCK_STREAM, 0, "", ("::1", 1))
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda *name, **how: [strange, elsewhere, *real(*name, **how)]
+    )
+    async with running_probe(tmp_path, listen=f"127.0.0.1:{free_port()}") as probe:
+        assert await health_of(probe) == SERVING
+        other = make_probe(tmp_path, listen=f"127.0.0.1:{probe.server.port}")
+        with pytest.raises(ListenError, match="cannot listen"):
             await other.server.start()
 
 
