@@ -7,6 +7,7 @@ in the process of the bench: from the start of the operation until every county 
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +21,8 @@ from uuid import UUID
 
 import asyncpg
 from bench.tickets_seeding import Law, SeededCounty, seeded_session
-from support.bench import migrated, own_postgres
+from support.bench import migrated, own_cluster
+from support.memory import watched
 from support.tickets_database import KEYS, OPERATOR, SESSION
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import SystemClock
@@ -42,7 +44,8 @@ SCALES = (0.01, 0.1, 1.0)
 SOLVE_PROCESSES = 2
 WORKERS = SOLVE_PROCESSES + 1
 POLL_SECONDS = 0.05
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.1
+MEMORY_LOOK_SECONDS = 0.5
 NAMED_GAPS = 20
 _ROOM_COLUMNS = (
     "session_code",
@@ -64,6 +67,8 @@ class Arranged:
     """What an operation on the whole session came to."""
 
     seconds: float
+    rss_mib: float
+    """Of the bench, which is the service here, and its solving processes."""
     arrangements: Sequence[Arrangement]
 
     @property
@@ -74,7 +79,8 @@ class Arranged:
 
 async def measure_arranging(folder: Path, law: Law = "majors") -> Mapping[str, Any]:
     """Arrange the session at every scale; what is reported of it."""
-    with own_postgres(folder, shared_buffers="512MB", max_wal_size="4GB") as admin_dsn:
+    with own_cluster(folder, shared_buffers="512MB", max_wal_size="4GB") as postgres:
+        admin_dsn = postgres.dsn()
         dsn = await migrated(admin_dsn, "tickets")
         whole = urlsplit(admin_dsn)._replace(path=urlsplit(dsn).path).geturl()
         connection = await asyncpg.connect(whole, server_settings={"statement_timeout": "0"})
@@ -82,7 +88,7 @@ async def measure_arranging(folder: Path, law: Law = "majors") -> Mapping[str, A
             found = {}
             for scale in SCALES:
                 await seed(connection, seeded_session(scale, law))
-                found[scale] = await _arrange(dsn)
+                found[scale] = await _arrange(dsn, postgres.process.pid)
             violations = await _violations(dsn, found[SCALES[-1]])
             copying = await _copy_seconds(connection)
         finally:
@@ -140,8 +146,12 @@ async def _seed_county(connection: asyncpg.Connection, number: int, county: Seed
     )
 
 
-async def _arrange(dsn: str) -> Arranged:
-    async with _database(dsn) as db:
+async def _arrange(dsn: str, postgres: int) -> Arranged:
+    """Arrange what is seeded; `postgres` is the process whose memory does not count."""
+    async with (
+        _database(dsn) as db,
+        watched(os.getpid(), MEMORY_LOOK_SECONDS, [postgres]) as memory,
+    ):
         pool = SolvePool(SOLVE_PROCESSES)
         worker = ArrangementWorker(db, KEYS, SystemClock(), pool, timedelta(minutes=2))
         started = time.perf_counter()
@@ -157,9 +167,8 @@ async def _arrange(dsn: str) -> Arranged:
             seconds = time.perf_counter() - started
         pool.close()
         async with db.read() as tx:
-            return Arranged(
-                seconds, await ArrangementStore(tx).of_operation(operation.operation_id)
-            )
+            arrangements = await ArrangementStore(tx).of_operation(operation.operation_id)
+        return Arranged(seconds, max(memory), arrangements)
 
 
 async def _violations(dsn: str, arranged: Arranged) -> int:
@@ -214,6 +223,7 @@ def _told(found: Mapping[float, Arranged], violations: int, copying: float) -> M
             ),
         },
         "violations": violations,
+        "arrange_rss_mib": full.rss_mib,
         "counties": len(full.arrangements),
         "candidates": sum(each.candidates for each in counts),
         "sittings": full.sittings,

@@ -11,19 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from resource import getpagesize
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.reportlab_tickets import ReportLabTickets
 from support.bench import migrated, own_postgres
-from support.processes import PROC, family_of
+from support.memory import watched
 from support.service import new_id
 from support.ticket_sheets import LINES, sheet
 from support.tickets_crowd import name_of, photo_of, seed_candidates, site_for
@@ -47,7 +45,6 @@ PAGES = {"bulk": 400, "typst": 60, "reportlab": 200}
 COUNTY_CANDIDATES = 20_000
 LOOK_SECONDS = 0.05
 FETCH_SECONDS = 1800.0
-MEBIBYTE = 1024 * 1024
 HEADING = Heading("tickets", "准考证", datetime(2022, 4, 11, tzinfo=UTC))
 COURSES = ((1, "00015"), (2, "03708"), (3, "13000"), (4, "00018"))
 
@@ -139,7 +136,7 @@ async def _fetched(it: Installation, process_id: int) -> dict[str, Any]:
     started = await stub.StartDocument(request, timeout=FETCH_SECONDS)
     document_id, size = started.document.document_id, 0
     begun = time.perf_counter()
-    async with _watched(process_id) as peak:
+    async with watched(process_id, LOOK_SECONDS) as peak:
         stream = documents.StreamDocumentRequest(document_id=document_id)
         async for piece in stub.StreamDocument(stream, timeout=FETCH_SECONDS):
             size += len(piece.content)
@@ -156,33 +153,6 @@ async def _fetched(it: Installation, process_id: int) -> dict[str, Any]:
         },
         "rss_mib": max(peak),
     }
-
-
-@asynccontextmanager
-async def _watched(process_id: int) -> AsyncIterator[list[float]]:
-    """The memory of a process and all that it started, in MiB, as often as it is looked at."""
-    seen: list[float] = [_resident_mib(process_id)]
-
-    async def look() -> None:
-        while True:
-            seen.append(_resident_mib(process_id))
-            await asyncio.sleep(LOOK_SECONDS)
-
-    looking = asyncio.create_task(look())
-    try:
-        yield seen
-    finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
-
-
-def _resident_mib(process_id: int) -> float:
-    pages = 0
-    for member in family_of([process_id]):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            pages += int((PROC / str(member) / "statm").read_text().split()[1])
-    return pages * getpagesize() / MEBIBYTE
 
 
 def _session() -> Session:
