@@ -13,7 +13,10 @@ help: ## list the targets
 setup: ## make .venv and install the locked dependencies (the others call it)
 	@scripts/setup
 
-test: setup ## run all tests, a process a core (PYTEST_ARGS="-k seats" for a part)
+# Each process that a test starts would else compile our modules anew.
+test fuzz: export PYTHONDONTWRITEBYTECODE :=
+
+test: setup ## run all tests, a process a core and one (PYTEST_ARGS="-k seats" for a part)
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)

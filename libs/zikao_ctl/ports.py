@@ -6,6 +6,7 @@ import random
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from zikao_ctl.layout import InstallationError
 
@@ -67,7 +68,8 @@ def _free_ports(names: Iterable[str], remembered: Mapping[str, int]) -> dict[str
 
 
 def _another_port(known: set[int]) -> int:
-    for port in random.sample(FREE_RANGE, len(FREE_RANGE)):
+    start = random.randrange(len(FREE_RANGE))  # noqa: S311 - no secret
+    for port in chain(FREE_RANGE[start:], FREE_RANGE[:start]):
         if port not in known and is_free(port):
             return port
     raise InstallationError(f"no free port from {FREE_RANGE.start} to {FREE_RANGE.stop - 1}")

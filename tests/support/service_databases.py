@@ -14,6 +14,8 @@ from support.postgres import Cluster
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service
 
+# Half the work of the default, which writes every page to the log, and of a drop afterwards.
+STRATEGY = "FILE_COPY"
 MakeDatabase = Callable[[str], Awaitable[str]]
 
 
@@ -29,7 +31,8 @@ class ServiceDatabases:
         """DSN of a new database with the service's schema, as the service's role."""
         template = await self._template(service)
         name = f"{service}_{uuid4().hex}"
-        await self._admin(f"CREATE DATABASE {name} TEMPLATE {database_of(template)}")
+        source = f"TEMPLATE {database_of(template)} STRATEGY {STRATEGY}"
+        await self._admin(f"CREATE DATABASE {name} {source}")
         return with_database(template, name)
 
     async def drop(self, dsn: str) -> None:
