@@ -30,8 +30,10 @@ def main() -> int:
 
 def sources() -> Iterator[Path]:
     """What people have written: committed, or new and not ignored."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607 - whichever git is there
+    # A clone may be another account's, as in containers of CI.
+    git = ("git", "-c", f"safe.directory={ROOT.resolve()}")
+    listed = subprocess.run(  # noqa: S603 - the words are ours
+        [*git, "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,
