@@ -17,7 +17,7 @@ from zikao_tickets.domain.certificate import (
     least_denominator,
     rooms_bound,
 )
-from zikao_tickets.domain.packing import SlotPacking
+from zikao_tickets.domain.packing import SlotPacking, several_sizes
 from zikao_tickets.domain.room_plan import plan_rooms
 from zikao_tickets.solving.room_models import RoomModels
 
@@ -131,6 +131,32 @@ def test_rooms_of_several_sizes_are_the_fewest(counts: list[int], capacities: li
     assert_kept(packing, courses, capacities)
     assert proof.bound <= best[0] == packing.rooms
     assert proof.packs_bound <= best[1] <= packing.packs
+    assert proof.holds(courses)
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    st.lists(st.sampled_from([6, 4, 3]), min_size=1, max_size=6),
+)
+@settings(max_examples=50, deadline=None)
+def test_rooms_by_rule_keep_the_rules(counts: list[int], capacities: list[int]) -> None:
+    """What is taken where no program is tried is an arrangement, if not the best."""
+    courses = {f"{number:05}": people for number, people in enumerate(counts)}
+    packing = several_sizes(1, courses, Counter(capacities))
+    if packing is not None:
+        best = fewest(counts, capacities)
+        assert best is not None
+        assert (packing.rooms, packing.packs) >= best
+        assert_kept(packing, courses, capacities)
+
+
+def test_halls_are_arranged_without_a_program() -> None:
+    """Rooms of 20, 210 and 400 seats and 60 courses: more than is proven to be needed, at once."""
+    counts = [1 + 97 * number % 400 for number in range(60)]
+    capacities = [20] * 220 + [210] * 21 + [400] * 11
+    packing, proof, courses = planned(counts, capacities)
+    assert_kept(packing, courses, capacities)
+    assert proof.bound < proof.rooms == packing.rooms
     assert proof.holds(courses)
 
 

@@ -4,7 +4,7 @@ A course fills whole rooms; what is left of it, its remainder, sits in one room,
 remainders share (DOMAIN section 5).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +60,57 @@ def one_size(slot: int, counts: Mapping[str, int], capacity: int) -> SlotPacking
         tuple(each for each in whole if each.rooms),
         tuple(Bin(capacity, groups) for groups in min(fits, key=len)),
     )
+
+
+def several_sizes(
+    slot: int, counts: Mapping[str, int], rooms: Mapping[int, int]
+) -> SlotPacking | None:
+    """The slot in `rooms` (capacity to rooms) by two rules, which may miss that all fit.
+
+    A course fills the largest rooms first, or the smallest.
+    """
+    orders = (sorted(rooms, reverse=True), sorted(rooms))
+    found = [_by_order(slot, counts, rooms, order) for order in orders]
+    return min((each for each in found if each), key=lambda each: each.rooms, default=None)
+
+
+def _by_order(
+    slot: int, counts: Mapping[str, int], rooms: Mapping[int, int], order: Sequence[int]
+) -> SlotPacking | None:
+    left, whole, remainders = dict(rooms), list[Whole](), list[tuple[int, str]]()
+    for course, people in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        rest = people
+        for capacity in order:
+            if filled := min(left[capacity], rest // capacity):
+                whole.append(Whole(course, capacity, filled))
+                left[capacity] -= filled
+                rest -= filled * capacity
+        if rest:
+            remainders.append((rest, course))
+    shared: list[tuple[int, list[tuple[str, int]]]] = []
+    for people, course in sorted(remainders, reverse=True):
+        room = _fullest(shared, people)
+        if room is None:
+            new = [capacity for capacity, number in left.items() if number and capacity >= people]
+            if not new:
+                return None
+            left[min(new)] -= 1
+            shared.append((min(new), room := []))
+        room.append((course, people))
+    bins = tuple(Bin(capacity, tuple(sorted(groups))) for capacity, groups in shared)
+    return SlotPacking(slot, tuple(whole), bins)
+
+
+def _fullest(
+    shared: Iterable[tuple[int, list[tuple[str, int]]]], people: int
+) -> list[tuple[str, int]] | None:
+    """The room with the fewest free seats that takes a remainder."""
+    free = [
+        (capacity - sum(number for _, number in groups) - people, at, groups)
+        for at, (capacity, groups) in enumerate(shared)
+        if len(groups) < MAX_COURSES_PER_ROOM
+    ]
+    return min((each for each in free if each[0] >= 0), default=(0, 0, None))[2]
 
 
 def best_fit(remainders: Mapping[str, int], capacity: int) -> list[tuple[tuple[str, int], ...]]:

@@ -16,7 +16,7 @@ from zikao_tickets.domain.certificate import (
     least_denominator,
     rooms_bound,
 )
-from zikao_tickets.domain.packing import SlotPacking, one_size
+from zikao_tickets.domain.packing import SlotPacking, one_size, several_sizes
 from zikao_tickets.domain.rooms import Room, RoomUse
 
 
@@ -104,7 +104,7 @@ def _plan_sizes(
     needed: int,
 ) -> tuple[SlotPacking, SlotProof]:
     """Rooms of several capacities, of which the largest do not suffice."""
-    packed = solver.pack(slot, counts, sizes)
+    packed = solver.pack(slot, counts, sizes) or _packed_by_rule(slot, counts, sizes)
     if packed is None:
         available = sum(size.rooms for size in sizes)
         raise RoomsInsufficient(slot, max(needed, available + 1), available)
@@ -115,6 +115,16 @@ def _plan_sizes(
     if packed.proven > bound:
         bound, kind = packed.proven, ProofKind.SOLVER
     return packed.packing, _proof(packed.packing, best, bound, kind, packed.packs_bound)
+
+
+def _packed_by_rule(
+    slot: int, counts: Mapping[str, int], sizes: Sequence[RoomSize]
+) -> Packed | None:
+    """What the solver does not try; nothing of it is proven but by the simple weights."""
+    packing = several_sizes(slot, counts, {size.capacity: size.rooms for size in sizes})
+    if packing is None:
+        return None
+    return Packed(packing, 0, sum(-(-people // sizes[0].capacity) for people in counts.values()))
 
 
 def _simple_weights(capacity: int) -> list[tuple[int, ...]]:

@@ -26,6 +26,8 @@ from zikao_tickets.solving.highs import INFINITY, TOLERANCE, Answer, Program, So
 
 DENOMINATOR = 1_000_000
 MAX_NODES = 2_000
+# Halls of hundreds of seats make programs that take minutes: those are not tried.
+MAX_COLUMNS, MAX_COLUMNS_OF_ONE_SIZE, MAX_COLUMN_NODES = 6_000, 20_000, 2_000_000
 MAX_ROUNDS = 60
 MAX_OPTIONS = 1_000
 
@@ -46,22 +48,37 @@ class Option(NamedTuple):
         return sum(self.filled) + (self.remainder > 0)
 
 
+class _TooLarge(Exception):  # noqa: N818 - says what it is
+    """A program has more columns than are tried."""
+
+
 class RoomModels:
     """Implements RoomSolver."""
 
     def weights(self, counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> Weights | None:
         """Weights whose bound is the best that pattern models give; nothing without a room."""
-        _, duals = _generate(counts, sizes)
+        try:
+            _, duals = _generate(counts, sizes)
+        except _TooLarge:
+            return None
         return duals
 
     def pack(
         self, slot: int, counts: Mapping[str, int], sizes: Sequence[RoomSize]
     ) -> Packed | None:
-        """The fewest rooms, then the fewest packs; nothing if there is no room for all.
+        """The fewest rooms, then the fewest packs; nothing without room for all, or if too large.
 
         Where several sizes make too many options, those are looked at that a bound asks for: what
         is proven then is what the weights prove.
         """
+        try:
+            return self._packed(slot, counts, sizes)
+        except _TooLarge:
+            return None
+
+    def _packed(
+        self, slot: int, counts: Mapping[str, int], sizes: Sequence[RoomSize]
+    ) -> Packed | None:
         options = (
             _only_options(counts, sizes[0]) if len(sizes) == 1 else _generate(counts, sizes)[0]
         )
@@ -193,7 +210,8 @@ class _Model:
 
     def solve(self, *, integer: bool) -> Answer | None:
         """The fewest rooms (or packs); nothing if there is no room for all."""
-        limits = {"mip_max_nodes": MAX_NODES} if integer else {}
+        nodes = min(MAX_NODES, MAX_COLUMN_NODES // len(self._program.cost))
+        limits = {"mip_max_nodes": nodes} if integer else {}
         return Solver(self._program, relaxed=not integer, **limits).solve()
 
     def weights(self, answer: Answer) -> Weights:
@@ -250,6 +268,9 @@ class _Model:
     def _add_arcs(self, at: int, remainders: Sequence[int]) -> list[Arc]:
         """Shared rooms of the size `at`."""
         arcs = _arcs(remainders, self._sizes[at].capacity)
+        most = MAX_COLUMNS_OF_ONE_SIZE if len(self._sizes) == 1 else MAX_COLUMNS
+        if len(self._program.cost) + len(arcs) > most:
+            raise _TooLarge
         nodes = {(courses + 1, people + size) for (courses, people), size in arcs}
         rows = {node: self._program.row(0, INFINITY) for node in sorted(nodes)}
         for (courses, people), size in arcs:
