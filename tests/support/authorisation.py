@@ -81,6 +81,8 @@ class NobodysData:
 
 Entry = Scoped | Named | OwnOnly | NobodysData
 Entries = Mapping[str, Entry]
+# Statuses in a row.
+MAX_LOST = 5
 
 
 def methods_of(package: str) -> list[MethodDescriptor]:
@@ -116,7 +118,7 @@ async def require_admitted(method: MethodDescriptor, everybody: Sequence[Someone
         reason = await reason_from(who, method, GetMessageClass(method.input_type)())
         if may_call(method, who) == (reason in SHUT_OUT):
             wrong[who.name] = reason or "answered"
-    assert wrong == {}
+    assert wrong == {}, wrong
 
 
 async def require_scope(
@@ -134,7 +136,7 @@ async def require_scope(
                 wrong[who.name] = reason or "answered"
             elif not covered:
                 note(method, reason)
-    assert wrong == {}
+    assert wrong == {}, wrong
     assert tried == {True, False}
     assert valid
 
@@ -150,7 +152,17 @@ async def require_own(
 
 
 async def reason_from(who: Someone, method: MethodDescriptor, request: Any) -> str:
-    """Why a call was refused; empty when it was answered."""
+    """Why a call was refused; empty when it was answered.
+
+    gRPC's client sometimes loses the status of a stream (docs/errors.md): then it is asked again.
+    """
+    for _ in range(MAX_LOST):
+        if (reason := await _reason_from(who, method, request)) != grpc.StatusCode.INTERNAL.name:
+            break
+    return reason
+
+
+async def _reason_from(who: Someone, method: MethodDescriptor, request: Any) -> str:
     bearer = (("authorization", f"Bearer {who.caller.token}"),) if who.caller.token else ()
     sent = _each(request) if method.client_streaming else request
     call = _opened(who.caller.channel, method)(sent, timeout=TIMEOUT_SECONDS, metadata=bearer)
