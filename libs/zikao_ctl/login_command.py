@@ -58,8 +58,9 @@ def login(
     """Log in as an officer, and write the access token into --token-file.
 
     Asks at the terminal, which shows nothing of the answers; at a first login also for a new
-    password, and for the code of a new second factor. Programs give descriptors instead, with an
-    answer a line: several answers may come from one, as they are asked for.
+    password, and for the code of a new second factor. Programs give descriptors instead, a line
+    for each answer: the password, the code (an empty line while there is no second factor), a new
+    password and the code of a new second factor where they are asked for. All may come from one.
     """
     file = _place(token_file, where)
     if refresh:
