@@ -153,6 +153,8 @@ def _seed_problems(exported: ExportedArrangement, published_sha256: str) -> Iter
 def _seat_problems(exported: ExportedArrangement) -> Iterator[str]:
     if seats_sha256(exported.seats).hex() != exported.seats_sha256:
         yield "the seats are not those that were checked"
+    if exported.plan.is_late and not exported.based_on:
+        yield "a late change that changes no arrangement"
     try:
         drawn = draw(exported.plan, exported.roster, exported.seed, exported.in_force)
     except (ValueError, LookupError) as error:

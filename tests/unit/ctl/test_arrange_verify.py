@@ -106,6 +106,10 @@ WRONG: Mapping[str, tuple[Callable[[Head], Any], str]] = {
         lambda h: h["plan"]["figures"].update(rooms_bound=99),
         "the figures of the arrangement are not those of its proofs",
     ),
+    "a late change, which needs no proof, of nothing": (
+        lambda h: h["plan"].update(is_late=True),
+        "a late change that changes no arrangement",
+    ),
     "a proof of nothing": (
         lambda h: h["plan"]["proofs"].append([2, *h["plan"]["proofs"][0][1:]]),
         "the figures of the arrangement are not those of its proofs",
