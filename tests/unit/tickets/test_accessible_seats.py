@@ -91,8 +91,20 @@ def test_the_model_finds_what_is_possible(
     ]
     needs = Counter(needing)
     is_possible = possible(needs, groups, rooms)
-    assert (AccessibleModels().host(needs, groups, rooms) is not None) == is_possible
+    hosted, unseated = AccessibleModels().host(needs, groups, rooms)
+    served = sum(sum(each.needing) for each in hosted.values())
+    assert (unseated == 0) == is_possible
+    assert served + unseated == needs.total()
     assert host_greedily(needs, groups, rooms) is None or is_possible
+
+
+def test_a_site_whose_rooms_have_too_few_for_a_course_is_named() -> None:
+    """With how many could be seated: of three who take one course, two in its only room."""
+    roster = Roster.of([Sitting(str(n), 1, "ab"[n // 6]) for n in range(12)], ["0", "1", "2"])
+    rooms = [Room("A", str(number), 6, frozenset({1, 2})) for number in (1, 2)]
+    with pytest.raises(AccessibleSeatsMissing) as caught:
+        planned(roster, rooms)
+    assert caught.value.in_words() == "第1场A考点需要3个无障碍座位，仅能安排2个"
 
 
 def test_a_slot_without_accessible_seats_is_named() -> None:

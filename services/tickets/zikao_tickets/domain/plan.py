@@ -24,12 +24,10 @@ from zikao_tickets.domain.roster import Kind
 class GapReason(StrEnum):
     """Why more sittings change site than are proven to have to."""
 
-    SMALL_COURSES = "small_courses"
-    ROOMS_TIGHT = "rooms_tight"
     MIXED_ROOMS = "mixed_rooms"
-    ACCESSIBLE_SEATS = "accessible_seats"
     LATE_CHANGES = "late_changes"
     NODE_LIMIT = "node_limit"
+    NOT_KNOWN = "not_known"
 
 
 class Share(NamedTuple):

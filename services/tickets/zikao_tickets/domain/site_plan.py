@@ -61,7 +61,8 @@ class Cut:
     """What of a load goes with the first half: people by kind, rooms of each whole, bins.
 
     `left_over` sittings are on the other side than their candidate; `objective` counts in addition
-    who needs an accessible seat beyond the half's share of them.
+    who needs an accessible seat beyond the half's share of them. `is_searched`, no cut of these
+    halves has a smaller one; else the search was ended by its limits.
     """
 
     kinds: Mapping[Kind, int]
@@ -69,6 +70,7 @@ class Cut:
     bins: tuple[bool, ...]
     left_over: int
     objective: float
+    is_searched: bool
 
 
 class SiteSolver(Protocol):
@@ -90,7 +92,8 @@ class SitePlan:
     homes: Homes
     left_over: int
     site_changes_bound: int
-    gap_reason: GapReason | None
+    gap_reason: GapReason
+    """What it is if sittings change site that the bound does not ask for."""
 
     def quotas(self) -> dict[tuple[int, str], Counter[str]]:
         """(Slot, course) to site to people."""
@@ -134,8 +137,14 @@ def plan_sites(
         again.cut(load, largest_first[::-1])
         work = min(work, again, key=lambda each: each.left_over)
     bound = _bound(load, rooms, solver) if work.left_over else 0
-    reason = _reason(load, rooms, sides) if work.left_over > bound else None
-    return SitePlan(tuple(work.wholes), tuple(work.bins), work.homes, work.left_over, bound, reason)
+    return SitePlan(
+        tuple(work.wholes),
+        tuple(work.bins),
+        work.homes,
+        work.left_over,
+        bound,
+        _reason(work, rooms),
+    )
 
 
 def _bound(load: Load, rooms: Sequence[Room], solver: SiteSolver) -> int:
@@ -159,7 +168,7 @@ class _Cutting:
         self.wholes: list[tuple[SlotWhole, str]] = []
         self.bins: list[tuple[SlotBin, str]] = []
         self.homes: defaultdict[Kind, dict[str, int]] = defaultdict(dict)
-        self.left_over = 0
+        self.left_over, self.is_cut_short = 0, False
         self._solver, self._progress = solver, progress
         self._sites, self._done = sites, 0
 
@@ -173,6 +182,7 @@ class _Cutting:
         here, there = sides[:at], sides[at:]
         cut = self._solver.cut(load, _joined(here), _joined(there))
         self.left_over += cut.left_over
+        self.is_cut_short |= not cut.is_searched
         self.cut(_taken(load, cut), here)
         self.cut(_rest(load, cut), there)
 
@@ -279,16 +289,15 @@ def _rest(load: Load, cut: Cut) -> Load:
         tuple(not here for here in cut.bins),
         0,
         0.0,
+        is_searched=True,
     )
     return _taken(load, rest)
 
 
-def _reason(load: Load, rooms: Sequence[Room], sides: Sequence[Side]) -> GapReason:
-    """What makes the gap likely, the weightiest first."""
-    if any(kind.accessible for kind in load.kinds):
-        return GapReason.ACCESSIBLE_SEATS
+def _reason(cutting: _Cutting, rooms: Sequence[Room]) -> GapReason:
+    """Why more sittings may be left over than the bound says, as far as the solver tells."""
+    if cutting.is_cut_short:
+        return GapReason.NODE_LIMIT
     if len({room.capacity for room in rooms}) > 1:
         return GapReason.MIXED_ROOMS
-    if len(sides) == len({room.site_code for room in rooms}):
-        return GapReason.ROOMS_TIGHT
-    return GapReason.SMALL_COURSES
+    return GapReason.NOT_KNOWN

@@ -31,8 +31,8 @@ class AccessibleSolver(Protocol):
         needing: Counter[str],
         waiting: Sequence[tuple[int, Groups]],
         rooms: Sequence[Room],
-    ) -> dict[int, Hosted] | None:
-        """Number of a room to what it hosts, for all of `needing`; nothing if impossible.
+    ) -> tuple[dict[int, Hosted], int]:
+        """Number of a room to what it hosts, and how many of `needing` have no seat there.
 
         `waiting` has the groups of each room with their capacity; a room takes its capacity's.
         """
@@ -86,11 +86,12 @@ def _hosts(
     waiting = sorted(wanted, key=lambda each: each[1])
     hosted: dict[int, Hosted] = {}
     if needing:
-        found = host_greedily(needing, waiting, rooms) or solver.host(needing, waiting, rooms)
+        found, unseated = host_greedily(needing, waiting, rooms), 0
         if found is None:
+            found, unseated = solver.host(needing, waiting, rooms)
+        if unseated:
             needed = needing.total()
-            seats = min(needed - 1, sum(len(room.accessible) for room in rooms))
-            raise AccessibleSeatsMissing(slot, needed, seats, rooms[0].site_code)
+            raise AccessibleSeatsMissing(slot, needed, needed - unseated, rooms[0].site_code)
         hosted = found
     for at, hosts in hosted.items():
         waiting.remove((rooms[at].capacity, hosts.groups))

@@ -135,6 +135,7 @@ class CutModel:
             tuple(bool(each) for each in rooms[wholes:]),
             round(left_over),
             objective,
+            is_searched=objective < SOLVED,
         )
 
     def _seats(self) -> Numbers:

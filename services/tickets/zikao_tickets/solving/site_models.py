@@ -31,6 +31,8 @@ class SiteModels:
             if (answer := model.branch(kept)) is not None:
                 found = model.finish(model.rooms_of(answer))
                 best = min(best, found, key=lambda each: each.objective)
+                if not kept.any() and answer.bound > best.objective - 1 + TOLERANCE:
+                    best = replace(best, is_searched=True)
         return best
 
     def left_over_bound(self, load: Load, here: Side, there: Side) -> int:

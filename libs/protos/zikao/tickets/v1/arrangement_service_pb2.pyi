@@ -116,37 +116,27 @@ class _SiteGapReason:
 class _SiteGapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SiteGapReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SITE_GAP_REASON_UNSPECIFIED: _SiteGapReason.ValueType  # 0
-    SITE_GAP_REASON_SMALL_COURSES: _SiteGapReason.ValueType  # 1
-    """Courses of a few people whose members sit at several sites in their other slots."""
-    SITE_GAP_REASON_ROOMS_TIGHT: _SiteGapReason.ValueType  # 2
-    """Rooms are so few that nothing can be chosen."""
     SITE_GAP_REASON_MIXED_ROOMS: _SiteGapReason.ValueType  # 3
-    """Rooms of several sizes."""
-    SITE_GAP_REASON_ACCESSIBLE_SEATS: _SiteGapReason.ValueType  # 4
-    """Who needs an accessible seat."""
+    """The search was through, but with rooms of several sizes nothing is proven of the least."""
     SITE_GAP_REASON_LATE_CHANGES: _SiteGapReason.ValueType  # 5
     """Published seats are kept."""
     SITE_GAP_REASON_NODE_LIMIT: _SiteGapReason.ValueType  # 6
-    """The search was ended before it was through; not told apart yet."""
+    """The search was ended by its limits: another plan may have fewer."""
+    SITE_GAP_REASON_NOT_KNOWN: _SiteGapReason.ValueType  # 7
+    """The search was through at every division of the sites; others may do better."""
 
 class SiteGapReason(_SiteGapReason, metaclass=_SiteGapReasonEnumTypeWrapper):
-    """What is likely to keep site changes above the proven least, by the look of the county: the first
-    of ACCESSIBLE_SEATS, MIXED_ROOMS, ROOMS_TIGHT and SMALL_COURSES that holds. The solver is not asked.
-    """
+    """What keeps site changes above the proven least, as far as the solver tells."""
 
 SITE_GAP_REASON_UNSPECIFIED: SiteGapReason.ValueType  # 0
-SITE_GAP_REASON_SMALL_COURSES: SiteGapReason.ValueType  # 1
-"""Courses of a few people whose members sit at several sites in their other slots."""
-SITE_GAP_REASON_ROOMS_TIGHT: SiteGapReason.ValueType  # 2
-"""Rooms are so few that nothing can be chosen."""
 SITE_GAP_REASON_MIXED_ROOMS: SiteGapReason.ValueType  # 3
-"""Rooms of several sizes."""
-SITE_GAP_REASON_ACCESSIBLE_SEATS: SiteGapReason.ValueType  # 4
-"""Who needs an accessible seat."""
+"""The search was through, but with rooms of several sizes nothing is proven of the least."""
 SITE_GAP_REASON_LATE_CHANGES: SiteGapReason.ValueType  # 5
 """Published seats are kept."""
 SITE_GAP_REASON_NODE_LIMIT: SiteGapReason.ValueType  # 6
-"""The search was ended before it was through; not told apart yet."""
+"""The search was ended by its limits: another plan may have fewer."""
+SITE_GAP_REASON_NOT_KNOWN: SiteGapReason.ValueType  # 7
+"""The search was through at every division of the sites; others may do better."""
 Global___SiteGapReason: _TypeAlias = SiteGapReason  # noqa: Y015
 
 @_typing.final
