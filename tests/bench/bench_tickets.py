@@ -19,6 +19,8 @@ from bench.tickets_paper import measure_paper
 from bench.tickets_targets import targets_of
 from support.bench import report
 from support.targets import nothing_owed
+from zikao_kit.config import LogConfig
+from zikao_kit.logs import configure_logging
 
 Measure = Callable[[Path], Awaitable[Mapping[str, Any]]]
 """Measures in an empty folder; what the parts tell is put together, key by key."""
@@ -52,4 +54,5 @@ def _joined(known: Any, new: Any) -> Any:
 
 
 if __name__ == "__main__":
+    configure_logging("bench", LogConfig(level="error"))
     sys.exit(0 if asyncio.run(bench(sys.argv[1:] or [*PARTS])) else 1)

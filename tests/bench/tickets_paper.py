@@ -31,6 +31,7 @@ from support.tickets_service import Installation, tickets_installation
 from support.tickets_typst import TypstTickets
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import document_service_pb2_grpc
+from zikao_kit.config import LogConfig
 from zikao_kit.crypto import KeyRing
 from zikao_tickets.document_jobs import PartJob, make_end, make_part
 from zikao_tickets.domain.session import Session, Slot
@@ -113,7 +114,7 @@ async def _county(folder: Path) -> dict[str, Any]:
     """Fetch a county's tickets from the service in a process of its own."""
     with own_postgres(folder, max_wal_size="4GB") as admin_dsn:
         dsn = await migrated(admin_dsn, "tickets")
-        async with tickets_installation(folder, dsn) as it:
+        async with tickets_installation(folder, dsn, log=LogConfig(level="error")) as it:
             await it.apply(_session(), site_for(COUNTY_CANDIDATES))
             await it.move_to(CLOSED)
             key_ring = KeyRing.from_file(it.config.key_ring_file)
