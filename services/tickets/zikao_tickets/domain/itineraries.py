@@ -18,41 +18,49 @@ def follow(homes: Homes, quotas: Quotas) -> list[Itinerary]:
 
     Both sides of a course have the same sum over the sites.
     """
-    ways = {
-        (kind, (site,) * len(kind.choice)): people
+    ways: Ways = {
+        kind: {(site,) * len(kind.choice): people for site, people in sites.items() if people}
         for kind, sites in sorted(homes.items())
-        for site, people in sorted(sites.items())
-        if people
     }
-    for taken, sites in sorted(quotas.items()):
-        ways = _with_quota(ways, taken, sites)
-    return [Itinerary(kind, sites, people) for (kind, sites), people in sorted(ways.items())]
+    takers: defaultdict[tuple[int, str], list[Kind]] = defaultdict(list)
+    for kind in ways:
+        for taken in kind.choice:
+            takers[taken].append(kind)
+    for taken, quota in sorted(quotas.items()):
+        _bring_to(quota, taken, {kind: ways[kind] for kind in takers[taken]})
+    return [
+        Itinerary(kind, sites, people)
+        for kind, there in ways.items()
+        for sites, people in sorted(there.items())
+        if people
+    ]
 
 
-Ways = dict[tuple[Kind, tuple[str, ...]], int]
+Ways = dict[Kind, dict[tuple[str, ...], int]]
 
 
-def _with_quota(ways: Ways, taken: tuple[int, str], quota: Mapping[str, int]) -> Ways:
-    """The ways with one course brought to its quota."""
+def _bring_to(quota: Mapping[str, int], taken: tuple[int, str], ways: Ways) -> None:
+    """Change the ways of who takes a course such that each site has its quota of it."""
     takers = [
-        (kind, sites, kind.choice.index(taken)) for kind, sites in ways if taken in kind.choice
+        (kind, sites, kind.choice.index(taken)) for kind, there in ways.items() for sites in there
     ]
     there: Counter[str] = Counter()
     for kind, sites, at in takers:
-        there[sites[at]] += ways[kind, sites]
+        there[sites[at]] += ways[kind][sites]
     over = {site: there[site] - quota.get(site, 0) for site in there}
     missing = [(site, quota[site] - there[site]) for site in sorted(quota)]
     missing = [(site, people) for site, people in missing if people > 0]
-    changed: defaultdict[tuple[Kind, tuple[str, ...]], int] = defaultdict(int, ways)
+    if not missing:
+        return
     # Last who needs an accessible seat; first who changes already, then who has few sittings.
     takers.sort(key=lambda each: (each[0].accessible, -len(set(each[1])), len(each[1]), each))
     for kind, sites, at in takers:
-        while changed[kind, sites] and over[sites[at]] > 0:
+        while ways[kind][sites] and over[sites[at]] > 0:
             site, people = missing.pop()
-            moved = min(people, changed[kind, sites], over[sites[at]])
-            changed[kind, sites] -= moved
-            changed[kind, (*sites[:at], site, *sites[at + 1 :])] += moved
+            moved = min(people, ways[kind][sites], over[sites[at]])
+            ways[kind][sites] -= moved
+            elsewhere = (*sites[:at], site, *sites[at + 1 :])
+            ways[kind][elsewhere] = ways[kind].get(elsewhere, 0) + moved
             over[sites[at]] -= moved
             if people > moved:
                 missing.append((site, people - moved))
-    return {way: people for way, people in changed.items() if people}
