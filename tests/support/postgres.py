@@ -2,18 +2,16 @@
 
 In this order: the cluster that `ZIKAO_TEST_DSN` names, a container
 (testcontainers), the embedded PostgreSQL. Every one is reached on TCP; a
-container at its own address, or where that leads nowhere through its port
-published on 127.0.0.1: the engine's proxy there copies every byte.
+container through its port published on 127.0.0.1, as nothing of a test goes elsewhere.
 """
 
 import asyncio
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from docker.errors import (  # type: ignore[import-untyped]
     DockerException,
     ImageNotFound,
 )
-from docker.models.containers import Container  # type: ignore[import-untyped]
 from zikao_ctl.embedded_postgres import EmbeddedPostgres
 
 DSN_VARIABLE = "ZIKAO_TEST_DSN"
@@ -33,8 +30,6 @@ ENGINE_ANSWER_SECONDS = 10
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 POSTGRES_PORT = 5432
-# A container is on this machine, or its address is not of this network.
-REACH_SECONDS = 1
 NO_ENGINE = "no Docker engine answers"
 # The cluster is thrown away after the run, so nothing waits for the disk. A killed
 # server still keeps every commit (synchronous_commit stays on); a killed machine would not.
@@ -137,19 +132,8 @@ def _container(image: str) -> Iterator[str]:
         container.tmpfs[IN_CONTAINER] = "mode=1777"
         container.with_env("PGDATA", f"{IN_CONTAINER}/cluster")
     with container:  # removes the container also when its start fails
-        host, port = _address_of(container.get_wrapped_container())
-        yield f"postgresql://{SUPERUSER}:{password}@{host}:{port}/{SUPERUSER}"
-
-
-def _address_of(container: Container) -> tuple[str, int]:
-    container.reload()
-    settings = container.attrs["NetworkSettings"]
-    for network in settings["Networks"].values():
-        own = (network["IPAddress"], POSTGRES_PORT)
-        with suppress(OSError), socket.create_connection(own, timeout=REACH_SECONDS):
-            return own
-    published = settings["Ports"][f"{POSTGRES_PORT}/tcp"][0]
-    return HOST, int(published["HostPort"])
+        port = container.get_exposed_port(POSTGRES_PORT)
+        yield f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{SUPERUSER}"
 
 
 def _settle_reaper() -> None:
