@@ -65,6 +65,28 @@ async def test_nobody_twice_in_a_slot_or_in_two_counties(
     assert refused.value.constraint_name == constraint
 
 
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("DELETE FROM enrollment.enrollment", "enrollment_seated"),
+        (
+            "UPDATE enrollment.enrollment SET county_code = '510105'",
+            "enrollment_seated_elsewhere",
+        ),
+        ("UPDATE enrollment.sitting SET county_code = '510105'", "sitting_county_changed"),
+    ],
+)
+async def test_nobody_loses_the_county_of_kept_seats(
+    connection: asyncpg.Connection, change: str, constraint: str
+) -> None:
+    """The county goes with the last sitting, and stays while there is one."""
+    with pytest.raises(asyncpg.ForeignKeyViolationError) as refused:
+        await connection.execute(change)
+    assert refused.value.constraint_name == constraint
+    await connection.execute("DELETE FROM enrollment.sitting")
+    await connection.execute("DELETE FROM enrollment.enrollment")
+
+
 @pytest.mark.parametrize("table", ["order_event", "refund_event", "office_audit"])
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET at = at", "TRUNCATE {}"])
 async def test_histories_are_only_added_to(
