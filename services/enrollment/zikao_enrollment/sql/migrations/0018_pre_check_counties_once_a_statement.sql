@@ -1,5 +1,5 @@
--- As a foreign key this asked for, and locked, a row of enrollment for each sitting: a third of what
--- a submission costs the database. It needed a second unique key there, too.
+-- As a foreign key this asked for, and locked, a row of enrollment for each sitting: a quarter of what
+-- writing an order costs. It needed a second unique key there, too.
 ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_county;
 ALTER TABLE enrollment.enrollment DROP CONSTRAINT enrollment_county;
 
