@@ -148,6 +148,14 @@ def test_candidates_keep_their_site() -> None:
     assert all(len(visited) == 1 for visited in sites.values())
 
 
+def test_sites_may_stay_empty() -> None:
+    """Of five sites with a room each, a course of two rooms leaves three without anybody."""
+    sittings = [sitting(number, 1) for number in range(40)]
+    seats = arrange(sittings, rooms(5, rooms_per_site=1), SEED)
+    assert len(seats) == 40
+    assert sorted(Counter(seat.site_code for seat in seats).values()) == [10, 30]
+
+
 def test_too_few_rooms_are_named() -> None:
     """A county whose rooms do not suffice is told slot, needed and available rooms."""
     sittings = [sitting(number, 3, number % 2) for number in range(100)]

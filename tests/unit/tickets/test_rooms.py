@@ -1,5 +1,6 @@
 """How many rooms a slot needs, and the proof of it, against trying everything."""
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -22,6 +23,7 @@ from zikao_tickets.domain.room_plan import plan_rooms
 from zikao_tickets.solving.room_models import RoomModels
 
 COURSES = st.lists(st.integers(1, 11), min_size=1, max_size=6)
+MOST_MEMORY_BYTES = 64 << 20
 SEVEN_SINGLE = {f"{number:05}": 1 for number in range(7)}
 
 
@@ -158,6 +160,20 @@ def test_halls_are_arranged_without_a_program() -> None:
     assert_kept(packing, courses, capacities)
     assert proof.bound < proof.rooms == packing.rooms
     assert proof.holds(courses)
+
+
+def test_millions_of_options_are_not_looked_at() -> None:
+    """Three courses for more seats than four sizes of rooms have: refused, in little memory."""
+    rooms = {60: 30, 40: 40, 30: 60, 20: 80}
+    sizes = [RoomSize(capacity, number) for capacity, number in rooms.items()]
+    courses = {"00001": 2334, "00002": 2335, "00003": 2336}
+    tracemalloc.start()
+    try:
+        with pytest.raises(RoomsInsufficient):
+            plan_rooms(1, courses, sizes, RoomModels())
+        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 @given(

@@ -177,6 +177,11 @@ class _Cutting:
         if len(sides) == 1:
             self._settle(load, sides[0].sites[0])
             return
+        if not (load.kinds or load.wholes or load.bins):
+            # Few people of a county with many sites: nothing is left for these.
+            self._done += len(sides)
+            self._progress(self._done, self._sites)
+            return
         # One by one, the last sites have large courses only; it takes longer the more there are.
         at = 1 if len(sides) <= ONE_BY_ONE_UP_TO else len(sides) // 2
         here, there = sides[:at], sides[at:]

@@ -29,7 +29,7 @@ MAX_NODES = 2_000
 # Halls of hundreds of seats make programs that take minutes: those are not tried.
 MAX_COLUMNS, MAX_COLUMNS_OF_ONE_SIZE, MAX_COLUMN_NODES = 6_000, 20_000, 2_000_000
 MAX_ROUNDS = 60
-MAX_OPTIONS = 1_000
+MAX_OPTIONS, MAX_OPTIONS_LOOKED_AT = 1_000, 200_000
 
 Arc = tuple[tuple[int, int], int]
 """From (courses, people), a remainder of so many people is added."""
@@ -169,6 +169,8 @@ def _number_of_options(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> 
 
 def _every_option(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> set[Option]:
     """All that leave a remainder which a room may hold."""
+    if _number_of_options(counts, sizes) > MAX_OPTIONS_LOOKED_AT:
+        raise _TooLarge
     most = max(counts.values())
     ranges = (range(min(size.rooms, most // size.capacity) + 1) for size in sizes)
     filled = [
