@@ -176,6 +176,18 @@ def test_millions_of_options_are_not_looked_at() -> None:
         tracemalloc.stop()
 
 
+def test_a_refusal_claims_no_number_that_is_not_proven() -> None:
+    """A slot that 38 rooms of three sizes just take, which is not found: so it is said."""
+    people = [1, 1, 2, 2, 5, 8, 10, 14, 14, 17, 23, 24, 52, 91, 112, 114, 259, 441, 469, 1172]
+    courses = {f"{number:05}": each for number, each in enumerate(people)}
+    sizes = [RoomSize(210, 12), RoomSize(45, 7), RoomSize(7, 19)]
+    with pytest.raises(RoomsInsufficient) as caught:
+        plan_rooms(1, courses, sizes, RoomModels())
+    assert caught.value.in_words() == (
+        "第1场未能在现有38个考场中排下全部考生（考场座位数不一，不能断定无法编排），请增加考场"
+    )
+
+
 @given(
     COURSES,
     st.lists(st.integers(0, 9), min_size=9, max_size=9),

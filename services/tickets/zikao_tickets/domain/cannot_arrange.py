@@ -33,6 +33,17 @@ class RoomsInsufficient(CannotArrange):
         return f"第{self.slot}场需要{self.needed}个考场，仅有{self.available}个{reserve}"
 
 
+class RoomsNotFound(RoomsInsufficient):
+    """No arrangement was found in rooms of several sizes; that there is none is not proven."""
+
+    def in_words(self) -> str:
+        """Why the county cannot be arranged, in Chinese for the office."""
+        return (
+            f"第{self.slot}场未能在现有{self.available}个考场中排下全部考生"
+            "（考场座位数不一，不能断定无法编排），请增加考场"
+        )
+
+
 class AccessibleSeatsMissing(CannotArrange):
     """More people of a slot need an accessible seat than can be given one."""
 

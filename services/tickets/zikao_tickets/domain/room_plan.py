@@ -8,7 +8,7 @@ rooms that meet it. What is proven is proven by the certificate, never by how ro
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from zikao_tickets.domain.cannot_arrange import RoomsInsufficient
+from zikao_tickets.domain.cannot_arrange import RoomsInsufficient, RoomsNotFound
 from zikao_tickets.domain.certificate import (
     ProofKind,
     RoomSize,
@@ -107,7 +107,10 @@ def _plan_sizes(
     packed = solver.pack(slot, counts, sizes) or _packed_by_rule(slot, counts, sizes)
     if packed is None:
         available = sum(size.rooms for size in sizes)
-        raise RoomsInsufficient(slot, max(needed, available + 1), available)
+        seats = sum(size.capacity * size.rooms for size in sizes)
+        is_proven = needed > available or sum(counts.values()) > seats
+        refusal = RoomsInsufficient if is_proven else RoomsNotFound
+        raise refusal(slot, max(needed, available + 1), available)
     found = solver.weights(counts, sizes)
     simple = [Weights(weights, tuple(sizes)) for weights in _simple_weights(sizes[0].capacity)]
     best = max([*simple, *([found] if found else [])], key=lambda each: _bound(counts, each))
