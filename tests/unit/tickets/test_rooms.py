@@ -176,6 +176,13 @@ def test_millions_of_options_are_not_looked_at() -> None:
         tracemalloc.stop()
 
 
+def test_a_course_that_all_rooms_cannot_take_is_refused() -> None:
+    """No way to fill rooms of two sizes leaves a remainder that a room may hold."""
+    with pytest.raises(RoomsInsufficient) as caught:
+        planned([20], [6, 4])
+    assert caught.value.in_words() == "第1场需要4个考场，仅有2个"
+
+
 def test_a_refusal_claims_no_number_that_is_not_proven() -> None:
     """A slot that 38 rooms of three sizes just take, which is not found: so it is said."""
     people = [1, 1, 2, 2, 5, 8, 10, 14, 14, 17, 23, 24, 52, 91, 112, 114, 259, 441, 469, 1172]

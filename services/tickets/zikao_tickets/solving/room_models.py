@@ -212,6 +212,8 @@ class _Model:
 
     def solve(self, *, integer: bool) -> Answer | None:
         """The fewest rooms (or packs); nothing if there is no room for all."""
+        if not self._options:
+            return None
         nodes = min(MAX_NODES, MAX_COLUMN_NODES // len(self._program.cost))
         limits = {"mip_max_nodes": nodes} if integer else {}
         return Solver(self._program, relaxed=not integer, **limits).solve()
