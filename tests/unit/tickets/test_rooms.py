@@ -19,7 +19,7 @@ from zikao_tickets.domain.certificate import (
     rooms_bound,
 )
 from zikao_tickets.domain.packing import SlotPacking, several_sizes
-from zikao_tickets.domain.room_plan import plan_rooms
+from zikao_tickets.domain.room_plan import Weights, plan_rooms
 from zikao_tickets.solving.room_models import RoomModels
 
 COURSES = st.lists(st.integers(1, 11), min_size=1, max_size=6)
@@ -174,6 +174,24 @@ def test_millions_of_options_are_not_looked_at() -> None:
         assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY_BYTES
     finally:
         tracemalloc.stop()
+
+
+class NotOfOneSize(RoomModels):
+    """Solves nothing for rooms of one size, which takes minutes where they are halls."""
+
+    def weights(self, counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> Weights | None:
+        """As the models do."""
+        assert len(sizes) > 1
+        return super().weights(counts, sizes)
+
+
+def test_the_largest_rooms_are_not_tried_alone_when_they_surely_do_not_suffice() -> None:
+    """Nineteen people in one room of ten and rooms of five: the seats tell, not a program."""
+    courses = {"00001": 7, "00002": 6, "00003": 6}
+    sizes = [RoomSize(10, 1), RoomSize(5, 4)]
+    packing, proof = plan_rooms(1, courses, sizes, NotOfOneSize())
+    assert_kept(packing, courses, [10, 5, 5, 5, 5])
+    assert proof.holds(courses)
 
 
 def test_a_course_that_all_rooms_cannot_take_is_refused() -> None:

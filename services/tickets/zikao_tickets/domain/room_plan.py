@@ -63,6 +63,9 @@ def plan_rooms(
     if not sizes:
         raise RoomsInsufficient(slot, 1, 0)
     largest = sizes[0]
+    surely = _bound(counts, _simple_best(counts, sizes))
+    if len(sizes) > 1 and surely > largest.rooms:
+        return _plan_sizes(slot, counts, sizes, solver, needed=surely)
     # Enough of the largest rooms: smaller ones cannot save any (a course that fills j rooms, with
     # or without a remainder in another one, fits into as many of the largest).
     packing, proof = _plan_one_size(slot, counts, largest.capacity, sizes, solver)
@@ -82,8 +85,7 @@ def _plan_one_size(
 ) -> tuple[SlotPacking, SlotProof]:
     """As if there were enough rooms of the largest capacity."""
     packing = one_size(slot, counts, capacity)
-    simple = [Weights(weights, tuple(sizes)) for weights in _simple_weights(capacity)]
-    best = max(simple, key=lambda each: _bound(counts, each))
+    best = _simple_best(counts, sizes)
     enough = [RoomSize(capacity, sum(counts.values()))]
     if packing.rooms > _bound(counts, best) and (found := solver.weights(counts, enough)):
         duals = Weights(found.weights, tuple(sizes))
@@ -112,8 +114,9 @@ def _plan_sizes(
         refusal = RoomsInsufficient if is_proven else RoomsNotFound
         raise refusal(slot, max(needed, available + 1), available)
     found = solver.weights(counts, sizes)
-    simple = [Weights(weights, tuple(sizes)) for weights in _simple_weights(sizes[0].capacity)]
-    best = max([*simple, *([found] if found else [])], key=lambda each: _bound(counts, each))
+    best = _simple_best(counts, sizes)
+    if found:
+        best = max(best, found, key=lambda each: _bound(counts, each))
     bound, kind = _bound(counts, best), ProofKind.WEIGHTS
     if packed.proven > bound:
         bound, kind = packed.proven, ProofKind.SOLVER
@@ -130,9 +133,11 @@ def _packed_by_rule(
     return Packed(packing, 0, sum(-(-people // sizes[0].capacity) for people in counts.values()))
 
 
-def _simple_weights(capacity: int) -> list[tuple[int, ...]]:
-    """The bounds by seats and by courses."""
-    return [tuple(range(1, capacity)), (1,) * (capacity - 1)]
+def _simple_best(counts: Mapping[str, int], sizes: Sequence[RoomSize]) -> Weights:
+    """The better of the bounds by seats and by courses, in rooms of the largest capacity."""
+    capacity = sizes[0].capacity
+    both = (tuple(range(1, capacity)), (1,) * (capacity - 1))
+    return max((Weights(each, tuple(sizes)) for each in both), key=lambda by: _bound(counts, by))
 
 
 def _bound(counts: Mapping[str, int], by: Weights) -> int:
