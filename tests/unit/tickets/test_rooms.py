@@ -209,7 +209,7 @@ def test_a_refusal_claims_no_number_that_is_not_proven() -> None:
     with pytest.raises(RoomsInsufficient) as caught:
         plan_rooms(1, courses, sizes, RoomModels())
     assert caught.value.in_words() == (
-        "第1场未能在现有38个考场中排下全部考生（考场座位数不一，不能断定无法编排），请增加考场"
+        "第1场未能在现有38个考场中排下全部考生（尚不能断定无法编排），请增加考场"
     )
 
 

@@ -34,13 +34,13 @@ class RoomsInsufficient(CannotArrange):
 
 
 class RoomsNotFound(RoomsInsufficient):
-    """No arrangement was found in rooms of several sizes; that there is none is not proven."""
+    """None was found within the limits of the search, which does not prove that there is none."""
 
     def in_words(self) -> str:
         """Why the county cannot be arranged, in Chinese for the office."""
         return (
             f"第{self.slot}场未能在现有{self.available}个考场中排下全部考生"
-            "（考场座位数不一，不能断定无法编排），请增加考场"
+            "（尚不能断定无法编排），请增加考场"
         )
 
 

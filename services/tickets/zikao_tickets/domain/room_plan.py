@@ -72,8 +72,8 @@ def plan_rooms(
     if packing.rooms <= largest.rooms:
         return packing, proof
     if len(sizes) == 1:
-        raise RoomsInsufficient(slot, packing.rooms, largest.rooms)
-    return _plan_sizes(slot, counts, sizes, solver, needed=packing.rooms)
+        raise _refusal(slot, proof.bound, largest.rooms)
+    return _plan_sizes(slot, counts, sizes, solver, needed=proof.bound)
 
 
 def _plan_one_size(
@@ -110,9 +110,8 @@ def _plan_sizes(
     if packed is None:
         available = sum(size.rooms for size in sizes)
         seats = sum(size.capacity * size.rooms for size in sizes)
-        is_proven = needed > available or sum(counts.values()) > seats
-        refusal = RoomsInsufficient if is_proven else RoomsNotFound
-        raise refusal(slot, max(needed, available + 1), available)
+        surely = max(needed, available + 1) if sum(counts.values()) > seats else needed
+        raise _refusal(slot, surely, available)
     found = solver.weights(counts, sizes)
     best = _simple_best(counts, sizes)
     if found:
@@ -121,6 +120,13 @@ def _plan_sizes(
     if packed.proven > bound:
         bound, kind = packed.proven, ProofKind.SOLVER
     return packed.packing, _proof(packed.packing, best, bound, kind, packed.packs_bound)
+
+
+def _refusal(slot: int, needed: int, available: int) -> RoomsInsufficient:
+    """What may be said: that so many rooms are needed is proven."""
+    if needed > available:
+        return RoomsInsufficient(slot, needed, available)
+    return RoomsNotFound(slot, available + 1, available)
 
 
 def _packed_by_rule(
