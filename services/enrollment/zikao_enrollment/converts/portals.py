@@ -16,6 +16,8 @@ SubmitRequest = (
 MAX_ID_CHARACTERS = 36
 MAX_SESSION_CODE_CHARACTERS = 16
 CHOICES_KEPT = 10_000
+# More than the rules allow: a longer choice brings fields that nobody knows, and is not kept.
+MAX_CHOICE_BYTES = 200
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Choices in which the contract's rules have found nothing, as bytes. A rush chooses the same few,
 # and to look at one costs a tenth of all that is done for a submission.
@@ -49,6 +51,8 @@ def _require_valid_enrollment(submission: portal_service_pb2.Submission) -> None
     ):
         return
     require_valid(submission)
+    if len(choice) > MAX_CHOICE_BYTES:
+        return
     if len(_valid_choices) >= CHOICES_KEPT:
         _valid_choices.clear()
     _valid_choices.add(choice)
