@@ -1,0 +1,1 @@
+"""`zikao rush`: an opening rehearsed at full load, with a verdict at the end."""
