@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,7 @@ from zikao_ctl.session_model import (
     SessionFile,
     Slot,
     TicketNumberRule,
+    WaitingRoom,
     Window,
 )
 from zikao_ctl.session_reading import Problems, Section, SessionFileError, read_yaml
@@ -105,7 +107,7 @@ def _read_ticket_number(section: Section) -> TicketNumberRule:
 
 def _read_calendar(section: Section, zone: ZoneInfo) -> Calendar:
     by_track = section.section("enrollment")
-    enrollment = {track: _read_window(by_track.section(track), zone) for track in TRACKS}
+    enrollment = {track: _read_enrollment_window(by_track.section(track), zone) for track in TRACKS}
     calendar = Calendar(
         registration=_read_window(section.section("registration"), zone),
         material_closes_at=section.moment("material_closes", zone),
@@ -136,6 +138,22 @@ def _read_window(section: Section, zone: ZoneInfo) -> Window:
     window = Window(section.moment("opens", zone), section.moment("closes", zone))
     section.finish()
     return window
+
+
+def _read_enrollment_window(section: Section, zone: ZoneInfo) -> Window:
+    room = _read_room(section.section("waiting_room")) if section.has("waiting_room") else None
+    return replace(_read_window(section, zone), waiting_room=room)
+
+
+def _read_room(section: Section) -> WaitingRoom:
+    room = WaitingRoom(
+        opens_before=timedelta(minutes=section.integer("opens_before_minutes", 1, 1440, absent=30)),
+        pass_life=timedelta(minutes=section.integer("pass_minutes", 1, 1440, absent=10)),
+        max_per_second=section.integer("max_per_second", 0, 100_000, absent=0),
+        quiet=timedelta(seconds=section.integer("quiet_seconds", 1, 86_400, absent=60)),
+    )
+    section.finish()
+    return room
 
 
 def _read_slot(section: Section, zone: ZoneInfo) -> Slot:

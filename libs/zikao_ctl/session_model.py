@@ -14,11 +14,23 @@ DEFAULT_COLUMNS, DEFAULT_ROWS = 5, 6
 
 
 @dataclass(frozen=True)
+class WaitingRoom:
+    """How the waiting room of an enrollment window works (docs/waiting-room.md)."""
+
+    opens_before: timedelta
+    pass_life: timedelta
+    # 0: as many as the system finishes.
+    max_per_second: int
+    quiet: timedelta
+
+
+@dataclass(frozen=True)
 class Window:
-    """From `opens_at`, inclusive, to `closes_at`, exclusive."""
+    """From `opens_at`, inclusive, to `closes_at`, exclusive; a room only of enrollment's."""
 
     opens_at: datetime
     closes_at: datetime
+    waiting_room: WaitingRoom | None = None
 
 
 @dataclass(frozen=True)

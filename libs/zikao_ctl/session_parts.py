@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from google.protobuf.duration_pb2 import Duration
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment_rpc
 from zikao.enrollment.v1 import session_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.registration.v1 import session_service_pb2 as registration
 from zikao.tickets.v1 import session_service_pb2 as tickets
-from zikao_kit.convert import enum_to_pb, optional, time_to_pb
+from zikao_kit.convert import duration_to_pb, enum_to_pb, optional, time_to_pb
 
-from zikao_ctl.session_model import Course, Room, SessionFile, Site, Window
+from zikao_ctl.session_model import Course, Room, SessionFile, Site, WaitingRoom, Window
 
 _TRACK_TO_PB = {
     "social": enrollment_types.TRACK_SOCIAL,
@@ -56,8 +55,6 @@ def _window_to_pb(window: Window) -> registration.SessionWindow:
 
 def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
     """Enrollment's part: slots, courses, windows, seats, fee and limits."""
-    hold = Duration()
-    hold.FromTimedelta(session.hold)
     return enrollment.EnrollmentSession(
         code=session.code,
         name=session.name,
@@ -75,6 +72,7 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
                 track=_TRACK_TO_PB[track],
                 opens_at=time_to_pb(window.opens_at),
                 closes_at=time_to_pb(window.closes_at),
+                waiting_room=optional(window.waiting_room, _waiting_room_to_pb),
             )
             for track, window in session.calendar.enrollment.items()
         ],
@@ -84,7 +82,7 @@ def enrollment_to_pb(session: SessionFile) -> enrollment.EnrollmentSession:
         ],
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
-        hold=hold,
+        hold=duration_to_pb(session.hold),
         single_submission=session.policies.single_submission,
         dual_control=session.policies.dual_control,
     )
@@ -116,6 +114,15 @@ def tickets_to_pb(session: SessionFile) -> tickets.TicketsSession:
         sites=[site_to_pb(site, county_names[site.county_code]) for site in session.sites],
         notice=tickets.Notice(version=session.notice.version, paragraphs=session.notice.paragraphs),
         dual_control=session.policies.dual_control,
+    )
+
+
+def _waiting_room_to_pb(room: WaitingRoom) -> enrollment_rpc.WaitingRoom:
+    return enrollment_rpc.WaitingRoom(
+        opens_before=duration_to_pb(room.opens_before),
+        pass_life=duration_to_pb(room.pass_life),
+        max_per_second=room.max_per_second,
+        quiet=duration_to_pb(room.quiet),
     )
 
 

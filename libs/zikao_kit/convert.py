@@ -1,11 +1,12 @@
-"""Between protobuf and Python: times, and enums as the lower-case text the domain uses."""
+"""Between protobuf and Python: times, durations, and enums as the lower-case text of the domain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 T = TypeVar("T")
@@ -27,6 +28,13 @@ def time_to_pb(time: datetime) -> Timestamp:
 def time_from_pb(message: Timestamp) -> datetime:
     """Return a Timestamp as aware time in UTC."""
     return message.ToDatetime(UTC)
+
+
+def duration_to_pb(time: timedelta) -> Duration:
+    """Return a length of time as Duration."""
+    message = Duration()
+    message.FromTimedelta(time)
+    return message
 
 
 def enum_to_pb(enum: Any, prefix: str, value: str | None) -> Any:

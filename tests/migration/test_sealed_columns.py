@@ -20,7 +20,16 @@ SEALED = {
 # the service keeps in clear because nothing personal is in them.
 OTHERWISE = ("_index", "sha256", "public_key")
 IN_CLEAR = {
-    "enrollment": {"enrollment.idempotency.response", "enrollment.outbox.payload"},
+    "enrollment": {
+        "enrollment.idempotency.response",
+        "enrollment.outbox.payload",
+        # Random numbers of a waiting room, of which no more hangs than an order in it.
+        "enrollment.waiting_room.committed",
+        "enrollment.waiting_room.committed_hash",
+        "enrollment.waiting_room.fresh",
+        "enrollment.waiting_room.pass_key",
+        "enrollment.waiting_room.seed",
+    },
     "tickets": {
         "tickets.arrangement_plan.plan",
         "tickets.idempotency.response",

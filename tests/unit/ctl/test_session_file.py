@@ -117,6 +117,22 @@ def test_policies_are_false_unless_said(tmp_path: Path) -> None:
         load_session_file(write(tmp_path, content))
 
 
+def test_a_track_has_a_waiting_room_when_the_file_gives_it_one(tmp_path: Path) -> None:
+    """What the room leaves out is as usual; a track without one has none."""
+    content = small_session()
+    tracks = content["calendar"]["enrollment"]
+    tracks["social"] = tracks["social"] | {"waiting_room": {"max_per_second": 800}}
+    windows = enrollment_to_pb(load_session_file(write(tmp_path, content))).windows
+    rooms = {window.track: window.waiting_room for window in windows}
+    assert not rooms[enrollment_types.TRACK_APPLIED].HasField("opens_before")
+    room = rooms[enrollment_types.TRACK_SOCIAL]
+    assert (room.opens_before.seconds, room.pass_life.seconds) == (1800, 600)
+    assert (room.max_per_second, room.quiet.seconds) == (800, 60)
+    tracks["social"]["waiting_room"] = {"pass_minutes": 0}
+    with pytest.raises(SessionFileError, match=r"waiting_room\.pass_minutes: must be a whole"):
+        load_session_file(write(tmp_path, content))
+
+
 def test_example_says_what_the_domain_says() -> None:
     """The example has Sichuan's counties, courses, calendar, fee and hold of session 22.1."""
     session = load_session_file(EXAMPLE)

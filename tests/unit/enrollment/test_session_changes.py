@@ -12,11 +12,20 @@ from zikao_enrollment.domain.session_changes import (
     changes_between,
     require_harmless,
 )
-from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Track, Window
+from zikao_enrollment.domain.timetable import (
+    County,
+    Course,
+    Policies,
+    Session,
+    Track,
+    WaitingRoom,
+    Window,
+)
 from zikao_kit.errors import DomainError
 
 BEFORE = small_session(seats=2)
 LATER = CLOSES_AT + timedelta(hours=1)
+ROOM = WaitingRoom(timedelta(minutes=30), timedelta(minutes=10), 800, timedelta(minutes=1))
 EVENING = BEFORE.slots[1].ends_at + timedelta(hours=1)
 
 
@@ -49,6 +58,11 @@ def with_county(county: County) -> Session:
         (
             replace(BEFORE, windows=(*BEFORE.windows, Window(Track.APPLIED, OPENS_AT, LATER))),
             "新增应用型专业报考时段（2022-02-28T01:00:00+00:00至2022-03-02T10:00:00+00:00）",
+        ),
+        (
+            replace(BEFORE, windows=(replace(BEFORE.windows[0], waiting_room=ROOM),)),
+            "面向社会开考专业候场室由不设改为提前30分钟开放、通行证10分钟有效、"
+            "每秒至多放行800人、空闲1分钟后撤除",
         ),
         (
             replace(BEFORE, windows=()),

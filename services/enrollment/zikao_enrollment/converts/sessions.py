@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson, Parse
 from zikao.enrollment.v1 import (
     availability_service_pb2,
@@ -11,11 +10,20 @@ from zikao.enrollment.v1 import (
     session_service_pb2,
     types_pb2,
 )
-from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
+from zikao_kit.convert import duration_to_pb, enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 
 from zikao_enrollment.domain.board import SeatRow
 from zikao_enrollment.domain.closings import Closed
-from zikao_enrollment.domain.timetable import County, Course, Policies, Session, Slot, Track, Window
+from zikao_enrollment.domain.timetable import (
+    County,
+    Course,
+    Policies,
+    Session,
+    Slot,
+    Track,
+    WaitingRoom,
+    Window,
+)
 
 _TRACK = "TRACK_"
 
@@ -43,8 +51,6 @@ def session_from_pb(message: session_service_pb2.EnrollmentSession) -> Session:
 
 def session_to_pb(session: Session) -> session_service_pb2.EnrollmentSession:
     """The same as message."""
-    hold = Duration()
-    hold.FromTimedelta(session.hold)
     return session_service_pb2.EnrollmentSession(
         code=session.code,
         name=session.name,
@@ -59,7 +65,7 @@ def session_to_pb(session: Session) -> session_service_pb2.EnrollmentSession:
         ],
         fee_fen=session.fee_fen,
         max_courses=session.max_courses,
-        hold=hold,
+        hold=duration_to_pb(session.hold),
         single_submission=session.policies.single_submission,
         dual_control=session.policies.dual_control,
     )
@@ -97,6 +103,7 @@ def window_to_pb(window: Window) -> enrollment_service_pb2.EnrollmentWindow:
         track=enum_to_pb(types_pb2.Track, _TRACK, window.track),
         opens_at=time_to_pb(window.opens_at),
         closes_at=time_to_pb(window.closes_at),
+        waiting_room=_room_to_pb(window.waiting_room) if window.waiting_room else None,
     )
 
 
@@ -162,7 +169,26 @@ def _course_from_pb(message: enrollment_service_pb2.Course) -> Course:
 
 def _window_from_pb(message: enrollment_service_pb2.EnrollmentWindow) -> Window:
     opens_at, closes_at = time_from_pb(message.opens_at), time_from_pb(message.closes_at)
-    return Window(_track_from_pb(message.track), opens_at, closes_at)
+    room = _room_from_pb(message.waiting_room) if message.HasField("waiting_room") else None
+    return Window(_track_from_pb(message.track), opens_at, closes_at, room)
+
+
+def _room_to_pb(room: WaitingRoom) -> enrollment_service_pb2.WaitingRoom:
+    return enrollment_service_pb2.WaitingRoom(
+        opens_before=duration_to_pb(room.opens_before),
+        pass_life=duration_to_pb(room.pass_life),
+        max_per_second=room.max_per_second,
+        quiet=duration_to_pb(room.quiet),
+    )
+
+
+def _room_from_pb(message: enrollment_service_pb2.WaitingRoom) -> WaitingRoom:
+    return WaitingRoom(
+        message.opens_before.ToTimedelta(),
+        message.pass_life.ToTimedelta(),
+        message.max_per_second,
+        message.quiet.ToTimedelta(),
+    )
 
 
 def _track_from_pb(number: int) -> Track:

@@ -8,7 +8,15 @@ from zikao_kit.errors import SESSION_CHANGE_REFUSED, DomainError
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import SeatCount
-from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, County, Course, Session, Slot, Window
+from zikao_enrollment.domain.timetable import (
+    TRACK_NAMES_ZH,
+    County,
+    Course,
+    Session,
+    Slot,
+    WaitingRoom,
+    Window,
+)
 
 MAX_NAMED = 5
 V = TypeVar("V")
@@ -98,12 +106,26 @@ def _settings(before: Session, after: Session) -> Iterator[str]:
 
 def _window(window: Window) -> str:
     times = _times(window.opens_at, window.closes_at)
-    return f"{TRACK_NAMES_ZH[window.track]}报考时段（{times}）"
+    room = f"，候场室（{_room(window.waiting_room)}）" if window.waiting_room else ""
+    return f"{TRACK_NAMES_ZH[window.track]}报考时段（{times}）{room}"
 
 
 def _window_changes(old: Window, new: Window) -> Iterator[str]:
     label = f"{TRACK_NAMES_ZH[new.track]}报考时段"
-    yield from _changed(label, old, new, lambda it: _times(it.opens_at, it.closes_at))
+    before, after = (_times(window.opens_at, window.closes_at) for window in (old, new))
+    yield from _changed(label, before, after)
+    label = f"{TRACK_NAMES_ZH[new.track]}候场室"
+    yield from _changed(label, old.waiting_room, new.waiting_room, _room)
+
+
+def _room(room: WaitingRoom | None) -> str:
+    if room is None:
+        return "不设"
+    most = f"每秒至多放行{room.max_per_second}人" if room.max_per_second else "放行人数不限"
+    return (
+        f"提前{_minutes(room.opens_before)}分钟开放、通行证{_minutes(room.pass_life)}分钟有效、"
+        f"{most}、空闲{_minutes(room.quiet)}分钟后撤除"
+    )
 
 
 def _slots(session: Session) -> Mapping[int, Slot]:

@@ -40,12 +40,26 @@ class Course:
 
 
 @dataclass(frozen=True)
+class WaitingRoom:
+    """How a track's waiting room works (docs/waiting-room.md)."""
+
+    opens_before: timedelta
+    # From the candidate's turn.
+    pass_life: timedelta
+    # 0: as many as the system finishes.
+    max_per_second: int
+    # How long nobody must have waited until no pass is needed any more.
+    quiet: timedelta
+
+
+@dataclass(frozen=True)
 class Window:
     """When a track may enroll: start inclusive, end exclusive."""
 
     track: Track
     opens_at: datetime
     closes_at: datetime
+    waiting_room: WaitingRoom | None = None
 
     def is_open(self, at: datetime) -> bool:
         """Whether `at` lies in the window."""

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.enrollment.v1 import types_pb2 as zikao_dot_enrollment_dot_v1_dot_types__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,zikao/enrollment/v1/enrollment_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"6\n\x13GetTimetableRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xfc\x01\n\x14GetTimetableResponse\x12(\n\x05slots\x18\x01 \x03(\x0b\x32\x19.zikao.enrollment.v1.Slot\x12,\n\x07\x63ourses\x18\x02 \x03(\x0b\x32\x1b.zikao.enrollment.v1.Course\x12\x36\n\x07windows\x18\x03 \x03(\x0b\x32%.zikao.enrollment.v1.EnrollmentWindow\x12\x0f\n\x07\x66\x65\x65_fen\x18\x04 \x01(\x03\x12\x13\n\x0bmax_courses\x18\x05 \x01(\x05\x12.\n\x08\x63losings\x18\x06 \x03(\x0b\x32\x1c.zikao.enrollment.v1.Closing\"\x8d\x01\n\x04Slot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x9e\x01\n\x06\x43ourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x04slot\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x41\n\x06tracks\x18\x04 \x03(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x02\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"\xb6\x01\n\x10\x45nrollmentWindow\x12\x35\n\x05track\x18\x01 \x01(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x08opens_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tcloses_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"j\n\x16GetAvailabilityRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\"\xa8\x01\n\x17GetAvailabilityResponse\x12-\n\x05seats\x18\x01 \x03(\x0b\x32\x1e.zikao.enrollment.v1.SeatCount\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_release_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\tSeatCount\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x12\x0c\n\x04held\x18\x04 \x01(\x05\x12\x11\n\tconfirmed\x18\x05 \x01(\x05\x12\x0c\n\x04\x66ree\x18\x06 \x01(\x05\"z\n\x10\x45nrollmentChoice\x12\x32\n\x0c\x63ourse_codes\x18\x01 \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x08\x01\x10\x10\x18\x01\"\x0er\x0c\x32\n^[0-9]{5}$\x12\x32\n\x0c\x63ounty_codes\x18\x02 \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x08\x01\x10\x03\x18\x01\"\x0er\x0c\x32\n^[0-9]{6}$\"\xb1\x01\n\x0fSavePlanRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12=\n\x06\x63hoice\x18\x03 \x01(\x0b\x32%.zikao.enrollment.v1.EnrollmentChoiceB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x18may_move_on_late_payment\x18\x04 \x01(\x08\"#\n\x10SavePlanResponse\x12\x0f\n\x07\x66\x65\x65_fen\x18\x01 \x01(\x03\"R\n\x11SubmitPlanRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"?\n\x12SubmitPlanResponse\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Order\"\x97\x01\n\x17SubmitEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12=\n\x06\x63hoice\x18\x03 \x01(\x0b\x32%.zikao.enrollment.v1.EnrollmentChoiceB\x06\xbaH\x03\xc8\x01\x01\"E\n\x18SubmitEnrollmentResponse\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Order\"p\n\x11ListOrdersRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Y\n\x12ListOrdersResponse\x12*\n\x06orders\x18\x01 \x03(\x0b\x32\x1a.zikao.enrollment.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14\x43reatePaymentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"q\n\x15\x43reatePaymentResponse\x12\x14\n\x0cpayment_code\x18\x01 \x01(\t\x12\x12\n\namount_fen\x18\x02 \x01(\x03\x12.\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa1\x06\n\x11\x45nrollmentService\x12m\n\x0cGetTimetable\x12(.zikao.enrollment.v1.GetTimetableRequest\x1a).zikao.enrollment.v1.GetTimetableResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12v\n\x0fGetAvailability\x12+.zikao.enrollment.v1.GetAvailabilityRequest\x1a,.zikao.enrollment.v1.GetAvailabilityResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12\x62\n\x08SavePlan\x12$.zikao.enrollment.v1.SavePlanRequest\x1a%.zikao.enrollment.v1.SavePlanResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12h\n\nSubmitPlan\x12&.zikao.enrollment.v1.SubmitPlanRequest\x1a\'.zikao.enrollment.v1.SubmitPlanResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12z\n\x10SubmitEnrollment\x12,.zikao.enrollment.v1.SubmitEnrollmentRequest\x1a-.zikao.enrollment.v1.SubmitEnrollmentResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12h\n\nListOrders\x12&.zikao.enrollment.v1.ListOrdersRequest\x1a\'.zikao.enrollment.v1.ListOrdersResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12q\n\rCreatePayment\x12).zikao.enrollment.v1.CreatePaymentRequest\x1a*.zikao.enrollment.v1.CreatePaymentResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,zikao/enrollment/v1/enrollment_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"6\n\x13GetTimetableRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"\xfc\x01\n\x14GetTimetableResponse\x12(\n\x05slots\x18\x01 \x03(\x0b\x32\x19.zikao.enrollment.v1.Slot\x12,\n\x07\x63ourses\x18\x02 \x03(\x0b\x32\x1b.zikao.enrollment.v1.Course\x12\x36\n\x07windows\x18\x03 \x03(\x0b\x32%.zikao.enrollment.v1.EnrollmentWindow\x12\x0f\n\x07\x66\x65\x65_fen\x18\x04 \x01(\x03\x12\x13\n\x0bmax_courses\x18\x05 \x01(\x05\x12.\n\x08\x63losings\x18\x06 \x03(\x0b\x32\x1c.zikao.enrollment.v1.Closing\"\x8d\x01\n\x04Slot\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x35\n\tstarts_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x07\x65nds_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x9e\x01\n\x06\x43ourse\x12\x1f\n\x04\x63ode\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x04slot\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x41\n\x06tracks\x18\x04 \x03(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x02\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"\xee\x01\n\x10\x45nrollmentWindow\x12\x35\n\x05track\x18\x01 \x01(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x08opens_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\tcloses_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x0cwaiting_room\x18\x04 \x01(\x0b\x32 .zikao.enrollment.v1.WaitingRoom\"\xfa\x01\n\x0bWaitingRoom\x12\x44\n\x0copens_before\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\xc8\x01\x01\x12\x41\n\tpass_life\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\xc8\x01\x01\x12#\n\x0emax_per_second\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12=\n\x05quiet\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\xc8\x01\x01\"j\n\x16GetAvailabilityRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){0,3}$\"\xa8\x01\n\x17GetAvailabilityResponse\x12-\n\x05seats\x18\x01 \x03(\x0b\x32\x1e.zikao.enrollment.v1.SeatCount\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_release_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\tSeatCount\x12\x13\n\x0b\x63ounty_code\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x12\x0c\n\x04held\x18\x04 \x01(\x05\x12\x11\n\tconfirmed\x18\x05 \x01(\x05\x12\x0c\n\x04\x66ree\x18\x06 \x01(\x05\"z\n\x10\x45nrollmentChoice\x12\x32\n\x0c\x63ourse_codes\x18\x01 \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x08\x01\x10\x10\x18\x01\"\x0er\x0c\x32\n^[0-9]{5}$\x12\x32\n\x0c\x63ounty_codes\x18\x02 \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x08\x01\x10\x03\x18\x01\"\x0er\x0c\x32\n^[0-9]{6}$\"\xb1\x01\n\x0fSavePlanRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12=\n\x06\x63hoice\x18\x03 \x01(\x0b\x32%.zikao.enrollment.v1.EnrollmentChoiceB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x18may_move_on_late_payment\x18\x04 \x01(\x08\"#\n\x10SavePlanResponse\x12\x0f\n\x07\x66\x65\x65_fen\x18\x01 \x01(\x03\"R\n\x11SubmitPlanRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"?\n\x12SubmitPlanResponse\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Order\"\x97\x01\n\x17SubmitEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12=\n\x06\x63hoice\x18\x03 \x01(\x0b\x32%.zikao.enrollment.v1.EnrollmentChoiceB\x06\xbaH\x03\xc8\x01\x01\"E\n\x18SubmitEnrollmentResponse\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Order\"p\n\x11ListOrdersRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Y\n\x12ListOrdersResponse\x12*\n\x06orders\x18\x01 \x03(\x0b\x32\x1a.zikao.enrollment.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14\x43reatePaymentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08order_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"q\n\x15\x43reatePaymentResponse\x12\x14\n\x0cpayment_code\x18\x01 \x01(\t\x12\x12\n\namount_fen\x18\x02 \x01(\x03\x12.\n\npay_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa1\x06\n\x11\x45nrollmentService\x12m\n\x0cGetTimetable\x12(.zikao.enrollment.v1.GetTimetableRequest\x1a).zikao.enrollment.v1.GetTimetableResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12v\n\x0fGetAvailability\x12+.zikao.enrollment.v1.GetAvailabilityRequest\x1a,.zikao.enrollment.v1.GetAvailabilityResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x12\x62\n\x08SavePlan\x12$.zikao.enrollment.v1.SavePlanRequest\x1a%.zikao.enrollment.v1.SavePlanResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12h\n\nSubmitPlan\x12&.zikao.enrollment.v1.SubmitPlanRequest\x1a\'.zikao.enrollment.v1.SubmitPlanResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12z\n\x10SubmitEnrollment\x12,.zikao.enrollment.v1.SubmitEnrollmentRequest\x1a-.zikao.enrollment.v1.SubmitEnrollmentResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12h\n\nListOrders\x12&.zikao.enrollment.v1.ListOrdersRequest\x1a\'.zikao.enrollment.v1.ListOrdersResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12q\n\rCreatePayment\x12).zikao.enrollment.v1.CreatePaymentRequest\x1a*.zikao.enrollment.v1.CreatePaymentResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +58,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLMENTWINDOW'].fields_by_name['opens_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ENROLLMENTWINDOW'].fields_by_name['closes_at']._loaded_options = None
   _globals['_ENROLLMENTWINDOW'].fields_by_name['closes_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_WAITINGROOM'].fields_by_name['opens_before']._loaded_options = None
+  _globals['_WAITINGROOM'].fields_by_name['opens_before']._serialized_options = b'\272H\020\252\001\n\"\004\010\200\243\0052\002\010\001\310\001\001'
+  _globals['_WAITINGROOM'].fields_by_name['pass_life']._loaded_options = None
+  _globals['_WAITINGROOM'].fields_by_name['pass_life']._serialized_options = b'\272H\020\252\001\n\"\004\010\200\243\0052\002\010\001\310\001\001'
+  _globals['_WAITINGROOM'].fields_by_name['max_per_second']._loaded_options = None
+  _globals['_WAITINGROOM'].fields_by_name['max_per_second']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
+  _globals['_WAITINGROOM'].fields_by_name['quiet']._loaded_options = None
+  _globals['_WAITINGROOM'].fields_by_name['quiet']._serialized_options = b'\272H\020\252\001\n\"\004\010\200\243\0052\002\010\001\310\001\001'
   _globals['_GETAVAILABILITYREQUEST'].fields_by_name['session_code']._loaded_options = None
   _globals['_GETAVAILABILITYREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
   _globals['_GETAVAILABILITYREQUEST'].fields_by_name['county_prefix']._loaded_options = None
@@ -105,44 +114,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLMENTSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\312\363\030\005\n\001\001(\003'
   _globals['_ENROLLMENTSERVICE'].methods_by_name['CreatePayment']._loaded_options = None
   _globals['_ENROLLMENTSERVICE'].methods_by_name['CreatePayment']._serialized_options = b'\312\363\030\005\n\001\001(\002'
-  _globals['_GETTIMETABLEREQUEST']._serialized_start=196
-  _globals['_GETTIMETABLEREQUEST']._serialized_end=250
-  _globals['_GETTIMETABLERESPONSE']._serialized_start=253
-  _globals['_GETTIMETABLERESPONSE']._serialized_end=505
-  _globals['_SLOT']._serialized_start=508
-  _globals['_SLOT']._serialized_end=649
-  _globals['_COURSE']._serialized_start=652
-  _globals['_COURSE']._serialized_end=810
-  _globals['_ENROLLMENTWINDOW']._serialized_start=813
-  _globals['_ENROLLMENTWINDOW']._serialized_end=995
-  _globals['_GETAVAILABILITYREQUEST']._serialized_start=997
-  _globals['_GETAVAILABILITYREQUEST']._serialized_end=1103
-  _globals['_GETAVAILABILITYRESPONSE']._serialized_start=1106
-  _globals['_GETAVAILABILITYRESPONSE']._serialized_end=1274
-  _globals['_SEATCOUNT']._serialized_start=1276
-  _globals['_SEATCOUNT']._serialized_end=1387
-  _globals['_ENROLLMENTCHOICE']._serialized_start=1389
-  _globals['_ENROLLMENTCHOICE']._serialized_end=1511
-  _globals['_SAVEPLANREQUEST']._serialized_start=1514
-  _globals['_SAVEPLANREQUEST']._serialized_end=1691
-  _globals['_SAVEPLANRESPONSE']._serialized_start=1693
-  _globals['_SAVEPLANRESPONSE']._serialized_end=1728
-  _globals['_SUBMITPLANREQUEST']._serialized_start=1730
-  _globals['_SUBMITPLANREQUEST']._serialized_end=1812
-  _globals['_SUBMITPLANRESPONSE']._serialized_start=1814
-  _globals['_SUBMITPLANRESPONSE']._serialized_end=1877
-  _globals['_SUBMITENROLLMENTREQUEST']._serialized_start=1880
-  _globals['_SUBMITENROLLMENTREQUEST']._serialized_end=2031
-  _globals['_SUBMITENROLLMENTRESPONSE']._serialized_start=2033
-  _globals['_SUBMITENROLLMENTRESPONSE']._serialized_end=2102
-  _globals['_LISTORDERSREQUEST']._serialized_start=2104
-  _globals['_LISTORDERSREQUEST']._serialized_end=2216
-  _globals['_LISTORDERSRESPONSE']._serialized_start=2218
-  _globals['_LISTORDERSRESPONSE']._serialized_end=2307
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2309
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2389
-  _globals['_CREATEPAYMENTRESPONSE']._serialized_start=2391
-  _globals['_CREATEPAYMENTRESPONSE']._serialized_end=2504
-  _globals['_ENROLLMENTSERVICE']._serialized_start=2507
-  _globals['_ENROLLMENTSERVICE']._serialized_end=3308
+  _globals['_GETTIMETABLEREQUEST']._serialized_start=228
+  _globals['_GETTIMETABLEREQUEST']._serialized_end=282
+  _globals['_GETTIMETABLERESPONSE']._serialized_start=285
+  _globals['_GETTIMETABLERESPONSE']._serialized_end=537
+  _globals['_SLOT']._serialized_start=540
+  _globals['_SLOT']._serialized_end=681
+  _globals['_COURSE']._serialized_start=684
+  _globals['_COURSE']._serialized_end=842
+  _globals['_ENROLLMENTWINDOW']._serialized_start=845
+  _globals['_ENROLLMENTWINDOW']._serialized_end=1083
+  _globals['_WAITINGROOM']._serialized_start=1086
+  _globals['_WAITINGROOM']._serialized_end=1336
+  _globals['_GETAVAILABILITYREQUEST']._serialized_start=1338
+  _globals['_GETAVAILABILITYREQUEST']._serialized_end=1444
+  _globals['_GETAVAILABILITYRESPONSE']._serialized_start=1447
+  _globals['_GETAVAILABILITYRESPONSE']._serialized_end=1615
+  _globals['_SEATCOUNT']._serialized_start=1617
+  _globals['_SEATCOUNT']._serialized_end=1728
+  _globals['_ENROLLMENTCHOICE']._serialized_start=1730
+  _globals['_ENROLLMENTCHOICE']._serialized_end=1852
+  _globals['_SAVEPLANREQUEST']._serialized_start=1855
+  _globals['_SAVEPLANREQUEST']._serialized_end=2032
+  _globals['_SAVEPLANRESPONSE']._serialized_start=2034
+  _globals['_SAVEPLANRESPONSE']._serialized_end=2069
+  _globals['_SUBMITPLANREQUEST']._serialized_start=2071
+  _globals['_SUBMITPLANREQUEST']._serialized_end=2153
+  _globals['_SUBMITPLANRESPONSE']._serialized_start=2155
+  _globals['_SUBMITPLANRESPONSE']._serialized_end=2218
+  _globals['_SUBMITENROLLMENTREQUEST']._serialized_start=2221
+  _globals['_SUBMITENROLLMENTREQUEST']._serialized_end=2372
+  _globals['_SUBMITENROLLMENTRESPONSE']._serialized_start=2374
+  _globals['_SUBMITENROLLMENTRESPONSE']._serialized_end=2443
+  _globals['_LISTORDERSREQUEST']._serialized_start=2445
+  _globals['_LISTORDERSREQUEST']._serialized_end=2557
+  _globals['_LISTORDERSRESPONSE']._serialized_start=2559
+  _globals['_LISTORDERSRESPONSE']._serialized_end=2648
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2650
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2730
+  _globals['_CREATEPAYMENTRESPONSE']._serialized_start=2732
+  _globals['_CREATEPAYMENTRESPONSE']._serialized_end=2845
+  _globals['_ENROLLMENTSERVICE']._serialized_start=2848
+  _globals['_ENROLLMENTSERVICE']._serialized_end=3649
 # @@protoc_insertion_point(module_scope)

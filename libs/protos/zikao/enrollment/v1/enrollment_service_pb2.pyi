@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -171,6 +172,7 @@ class EnrollmentWindow(_message.Message):
     TRACK_FIELD_NUMBER: _builtins.int
     OPENS_AT_FIELD_NUMBER: _builtins.int
     CLOSES_AT_FIELD_NUMBER: _builtins.int
+    WAITING_ROOM_FIELD_NUMBER: _builtins.int
     track: _types_pb2.Track.ValueType
     """Whose window."""
     @_builtins.property
@@ -181,20 +183,67 @@ class EnrollmentWindow(_message.Message):
     def closes_at(self) -> _timestamp_pb2.Timestamp:
         """End exclusive."""
 
+    @_builtins.property
+    def waiting_room(self) -> Global___WaitingRoom:
+        """Who submits needs an admission pass of the track's waiting room (WaitingRoomService), until
+        the room is open. Unset: there is none, and nobody needs one.
+        """
+
     def __init__(
         self,
         *,
         track: _types_pb2.Track.ValueType = ...,
         opens_at: _timestamp_pb2.Timestamp | None = ...,
         closes_at: _timestamp_pb2.Timestamp | None = ...,
+        waiting_room: Global___WaitingRoom | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at", "waiting_room", b"waiting_room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes_at", b"closes_at", "opens_at", b"opens_at", "track", b"track", "waiting_room", b"waiting_room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrollmentWindow: _TypeAlias = EnrollmentWindow  # noqa: Y015
+
+@_typing.final
+class WaitingRoom(_message.Message):
+    """How a track's waiting room works."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENS_BEFORE_FIELD_NUMBER: _builtins.int
+    PASS_LIFE_FIELD_NUMBER: _builtins.int
+    MAX_PER_SECOND_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    max_per_second: _builtins.int
+    """At most so many are admitted in a second; 0: as many as the system finishes."""
+    @_builtins.property
+    def opens_before(self) -> _duration_pb2.Duration:
+        """How long before the window candidates may come in: their order is drawn when it opens."""
+
+    @_builtins.property
+    def pass_life(self) -> _duration_pb2.Duration:
+        """How long a pass is good, from the candidate's turn."""
+
+    @_builtins.property
+    def quiet(self) -> _duration_pb2.Duration:
+        """How long it must have been quiet with nobody waiting until no pass is needed any more."""
+
+    def __init__(
+        self,
+        *,
+        opens_before: _duration_pb2.Duration | None = ...,
+        pass_life: _duration_pb2.Duration | None = ...,
+        max_per_second: _builtins.int = ...,
+        quiet: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opens_before", b"opens_before", "pass_life", b"pass_life", "quiet", b"quiet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_per_second", b"max_per_second", "opens_before", b"opens_before", "pass_life", b"pass_life", "quiet", b"quiet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingRoom: _TypeAlias = WaitingRoom  # noqa: Y015
 
 @_typing.final
 class GetAvailabilityRequest(_message.Message):
