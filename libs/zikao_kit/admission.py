@@ -16,9 +16,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
 
+from zikao_kit.config import ServerConfig
 from zikao_kit.errors import OVERLOADED, DomainError
 from zikao_kit.metrics import QUEUE_DEPTH, QUEUE_SECONDS
 from zikao_kit.policy import Priority
@@ -30,16 +32,52 @@ T = TypeVar("T")
 _Waiter = asyncio.Future[bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How submissions (SUBMIT) get on in this process; the first two only grow.
+
+    `finished` were let in and are done, `shed` were sent away. `wait_seconds` is what the last of
+    them waited; `standing` says that the queue does not empty, `limit` how many run at once.
+    """
+
+    finished: int
+    shed: int
+    wait_seconds: float
+    standing: bool
+    limit: int
+
+
 class Admission:
     """Slots for calls. Every `enter` that returns is paired with one `leave`."""
 
     def __init__(
         self, *, max_concurrent: int, max_queue_depth: int, max_queue_seconds: float
     ) -> None:
-        self._free = max_concurrent
+        self._free = self._limit = max_concurrent
         self._max_queue_depth = max_queue_depth
         self._queues = {p: _Queue(max_queue_seconds) for p in sorted(Priority)}
         self._depth = 0
+        self._finished = self._shed = 0
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> Self:
+        """As a server's configuration says."""
+        return cls(
+            max_concurrent=config.max_concurrent_calls,
+            max_queue_depth=config.max_queue_depth,
+            max_queue_seconds=config.max_queue_seconds,
+        )
+
+    def count_finished(self, count: int) -> None:
+        """Submissions that were none of the calls: those of a portal's stream."""
+        self._finished += count
+
+    def snapshot(self) -> Load:
+        """How submissions get on now."""
+        queue = self._queues[Priority.SUBMIT]
+        return Load(
+            self._finished, self._shed, queue.wait_seconds, queue.is_standing(), self._limit
+        )
 
     @property
     def free_slots(self) -> int:
@@ -64,11 +102,23 @@ class Admission:
         if self.enter_now():
             return
         if self._depth >= self._max_queue_depth and not self._displace_below(priority):
-            raise overloaded()
-        await self._wait(self._queues[priority], patience_seconds)
+            raise self._sent_away(priority)
+        if not await self._wait(self._queues[priority], patience_seconds):
+            raise self._sent_away(priority)
 
-    def leave(self) -> None:
-        """Hand the slot to the next in line, or free it."""
+    def _sent_away(self, priority: Priority) -> DomainError:
+        if priority is Priority.SUBMIT:
+            self._shed += 1
+        return overloaded()
+
+    def leave(self, priority: Priority) -> None:
+        """Hand the slot of a call of `priority` to the next in line, or free it."""
+        if priority is Priority.SUBMIT:
+            self._finished += 1
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """The same, for who is not done or was none by itself: it does not count."""
         if not self._depth:
             self._free += 1
             return
@@ -77,7 +127,7 @@ class Admission:
                 self._resolve(queue, queue.first(), admitted=True)
                 return
 
-    async def _wait(self, queue: _Queue, patience_seconds: float) -> None:
+    async def _wait(self, queue: _Queue, patience_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         waiter: _Waiter = loop.create_future()
         patience = min(queue.join(waiter), patience_seconds)
@@ -92,16 +142,16 @@ class Admission:
             raise
         finally:
             timer.cancel()
-            QUEUE_SECONDS.observe(time.monotonic() - joined)
-        if not admitted:
-            raise overloaded()
+            queue.wait_seconds = time.monotonic() - joined
+            QUEUE_SECONDS.observe(queue.wait_seconds)
+        return admitted
 
     def _abandon(self, queue: _Queue, waiter: _Waiter) -> None:
         # The caller went away. It may just have been given a slot it cannot use.
         if waiter in queue.waiters:
             self._remove(queue, waiter)
         elif not waiter.cancelled() and waiter.result():
-            self.leave()
+            self.pass_on()
 
     def _resolve(self, queue: _Queue, waiter: _Waiter, admitted: bool) -> None:
         if waiter in queue.waiters:
@@ -109,7 +159,7 @@ class Admission:
             if not waiter.done():
                 waiter.set_result(admitted)
             elif admitted:
-                self.leave()
+                self.pass_on()
 
     def _remove(self, queue: _Queue, waiter: _Waiter) -> None:
         queue.part(waiter)
@@ -143,14 +193,14 @@ class Slot:
         """Take the slot as `Admission.enter` does."""
         await self._admission.enter(self._priority, patience_seconds)
         if self._held:  # by a sibling of this task
-            self._admission.leave()
+            self._admission.pass_on()
         self._held = True
 
     def leave(self) -> None:
         """Give the slot back, when it is held."""
         if self._held:
             self._held = False
-            self._admission.leave()
+            self._admission.pass_on()
 
     async def without(self, waited: Awaitable[T]) -> T:
         """Await what the caller has to do, and take the slot again; raises OVERLOADED."""
@@ -165,6 +215,7 @@ class _Queue:
 
     def __init__(self, max_seconds: float) -> None:
         self.waiters: OrderedDict[_Waiter, None] = OrderedDict()
+        self.wait_seconds = 0.0
         self._max_seconds = max_seconds
         self._occupied_since = 0.0
 
@@ -174,8 +225,12 @@ class _Queue:
         if not self.waiters:
             self._occupied_since = now
         self.waiters[waiter] = None
-        standing = now - self._occupied_since > self._max_seconds
-        return self._max_seconds * (STANDING_PATIENCE_SHARE if standing else 1.0)
+        return self._max_seconds * (STANDING_PATIENCE_SHARE if self.is_standing() else 1.0)
+
+    def is_standing(self) -> bool:
+        """Whether it has not been empty for longer than anybody may wait."""
+        occupied_seconds = time.monotonic() - self._occupied_since if self.waiters else 0.0
+        return occupied_seconds > self._max_seconds
 
     def part(self, waiter: _Waiter) -> None:
         del self.waiters[waiter]

@@ -16,6 +16,13 @@ from zikao_kit.tokens import Actor
 
 REQUEST_ID_KEY = "x-request-id"
 """The metadata in which an id travels from service to service."""
+TIMEOUT_KEY = "zikao-timeout-ms"
+"""How long the caller waits from its own point of view; what lacks to it when the call begins was
+spent in queues that no server sees."""
+PRIORITY_KEY = "zikao-priority"
+"""`read` or `print`: less than the method's own priority, for jobs that can wait."""
+ADMISSION_PASS_KEY = "zikao-admission-pass"  # noqa: S105 - a name
+"""What the waiting room gave to a candidate whose turn it is."""
 ANONYMOUS = Actor(subject="", role="anonymous")
 
 
@@ -24,6 +31,7 @@ class Call:
     """One RPC (or one piece of background work) while it is in progress.
 
     `authorization` is what proves the actor, and is looked at again while the call goes on.
+    `admission_pass` is what the caller has shown, and nobody has looked at yet.
     """
 
     method: str
@@ -31,6 +39,7 @@ class Call:
     caller: str = ""
     actor: Actor = ANONYMOUS
     authorization: str | None = field(default=None, repr=False)
+    admission_pass: str = field(default="", repr=False)
 
 
 _current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)

@@ -94,17 +94,14 @@ class GrpcServer:
         domain: str,
         error_enum: EnumDescriptor,
         verifier: TokenVerifier,
+        admission: Admission | None = None,
     ) -> None:
         self._config = config
         self._gate = Gate(
             domain=domain,
             errors=ErrorTable.from_enums(error_enum),
             verifier=verifier,
-            admission=Admission(
-                max_concurrent=config.max_concurrent_calls,
-                max_queue_depth=config.max_queue_depth,
-                max_queue_seconds=config.max_queue_seconds,
-            ),
+            admission=admission or Admission.of(config),
             subscriptions=OpenCalls(config.max_subscriptions, config.max_subscriptions_per_caller),
             public_subscriptions=OpenCalls(
                 config.max_public_subscriptions, config.max_public_subscriptions_per_caller
@@ -210,19 +207,27 @@ async def serve(
     domain: str,
     error_enum: EnumDescriptor,
     verifier: TokenVerifier,
+    admission: Admission | None = None,
     computes_in_threads: bool = False,
 ) -> None:
     """Listen, open what the services need, serve until cancelled, drain, close it again.
 
     `open_services` may wait for a database as long as it must: meanwhile health
-    says NOT_SERVING. It closes after the last call has ended. `computes_in_threads`: calls
-    must take the core from the process's own threads (`_wake_threads_late`).
+    says NOT_SERVING. It closes after the last call has ended. `admission` is for services that
+    look at how their calls get on. `computes_in_threads`: calls must take the core from the
+    process's own threads (`_wake_threads_late`).
     """
     _allow_files(config.max_connections + OTHER_FILES)
     batch = config.batch_scheduling
     if batch or (batch is None and not computes_in_threads):
         _wake_threads_late()
-    server = GrpcServer(config=config, domain=domain, error_enum=error_enum, verifier=verifier)
+    server = GrpcServer(
+        config=config,
+        domain=domain,
+        error_enum=error_enum,
+        verifier=verifier,
+        admission=admission,
+    )
     # Where others answer on the same port, nobody is to come here before there are answers.
     if not config.reuse_port:
         await server.start()

@@ -14,7 +14,13 @@ import grpc
 import structlog
 
 from zikao_kit.admission import Admission, Slot
-from zikao_kit.context import REQUEST_ID_KEY, Call, current_call, set_current_call
+from zikao_kit.context import (
+    ADMISSION_PASS_KEY,
+    REQUEST_ID_KEY,
+    Call,
+    current_call,
+    set_current_call,
+)
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
@@ -127,7 +133,7 @@ class Guard:
             self._identify(call)
             return await work(incoming, context, None)
         finally:
-            admission.leave()
+            admission.leave(self.policy.priority)
 
     async def _run_stream(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
@@ -186,6 +192,8 @@ def _read_metadata(call: Call, context: Context) -> None:
             call.authorization = str(value)
         elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):
             call.request_id = str(value)
+        elif key == ADMISSION_PASS_KEY:
+            call.admission_pass = str(value)
     if not call.request_id:
         call.request_id = str(uuid4())
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))

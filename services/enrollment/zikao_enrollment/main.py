@@ -40,6 +40,7 @@ from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as payment_grpc
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates
+from zikao_kit.admission import Admission
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
@@ -101,6 +102,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
     clock = clock_of(config.clock)
     trusted, revoked = TrustedKeys(), RevokedLogins(clock)
     verifier = TokenVerifier(trusted.get, clock, revoked, config.verified_tokens)
+    admission = Admission.of(config.server)
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[list[ServiceDefinition]]:
@@ -116,6 +118,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
                 config,
                 db,
                 clock,
+                admission=admission,
                 verifier=verifier,
                 registration=registration,
                 platform=PlatformClient(to_platform),
@@ -138,6 +141,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=verifier,
+        admission=admission,
     )
 
 
@@ -173,6 +177,7 @@ def _parts(
     db: Database,
     clock: Clock,
     *,
+    admission: Admission,
     verifier: TokenVerifier,
     registration: RegistrationClient,
     platform: PlatformClient,
@@ -191,6 +196,7 @@ def _parts(
         boards=boards,
         showcase=Showcase(boards),
         spectators=Spectators(boards),
+        admission=admission,
         verifier=verifier,
         submitting=Submitting(batcher, newcomers, Doorman(boards, clock)),
         stream_submissions=config.stream_submissions,

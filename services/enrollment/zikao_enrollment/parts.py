@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from zikao_kit.admission import Admission
 from zikao_kit.clock import Clock
 from zikao_kit.counting import Counting
 from zikao_kit.db import Database
@@ -31,6 +32,8 @@ class Parts:
     boards: Boards
     showcase: Showcase
     spectators: Spectators
+    # How the calls of this process get on.
+    admission: Admission
     verifier: TokenVerifier
     submitting: Submitting
     # How many submissions a portal's stream may have under way.

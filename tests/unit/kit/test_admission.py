@@ -31,8 +31,8 @@ async def test_free_slots_are_given_at_once() -> None:
     await gate.enter(Priority.PRINT, 0.0)
     await gate.enter(Priority.PRINT, 0.0)
     assert (gate.free_slots, gate.queue_depth) == (0, 0)
-    gate.leave()
-    gate.leave()
+    gate.leave(Priority.READ)
+    gate.leave(Priority.READ)
     assert gate.free_slots == 2
 
 
@@ -54,12 +54,12 @@ async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
         task.set_name(name)
         task.add_done_callback(lambda done: order.append(done.get_name()))
     for _ in arrivals:
-        gate.leave()
+        gate.leave(Priority.READ)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
     assert order == ["payment", "submit", "read 1", "read 2", "print"]
-    gate.leave()
+    gate.leave(Priority.READ)
     assert gate.free_slots == 1
 
 
@@ -107,9 +107,9 @@ async def test_full_queue_sheds_the_least_important() -> None:
     payment = await queued(gate, Priority.PAYMENT)
     with pytest.raises(DomainError, match="OVERLOADED"):
         await last_print
-    gate.leave()
+    gate.leave(Priority.READ)
     await payment
-    gate.leave()
+    gate.leave(Priority.READ)
     await first_print
 
 
@@ -121,7 +121,7 @@ async def test_abandoned_waiter_leaves_no_trace() -> None:
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
     assert gate.queue_depth == 0
-    gate.leave()
+    gate.leave(Priority.READ)
     assert gate.free_slots == 1
 
 
@@ -130,12 +130,12 @@ async def test_slot_given_to_a_caller_that_just_left_is_not_lost() -> None:
     gate = admission()
     await gate.enter(Priority.READ, 0.0)
     gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
-    gate.leave()
+    gate.leave(Priority.READ)
     gone.cancel()
     async with asyncio.timeout(1):
         await next_one
     assert gone.cancelled()
-    gate.leave()
+    gate.leave(Priority.READ)
     assert gate.free_slots == 1
 
 
@@ -145,10 +145,10 @@ async def test_cancelled_before_the_slot_came_it_goes_to_the_next() -> None:
     await gate.enter(Priority.READ, 0.0)
     gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
     gone.cancel()
-    gate.leave()
+    gate.leave(Priority.READ)
     async with asyncio.timeout(1):
         await next_one
-    gate.leave()
+    gate.leave(Priority.READ)
     assert gate.free_slots == 1
 
 
@@ -165,7 +165,7 @@ async def test_no_slot_is_lost_in_a_storm() -> None:
         try:
             await asyncio.sleep(chance.uniform(0.0, 0.02))
         finally:
-            gate.leave()
+            gate.leave(Priority.READ)
 
     tasks = []
     for _ in range(600):

@@ -2,8 +2,8 @@
 
 The service is not asked what it can do, it shows it. While no queue stands the rate grows: fast at
 the beginning, later little about where a queue stood the last time and faster beyond it (as TCP
-CUBIC feels its way on a path of unknown capacity). When a queue stands, the rate falls below what is
-finished just then, until the queue has gone.
+CUBIC feels its way on a path of unknown capacity). When a queue stands, the rate falls below what
+is finished just then, until the queue has gone.
 
 Two things keep the growth honest: people need time from their pass to their first submission, and
 some never come. Both are measured (`Seen.came`, `Seen.came_seconds`), and the rate never exceeds a
