@@ -9,6 +9,10 @@ tools read and which can be added to each other.
 `shed` (OVERLOADED: come again), `refused` for good (such as SOLD_OUT), or is `doubtful` (no
 answer, to be asked again). `dropped` is what the generator could not send in time: a fault of the
 measurement.
+
+Who makes what of them: `verdict.judge(metrics, inconclusive_because)` gives the verdict and an
+ObjectiveResult for each objective; `display.showing()` is a context with a function that is
+given a Live twice a second; `report.page.write_page(report, path)` makes the page for people.
 """
 
 from __future__ import annotations
