@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets lint format protos \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation lint format protos \
   lock clean
 
 help: ## list the targets
@@ -21,6 +21,9 @@ test: setup ## run all tests, a process a core and one (PYTEST_ARGS="-k seats" f
 
 fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)
 	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/integration -k fuzz $(PYTEST_ARGS)
+
+mutation: setup ## take each safety mechanism away, and see tests notice (MUTATION_ARGS="ledger-lock lock-order")
+	@PYTHONPATH=tests $(BIN)/python tests/mutation/run.py $(MUTATION_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)

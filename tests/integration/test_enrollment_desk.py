@@ -189,6 +189,20 @@ async def test_sold_out_is_said_without_the_ledger(dsn: str) -> None:
         assert reasons(await hopeful) == ["held"]
 
 
+async def test_an_old_board_refuses_nobody(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All was full when it was read, and a seat is free by now: the ledger is asked, and gives it.
+
+    A board just read is believed.
+    """
+    async with still_desk(dsn) as (_, boards, desk):
+        first, *_ = await desk.decide([entry(number) for number in (1, 2, 3)])
+        await boards.refresh()
+        await desk.decide([cancel_entry(1, UUID(order_of(first).order_id))])
+        assert reasons(await desk.decide([entry(4)])) == ["SOLD_OUT"]
+        monkeypatch.setattr("zikao_enrollment.views.boards.MAX_AGE_SECONDS", 0.0)
+        assert reasons(await desk.decide([entry(4)])) == ["held"]
+
+
 async def test_without_a_database_nothing_is_decided(dsn: str) -> None:
     """Every entry of the batch is answered UNAVAILABLE at once, as one error."""
     proxy = CuttingProxy(dsn)

@@ -127,6 +127,23 @@ async def test_wishes_may_cross(dsn: str) -> None:
     await cross(dsn)
 
 
+async def test_a_wish_does_not_say_what_is_locked_first(dsn: str) -> None:
+    """One waits for the first row; who names the other county first waits for that row, too.
+
+    Had it the second row meanwhile, each would come to wait for the other.
+    """
+    first_row = f"{SEATS} WHERE county_code = '{JINJIANG}'"
+    async with still_desk(dsn) as (_, _, one), still_desk(dsn) as (_, _, other):
+        answers = await meet(
+            dsn,
+            [first_row],
+            one.decide([entry(1, ("00003",), (JINJIANG, QINGYANG))]),
+            other.decide([entry(2, ("00003",), (QINGYANG, JINJIANG))]),
+        )
+    assert reasons(answers) == ["held", "held"]
+    assert await deadlocks(dsn) == 0, "deadlock"
+
+
 @pytest.mark.parametrize("backwards", [2, 4], ids=["submissions", "changes"])
 async def test_the_crossing_finds_locks_in_any_order(
     dsn: str, monkeypatch: pytest.MonkeyPatch, backwards: int

@@ -1,0 +1,62 @@
+"""The mutants of `make mutation`, without running them: each still takes something away."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+import pytest
+from mutation.mutant import Catch, Mutant
+from mutation.mutants import GROUPS, MUTANTS
+from mutation.page import PAGE, page_with_table
+from mutation.shadow import ROOT
+from mutation.verdict import Outcome, Result, judge
+
+ENOUGH = 18
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_still_applies(mutant: Mutant) -> None:
+    """What it removes is there exactly once: who moves a mechanism moves its mutant."""
+    for file, text in mutant.applied(ROOT).items():
+        if file.endswith(".py"):
+            ast.parse(text)
+    for catch in mutant.catches:
+        file, _, name = catch.test.partition("::")
+        tests = ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+        assert name in {getattr(node, "name", None) for node in tests}, catch.test
+
+
+def test_mutants_are_told_apart() -> None:
+    """Names are unique, and there are as many as were promised."""
+    assert max(Counter(mutant.name for mutant in MUTANTS).values()) == 1
+    assert len(MUTANTS) == sum(map(len, GROUPS.values())) >= ENOUGH
+
+
+def test_the_page_shows_them_all() -> None:
+    """docs/safety.md is as `make mutation` would write it."""
+    assert PAGE.read_text(encoding="utf-8") == page_with_table()
+
+
+FAILED = Result("a.py::test", "assert 1 == 2", broken=False)
+PASSED = FAILED._replace(failure=None)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "results", "outcome"),
+    [
+        (1, [PASSED, FAILED], Outcome.CAUGHT),
+        (0, [PASSED], Outcome.SURVIVED),
+        (1, [FAILED._replace(test="b.py::test"), PASSED], Outcome.SURVIVED),
+        (1, [FAILED._replace(failure="Timeout")], Outcome.UNCLEAR),
+        (1, [PASSED._replace(broken=True)], Outcome.NOT_RUN),
+        (1, [], Outcome.NOT_RUN),
+        (2, [FAILED], Outcome.NOT_RUN),
+        (None, [FAILED], Outcome.NOT_RUN),
+    ],
+)
+def test_only_the_named_failure_catches(
+    exit_code: int | None, results: list[Result], outcome: Outcome
+) -> None:
+    """Not another test, another reason, a broken fixture, nothing at all, or a run stopped."""
+    assert judge(exit_code, results, [Catch("a.py::test", "1 == 2")]) is outcome

@@ -1,0 +1,17 @@
+"""All mutants, by what they endanger."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+from mutation.mutants.feeds import FEEDS
+from mutation.mutants.money import MONEY
+from mutation.mutants.requests import REQUESTS
+from mutation.mutants.seats import SEATS
+
+GROUPS: dict[str, tuple[Mutant, ...]] = {
+    "Seats": SEATS,
+    "Requests and answers": REQUESTS,
+    "Feeds": FEEDS,
+    "Money": MONEY,
+}
+MUTANTS: tuple[Mutant, ...] = tuple(mutant for group in GROUPS.values() for mutant in group)
