@@ -4,8 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation lint format protos \
-  lock clean
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation capacity \
+  lint format protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-tickets: setup ## a whole session arranged and checked, a county printed (
 
 bench-expiry: setup ## submissions while 50,000 holds of the same county end
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_expiry.py
+
+capacity: setup ## measure what calls cost, and write docs/capacity.md anew (3 minutes)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_capacity.py
 
 lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from zikao_ctl.audit import (
     time_of,
 )
 from zikao_ctl.candidates_file import CandidatesFileError, read_candidates
+from zikao_ctl.capacity.command import capacity
 from zikao_ctl.demo.command import (
     DEFAULT_OTHERS,
     DEFAULT_OUT,
@@ -66,6 +67,7 @@ def main() -> None:
 
 
 main.add_command(arrange)
+main.add_command(capacity)
 main.add_command(export)
 main.add_command(import_sites_command)
 main.add_command(import_statement_command)

@@ -19,7 +19,6 @@ from support.service import Caller
 from zikao.enrollment.v1 import availability_service_pb2 as availability
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
-STREAMS_A_CONNECTION = 500
 # Reading the time of each message would cost more than reading the message.
 AGED_ONE_IN = 20
 
@@ -44,13 +43,13 @@ class Watchers:
                 self.oldest_ms = max(self.oldest_ms, age_ms)
 
 
-async def main(certs: Path, port: int, streams: int) -> None:
+async def main(certs: Path, port: int, streams: int, a_connection: int) -> None:
     """Look until killed."""
     credentials = channel_credentials(DevelopmentCa(certs).issue("portal"))
     watchers = Watchers()
     async with asyncio.TaskGroup() as group:
         for number in range(streams):
-            if number % STREAMS_A_CONNECTION == 0:
+            if number % a_connection == 0:
                 channel = grpc.aio.secure_channel(f"localhost:{port}", credentials, CHANNEL)
             group.create_task(watchers.watch(Caller(channel)))
         for _ in range(streams):
@@ -63,4 +62,4 @@ async def main(certs: Path, port: int, streams: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:5])))

@@ -26,6 +26,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
 STREAMS = 2000
+STREAMS_A_CONNECTION = 500
 SECONDS = 10.0
 PROBES_PER_SECOND = 20
 AWAY = {"target": "127.0.0.1:1", "server_name": "away"}
@@ -44,9 +45,9 @@ async def bench(folder: Path, streams: int) -> None:
         ):
             stage = Stage(service.process_id, portal)
             measured = {"nobody looks": await stage.measure()}
-            async with _watching(folder / "certs", service.port, streams) as stage.watching:
+            async with watching(folder / "certs", service.port, streams) as stage.watching:
                 measured["quiet"] = await stage.measure()
-                async with _changing(dsn):
+                async with changing(dsn):
                     measured["all changes"] = await stage.measure()
     _report(streams, measured)
 
@@ -99,10 +100,13 @@ async def _portal(ca: DevelopmentCa, port: int) -> AsyncIterator[Caller]:
 
 
 @asynccontextmanager
-async def _watching(certs: Path, port: int, streams: int) -> AsyncIterator[Process]:
+async def watching(
+    certs: Path, port: int, streams: int, a_connection: int = STREAMS_A_CONNECTION
+) -> AsyncIterator[Process]:
     """Keep so many streams open while the block runs; it begins when each has its table."""
     load = Path(__file__).with_name("availability_load.py")
-    command = (sys.executable, str(load), str(certs), str(port), str(streams))
+    numbers = (str(port), str(streams), str(a_connection))
+    command = (sys.executable, str(load), str(certs), *numbers)
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
     assert process.stdout is not None
     try:
@@ -114,7 +118,9 @@ async def _watching(certs: Path, port: int, streams: int) -> AsyncIterator[Proce
 
 
 @asynccontextmanager
-async def _changing(dsn: str) -> AsyncIterator[None]:
+async def changing(dsn: str) -> AsyncIterator[None]:
+    """Change every seat count, again and again, while the block runs."""
+
     async def change() -> None:
         connection = await asyncpg.connect(dsn)
         while True:

@@ -21,11 +21,11 @@ async def watched(
     `without` are processes of them that do not count, with all that they started.
     """
     others = list(without)
-    seen: list[float] = [_resident_mib(process_id, others)]
+    seen: list[float] = [resident_mib(process_id, others)]
 
     async def look() -> None:
         while True:
-            seen.append(_resident_mib(process_id, others))
+            seen.append(resident_mib(process_id, others))
             await asyncio.sleep(look_seconds)
 
     looking = asyncio.create_task(look())
@@ -37,7 +37,8 @@ async def watched(
             await looking
 
 
-def _resident_mib(process_id: int, others: Iterable[int]) -> float:
+def resident_mib(process_id: int, others: Iterable[int] = ()) -> float:
+    """The memory of a process and all that it started, without `others` and theirs, in MiB."""
     pages = 0
     for member in family_of([process_id]) - family_of(others):
         with suppress(FileNotFoundError, ProcessLookupError):
