@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import grpc
 import pytest
 from support.enrollment_offices import (
@@ -31,6 +32,12 @@ from zikao_kit.error_table import reason_of
 SESSION = replace(small_session(seats=2), policies=Policies(dual_control=True))
 
 
+BY_ONE = (
+    "UPDATE enrollment.office_action"
+    " SET state = 'done', decided_by = proposed_by, decided_at = proposed_at"
+)
+
+
 @pytest.fixture
 async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
     """A session with dual control, two seats a county and slot, three candidates."""
@@ -47,7 +54,10 @@ async def seats(running: Installation) -> set[int]:
 
 
 async def test_an_act_waits_for_another_officer(running: Installation) -> None:
-    """The one who proposed it cannot confirm it, nor one of another county; a third one can."""
+    """The one who proposed it cannot confirm it, nor one of another county; a third one can.
+
+    Nor would the database keep that one officer has done both.
+    """
     first = await running.officer(JINJIANG, new_id())
     proposed = capacities((JINJIANG, 1, 5), (JINJIANG, 2, 5), prefix=JINJIANG)
     action = (await first.call(proposed)).action
@@ -55,6 +65,8 @@ async def test_an_act_waits_for_another_officer(running: Installation) -> None:
     assert action.expires_at.ToSeconds() - action.proposed_at.ToSeconds() == 24 * 3600
     assert await seats(running) == {2}
     assert (await first.refused(decision(action))).reason == "SECOND_OFFICER_NEEDED"
+    with pytest.raises(asyncpg.CheckViolationError, match="office_action_two_officers"):
+        await running.rows(BY_ONE)
     elsewhere = await running.officer(QINGYANG)
     assert (await elsewhere.refused(decision(action))).reason == "OUT_OF_SCOPE"
     second_id = new_id()

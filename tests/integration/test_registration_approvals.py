@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.cutting_proxy import CuttingProxy, Moment
+from support.races import meet
 from support.registration_invariants import violations
 from support.registration_older import import_rows, older_row
 from support.registration_people import (
@@ -214,6 +215,46 @@ async def test_bulk_and_single_at_once(server: RegistrationServer, tmp_path: Pat
     assert len(decided) == 200
     assert all((row["state"] == "approved") == row["approved"] for row in decided)
     await require_dense(server, sum(row["approved"] for row in decided))
+
+
+async def test_a_list_and_a_single_decision_meet(
+    server: RegistrationServer, tmp_path: Path
+) -> None:
+    """An approval in a list and a rejection of the same person: the first counts, and alone."""
+    (one,) = await seeded(server, tmp_path, 1)
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    listed = officer.call(approvals([one]))
+    single = officer.refused(rejection(str(one)))
+    answers = await meet(server.dsn, ["SELECT FROM registration.candidate"], listed, single)
+    assert [getattr(each, "reason", "approved") for each in answers] == [
+        "approved",
+        "STATE_NOT_ALLOWED",
+    ]
+    assert len(await server.rows("SELECT FROM registration.decision")) == 1
+    await require_dense(server, 1)
+
+
+async def test_two_lists_that_meet_are_numbered_in_turn(
+    server: RegistrationServer, tmp_path: Path
+) -> None:
+    """Both want the county's next serial at the same moment: one begins where the other ends."""
+    first, *others = await seeded(server, tmp_path, 5)
+    officer = await new_officer(server)
+    await officer.call(lease_request())
+    await officer.call(approval(str(first)))
+    lists = [officer.call(approvals(part)) for part in (others[:2], others[2:])]
+    for answer in await meet(server.dsn, ["SELECT FROM registration.ticket_serial"], *lists):
+        assert isinstance(answer, review.ApproveRegistrationsResponse), answer
+        assert {each.error_reason for each in answer.results} == {""}
+    await require_dense(server, 5)
+
+
+def approvals(candidate_ids: Sequence[UUID]) -> review.ApproveRegistrationsRequest:
+    """A list that an officer approves."""
+    return review.ApproveRegistrationsRequest(
+        request_id=new_id(), candidate_ids=map(str, candidate_ids)
+    )
 
 
 async def test_counties_have_their_own_serials(server: RegistrationServer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+from support.races import meet
 from support.registration_people import (
     PASSWORD,
     apply_session,
@@ -124,6 +125,16 @@ async def test_of_two_refreshes_at_once_one_wins(server: RegistrationServer) -> 
     outcomes = await asyncio.gather(*racing, return_exceptions=True)
     (won,) = [each for each in outcomes if isinstance(each, logins.RefreshTokenResponse)]
     assert await is_out(portal, won.tokens)
+
+
+async def test_two_refreshes_that_meet_are_seen(server: RegistrationServer) -> None:
+    """Forced to wait for the same login: the first gets the next pair, the second ends it."""
+    portal, tokens = await server.caller("portal"), await begin(server)
+    first, second = portal.call(refreshing(tokens)), portal.refused(refreshing(tokens))
+    answers = await meet(server.dsn, ["SELECT FROM registration.login"], first, second)
+    assert isinstance(answers[0], logins.RefreshTokenResponse)
+    assert getattr(answers[1], "reason", answers[1]) == "LOGIN_ENDED"
+    assert await is_out(portal, answers[0].tokens)
 
 
 async def test_a_refresh_token_is_the_callers(server: RegistrationServer) -> None:

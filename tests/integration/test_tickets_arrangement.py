@@ -365,8 +365,14 @@ async def test_only_normal_rooms_are_arranged(county: Database, use: RoomUse) ->
     assert (await arranged(county)).failure == "第1场需要2个考场，仅有1个"
 
 
-async def test_work_left_by_a_dead_process_is_taken_over(county: Database) -> None:
-    """A leased arrangement is given to nobody until its lease has passed, then to another."""
+async def test_work_left_by_a_dead_process_is_taken_over(
+    county: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leased arrangement is given to nobody until its lease has passed, then to another.
+
+    Whoever had it stores nothing, even if done before the heartbeat that says so.
+    """
+    monkeypatch.setattr("zikao_tickets.workers.arranging.HEARTBEAT_SECONDS", 600.0)
     started = await start(county)
     await everything_has_come(county)
     first = await lease(county)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
@@ -41,6 +42,12 @@ DUAL = replace(SESSION, dual_control=True)
 ROOMS = replace(SITE, rooms=tuple(RoomPlan(f"{number:03}", 1, 1) for number in range(1, 8)))
 
 
+BY_ONE = (
+    "UPDATE tickets.office_action"
+    " SET state = 'done', decided_by = proposed_by, decided_at = proposed_at"
+)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(
     service_databases: ServiceDatabases, tmp_path_factory: pytest.TempPathFactory
@@ -66,7 +73,10 @@ async def use_of(service: Installation, room: str) -> str:
 
 
 async def test_an_act_waits_for_another_officer(service: Installation) -> None:
-    """The one who proposed it cannot confirm it, nor one of another county; a third one can."""
+    """The one who proposed it cannot confirm it, nor one of another county; a third one can.
+
+    Nor would the database keep that one officer has done both.
+    """
     first_id, second_id = new_id(), new_id()
     first, second = officer(service, COUNTY, first_id), officer(service, "5101", second_id)
     action = (await first.call(room_use("001"))).action
@@ -74,6 +84,8 @@ async def test_an_act_waits_for_another_officer(service: Installation) -> None:
     assert action.expires_at.ToSeconds() - action.proposed_at.ToSeconds() == 24 * 3600
     assert await use_of(service, "001") == "normal"
     assert (await first.refused(decision(action))).reason == "SECOND_OFFICER_NEEDED"
+    with pytest.raises(asyncpg.CheckViolationError, match="office_action_two_officers"):
+        await rows(service, BY_ONE)
     assert (await officer(service, "510105").refused(decision(action))).reason == "OUT_OF_SCOPE"
     assert (await second.call(listing("5101", state=PENDING))).actions == [action]
     confirmation = decision(action)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from mutation.mutant import Mutant
+from mutation.mutants.doors import DOORS
 from mutation.mutants.feeds import FEEDS
 from mutation.mutants.money import MONEY
+from mutation.mutants.people import PEOPLE
 from mutation.mutants.requests import REQUESTS
 from mutation.mutants.seats import SEATS
+from mutation.mutants.tickets import TICKETS
 
 GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Seats": SEATS,
     "Requests and answers": REQUESTS,
     "Feeds": FEEDS,
     "Money": MONEY,
+    "Logins, reviews and numbers": PEOPLE,
+    "Rooms, draws and tickets": TICKETS,
+    "Permissions": DOORS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for group in GROUPS.values() for mutant in group)
