@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo up test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
+.PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
   bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation capacity \
   lint format protos lock clean
 
@@ -30,6 +30,9 @@ demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 
 up: setup ## run everything on this machine until Ctrl-C (UP_ARGS="--reset")
 	@$(BIN)/zikao up $(UP_ARGS)
+
+rush: setup ## rehearse an opening at three times what this machine bears (RUSH_ARGS="--seed 7")
+	@$(BIN)/zikao rush $(RUSH_ARGS)
 
 bench-registration: setup ## 20 officers approve 5,000 applications, as a ratio to an empty call
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_registration.py

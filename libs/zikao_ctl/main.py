@@ -53,6 +53,7 @@ from zikao_ctl.names_command import names
 from zikao_ctl.office_command import office
 from zikao_ctl.options import FILE, FOLDER, ROWS_REFUSED, certs_option, report_option, target_option
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
+from zikao_ctl.rehearsal_commands import rush_command
 from zikao_ctl.scans_command import scans
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
@@ -79,6 +80,7 @@ main.add_command(office)
 main.add_command(names)
 main.add_command(ticket)
 main.add_command(scans)
+main.add_command(rush_command)
 
 
 @main.command("up", short_help="Run everything on this machine until Ctrl-C.")

@@ -1,35 +1,5 @@
 """What processes of the machine are there, for tests that kill them."""
 
-from __future__ import annotations
+from zikao_ctl.processes import PROC, family_of, is_alive
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
-PROC = Path("/proc")
-
-
-def is_alive(process_id: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    return _fields(process_id)[:1] not in ([], ["Z"])
-
-
-def family_of(process_ids: Iterable[int]) -> set[int]:
-    """The processes that run, and all that they started, however deep."""
-    children: Mapping[int, int] = {
-        pid: int(fields[1])
-        for pid in (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-        if (fields := _fields(pid)) and fields[0] != "Z"
-    }
-    family = {pid for pid in process_ids if is_alive(pid)}
-    while more := {pid for pid, parent in children.items() if parent in family} - family:
-        family |= more
-    return family
-
-
-def _fields(process_id: int) -> list[str]:
-    """State, parent and so on from /proc/PID/stat; empty when there is no such process."""
-    try:
-        stat = (PROC / str(process_id) / "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return stat.rpartition(")")[2].split()
+__all__ = ["PROC", "family_of", "is_alive"]

@@ -1,0 +1,115 @@
+"""Commands that rehearse at full load: `zikao rush`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from zikao_kit.server import run
+
+from zikao_ctl.apply_session import ApplyRefused
+from zikao_ctl.layout import InstallationError
+from zikao_ctl.options import FILE, FOLDER
+from zikao_ctl.rush.command import describe, print_plan, rush
+from zikao_ctl.rush.generators import GeneratorDied
+from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.scenario import Scenario
+from zikao_ctl.rush.seeding import SeedingFailed
+from zikao_ctl.rush.verdict import EXIT_CODES
+from zikao_ctl.session_reading import SessionFileError
+
+DEFAULT_SCENARIO = Path("examples/rush/opening.yaml")
+DEFAULT_REPORT = Path("out/rush")
+DEFAULT_SEED = 900
+
+
+@click.command("rush", short_help="Rehearse an opening at full load, with a verdict.")
+@click.option(
+    "--scenario",
+    "scenario_file",
+    type=FILE,
+    default=DEFAULT_SCENARIO,
+    show_default=True,
+    help="What the opening is like.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="The same seed makes the same people come, with the same wishes.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="So many times the scenario's candidates, and seats.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(1, 3600),
+    help="The load lasts at most so many seconds; on a slow machine fewer come then.",
+)
+@click.option(
+    "--load-factor",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Highest rate of those who come, in units of what the machine can answer.",
+)
+@click.option(
+    "--report",
+    "folder",
+    type=FOLDER,
+    default=DEFAULT_REPORT,
+    show_default=True,
+    help="Where it writes; the installation is in a folder of it, and made anew.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and its sum; start nothing.")
+def rush_command(
+    *,
+    scenario_file: Path,
+    seed: int,
+    scale: float,
+    duration: float | None,
+    load_factor: float | None,
+    folder: Path,
+    dry_run: bool,
+) -> None:
+    """Rehearse an opening at full load on this machine, and judge it.
+
+    Finds what the machine can answer, has that many times more come at the opening, and compares
+    at the end everything that candidates were told with what is stored. Writes report.json. Exit 0
+    for PASS, 1 for FAIL, 3 for INCONCLUSIVE: the measurement is not to be trusted.
+    """
+    try:
+        scenario = _scenario(scenario_file, scale, duration, load_factor)
+        if dry_run:
+            print_plan(scenario, seed)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        reports: list[Report] = []
+
+        async def rehearse() -> None:
+            reports.append(await rush(folder, scenario, seed))
+
+        run(rehearse)
+    except (InstallationError, SessionFileError, ApplyRefused, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    except (SeedingFailed, GeneratorDied) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from error
+    click.echo(describe(reports[0]))
+    click.echo(f"see {folder}/report.json")
+    sys.exit(EXIT_CODES[reports[0]["verdict"]])
+
+
+def _scenario(
+    file: Path, scale: float, duration: float | None, load_factor: float | None
+) -> Scenario:
+    scenario = Scenario.load(file).scaled(scale)
+    if duration is not None:
+        scenario = replace(scenario, longest_opening_seconds=duration)
+    if load_factor is not None:
+        scenario = replace(scenario, load_factor=load_factor)
+    return scenario

@@ -1,0 +1,289 @@
+"""A generator: a process of its own that plays a part of the candidates.
+
+    python -m zikao_ctl.rush.caller
+
+The first line of stdin is a pickled Setup (base64) of the parent; then come commands, a JSON line
+each, as stdout says with an `event` that the one before is done. Ticks go to stdout as they end.
+Everything is serialised before the clock starts, and what is garbage then is not looked at again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import json
+import pickle
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+from zikao_kit.channel import open_channel
+from zikao_kit.clock import OffsetClock
+from zikao_kit.config import CertFiles
+from zikao_kit.tls import channel_credentials
+
+from zikao_ctl.rush.browsing import Browser
+from zikao_ctl.rush.paying import Payers, stubs
+from zikao_ctl.rush.people import make_candidates
+from zikao_ctl.rush.scenario import Scenario
+from zikao_ctl.rush.sending import Rules, Sender
+from zikao_ctl.rush.submissions import Submission, Tokens
+from zikao_ctl.rush.ticking import Ticker
+from zikao_ctl.session_model import SessionFile
+
+CONNECTIONS = 16
+STEP_FACTOR, STEP_SECONDS, WARMING_STEPS = 1.25, 0.75, 3
+RESOLVE_SECONDS = 20.0
+PLATFORM = "payment-platform"
+_MESSAGE_BYTES = 16 * 1024 * 1024
+
+Command = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a generator has to know: it plays every `parts`-th candidate, from `part`."""
+
+    scenario: Scenario
+    session: SessionFile
+    seed: int
+    part: int
+    parts: int
+    calibration_code: str
+    calibrated_with: int
+    enrollment: str
+    platform: str
+    portal_files: CertFiles
+    operator_files: CertFiles
+    clock_file: Path
+    key_id: str
+    private_key: bytes
+    acks_file: Path
+
+
+class Generator:
+    """Does what the parent commands."""
+
+    def __init__(self, setup: Setup, stack: AsyncExitStack, say: Callable[[object], None]) -> None:
+        self._setup = setup
+        self._say = say
+        self._stack = stack
+        self._ticker = Ticker(say, time.monotonic())
+        self._channels: list[grpc.aio.Channel] = []
+        self._main: list[Submission] = []
+        self._calibration: list[Submission] = []
+        self._came: list[Submission] = []
+        self._ended = asyncio.Event()
+        self.commands: Mapping[str, Callable[[Command], Awaitable[Command]]] = {
+            "connect": self._connect,
+            "calibrate": self._calibrate,
+            "run": self._run,
+            "pay_late": self._pay_late,
+            "finish": self._finish,
+        }
+
+    def prepare(self) -> None:
+        """Make people, tokens and requests."""
+        setup = self._setup
+        people = list(make_candidates(setup.scenario, setup.session, setup.seed))
+        mine = people[setup.part :: setup.parts]
+        tokens = Tokens(setup.key_id, setup.private_key, OffsetClock(setup.clock_file))
+        metadata = list(tokens.metadata(mine))
+        for candidate, known in zip(mine, metadata, strict=True):
+            self._main.append(Submission(candidate, setup.session.code, known))
+        first = zip(mine[: setup.calibrated_with // setup.parts], metadata, strict=False)
+        self._calibration = [
+            Submission(candidate, setup.calibration_code, known) for candidate, known in first
+        ]
+        gc.collect()
+        gc.freeze()
+
+    def end(self) -> None:
+        """End the phase that runs."""
+        self._ended.set()
+
+    async def _connect(self, _: Command) -> Command:
+        setup = self._setup
+        for _number in range(CONNECTIONS):
+            channel = _own_connection(setup.enrollment, setup.portal_files)
+            self._channels.append(await self._stack.enter_async_context(channel))
+        await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
+        service = open_channel(setup.enrollment, setup.portal_files, server_name="enrollment")
+        platform = open_channel(setup.platform, setup.operator_files, server_name=PLATFORM)
+        for channel in (service, platform):
+            await self._stack.enter_async_context(channel)
+        self._payers = Payers(*stubs(service, platform), self._ticker)
+        return {}
+
+    def _sender(self, *, pays: bool) -> Sender:
+        rules = Rules(self._setup.scenario.patience_seconds)
+        on_accepted = self._payers.begin if pays else (lambda _: None)
+        return Sender(self._channels, self._ticker, rules, on_accepted)
+
+    async def _calibrate(self, command: Command) -> Command:
+        """Steps of 1.25 up from a rate, until told to end or nobody is left."""
+        self._ended.clear()
+        self._ticker.begin("calibration", time.monotonic())
+        sender, begins = self._sender(pays=False), float(command["begins"])
+        last = _schedule_steps(
+            sender, self._calibration, begins, float(command["rate"]), float(command["seconds"])
+        )
+        await sender.run(lambda now: self._ended.is_set() or now >= last)
+        sender.forget_due()
+        await sender.drain()
+        self._ticker.waiting = 0
+        self._ticker.advance(time.monotonic())
+        return {}
+
+    async def _run(self, command: Command) -> Command:
+        """Browse before, submit from `opening` for `seconds`, and then whoever still waits."""
+        self._ended.clear()
+        setup = self._setup
+        opening, seconds = float(command["opening"]), float(command["seconds"])
+        sender = self._sender(pays=True)
+        self._ticker.begin("early", time.monotonic())
+        browser = Browser(self._channels, self._ticker, setup.session.code)
+        coming, of = int(command["coming"]), setup.scenario.candidates
+        self._came = [each for each in self._main if comes(each.candidate.number, coming, of)]
+        for each in self._came:
+            at = opening + each.candidate.arrives * seconds
+            sender.add(at, each)
+            if each.candidate.browses:
+                browser.add(each.candidate, at, opening - float(command["early_seconds"]))
+
+        def until(now: float) -> bool:
+            self._ticker.phase = _phase(now, opening, seconds)
+            browser.step(now)
+            return self._ended.is_set()
+
+        await sender.run(until)
+        await self._resolve(sender)
+        await self._payers.finish()
+        return {"outcomes": self._payers.outcomes, "problems": self._payers.problems[:20]}
+
+    async def _resolve(self, sender: Sender) -> None:
+        """Ask again for what was doubtful, with the same ids, until it is answered."""
+        doubtful = [each for each in sender.forget_due() if each.doubtful]
+        now = time.monotonic()
+        for each in doubtful:
+            sender.add_again(now, each)
+        end = now + RESOLVE_SECONDS
+        await sender.run(
+            lambda at: at >= end or not (sender.is_busy or any(each.doubtful for each in doubtful))
+        )
+        await sender.drain()
+
+    async def _pay_late(self, _: Command) -> Command:
+        await self._payers.pay_late()
+        return {"outcomes": self._payers.outcomes, "problems": self._payers.problems[:20]}
+
+    async def _finish(self, _: Command) -> Command:
+        """Write down every candidate's last word."""
+        lines = map(_acknowledged, self._came)
+        self._setup.acks_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        return {"refused": Counter(each.reason for each in self._came if each.reason)}
+
+
+def comes(number: int, coming: int, of: int) -> bool:
+    """Whether a candidate is one of exactly `coming` that are spread evenly over all `of` them."""
+    return (number + 1) * coming // of > number * coming // of
+
+
+def _schedule_steps(
+    sender: Sender, submissions: Sequence[Submission], begins: float, rate: float, seconds: float
+) -> float:
+    """Steps of STEP_SECONDS, each 1.25 times the last one, after some at the first rate.
+
+    Returns when they end.
+    """
+    at, step_ends = begins, begins + WARMING_STEPS * STEP_SECONDS
+    for each in submissions:
+        if at >= begins + seconds:
+            break
+        sender.add(at, each)
+        at += 1 / rate
+        if at >= step_ends:
+            rate, step_ends = rate * STEP_FACTOR, step_ends + STEP_SECONDS
+    return at
+
+
+def _phase(now: float, opening: float, seconds: float) -> str:
+    if now < opening:
+        return "early"
+    return "opening" if now < opening + seconds else "calm"
+
+
+def _acknowledged(submission: Submission) -> dict[str, object]:
+    line: dict[str, object] = {
+        "candidate_id": str(submission.candidate.candidate_id),
+        "outcome": submission.outcome,
+        "reason": submission.reason,
+        "doubtful": submission.doubtful,
+        "pays": submission.candidate.pays,
+    }
+    if submission.answer:
+        order = submission.order()
+        line["order_id"], line["county_code"] = order.order_id, order.county_code
+        line["courses"] = [each.course_code for each in order.courses]
+    return line
+
+
+def _own_connection(target: str, files: CertFiles) -> grpc.aio.Channel:
+    options = [
+        ("grpc.default_authority", "enrollment"),
+        ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+        # Else channels to one place share a connection.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+    ]
+    return grpc.aio.secure_channel(target, channel_credentials(files), options)
+
+
+def _say(event: object) -> None:
+    sys.stdout.write(f"{json.dumps(event)}\n")
+    sys.stdout.flush()
+
+
+async def _obey(setup: Setup, lines: asyncio.StreamReader) -> None:
+    async with AsyncExitStack() as stack:
+        generator = Generator(setup, stack, _say)
+        await asyncio.to_thread(generator.prepare)
+        _say({"event": "prepared"})
+        async with asyncio.TaskGroup() as group:
+            under_way: asyncio.Task[None] | None = None
+            while line := await lines.readline():
+                command = json.loads(line)
+                if command["do"] == "end":
+                    generator.end()
+                    continue
+                if under_way:
+                    await under_way
+                under_way = group.create_task(_do(generator, command))
+
+
+async def _do(generator: Generator, command: Command) -> None:
+    _say({"event": command["do"], **await generator.commands[command["do"]](command)})
+
+
+async def _main() -> None:
+    lines = asyncio.StreamReader(limit=2**26)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    # Of the parent alone, which has the same code.
+    setup: Setup = pickle.loads(base64.b64decode(await lines.readline()))  # noqa: S301
+    await _obey(setup, lines)
+
+
+if __name__ == "__main__":
+    uvloop.run(_main())

@@ -1,0 +1,170 @@
+"""From ticks to figures: the peak, phases, and what the verdict looks at.
+
+Goodput is what is answered for good: seats, or a final no. A rate is that of a tick; the peak is
+the best two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from zikao_ctl.rush.histograms import merged
+from zikao_ctl.rush.records import JOURNEY, SUBMIT, Check, Counts, Payments, Phase, Tick
+from zikao_ctl.rush.ticking import LAG, TICK_SECONDS
+
+PEAK_TICKS = 4
+OVERLOADED_FROM = 1.05
+CALM_UNTIL = 0.7
+# One tick without anybody turned away may be chance.
+QUIET_TICKS = 3
+WARMING_TICKS, LAGGING_TICKS = 6, 4
+FIRST_SECONDS = 10.0
+MOST_LAG_MS = 50.0
+MOST_CPU = 0.95
+
+_COUNTS = tuple(Counts.__annotations__)
+
+
+def goodput(tick: Tick) -> int:
+    """Answered for good in a tick."""
+    return tick["accepted"] + tick["refused"]
+
+
+def peak_of(ticks: Sequence[Tick]) -> float:
+    """The best two seconds, per second; of fewer ticks the best of what there is."""
+    done = [goodput(tick) for tick in ticks]
+    width = min(PEAK_TICKS, len(done))
+    sums = [sum(done[begin : begin + width]) for begin in range(len(done) - width + 1)]
+    return max(sums, default=0) / (width * TICK_SECONDS) if width else 0.0
+
+
+def still_follows(ticks: Sequence[Tick]) -> bool:
+    """Whether the service still does what it is offered: not once four ticks lagged behind.
+
+    The first seconds do not count: connections, plans and caches are made in them.
+    """
+    last = ticks[WARMING_TICKS:][-LAGGING_TICKS:]
+    behind = [tick for tick in last if tick["offered"] and goodput(tick) < 0.8 * tick["offered"]]
+    return len(behind) < LAGGING_TICKS
+
+
+def phase_of(
+    name: str,
+    ticks: Sequence[Tick],
+    cpu_seconds: Mapping[str, float],
+    generators: int,
+    span: tuple[float, float],
+) -> Phase:
+    """A phase, of its ticks and of the CPU seconds that each side has used in it."""
+    begins, ends = span
+    lasted = max(ends - begins, TICK_SECONDS)
+    latencies = merged(tick["hist"] for tick in ticks)
+    cores = {side: used / lasted for side, used in cpu_seconds.items()}
+    lag = latencies.percentile_ms(LAG, 99)
+    is_bound = lag > MOST_LAG_MS or cores.get("generator", 0.0) > MOST_CPU * generators
+    return Phase(
+        name=name,
+        begins=begins,
+        ends=ends,
+        goodput=sum(map(goodput, ticks)) / lasted,
+        submit_p50_ms=latencies.percentile_ms(SUBMIT, 50),
+        submit_p99_ms=latencies.percentile_ms(SUBMIT, 99),
+        cpu=cores,
+        lag_p99_ms=lag,
+        generator_bound=is_bound,
+        **sum_counts(ticks),
+    )
+
+
+def sum_counts(ticks: Iterable[Tick]) -> Counts:
+    """What was counted in all of them."""
+    counts = Counts(
+        offered=0, held_back=0, sent=0, accepted=0, shed=0, refused=0, doubtful=0, dropped=0
+    )
+    for tick in ticks:
+        for name in _COUNTS:
+            counts[name] += tick[name]  # type: ignore[literal-required]
+    return counts
+
+
+def metrics_of(
+    ticks: Sequence[Tick],
+    *,
+    phases: Sequence[Phase],
+    peak: float,
+    load_factor: float,
+    outcomes: Mapping[str, int],
+    checks: Sequence[Check],
+    payments: Payments,
+    broken_invariants: int,
+) -> dict[str, float]:
+    """All metrics that were measured (records.METRICS).
+
+    `outcomes`: candidates by their last word.
+    """
+    opening = [tick for tick in ticks if tick["at"] > 0]
+    counts = sum_counts(opening)
+    whole = merged(tick["hist"] for tick in opening)
+    came = sum(outcomes.values())
+    found = {each["name"]: float(each["violations"]) for each in checks}
+    metrics = {
+        **found,
+        "violations": broken_invariants + sum(found.values()),
+        "peak": peak,
+        "load_factor": load_factor,
+        "accepted_share": 1 - outcomes.get("open", 0) / came if came else 0.0,
+        "journey_p99_seconds": whole.percentile_ms(JOURNEY, 99) / 1000,
+        "dropped_share": counts["dropped"] / max(1, counts["offered"]),
+        "lag_p99_ms": whole.percentile_ms(LAG, 99),
+        "generator_bound_phases": float(sum(phase["generator_bound"] for phase in phases)),
+    }
+    if payments["booked"]:
+        metrics["payments_within_1s_share"] = payments["booked_within_1s"] / payments["made"]
+    return metrics | _while_overloaded(opening, peak)
+
+
+def _while_overloaded(ticks: Sequence[Tick], peak: float) -> dict[str, float]:
+    def offered(tick: Tick) -> float:
+        return tick["offered"] / TICK_SECONDS
+
+    over = _matching(ticks, lambda tick: offered(tick) > OVERLOADED_FROM * peak)
+    calm = _matching(ticks, lambda tick: 0 < offered(tick) < CALM_UNTIL * peak)
+    metrics: dict[str, float] = {}
+    if over and peak:
+        settled = [tick for tick in over if tick["at"] > over[0]["at"] + 2 * TICK_SECONDS] or over
+        first = [tick for tick in settled if tick["at"] <= FIRST_SECONDS] or settled
+        metrics["goodput_overloaded_ratio"] = _mean_rate(settled) / peak
+        metrics["goodput_first_10s_ratio"] = _mean_rate(first) / peak
+        metrics["submit_p99_overloaded_ms"] = _p99(over)
+        metrics["recovery_seconds"] = recovery_seconds(ticks, over[-1]["at"])
+    if calm and (p99 := _p99(calm)):
+        metrics["submit_p99_calm_ms"] = p99
+        if "submit_p99_overloaded_ms" in metrics:
+            metrics["submit_p99_ratio"] = metrics["submit_p99_overloaded_ms"] / p99
+    return metrics
+
+
+def recovery_seconds(ticks: Sequence[Tick], fell_at: float) -> float:
+    """From the last overloaded tick until nobody was turned away for three ticks."""
+    quiet = 0
+    for before, tick in pairwise(ticks):
+        if tick["at"] <= fell_at:
+            continue
+        turned_away = tick["shed"] + tick["held_back"] + tick["doubtful"]
+        quiet = 0 if turned_away else quiet + 1
+        if quiet == QUIET_TICKS:
+            return max(0.0, before["at"] - (QUIET_TICKS - 1) * TICK_SECONDS - fell_at)
+    return ticks[-1]["at"] - fell_at if ticks else 0.0
+
+
+def _matching(ticks: Iterable[Tick], wanted: Callable[[Tick], bool]) -> list[Tick]:
+    return [tick for tick in ticks if wanted(tick)]
+
+
+def _mean_rate(ticks: Sequence[Tick]) -> float:
+    return sum(map(goodput, ticks)) / (len(ticks) * TICK_SECONDS)
+
+
+def _p99(ticks: Iterable[Tick]) -> float:
+    return merged(tick["hist"] for tick in ticks).percentile_ms(SUBMIT, 99)
