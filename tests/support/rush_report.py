@@ -9,6 +9,8 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from random import Random
 
 from zikao_ctl.rush import records
@@ -22,7 +24,12 @@ COUNTIES = ("锦江区", "武侯区", "成华区", "双流区", "青羊区", "�
 
 
 def sample_report(seed: int = 1) -> Report:
-    """The same for the same seed; PASS, without objectives."""
+    """The same for the same seed; PASS, without objectives. The caller may change it."""
+    return deepcopy(_made(seed))
+
+
+@cache
+def _made(seed: int) -> Report:
     chance = Random(seed)
     ticks = list(_ticks(chance))
     whole = merged(tick["hist"] for tick in ticks)

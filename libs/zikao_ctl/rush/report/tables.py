@@ -1,0 +1,191 @@
+"""The tables of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from zikao_ctl.rush.records import Check, FaultRecord, InvariantRecord, Latency, Phase, Report
+from zikao_ctl.rush.report.elements import element
+from zikao_ctl.rush.report.numbers import figure, milliseconds, moment, seconds, whole
+from zikao_ctl.rush.report.texts import COUNTS, FAULTS, GLOSSARY, KINDS, PHASES, SIDES, VICTIMS
+
+Cell = str | Element
+
+
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    figures: Sequence[int] = (),
+    missed: Sequence[bool] = (),
+) -> Element:
+    """A table; the columns `figures` are numbers, rows that are `missed` stand out."""
+
+    def cells(tag: str, row: Sequence[Cell]) -> list[Element]:
+        return [
+            element(tag, cell, class_="figure" if number in figures else None)
+            for number, cell in enumerate(row)
+        ]
+
+    marks = list(missed)
+    body = [
+        element("tr", cells("td", row), class_="missed" if marks[n : n + 1] == [True] else None)
+        for n, row in enumerate(rows)
+    ]
+    made = element(
+        "table",
+        element("thead", element("tr", cells("th", header))),
+        element("tbody", body),
+    )
+    return element("div", made, class_="wide")
+
+
+def phases(all_phases: Sequence[Phase]) -> Element:
+    """What each part of the rehearsal had, with the cores of each side."""
+    names = ("offered", "sent", "accepted", "refused", "shed", "held_back", "doubtful", "dropped")
+    header = ["", *(PHASES.get(each["name"], each["name"]) for each in all_phases)]
+    rows: list[list[str]] = [
+        ["时间", *(f"{seconds(each['ends'] - each['begins'])}" for each in all_phases)]
+    ]
+    for name in names:
+        counts = (each[name] for each in all_phases)  # type: ignore[literal-required]
+        rows.append([COUNTS[name], *(whole(count) for count in counts)])
+    rows.append(["每秒办成", *(whole(each["goodput"]) for each in all_phases)])
+    rows.append(["提交的p50", *(milliseconds(each["submit_p50_ms"]) for each in all_phases)])
+    rows.append(["提交的p99", *(milliseconds(each["submit_p99_ms"]) for each in all_phases)])
+    sides = dict.fromkeys(side for each in all_phases for side in each["cpu"])
+    for side in sides:
+        used = (f"{each['cpu'].get(side, 0.0):.2f}" for each in all_phases)
+        rows.append([f"占用核数：{SIDES.get(side, side)}", *used])
+    rows.append(["发压端迟发p99", *(milliseconds(each["lag_p99_ms"]) for each in all_phases)])
+    rows.append(
+        ["发压端是瓶颈", *("是" if each["generator_bound"] else "否" for each in all_phases)]
+    )
+    return table(header, rows, figures=range(1, len(header)))
+
+
+def latencies(all_latencies: Sequence[Latency]) -> Element:
+    """Distributions by kind."""
+    return table(
+        ("", "次数", "p50", "p90", "p99", "p99.9", "最长"),
+        [
+            (
+                KINDS.get(each["kind"], each["kind"]),
+                whole(each["count"]),
+                *(
+                    milliseconds(value)
+                    for value in (
+                        each["p50_ms"],
+                        each["p90_ms"],
+                        each["p99_ms"],
+                        each["p999_ms"],
+                        each["max_ms"],
+                    )
+                ),
+            )
+            for each in all_latencies
+        ],
+        figures=range(1, 7),
+    )
+
+
+def faults(all_faults: Sequence[FaultRecord]) -> Element:
+    """What was broken, by the numbers in the charts, and how soon it was well."""
+    return table(
+        ("号", "时刻", "故障", "对象", "持续", "恢复用时"),
+        [
+            (
+                str(number),
+                moment(each["at"]),
+                _with_note(FAULTS.get(each["kind"], each["kind"]), each["note"]),
+                VICTIMS.get(each["victim"], each["victim"]),
+                seconds(each["seconds"]) if each["seconds"] else "瞬间",
+                "未恢复" if each["recovered_after"] is None else seconds(each["recovered_after"]),
+            )
+            for number, each in enumerate(all_faults, 1)
+        ],
+        figures=(4, 5),
+        missed=[each["recovered_after"] is None for each in all_faults],
+    )
+
+
+def rules(checks: Sequence[Check], invariants: Sequence[InvariantRecord]) -> Element:
+    """What the generator knows against the databases, then the invariants."""
+    rows = [
+        (
+            _with_note(each["title_zh"], "、".join(each["examples"])),
+            whole(each["looked_at"]),
+            whole(each["violations"]),
+        )
+        for each in checks
+    ]
+    rows += [
+        (
+            element("span", f"{each['title_zh']} ", element("small", each["name"])),
+            "全库",
+            whole(each["violations"]),
+        )
+        for each in invariants
+    ]
+    broken = [each["violations"] > 0 for each in [*checks, *invariants]]
+    return table(("规则", "核对", "违反"), rows, figures=(1, 2), missed=broken)
+
+
+def mutation(content: Mapping[str, Any]) -> Iterator[Element]:
+    """Safety mechanisms that were taken away, and whether tests have noticed."""
+    yield element("h2", "安全机制抽查：拆掉一个，测试必须发现")
+    yield element(
+        "p",
+        f"逐一拆除 {whole(content['mutants'])} 个安全机制，每次重跑测试："
+        f"{whole(content['caught'])} 个被发现。",
+    )
+    missed = [each for each in content["verdicts"] if not each["caught"]]
+    found = [each for each in content["verdicts"] if each["caught"]]
+    if missed:
+        yield element("p", "漏过的：")
+        yield _mutants(missed)
+    yield element("details", element("summary", f"被发现的 {len(found)} 个"), _mutants(found))
+
+
+def _mutants(verdicts: Sequence[Mapping[str, Any]]) -> Element:
+    return table(
+        ("机制（英文，同 docs/safety.md）", "拆掉的后果"),
+        [(_with_note(each["mechanism"], each["name"]), each["harm"]) for each in verdicts],
+        missed=[not each["caught"] for each in verdicts],
+    )
+
+
+def glossary() -> Element:
+    """Words of the page."""
+    return table(("词", "意思"), GLOSSARY)
+
+
+def origin(report: Report) -> Element:
+    """Where the figures come from."""
+    machine = report["machine"]
+    rows = (
+        (
+            "机器",
+            f"{machine['cores']} 核；发压端 {machine['generators']} 个进程，在同一台机器上"
+            if report["target"] == "embedded"
+            else f"发压端 {machine['cores']} 核，{machine['generators']} 个进程",
+        ),
+        (
+            "版本",
+            f"zikao {machine['zikao']}，PostgreSQL {machine['postgres']}，"
+            f"Python {machine['python']}",
+        ),
+        ("种子", str(report["seed"])),
+        ("计划摘要（SHA-256）", element("small", report["plan_sha256"])),
+        ("全程用时", seconds(report["took_seconds"])),
+        ("测得峰值", f"{figure(report['peak'])} 件/秒"),
+    )
+    return table(("项目", "内容"), rows)
+
+
+def _with_note(text: str, note: str) -> Element:
+    return element(
+        "span", text, element("br") if note else None, element("small", note) if note else None
+    )

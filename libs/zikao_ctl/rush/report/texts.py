@@ -1,0 +1,65 @@
+"""The page's words for what records.py names; what has no word here is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zikao_ctl.rush.records import Verdict
+
+VERDICTS: Mapping[Verdict, tuple[str, str]] = {
+    "PASS": ("✔ 通过", "pass"),
+    "FAIL": ("✘ 未通过", "fail"),
+    "INCONCLUSIVE": ("？ 无法判定", "inconclusive"),
+}
+PHASES: Mapping[str, str] = {
+    "calibration": "测定峰值",
+    "early": "开放前",
+    "opening": "高峰",
+    "calm": "平稳",
+}
+KINDS: Mapping[str, str] = {
+    "journey": "从想报到最终答复（含等候）",
+    "submit": "提交报考",
+    "browse": "查询考位",
+    "join": "进入候考室",
+    "pay": "取缴款码",
+    "notify": "缴费通知入账",
+}
+FAULTS: Mapping[str, str] = {
+    "kill": "进程被强行终止（kill -9）",
+    "freeze": "进程冻结（SIGSTOP）",
+    "cut_commit": "提交事务瞬间断网",
+    "cut": "连接全部切断",
+    "platform_slow": "缴费平台变慢",
+    "platform_down": "缴费平台中断",
+    "platform_repeats": "缴费平台重复通知",
+    "platform_reorders": "缴费平台乱序通知",
+    "full_disk": "磁盘写满",
+    "clock_jump": "时钟跳变",
+}
+VICTIMS: Mapping[str, str] = {
+    "registration": "注册服务",
+    "enrollment": "报考服务",
+    "tickets": "准考证服务",
+    "payment": "缴费平台",
+    "postgres": "数据库",
+    "outside": "外部系统",
+}
+SIDES: Mapping[str, str] = {"server": "各服务", "postgres": "数据库", "generator": "发压端"}
+COUNTS: Mapping[str, str] = {
+    "offered": "想要提交",
+    "sent": "实际发出",
+    "accepted": "报考成功",
+    "refused": "明确答复不成功",
+    "shed": "答复“请稍后再来”",
+    "held_back": "门户代为等候，未发出",
+    "doubtful": "未收到答复（随后查清）",
+    "dropped": "发压端未能发出",
+}
+GLOSSARY = (
+    ("想要提交", "到了考生想提交的时刻就计入，不管当时是否真的发出；每次重试再计一次。"),
+    ("门户代为等候", "系统繁忙时，门户按约定暂不转发，过片刻再试；考生看到的是“正在排队”。"),
+    ("p50、p99", "一百次请求中，第50、第99快的那一次所用的时间，从原定时刻算起，发晚了也算在内。"),
+    ("峰值办理能力", "正式开始前逐级加压，每秒最多能办成的报考件数。"),
+    ("无法判定", "发压端自身跟不上，或有项目未测得：结论既不是通过，也不是未通过，应重测。"),
+)
