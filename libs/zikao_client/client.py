@@ -34,6 +34,8 @@ from zikao.enrollment.v1 import (
     statement_service_pb2_grpc,
     statistics_service_pb2,
     statistics_service_pb2_grpc,
+    waiting_room_service_pb2,
+    waiting_room_service_pb2_grpc,
 )
 from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
 from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
@@ -143,6 +145,7 @@ _ENROLLMENT = (
     office_service_pb2.DESCRIPTOR,
     roster_service_pb2.DESCRIPTOR,
     statistics_service_pb2.DESCRIPTOR,
+    waiting_room_service_pb2.DESCRIPTOR,
     statement_service_pb2.DESCRIPTOR,
     reconciliation_service_pb2.DESCRIPTOR,
     odd_payment_service_pb2.DESCRIPTOR,
@@ -222,6 +225,7 @@ class ZikaoClient:
         self.statements = statement_service_pb2_grpc.StatementServiceStub(enrollment)
         self.reconciliation = reconciliation_service_pb2_grpc.ReconciliationServiceStub(enrollment)
         self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
+        self.waiting_room = waiting_room_service_pb2_grpc.WaitingRoomServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self._attach_tickets(tickets)
 

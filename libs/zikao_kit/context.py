@@ -65,6 +65,12 @@ def current_request_id() -> str:
     return call.request_id if call else ""
 
 
+def current_admission_pass() -> str:
+    """Return the pass of the waiting room that the caller has shown; '' for none."""
+    call = _current.get()
+    return call.admission_pass if call else ""
+
+
 @contextmanager
 def acting_as(actor: Actor, request_id: str = "") -> Iterator[None]:
     """Run background work (or a test) in the name of `actor`."""

@@ -29,6 +29,7 @@ from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.rooms import Rooms
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.clock import SystemClock
@@ -102,7 +103,7 @@ async def _batcher(dsn: str) -> AsyncIterator[Batcher[Entry]]:
         boards = Boards(db, clock)
         await boards.refresh()
         async with running(repeat("board", boards.work, 0.5)):
-            desk = Desk(db, boards, clock)
+            desk = Desk(db, boards, Rooms(db, boards, clock), clock)
             yield Batcher(desk.decide, SUBMISSIONS, max_batch=500, in_flight=2)
 
 

@@ -60,7 +60,7 @@ def test_files_and_settings_have_room(method: MethodDescriptor) -> None:
 
 READING = ("Get", "List", "Export", "Watch", "BatchGet", "Stream", "Query", "Verify")
 # These need no request id: logging in changes nothing that is kept, finding counts
-# an attempt each time, and the
+# an attempt each time, a candidate has one place in a waiting room however often, and the
 # platform's calls are named by the order, refund or payment they are about.
 NAMED_OTHERWISE = {
     "LogIn": None,
@@ -74,6 +74,7 @@ NAMED_OTHERWISE = {
     "ClosePaymentOrder": "order_id",
     "RefundPayment": "refund_id",
     "NotifyPayment": "payment",
+    "JoinWaitingRoom": "session_code",
 }
 
 

@@ -27,6 +27,7 @@ from support.enrollment_people import (
     until_state,
 )
 from support.enrollment_reconciliation import plant_missing_payment
+from support.enrollment_rooms import plant_room
 from support.enrollment_sessions import small_session
 from support.service import until
 from support.service_databases import MakeDatabase, ServiceDatabases
@@ -69,6 +70,7 @@ async def busy(
         # Its auditor would write into the metrics that another test looks at.
         await running.enrollment.stop()
         await plant_missing_payment(running)
+        await plant_room(running)
         yield Busy(running.dsn, running.now())
         dsn = running.dsn
     await service_databases.drop(dsn)
@@ -120,6 +122,19 @@ PLANTED = {
         f"UPDATE enrollment.enrollment_order SET held_until = held_until - interval '1 hour'"
         f" WHERE {PAYING}",
     ),
+    "waiting_every_candidate_has_one_place": (
+        "ALTER TABLE enrollment.waiting_place DROP CONSTRAINT waiting_place_pkey",
+        "INSERT INTO enrollment.waiting_place SELECT * FROM enrollment.waiting_place WHERE drawn",
+        "UPDATE enrollment.waiting_room SET drawn_count = 2 * drawn_count",
+    ),
+    "waiting_numbers_are_dense": (
+        "UPDATE enrollment.waiting_place SET late_number = 2 WHERE late_number IS NOT NULL",
+    ),
+    "waiting_nobody_is_admitted_twice": (
+        "INSERT INTO enrollment.waiting_admission"
+        " SELECT session_code, track, 1, 3, admitted_at FROM enrollment.waiting_admission",
+        "UPDATE enrollment.waiting_room SET admitted_until = 3",
+    ),
     "enrollment_the_feed_says_what_is_confirmed": (
         "DELETE FROM enrollment.outbox WHERE position = 1",
     ),
@@ -152,6 +167,10 @@ PLANTED = {
 }
 # Other ways to be wrong, of which the rule named must not lose sight.
 ALSO_PLANTED = [
+    ("waiting_numbers_are_dense", "DELETE FROM enrollment.waiting_place WHERE drawn"),
+    ("waiting_numbers_are_dense", "UPDATE enrollment.waiting_room SET late_count = 2"),
+    ("waiting_nobody_is_admitted_twice", "UPDATE enrollment.waiting_room SET admitted_until = 3"),
+    ("waiting_nobody_is_admitted_twice", "DELETE FROM enrollment.waiting_admission"),
     (
         "enrollment_orders_have_their_seats",
         f"UPDATE enrollment.sitting SET course_code = '00002' WHERE {ONE_SITTING.format(PAYING)}"

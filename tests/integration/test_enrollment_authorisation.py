@@ -201,6 +201,9 @@ ENTRIES: dict[str, Entry] = {
             county_prefix=JINJIANG, statement_date="2022-02-28"
         )
     ),
+    "WaitingRoomService.JoinWaitingRoom": OwnOnly(),
+    "WaitingRoomService.GetPlace": OwnOnly(),
+    "WaitingRoomService.GetDraw": NobodysData("what a draw is made of is everybody's"),
     "SessionService.ApplySession": NobodysData("settings, by the operator's certificate"),
 }
 

@@ -22,6 +22,7 @@ from support.enrollment_people import (
     NOON,
     QINGYANG,
     application,
+    apply_session,
     cancellation,
     change,
     choice,
@@ -35,6 +36,7 @@ from support.enrollment_people import (
 )
 from support.enrollment_portals import for_candidate, portal_stream, reasons
 from support.enrollment_reconciliation import confirmation, plant_difference, resolution
+from support.enrollment_rooms import session_with_room, until_opened
 from support.enrollment_service import Installation
 from support.enrollment_sessions import small_session
 from support.refusals import note
@@ -46,6 +48,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
+from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
 from zikao_enrollment.domain.timetable import Policies
 from zikao_enrollment.views.boards import MAX_AGE_SECONDS
 from zikao_kit.errors import (
@@ -136,6 +139,8 @@ async def test_without_its_database_the_service_says_so(
     """Every method that says so answers UNAVAILABLE, and what has been read a second ago is old."""
     async with losing_its_database(make_database, tmp_path) as (running, stack):
         order = await hold(running, 1)
+        await apply_session(running, session_with_room(code="22.2"))
+        await until_opened(running)
         person, portal = await running.candidate(1), await running.caller("portal")
         platform, reader = [
             await running.caller(name) for name in ("payment-platform", "roster-reader")
@@ -153,6 +158,8 @@ async def test_without_its_database_the_service_says_so(
                 (person, plan(("00001",))),
                 (person, plan_submission()),
                 (person, submission()),
+                (person, rooms.JoinWaitingRoomRequest(session_code="22.2")),
+                (person, rooms.GetPlaceRequest(session_code="22.2")),
                 (person, payment_request(order)),
                 (person, change(order)),
                 (person, cancellation(order)),

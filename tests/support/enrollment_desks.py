@@ -14,6 +14,7 @@ from zikao_enrollment.domain.wishes import Cancellation, Change, Submission
 from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.rooms import Rooms
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.config import DatabaseConfig
@@ -46,7 +47,7 @@ async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
     async with db:
         boards = Boards(db, clock)
         await boards.refresh()
-        desk = Desk(db, boards, clock)
+        desk = Desk(db, boards, Rooms(db, boards, clock), clock)
         async with running(repeat("board", boards.work, BOARD_SECONDS)):
             batcher = Batcher(desk.decide, SUBMISSIONS, max_batch=max_batch, in_flight=2)
             yield Instance(db, boards, desk, batcher)
@@ -64,7 +65,7 @@ async def still_desk(
     async with db:
         boards = Boards(db, FixedClock(NOW))
         await boards.refresh()
-        yield db, boards, Desk(db, boards, FixedClock(NOW))
+        yield db, boards, Desk(db, boards, Rooms(db, boards, FixedClock(NOW)), FixedClock(NOW))
 
 
 def entry(

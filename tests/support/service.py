@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import isawaitable
@@ -33,6 +33,7 @@ class Caller:
 
     channel: grpc.aio.Channel
     token: str = ""
+    metadata: Sequence[tuple[str, str]] = ()
 
     async def call(self, request: Any) -> Any:
         """Call the method whose request it is; raises grpc.aio.AioRpcError."""
@@ -50,7 +51,7 @@ class Caller:
             GetMessageClass(method.output_type).FromString,
         )
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        return call(request, timeout=timeout, metadata=bearer)
+        return call(request, timeout=timeout, metadata=(*bearer, *self.metadata))
 
     async def refused(self, request: Any, timeout: float | None = TIMEOUT_SECONDS) -> DomainError:
         """Call what must be refused, a stream before its first answer; return the error."""
@@ -64,7 +65,11 @@ class Caller:
 
     def with_token(self, token: str) -> Caller:
         """The same certificate with an access token."""
-        return Caller(self.channel, token)
+        return Caller(self.channel, token, self.metadata)
+
+    def showing(self, key: str, value: str) -> Caller:
+        """The same with something in the metadata of all calls."""
+        return Caller(self.channel, self.token, (*self.metadata, (key, value)))
 
 
 def method_of(request: Descriptor) -> MethodDescriptor:

@@ -7,37 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import grpc
-from zikao.enrollment.v1 import (
-    availability_service_pb2,
-    availability_service_pb2_grpc,
-    enrollment_feed_service_pb2,
-    enrollment_feed_service_pb2_grpc,
-    enrollment_service_pb2,
-    enrollment_service_pb2_grpc,
-    errors_pb2,
-    odd_payment_service_pb2,
-    odd_payment_service_pb2_grpc,
-    office_audit_service_pb2,
-    office_audit_service_pb2_grpc,
-    office_service_pb2,
-    office_service_pb2_grpc,
-    order_service_pb2,
-    order_service_pb2_grpc,
-    portal_service_pb2,
-    portal_service_pb2_grpc,
-    reconciliation_service_pb2,
-    reconciliation_service_pb2_grpc,
-    roster_service_pb2,
-    roster_service_pb2_grpc,
-    session_service_pb2,
-    session_service_pb2_grpc,
-    statement_service_pb2,
-    statement_service_pb2_grpc,
-    statistics_service_pb2,
-    statistics_service_pb2_grpc,
-)
+from zikao.enrollment.v1 import errors_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
-from zikao.payment.v1 import payment_platform_service_pb2_grpc as payment_grpc
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates
 from zikao_kit.admission import Admission
@@ -52,7 +23,7 @@ from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.migrate import open_database
 from zikao_kit.peers import PeerWatch
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
-from zikao_kit.server import ServiceDefinition, definition, serve
+from zikao_kit.server import ServiceDefinition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
@@ -66,28 +37,18 @@ from zikao_enrollment.money.withdrawals import Withdrawals
 from zikao_enrollment.names import PACKAGE, SCHEMA
 from zikao_enrollment.office_door import OfficeDoor
 from zikao_enrollment.parts import Parts
-from zikao_enrollment.rpc.availability import AvailabilityRpc
-from zikao_enrollment.rpc.enrollments import EnrollmentRpc
-from zikao_enrollment.rpc.feed import FeedRpc
-from zikao_enrollment.rpc.notifications import NotificationRpc
-from zikao_enrollment.rpc.odd_payments import OddPaymentRpc
-from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
-from zikao_enrollment.rpc.offices import OfficeRpc
-from zikao_enrollment.rpc.orders import OrderRpc
-from zikao_enrollment.rpc.portals import PortalRpc
-from zikao_enrollment.rpc.reconciliations import ReconciliationRpc
-from zikao_enrollment.rpc.rosters import RosterRpc
-from zikao_enrollment.rpc.sessions import SessionRpc
-from zikao_enrollment.rpc.statements import StatementRpc
-from zikao_enrollment.rpc.statistics import StatisticsRpc
 from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
 from zikao_enrollment.seats.doorman import Doorman
+from zikao_enrollment.seats.gatekeeper import Gatekeeper
 from zikao_enrollment.seats.newcomers import Newcomers
 from zikao_enrollment.seats.submitting import Submitting
+from zikao_enrollment.services import services
 from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.waiting.joining import Joining
+from zikao_enrollment.waiting.rooms import ROOM_PAUSE_SECONDS, Rooms
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
@@ -124,6 +85,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
                 platform=PlatformClient(to_platform),
             )
             await parts.boards.refresh()
+            await parts.rooms.refresh()
             await stack.enter_async_context(
                 running(
                     follow_candidates(db, to_registration).run(),
@@ -133,7 +95,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
                     *_work(config, parts),
                 )
             )
-            yield _services(parts)
+            yield services(parts)
 
     await serve(
         open_services,
@@ -184,7 +146,8 @@ def _parts(
 ) -> Parts:
     """What the methods work with."""
     boards = Boards(db, clock)
-    decide = Desk(db, boards, clock).decide
+    rooms = Rooms(db, boards, clock)
+    decide = Desk(db, boards, rooms, clock).decide
     batcher: Batcher[Entry] = Batcher(
         decide, SUBMISSIONS, max_batch=config.max_batch, in_flight=config.batches_in_flight
     )
@@ -194,11 +157,15 @@ def _parts(
         db=db,
         clock=clock,
         boards=boards,
+        rooms=rooms,
+        joining=Joining(db, boards, rooms, clock, max_batch=config.max_batch),
         showcase=Showcase(boards),
         spectators=Spectators(boards),
         admission=admission,
         verifier=verifier,
-        submitting=Submitting(batcher, newcomers, Doorman(boards, clock)),
+        submitting=Submitting(
+            batcher, newcomers, Doorman(boards, clock), Gatekeeper(boards, rooms, clock)
+        ),
         stream_submissions=config.stream_submissions,
         newcomers=newcomers,
         platform=platform,
@@ -229,6 +196,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     queries = PaymentQueryWorker(db, parts.till, platform, first_query)
     return [
         repeat("board", parts.boards.work, config.board_seconds),
+        repeat("waiting rooms", parts.rooms.work, ROOM_PAUSE_SECONDS),
         repeat("availability", parts.spectators.work, 0.0),
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),
@@ -241,66 +209,4 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
-    ]
-
-
-def _services(parts: Parts) -> list[ServiceDefinition]:
-    """What the service answers."""
-    return [
-        definition(
-            session_service_pb2_grpc, session_service_pb2, "SessionService", SessionRpc(parts)
-        ),
-        definition(
-            enrollment_service_pb2_grpc,
-            enrollment_service_pb2,
-            "EnrollmentService",
-            EnrollmentRpc(parts),
-        ),
-        definition(
-            availability_service_pb2_grpc,
-            availability_service_pb2,
-            "AvailabilityService",
-            AvailabilityRpc(parts),
-        ),
-        definition(order_service_pb2_grpc, order_service_pb2, "OrderService", OrderRpc(parts)),
-        definition(portal_service_pb2_grpc, portal_service_pb2, "PortalService", PortalRpc(parts)),
-        definition(payment_grpc, payment, "PaymentNotificationService", NotificationRpc(parts)),
-        definition(
-            enrollment_feed_service_pb2_grpc,
-            enrollment_feed_service_pb2,
-            "EnrollmentFeedService",
-            FeedRpc(parts),
-        ),
-        definition(roster_service_pb2_grpc, roster_service_pb2, "RosterService", RosterRpc(parts)),
-        definition(
-            statistics_service_pb2_grpc,
-            statistics_service_pb2,
-            "StatisticsService",
-            StatisticsRpc(parts),
-        ),
-        definition(office_service_pb2_grpc, office_service_pb2, "OfficeService", OfficeRpc(parts)),
-        definition(
-            office_audit_service_pb2_grpc,
-            office_audit_service_pb2,
-            "OfficeAuditService",
-            OfficeAuditRpc(parts),
-        ),
-        definition(
-            statement_service_pb2_grpc,
-            statement_service_pb2,
-            "StatementService",
-            StatementRpc(parts),
-        ),
-        definition(
-            reconciliation_service_pb2_grpc,
-            reconciliation_service_pb2,
-            "ReconciliationService",
-            ReconciliationRpc(parts),
-        ),
-        definition(
-            odd_payment_service_pb2_grpc,
-            odd_payment_service_pb2,
-            "OddPaymentService",
-            OddPaymentRpc(parts),
-        ),
     ]

@@ -21,6 +21,8 @@ from zikao_enrollment.seats.submitting import Submitting
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.waiting.joining import Joining
+from zikao_enrollment.waiting.rooms import Rooms
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Parts:
     db: Database
     clock: Clock
     boards: Boards
+    rooms: Rooms
+    joining: Joining
     showcase: Showcase
     spectators: Spectators
     # How the calls of this process get on.

@@ -4,7 +4,7 @@ Decided here on locked rows rather than in one SQL statement: the locks are the 
 decision is a pure function that can be tested by itself (`domain.allocation`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -28,7 +28,8 @@ from zikao_enrollment.domain.allocation import (
 )
 from zikao_enrollment.domain.order_states import OrderAction
 from zikao_enrollment.domain.orders import Candidate, Move, Order
-from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.domain.timetable import Session, Track
+from zikao_enrollment.domain.waiting import needs_pass_error
 from zikao_enrollment.domain.wishes import Submission, Wish, claim_of, granted
 from zikao_enrollment.store import Store
 
@@ -48,16 +49,18 @@ async def seat_batch(
     now: datetime,
     *,
     surely_full: Mapping[SeatKey, int] | None = None,
+    gated: Collection[Track] = (),
 ) -> list[Order | DomainError]:
     """Decide every wish, the first come first; the answers are in their order.
 
     An answer is the order as it is then, or the reason of the refusal, as the methods state
     them. `locked` are the candidates of the wishes, and the orders that they name, all of this
     session. `surely_full` are free seats as of less than a second ago: a submission that finds
-    no county in them is refused without waiting for the ledger rows that everybody wants.
+    no county in them is refused without waiting for the ledger rows that everybody wants. Who is of
+    a track in `gated` submits only when admitted by its waiting room.
     """
     wishes = await _with_plans(store, session, wishes)
-    batch = _Batch(session, locked.candidates, dict(locked.orders), now)
+    batch = _Batch(session, locked.candidates, dict(locked.orders), now, gated)
     drafts = [batch.draft(wish) for wish in wishes]
     people = {
         wish.candidate_id
@@ -96,15 +99,21 @@ class _Batch:
     candidates: Mapping[UUID, Candidate]
     orders: dict[UUID, Order]
     now: datetime
+    gated: Collection[Track] = ()
     moves: list[Move] = field(default_factory=list)
 
     def draft(self, wish: Wish) -> Claim | Order | DomainError:
         """What a wish claims, or its answer when no seat can change that."""
         candidate, order = self.candidates.get(wish.candidate_id), self.orders.get(wish.order_id)
         try:
-            return claim_of(self.session, wish, candidate, order, self.now)
+            claim = claim_of(self.session, wish, candidate, order, self.now)
         except DomainError as refusal:
             return refusal
+        if isinstance(wish, Submission) and candidate is not None:
+            track = candidate.track
+            if track in self.gated and wish.admitted_to is not track:
+                return needs_pass_error()
+        return claim
 
     def decide(
         self,

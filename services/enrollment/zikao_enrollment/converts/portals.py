@@ -10,6 +10,8 @@ from zikao_kit.message_values import path_of_nul
 from zikao_kit.tokens import MAX_TOKEN_CHARACTERS
 from zikao_kit.validation import require_valid
 
+from zikao_enrollment.domain.passes import MAX_PASS_CHARACTERS
+
 SubmitRequest = (
     enrollment_service_pb2.SubmitPlanRequest | enrollment_service_pb2.SubmitEnrollmentRequest
 )
@@ -48,6 +50,7 @@ def _require_valid_enrollment(submission: portal_service_pb2.Submission) -> None
         and _UUID.fullmatch(request.request_id)
         and 0 < len(request.session_code) <= MAX_SESSION_CODE_CHARACTERS
         and 0 < len(submission.access_token) <= MAX_TOKEN_CHARACTERS
+        and len(submission.admission_pass) <= MAX_PASS_CHARACTERS
     ):
         return
     require_valid(submission)

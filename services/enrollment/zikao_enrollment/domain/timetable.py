@@ -117,6 +117,11 @@ class Session:
         return {window.track: window for window in self.windows}
 
     @cached_property
+    def has_waiting_room(self) -> bool:
+        """Whether some track has one."""
+        return any(window.waiting_room is not None for window in self.windows)
+
+    @cached_property
     def county_by_code(self) -> Mapping[str, County]:
         """Counties by 6-digit code."""
         return {county.code: county for county in self.counties}

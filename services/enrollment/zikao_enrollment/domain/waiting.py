@@ -18,7 +18,15 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.timetable import Track, Window
+from zikao_enrollment.domain.orders import Candidate, NotYetKnown
+from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track, Window
+
+# Who waits asks so often at most, and at least; who may be drawn within, soon after the draw.
+SHORTEST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(seconds=30)
+AFTER_DRAW = timedelta(seconds=3)
+# Where nobody can say how long it will take.
+USUAL_PAUSE = timedelta(seconds=5)
 
 
 class RoomState(StrEnum):
@@ -135,6 +143,32 @@ def closed_error(window: Window) -> DomainError:
     )
 
 
+def window_to_join(session: Session, candidate: Candidate | None, now: datetime) -> Window:
+    """The window before which the candidate may wait at `now`; without a room there is no need to.
+
+    Raises NOT_ELIGIBLE (NotYetKnown for a stranger), TRACK_NOT_OFFERED, WAITING_ROOM_CLOSED.
+    """
+    if candidate is None:
+        raise NotYetKnown
+    candidate.require_eligible()
+    window = session.window_by_track.get(candidate.track)
+    if window is None:
+        raise DomainError("TRACK_NOT_OFFERED", track=TRACK_NAMES_ZH[candidate.track])
+    if window.waiting_room is not None and not is_live(window, now):
+        raise closed_error(window)
+    return window
+
+
+def open_place(window: Window) -> Place:
+    """What who comes to a window is told that needs no pass."""
+    return Place(window.track, PlaceState.OPEN, 0, 0, window.opens_at)
+
+
+def needs_pass_error() -> DomainError:
+    """ADMISSION_PASS_NEEDED, of who submits without one while the room is not open."""
+    return DomainError("ADMISSION_PASS_NEEDED")
+
+
 def seed_of(committed: bytes, fresh: bytes) -> bytes:
     """The seed of a draw: of what was committed to before, and of what nobody knew before."""
     return hashlib.sha256(committed + fresh).digest()
@@ -191,3 +225,20 @@ def estimated_wait(room: Room, number: int) -> timedelta | None:
     if room.held or not room.rate:
         return None
     return timedelta(seconds=max(1, ceil((number - room.admitted_until) / room.rate)))
+
+
+def ask_again_after(place: Place, now: datetime, spread: float) -> timedelta | None:
+    """When who asks should ask again; None when there is something else to do.
+
+    `spread`, from 0 to 1, keeps those apart who have asked together.
+    """
+    if place.state is PlaceState.WAITING:
+        left = place.opens_at - now
+        if timedelta(0) < left <= LONGEST_PAUSE:
+            return left + AFTER_DRAW * spread
+        pause = LONGEST_PAUSE if left > LONGEST_PAUSE else SHORTEST_PAUSE
+    elif place.state is PlaceState.QUEUED:
+        pause = USUAL_PAUSE if place.estimated_wait is None else place.estimated_wait / 2
+    else:
+        return None
+    return min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE) * (0.75 + spread / 2)

@@ -19,15 +19,19 @@ from zikao_enrollment.domain.order_states import (
     next_state,
 )
 from zikao_enrollment.domain.orders import Candidate, Move, NotYetKnown, Order, courses_in
-from zikao_enrollment.domain.timetable import Session
+from zikao_enrollment.domain.timetable import Session, Track
 
 
 class Submission(NamedTuple):
-    """A candidate wants seats: for a choice, or for the saved plan when there is none."""
+    """A candidate wants seats: for a choice, or for the saved plan when there is none.
+
+    `admitted_to` is the track whose waiting room has admitted the candidate, if any.
+    """
 
     order_id: UUID
     candidate_id: UUID
     choice: Choice | None = None
+    admitted_to: Track | None = None
 
 
 class Change(NamedTuple):

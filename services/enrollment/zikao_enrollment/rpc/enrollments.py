@@ -7,7 +7,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
-from zikao_kit.context import current_actor
+from zikao_kit.context import current_actor, current_admission_pass
 from zikao_kit.db import Transaction
 from zikao_kit.idempotency import run_once
 from zikao_kit.serialized import answered
@@ -75,7 +75,8 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         return await self._submit(request, enrollment_service_pb2.SubmitEnrollmentResponse)
 
     async def _submit(self, request: SubmitRequest, response_type: type[R]) -> R:
-        entry = self._parts.submitting.entry_of(request, current_actor().subject)
+        shown = current_admission_pass()
+        entry = self._parts.submitting.entry_of(request, current_actor().subject, shown)
         return answered(response_type, await self._parts.submitting.submit(entry))
 
     async def ListOrders(

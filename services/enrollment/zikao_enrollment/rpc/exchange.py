@@ -119,7 +119,7 @@ class Exchange:
             request = request_of(submission)
             actor = self._verifier.verify(submission.access_token, self._portal)
             subject = _UNARY.admit(self._portal, actor).subject
-            item.entry = self._submitting.entry_of(request, subject)
+            item.entry = self._submitting.entry_of(request, subject, submission.admission_pass)
             self._submitting.enter(item.entry, item)
         except Exception as refusal:  # also a fault of ours: it is one submission's alone
             item.take(refusal)

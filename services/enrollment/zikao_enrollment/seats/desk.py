@@ -24,6 +24,7 @@ from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.store import Store
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.rooms import Rooms
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 
@@ -52,9 +53,10 @@ class Entry(NamedTuple):
 class Desk(BatchDesk[Entry, Locked]):
     """Several processes may decide at once: rows are locked in one order everywhere."""
 
-    def __init__(self, db: Database, boards: Boards, clock: Clock) -> None:
+    def __init__(self, db: Database, boards: Boards, rooms: Rooms, clock: Clock) -> None:
         super().__init__(db, SCHEMA)
         self._boards = boards
+        self._rooms = rooms
         self._clock = clock
 
     async def refresh(self) -> None:
@@ -92,13 +94,14 @@ class Desk(BatchDesk[Entry, Locked]):
             if any(entry.session_code is None for entry in entries):
                 raise Outdated from None  # there are orders: it was applied elsewhere just now
             return dict.fromkeys((entry.key for entry in entries), unknown)
-        store = Store(tx)
+        store, now = Store(tx), self._clock.now()
         outcomes = await seat_batch(
             store,
             applied.session,
             locked,
             [entry.wish for entry in entries],
-            self._clock.now(),
+            now,
+            gated=self._rooms.gated(applied.session, now),
             surely_full=board.free.get(session_code) if self._boards.is_fresh() else None,
         )
         if await store.sessions.version(session_code) != applied.version:

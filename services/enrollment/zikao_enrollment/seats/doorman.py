@@ -46,6 +46,10 @@ class Doorman:
             DomainError("SOLD_OUT", full=verdict.full, detail=verdict.detail) if verdict else None
         )
 
+    def may_repeat(self, candidate: str) -> bool:
+        """Whether the candidate has had an answer, and may be asking for it again."""
+        return candidate in self._boards.answered
+
     def _verdict(self, session_code: str, choice: Choice) -> _Full | None:
         """The metadata of the refusal: looked up once for all who want the same."""
         if self._board is not self._boards.current or len(self._verdicts) > MAX_VERDICTS:

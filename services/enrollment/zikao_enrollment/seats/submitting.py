@@ -5,36 +5,48 @@ from collections.abc import Callable
 from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
 from zikao_kit.batcher import Batcher, Listener
+from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import key_of
 from zikao_kit.ids import new_ordered_id, uuid_of
 
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.converts.portals import SubmitRequest
 from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.timetable import Track
 from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.seats.desk import Entry
 from zikao_enrollment.seats.doorman import Doorman
+from zikao_enrollment.seats.gatekeeper import Gatekeeper
 from zikao_enrollment.seats.newcomers import Newcomers
 
 
 class Submitting:
     """Unary calls and portals' streams end in the same batches, under the same request ids."""
 
-    def __init__(self, batcher: Batcher[Entry], newcomers: Newcomers, doorman: Doorman) -> None:
+    def __init__(
+        self,
+        batcher: Batcher[Entry],
+        newcomers: Newcomers,
+        doorman: Doorman,
+        gatekeeper: Gatekeeper,
+    ) -> None:
         self._batcher = batcher
         self._newcomers = newcomers
         self._doorman = doorman
+        self._gatekeeper = gatekeeper
 
-    def entry_of(self, request: SubmitRequest, candidate: str) -> Entry:
+    def entry_of(self, request: SubmitRequest, candidate: str, admission_pass: str) -> Entry:
         """The request of a candidate (the subject of a token) as it goes into a batch.
 
-        Raises SOLD_OUT when that is sure, before any work is done for it.
+        Raises ADMISSION_PASS_NEEDED, ADMISSION_PASS_INVALID, and SOLD_OUT when that is sure,
+        before any work is done for it.
         """
+        track = self._admitted_to(request, candidate, admission_pass)
         if isinstance(request, pb.SubmitPlanRequest):
-            return _entry(request, candidate, None, pb.SubmitPlanResponse)
+            return _entry(request, candidate, None, track, pb.SubmitPlanResponse)
         choice = choice_from_pb(request.choice)
         self._require_hope(request, candidate, choice)
-        return _entry(request, candidate, choice, pb.SubmitEnrollmentResponse)
+        return _entry(request, candidate, choice, track, pb.SubmitEnrollmentResponse)
 
     async def submit(self, entry: Entry) -> bytes:
         """Wait for the answer, the serialized response; raises the refusal.
@@ -56,12 +68,32 @@ class Submitting:
         """
         self._batcher.enter(entry.key, entry, listener)
 
+    def _admitted_to(
+        self, request: SubmitRequest, candidate: str, admission_pass: str
+    ) -> Track | None:
+        """The track whose room has admitted the candidate.
+
+        Who may be repeating what was answered is left to the batch, which finds the answer, or
+        refuses whoever has no pass.
+        """
+        try:
+            return self._gatekeeper.admitted_to(
+                request.session_code, uuid_of(candidate), admission_pass
+            )
+        except DomainError:
+            if self._doorman.may_repeat(candidate) or self._is_under_way(request, candidate):
+                return None
+            raise
+
+    def _is_under_way(self, request: SubmitRequest, candidate: str) -> bool:
+        return self._batcher.is_under_way(candidate, uuid_of(request.request_id))
+
     def _require_hope(
         self, request: pb.SubmitEnrollmentRequest, candidate: str, choice: Choice
     ) -> None:
         """Raise SOLD_OUT unless an earlier attempt may be answered otherwise."""
         refusal = self._doorman.refusal(request.session_code, candidate, choice)
-        if refusal and not self._batcher.is_under_way(candidate, uuid_of(request.request_id)):
+        if refusal and not self._is_under_way(request, candidate):
             raise refusal
 
 
@@ -69,8 +101,9 @@ def _entry(
     request: SubmitRequest,
     candidate: str,
     choice: Choice | None,
+    admitted_to: Track | None,
     response_type: Callable[..., Message],
 ) -> Entry:
     key = key_of(request, asker=candidate)
-    submission = Submission(new_ordered_id(), uuid_of(candidate), choice)
+    submission = Submission(new_ordered_id(), uuid_of(candidate), choice, admitted_to)
     return Entry(key, request.session_code, submission, response_type)

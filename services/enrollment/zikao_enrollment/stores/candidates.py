@@ -25,6 +25,11 @@ class CandidateStore:
         row = await self._tx.fetchrow("find_candidate", candidate_id)
         return _candidate(row) if row else None
 
+    async def find_many(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
+        """The candidates that are known, not locked."""
+        rows = await self._tx.fetch("find_candidates", list(candidate_ids))
+        return {row["candidate_id"]: _candidate(row) for row in rows}
+
     async def lock(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
         """The candidates that are known, locked in the order of ids."""
         rows = await self._tx.fetch("lock_candidates", list(candidate_ids))

@@ -135,10 +135,15 @@ class EnrollmentServiceServicer:
         candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
         remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
+        While the candidate's track has a waiting room that is not open (WaitingRoomService), the
+        pass of an admitted place is shown in the metadata `zikao-admission-pass`; it is no part of
+        the request, and may be used again while it is good. A repetition of what was answered
+        needs none. ADMISSION_PASS_NEEDED, too, may come before the candidate is looked at.
+
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
-        OVERLOADED, UNAVAILABLE (safe to retry).
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, ADMISSION_PASS_NEEDED,
+        ADMISSION_PASS_INVALID, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE (safe to retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,10 +76,15 @@ class EnrollmentServiceStub:
     candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
     remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
+    While the candidate's track has a waiting room that is not open (WaitingRoomService), the
+    pass of an admitted place is shown in the metadata `zikao-admission-pass`; it is no part of
+    the request, and may be used again while it is good. A repetition of what was answered
+    needs none. ADMISSION_PASS_NEEDED, too, may come before the candidate is looked at.
+
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
-    OVERLOADED, UNAVAILABLE (safe to retry).
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, ADMISSION_PASS_NEEDED,
+    ADMISSION_PASS_INVALID, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE (safe to retry).
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]
     """The candidate's orders of a session, the newest first; none for a session that is
@@ -145,10 +150,15 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
     remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
+    While the candidate's track has a waiting room that is not open (WaitingRoomService), the
+    pass of an admitted place is shown in the metadata `zikao-admission-pass`; it is no part of
+    the request, and may be used again while it is good. A repetition of what was answered
+    needs none. ADMISSION_PASS_NEEDED, too, may come before the candidate is looked at.
+
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
-    OVERLOADED, UNAVAILABLE (safe to retry).
+    COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, ADMISSION_PASS_NEEDED,
+    ADMISSION_PASS_INVALID, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE (safe to retry).
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_enrollment_service_pb2.ListOrdersRequest, _enrollment_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """The candidate's orders of a session, the newest first; none for a session that is
@@ -241,10 +251,15 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         candidate is looked at: it comes before NOT_ELIGIBLE then. Like every refusal it is not
         remembered: the same request is judged anew, and a seat that was freed is had within a second.
 
+        While the candidate's track has a waiting room that is not open (WaitingRoomService), the
+        pass of an admitted place is shown in the metadata `zikao-admission-pass`; it is no part of
+        the request, and may be used again while it is good. A repetition of what was answered
+        needs none. ADMISSION_PASS_NEEDED, too, may come before the candidate is looked at.
+
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         ENROLLMENT_CLOSED, COURSE_UNAVAILABLE, SLOT_CONFLICT, TOO_MANY_COURSES,
-        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, REQUEST_ID_REUSED,
-        OVERLOADED, UNAVAILABLE (safe to retry).
+        COUNTY_UNAVAILABLE, SOLD_OUT, ALREADY_ENROLLED, SUBMISSION_ONLY_ONCE, ADMISSION_PASS_NEEDED,
+        ADMISSION_PASS_INVALID, REQUEST_ID_REUSED, OVERLOADED, UNAVAILABLE (safe to retry).
         """
 
     @_abc_1.abstractmethod

@@ -59,6 +59,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The session takes no additions, and the candidate has an order already."""
     ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: _ErrorReason.ValueType  # 15
     """The candidate has opened as many payments in this session as one may (metadata `limit`)."""
+    ERROR_REASON_ADMISSION_PASS_NEEDED: _ErrorReason.ValueType  # 16
+    """Submitting needs the pass that the track's waiting room gives when it is the candidate's turn."""
+    ERROR_REASON_ADMISSION_PASS_INVALID: _ErrorReason.ValueType  # 17
+    """The pass has expired, or is not this candidate's, or none of this session: metadata `detail`."""
+    ERROR_REASON_WAITING_ROOM_CLOSED: _ErrorReason.ValueType  # 18
+    """The waiting room is not open yet, or no more."""
     ERROR_REASON_SECOND_OFFICER_NEEDED: _ErrorReason.ValueType  # 30
     """Who proposed an act of an office cannot confirm it."""
     ERROR_REASON_ACTION_DECIDED: _ErrorReason.ValueType  # 31
@@ -120,6 +126,12 @@ ERROR_REASON_SUBMISSION_ONLY_ONCE: ErrorReason.ValueType  # 14
 """The session takes no additions, and the candidate has an order already."""
 ERROR_REASON_TOO_MANY_PAYMENT_ATTEMPTS: ErrorReason.ValueType  # 15
 """The candidate has opened as many payments in this session as one may (metadata `limit`)."""
+ERROR_REASON_ADMISSION_PASS_NEEDED: ErrorReason.ValueType  # 16
+"""Submitting needs the pass that the track's waiting room gives when it is the candidate's turn."""
+ERROR_REASON_ADMISSION_PASS_INVALID: ErrorReason.ValueType  # 17
+"""The pass has expired, or is not this candidate's, or none of this session: metadata `detail`."""
+ERROR_REASON_WAITING_ROOM_CLOSED: ErrorReason.ValueType  # 18
+"""The waiting room is not open yet, or no more."""
 ERROR_REASON_SECOND_OFFICER_NEEDED: ErrorReason.ValueType  # 30
 """Who proposed an act of an office cannot confirm it."""
 ERROR_REASON_ACTION_DECIDED: ErrorReason.ValueType  # 31

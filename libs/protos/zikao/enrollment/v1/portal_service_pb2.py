@@ -28,7 +28,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as zikao_dot_enrollment_d
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(zikao/enrollment/v1/portal_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a,zikao/enrollment/v1/enrollment_service.proto\x1a\x1ezikao/options/v1/options.proto\"b\n\x18SubmitEnrollmentsRequest\x12\x46\n\x0bsubmissions\x18\x01 \x03(\x0b\x32\x1f.zikao.enrollment.v1.SubmissionB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xc8\x01\"\x03\xd8\x01\x03\"\xc0\x01\n\nSubmission\x12$\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x10\xd0\xf3\x18\x01\x12\x36\n\x04plan\x18\x02 \x01(\x0b\x32&.zikao.enrollment.v1.SubmitPlanRequestH\x00\x12\x42\n\nenrollment\x18\x03 \x01(\x0b\x32,.zikao.enrollment.v1.SubmitEnrollmentRequestH\x00\x42\x10\n\x07request\x12\x05\xbaH\x02\x08\x01\"S\n\x19SubmitEnrollmentsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.zikao.enrollment.v1.SubmissionResult\"\xe6\x01\n\x10SubmissionResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x04plan\x18\x02 \x01(\x0b\x32\'.zikao.enrollment.v1.SubmitPlanResponseH\x00\x12\x43\n\nenrollment\x18\x03 \x01(\x0b\x32-.zikao.enrollment.v1.SubmitEnrollmentResponseH\x00\x12\x35\n\x05\x65rror\x18\x04 \x01(\x0b\x32$.zikao.enrollment.v1.SubmissionErrorH\x00\x42\t\n\x07outcome\"\xa4\x02\n\x0fSubmissionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x44\n\x08metadata\x18\x03 \x03(\x0b\x32\x32.zikao.enrollment.v1.SubmissionError.MetadataEntry\x12\x12\n\nmessage_zh\x18\x04 \x01(\t\x12.\n\x0bretry_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x08problems\x18\x06 \x03(\x0b\x32&.zikao.enrollment.v1.SubmissionProblem\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"7\n\x11SubmissionProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t2\x9d\x01\n\rPortalService\x12\x8b\x01\n\x11SubmitEnrollments\x12-.zikao.enrollment.v1.SubmitEnrollmentsRequest\x1a..zikao.enrollment.v1.SubmitEnrollmentsResponse\"\x13\xca\xf3\x18\x0f\x12\x06portal(\x02\x30\x01\x38\xd8\x04(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(zikao/enrollment/v1/portal_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a,zikao/enrollment/v1/enrollment_service.proto\x1a\x1ezikao/options/v1/options.proto\"b\n\x18SubmitEnrollmentsRequest\x12\x46\n\x0bsubmissions\x18\x01 \x03(\x0b\x32\x1f.zikao.enrollment.v1.SubmissionB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xc8\x01\"\x03\xd8\x01\x03\"\xe5\x01\n\nSubmission\x12$\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x10\xd0\xf3\x18\x01\x12\x36\n\x04plan\x18\x02 \x01(\x0b\x32&.zikao.enrollment.v1.SubmitPlanRequestH\x00\x12\x42\n\nenrollment\x18\x03 \x01(\x0b\x32,.zikao.enrollment.v1.SubmitEnrollmentRequestH\x00\x12#\n\x0e\x61\x64mission_pass\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18x\xd0\xf3\x18\x01\x42\x10\n\x07request\x12\x05\xbaH\x02\x08\x01\"S\n\x19SubmitEnrollmentsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.zikao.enrollment.v1.SubmissionResult\"\xe6\x01\n\x10SubmissionResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x04plan\x18\x02 \x01(\x0b\x32\'.zikao.enrollment.v1.SubmitPlanResponseH\x00\x12\x43\n\nenrollment\x18\x03 \x01(\x0b\x32-.zikao.enrollment.v1.SubmitEnrollmentResponseH\x00\x12\x35\n\x05\x65rror\x18\x04 \x01(\x0b\x32$.zikao.enrollment.v1.SubmissionErrorH\x00\x42\t\n\x07outcome\"\xa4\x02\n\x0fSubmissionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x44\n\x08metadata\x18\x03 \x03(\x0b\x32\x32.zikao.enrollment.v1.SubmissionError.MetadataEntry\x12\x12\n\nmessage_zh\x18\x04 \x01(\t\x12.\n\x0bretry_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x08problems\x18\x06 \x03(\x0b\x32&.zikao.enrollment.v1.SubmissionProblem\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"7\n\x11SubmissionProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t2\x9d\x01\n\rPortalService\x12\x8b\x01\n\x11SubmitEnrollments\x12-.zikao.enrollment.v1.SubmitEnrollmentsRequest\x1a..zikao.enrollment.v1.SubmitEnrollmentsResponse\"\x13\xca\xf3\x18\x0f\x12\x06portal(\x02\x30\x01\x38\xd8\x04(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMISSION'].oneofs_by_name['request']._serialized_options = b'\272H\002\010\001'
   _globals['_SUBMISSION'].fields_by_name['access_token']._loaded_options = None
   _globals['_SUBMISSION'].fields_by_name['access_token']._serialized_options = b'\272H\007r\005\020\001\030\200\020\320\363\030\001'
+  _globals['_SUBMISSION'].fields_by_name['admission_pass']._loaded_options = None
+  _globals['_SUBMISSION'].fields_by_name['admission_pass']._serialized_options = b'\272H\004r\002\030x\320\363\030\001'
   _globals['_SUBMISSIONERROR_METADATAENTRY']._loaded_options = None
   _globals['_SUBMISSIONERROR_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_PORTALSERVICE'].methods_by_name['SubmitEnrollments']._loaded_options = None
@@ -48,17 +50,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITENROLLMENTSREQUEST']._serialized_start=204
   _globals['_SUBMITENROLLMENTSREQUEST']._serialized_end=302
   _globals['_SUBMISSION']._serialized_start=305
-  _globals['_SUBMISSION']._serialized_end=497
-  _globals['_SUBMITENROLLMENTSRESPONSE']._serialized_start=499
-  _globals['_SUBMITENROLLMENTSRESPONSE']._serialized_end=582
-  _globals['_SUBMISSIONRESULT']._serialized_start=585
-  _globals['_SUBMISSIONRESULT']._serialized_end=815
-  _globals['_SUBMISSIONERROR']._serialized_start=818
-  _globals['_SUBMISSIONERROR']._serialized_end=1110
-  _globals['_SUBMISSIONERROR_METADATAENTRY']._serialized_start=1063
-  _globals['_SUBMISSIONERROR_METADATAENTRY']._serialized_end=1110
-  _globals['_SUBMISSIONPROBLEM']._serialized_start=1112
-  _globals['_SUBMISSIONPROBLEM']._serialized_end=1167
-  _globals['_PORTALSERVICE']._serialized_start=1170
-  _globals['_PORTALSERVICE']._serialized_end=1327
+  _globals['_SUBMISSION']._serialized_end=534
+  _globals['_SUBMITENROLLMENTSRESPONSE']._serialized_start=536
+  _globals['_SUBMITENROLLMENTSRESPONSE']._serialized_end=619
+  _globals['_SUBMISSIONRESULT']._serialized_start=622
+  _globals['_SUBMISSIONRESULT']._serialized_end=852
+  _globals['_SUBMISSIONERROR']._serialized_start=855
+  _globals['_SUBMISSIONERROR']._serialized_end=1147
+  _globals['_SUBMISSIONERROR_METADATAENTRY']._serialized_start=1100
+  _globals['_SUBMISSIONERROR_METADATAENTRY']._serialized_end=1147
+  _globals['_SUBMISSIONPROBLEM']._serialized_start=1149
+  _globals['_SUBMISSIONPROBLEM']._serialized_end=1204
+  _globals['_PORTALSERVICE']._serialized_start=1207
+  _globals['_PORTALSERVICE']._serialized_end=1364
 # @@protoc_insertion_point(module_scope)

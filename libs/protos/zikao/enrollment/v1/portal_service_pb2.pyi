@@ -55,8 +55,13 @@ class Submission(_message.Message):
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     ENROLLMENT_FIELD_NUMBER: _builtins.int
+    ADMISSION_PASS_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """The candidate's access token."""
+    admission_pass: _builtins.str
+    """The pass of the candidate's place in the waiting room, where one is needed: what the unary
+    calls have in their metadata.
+    """
     @_builtins.property
     def plan(self) -> _enrollment_service_pb2.SubmitPlanRequest:
         """Submits the saved plan."""
@@ -71,10 +76,11 @@ class Submission(_message.Message):
         access_token: _builtins.str = ...,
         plan: _enrollment_service_pb2.SubmitPlanRequest | None = ...,
         enrollment: _enrollment_service_pb2.SubmitEnrollmentRequest | None = ...,
+        admission_pass: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enrollment", b"enrollment", "plan", b"plan", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "enrollment", b"enrollment", "plan", b"plan", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "admission_pass", b"admission_pass", "enrollment", b"enrollment", "plan", b"plan", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["plan", "enrollment"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015

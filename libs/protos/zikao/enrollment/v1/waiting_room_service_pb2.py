@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from zikao.enrollment.v1 import types_pb2 as zikao_dot_enrollment_dot_v1_dot_types__pb2
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.zikao/enrollment/v1/waiting_room_service.proto\x12\x13zikao.enrollment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"\xbe\x02\n\x05Place\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.zikao.enrollment.v1.PlaceState\x12)\n\x05track\x18\x02 \x01(\x0e\x32\x1a.zikao.enrollment.v1.Track\x12\x0e\n\x06number\x18\x03 \x01(\x05\x12\x16\n\x0e\x61\x64mitted_until\x18\x04 \x01(\x05\x12\x31\n\x0e\x65stimated_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0e\x61\x64mission_pass\x18\x06 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x33\n\x0fpass_expires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08opens_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa2\x01\n\nPlaceState\x12\x1b\n\x17PLACE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLACE_STATE_WAITING\x10\x01\x12\x16\n\x12PLACE_STATE_QUEUED\x10\x02\x12\x18\n\x14PLACE_STATE_ADMITTED\x10\x03\x12\x16\n\x12PLACE_STATE_LAPSED\x10\x04\x12\x14\n\x10PLACE_STATE_OPEN\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.zikao/enrollment/v1/waiting_room_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"\xbe\x02\n\x05Place\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.zikao.enrollment.v1.PlaceState\x12)\n\x05track\x18\x02 \x01(\x0e\x32\x1a.zikao.enrollment.v1.Track\x12\x0e\n\x06number\x18\x03 \x01(\x05\x12\x16\n\x0e\x61\x64mitted_until\x18\x04 \x01(\x05\x12\x31\n\x0e\x65stimated_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0e\x61\x64mission_pass\x18\x06 \x01(\tB\x04\xd0\xf3\x18\x01\x12\x33\n\x0fpass_expires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08opens_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x16JoinWaitingRoomRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"x\n\x17JoinWaitingRoomResponse\x12)\n\x05place\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Place\x12\x32\n\x0f\x61sk_again_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\x0fGetPlaceRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\"q\n\x10GetPlaceResponse\x12)\n\x05place\x18\x01 \x01(\x0b\x32\x1a.zikao.enrollment.v1.Place\x12\x32\n\x0f\x61sk_again_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"h\n\x0eGetDrawRequest\x12\x1f\n\x0csession_code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12\x35\n\x05track\x18\x02 \x01(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x9e\x01\n\x0fGetDrawResponse\x12\x18\n\x10\x63ommitted_sha256\x18\x01 \x01(\x0c\x12,\n\x08\x64rawn_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64rawn_count\x18\x03 \x01(\x05\x12\x11\n\tcommitted\x18\x04 \x01(\x0c\x12\r\n\x05\x66resh\x18\x05 \x01(\x0c\x12\x0c\n\x04seed\x18\x06 \x01(\x0c*\xa2\x01\n\nPlaceState\x12\x1b\n\x17PLACE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PLACE_STATE_WAITING\x10\x01\x12\x16\n\x12PLACE_STATE_QUEUED\x10\x02\x12\x18\n\x14PLACE_STATE_ADMITTED\x10\x03\x12\x16\n\x12PLACE_STATE_LAPSED\x10\x04\x12\x14\n\x10PLACE_STATE_OPEN\x10\x05\x32\xd1\x02\n\x12WaitingRoomService\x12w\n\x0fJoinWaitingRoom\x12+.zikao.enrollment.v1.JoinWaitingRoomRequest\x1a,.zikao.enrollment.v1.JoinWaitingRoomResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x02\x12\x62\n\x08GetPlace\x12$.zikao.enrollment.v1.GetPlaceRequest\x1a%.zikao.enrollment.v1.GetPlaceResponse\"\t\xca\xf3\x18\x05\n\x01\x01(\x03\x12^\n\x07GetDraw\x12#.zikao.enrollment.v1.GetDrawRequest\x1a$.zikao.enrollment.v1.GetDrawResponse\"\x08\xca\xf3\x18\x04\x18\x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +38,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PLACE'].fields_by_name['admission_pass']._loaded_options = None
   _globals['_PLACE'].fields_by_name['admission_pass']._serialized_options = b'\320\363\030\001'
-  _globals['_PLACESTATE']._serialized_start=523
-  _globals['_PLACESTATE']._serialized_end=685
-  _globals['_PLACE']._serialized_start=202
-  _globals['_PLACE']._serialized_end=520
+  _globals['_JOINWAITINGROOMREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_JOINWAITINGROOMREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_GETPLACEREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_GETPLACEREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_GETDRAWREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_GETDRAWREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_GETDRAWREQUEST'].fields_by_name['track']._loaded_options = None
+  _globals['_GETDRAWREQUEST'].fields_by_name['track']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['JoinWaitingRoom']._loaded_options = None
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['JoinWaitingRoom']._serialized_options = b'\312\363\030\005\n\001\001(\002'
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['GetPlace']._loaded_options = None
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['GetPlace']._serialized_options = b'\312\363\030\005\n\001\001(\003'
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['GetDraw']._loaded_options = None
+  _globals['_WAITINGROOMSERVICE'].methods_by_name['GetDraw']._serialized_options = b'\312\363\030\004\030\001(\003'
+  _globals['_PLACESTATE']._serialized_start=1167
+  _globals['_PLACESTATE']._serialized_end=1329
+  _globals['_PLACE']._serialized_start=231
+  _globals['_PLACE']._serialized_end=549
+  _globals['_JOINWAITINGROOMREQUEST']._serialized_start=551
+  _globals['_JOINWAITINGROOMREQUEST']._serialized_end=608
+  _globals['_JOINWAITINGROOMRESPONSE']._serialized_start=610
+  _globals['_JOINWAITINGROOMRESPONSE']._serialized_end=730
+  _globals['_GETPLACEREQUEST']._serialized_start=732
+  _globals['_GETPLACEREQUEST']._serialized_end=782
+  _globals['_GETPLACERESPONSE']._serialized_start=784
+  _globals['_GETPLACERESPONSE']._serialized_end=897
+  _globals['_GETDRAWREQUEST']._serialized_start=899
+  _globals['_GETDRAWREQUEST']._serialized_end=1003
+  _globals['_GETDRAWRESPONSE']._serialized_start=1006
+  _globals['_GETDRAWRESPONSE']._serialized_end=1164
+  _globals['_WAITINGROOMSERVICE']._serialized_start=1332
+  _globals['_WAITINGROOMSERVICE']._serialized_end=1669
 # @@protoc_insertion_point(module_scope)

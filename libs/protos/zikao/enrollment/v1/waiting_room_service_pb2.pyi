@@ -117,3 +117,179 @@ class Place(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Place: _TypeAlias = Place  # noqa: Y015
+
+@_typing.final
+class JoinWaitingRoomRequest(_message.Message):
+    """Wants a place, or the one there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinWaitingRoomRequest: _TypeAlias = JoinWaitingRoomRequest  # noqa: Y015
+
+@_typing.final
+class JoinWaitingRoomResponse(_message.Message):
+    """The place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    ASK_AGAIN_AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def place(self) -> Global___Place:
+        """The candidate's only one in the session."""
+
+    @_builtins.property
+    def ask_again_after(self) -> _duration_pb2.Duration:
+        """When to call GetPlace; different for each, so that not all ask at once. Unset when there
+        is something else to do: to submit, or to join again.
+        """
+
+    def __init__(
+        self,
+        *,
+        place: Global___Place | None = ...,
+        ask_again_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_again_after", b"ask_again_after", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again_after", b"ask_again_after", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinWaitingRoomResponse: _TypeAlias = JoinWaitingRoomResponse  # noqa: Y015
+
+@_typing.final
+class GetPlaceRequest(_message.Message):
+    """Asks for the caller's place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPlaceRequest: _TypeAlias = GetPlaceRequest  # noqa: Y015
+
+@_typing.final
+class GetPlaceResponse(_message.Message):
+    """The place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    ASK_AGAIN_AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def place(self) -> Global___Place:
+        """As of now."""
+
+    @_builtins.property
+    def ask_again_after(self) -> _duration_pb2.Duration:
+        """When to ask again, as in JoinWaitingRoomResponse."""
+
+    def __init__(
+        self,
+        *,
+        place: Global___Place | None = ...,
+        ask_again_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_again_after", b"ask_again_after", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again_after", b"ask_again_after", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPlaceResponse: _TypeAlias = GetPlaceResponse  # noqa: Y015
+
+@_typing.final
+class GetDrawRequest(_message.Message):
+    """Names a draw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    session_code: _builtins.str
+    """Session."""
+    track: _types_pb2.Track.ValueType
+    """Whose room."""
+    def __init__(
+        self,
+        *,
+        session_code: _builtins.str = ...,
+        track: _types_pb2.Track.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_code", b"session_code", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDrawRequest: _TypeAlias = GetDrawRequest  # noqa: Y015
+
+@_typing.final
+class GetDrawResponse(_message.Message):
+    """A draw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITTED_SHA256_FIELD_NUMBER: _builtins.int
+    DRAWN_AT_FIELD_NUMBER: _builtins.int
+    DRAWN_COUNT_FIELD_NUMBER: _builtins.int
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    committed_sha256: _builtins.bytes
+    """SHA-256 of `committed`, known since the room has opened."""
+    drawn_count: _builtins.int
+    """Among how many."""
+    committed: _builtins.bytes
+    """What was fixed when the room opened, 32 bytes: nobody could wish for a seed later."""
+    fresh: _builtins.bytes
+    """What was made at the opening, 32 bytes: nobody could know the seed before."""
+    seed: _builtins.bytes
+    """`sha256(committed, fresh)`."""
+    @_builtins.property
+    def drawn_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was drawn; unset before, as is what follows."""
+
+    def __init__(
+        self,
+        *,
+        committed_sha256: _builtins.bytes = ...,
+        drawn_at: _timestamp_pb2.Timestamp | None = ...,
+        drawn_count: _builtins.int = ...,
+        committed: _builtins.bytes = ...,
+        fresh: _builtins.bytes = ...,
+        seed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drawn_at", b"drawn_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed", "committed_sha256", b"committed_sha256", "drawn_at", b"drawn_at", "drawn_count", b"drawn_count", "fresh", b"fresh", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDrawResponse: _TypeAlias = GetDrawResponse  # noqa: Y015

@@ -273,3 +273,49 @@ SELECT invariant, violations,
     extract(epoch FROM clock_timestamp() - checked_at)::double precision AS age_seconds
 FROM enrollment.invariant_check
 WHERE invariant = ANY ($1::text[]);
+
+-- A candidate with two places in a room.
+-- name: waiting_every_candidate_has_one_place
+SELECT concat_ws(' ', session_code, track, candidate_id) AS offender
+FROM enrollment.waiting_place
+GROUP BY session_code, track, candidate_id
+HAVING count(*) > 1;
+
+-- A room whose numbers are not one after the other: somebody was drawn who was not there, or
+-- there who was not drawn; a late number was given twice, or is not counted.
+-- name: waiting_numbers_are_dense
+SELECT concat_ws(' ', session_code, track) AS offender
+FROM enrollment.waiting_room AS room
+LEFT JOIN (
+    SELECT session_code, track, count(*) FILTER (WHERE drawn) AS drawn, sum(late_turns) AS turns,
+        count(late_number) AS late, count(DISTINCT late_number) AS numbers,
+        max(late_number) AS highest
+    FROM enrollment.waiting_place
+    GROUP BY session_code, track
+) AS place USING (session_code, track)
+WHERE room.drawn_count <> coalesce(place.drawn, 0)
+    OR room.late_count <> coalesce(place.turns, 0)
+    OR place.late <> place.numbers
+    OR place.highest > room.late_count;
+
+-- A number that was admitted twice, or passed over: what was admitted lies end to end, from the
+-- first number to where the room stands, which is not beyond the last one.
+-- name: waiting_nobody_is_admitted_twice
+SELECT concat_ws(' ', session_code, track, admitted_until) AS offender
+FROM (
+    SELECT session_code, track, admitted_from, admitted_until,
+        lag(admitted_until, 1, 0) OVER (
+            PARTITION BY session_code, track ORDER BY admitted_until
+        ) AS before
+    FROM enrollment.waiting_admission
+) AS admission
+WHERE admitted_from <> before
+UNION ALL
+SELECT concat_ws(' ', session_code, track, admitted_until) AS offender
+FROM enrollment.waiting_room AS room
+WHERE admitted_until > coalesce(drawn_count, 0) + late_count
+    OR admitted_until <> (
+        SELECT coalesce(max(admission.admitted_until), 0)
+        FROM enrollment.waiting_admission AS admission
+        WHERE (admission.session_code, admission.track) = (room.session_code, room.track)
+    );

@@ -3,6 +3,11 @@ SELECT candidate_id, track, standing, standing_reason
 FROM enrollment.candidate
 WHERE candidate_id = $1;
 
+-- name: find_candidates
+SELECT candidate_id, track, standing, standing_reason
+FROM enrollment.candidate
+WHERE candidate_id = ANY ($1::uuid[]);
+
 -- Before seats, and in the order of their keys: no two batches can deadlock.
 -- name: lock_candidates
 SELECT candidate_id, track, standing, standing_reason

@@ -1,0 +1,66 @@
+"""Looks at admission passes: while a waiting room is not open, it tells who may submit.
+
+What is surely missing or wrong is refused from memory, for the price of a refusal. Whether a pass
+is needed hangs on the candidate's track, which only the batch knows (`commands.seat_batch`): it
+refuses whom the gatekeeper has let through without a pass.
+"""
+
+from uuid import UUID
+
+from zikao_kit.clock import Clock
+from zikao_kit.errors import UNAVAILABLE, DomainError
+
+from zikao_enrollment.domain.passes import Shown
+from zikao_enrollment.domain.timetable import Track
+from zikao_enrollment.domain.waiting import RoomKey, needs_pass_error
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.rooms import Rooms
+
+
+class Gatekeeper:
+    """What a process lets through, and refuses without asking."""
+
+    def __init__(self, boards: Boards, rooms: Rooms, clock: Clock) -> None:
+        self._boards = boards
+        self._rooms = rooms
+        self._clock = clock
+
+    def admitted_to(self, session_code: str, candidate_id: UUID, shown: str) -> Track | None:
+        """The track whose room has admitted the candidate; None where nobody needs to be.
+
+        Also None for who may be of a track that needs no pass. Raises ADMISSION_PASS_NEEDED,
+        ADMISSION_PASS_INVALID, and UNAVAILABLE when a pass is of a room that was opened elsewhere
+        just now.
+        """
+        applied = self._boards.current.sessions.get(session_code)
+        if applied is None or not applied.session.has_waiting_room:
+            return None
+        now = self._clock.now()
+        gated = self._rooms.gated(applied.session, now)
+        if not gated:
+            return None
+        if shown:
+            return self._read(session_code, candidate_id, shown)
+        if any(w.is_open(now) and w.track not in gated for w in applied.session.windows):
+            return None
+        raise needs_pass_error()
+
+    def _read(self, session_code: str, candidate_id: UUID, text: str) -> Track:
+        try:
+            shown = Shown(text)
+        except ValueError:
+            raise _invalid("不是通行证") from None
+        room = self._rooms.rows.get(RoomKey(session_code, shown.says.track))
+        if room is None:
+            raise DomainError(UNAVAILABLE)
+        if not shown.is_of(session_code, room.pass_key):
+            raise _invalid("不是本次考试的通行证")
+        if shown.says.candidate_id != candidate_id:
+            raise _invalid("不是您的通行证")
+        if self._clock.now() >= shown.says.expires_at:
+            raise _invalid("已过期")
+        return shown.says.track
+
+
+def _invalid(detail: str) -> DomainError:
+    return DomainError("ADMISSION_PASS_INVALID", detail=detail)

@@ -1,0 +1,134 @@
+"""The waiting rooms of a process: opened and drawn when it is time, and read again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+
+from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
+from zikao_enrollment.domain.timetable import Session, Track, Window
+from zikao_enrollment.domain.waiting import Room, RoomKey, RoomState, is_live
+from zikao_enrollment.stores.waiting import WaitingStore
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.live_room import LiveRoom
+
+# Also how long those who are admitted wait to hear of it.
+ROOM_PAUSE_SECONDS = 0.25
+
+log = structlog.get_logger()
+
+
+class Rooms:
+    """`rows` are all rooms that were ever opened; `revision` grows with each reading."""
+
+    def __init__(self, db: Database, boards: Boards, clock: Clock) -> None:
+        self._db = db
+        self._boards = boards
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self._renewed = asyncio.Event()
+        self._live: dict[RoomKey, LiveRoom] = {}
+        self.rows: Mapping[RoomKey, Room] = {}
+        self.revision = 0
+
+    def live(self, key: RoomKey) -> LiveRoom | None:
+        """A room that may be entered now, if it was opened."""
+        return self._live.get(key)
+
+    def all_live(self) -> list[LiveRoom]:
+        """All rooms that may be entered now."""
+        return [*self._live.values()]
+
+    def with_place_of(self, session_code: str, candidate_id: UUID) -> LiveRoom | None:
+        """The room of the session in which a candidate is known to have a place."""
+        for track in Track:
+            found = self._live.get(RoomKey(session_code, track))
+            if found is not None and found.has(candidate_id):
+                return found
+        return None
+
+    def is_open(self, key: RoomKey) -> bool:
+        """Whether nobody needs a pass of the room any more."""
+        room = self.rows.get(key)
+        return room is not None and not room.is_gating
+
+    def gated(self, session: Session, now: datetime) -> frozenset[Track]:
+        """The tracks that may enroll at `now`, and need an admission pass for it.
+
+        A room that is not known here is one that has just been opened, or is late in being so.
+        """
+        return frozenset(
+            window.track
+            for window in session.windows
+            if window.waiting_room is not None
+            and window.is_open(now)
+            and not self.is_open(RoomKey(session.code, window.track))
+        )
+
+    async def newer(self, than: int) -> int:
+        """Wait for another revision."""
+        while self.revision == than:
+            await self._renewed.wait()
+        return self.revision
+
+    async def refresh(self) -> None:
+        """Open and draw what is due, and read all that has changed."""
+        while await self.work():
+            pass
+
+    async def work(self) -> bool:
+        """The same, a part of what has changed; whether there is more. One reading at a time."""
+        async with self._reading:
+            windows = self._windows()
+            if not windows and not self._live and self.revision:
+                return False
+            await self._do_what_is_due(windows)
+            more = await self._read(windows)
+            for live in self._live.values() if not more else ():
+                await live.find_numbers()
+        self.revision += 1
+        self._renewed.set()
+        self._renewed = asyncio.Event()
+        return more
+
+    def _windows(self) -> dict[RoomKey, Window]:
+        """The windows whose rooms may be entered now."""
+        now = self._clock.now()
+        return {
+            RoomKey(code, window.track): window
+            for code, applied in self._boards.current.sessions.items()
+            for window in applied.session.windows
+            if is_live(window, now)
+        }
+
+    async def _do_what_is_due(self, windows: Mapping[RoomKey, Window]) -> None:
+        for key, window in windows.items():
+            room, now = self.rows.get(key), self._clock.now()
+            if room is None:
+                async with self._db.transaction() as tx:
+                    await open_room(WaitingStore(tx), key, now)
+            if (room is None or room.state is RoomState.WAITING) and now >= window.opens_at:
+                async with self._db.transaction() as tx:
+                    count = await draw_room(WaitingStore(tx), key, now)
+                if count is not None:
+                    log.info("a waiting room was drawn", room=":".join(key), count=count)
+
+    async def _read(self, windows: Mapping[RoomKey, Window]) -> bool:
+        more = False
+        live = {
+            key: self._live.get(key) or LiveRoom(key, window) for key, window in windows.items()
+        }
+        async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+            store = WaitingStore(tx)
+            self.rows = await store.rooms()
+            for key, each in live.items():
+                each.window, each.room = windows[key], self.rows.get(key)
+                more |= await each.read(store)
+        self._live = live
+        return more
