@@ -8,11 +8,13 @@ from mutation.mutants.feeds import FEEDS
 from mutation.mutants.money import MONEY
 from mutation.mutants.people import PEOPLE
 from mutation.mutants.requests import REQUESTS
+from mutation.mutants.room import WAITING_ROOM
 from mutation.mutants.seats import SEATS
 from mutation.mutants.tickets import TICKETS
 
 GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Seats": SEATS,
+    "Waiting room": WAITING_ROOM,
     "Requests and answers": REQUESTS,
     "Feeds": FEEDS,
     "Money": MONEY,
