@@ -24,6 +24,8 @@ from zikao.enrollment.v1 import (
     office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    place_stream_service_pb2,
+    place_stream_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
     reconciliation_service_pb2,
@@ -139,6 +141,7 @@ _ENROLLMENT = (
     enrollment_feed_service_pb2.DESCRIPTOR,
     enrollment_service_pb2.DESCRIPTOR,
     order_service_pb2.DESCRIPTOR,
+    place_stream_service_pb2.DESCRIPTOR,
     portal_service_pb2.DESCRIPTOR,
     enrollment_session_pb2.DESCRIPTOR,
     office_audit_service_pb2.DESCRIPTOR,
@@ -225,6 +228,7 @@ class ZikaoClient:
         self.statements = statement_service_pb2_grpc.StatementServiceStub(enrollment)
         self.reconciliation = reconciliation_service_pb2_grpc.ReconciliationServiceStub(enrollment)
         self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
+        self.places = place_stream_service_pb2_grpc.PlaceStreamServiceStub(enrollment)
         self.waiting_room = waiting_room_service_pb2_grpc.WaitingRoomServiceStub(enrollment)
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self._attach_tickets(tickets)

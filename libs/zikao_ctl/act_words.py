@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from zikao.enrollment.v1 import types_pb2 as enrollment_types
 from zikao.tickets.v1 import session_service_pb2 as sessions
 from zikao.tickets.v1 import types_pb2 as types
 
@@ -92,6 +93,14 @@ def _refund(act: Any) -> str:
     return f"refund {act.refund_id} is asked for again"
 
 
+def _admission(act: Any) -> str:
+    track = short(enrollment_types.Track, act.track, "TRACK_")
+    if act.hold:
+        return f"the waiting room of {track} candidates admits nobody"
+    rate = f"at most {act.per_second} a second" if act.per_second else "as many as are finished"
+    return f"the waiting room of {track} candidates admits {rate}"
+
+
 WORDS: Mapping[str, Callable[[Any], str]] = {
     "set_room_use": _room_use,
     "publish_arrangements": _publication,
@@ -103,5 +112,6 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "close_enrollment": _closed,
     "open_enrollment": _opened,
     "request_refund_again": _refund,
+    "set_admission_rate": _admission,
 }
 """By the name of the field in OfficeAct."""

@@ -80,9 +80,8 @@ def rush_command(
     """Rehearse an opening at full load on this machine, and judge it.
 
     Finds what the machine can answer, has that many times more come at the opening, and compares
-    at the end everything that candidates were told with what is stored. Writes report.html for
-    people, and report.json. Exit 0 for PASS, 1 for FAIL, 3 for INCONCLUSIVE: then the measurement
-    is not to be trusted.
+    at the end everything that candidates were told with what is stored. Writes report.json. Exit 0
+    for PASS, 1 for FAIL, 3 for INCONCLUSIVE: the measurement is not to be trusted.
     """
     try:
         scenario = _scenario(scenario_file, scale, duration, load_factor)
@@ -101,7 +100,7 @@ def rush_command(
     except (SeedingFailed, GeneratorDied) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
     click.echo(describe(reports[0]))
-    click.echo(f"see {folder}/report.html and report.json")
+    click.echo(f"see {folder}/report.json")
     sys.exit(EXIT_CODES[reports[0]["verdict"]])
 
 

@@ -35,6 +35,7 @@ def test_a_scope_field_is_a_field_of_the_request(method: MethodDescriptor) -> No
 OF_MANY_PARTS = {
     "ApplySession": 4000,
     "SubmitEnrollments": 600,
+    "WatchPlaces": 600,
     "ImportOlderCandidates": 5200,
     "ImportStatement": 256,
     "ImportSites": 400,

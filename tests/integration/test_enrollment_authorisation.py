@@ -132,6 +132,7 @@ ENTRIES: dict[str, Entry] = {
             request_id=new_id(), refund_id=world.refund_id
         )
     ),
+    "OfficeService.SetAdmissionRate": NobodysData("the whole province's, to it alone"),
     "OfficeService.DecideOfficeAction": Scoped(
         lambda world: offices.DecideOfficeActionRequest(
             request_id=new_id(),
@@ -163,6 +164,8 @@ ENTRIES: dict[str, Entry] = {
         )
     ),
     "OfficeAuditService.ListOfficeAuditEntries": NobodysData("offices' acts, to auditors alone"),
+    "PlaceStreamService.WatchPlace": OwnOnly(),
+    "PlaceStreamService.WatchPlaces": NobodysData("each candidate's own token is shown"),
     "PortalService.SubmitEnrollments": NobodysData("each submission shows a candidate's own token"),
     "StatementService.StartStatementImport": NobodysData("the whole province's, to it alone"),
     "StatementService.ImportStatement": NobodysData("the whole province's, to it alone"),

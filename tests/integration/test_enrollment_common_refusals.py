@@ -39,12 +39,14 @@ from support.enrollment_reconciliation import confirmation, plant_difference, re
 from support.enrollment_rooms import session_with_room, until_opened
 from support.enrollment_service import Installation
 from support.enrollment_sessions import small_session
+from support.place_streams import places_stream
 from support.refusals import note
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import availability_service_pb2 as availability
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as feed
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import place_stream_service_pb2 as places
 from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
@@ -154,6 +156,7 @@ async def test_without_its_database_the_service_says_so(
             asked: list[tuple[Caller, Any]] = [
                 (portal, looking),
                 (portal, availability.WatchAvailabilityRequest(session_code="22.1")),
+                (person, places.WatchPlaceRequest(session_code="22.1")),
                 (tickets, feed.WatchEnrollmentsRequest()),
                 (person, plan(("00001",))),
                 (person, plan_submission()),
@@ -175,7 +178,10 @@ async def test_without_its_database_the_service_says_so(
             assert set(told.items()) == {(name, UNAVAILABLE) for name in told}
             wish = for_candidate(running, 2, submission(("00003",)))
             assert reasons(await stream.ask(wish)) == [UNAVAILABLE]
-        told["SubmitEnrollmentsRequest"] = UNAVAILABLE
+            async with places_stream(running) as watching:
+                await watching.call.done_writing()
+                assert await watching.reason() == UNAVAILABLE
+        told |= dict.fromkeys(("SubmitEnrollmentsRequest", "WatchPlacesRequest"), UNAVAILABLE)
         assert set(told) == {each.input_type.name for each in listing(UNAVAILABLE)}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from support.service import new_id
 from zikao.enrollment.v1 import office_service_pb2 as pb
+from zikao.enrollment.v1 import types_pb2
 
 CONFIRM, REJECT = pb.OFFICE_DECISION_CONFIRM, pb.OFFICE_DECISION_REJECT
 DONE, PENDING = pb.OFFICE_ACTION_STATE_DONE, pb.OFFICE_ACTION_STATE_PENDING
@@ -53,6 +54,17 @@ def decision(action: pb.OfficeAction, decided: Any = CONFIRM) -> pb.DecideOffice
 def again(refund_id: str) -> pb.RequestRefundAgainRequest:
     """Ask the platform for a refund again."""
     return pb.RequestRefundAgainRequest(request_id=new_id(), refund_id=refund_id)
+
+
+def limiting(
+    per_second: int = 0, *, hold: bool = False, track: Any = types_pb2.TRACK_SOCIAL
+) -> pb.SetAdmissionRateRequest:
+    """Bound what a waiting room lets in, or hold it."""
+    return pb.SetAdmissionRateRequest(
+        request_id=new_id(),
+        session_code="22.1",
+        limit=pb.AdmissionLimit(track=track, per_second=per_second, hold=hold),
+    )
 
 
 def listing(prefix: str = "51", **changes: Any) -> pb.ListOfficeActionsRequest:

@@ -40,8 +40,6 @@ from zikao_ctl.rush.ticking import Ticker
 from zikao_ctl.session_model import SessionFile
 
 CONNECTIONS = 16
-# Nearly all that is allocated goes by counting; looking for cycles would stop the clock.
-GARBAGE_THRESHOLDS = 100_000, 50, 1000
 STEP_FACTOR, STEP_SECONDS, WARMING_STEPS = 1.25, 0.75, 3
 RESOLVE_SECONDS = 20.0
 PLATFORM = "payment-platform"
@@ -107,7 +105,6 @@ class Generator:
         ]
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
 
     def end(self) -> None:
         """End the phase that runs."""

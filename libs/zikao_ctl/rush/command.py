@@ -15,7 +15,6 @@ from zikao_ctl.layout import Layout
 from zikao_ctl.rush.people import Candidate, make_candidates, plan_sha256
 from zikao_ctl.rush.preparing import rehearsed_session
 from zikao_ctl.rush.records import Live, ObjectiveResult, Report
-from zikao_ctl.rush.report.page import write_page
 from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.session_file import load_session_file
@@ -42,9 +41,8 @@ async def rush(folder: Path, scenario: Scenario, seed: int) -> Report:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """report.json and report.html in the folder."""
+    """report.json in the folder."""
     write_whole(folder / REPORT_FILE, json.dumps(report, ensure_ascii=False, indent=1))
-    write_page(folder, report)
 
 
 def describe(report: Report) -> str:

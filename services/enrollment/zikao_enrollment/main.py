@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from zikao.enrollment.v1 import errors_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates
-from zikao_kit.admission import Admission
+from zikao_kit.admission import Admission, Load
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
@@ -47,8 +48,11 @@ from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.joining import Joining
+from zikao_enrollment.waiting.onlookers import Onlookers
 from zikao_enrollment.waiting.rooms import ROOM_PAUSE_SECONDS, Rooms
+from zikao_enrollment.workers.admitting import TICK_SECONDS, AdmittingWorker
 from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
@@ -146,7 +150,7 @@ def _parts(
 ) -> Parts:
     """What the methods work with."""
     boards = Boards(db, clock)
-    rooms = Rooms(db, boards, clock)
+    rooms, arrivals = Rooms(db, boards, clock), Arrivals()
     decide = Desk(db, boards, rooms, clock).decide
     batcher: Batcher[Entry] = Batcher(
         decide, SUBMISSIONS, max_batch=config.max_batch, in_flight=config.batches_in_flight
@@ -158,13 +162,15 @@ def _parts(
         clock=clock,
         boards=boards,
         rooms=rooms,
+        onlookers=Onlookers(rooms, clock),
+        arrivals=arrivals,
         joining=Joining(db, boards, rooms, clock, max_batch=config.max_batch),
         showcase=Showcase(boards),
         spectators=Spectators(boards),
         admission=admission,
         verifier=verifier,
         submitting=Submitting(
-            batcher, newcomers, Doorman(boards, clock), Gatekeeper(boards, rooms, clock)
+            batcher, newcomers, Doorman(boards, clock), Gatekeeper(boards, rooms, arrivals, clock)
         ),
         stream_submissions=config.stream_submissions,
         newcomers=newcomers,
@@ -177,6 +183,12 @@ def _parts(
         statements=StatementDays(db, boards, ZoneInfo(config.time_zone)),
         withdrawals=Withdrawals(db, clock, boards, gate, till),
     )
+
+
+def _load(config: EnrollmentConfig, parts: Parts) -> Load:
+    """How submissions get on: also a batch that waits for the next one to end is a queue."""
+    load = parts.admission.snapshot()
+    return replace(load, standing=load.standing or parts.submitting.waiting > config.max_batch)
 
 
 def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -193,10 +205,15 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         db, clock, parts.statements, parts.till, platform, statement_hour=config.statement_hour
     )
     first_query = timedelta(seconds=config.payment_query_seconds)
+    admitting = AdmittingWorker(
+        db, clock, parts.rooms, parts.arrivals, load=lambda: _load(config, parts)
+    )
     queries = PaymentQueryWorker(db, parts.till, platform, first_query)
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("waiting rooms", parts.rooms.work, ROOM_PAUSE_SECONDS),
+        repeat("admitting", admitting.work, TICK_SECONDS),
+        repeat("places", parts.onlookers.work, 0.0),
         repeat("availability", parts.spectators.work, 0.0),
         repeat("expiry", expiry.release_unpaid, config.poll_seconds),
         repeat("closing", expiry.close_paying, config.poll_seconds),

@@ -21,7 +21,9 @@ from zikao_enrollment.seats.submitting import Submitting
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
+from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.joining import Joining
+from zikao_enrollment.waiting.onlookers import Onlookers
 from zikao_enrollment.waiting.rooms import Rooms
 
 
@@ -34,6 +36,8 @@ class Parts:
     boards: Boards
     rooms: Rooms
     joining: Joining
+    onlookers: Onlookers
+    arrivals: Arrivals
     showcase: Showcase
     spectators: Spectators
     # How the calls of this process get on.

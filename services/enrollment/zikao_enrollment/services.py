@@ -18,6 +18,8 @@ from zikao.enrollment.v1 import (
     office_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    place_stream_service_pb2,
+    place_stream_service_pb2_grpc,
     portal_service_pb2,
     portal_service_pb2_grpc,
     reconciliation_service_pb2,
@@ -46,6 +48,7 @@ from zikao_enrollment.rpc.odd_payments import OddPaymentRpc
 from zikao_enrollment.rpc.office_audits import OfficeAuditRpc
 from zikao_enrollment.rpc.offices import OfficeRpc
 from zikao_enrollment.rpc.orders import OrderRpc
+from zikao_enrollment.rpc.place_streams import PlaceStreamRpc
 from zikao_enrollment.rpc.portals import PortalRpc
 from zikao_enrollment.rpc.reconciliations import ReconciliationRpc
 from zikao_enrollment.rpc.rosters import RosterRpc
@@ -85,6 +88,7 @@ _SERVICES: Sequence[tuple[Any, Any, str, Callable[[Parts], Any]]] = (
         ReconciliationRpc,
     ),
     (odd_payment_service_pb2_grpc, odd_payment_service_pb2, "OddPaymentService", OddPaymentRpc),
+    (place_stream_service_pb2_grpc, place_stream_service_pb2, "PlaceStreamService", PlaceStreamRpc),
     (waiting_room_service_pb2_grpc, waiting_room_service_pb2, "WaitingRoomService", WaitingRoomRpc),
 )
 

@@ -2,6 +2,7 @@
 
 from zikao_kit.db import Transaction
 
+from zikao_enrollment.stores.admissions import AdmissionStore
 from zikao_enrollment.stores.candidates import CandidateStore
 from zikao_enrollment.stores.money import MoneyStore
 from zikao_enrollment.stores.offices import office_actions, office_audit
@@ -31,3 +32,4 @@ class OfficeStore:
         self.actions = office_actions(tx)
         self.money = MoneyStore(tx)
         self.audit = office_audit(tx)
+        self.admissions = AdmissionStore(tx)

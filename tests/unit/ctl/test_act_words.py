@@ -20,6 +20,7 @@ DRAWN = tickets.ProposedArrangement(
 SEATS = [
     enrollment.SeatCapacity(county_code="510104", slot=slot, capacity=9) for slot in range(1, 8)
 ]
+SOCIAL, APPLIED = types_pb2.TRACK_SOCIAL, types_pb2.TRACK_APPLIED
 
 
 def test_notes_move_nothing_on_the_terminal_of_who_confirms() -> None:
@@ -106,6 +107,22 @@ def test_every_act_of_every_service_has_words() -> None:
         (
             enrollment.OfficeAct(request_refund_again=enrollment.RefundRequest(refund_id="r")),
             "refund r is asked for again",
+        ),
+        (
+            enrollment.OfficeAct(
+                set_admission_rate=enrollment.AdmissionLimit(track=SOCIAL, hold=True)
+            ),
+            "the waiting room of social candidates admits nobody",
+        ),
+        (
+            enrollment.OfficeAct(
+                set_admission_rate=enrollment.AdmissionLimit(track=APPLIED, per_second=300)
+            ),
+            "the waiting room of applied candidates admits at most 300 a second",
+        ),
+        (
+            enrollment.OfficeAct(set_admission_rate=enrollment.AdmissionLimit(track=SOCIAL)),
+            "the waiting room of social candidates admits as many as are finished",
         ),
     ],
 )

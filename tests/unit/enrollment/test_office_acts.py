@@ -18,8 +18,10 @@ from zikao_enrollment.domain.office_acts import (
     OpenEnrollment,
     Proposal,
     RequestRefundAgain,
+    SetAdmissionRate,
     effect_of,
 )
+from zikao_enrollment.domain.timetable import Track
 from zikao_kit.errors import DomainError
 from zikao_kit.office_acts import ActionState
 
@@ -87,6 +89,8 @@ def test_seats_go_to_their_slots_however_a_session_lists_them() -> None:
         CloseEnrollment("00001", "考点维修"),
         OpenEnrollment(""),
         RequestRefundAgain(UUID(int=7)),
+        SetAdmissionRate(Track.APPLIED, 300, hold=True),
+        SetAdmissionRate(Track.SOCIAL, 0, hold=False),
     ],
 )
 def test_an_act_survives_its_storing(act: Act) -> None:

@@ -6,8 +6,15 @@ from typing import Any
 
 from zikao_kit.errors import SESSION_UNKNOWN, DomainError
 
+from zikao_enrollment.commands.limit_admission import limit_admission
 from zikao_enrollment.commands.move_refunds import request_refund_again
-from zikao_enrollment.domain.office_acts import Effect, Proposal, RequestRefundAgain, effect_of
+from zikao_enrollment.domain.office_acts import (
+    Effect,
+    Proposal,
+    RequestRefundAgain,
+    SetAdmissionRate,
+    effect_of,
+)
 from zikao_enrollment.domain.refunds import Refund
 from zikao_enrollment.domain.session_changes import require_harmless
 from zikao_enrollment.domain.timetable import Session
@@ -35,13 +42,16 @@ async def perform_act(
     """Do in a locked session what is proposed, or see only whether it could be done.
 
     Raises DomainError as `effect_of`, SESSION_CHANGE_REFUSED for seats that are used,
-    REFUND_NOT_REFUSED.
+    REFUND_NOT_REFUSED, WAITING_ROOM_CLOSED.
     """
     if isinstance(proposal.act, RequestRefundAgain):
         before, after = await request_refund_again(
             store.money, proposal.act.refund_id, officer=officer, now=now, dry_run=dry_run
         )
         return Effect(session, _told(before), _told(after))
+    if isinstance(proposal.act, SetAdmissionRate):
+        limits = await limit_admission(store.admissions, session, proposal.act, dry_run=dry_run)
+        return Effect(session, *limits)
     effect = effect_of(session, proposal.county_prefix, proposal.act)
     # What is nonsense has kept no seats from anybody.
     await _change_session(store.sessions, session, effect.session, now, dry_run=dry_run)

@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.json_format import MessageToJson
-from zikao.enrollment.v1 import office_service_pb2
+from zikao.enrollment.v1 import office_service_pb2, types_pb2
 from zikao_kit.office_messages import action_fields
 
-from zikao_enrollment.converts.sessions import closing_to_pb
+from zikao_enrollment.converts.sessions import closing_to_pb, track_from_pb, track_to_pb
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.closings import Closed
 from zikao_enrollment.domain.office_acts import (
@@ -18,6 +18,7 @@ from zikao_enrollment.domain.office_acts import (
     OfficeAction,
     OpenEnrollment,
     RequestRefundAgain,
+    SetAdmissionRate,
 )
 
 
@@ -25,6 +26,11 @@ def capacities_from_pb(message: office_service_pb2.SeatCapacities) -> ChangeCapa
     """Seats as they should be."""
     seats = ((SeatKey(seat.county_code, seat.slot), seat.capacity) for seat in message.seats)
     return ChangeCapacities(tuple(seats))
+
+
+def limit_from_pb(message: office_service_pb2.AdmissionLimit) -> SetAdmissionRate:
+    """What a waiting room may let in."""
+    return SetAdmissionRate(track_from_pb(message.track), message.per_second, message.hold)
 
 
 def act_to_json(act: Act) -> str:
@@ -51,6 +57,9 @@ def act_from_json(body: str) -> Act:
             return OpenEnrollment(act.get("courseCode", ""))
         case "requestRefundAgain":
             return RequestRefundAgain(UUID(act["refundId"]))
+        case "setAdmissionRate":
+            track = track_from_pb(types_pb2.Track.Value(act["track"]))
+            return SetAdmissionRate(track, act.get("perSecond", 0), act.get("hold", False))
         case unknown:
             raise ValueError(f"an act that nobody knows: {unknown}")
 
@@ -78,6 +87,11 @@ def act_to_pb(act: Act, county_prefix: str) -> office_service_pb2.OfficeAct:
         case RequestRefundAgain(refund_id):
             refund = office_service_pb2.RefundRequest(refund_id=str(refund_id))
             return office_service_pb2.OfficeAct(request_refund_again=refund)
+        case SetAdmissionRate(track, per_second, hold):
+            limit = office_service_pb2.AdmissionLimit(
+                track=track_to_pb(track), per_second=per_second, hold=hold
+            )
+            return office_service_pb2.OfficeAct(set_admission_rate=limit)
 
 
 def action_to_pb(action: OfficeAction, now: datetime) -> office_service_pb2.OfficeAction:

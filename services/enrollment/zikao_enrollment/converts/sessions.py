@@ -91,7 +91,7 @@ def slot_to_pb(slot: Slot) -> enrollment_service_pb2.Slot:
 
 def course_to_pb(course: Course) -> enrollment_service_pb2.Course:
     """One course."""
-    tracks = [enum_to_pb(types_pb2.Track, _TRACK, track) for track in sorted(course.tracks)]
+    tracks = [track_to_pb(track) for track in sorted(course.tracks)]
     return enrollment_service_pb2.Course(
         code=course.code, name=course.name, slot=course.slot, tracks=tracks
     )
@@ -100,7 +100,7 @@ def course_to_pb(course: Course) -> enrollment_service_pb2.Course:
 def window_to_pb(window: Window) -> enrollment_service_pb2.EnrollmentWindow:
     """When a track may enroll."""
     return enrollment_service_pb2.EnrollmentWindow(
-        track=enum_to_pb(types_pb2.Track, _TRACK, window.track),
+        track=track_to_pb(window.track),
         opens_at=time_to_pb(window.opens_at),
         closes_at=time_to_pb(window.closes_at),
         waiting_room=_room_to_pb(window.waiting_room) if window.waiting_room else None,
@@ -163,14 +163,14 @@ def _seats_to_pb(row: SeatRow) -> enrollment_service_pb2.SeatCount:
 
 
 def _course_from_pb(message: enrollment_service_pb2.Course) -> Course:
-    tracks = frozenset(_track_from_pb(track) for track in message.tracks)
+    tracks = frozenset(track_from_pb(track) for track in message.tracks)
     return Course(message.code, message.name, message.slot, tracks)
 
 
 def _window_from_pb(message: enrollment_service_pb2.EnrollmentWindow) -> Window:
     opens_at, closes_at = time_from_pb(message.opens_at), time_from_pb(message.closes_at)
     room = _room_from_pb(message.waiting_room) if message.HasField("waiting_room") else None
-    return Window(_track_from_pb(message.track), opens_at, closes_at, room)
+    return Window(track_from_pb(message.track), opens_at, closes_at, room)
 
 
 def _room_to_pb(room: WaitingRoom) -> enrollment_service_pb2.WaitingRoom:
@@ -191,5 +191,12 @@ def _room_from_pb(message: enrollment_service_pb2.WaitingRoom) -> WaitingRoom:
     )
 
 
-def _track_from_pb(number: int) -> Track:
+def track_from_pb(number: int) -> Track:
+    """A track."""
     return Track(enum_from_pb(types_pb2.Track, _TRACK, number))
+
+
+def track_to_pb(track: Track) -> "types_pb2.Track.ValueType":
+    """A track as a contract says it."""
+    number: types_pb2.Track.ValueType = enum_to_pb(types_pb2.Track, _TRACK, track)
+    return number

@@ -4,10 +4,12 @@ import random
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
+from zikao.enrollment.v1 import place_stream_service_pb2 as stream_pb
 from zikao.enrollment.v1 import types_pb2
 from zikao.enrollment.v1 import waiting_room_service_pb2 as pb
 from zikao_kit.convert import duration_to_pb, enum_to_pb, optional, time_to_pb
 
+from zikao_enrollment.converts.sessions import track_to_pb
 from zikao_enrollment.domain.waiting import Place, Room, ask_again_after
 
 _TRACK, _STATE = "TRACK_", "PLACE_STATE_"
@@ -52,6 +54,18 @@ def draw_to_pb(room: Room) -> pb.GetDrawResponse:
         answer.seed = room.seed or b""
         answer.drawn_count = room.drawn_count or 0
     return answer
+
+
+def tick_to_pb(room: Room) -> stream_pb.QueueTick:
+    """How far a room is, for all who wait in it."""
+    return stream_pb.QueueTick(
+        session_code=room.key.session_code,
+        track=track_to_pb(room.key.track),
+        admitted_until=room.admitted_until,
+        last_number=room.last_number,
+        per_second=0.0 if room.held else room.rate or 0.0,
+        held=room.held,
+    )
 
 
 def _pause(place: Place, now: datetime) -> Duration | None:

@@ -121,7 +121,7 @@ class AdmissionRate:
 
     def observe(self, now: float, seen: Seen) -> float:
         """Take in what is seen at `now`, and return the rate from now on."""
-        last = self._history[-1] if self._history else _Moment(now, seen)
+        last = self._history[-1] if self._history else self._begin(now, seen)
         self._remember(_Moment(now, seen))
         finished = self._finished_a_second()
         self._see_who_came()
@@ -130,6 +130,11 @@ class AdmissionRate:
         else:
             self._grow(now, seen, min(now - last.at, RATE_SECONDS))
         return self.rate
+
+    def _begin(self, now: float, seen: Seen) -> _Moment:
+        # What another process has found counts until there is something of our own.
+        self._finished_lately.append((now, self.rate))
+        return _Moment(now, seen)
 
     def _fall(self, now: float, finished: float, least: float) -> None:
         since, may = self._standing_since, finished / self.share

@@ -10,7 +10,7 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 
 from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.closings import Closed
-from zikao_enrollment.domain.timetable import County, Session
+from zikao_enrollment.domain.timetable import County, Session, Track
 
 # All are in every timetable: some hundred KiB at most.
 MAX_CLOSINGS = 500
@@ -50,8 +50,18 @@ class RequestRefundAgain:
     name = "request_refund_again"
 
 
+@dataclass(frozen=True)
+class SetAdmissionRate:
+    """A track's waiting room lets in so many a second at most (0: as many as can be), or nobody."""
+
+    track: Track
+    per_second: int
+    hold: bool
+    name = "set_admission_rate"
+
+
 SessionAct = ChangeCapacities | CloseEnrollment | OpenEnrollment
-Act = SessionAct | RequestRefundAgain
+Act = SessionAct | RequestRefundAgain | SetAdmissionRate
 OfficeAction = office_acts.OfficeAction[Act]
 Proposal = office_acts.Proposal[Act]
 

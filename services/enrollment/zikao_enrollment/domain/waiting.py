@@ -47,6 +47,10 @@ class PlaceState(StrEnum):
     OPEN = "open"
 
 
+# After them nothing more is to be told of a place.
+LAST_STATES = frozenset({PlaceState.ADMITTED, PlaceState.LAPSED, PlaceState.OPEN})
+
+
 class RoomKey(NamedTuple):
     """Which room: each track of a session may have one."""
 

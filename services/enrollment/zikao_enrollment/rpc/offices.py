@@ -20,6 +20,7 @@ from zikao_enrollment.commands.propose_refund import propose_refund
 from zikao_enrollment.converts.offices import (
     action_to_pb,
     capacities_from_pb,
+    limit_from_pb,
 )
 from zikao_enrollment.domain.office_acts import Act, CloseEnrollment, OpenEnrollment, Proposal
 from zikao_enrollment.names import SCHEMA
@@ -56,6 +57,19 @@ class OfficeRpc(office_service_pb2_grpc.OfficeServiceServicer):
         """Take a closing back."""
         act = OpenEnrollment(request.course_code)
         return await self._propose(request, act, office_service_pb2.OpenEnrollmentResponse)
+
+    async def SetAdmissionRate(
+        self, request: office_service_pb2.SetAdmissionRateRequest, context: Any
+    ) -> office_service_pb2.SetAdmissionRateResponse:
+        """Bound or hold what a waiting room lets in."""
+        province, act = current_actor().scope, limit_from_pb(request.limit)
+        proposal = Proposal(request.session_code, province, act)
+
+        async def find(_: OfficeStore) -> Proposal:
+            return proposal
+
+        response_type = office_service_pb2.SetAdmissionRateResponse
+        return await self._propose_found(request, find, response_type)
 
     async def RequestRefundAgain(
         self, request: office_service_pb2.RequestRefundAgainRequest, context: Any

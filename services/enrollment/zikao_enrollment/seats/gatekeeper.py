@@ -5,6 +5,7 @@ is needed hangs on the candidate's track, which only the batch knows (`commands.
 refuses whom the gatekeeper has let through without a pass.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from zikao_kit.clock import Clock
@@ -12,17 +13,19 @@ from zikao_kit.errors import UNAVAILABLE, DomainError
 
 from zikao_enrollment.domain.passes import Shown
 from zikao_enrollment.domain.timetable import Track
-from zikao_enrollment.domain.waiting import RoomKey, needs_pass_error
+from zikao_enrollment.domain.waiting import RoomKey, admitted_at, needs_pass_error
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.rooms import Rooms
 
 
 class Gatekeeper:
     """What a process lets through, and refuses without asking."""
 
-    def __init__(self, boards: Boards, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, boards: Boards, rooms: Rooms, arrivals: Arrivals, clock: Clock) -> None:
         self._boards = boards
         self._rooms = rooms
+        self._arrivals = arrivals
         self._clock = clock
 
     def admitted_to(self, session_code: str, candidate_id: UUID, shown: str) -> Track | None:
@@ -59,7 +62,14 @@ class Gatekeeper:
             raise _invalid("不是您的通行证")
         if self._clock.now() >= shown.says.expires_at:
             raise _invalid("已过期")
+        self._note(room.key, shown.says.number, self._clock.now())
         return shown.says.track
+
+    def _note(self, key: RoomKey, number: int, now: datetime) -> None:
+        """Count who comes; another process may have let it in a moment ago."""
+        live = self._rooms.live(key)
+        turn = admitted_at(live.admissions, number) if live else None
+        self._arrivals.note(key, number, now - (turn or now))
 
 
 def _invalid(detail: str) -> DomainError:

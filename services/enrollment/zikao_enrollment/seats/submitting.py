@@ -35,6 +35,11 @@ class Submitting:
         self._doorman = doorman
         self._gatekeeper = gatekeeper
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a batch."""
+        return self._batcher.waiting
+
     def entry_of(self, request: SubmitRequest, candidate: str, admission_pass: str) -> Entry:
         """The request of a candidate (the subject of a token) as it goes into a batch.
 

@@ -64,6 +64,11 @@ class LiveRoom:
             if drawn and not self._drawn:
                 self._waiting.add(candidate_id)
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the numbers of the draw are known."""
+        return bool(self._drawn)
+
     def has(self, candidate_id: UUID) -> bool:
         """Whether the candidate is known to have a place."""
         return any(candidate_id in known for known in (self._waiting, self._drawn, self._late))

@@ -28,7 +28,7 @@ from zikao.enrollment.v1 import types_pb2 as zikao_dot_enrollment_dot_v1_dot_typ
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(zikao/enrollment/v1/office_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"n\n\x0cSeatCapacity\x12&\n\x0b\x63ounty_code\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04slot\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x1d\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"O\n\x0eSeatCapacities\x12=\n\x05seats\x18\x01 \x03(\x0b\x32!.zikao.enrollment.v1.SeatCapacityB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\x8b\x02\n\tOfficeAct\x12@\n\x11\x63hange_capacities\x18\x01 \x01(\x0b\x32#.zikao.enrollment.v1.SeatCapacitiesH\x00\x12\x38\n\x10\x63lose_enrollment\x18\x02 \x01(\x0b\x32\x1c.zikao.enrollment.v1.ClosingH\x00\x12\x37\n\x0fopen_enrollment\x18\x03 \x01(\x0b\x32\x1c.zikao.enrollment.v1.ClosingH\x00\x12\x42\n\x14request_refund_again\x18\x04 \x01(\x0b\x32\".zikao.enrollment.v1.RefundRequestH\x00\x42\x05\n\x03\x61\x63t\"\"\n\rRefundRequest\x12\x11\n\trefund_id\x18\x01 \x01(\t\"\xec\x02\n\x0cOfficeAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x15\n\rcounty_prefix\x18\x03 \x01(\t\x12+\n\x03\x61\x63t\x18\x04 \x01(\x0b\x32\x1e.zikao.enrollment.v1.OfficeAct\x12\x35\n\x05state\x18\x05 \x01(\x0e\x32&.zikao.enrollment.v1.OfficeActionState\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12/\n\x0bproposed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12.\n\ndecided_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x01\n\x17\x43hangeCapacitiesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12?\n\ncapacities\x18\x04 \x01(\x0b\x32#.zikao.enrollment.v1.SeatCapacitiesB\x06\xbaH\x03\xc8\x01\x01\"M\n\x18\x43hangeCapacitiesResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xf2\x01\n\x16\x43loseEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12)\n\x0b\x63ourse_code\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12=\n\x06reason\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"L\n\x17\x43loseEnrollmentResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xb2\x01\n\x15OpenEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12)\n\x0b\x63ourse_code\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"K\n\x16OpenEnrollmentResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"V\n\x19RequestRefundAgainRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\trefund_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"O\n\x1aRequestRefundAgainResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\x99\x01\n\x19\x44\x65\x63ideOfficeActionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\taction_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x41\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32#.zikao.enrollment.v1.OfficeDecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"O\n\x1a\x44\x65\x63ideOfficeActionResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xf3\x01\n\x18ListOfficeActionsRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12?\n\x05state\x18\x03 \x01(\x0e\x32&.zikao.enrollment.v1.OfficeActionStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"h\n\x19ListOfficeActionsResponse\x12\x32\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32!.zikao.enrollment.v1.OfficeAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xba\x01\n\x11OfficeActionState\x12#\n\x1fOFFICE_ACTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOFFICE_ACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18OFFICE_ACTION_STATE_DONE\x10\x02\x12 \n\x1cOFFICE_ACTION_STATE_REJECTED\x10\x03\x12\x1f\n\x1bOFFICE_ACTION_STATE_EXPIRED\x10\x04*j\n\x0eOfficeDecision\x12\x1f\n\x1bOFFICE_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17OFFICE_DECISION_CONFIRM\x10\x01\x12\x1a\n\x16OFFICE_DECISION_REJECT\x10\x02\x32\xcb\x06\n\rOfficeService\x12\x8b\x01\n\x10\x43hangeCapacities\x12,.zikao.enrollment.v1.ChangeCapacitiesRequest\x1a-.zikao.enrollment.v1.ChangeCapacitiesResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x88\x01\n\x0f\x43loseEnrollment\x12+.zikao.enrollment.v1.CloseEnrollmentRequest\x1a,.zikao.enrollment.v1.CloseEnrollmentResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x85\x01\n\x0eOpenEnrollment\x12*.zikao.enrollment.v1.OpenEnrollmentRequest\x1a+.zikao.enrollment.v1.OpenEnrollmentResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x82\x01\n\x12RequestRefundAgain\x12..zikao.enrollment.v1.RequestRefundAgainRequest\x1a/.zikao.enrollment.v1.RequestRefundAgainResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x82\x01\n\x12\x44\x65\x63ideOfficeAction\x12..zikao.enrollment.v1.DecideOfficeActionRequest\x1a/.zikao.enrollment.v1.DecideOfficeActionResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x8e\x01\n\x11ListOfficeActions\x12-.zikao.enrollment.v1.ListOfficeActionsRequest\x1a..zikao.enrollment.v1.ListOfficeActionsResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(zikao/enrollment/v1/office_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"n\n\x0cSeatCapacity\x12&\n\x0b\x63ounty_code\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\x12\x17\n\x04slot\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x1d\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"O\n\x0eSeatCapacities\x12=\n\x05seats\x18\x01 \x03(\x0b\x32!.zikao.enrollment.v1.SeatCapacityB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xce\x02\n\tOfficeAct\x12@\n\x11\x63hange_capacities\x18\x01 \x01(\x0b\x32#.zikao.enrollment.v1.SeatCapacitiesH\x00\x12\x38\n\x10\x63lose_enrollment\x18\x02 \x01(\x0b\x32\x1c.zikao.enrollment.v1.ClosingH\x00\x12\x37\n\x0fopen_enrollment\x18\x03 \x01(\x0b\x32\x1c.zikao.enrollment.v1.ClosingH\x00\x12\x42\n\x14request_refund_again\x18\x04 \x01(\x0b\x32\".zikao.enrollment.v1.RefundRequestH\x00\x12\x41\n\x12set_admission_rate\x18\x05 \x01(\x0b\x32#.zikao.enrollment.v1.AdmissionLimitH\x00\x42\x05\n\x03\x61\x63t\"v\n\x0e\x41\x64missionLimit\x12\x35\n\x05track\x18\x01 \x01(\x0e\x32\x1a.zikao.enrollment.v1.TrackB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\nper_second\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x0c\n\x04hold\x18\x03 \x01(\x08\"\"\n\rRefundRequest\x12\x11\n\trefund_id\x18\x01 \x01(\t\"\xec\x02\n\x0cOfficeAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x15\n\rcounty_prefix\x18\x03 \x01(\t\x12+\n\x03\x61\x63t\x18\x04 \x01(\x0b\x32\x1e.zikao.enrollment.v1.OfficeAct\x12\x35\n\x05state\x18\x05 \x01(\x0e\x32&.zikao.enrollment.v1.OfficeActionState\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12/\n\x0bproposed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12.\n\ndecided_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x01\n\x17\x43hangeCapacitiesRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12?\n\ncapacities\x18\x04 \x01(\x0b\x32#.zikao.enrollment.v1.SeatCapacitiesB\x06\xbaH\x03\xc8\x01\x01\"M\n\x18\x43hangeCapacitiesResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xf2\x01\n\x16\x43loseEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12)\n\x0b\x63ourse_code\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12=\n\x06reason\x18\x05 \x01(\tB-\xbaH*r(\x10\x01\x18\xc8\x01\x32!^([^0-9]|[0-9]{1,10}([^0-9]|$))+$\"L\n\x17\x43loseEnrollmentResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xb2\x01\n\x15OpenEnrollmentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12/\n\rcounty_prefix\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12)\n\x0b\x63ourse_code\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"K\n\x16OpenEnrollmentResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"V\n\x19RequestRefundAgainRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\trefund_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"O\n\x1aRequestRefundAgainResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\x94\x01\n\x17SetAdmissionRateRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0csession_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\x12:\n\x05limit\x18\x03 \x01(\x0b\x32#.zikao.enrollment.v1.AdmissionLimitB\x06\xbaH\x03\xc8\x01\x01\"M\n\x18SetAdmissionRateResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\x99\x01\n\x19\x44\x65\x63ideOfficeActionRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\taction_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x41\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32#.zikao.enrollment.v1.OfficeDecisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"O\n\x1a\x44\x65\x63ideOfficeActionResponse\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32!.zikao.enrollment.v1.OfficeAction\"\xf3\x01\n\x18ListOfficeActionsRequest\x12\x1d\n\x0csession_code\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12/\n\rcounty_prefix\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9]{2}){1,3}$\x12?\n\x05state\x18\x03 \x01(\x0e\x32&.zikao.enrollment.v1.OfficeActionStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12(\n\npage_token\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\"h\n\x19ListOfficeActionsResponse\x12\x32\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32!.zikao.enrollment.v1.OfficeAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xba\x01\n\x11OfficeActionState\x12#\n\x1fOFFICE_ACTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOFFICE_ACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18OFFICE_ACTION_STATE_DONE\x10\x02\x12 \n\x1cOFFICE_ACTION_STATE_REJECTED\x10\x03\x12\x1f\n\x1bOFFICE_ACTION_STATE_EXPIRED\x10\x04*j\n\x0eOfficeDecision\x12\x1f\n\x1bOFFICE_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17OFFICE_DECISION_CONFIRM\x10\x01\x12\x1a\n\x16OFFICE_DECISION_REJECT\x10\x02\x32\xc7\x07\n\rOfficeService\x12\x8b\x01\n\x10\x43hangeCapacities\x12,.zikao.enrollment.v1.ChangeCapacitiesRequest\x1a-.zikao.enrollment.v1.ChangeCapacitiesResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x88\x01\n\x0f\x43loseEnrollment\x12+.zikao.enrollment.v1.CloseEnrollmentRequest\x1a,.zikao.enrollment.v1.CloseEnrollmentResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x85\x01\n\x0eOpenEnrollment\x12*.zikao.enrollment.v1.OpenEnrollmentRequest\x1a+.zikao.enrollment.v1.OpenEnrollmentResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x12\x82\x01\n\x12RequestRefundAgain\x12..zikao.enrollment.v1.RequestRefundAgainRequest\x1a/.zikao.enrollment.v1.RequestRefundAgainResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12z\n\x10SetAdmissionRate\x12,.zikao.enrollment.v1.SetAdmissionRateRequest\x1a-.zikao.enrollment.v1.SetAdmissionRateResponse\"\t\xca\xf3\x18\x05\n\x01\x04(\x03\x12\x82\x01\n\x12\x44\x65\x63ideOfficeAction\x12..zikao.enrollment.v1.DecideOfficeActionRequest\x1a/.zikao.enrollment.v1.DecideOfficeActionResponse\"\x0b\xca\xf3\x18\x07\n\x03\x02\x03\x04(\x03\x12\x8e\x01\n\x11ListOfficeActions\x12-.zikao.enrollment.v1.ListOfficeActionsRequest\x1a..zikao.enrollment.v1.ListOfficeActionsResponse\"\x1a\xca\xf3\x18\x16\n\x03\x02\x03\x04\"\rcounty_prefix(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEATCAPACITY'].fields_by_name['capacity']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_SEATCAPACITIES'].fields_by_name['seats']._loaded_options = None
   _globals['_SEATCAPACITIES'].fields_by_name['seats']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
+  _globals['_ADMISSIONLIMIT'].fields_by_name['track']._loaded_options = None
+  _globals['_ADMISSIONLIMIT'].fields_by_name['track']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_ADMISSIONLIMIT'].fields_by_name['per_second']._loaded_options = None
+  _globals['_ADMISSIONLIMIT'].fields_by_name['per_second']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
   _globals['_CHANGECAPACITIESREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CHANGECAPACITIESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CHANGECAPACITIESREQUEST'].fields_by_name['session_code']._loaded_options = None
@@ -73,6 +77,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTREFUNDAGAINREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REQUESTREFUNDAGAINREQUEST'].fields_by_name['refund_id']._loaded_options = None
   _globals['_REQUESTREFUNDAGAINREQUEST'].fields_by_name['refund_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['session_code']._loaded_options = None
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['session_code']._serialized_options = b'\272H\006r\004\020\001\030\020'
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_SETADMISSIONRATEREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\003\310\001\001'
   _globals['_DECIDEOFFICEACTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DECIDEOFFICEACTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DECIDEOFFICEACTIONREQUEST'].fields_by_name['action_id']._loaded_options = None
@@ -97,48 +107,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFICESERVICE'].methods_by_name['OpenEnrollment']._serialized_options = b'\312\363\030\026\n\003\002\003\004\"\rcounty_prefix(\003'
   _globals['_OFFICESERVICE'].methods_by_name['RequestRefundAgain']._loaded_options = None
   _globals['_OFFICESERVICE'].methods_by_name['RequestRefundAgain']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
+  _globals['_OFFICESERVICE'].methods_by_name['SetAdmissionRate']._loaded_options = None
+  _globals['_OFFICESERVICE'].methods_by_name['SetAdmissionRate']._serialized_options = b'\312\363\030\005\n\001\004(\003'
   _globals['_OFFICESERVICE'].methods_by_name['DecideOfficeAction']._loaded_options = None
   _globals['_OFFICESERVICE'].methods_by_name['DecideOfficeAction']._serialized_options = b'\312\363\030\007\n\003\002\003\004(\003'
   _globals['_OFFICESERVICE'].methods_by_name['ListOfficeActions']._loaded_options = None
   _globals['_OFFICESERVICE'].methods_by_name['ListOfficeActions']._serialized_options = b'\312\363\030\026\n\003\002\003\004\"\rcounty_prefix(\003'
-  _globals['_OFFICEACTIONSTATE']._serialized_start=2682
-  _globals['_OFFICEACTIONSTATE']._serialized_end=2868
-  _globals['_OFFICEDECISION']._serialized_start=2870
-  _globals['_OFFICEDECISION']._serialized_end=2976
+  _globals['_OFFICEACTIONSTATE']._serialized_start=3099
+  _globals['_OFFICEACTIONSTATE']._serialized_end=3285
+  _globals['_OFFICEDECISION']._serialized_start=3287
+  _globals['_OFFICEDECISION']._serialized_end=3393
   _globals['_SEATCAPACITY']._serialized_start=192
   _globals['_SEATCAPACITY']._serialized_end=302
   _globals['_SEATCAPACITIES']._serialized_start=304
   _globals['_SEATCAPACITIES']._serialized_end=383
   _globals['_OFFICEACT']._serialized_start=386
-  _globals['_OFFICEACT']._serialized_end=653
-  _globals['_REFUNDREQUEST']._serialized_start=655
-  _globals['_REFUNDREQUEST']._serialized_end=689
-  _globals['_OFFICEACTION']._serialized_start=692
-  _globals['_OFFICEACTION']._serialized_end=1056
-  _globals['_CHANGECAPACITIESREQUEST']._serialized_start=1059
-  _globals['_CHANGECAPACITIESREQUEST']._serialized_end=1261
-  _globals['_CHANGECAPACITIESRESPONSE']._serialized_start=1263
-  _globals['_CHANGECAPACITIESRESPONSE']._serialized_end=1340
-  _globals['_CLOSEENROLLMENTREQUEST']._serialized_start=1343
-  _globals['_CLOSEENROLLMENTREQUEST']._serialized_end=1585
-  _globals['_CLOSEENROLLMENTRESPONSE']._serialized_start=1587
-  _globals['_CLOSEENROLLMENTRESPONSE']._serialized_end=1663
-  _globals['_OPENENROLLMENTREQUEST']._serialized_start=1666
-  _globals['_OPENENROLLMENTREQUEST']._serialized_end=1844
-  _globals['_OPENENROLLMENTRESPONSE']._serialized_start=1846
-  _globals['_OPENENROLLMENTRESPONSE']._serialized_end=1921
-  _globals['_REQUESTREFUNDAGAINREQUEST']._serialized_start=1923
-  _globals['_REQUESTREFUNDAGAINREQUEST']._serialized_end=2009
-  _globals['_REQUESTREFUNDAGAINRESPONSE']._serialized_start=2011
-  _globals['_REQUESTREFUNDAGAINRESPONSE']._serialized_end=2090
-  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_start=2093
-  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_end=2246
-  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_start=2248
-  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_end=2327
-  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_start=2330
-  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_end=2573
-  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_start=2575
-  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_end=2679
-  _globals['_OFFICESERVICE']._serialized_start=2979
-  _globals['_OFFICESERVICE']._serialized_end=3822
+  _globals['_OFFICEACT']._serialized_end=720
+  _globals['_ADMISSIONLIMIT']._serialized_start=722
+  _globals['_ADMISSIONLIMIT']._serialized_end=840
+  _globals['_REFUNDREQUEST']._serialized_start=842
+  _globals['_REFUNDREQUEST']._serialized_end=876
+  _globals['_OFFICEACTION']._serialized_start=879
+  _globals['_OFFICEACTION']._serialized_end=1243
+  _globals['_CHANGECAPACITIESREQUEST']._serialized_start=1246
+  _globals['_CHANGECAPACITIESREQUEST']._serialized_end=1448
+  _globals['_CHANGECAPACITIESRESPONSE']._serialized_start=1450
+  _globals['_CHANGECAPACITIESRESPONSE']._serialized_end=1527
+  _globals['_CLOSEENROLLMENTREQUEST']._serialized_start=1530
+  _globals['_CLOSEENROLLMENTREQUEST']._serialized_end=1772
+  _globals['_CLOSEENROLLMENTRESPONSE']._serialized_start=1774
+  _globals['_CLOSEENROLLMENTRESPONSE']._serialized_end=1850
+  _globals['_OPENENROLLMENTREQUEST']._serialized_start=1853
+  _globals['_OPENENROLLMENTREQUEST']._serialized_end=2031
+  _globals['_OPENENROLLMENTRESPONSE']._serialized_start=2033
+  _globals['_OPENENROLLMENTRESPONSE']._serialized_end=2108
+  _globals['_REQUESTREFUNDAGAINREQUEST']._serialized_start=2110
+  _globals['_REQUESTREFUNDAGAINREQUEST']._serialized_end=2196
+  _globals['_REQUESTREFUNDAGAINRESPONSE']._serialized_start=2198
+  _globals['_REQUESTREFUNDAGAINRESPONSE']._serialized_end=2277
+  _globals['_SETADMISSIONRATEREQUEST']._serialized_start=2280
+  _globals['_SETADMISSIONRATEREQUEST']._serialized_end=2428
+  _globals['_SETADMISSIONRATERESPONSE']._serialized_start=2430
+  _globals['_SETADMISSIONRATERESPONSE']._serialized_end=2507
+  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_start=2510
+  _globals['_DECIDEOFFICEACTIONREQUEST']._serialized_end=2663
+  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_start=2665
+  _globals['_DECIDEOFFICEACTIONRESPONSE']._serialized_end=2744
+  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_start=2747
+  _globals['_LISTOFFICEACTIONSREQUEST']._serialized_end=2990
+  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_start=2992
+  _globals['_LISTOFFICEACTIONSRESPONSE']._serialized_end=3096
+  _globals['_OFFICESERVICE']._serialized_start=3396
+  _globals['_OFFICESERVICE']._serialized_end=4363
 # @@protoc_insertion_point(module_scope)

@@ -137,6 +137,7 @@ class OfficeAct(_message.Message):
     CLOSE_ENROLLMENT_FIELD_NUMBER: _builtins.int
     OPEN_ENROLLMENT_FIELD_NUMBER: _builtins.int
     REQUEST_REFUND_AGAIN_FIELD_NUMBER: _builtins.int
+    SET_ADMISSION_RATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change_capacities(self) -> Global___SeatCapacities:
         """Seats are set."""
@@ -153,6 +154,10 @@ class OfficeAct(_message.Message):
     def request_refund_again(self) -> Global___RefundRequest:
         """A refund is asked for again."""
 
+    @_builtins.property
+    def set_admission_rate(self) -> Global___AdmissionLimit:
+        """Admission is slower, or held."""
+
     def __init__(
         self,
         *,
@@ -160,16 +165,47 @@ class OfficeAct(_message.Message):
         close_enrollment: _types_pb2.Closing | None = ...,
         open_enrollment: _types_pb2.Closing | None = ...,
         request_refund_again: Global___RefundRequest | None = ...,
+        set_admission_rate: Global___AdmissionLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again", "set_admission_rate", b"set_admission_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "change_capacities", b"change_capacities", "close_enrollment", b"close_enrollment", "open_enrollment", b"open_enrollment", "request_refund_again", b"request_refund_again", "set_admission_rate", b"set_admission_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["change_capacities", "close_enrollment", "open_enrollment", "request_refund_again"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["change_capacities", "close_enrollment", "open_enrollment", "request_refund_again", "set_admission_rate"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
 Global___OfficeAct: _TypeAlias = OfficeAct  # noqa: Y015
+
+@_typing.final
+class AdmissionLimit(_message.Message):
+    """What a waiting room may admit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    PER_SECOND_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    track: _types_pb2.Track.ValueType
+    """Whose room."""
+    per_second: _builtins.int
+    """At most so many candidates a second; 0: as many as the system finishes."""
+    hold: _builtins.bool
+    """Nobody, until this is taken back."""
+    def __init__(
+        self,
+        *,
+        track: _types_pb2.Track.ValueType = ...,
+        per_second: _builtins.int = ...,
+        hold: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "per_second", b"per_second", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmissionLimit: _TypeAlias = AdmissionLimit  # noqa: Y015
 
 @_typing.final
 class RefundRequest(_message.Message):
@@ -490,6 +526,62 @@ class RequestRefundAgainResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestRefundAgainResponse: _TypeAlias = RequestRefundAgainResponse  # noqa: Y015
+
+@_typing.final
+class SetAdmissionRateRequest(_message.Message):
+    """Bounds admission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_CODE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same id with the same body returns the first answer."""
+    session_code: _builtins.str
+    """Session."""
+    @_builtins.property
+    def limit(self) -> Global___AdmissionLimit:
+        """What is admitted from now on."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        session_code: _builtins.str = ...,
+        limit: Global___AdmissionLimit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "request_id", b"request_id", "session_code", b"session_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAdmissionRateRequest: _TypeAlias = SetAdmissionRateRequest  # noqa: Y015
+
+@_typing.final
+class SetAdmissionRateResponse(_message.Message):
+    """Done or pending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def action(self) -> Global___OfficeAction:
+        """The act."""
+
+    def __init__(
+        self,
+        *,
+        action: Global___OfficeAction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAdmissionRateResponse: _TypeAlias = SetAdmissionRateResponse  # noqa: Y015
 
 @_typing.final
 class DecideOfficeActionRequest(_message.Message):

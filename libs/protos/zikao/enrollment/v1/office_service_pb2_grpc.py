@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OfficeServiceStub:
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -59,6 +59,11 @@ class OfficeServiceStub:
                 request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.SerializeToString,
                 response_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.FromString,
                 _registered_method=True)
+        self.SetAdmissionRate = channel.unary_unary(
+                '/zikao.enrollment.v1.OfficeService/SetAdmissionRate',
+                request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateRequest.SerializeToString,
+                response_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateResponse.FromString,
+                _registered_method=True)
         self.DecideOfficeAction = channel.unary_unary(
                 '/zikao.enrollment.v1.OfficeService/DecideOfficeAction',
                 request_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.DecideOfficeActionRequest.SerializeToString,
@@ -72,7 +77,7 @@ class OfficeServiceStub:
 
 
 class OfficeServiceServicer:
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -132,6 +137,21 @@ class OfficeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAdmissionRate(self, request, context):
+        """Says how many candidates a track's waiting room admits in a second at most, or that it admits
+        nobody for the time being. Without either it admits as many as the system finishes, and never more than
+        the session's own bound. It is an act of the province. Passes that were given out stay good. Admission follows within a second.
+
+        Atomic, audited.
+
+        Errors: INVALID_REQUEST also for a track without a waiting room,
+        SESSION_UNKNOWN, WAITING_ROOM_CLOSED before it has opened for the first time,
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DecideOfficeAction(self, request, context):
         """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
         possible when it was proposed may not be any more, and it is pending still then. Who
@@ -178,6 +198,11 @@ def add_OfficeServiceServicer_to_server(servicer, server):
                     request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.FromString,
                     response_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.SerializeToString,
             ),
+            'SetAdmissionRate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAdmissionRate,
+                    request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateRequest.FromString,
+                    response_serializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateResponse.SerializeToString,
+            ),
             'DecideOfficeAction': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideOfficeAction,
                     request_deserializer=zikao_dot_enrollment_dot_v1_dot_office__service__pb2.DecideOfficeActionRequest.FromString,
@@ -197,7 +222,7 @@ def add_OfficeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OfficeService:
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -302,6 +327,33 @@ class OfficeService:
             '/zikao.enrollment.v1.OfficeService/RequestRefundAgain',
             zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainRequest.SerializeToString,
             zikao_dot_enrollment_dot_v1_dot_office__service__pb2.RequestRefundAgainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAdmissionRate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zikao.enrollment.v1.OfficeService/SetAdmissionRate',
+            zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateRequest.SerializeToString,
+            zikao_dot_enrollment_dot_v1_dot_office__service__pb2.SetAdmissionRateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OfficeServiceStub:
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -75,6 +75,17 @@ class OfficeServiceStub:
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
     TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
+    SetAdmissionRate: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.SetAdmissionRateRequest, _office_service_pb2.SetAdmissionRateResponse]
+    """Says how many candidates a track's waiting room admits in a second at most, or that it admits
+    nobody for the time being. Without either it admits as many as the system finishes, and never more than
+    the session's own bound. It is an act of the province. Passes that were given out stay good. Admission follows within a second.
+
+    Atomic, audited.
+
+    Errors: INVALID_REQUEST also for a track without a waiting room,
+    SESSION_UNKNOWN, WAITING_ROOM_CLOSED before it has opened for the first time,
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+    """
     DecideOfficeAction: _grpc.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
     possible when it was proposed may not be any more, and it is pending still then. Who
@@ -93,7 +104,7 @@ class OfficeServiceStub:
 
 @_typing.type_check_only
 class OfficeServiceAsyncStub(OfficeServiceStub):
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -138,6 +149,17 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
     TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
     """
+    SetAdmissionRate: _aio.UnaryUnaryMultiCallable[_office_service_pb2.SetAdmissionRateRequest, _office_service_pb2.SetAdmissionRateResponse]  # type: ignore[assignment]
+    """Says how many candidates a track's waiting room admits in a second at most, or that it admits
+    nobody for the time being. Without either it admits as many as the system finishes, and never more than
+    the session's own bound. It is an act of the province. Passes that were given out stay good. Admission follows within a second.
+
+    Atomic, audited.
+
+    Errors: INVALID_REQUEST also for a track without a waiting room,
+    SESSION_UNKNOWN, WAITING_ROOM_CLOSED before it has opened for the first time,
+    TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+    """
     DecideOfficeAction: _aio.UnaryUnaryMultiCallable[_office_service_pb2.DecideOfficeActionRequest, _office_service_pb2.DecideOfficeActionResponse]  # type: ignore[assignment]
     """Confirms a pending act, which then takes effect, or rejects it. It is checked anew: what was
     possible when it was proposed may not be any more, and it is pending still then. Who
@@ -155,7 +177,7 @@ class OfficeServiceAsyncStub(OfficeServiceStub):
     """
 
 class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What offices do to seats, to what is offered, and to refunds. Where the session has dual control, an act
+    """What offices do to seats, to what is offered, to waiting rooms, and to refunds. Where the session has dual control, an act
     waits until a second officer, whose scope covers it too, confirms it, at most 100 of one
     officer; else it takes effect at once. Each is audited, and each is in force for every submission that is answered after it.
     They are let through one after the other, one of each officer, a few a second: each makes
@@ -220,6 +242,23 @@ class OfficeServiceServicer(metaclass=_abc_1.ABCMeta):
         Atomic, audited.
 
         Errors: INVALID_REQUEST, NOT_FOUND, OUT_OF_SCOPE, REFUND_NOT_REFUSED, SESSION_UNKNOWN,
+        TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAdmissionRate(
+        self,
+        request: _office_service_pb2.SetAdmissionRateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_office_service_pb2.SetAdmissionRateResponse, _abc.Awaitable[_office_service_pb2.SetAdmissionRateResponse]]:
+        """Says how many candidates a track's waiting room admits in a second at most, or that it admits
+        nobody for the time being. Without either it admits as many as the system finishes, and never more than
+        the session's own bound. It is an act of the province. Passes that were given out stay good. Admission follows within a second.
+
+        Atomic, audited.
+
+        Errors: INVALID_REQUEST also for a track without a waiting room,
+        SESSION_UNKNOWN, WAITING_ROOM_CLOSED before it has opened for the first time,
         TOO_MANY_PENDING_ACTIONS, OVERLOADED, REQUEST_ID_REUSED.
         """
 

@@ -1,0 +1,106 @@
+"""Lets in who waits: one process leads a room, the others watch for its lease to end."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+from prometheus_client import Gauge
+from zikao_kit.admission import Load
+from zikao_kit.clock import Clock
+from zikao_kit.db import Database
+
+from zikao_enrollment.domain.admission_leader import AdmissionLeader, Limits, Step
+from zikao_enrollment.domain.timetable import WaitingRoom
+from zikao_enrollment.domain.waiting import RoomKey
+from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
+from zikao_enrollment.waiting.arrivals import Arrivals
+from zikao_enrollment.waiting.rooms import Rooms
+
+TICK_SECONDS = 0.25
+# A leader that has died is missed for so long at most.
+LEASE = timedelta(seconds=2)
+
+_LABELS = ("session", "track")
+RATE = Gauge(
+    "zikao_enrollment_admission_rate", "Candidates a second that the room lets in.", _LABELS
+)
+ADMITTED = Gauge("zikao_enrollment_admitted", "Candidates that the room has let in.", _LABELS)
+QUEUED = Gauge("zikao_enrollment_admission_queue", "Candidates that wait to be let in.", _LABELS)
+LEADING = Gauge(
+    "zikao_enrollment_admission_leader", "1 where this process leads the room.", _LABELS
+)
+
+
+class AdmittingWorker:
+    """Of one process. `load` is what it has finished and how its queue stands."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        rooms: Rooms,
+        arrivals: Arrivals,
+        *,
+        load: Callable[[], Load],
+        lease: timedelta = LEASE,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._rooms = rooms
+        self._arrivals = arrivals
+        self._load = load
+        self._lease = lease
+        self._monotonic = monotonic
+        self._process_id = uuid4()
+        self._leaders: dict[RoomKey, AdmissionLeader] = {}
+
+    async def work(self) -> bool:
+        """Tell of this process, and let in wherever it leads; nothing where there is no room."""
+        rooms = self._rooms.all_live()
+        if rooms:
+            async with self._db.transaction() as tx:
+                came = self._arrivals.of([live.key for live in rooms])
+                await AdmissionStore(tx).report(self._process_id, self._load(), came)
+        for live in rooms:
+            if live.window.waiting_room is not None:
+                await self._lead(live.key, live.window.waiting_room)
+        return False
+
+    async def _lead(self, key: RoomKey, settings: WaitingRoom) -> None:
+        # Whatever fails: what was due meanwhile is lost, and never let in twice.
+        async with self._db.transaction() as tx:
+            store = AdmissionStore(tx)
+            reports = await store.reports(key)
+            room = await store.lead(key, self._process_id, self._lease)
+            if room is None:
+                self._leaders.pop(key, None)
+                LEADING.labels(*key).set(0)
+                return
+            leader = self._leaders.get(key)
+            if leader is None:
+                await store.forget_old_reports()
+                leader = self._leaders[key] = AdmissionLeader(room.rate)
+            limits = _limits(settings, room)
+            step = leader.decide(self._monotonic(), room.queue, limits, reports)
+            await self._take(store, key, room, step)
+        _show(key, room, step)
+
+    async def _take(self, store: AdmissionStore, key: RoomKey, room: LedRoom, step: Step) -> None:
+        await store.save(key, step)
+        before = room.queue.admitted_until
+        if step.admitted_until > before:
+            await store.insert(key, before, step.admitted_until, self._clock.now())
+
+
+def _limits(settings: WaitingRoom, room: LedRoom) -> Limits:
+    ceilings = [each for each in (settings.max_per_second, room.ceiling) if each]
+    return Limits(min(ceilings, default=None), room.held, settings.quiet.total_seconds())
+
+
+def _show(key: RoomKey, room: LedRoom, step: Step) -> None:
+    LEADING.labels(*key).set(1)
+    RATE.labels(*key).set(0.0 if room.held else step.rate)
+    ADMITTED.labels(*key).set(step.admitted_until)
+    QUEUED.labels(*key).set(room.queue.last_number - step.admitted_until)
