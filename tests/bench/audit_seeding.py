@@ -21,15 +21,9 @@ FROM generate_series(1, {orders}) AS n
 _REST = (
     """
 INSERT INTO enrollment.enrollment
-SELECT session_code, candidate_id, county_code
-FROM enrollment.enrollment_order WHERE state <> 'released'
-""",
-    """
-INSERT INTO enrollment.sitting
-SELECT session_code, candidate_id, course.slot, order_id, course.code, county_code
-FROM enrollment.enrollment_order
-CROSS JOIN unnest(slots, course_codes) AS course (slot, code)
-WHERE state <> 'released'
+SELECT session_code, candidate_id, county_code, bit_or(1::bigint << (slot - 1)), count(*)
+FROM enrollment.sitting
+GROUP BY session_code, candidate_id, county_code
 """,
     """
 INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
@@ -74,7 +68,6 @@ SELECT concat('22.1:', candidate_id), '\x1204'::bytea || '22.1'::bytea || '\x1a2
     || string_agg('\x2a090a05'::bytea || course_code::bytea || '\x10'::bytea
         || set_byte('\x00', 0, slot), ''::bytea ORDER BY slot)
 FROM enrollment.sitting
-JOIN enrollment.enrollment_order USING (order_id, session_code, candidate_id, county_code)
 WHERE state = 'confirmed'
 GROUP BY candidate_id, county_code
 """,
@@ -83,7 +76,6 @@ INSERT INTO enrollment.seat_ledger (session_code, county_code, slot, capacity, h
 SELECT '22.1', county_code, slot, 1000000, count(*) FILTER (WHERE state = 'held'),
     count(*) FILTER (WHERE state = 'confirmed')
 FROM enrollment.sitting
-JOIN enrollment.enrollment_order USING (order_id, session_code, candidate_id, county_code)
 GROUP BY county_code, slot
 ON CONFLICT (session_code, county_code, slot)
     DO UPDATE SET held = excluded.held, confirmed = excluded.confirmed

@@ -89,7 +89,14 @@ ASIDE = Queries(
 )
 _OF = "order_id IN (SELECT order_id FROM enrollment.enrollment_order WHERE state = '{}')"
 CONFIRMED, PAYING, RELEASED = (_OF.format(state) for state in ("confirmed", "paying", "released"))
-ONE_SITTING = "(order_id, slot) IN (SELECT order_id, slot FROM enrollment.sitting WHERE {} LIMIT 1)"
+_WHO = "candidate_id IN (SELECT candidate_id FROM enrollment.enrollment_order WHERE {})"
+OF_PAYING = _WHO.format(PAYING)
+# Slots are 1 and 2, courses so many more.
+_TWICE = (
+    "INSERT INTO enrollment.enrollment_order SELECT gen_random_uuid(), session_code, candidate_id,"
+    " {}, {}, course_codes, 'held', fee_fen, held_until, created_at, NULL"
+    f" FROM enrollment.enrollment_order WHERE {PAYING}"
+)
 PLANTED = {
     "enrollment_no_seat_is_sold_twice": (
         "ALTER TABLE enrollment.seat_ledger DROP CONSTRAINT seat_ledger_never_oversold",
@@ -101,15 +108,11 @@ PLANTED = {
         " WHERE county_code = '510104' AND slot = 2",
     ),
     "enrollment_orders_have_their_seats": (
-        f"DELETE FROM enrollment.sitting WHERE {ONE_SITTING.format(PAYING)}",
+        f"UPDATE enrollment.enrollment SET slot_set = slot_set << 1 WHERE {OF_PAYING}",
     ),
-    "enrollment_nobody_is_in_two_places": (
-        "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_pkey",
-        f"INSERT INTO enrollment.sitting SELECT * FROM enrollment.sitting"
-        f" WHERE {ONE_SITTING.format(PAYING)}",
-    ),
+    "enrollment_nobody_is_in_two_places": (_TWICE.format("county_code", "slots"),),
     "enrollment_counties_are_of_those_who_sit_there": (
-        "INSERT INTO enrollment.enrollment SELECT session_code, candidate_id, county_code"
+        "INSERT INTO enrollment.enrollment SELECT session_code, candidate_id, county_code, 1, 1"
         f" FROM enrollment.enrollment_order WHERE {RELEASED}",
     ),
     "enrollment_orders_cost_what_their_courses_do": (
@@ -173,8 +176,21 @@ ALSO_PLANTED = [
     ("waiting_nobody_is_admitted_twice", "DELETE FROM enrollment.waiting_admission"),
     (
         "enrollment_orders_have_their_seats",
-        f"UPDATE enrollment.sitting SET course_code = '00002' WHERE {ONE_SITTING.format(PAYING)}"
-        " AND slot = 1",
+        "ALTER TABLE enrollment.enrollment DROP CONSTRAINT enrollment_once_a_slot,"
+        " DROP CONSTRAINT enrollment_of_something;"
+        f" UPDATE enrollment.enrollment SET sittings = sittings - 1 WHERE {OF_PAYING}",
+    ),
+    (
+        "enrollment_orders_have_their_seats",
+        f"DELETE FROM enrollment.enrollment WHERE {OF_PAYING}",
+    ),
+    (
+        "enrollment_nobody_is_in_two_places",
+        _TWICE.format("'510105'", "ARRAY[slots[1] + 2, slots[2] + 2]"),
+    ),
+    (
+        "enrollment_counties_are_of_those_who_sit_there",
+        f"UPDATE enrollment.enrollment SET county_code = '510105' WHERE {OF_PAYING}",
     ),
     (
         "enrollment_orders_have_their_seats",
@@ -187,11 +203,11 @@ ALSO_PLANTED = [
     ),
     (
         "enrollment_the_feed_says_what_is_confirmed",
-        f"UPDATE enrollment.sitting SET course_code = '00002' WHERE {CONFIRMED} AND slot = 1",
+        f"UPDATE enrollment.enrollment_order SET course_codes[1] = '00002' WHERE {CONFIRMED}",
     ),
     (
         "enrollment_the_feed_says_what_is_confirmed",
-        f"DELETE FROM enrollment.sitting WHERE {CONFIRMED}",
+        f"UPDATE enrollment.enrollment_order SET state = 'released' WHERE {CONFIRMED}",
     ),
     (
         "money_every_payment_is_an_enrollment_or_a_refund",

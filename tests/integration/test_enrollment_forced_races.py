@@ -41,10 +41,10 @@ from zikao_kit.errors import DomainError
 from zikao_kit.queries import Queries
 
 JINJIANG, QINGYANG = tuple(SESSION.county_by_code)
-# The keys that keep a candidate in one county and slot.
+# What keeps a candidate in one county and slot.
 NO_KEYS = (
-    "DROP TRIGGER sitting_county ON enrollment.sitting",
-    "ALTER TABLE enrollment.sitting DROP CONSTRAINT sitting_pkey",
+    "ALTER TABLE enrollment.enrollment ALTER county_code DROP NOT NULL",
+    "ALTER TABLE enrollment.enrollment DROP CONSTRAINT enrollment_once_a_slot",
 )
 
 

@@ -19,7 +19,7 @@ INSERT_ORDER = (
     "INSERT INTO enrollment.enrollment_order VALUES"
     " ($1, '22.1', $2, '510104', '{1}', '{00001}', 'held', 3500, $3, $3, NULL)"
 )
-INSERT_SITTING = "INSERT INTO enrollment.sitting VALUES ('22.1', $1, $2, $3, '00001', $4)"
+BIND = "INSERT INTO enrollment.enrollment VALUES ('22.1', $1, $2, $3, $4)"
 INSERT_PAYMENT = (
     "INSERT INTO enrollment.payment (payment_id, order_id, payment_order_id, amount_fen, paid_at,"
     " received_at, disposition) VALUES ($1, $2, $2, 3500, $3, $3, 'applied')"
@@ -36,10 +36,7 @@ async def connection(make_database: MakeDatabase) -> AsyncIterator[asyncpg.Conne
             "INSERT INTO enrollment.seat_ledger VALUES ('22.1', '510104', 1, 1, 1, 0)"
         )
         await connection.execute(INSERT_ORDER, ORDER, CANDIDATE, NOW)
-        await connection.execute(
-            "INSERT INTO enrollment.enrollment VALUES ('22.1', $1, '510104')", CANDIDATE
-        )
-        await connection.execute(INSERT_SITTING, CANDIDATE, 1, ORDER, "510104")
+        await connection.execute(BIND, CANDIDATE, "510104", 1, 1)
         yield connection
     finally:
         await connection.close()
@@ -52,39 +49,55 @@ async def test_one_seat_too_many_is_refused(connection: asyncpg.Connection) -> N
     assert refused.value.constraint_name == "seat_ledger_never_oversold"
 
 
+async def hold(connection: asyncpg.Connection, county_code: str, slot: int) -> None:
+    """Store one more order of the candidate, as a submission does."""
+    await connection.execute(
+        *(QUERIES["insert_held_orders"], "22.1", [uuid4()], [CANDIDATE], [1]),
+        *([county_code], [f"{{{slot}}}"], ["{00003}"], [3500], [1 << slot - 1]),
+        *("held", "submit", NOW, NOW),
+    )
+
+
 @pytest.mark.parametrize(
-    ("slot", "county_code", "constraint"),
-    [(1, "510104", "sitting_pkey"), (2, "510105", "sitting_county")],
+    ("slot", "county_code", "broken"),
+    [(1, "510104", "enrollment_once_a_slot"), (2, "510105", "county_code")],
 )
 async def test_nobody_twice_in_a_slot_or_in_two_counties(
-    connection: asyncpg.Connection, slot: int, county_code: str, constraint: str
+    connection: asyncpg.Connection, slot: int, county_code: str, broken: str
 ) -> None:
-    """A second sitting in a slot, or in another county, is refused by its constraint."""
+    """A second sitting in a slot, or in another county, is refused, whoever asks."""
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
-        await connection.execute(INSERT_SITTING, CANDIDATE, slot, ORDER, county_code)
-    assert refused.value.constraint_name == constraint
+        await hold(connection, county_code, slot)
+    assert broken in (refused.value.constraint_name, refused.value.column_name)
 
 
-@pytest.mark.parametrize(
-    ("change", "constraint"),
-    [
-        ("DELETE FROM enrollment.enrollment", "enrollment_seated"),
-        (
-            "UPDATE enrollment.enrollment SET county_code = '510105'",
-            "enrollment_seated_elsewhere",
-        ),
-        ("UPDATE enrollment.sitting SET county_code = '510105'", "sitting_county_changed"),
-    ],
-)
-async def test_nobody_loses_the_county_of_kept_seats(
-    connection: asyncpg.Connection, change: str, constraint: str
+async def test_what_somebody_has_follows_from_the_orders(connection: asyncpg.Connection) -> None:
+    """It grows with each order, and goes with the last; who sits in two counties is refused."""
+    who, bound = ("22.1", [CANDIDATE]), "SELECT slot_set, sittings FROM enrollment.enrollment"
+    await hold(connection, "510104", 2)
+    assert [tuple(row) for row in await connection.fetch(bound)] == [(0b11, 2)]
+    await connection.execute(QUERIES["bind_candidates"], *who)
+    assert [tuple(row) for row in await connection.fetch(bound)] == [(0b11, 2)]
+    moved = "UPDATE enrollment.enrollment_order SET county_code = '510105' WHERE slots = '{2}'"
+    await connection.execute(moved)
+    with pytest.raises(asyncpg.CardinalityViolationError):
+        await connection.execute(QUERIES["bind_candidates"], *who)
+    released = "UPDATE enrollment.enrollment_order SET state = 'released' WHERE slots = $1"
+    await connection.execute(released, [1])
+    await connection.execute(QUERIES["bind_candidates"], *who)
+    assert [tuple(row) for row in await connection.fetch(bound)] == [(0b10, 1)]
+    await connection.execute(released, [2])
+    await connection.execute(QUERIES["bind_candidates"], *who)
+    assert await connection.fetch(bound) == []
+
+
+@pytest.mark.parametrize(("slot_set", "sittings"), [(0, 0), (1, 2), (3, 1), (-1, 63)])
+async def test_a_set_of_slots_is_as_large_as_it_is_said_to_be(
+    connection: asyncpg.Connection, slot_set: int, sittings: int
 ) -> None:
-    """The county goes with the last sitting, and stays while there is one."""
-    with pytest.raises(asyncpg.ForeignKeyViolationError) as refused:
-        await connection.execute(change)
-    assert refused.value.constraint_name == constraint
-    await connection.execute("DELETE FROM enrollment.sitting")
-    await connection.execute("DELETE FROM enrollment.enrollment")
+    """And never empty."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(BIND, uuid4(), "510104", slot_set, sittings)
 
 
 @pytest.mark.parametrize("table", ["order_event", "refund_event", "office_audit"])
@@ -283,13 +296,3 @@ async def test_a_refund_is_asked_for_again_after_growing_pauses(
             timedelta(hours=hours),
         )
         assert timedelta(0) <= left < timedelta(minutes=10)
-
-
-async def test_the_county_goes_with_the_last_sitting(connection: asyncpg.Connection) -> None:
-    """An enrollment stays while a sitting does, and goes with the last."""
-    who = ("22.1", [CANDIDATE])
-    await connection.execute(QUERIES["delete_empty_enrollments"], *who)
-    assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 1
-    await connection.execute(QUERIES["delete_sittings"], [ORDER])
-    await connection.execute(QUERIES["delete_empty_enrollments"], *who)
-    assert await connection.fetchval("SELECT count(*) FROM enrollment.enrollment") == 0

@@ -33,12 +33,10 @@ FROM generate_series(1, $1::integer) AS n
 """
 # What confirmed orders have besides.
 _SEATS = (
-    """INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
-    SELECT session_code, candidate_id, county_code FROM enrollment.enrollment_order""",
-    """INSERT INTO enrollment.sitting
-        (session_code, candidate_id, slot, order_id, course_code, county_code)
-    SELECT session_code, candidate_id, slots[1], order_id, course_codes[1], county_code
-    FROM enrollment.enrollment_order""",
+    """INSERT INTO enrollment.enrollment
+    SELECT session_code, candidate_id, county_code, bit_or(1::bigint << (slot - 1)), count(*)
+    FROM enrollment.sitting
+    GROUP BY session_code, candidate_id, county_code""",
     """INSERT INTO enrollment.order_event (order_id, to_state, action, actor, at)
     SELECT order_id, state, 'pay', 'payment-platform', created_at
     FROM enrollment.enrollment_order""",

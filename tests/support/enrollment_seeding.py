@@ -19,14 +19,10 @@ INSERT INTO enrollment.enrollment_order (order_id, session_code, candidate_id, c
 SELECT order_id, $1, candidate_id, $2, '{1,2}', '{00001,00003}', 'held', 7000, $3, $4 FROM holder
 """
 _REST = (
-    """INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
-    SELECT session_code, candidate_id, county_code
-    FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id)""",
-    """INSERT INTO enrollment.sitting
-        (session_code, candidate_id, slot, order_id, course_code, county_code)
-    SELECT session_code, candidate_id, seat.slot, order_id, seat.course_code, county_code
-    FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id),
-        unnest(slots, course_codes) AS seat (slot, course_code)""",
+    """INSERT INTO enrollment.enrollment
+    SELECT session_code, candidate_id, county_code, bit_or(1::bigint << (slot - 1)), count(*)
+    FROM enrollment.sitting JOIN holder USING (order_id, candidate_id)
+    GROUP BY session_code, candidate_id, county_code""",
     """INSERT INTO enrollment.order_event (order_id, to_state, action, actor, at)
     SELECT order_id, state, 'submit', candidate_id::text, created_at
     FROM enrollment.enrollment_order JOIN holder USING (order_id, candidate_id)""",
@@ -81,7 +77,7 @@ async def seed_holds(
             await connection.execute(_PAYING, one_pays_in)
             for statement in _ASKED:
                 await connection.execute(statement)
-        for table in ("enrollment_order", "sitting", "enrollment", "order_event"):
+        for table in ("enrollment_order", "enrollment", "order_event"):
             await connection.execute(f"VACUUM ANALYZE enrollment.{table}")
     finally:
         await connection.close()

@@ -49,7 +49,7 @@ _AS_LONG_AGO = timedelta(days=1)
 _LOOKING = ("board", "token keys")
 # In the order in which they can be emptied; with few rows that is quicker than TRUNCATE.
 _EVERYTHING = (
-    "refund_event, refund, payment, payment_order, sitting, enrollment, order_event,"
+    "refund_event, refund, payment, payment_order, enrollment, order_event,"
     " enrollment_order, outbox, idempotency, plan"
 )
 _HISTORIES = ("order_event", "refund_event")

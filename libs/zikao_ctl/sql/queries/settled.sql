@@ -45,11 +45,9 @@ WHERE registered.ticket_number IS DISTINCT FROM known.ticket_number;
 -- name: feeds_tickets_knows_every_enrollment
 SELECT concat_ws(' ', session_code, candidate_id, slot) AS offender
 FROM (
-    SELECT sitting.session_code, sitting.candidate_id, sitting.slot, sitting.county_code,
-        sitting.course_code
+    SELECT session_code, candidate_id, slot, county_code, course_code
     FROM enrollment.sitting
-    JOIN enrollment.enrollment_order USING (order_id)
-    WHERE enrollment_order.state = 'confirmed'
+    WHERE state = 'confirmed'
 ) AS confirmed
 FULL JOIN tickets.sitting AS known USING (session_code, candidate_id, slot)
 WHERE (confirmed.county_code, confirmed.course_code)

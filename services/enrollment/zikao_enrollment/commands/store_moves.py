@@ -1,9 +1,10 @@
 """Stores what has become of orders: their rows, their seats, the ledger, their history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from zikao_enrollment.domain.allocation import Holding
 from zikao_enrollment.domain.order_states import OrderAction
 from zikao_enrollment.domain.orders import Move, Order, ledger_changes
 from zikao_enrollment.store import Store
@@ -22,36 +23,38 @@ async def store_moves(
     The caller has locked the orders, their candidates, then the ledger rows whose counts change;
     or, if those decide nothing, leaves them to be locked here, last: everybody wants them.
     """
-    after = {move.after.order_id: move.after for move in moves}
-    before = {move.after.order_id: move.before for move in reversed(moves)}
-    if known := [order for order_id, order in after.items() if before[order_id] is not None]:
-        await store.orders.update(known)
-        await _seat(store, session_code, before, known)
-    if new := [order for order_id, order in after.items() if before[order_id] is None]:
-        await store.orders.insert_held(new, OrderAction.SUBMIT)
-    if later := [move.event for move in moves if move.before is not None]:
-        await store.orders.insert_events(later, now)
+    await store_orders(store, session_code, moves, now)
     if changes := ledger_changes(moves):
         if not ledger_is_locked:
             await store.seats.lock(session_code, changes)
         await store.seats.change(session_code, changes)
 
 
-async def _seat(
-    store: Store,
-    session_code: str,
-    before: dict[UUID, Order | None],
-    after: Sequence[Order],
+async def store_orders(
+    store: Store, session_code: str, moves: Sequence[Move], now: datetime
 ) -> None:
-    """Let orders leave the seats that they have no more, and take those that they have now."""
-    moved = [each for each in after if not each.has_seats_of(before[each.order_id])]
-    left = [
-        known for each in moved if (known := before[each.order_id]) is not None and known.is_seated
-    ]
-    if left:
-        await store.seats.delete_sittings(order.order_id for order in left)
-        people = sorted({order.candidate_id for order in left})
-        await store.seats.delete_empty_enrollments(session_code, people)
-    if taken := [order for order in moved if order.is_seated]:
-        await store.seats.insert_enrollments(session_code, taken)
-        await store.seats.insert_sittings(session_code, taken)
+    """Store all of moves but how the ledger changes by them."""
+    after = {move.after.order_id: move.after for move in moves}
+    before = {move.after.order_id: move.before for move in reversed(moves)}
+    if known := [order for order_id, order in after.items() if before[order_id] is not None]:
+        await store.orders.update(known)
+        changed = {o.candidate_id for o in known if o.seats != _seats_of(before[o.order_id])}
+        if changed:
+            await store.seats.bind(session_code, sorted(changed))
+    for new in _one_a_candidate([o for o in after.values() if before[o.order_id] is None]):
+        await store.orders.insert_held(new, OrderAction.SUBMIT)
+    if later := [move.event for move in moves if move.before is not None]:
+        await store.orders.insert_events(later, now)
+
+
+def _seats_of(order: Order | None) -> Holding | None:
+    return order.seats if order else None
+
+
+def _one_a_candidate(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
+    """The orders in parts in which nobody has two: nearly always they are one."""
+    while orders:
+        first: dict[UUID, Order] = {}
+        rest = [each for each in orders if first.setdefault(each.candidate_id, each) is not each]
+        yield list(first.values())
+        orders = rest

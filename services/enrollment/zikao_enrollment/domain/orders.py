@@ -99,14 +99,10 @@ class Order(NamedTuple):
         """The seats of all its courses."""
         return Holding(self.county_code, self.slots)
 
-    def has_seats_of(self, other: "Order | None") -> bool:
-        """Whether both have the same seats, for the same courses; an order without has none."""
-        return (
-            other is not None
-            and self.is_seated
-            and other.is_seated
-            and (self.county_code, self.courses) == (other.county_code, other.courses)
-        )
+    @property
+    def seats(self) -> Holding | None:
+        """The seats that it has, held or confirmed."""
+        return self.holding if self.is_seated else None
 
 
 class OrderEvent(NamedTuple):

@@ -48,8 +48,8 @@ COMMENT ON TABLE enrollment.plan IS
     'What a candidate means to submit; may_move: a late payment may be used in another county of it';
 
 -- No foreign key where one would ask for another row per row of a rush and guard what nothing
--- breaks: orders and sessions are never deleted, and who inserts an event or a sitting has just
--- inserted or locked its order. The auditor looks whether every order has its seats and history.
+-- breaks: orders and sessions are never deleted, and who inserts an event or binds a candidate has
+-- just inserted or locked the order. The auditor looks whether every order has its seats and history.
 CREATE TABLE enrollment.enrollment_order (
     order_id uuid PRIMARY KEY,
     session_code text NOT NULL,
@@ -84,92 +84,38 @@ CREATE INDEX enrollment_order_confirmed
     ON enrollment.enrollment_order (session_code, county_code, candidate_id)
     WHERE state = 'confirmed';
 
+CREATE VIEW enrollment.sitting AS
+SELECT session_code, candidate_id, course.slot, order_id, course.course_code, county_code, state
+FROM enrollment.enrollment_order
+CROSS JOIN unnest(slots, course_codes) AS course (slot, course_code)
+WHERE state <> 'released';
+COMMENT ON VIEW enrollment.sitting IS 'The seats of orders, held or confirmed';
+
 CREATE TABLE enrollment.enrollment (
     session_code text NOT NULL,
     candidate_id uuid NOT NULL,
     county_code text NOT NULL,
-    PRIMARY KEY (session_code, candidate_id)
+    slot_set bigint NOT NULL,
+    sittings integer NOT NULL,
+    PRIMARY KEY (session_code, candidate_id),
+    CONSTRAINT enrollment_once_a_slot CHECK (bit_count(slot_set::bit(64)) = sittings),
+    CONSTRAINT enrollment_of_something CHECK (sittings > 0)
 );
 COMMENT ON TABLE enrollment.enrollment IS
-    'The one county of a candidate in a session; exists while the candidate has sittings';
-
-CREATE TABLE enrollment.sitting (
-    session_code text NOT NULL,
-    candidate_id uuid NOT NULL,
-    slot integer NOT NULL,
-    order_id uuid NOT NULL,
-    course_code text NOT NULL,
-    county_code text NOT NULL,
-    PRIMARY KEY (session_code, candidate_id, slot)
-);
-COMMENT ON TABLE enrollment.sitting IS
-    'Seats that orders have now: nobody twice in a slot, nobody in two counties';
-CREATE INDEX sitting_by_order ON enrollment.sitting (order_id);
-CREATE FUNCTION enrollment.require_bound_county() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan TO off AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM seated
-        WHERE county_code IS DISTINCT FROM (
-            SELECT bound.county_code
-            FROM enrollment.enrollment AS bound
-            WHERE bound.session_code = seated.session_code
-                AND bound.candidate_id = seated.candidate_id
-        )
-    ) THEN
-        RAISE EXCEPTION 'a sitting in another county than the candidate is bound to'
-            USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA,
-                TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION enrollment.require_bound_county() IS
-    'What a foreign key to enrollment would say, once a statement; the plan is kept from a time when
-    the table was small, so it must not be one that reads it all';
-CREATE TRIGGER sitting_county
-    AFTER INSERT ON enrollment.sitting REFERENCING NEW TABLE AS seated
-    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.require_bound_county();
-CREATE TRIGGER sitting_county_changed
-    AFTER UPDATE ON enrollment.sitting REFERENCING NEW TABLE AS seated
-    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.require_bound_county();
-
-CREATE FUNCTION enrollment.require_unseated() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan TO off AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM unbound
-        JOIN enrollment.sitting USING (session_code, candidate_id)
-        LEFT JOIN enrollment.enrollment AS bound USING (session_code, candidate_id)
-        WHERE bound.county_code IS DISTINCT FROM sitting.county_code
-    ) THEN
-        RAISE EXCEPTION 'a candidate is unbound from a county, and sits there'
-            USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA,
-                TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION enrollment.require_unseated() IS
-    'The other side of require_bound_county: nobody loses the county in which seats are kept';
-CREATE TRIGGER enrollment_seated
-    AFTER DELETE ON enrollment.enrollment REFERENCING OLD TABLE AS unbound
-    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.require_unseated();
-CREATE TRIGGER enrollment_seated_elsewhere
-    AFTER UPDATE ON enrollment.enrollment REFERENCING OLD TABLE AS unbound
-    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.require_unseated();
+    'What a candidate has in a session, always in one county; exists while there is something.
+    slot_set: bit n - 1 is slot n; sittings: how many seats that are, so that none is in a slot twice';
 
 CREATE TABLE enrollment.order_event (
-    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id bigint GENERATED ALWAYS AS IDENTITY,
     order_id uuid NOT NULL,
     from_state text,
     to_state text NOT NULL,
     action text NOT NULL,
     actor text NOT NULL,
-    at timestamptz NOT NULL
+    at timestamptz NOT NULL,
+    PRIMARY KEY (order_id, event_id)
 );
 COMMENT ON TABLE enrollment.order_event IS 'How an order came to its state; only ever added to';
-CREATE INDEX order_event_by_order ON enrollment.order_event (order_id);
 
 CREATE TABLE enrollment.payment_order (
     payment_order_id uuid PRIMARY KEY,

@@ -13,9 +13,12 @@ from zikao_enrollment.converts.orders import enrollment_event
 from zikao_enrollment.domain.order_states import OrderAction, OrderState
 from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
 from zikao_enrollment.names import SCHEMA
+from zikao_enrollment.stores.slot_sets import slot_set
 
 # A rush takes the same few courses.
 COURSES_KEPT = 1024
+# County, courses and fee.
+_Kind = tuple[str, tuple[OrderCourse, ...], int]
 
 
 class OrderStore:
@@ -27,16 +30,24 @@ class OrderStore:
         self._tx = tx
 
     async def insert_held(self, orders: Sequence[Order], action: OrderAction) -> None:
-        """Store new orders with their county, sittings and history: all by their candidates.
+        """Store new orders with their seats and the beginning of their history: all by candidates.
 
-        At least one; of one session, made at one time for one hold, by `action`. One statement:
-        nothing is said twice, and what is known of an order is sent once.
+        At least one; of one session, made at one time for one hold, by `action`; each of another
+        candidate, who is locked. One statement: what orders have in common is sent once.
         """
         first = orders[0]
+        numbers: dict[_Kind, int] = {}
+        kinds = [
+            numbers.setdefault((each.county_code, each.courses, each.fee_fen), len(numbers) + 1)
+            for each in orders
+        ]
         await self._tx.execute(
             "insert_held_orders",
             first.session_code,
-            *columns(map(_row, orders), 6),
+            [order.order_id for order in orders],
+            [order.candidate_id for order in orders],
+            kinds,
+            *columns(map(_kind, numbers), 5),
             first.state,
             action,
             first.held_until,
@@ -109,9 +120,10 @@ class OrderStore:
         await self._outbox.append_all(self._tx, events)
 
 
-def _row(order: Order) -> tuple[object, ...]:
-    slots, codes = _arrays(order.courses)
-    return (order.order_id, order.candidate_id, order.county_code, slots, codes, order.fee_fen)
+def _kind(kind: _Kind) -> tuple[object, ...]:
+    county_code, courses, fee_fen = kind
+    slots, codes = _arrays(courses)
+    return (county_code, slots, codes, fee_fen, slot_set(course.slot for course in courses))
 
 
 def _changed(order: Order) -> tuple[object, ...]:

@@ -13,33 +13,26 @@ WHERE held < 0 OR confirmed < 0 OR held + confirmed > capacity;
 SELECT concat_ws(' ', session_code, county_code, slot) AS offender
 FROM enrollment.seat_ledger AS ledger
 FULL JOIN (
-    SELECT sitting.session_code, sitting.county_code, sitting.slot,
-        count(*) FILTER (WHERE enrollment_order.state = 'confirmed') AS confirmed,
-        count(*) FILTER (WHERE enrollment_order.state IN ('held', 'paying', 'closing')) AS held,
-        count(*) AS people
+    SELECT session_code, county_code, slot,
+        count(*) FILTER (WHERE state = 'confirmed') AS confirmed,
+        count(*) FILTER (WHERE state <> 'confirmed') AS held
     FROM enrollment.sitting
-    JOIN enrollment.enrollment_order USING (order_id)
-    GROUP BY sitting.session_code, sitting.county_code, sitting.slot
+    GROUP BY session_code, county_code, slot
 ) AS seated USING (session_code, county_code, slot)
 WHERE ledger.confirmed IS DISTINCT FROM coalesce(seated.confirmed, 0)
-    OR ledger.held IS DISTINCT FROM coalesce(seated.held, 0)
-    OR coalesce(seated.people, 0) <> coalesce(seated.confirmed, 0) + coalesce(seated.held, 0);
+    OR ledger.held IS DISTINCT FROM coalesce(seated.held, 0);
 
--- A course of an order in force without its seat, or a seat that no such order has.
+-- Somebody whose orders in force have other slots than they are said to have, or one of them twice.
 -- name: enrollment_orders_have_their_seats
-SELECT concat_ws(' ', order_id, slot) AS offender
+SELECT concat_ws(' ', session_code, candidate_id) AS offender
 FROM (
-    SELECT enrollment_order.order_id, course.slot, course.course_code,
-        enrollment_order.session_code, enrollment_order.candidate_id, enrollment_order.county_code
-    FROM enrollment.enrollment_order
-    CROSS JOIN unnest(enrollment_order.slots, enrollment_order.course_codes)
-        AS course (slot, course_code)
-    WHERE enrollment_order.state IN ('held', 'paying', 'closing', 'confirmed')
+    SELECT session_code, candidate_id, bit_or(1::bigint << (slot - 1)) AS slot_set,
+        count(*) AS sittings
+    FROM enrollment.sitting
+    GROUP BY session_code, candidate_id
 ) AS ordered
-FULL JOIN enrollment.sitting USING (order_id, slot)
-WHERE (ordered.session_code, ordered.candidate_id, ordered.county_code, ordered.course_code)
-    IS DISTINCT FROM
-    (sitting.session_code, sitting.candidate_id, sitting.county_code, sitting.course_code);
+FULL JOIN enrollment.enrollment AS bound USING (session_code, candidate_id)
+WHERE (ordered.slot_set, ordered.sittings) IS DISTINCT FROM (bound.slot_set, bound.sittings);
 
 -- Somebody who sits in two counties, or twice in a slot.
 -- name: enrollment_nobody_is_in_two_places
@@ -79,7 +72,8 @@ FROM enrollment.enrollment_order
 LEFT JOIN (
     SELECT order_id, max(event_id) AS event_id FROM enrollment.order_event GROUP BY order_id
 ) AS last USING (order_id)
-LEFT JOIN enrollment.order_event AS last_move ON last_move.event_id = last.event_id
+LEFT JOIN enrollment.order_event AS last_move
+    ON last_move.order_id = last.order_id AND last_move.event_id = last.event_id
 WHERE last_move.to_state IS DISTINCT FROM enrollment_order.state;
 
 -- A refund whose state no recorded move leads to, or a history of none, or one of which a line does
@@ -119,15 +113,14 @@ FROM (
     ORDER BY event_key, position DESC
 ) AS told
 FULL JOIN (
-    SELECT concat(sitting.session_code, ':', sitting.candidate_id) AS event_key,
-        '\x2206'::bytea || convert_to(min(sitting.county_code), 'UTF8') || string_agg(
-            '\x2a090a05'::bytea || convert_to(sitting.course_code, 'UTF8')
-            || '\x10'::bytea || set_byte('\x00', 0, sitting.slot), ''::bytea ORDER BY sitting.slot
+    SELECT concat(session_code, ':', candidate_id) AS event_key,
+        '\x2206'::bytea || convert_to(min(county_code), 'UTF8') || string_agg(
+            '\x2a090a05'::bytea || convert_to(course_code, 'UTF8')
+            || '\x10'::bytea || set_byte('\x00', 0, slot), ''::bytea ORDER BY slot
         ) AS words
     FROM enrollment.sitting
-    JOIN enrollment.enrollment_order USING (order_id)
-    WHERE enrollment_order.state = 'confirmed'
-    GROUP BY sitting.session_code, sitting.candidate_id
+    WHERE state = 'confirmed'
+    GROUP BY session_code, candidate_id
 ) AS confirmed USING (event_key)
 WHERE told.payload IS NULL
     OR CASE

@@ -1,29 +1,32 @@
--- The county of who has another one stays, and refuses the sittings then (sitting_county).
+-- What orders have in common is given once: order n is one of kind $4[n]. Each is of another
+-- candidate. Who is bound to another county, or has a slot already, is refused by NOT NULL or CHECK.
 -- name: insert_held_orders
-WITH given AS MATERIALIZED (
-    SELECT order_id, candidate_id, county_code, slots::integer[] AS slots,
-        course_codes::text[] AS course_codes, fee_fen
-    FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-        AS given (order_id, candidate_id, county_code, slots, course_codes, fee_fen)
+WITH kind AS MATERIALIZED (
+    SELECT number, county_code, slots::integer[] AS slots, course_codes::text[] AS course_codes,
+        fee_fen, slot_set
+    FROM unnest($5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[]) WITH ORDINALITY
+        AS kind (county_code, slots, course_codes, fee_fen, slot_set, number)
+), given AS MATERIALIZED (
+    SELECT order_id, candidate_id, county_code, slots, course_codes, fee_fen, slot_set
+    FROM unnest($2::uuid[], $3::uuid[], $4::integer[]) AS given (order_id, candidate_id, number)
+    JOIN kind USING (number)
 ), orders AS (
     INSERT INTO enrollment.enrollment_order
         (order_id, session_code, candidate_id, county_code, slots, course_codes, state, fee_fen,
         held_until, created_at)
-    SELECT order_id, $1, candidate_id, county_code, slots, course_codes, $8, fee_fen, $10, $11
+    SELECT order_id, $1, candidate_id, county_code, slots, course_codes, $10, fee_fen, $12, $13
     FROM given
 ), enrollments AS (
-    INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
-    SELECT $1, candidate_id, county_code FROM given
-    ON CONFLICT (session_code, candidate_id) DO NOTHING
-), sittings AS (
-    INSERT INTO enrollment.sitting
-        (session_code, candidate_id, slot, order_id, course_code, county_code)
-    SELECT $1, given.candidate_id, course.slot, given.order_id, course.course_code,
-        given.county_code
-    FROM given, unnest(given.slots, given.course_codes) AS course (slot, course_code)
+    INSERT INTO enrollment.enrollment AS bound
+        (session_code, candidate_id, county_code, slot_set, sittings)
+    SELECT $1, candidate_id, county_code, slot_set, cardinality(slots) FROM given
+    ON CONFLICT (session_code, candidate_id) DO UPDATE SET
+        county_code = CASE excluded.county_code WHEN bound.county_code THEN bound.county_code END,
+        slot_set = bound.slot_set | excluded.slot_set,
+        sittings = bound.sittings + excluded.sittings
 )
 INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)
-SELECT order_id, NULL, $8, $9, candidate_id::text, $11 FROM given;
+SELECT order_id, NULL, $10, $11, candidate_id::text, $13 FROM given;
 
 -- name: insert_order_events
 INSERT INTO enrollment.order_event (order_id, from_state, to_state, action, actor, at)

@@ -1,8 +1,7 @@
 -- name: list_holdings
-SELECT candidate_id, county_code, array_agg(slot) AS slots
-FROM enrollment.sitting
-WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[])
-GROUP BY candidate_id, county_code;
+SELECT candidate_id, county_code, slot_set
+FROM enrollment.enrollment
+WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]);
 
 -- After candidates, and in the order of their keys: no two batches can deadlock.
 -- name: lock_seats
@@ -23,37 +22,28 @@ WHERE ledger.session_code = $1
     AND ledger.county_code = given.county_code
     AND ledger.slot = given.slot;
 
--- name: insert_enrollments
-INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code)
-SELECT $1, given.candidate_id, given.county_code
-FROM unnest($2::uuid[], $3::text[]) AS given (candidate_id, county_code)
-ON CONFLICT (session_code, candidate_id) DO NOTHING;
-
--- name: insert_sittings
-INSERT INTO enrollment.sitting
-    (session_code, candidate_id, slot, order_id, course_code, county_code)
-SELECT $1, given.candidate_id, given.slot, given.order_id, given.course_code, given.county_code
-FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::text[])
-    AS given (candidate_id, slot, order_id, course_code, county_code);
-
--- name: delete_sittings
-DELETE FROM enrollment.sitting WHERE order_id = ANY ($1::uuid[]);
-
--- name: delete_empty_enrollments
-DELETE FROM enrollment.enrollment
-WHERE session_code = $1
-    AND candidate_id = ANY ($2::uuid[])
-    AND NOT EXISTS (
-        SELECT FROM enrollment.sitting
-        WHERE sitting.session_code = enrollment.session_code
-            AND sitting.candidate_id = enrollment.candidate_id
-    );
+-- As their orders say; the candidates are locked. Who would be in two counties is refused: a row
+-- cannot be made twice.
+-- name: bind_candidates
+WITH seated AS MATERIALIZED (
+    SELECT candidate_id, county_code, bit_or(1::bigint << (slot - 1)) AS slot_set,
+        count(*) AS sittings
+    FROM enrollment.sitting
+    WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[])
+    GROUP BY candidate_id, county_code
+), unseated AS (
+    DELETE FROM enrollment.enrollment
+    WHERE session_code = $1
+        AND candidate_id = ANY ($2::uuid[])
+        AND candidate_id NOT IN (SELECT candidate_id FROM seated)
+)
+INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code, slot_set, sittings)
+SELECT $1, candidate_id, county_code, slot_set, sittings FROM seated
+ON CONFLICT (session_code, candidate_id) DO UPDATE SET
+    county_code = excluded.county_code, slot_set = excluded.slot_set, sittings = excluded.sittings;
 
 -- name: list_confirmed_courses
-SELECT sitting.candidate_id, sitting.course_code, sitting.slot
+SELECT candidate_id, course_code, slot
 FROM enrollment.sitting
-JOIN enrollment.enrollment_order USING (order_id)
-WHERE sitting.session_code = $1
-    AND sitting.candidate_id = ANY ($2::uuid[])
-    AND enrollment_order.state = 'confirmed'
-ORDER BY sitting.candidate_id, sitting.slot;
+WHERE session_code = $1 AND candidate_id = ANY ($2::uuid[]) AND state = 'confirmed'
+ORDER BY candidate_id, slot;
