@@ -63,6 +63,13 @@ class BatchDesk(ABC, Generic[E, L]):
     ) -> Mapping[RequestKey, Answer]:
         """Decide entries that have no answer yet; may raise Outdated."""
 
+    async def finish(self, tx: Transaction, locked: L) -> None:
+        """Do what is left before the commit; may raise Outdated.
+
+        For rows that other batches wait for: whatever needs none of them has been done by then.
+        """
+        del tx, locked
+
     async def refresh(self) -> None:
         """Read again what an Outdated batch was decided by; nothing unless a desk keeps some."""
         return
@@ -119,6 +126,7 @@ class BatchDesk(ABC, Generic[E, L]):
         if fresh:
             decided = await self.decide_fresh(tx, fresh, locked)
             await self._remember(tx, decided)
+            await self.finish(tx, locked)
             answers.update(decided)
         return [answers[entry.key] for entry in entries]
 

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.enrollment_database import NOW, enrollment_database
+from support.enrollment_seating import seat
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
-from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Order
@@ -44,7 +44,7 @@ async def submit(database: Database, *submissions: Submission) -> list[Order | D
     async with database.transaction() as transaction:
         store = Store(transaction)
         candidates = await store.candidates.lock({each.candidate_id for each in submissions})
-        return await seat_batch(store, SESSION, Locked({}, candidates), submissions, NOW)
+        return list(await seat(store, SESSION, candidates, submissions, NOW))
 
 
 async def ledger(database: Database) -> dict[tuple[str, int], tuple[int, int]]:

@@ -33,6 +33,7 @@ from support.races import (
 from support.service_databases import MakeDatabase
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.seats.desk import SPARE_SEATS
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_enrollment.stores.sessions import SessionStore
@@ -57,30 +58,40 @@ async def dsn(make_database: MakeDatabase) -> str:
 # The last seat, wanted by two.
 
 
-async def sell_the_last_seat(dsn: str, queries: Queries) -> None:
+# With SPARE_SEATS a batch locks the ledger before it decides; when one free seat is plenty, after.
+EARLY_AND_LATE = pytest.mark.parametrize("spare_seats", [SPARE_SEATS, 0])
+
+
+async def sell_the_last_seat(dsn: str, queries: Queries, spare_seats: int) -> None:
     """Two processes at once: exactly one candidate has it, the other hears that it is gone."""
-    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+    async with (
+        still_desk(dsn, queries, spare_seats) as (_, _, one),
+        still_desk(dsn, queries, spare_seats) as (_, _, other),
+    ):
         answers = await meet(dsn, [SEATS], one.decide([entry(1)]), other.decide([entry(2)]))
     assert await violations(dsn) == {}
     assert reasons(answers) == ["held", "SOLD_OUT"]
 
 
-async def test_locks_alone_protect_the_last_seat(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_locks_alone_protect_the_last_seat(dsn: str, spare_seats: int) -> None:
     """The rows' locks need no CHECK behind them."""
     await execute(dsn, NO_CHECK)
-    await sell_the_last_seat(dsn, REAL)
+    await sell_the_last_seat(dsn, REAL, spare_seats)
 
 
-async def test_the_check_alone_protects_the_last_seat(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_the_check_alone_protects_the_last_seat(dsn: str, spare_seats: int) -> None:
     """Without locks the ledger refuses, and who was refused is decided by himself."""
-    await sell_the_last_seat(dsn, without_locks("lock_seats"))
+    await sell_the_last_seat(dsn, without_locks("lock_seats"), spare_seats)
 
 
-async def test_without_both_the_last_seat_is_sold_twice(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_without_both_the_last_seat_is_sold_twice(dsn: str, spare_seats: int) -> None:
     """Negative control: the same test finds the seat that was sold twice."""
     await execute(dsn, NO_CHECK)
     with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
-        await sell_the_last_seat(dsn, without_locks("lock_seats"))
+        await sell_the_last_seat(dsn, without_locks("lock_seats"), spare_seats)
 
 
 # Two counties, wished for in opposite order.
@@ -222,10 +233,10 @@ async def test_a_submission_while_the_hold_ends(dsn: str) -> None:
 # The capacity falls while a seat is taken.
 
 
-async def lower_the_capacity(dsn: str, queries: Queries) -> None:
+async def lower_the_capacity(dsn: str, queries: Queries, spare_seats: int) -> None:
     """Seats are taken first: what is used cannot be taken away."""
     none = small_session(seats=0)
-    async with still_desk(dsn, queries) as (db, _, desk):
+    async with still_desk(dsn, queries, spare_seats) as (db, _, desk):
 
         async def apply() -> None:
             async with db.transaction() as tx:
@@ -238,23 +249,28 @@ async def lower_the_capacity(dsn: str, queries: Queries) -> None:
     assert answers[1].reason == "SESSION_CHANGE_REFUSED"
 
 
-async def test_capacity_does_not_fall_below_what_is_taken_meanwhile(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_capacity_does_not_fall_below_what_is_taken_meanwhile(
+    dsn: str, spare_seats: int
+) -> None:
     """Whoever changes a session locks its seats before looking at what is used."""
     await execute(dsn, NO_CHECK)
-    await lower_the_capacity(dsn, REAL)
+    await lower_the_capacity(dsn, REAL, spare_seats)
 
 
-async def test_the_same_without_the_ledgers_lock(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_the_same_without_the_ledgers_lock(dsn: str, spare_seats: int) -> None:
     """Negative control: without the lock and the CHECK there are fewer seats than people."""
     await execute(dsn, NO_CHECK)
     with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
-        await lower_the_capacity(dsn, without_locks("lock_all_seats"))
+        await lower_the_capacity(dsn, without_locks("lock_all_seats"), spare_seats)
 
 
-async def test_the_check_alone_keeps_the_capacity(dsn: str) -> None:
+@EARLY_AND_LATE
+async def test_the_check_alone_keeps_the_capacity(dsn: str, spare_seats: int) -> None:
     """Without the lock the ledger refuses: an error, and nothing is changed."""
     with pytest.raises(AssertionError, match="isinstance"):
-        await lower_the_capacity(dsn, without_locks("lock_all_seats"))
+        await lower_the_capacity(dsn, without_locks("lock_all_seats"), spare_seats)
     assert await violations(dsn) == {}
 
 

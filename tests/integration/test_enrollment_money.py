@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
+from support.enrollment_seating import seat
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1.enrollment_feed_service_pb2 import EnrollmentEvent
@@ -19,7 +20,6 @@ from zikao_enrollment.commands.move_refunds import (
     request_refund_again,
 )
 from zikao_enrollment.commands.release_orders import release_orders
-from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.commands.settle_payments import Word, settle_payments
 from zikao_enrollment.domain.board import AppliedSession
 from zikao_enrollment.domain.choices import Choice
@@ -75,7 +75,7 @@ async def hold(
     async with database.transaction() as transaction:
         store = Store(transaction)
         candidates = await store.candidates.lock([wanted.candidate_id])
-        (order,) = await seat_batch(store, SESSION, Locked({}, candidates), [wanted], NOW)
+        (order,) = await seat(store, SESSION, candidates, [wanted], NOW)
         assert isinstance(order, Order)
         # At the platform under the same id.
         opened = PaymentOrder(order.order_id, order.order_id, order.fee_fen)

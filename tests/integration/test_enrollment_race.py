@@ -15,7 +15,7 @@ from support.races import deadlocks
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2
 from zikao_enrollment.domain.allocation import SeatKey
-from zikao_enrollment.seats.desk import Entry
+from zikao_enrollment.seats.desk import SPARE_SEATS, Entry
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_kit.db import Transaction
@@ -82,11 +82,16 @@ async def submit(chosen: Instance, wish: Entry, delay_seconds: float) -> Answer:
         return refusal
 
 
-async def rush(dsn: str, candidates: int = CANDIDATES) -> list[tuple[Entry, Answer]]:
+async def rush(
+    dsn: str, candidates: int = CANDIDATES, spare_seats: int = SPARE_SEATS
+) -> list[tuple[Entry, Answer]]:
     """Everybody comes at once to one of two processes."""
     chance = Random(221)
     entries = wishes(chance, candidates)
-    async with instance(dsn, MAX_BATCH) as one, instance(dsn, MAX_BATCH) as other:
+    async with (
+        instance(dsn, MAX_BATCH, spare_seats) as one,
+        instance(dsn, MAX_BATCH, spare_seats) as other,
+    ):
         answers = await asyncio.gather(
             *(submit(chance.choice((one, other)), e, chance.random() / 2) for e in entries)
         )
@@ -120,10 +125,11 @@ async def held(dsn: str) -> list[int]:
     return [row["held"] for row in found]
 
 
-async def test_exactly_the_seats_are_sold(make_database: MakeDatabase) -> None:
+@pytest.mark.parametrize("spare_seats", [SPARE_SEATS, 0], ids=["locked first", "locked last"])
+async def test_exactly_the_seats_are_sold(make_database: MakeDatabase, spare_seats: int) -> None:
     """Every seat once, nobody twice, each answer true and the same again, and no deadlock."""
     dsn = await prepared(make_database)
-    answered = await rush(dsn)
+    answered = await rush(dsn, spare_seats=spare_seats)
     assert await held(dsn) == [SEATS] * 4
     sittings = await rows(dsn, "SELECT county_code, slot FROM enrollment.sitting")
     assert set(Counter(map(tuple, sittings)).values()) == {SEATS}

@@ -17,13 +17,13 @@ from support.enrollment_people import (
     open_enrollment,
     submission,
 )
+from support.enrollment_seating import seat
 from support.enrollment_service import Installation
 from support.enrollment_sessions import FEE_FEN, small_session
 from support.service import new_id
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_enrollment.commands.apply_session import apply_session as apply_command
-from zikao_enrollment.commands.seat_batch import Locked, seat_batch
 from zikao_enrollment.domain.board import SeatCount
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.orders import Order
@@ -172,7 +172,7 @@ async def test_apply_and_submit_do_not_wait_for_each_other(make_database: MakeDa
             await SessionStore(tx).lock_ledger(SESSION.code)
             applying = asyncio.create_task(apply())
             await until_somebody_waits(db)
-            (order,) = await seat_batch(store, SESSION, Locked({}, candidates), [wanted], NOW)
+            (order,) = await seat(store, SESSION, candidates, [wanted], NOW)
             assert isinstance(order, Order)
         assert len(await applying) == 2
 

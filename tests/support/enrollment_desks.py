@@ -12,7 +12,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2, order_service_pb2, types
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.wishes import Cancellation, Change, Submission
 from zikao_enrollment.names import PACKAGE
-from zikao_enrollment.seats.desk import SUBMISSIONS, Desk, Entry
+from zikao_enrollment.seats.desk import SPARE_SEATS, SUBMISSIONS, Desk, Entry
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.waiting.rooms import Rooms
 from zikao_kit.background import repeat, running
@@ -40,14 +40,16 @@ class Instance:
 
 
 @asynccontextmanager
-async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
+async def instance(
+    dsn: str, max_batch: int = 500, spare_seats: int = SPARE_SEATS
+) -> AsyncIterator[Instance]:
     """A process at the opening of the window; its board is read again and again."""
     db = await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE))
     clock = FixedClock(NOW)
     async with db:
         boards = Boards(db, clock)
         await boards.refresh()
-        desk = Desk(db, boards, Rooms(db, boards, clock), clock)
+        desk = Desk(db, boards, Rooms(db, boards, clock), clock, spare_seats=spare_seats)
         async with running(repeat("board", boards.work, BOARD_SECONDS)):
             batcher = Batcher(desk.decide, SUBMISSIONS, max_batch=max_batch, in_flight=2)
             yield Instance(db, boards, desk, batcher)
@@ -55,7 +57,7 @@ async def instance(dsn: str, max_batch: int = 500) -> AsyncIterator[Instance]:
 
 @asynccontextmanager
 async def still_desk(
-    dsn: str, queries: Queries | None = None
+    dsn: str, queries: Queries | None = None, spare_seats: int = SPARE_SEATS
 ) -> AsyncIterator[tuple[Database, Boards, Desk]]:
     """The same with a board that is read once only, so that nothing else commits.
 
@@ -65,7 +67,8 @@ async def still_desk(
     async with db:
         boards = Boards(db, FixedClock(NOW))
         await boards.refresh()
-        yield db, boards, Desk(db, boards, Rooms(db, boards, FixedClock(NOW)), FixedClock(NOW))
+        rooms = Rooms(db, boards, FixedClock(NOW))
+        yield db, boards, Desk(db, boards, rooms, FixedClock(NOW), spare_seats=spare_seats)
 
 
 def entry(

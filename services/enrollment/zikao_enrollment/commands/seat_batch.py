@@ -7,12 +7,13 @@ decision is a pure function that can be tested by itself (`domain.allocation`).
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.commands.store_moves import store_moves
+from zikao_enrollment.commands.store_moves import store_orders
 from zikao_enrollment.domain.allocation import (
     Allocation,
     AlreadyEnrolled,
@@ -20,14 +21,16 @@ from zikao_enrollment.domain.allocation import (
     Decision,
     Granted,
     OnlyOnce,
+    SeatChange,
     SeatKey,
     SoldOut,
     TooManyCourses,
     is_hopeless,
+    is_plenty,
     seat_keys,
 )
 from zikao_enrollment.domain.order_states import OrderAction
-from zikao_enrollment.domain.orders import Candidate, Move, Order
+from zikao_enrollment.domain.orders import Candidate, Move, Order, ledger_changes
 from zikao_enrollment.domain.timetable import Session, Track
 from zikao_enrollment.domain.waiting import needs_pass_error
 from zikao_enrollment.domain.wishes import Submission, Wish, claim_of, granted
@@ -41,6 +44,29 @@ class Locked(NamedTuple):
     candidates: Mapping[UUID, Candidate]
 
 
+class Seated(NamedTuple):
+    """What was decided; the ledger changes by it afterwards (`change_ledger`).
+
+    `is_locked` is False when there was so much room that its rows were not needed to decide.
+    """
+
+    answers: Sequence[Order | DomainError]
+    changes: Mapping[SeatKey, SeatChange]
+    is_locked: bool
+
+
+class Seen(NamedTuple):
+    """Free seats as they were seen less than a second ago.
+
+    A submission that finds no county in `surely_full` is refused without waiting for the ledger
+    rows that everybody wants; those for which there is plenty in `likely` are seated without.
+    """
+
+    surely_full: Mapping[SeatKey, int] = MappingProxyType({})
+    likely: Mapping[SeatKey, int] = MappingProxyType({})
+    spare: int = 0
+
+
 async def seat_batch(
     store: Store,
     session: Session,
@@ -48,16 +74,14 @@ async def seat_batch(
     wishes: Sequence[Wish],
     now: datetime,
     *,
-    surely_full: Mapping[SeatKey, int] | None = None,
+    seen: Seen = Seen(),  # noqa: B008 - it is immutable
     gated: Collection[Track] = (),
-) -> list[Order | DomainError]:
+) -> Seated:
     """Decide every wish, the first come first; the answers are in their order.
 
     An answer is the order as it is then, or the reason of the refusal, as the methods state
     them. `locked` are the candidates of the wishes, and the orders that they name, all of this
-    session. `surely_full` are free seats as of less than a second ago: a submission that finds
-    no county in them is refused without waiting for the ledger rows that everybody wants. Who is of
-    a track in `gated` submits only when admitted by its waiting room.
+    session. Who is of a track in `gated` submits only when admitted by its waiting room.
     """
     wishes = await _with_plans(store, session, wishes)
     batch = _Batch(session, locked.candidates, dict(locked.orders), now, gated)
@@ -68,27 +92,29 @@ async def seat_batch(
         if isinstance(draft, Claim)
     }
     if not people:
-        return [draft for draft in drafts if not isinstance(draft, Claim)]
+        return Seated([draft for draft in drafts if not isinstance(draft, Claim)], {}, True)
     # The candidates are locked: what they have cannot change until the end.
     holdings = await store.seats.list_holdings(session.code, people)
-    full = surely_full or {}
-    hopeless = _hopeless(drafts, full)
+    hopeless = _hopeless(drafts, seen.surely_full)
     hopeful = [
         draft
         for draft, no in zip(drafts, hopeless, strict=True)
         if not no and isinstance(draft, Claim)
     ]
-    free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
+    is_locked = not (seen.likely and is_plenty(hopeful, seen.likely, holdings, seen.spare))
+    free = seen.likely
+    if is_locked:
+        free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
     allocation = Allocation(free, holdings, session.rules)
     answers = [
-        batch.decide(wish, draft, allocation, full if no else None)
+        batch.decide(wish, draft, allocation, seen.surely_full if no else None)
         for wish, draft, no in zip(wishes, drafts, hopeless, strict=True)
     ]
     if batch.moves:
-        await store_moves(store, session.code, batch.moves, now)
+        await store_orders(store, session.code, batch.moves, now)
     if closed := [m.after.order_id for m in batch.moves if m.action is OrderAction.CLOSE]:
         await store.payment_orders.close_of(closed)
-    return answers
+    return Seated(answers, ledger_changes(batch.moves), is_locked)
 
 
 @dataclass

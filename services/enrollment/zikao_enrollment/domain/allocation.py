@@ -5,7 +5,8 @@ them. All or nothing: a claim gets a seat in every slot it needs, in one county,
 A claim about an order that holds seats gives these up when it is granted, and only then.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -188,6 +189,27 @@ def decide(
             return Granted(county_code)
         full.append((county_code, tuple(lacking)))
     return SoldOut(tuple(full))
+
+
+def is_plenty(
+    claims: Sequence[Claim],
+    free: Mapping[SeatKey, int],
+    holdings: Mapping[str, Holding],
+    spare: int,
+) -> bool:
+    """Whether all claims surely get the county that they like best, and `spare` seats are left.
+
+    Not asked of claims of who has or gives up seats.
+    """
+    if any(claim.gives_up is not None or claim.candidate_id in holdings for claim in claims):
+        return False
+    wanted: Counter[SeatKey] = Counter()
+    for (county_code, slots), people in Counter(
+        (claim.county_codes[0], claim.slots) for claim in claims
+    ).items():
+        for key in keys_of(county_code, slots):
+            wanted[key] += people
+    return all(free.get(key, 0) >= people + spare for key, people in wanted.items())
 
 
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:

@@ -17,7 +17,8 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import RequestKey
 
-from zikao_enrollment.commands.seat_batch import Locked, seat_batch
+from zikao_enrollment.commands.change_ledger import change_ledger
+from zikao_enrollment.commands.seat_batch import Locked, Seated, Seen, seat_batch
 from zikao_enrollment.converts.orders import answer_with
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.wishes import Submission, Wish
@@ -27,6 +28,9 @@ from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.waiting.rooms import Rooms
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
+# While so many more seats are free than a batch takes it does not hold the rows that others wait
+# for while it is decided and stored. What a few other batches take meanwhile, and some.
+SPARE_SEATS = 2_000
 
 
 class Entry(NamedTuple):
@@ -50,42 +54,84 @@ class Entry(NamedTuple):
         return answer_with(order, self.response_type)
 
 
-class Desk(BatchDesk[Entry, Locked]):
+class Taken(NamedTuple):
+    """What a batch has locked, and then what it has decided: by session, with that's version."""
+
+    locked: Locked
+    seated: dict[str, tuple[Seated, int]]
+
+
+class Desk(BatchDesk[Entry, Taken]):
     """Several processes may decide at once: rows are locked in one order everywhere."""
 
-    def __init__(self, db: Database, boards: Boards, rooms: Rooms, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        boards: Boards,
+        rooms: Rooms,
+        clock: Clock,
+        *,
+        spare_seats: int = SPARE_SEATS,
+    ) -> None:
         super().__init__(db, SCHEMA)
         self._boards = boards
         self._rooms = rooms
         self._clock = clock
+        self._spare_seats = spare_seats
 
     async def refresh(self) -> None:
         """A session was applied again after the board was read."""
         await self._boards.refresh()
 
-    async def lock(self, tx: Transaction, entries: Sequence[Entry]) -> Locked:
+    async def lock(self, tx: Transaction, entries: Sequence[Entry]) -> Taken:
         """The orders and then the candidates of the entries, those that exist."""
         store = Store(tx)
         named = {e.wish.order_id for e in entries if not isinstance(e.wish, Submission)}
         orders = await store.orders.lock(named) if named else ()
         candidates = await store.candidates.lock({entry.wish.candidate_id for entry in entries})
-        return Locked({order.order_id: order for order in orders}, candidates)
+        return Taken(Locked({order.order_id: order for order in orders}, candidates), {})
 
     async def decide_fresh(
-        self, tx: Transaction, entries: Sequence[Entry], locked: Locked
+        self, tx: Transaction, entries: Sequence[Entry], locked: Taken
     ) -> Mapping[RequestKey, Answer]:
         """Seat each session's candidates in turn."""
         answers: dict[RequestKey, Answer] = {}
-        for session_code, group in _by_session(entries, locked.orders).items():
+        groups = _by_session(entries, locked.locked.orders)
+        for session_code, group in groups.items():
             if session_code:
-                answers.update(await self._seat(tx, session_code, group, locked))
+                # Of several, whose rows are to be locked in turn, none may be left for the end.
+                seen = self._seen(session_code, may_be_last=len(groups) == 1)
+                answers.update(await self._seat(tx, session_code, group, locked, seen))
             else:
                 unknown = DomainError(NOT_FOUND)
                 answers.update(dict.fromkeys((entry.key for entry in group), unknown))
         return answers
 
+    async def finish(self, tx: Transaction, locked: Taken) -> None:
+        """Change the ledger, then compare sessions' versions: whoever changes one waits by now."""
+        store = Store(tx)
+        for session_code, (seated, version) in locked.seated.items():
+            left = await change_ledger(store, session_code, seated)
+            self._boards.notice(session_code, left)
+            if any(count < 0 for count in left.values()):
+                raise Outdated  # others have taken what seemed plenty
+            if await store.sessions.version(session_code) != version:
+                raise Outdated
+
+    def _seen(self, session_code: str, *, may_be_last: bool) -> Seen:
+        if not self._boards.is_fresh():
+            return Seen()
+        likely = self._boards.likely_free(session_code) if may_be_last else {}
+        full = self._boards.current.free.get(session_code, {})
+        return Seen(full, likely, self._spare_seats)
+
     async def _seat(
-        self, tx: Transaction, session_code: str, entries: Sequence[Entry], locked: Locked
+        self,
+        tx: Transaction,
+        session_code: str,
+        entries: Sequence[Entry],
+        taken: Taken,
+        seen: Seen,
     ) -> dict[RequestKey, Answer]:
         board = self._boards.current
         try:
@@ -95,19 +141,18 @@ class Desk(BatchDesk[Entry, Locked]):
                 raise Outdated from None  # there are orders: it was applied elsewhere just now
             return dict.fromkeys((entry.key for entry in entries), unknown)
         store, now = Store(tx), self._clock.now()
-        outcomes = await seat_batch(
+        seated = await seat_batch(
             store,
             applied.session,
-            locked,
+            taken.locked,
             [entry.wish for entry in entries],
             now,
+            seen=seen,
             gated=self._rooms.gated(applied.session, now),
-            surely_full=board.free.get(session_code) if self._boards.is_fresh() else None,
         )
-        if await store.sessions.version(session_code) != applied.version:
-            raise Outdated
+        taken.seated[session_code] = seated, applied.version
         answers: dict[RequestKey, Answer] = {}
-        for entry, outcome in zip(entries, outcomes, strict=True):
+        for entry, outcome in zip(entries, seated.answers, strict=True):
             if isinstance(outcome, Order):
                 # Before the commit: who repeats the request meanwhile is not refused from memory.
                 self._boards.answered.add(entry.key.actor)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from zikao.enrollment.v1 import enrollment_service_pb2
 from zikao_kit.answered_actors import AnsweredActors
@@ -9,6 +10,7 @@ from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
+from zikao_enrollment.domain.allocation import SeatKey
 from zikao_enrollment.domain.board import Board
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.names import SCHEMA
@@ -34,10 +36,19 @@ class Boards:
         self._renewed = asyncio.Event()
         self._read_at = time.monotonic() - MAX_AGE_SECONDS
         self.current = Board(clock.now())
+        self._likely: dict[str, dict[SeatKey, int]] = {}
 
     def is_fresh(self) -> bool:
         """Whether the board is younger than a second."""
         return time.monotonic() - self._read_at < MAX_AGE_SECONDS
+
+    def likely_free(self, session_code: str) -> Mapping[SeatKey, int]:
+        """Free seats as of the board, and of what this process has seen since."""
+        return self._likely.get(session_code, {})
+
+    def notice(self, session_code: str, free: Mapping[SeatKey, int]) -> None:
+        """Rows were seen that have so many free seats."""
+        self._likely.setdefault(session_code, {}).update(free)
 
     def fresh(self) -> Board:
         """The board; raises UNAVAILABLE rather than show seats that are older than a second."""
@@ -82,6 +93,7 @@ class Boards:
             await self.answered.read(tx)
         sessions = {**before.sessions, **changed}
         self.current = Board(as_of, {code: sessions[code] for code in versions}, seats, releases)
+        self._likely = {code: dict(free) for code, free in self.current.free.items()}
         self._read_at = begun
         self._renewed.set()
         self._renewed = asyncio.Event()
