@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
+from zikao_client import CallFailed
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused
+from zikao_ctl.csv_table import TableError
+from zikao_ctl.installation import Targets, certificate_of
 from zikao_ctl.layout import InstallationError
-from zikao_ctl.options import FILE, FOLDER
-from zikao_ctl.rush.command import describe, print_plan, rush
+from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
+from zikao_ctl.rush.command import describe, print_plan, rush, rush_target
+from zikao_ctl.rush.elsewhere import Target, TargetRefused, read_accounts, require_ours
 from zikao_ctl.rush.generators import GeneratorDied
 from zikao_ctl.rush.records import Report
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import SeedingFailed
+from zikao_ctl.rush.submissions import CALLER
 from zikao_ctl.rush.verdict import EXIT_CODES
 from zikao_ctl.session_reading import SessionFileError
 
@@ -66,6 +72,25 @@ DEFAULT_SEED = 900
     show_default=True,
     help="Where it writes; the installation is in a folder of it, and made anew.",
 )
+@click.option(
+    "--target",
+    metavar="HOST:PORT",
+    help="Put this enrollment service under load, instead of an installation of one's own.",
+)
+@target_option("registration", Targets.registration)
+@certs_option
+@click.option("--people", type=FILE, help="CSV of the target's test candidates.")
+@click.option(
+    "--peak",
+    type=click.FloatRange(0, min_open=True),
+    help="Submissions a second that the target is said to bear.",
+)
+@click.option(
+    "--i-operate-this-deployment",
+    "operated_by_caller",
+    is_flag=True,
+    help="Allow a --target that is not on this machine.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and its sum; start nothing.")
 def rush_command(
     *,
@@ -75,13 +100,24 @@ def rush_command(
     duration: float | None,
     load_factor: float | None,
     folder: Path,
+    target: str | None,
+    registration: str,
+    certs: Path,
+    people: Path | None,
+    peak: float | None,
+    operated_by_caller: bool,
     dry_run: bool,
 ) -> None:
     """Rehearse an opening at full load on this machine, and judge it.
 
     Finds what the machine can answer, has that many times more come at the opening, and compares
-    at the end everything that candidates were told with what is stored. Writes report.json. Exit 0
-    for PASS, 1 for FAIL, 3 for INCONCLUSIVE: the measurement is not to be trusted.
+    at the end everything that candidates were told with what is stored. Writes report.html for
+    people, and report.json. Exit 0 for PASS, 1 for FAIL, 3 for INCONCLUSIVE: then the measurement
+    is not to be trusted.
+
+    With --target it takes seats for the candidates of --people (login_name and password, or
+    access_token, one a line) in the session that the scenario names, which must be open there.
+    Nobody pays; what was acknowledged is compared with the orders that candidates then see.
     """
     try:
         scenario = _scenario(scenario_file, scale, duration, load_factor)
@@ -89,19 +125,43 @@ def rush_command(
             print_plan(scenario, seed)
             return
         folder.mkdir(parents=True, exist_ok=True)
-        reports: list[Report] = []
-
-        async def rehearse() -> None:
-            reports.append(await rush(folder, scenario, seed))
-
-        run(rehearse)
+        if target is None:
+            report = _run(lambda: rush(folder, scenario, seed))
+        else:
+            require_ours(target, operated_by_caller=operated_by_caller)
+            require_ours(registration, operated_by_caller=operated_by_caller)
+            there = _target(target, registration, certs, people, peak)
+            report = _run(lambda: rush_target(folder, scenario, seed, there))
     except (InstallationError, SessionFileError, ApplyRefused, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    except (SeedingFailed, GeneratorDied) as error:
+    except (TargetRefused, TableError) as error:
+        raise click.ClickException(str(error)) from error
+    except (SeedingFailed, GeneratorDied, CallFailed) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
-    click.echo(describe(reports[0]))
-    click.echo(f"see {folder}/report.json")
-    sys.exit(EXIT_CODES[reports[0]["verdict"]])
+    click.echo(describe(report))
+    click.echo(f"see {folder}/report.html and report.json")
+    sys.exit(EXIT_CODES[report["verdict"]])
+
+
+def _run(rehearse: Callable[[], Awaitable[Report]]) -> Report:
+    reports: list[Report] = []
+
+    async def work() -> None:
+        reports.append(await rehearse())
+
+    run(work)
+    if not reports:
+        raise click.Abort
+    return reports[0]
+
+
+def _target(
+    enrollment: str, registration: str, certs: Path, people: Path | None, peak: float | None
+) -> Target:
+    if people is None or peak is None:
+        raise click.UsageError("--target needs --people and --peak")
+    files = certificate_of(certs, CALLER)
+    return Target(enrollment, registration, files, read_accounts(people), peak)
 
 
 def _scenario(

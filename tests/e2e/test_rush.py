@@ -2,57 +2,100 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from zikao_ctl.rush.command import rush, write_report
+from zikao_ctl.installation import Installation, run_installation
+from zikao_ctl.layout import Layout
+from zikao_ctl.rush.command import write_report
+from zikao_ctl.rush.elsewhere import Target, read_accounts, run_target
+from zikao_ctl.rush.opening import Terms
+from zikao_ctl.rush.people import make_candidates
+from zikao_ctl.rush.preparing import rehearsed_session
 from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.report.page import read_report
+from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
+from zikao_ctl.rush.seeding import PASSWORD
+from zikao_ctl.session_file import load_session_file
 
-SMALL = Path("examples/rush/small.yaml")
-CANDIDATES = 400
-SAFETY = (
+SMALL = replace(
+    Scenario.load(Path("examples/rush/small.yaml")),
+    candidates=400,
+    calibration_seconds=2.0,
+    early_seconds=1.0,
+    longest_opening_seconds=5.0,
+    calm_seconds=2.0,
+    logins=20,
+)
+SEED = 7
+THERE = 12
+SAFETY = {
     *("oversold", "lost_acknowledgements", "unacknowledged_orders", "doubtful_unresolved"),
     *("two_counties", "double_charges"),
-)
+}
 
 
 async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> None:
     """Whoever came has a final answer, which is what is stored; money is right to the fen.
 
+    So it is when the same installation is put under load as a deployment, by people who log in.
     How fast it was is no matter here: the machine is busy with other tests.
     """
-    scenario = replace(
-        Scenario.load(SMALL),
-        candidates=CANDIDATES,
-        calibration_seconds=2.0,
-        early_seconds=1.0,
-        longest_opening_seconds=5.0,
-        calm_seconds=2.0,
-    )
-    report = await rush(tmp_path, scenario, seed=7)
-    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(json.dumps(report))
-    assert report["violations"] == 0, [report["checks"], report["invariants"]]
-    assert {each["name"]: each["violations"] for each in report["checks"]} == dict.fromkeys(
-        SAFETY, 0
-    )
+    layout = Layout(tmp_path / "installation")
+    async with run_installation(layout, port_base=None, say=_silent) as installation:
+        report = await run_rush(installation, SMALL, seed=SEED, folder=tmp_path, say=_silent)
+        elsewhere = await _rehearse_as_a_deployment(installation, tmp_path)
+    _assert_right(report)
     _assert_everybody_is_answered(report)
     _assert_money_came_in_every_way(report)
-    assert {phase["name"] for phase in report["phases"]} == {
+    assert [phase["name"] for phase in report["phases"]] == [
         *("calibration", "early", "opening", "calm")
-    }
-    assert all(
-        phase["cpu"].keys() == {"server", "postgres", "generator"} for phase in report["phases"]
-    )
+    ]
+    sides = {"server", "postgres", "generator"}
+    assert all(phase["cpu"].keys() == sides for phase in report["phases"])
+    assert all(phase["cpu"]["server"] > 0 for phase in report["phases"] if phase["name"] != "early")
     write_report(report, tmp_path)
+    assert read_report(tmp_path)["plan_sha256"] == report["plan_sha256"]
+    _assert_right(elsewhere)
+    assert elsewhere["candidates"] == THERE
+    assert sum(tick["accepted"] for tick in elsewhere["ticks"]) == THERE
+
+
+async def _rehearse_as_a_deployment(installation: Installation, folder: Path) -> Report:
+    """Those come again who did not pay: their seats have gone back."""
+    session = rehearsed_session(SMALL, load_session_file(SMALL.session))
+    people = [each for each in make_candidates(SMALL, session, SEED) if not each.pays][:THERE]
+    rows = [f"{each.document_number},{PASSWORD}\n" for each in people]
+    file = folder / "people.csv"
+    file.write_text("login_name,password\n" + "".join(rows))
+    target = Target(
+        enrollment=installation.targets.enrollment,
+        registration=installation.targets.registration,
+        files=installation.certificate("portal"),
+        accounts=read_accounts(file),
+        peak=20.0,
+    )
+    there = folder / "there"
+    there.mkdir()
+    scenario = replace(SMALL, browse_share=0.0)
+    return await run_target(target, scenario, Terms(SEED + 1, there, _silent, lambda _: None))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _assert_right(report: Report) -> None:
+    assert report["violations"] == 0, [report["checks"], report["invariants"]]
+    assert {each["name"] for each in report["checks"]} == SAFETY
+    assert report["metrics"]["accepted_share"] == 1.0
 
 
 def _assert_everybody_is_answered(report: Report) -> None:
     opened = [tick for tick in report["ticks"] if tick["at"] > 0]
     answered = sum(tick["accepted"] + tick["refused"] for tick in opened)
     assert 0 < answered == report["candidates"]
-    assert report["metrics"]["accepted_share"] == 1.0
     journeys = next(each for each in report["latencies"] if each["kind"] == "journey")
     assert journeys["count"] == answered
     assert sum(tick["browsed"] for tick in report["ticks"]) > 0
@@ -61,4 +104,5 @@ def _assert_everybody_is_answered(report: Report) -> None:
 def _assert_money_came_in_every_way(report: Report) -> None:
     payments = report["payments"]
     assert payments["made"] == payments["booked"] > 0
+    assert min(payments["twice"], payments["never"], payments["late"]) > 0
     assert payments["refunded"] == payments["twice"] + payments["wrong_amount"]

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import asyncpg
-from zikao_kit.clock import OffsetClock
-
-from zikao_ctl.installation import Installation
-from zikao_ctl.invariants import RULES, SETTLED, count_violations
+from zikao_ctl.invariants import RULES, SETTLED
 from zikao_ctl.rush import checking, measuring, records
 from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.people import Candidate, plan_sha256
-from zikao_ctl.rush.preparing import opens_at
 from zikao_ctl.rush.records import Report, Tick
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.verdict import judge, read_objectives
@@ -45,22 +40,30 @@ class Run:
     acks: Sequence[checking.Ack]
 
 
-async def write_up(installation: Installation, run: Run) -> Report:
-    """Compare, count, judge."""
-    dsn, opening = installation.admin_dsn, opens_at(run.scenario, run.session)
-    platform_file = installation.layout.payment / "payment.sqlite"
-    checks = await checking.compare(dsn, platform_file, run.session.code, run.acks)
-    payments, notified = await checking.booked(dsn, run.paid, opening.timestamp())
-    violations = await count_violations(dsn, OffsetClock(installation.clock_file).now())
+@dataclass(frozen=True)
+class Found:
+    """What there is afterwards; `violations` by invariant, `notified`: how long payments took."""
+
+    target: str
+    checks: Sequence[records.Check]
+    payments: records.Payments
+    notified: Sequence[records.Latency]
+    violations: Mapping[str, int]
+    postgres: str
+    notes_zh: Sequence[str]
+
+
+def write_up(run: Run, found: Found) -> Report:
+    """Count and judge."""
     metrics = measuring.metrics_of(
         run.ticks,
         phases=run.phases,
         peak=run.peak,
         load_factor=run.top / run.peak if run.peak else 0.0,
         outcomes=Counter(ack["outcome"] for ack in run.acks),
-        checks=checks,
-        payments=payments,
-        broken_invariants=sum(violations.values()),
+        checks=found.checks,
+        payments=found.payments,
+        broken_invariants=sum(found.violations.values()),
     )
     latencies = merged(tick["hist"] for tick in run.ticks if tick["at"] > 0).latencies()
     report = Report(
@@ -70,7 +73,7 @@ async def write_up(installation: Installation, run: Run) -> Report:
         inconclusive_because=[],
         began_at=run.began_at.isoformat(),
         took_seconds=(datetime.now(UTC) - run.began_at).total_seconds(),
-        target="embedded",
+        target=found.target,
         scenario=run.scenario.name,
         seed=run.seed,
         plan_sha256=plan_sha256(run.people),
@@ -80,19 +83,19 @@ async def write_up(installation: Installation, run: Run) -> Report:
         opening_seconds=run.seconds,
         peak=run.peak,
         load_factor=metrics["load_factor"],
-        machine=await _machine(dsn),
+        machine=_machine(found.postgres),
         phases=list(run.phases),
         ticks=list(run.ticks),
-        latencies=[*latencies, *notified.latencies()],
+        latencies=[*latencies, *found.notified],
         counties=list(run.counties),
         room=None,
-        payments=payments,
+        payments=found.payments,
         faults=[],
-        invariants=_invariants(violations),
-        checks=checks,
+        invariants=_invariants(found.violations),
+        checks=list(found.checks),
         metrics=metrics,
         objectives=[],
-        notes_zh=_notes(run),
+        notes_zh=[*found.notes_zh, *_notes(run)],
     )
     judge(report, read_objectives())
     return report
@@ -110,21 +113,13 @@ def _notes(run: Run) -> list[str]:
     reasons = Counter(ack["reason"] for ack in run.acks if ack["reason"])
     refused = "、".join(f"{reason} {count}人" for reason, count in reasons.most_common())
     return [
-        "考生及其志愿由种子生成，可重复；请求编号每次不同。",
-        "考生按旧系统考生的方式写入注册服务，再经推送到达报考与准考证服务。",
-        "考生令牌用本安装的签名密钥签发，未逐一登录：十万次口令验算需一小时以上。",
-        f"获得考位者中约{run.scenario.pay.share:.0%}在演练中缴费，其余到期释放。",
-        "发压端、数据库与各服务共用本机处理器。“办理”指得到考位或最终答复。",
+        "考生的志愿与到达时刻由种子生成，可重复；请求编号每次不同。",
+        "“办理”指得到考位或最终答复。",
         f"未获考位的原因：{refused}。" if refused else "来者均获考位。",
     ]
 
 
-async def _machine(dsn: str) -> records.Machine:
-    connection = await asyncpg.connect(dsn)
-    try:
-        postgres = await connection.fetchval("SHOW server_version")
-    finally:
-        await connection.close()
+def _machine(postgres: str) -> records.Machine:
     return {
         "cores": os.cpu_count() or 1,
         "python": platform.python_version(),

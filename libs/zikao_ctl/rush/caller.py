@@ -26,20 +26,23 @@ from typing import Any
 import grpc
 import uvloop
 from zikao_kit.channel import open_channel
-from zikao_kit.clock import OffsetClock
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import channel_credentials
 
 from zikao_ctl.rush.browsing import Browser
+from zikao_ctl.rush.logging_in import log_in_all
 from zikao_ctl.rush.paying import Payers, stubs
 from zikao_ctl.rush.people import make_candidates
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.sending import Rules, Sender
-from zikao_ctl.rush.submissions import Submission, Tokens
+from zikao_ctl.rush.submissions import Account, Submission, Tokens
 from zikao_ctl.rush.ticking import Ticker
+from zikao_ctl.rush.verifying import verify_all
 from zikao_ctl.session_model import SessionFile
 
 CONNECTIONS = 16
+# Nearly all that is allocated goes by counting; looking for cycles would stop the clock.
+GARBAGE_THRESHOLDS = 100_000, 50, 1000
 STEP_FACTOR, STEP_SECONDS, WARMING_STEPS = 1.25, 0.75, 3
 RESOLVE_SECONDS = 20.0
 PLATFORM = "payment-platform"
@@ -50,7 +53,11 @@ Command = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a generator has to know: it plays every `parts`-th candidate, from `part`."""
+    """What a generator has to know: it plays every `parts`-th candidate, from `part`.
+
+    The first candidates log in with `accounts`; `tokens` makes those of the others. Without a
+    `platform` nobody pays.
+    """
 
     scenario: Scenario
     session: SessionFile
@@ -60,12 +67,12 @@ class Setup:
     calibration_code: str
     calibrated_with: int
     enrollment: str
+    registration: str
     platform: str
     portal_files: CertFiles
     operator_files: CertFiles
-    clock_file: Path
-    key_id: str
-    private_key: bytes
+    tokens: Tokens | None
+    accounts: Sequence[Account]
     acks_file: Path
 
 
@@ -81,13 +88,16 @@ class Generator:
         self._main: list[Submission] = []
         self._calibration: list[Submission] = []
         self._came: list[Submission] = []
+        self._payers: Payers | None = None
         self._ended = asyncio.Event()
         self.commands: Mapping[str, Callable[[Command], Awaitable[Command]]] = {
             "connect": self._connect,
+            "log_in": self._log_in,
             "calibrate": self._calibrate,
             "run": self._run,
             "pay_late": self._pay_late,
             "finish": self._finish,
+            "verify": self._verify,
         }
 
     def prepare(self) -> None:
@@ -95,8 +105,7 @@ class Generator:
         setup = self._setup
         people = list(make_candidates(setup.scenario, setup.session, setup.seed))
         mine = people[setup.part :: setup.parts]
-        tokens = Tokens(setup.key_id, setup.private_key, OffsetClock(setup.clock_file))
-        metadata = list(tokens.metadata(mine))
+        metadata = list(setup.tokens.metadata(mine)) if setup.tokens else [()] * len(mine)
         for candidate, known in zip(mine, metadata, strict=True):
             self._main.append(Submission(candidate, setup.session.code, known))
         first = zip(mine[: setup.calibrated_with // setup.parts], metadata, strict=False)
@@ -105,6 +114,7 @@ class Generator:
         ]
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
 
     def end(self) -> None:
         """End the phase that runs."""
@@ -116,16 +126,32 @@ class Generator:
             channel = _own_connection(setup.enrollment, setup.portal_files)
             self._channels.append(await self._stack.enter_async_context(channel))
         await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
-        service = open_channel(setup.enrollment, setup.portal_files, server_name="enrollment")
-        platform = open_channel(setup.platform, setup.operator_files, server_name=PLATFORM)
-        for channel in (service, platform):
-            await self._stack.enter_async_context(channel)
-        self._payers = Payers(*stubs(service, platform), self._ticker)
+        self._service = await self._open(setup.enrollment, "enrollment")
+        if setup.platform:
+            platform = open_channel(setup.platform, setup.operator_files, server_name=PLATFORM)
+            await self._stack.enter_async_context(platform)
+            self._payers = Payers(*stubs(self._service, platform), self._ticker)
         return {}
+
+    async def _open(self, target: str, name: str) -> grpc.aio.Channel:
+        channel = open_channel(target, self._setup.portal_files, server_name=name)
+        return await self._stack.enter_async_context(channel)
+
+    async def _log_in(self, _: Command) -> Command:
+        """Have those log in who do it for real."""
+        accounts = dict(enumerate(self._setup.accounts))
+        mine = [each for each in self._main if each.candidate.number in accounts]
+        channel = await self._open(self._setup.registration, "registration")
+        await log_in_all(channel, [(each, accounts[each.candidate.number]) for each in mine])
+        return {}
+
+    async def _verify(self, _: Command) -> Command:
+        """Ask for the orders of all who came, and compare."""
+        return {"verified": await verify_all(self._service, self._came)}
 
     def _sender(self, *, pays: bool) -> Sender:
         rules = Rules(self._setup.scenario.patience_seconds)
-        on_accepted = self._payers.begin if pays else (lambda _: None)
+        on_accepted = self._payers.begin if pays and self._payers else (lambda _: None)
         return Sender(self._channels, self._ticker, rules, on_accepted)
 
     async def _calibrate(self, command: Command) -> Command:
@@ -166,7 +192,13 @@ class Generator:
 
         await sender.run(until)
         await self._resolve(sender)
-        await self._payers.finish()
+        if self._payers:
+            await self._payers.finish()
+        return self._paid()
+
+    def _paid(self) -> Command:
+        if self._payers is None:
+            return {"outcomes": {}, "problems": []}
         return {"outcomes": self._payers.outcomes, "problems": self._payers.problems[:20]}
 
     async def _resolve(self, sender: Sender) -> None:
@@ -182,8 +214,9 @@ class Generator:
         await sender.drain()
 
     async def _pay_late(self, _: Command) -> Command:
-        await self._payers.pay_late()
-        return {"outcomes": self._payers.outcomes, "problems": self._payers.problems[:20]}
+        if self._payers:
+            await self._payers.pay_late()
+        return self._paid()
 
     async def _finish(self, _: Command) -> Command:
         """Write down every candidate's last word."""

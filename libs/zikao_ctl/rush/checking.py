@@ -71,12 +71,12 @@ async def compare(
         await connection.close()
     unresolved = [each["candidate_id"] for each in acks if each["doubtful"]]
     return [
-        _check("oversold", "没有超卖的考位", len(seated), _oversold(seated)),
-        _check("lost_acknowledgements", "已答复的报考均在库中", len(acks), _lost(acks, orders)),
-        _check("unacknowledged_orders", "未获考位者没有订单", len(orders), _unasked(acks, orders)),
-        _check("doubtful_unresolved", "未答复的请求均已查明", len(acks), unresolved),
-        _check("two_counties", "没有人占用两个区县的考位", people, [row[0] for row in in_two]),
-        _check(
+        check("oversold", "没有超卖的考位", len(seated), _oversold(seated)),
+        check("lost_acknowledgements", "已答复的报考均在库中", len(acks), _lost(acks, orders)),
+        check("unacknowledged_orders", "未获考位者没有订单", len(orders), _unasked(acks, orders)),
+        check("doubtful_unresolved", "未答复的请求均已查明", len(acks), unresolved),
+        check("two_counties", "没有人占用两个区县的考位", people, [row[0] for row in in_two]),
+        check(
             "double_charges",
             "每名考生实付与报考费一致",
             len(payment_orders),
@@ -118,7 +118,8 @@ async def booked(
     ), latencies
 
 
-def _check(name: str, title_zh: str, looked_at: int, offenders: Iterable[str]) -> Check:
+def check(name: str, title_zh: str, looked_at: int, offenders: Iterable[str]) -> Check:
+    """What was looked at, and who is wrong."""
     found = list(offenders)
     return Check(
         name=name,

@@ -12,9 +12,12 @@ from zikao_kit.files import write_whole
 
 from zikao_ctl.installation import run_installation
 from zikao_ctl.layout import Layout
+from zikao_ctl.rush.elsewhere import Target, run_target
+from zikao_ctl.rush.opening import Terms
 from zikao_ctl.rush.people import Candidate, make_candidates, plan_sha256
 from zikao_ctl.rush.preparing import rehearsed_session
 from zikao_ctl.rush.records import Live, ObjectiveResult, Report
+from zikao_ctl.rush.report.page import write_page
 from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.session_file import load_session_file
@@ -40,9 +43,18 @@ async def rush(folder: Path, scenario: Scenario, seed: int) -> Report:
     return report
 
 
+async def rush_target(folder: Path, scenario: Scenario, seed: int, target: Target) -> Report:
+    """Rehearse against a deployment. Raises CallFailed, GeneratorDied."""
+    say = progress("rush")
+    report = await run_target(target, scenario, Terms(seed, folder, say, _lines(say)))
+    write_report(report, folder)
+    return report
+
+
 def write_report(report: Report, folder: Path) -> None:
-    """report.json in the folder."""
+    """report.json and report.html in the folder."""
     write_whole(folder / REPORT_FILE, json.dumps(report, ensure_ascii=False, indent=1))
+    write_page(folder, report)
 
 
 def describe(report: Report) -> str:

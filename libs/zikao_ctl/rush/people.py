@@ -160,4 +160,4 @@ class _Paying:
         is_payer = self._chance.random() < self._pay.share
         role = self._chance.choices(self._roles, cum_weights=self._shares)[0]
         after = self._pay.median_seconds * self._chance.lognormvariate(0, self._pay.sigma)
-        return (role, after) if is_payer else ("", 0.0)
+        return (role, min(after, self._pay.longest_seconds)) if is_payer else ("", 0.0)

@@ -22,13 +22,14 @@ class Paying:
     """Who of those with seats goes on to pay, and how.
 
     `share` of them open a payment, and begin after a time whose logarithm is normal: `median`
-    seconds, `sigma`. Of these so many pay `twice`, `late` (after the seats went back), `never`,
-    or a `wrong_amount`; the rest promptly and once.
+    seconds, `sigma`, at most `longest_seconds`. Of these so many pay `twice`, `late` (after the
+    seats went back), `never`, or a `wrong_amount`; the rest promptly and once.
     """
 
     share: float = 0.03
     median_seconds: float = 3.0
     sigma: float = 0.8
+    longest_seconds: float = 20.0
     late: float = 0.03
     twice: float = 0.02
     never: float = 0.10

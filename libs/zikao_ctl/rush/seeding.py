@@ -8,6 +8,7 @@ are in the feed: enrollment and tickets learn of them as of all others. Every ru
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,9 @@ from zikao_kit.config import DatabaseConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
+from zikao_registration.commands.admit_older import take_photo
 from zikao_registration.domain.documents import Document, DocumentType, Sex
+from zikao_registration.domain.older_records import Photo
 from zikao_registration.domain.personal import PersonalData, Track
 from zikao_registration.domain.registration import Registration
 from zikao_registration.domain.states import State
@@ -29,6 +32,7 @@ from zikao_registration.names import PACKAGE
 from zikao_registration.stores.accounts import AccountStore, StoredSigningKey
 from zikao_registration.stores.older import OlderStore
 from zikao_registration.stores.registrations import Store
+from zikao_sandbox.portraits import portrait_jpeg
 
 from zikao_ctl.installation import Installation
 from zikao_ctl.rush.people import Candidate
@@ -54,13 +58,19 @@ class SeedingFailed(Exception):  # noqa: N818 - it is what happened
 
 
 async def seed_candidates(
-    installation: Installation, candidates: Sequence[Candidate], track: str, now: datetime
+    installation: Installation,
+    candidates: Sequence[Candidate],
+    track: str,
+    now: datetime,
+    *,
+    photographed: int = 0,
 ) -> None:
     """Store them all, and wait until the feeds have brought them to all services.
 
-    Raises SeedingFailed when that takes more than SETTLE_SECONDS.
+    The first `photographed` ones have a photo: who has none may not log in. Raises SeedingFailed
+    when that takes more than SETTLE_SECONDS.
     """
-    password_hash = PasswordHasher().hash(PASSWORD)
+    password_hash, photo = PasswordHasher().hash(PASSWORD), _photo()
     async with _registration(installation) as (db, keys):
         waiting = iter(candidates)
         while some := list(islice(waiting, AT_ONCE)):
@@ -74,6 +84,9 @@ async def seed_candidates(
                 await older.enter_numbers(numbers, now)
                 await store.insert_admitted(people)
                 await older.activate(numbers, now)
+                with_photos = some[: max(0, photographed - some[0].number)]
+                for place in range(len(with_photos)):
+                    people[place] = await take_photo(store, people[place], photo)
                 await store.publish(*people)
     await _until_known(installation.admin_dsn, len(candidates))
 
@@ -112,6 +125,11 @@ async def _registration(installation: Installation) -> AsyncIterator[tuple[Datab
     config = DatabaseConfig(dsn=installation.dsn("registration"))
     async with await Database.connect(config, Queries.load(PACKAGE)) as db:
         yield db, KeyRing.from_file(ring)
+
+
+def _photo() -> Photo:
+    jpeg = portrait_jpeg(0, "男")
+    return Photo(jpeg, hashlib.sha256(jpeg).digest())
 
 
 def _registered(candidate: Candidate, track: str, now: datetime) -> Registration:

@@ -112,7 +112,9 @@ class Sender:
         while self._due and self._due[0][0] <= now:
             at, _, submission = heapq.heappop(self._due)
             due.append((at, submission))
-            self._ticker.late(now - at)
+        if due:
+            # The one that has waited longest: the others are not as late.
+            self._ticker.late(now - due[0][0])
         return due
 
     def _tell_throttle(self) -> None:

@@ -30,12 +30,13 @@ class Submission:
 
     __slots__ = (
         *("candidate", "answer", "began", "doubtful", "metadata", "method", "outcome", "pause"),
-        *("reason", "request", "request_id", "tries", "answered"),
+        *("reason", "request", "request_id", "session_code", "tries", "answered"),
     )
 
     def __init__(self, candidate: Candidate, session_code: str, metadata: Metadata) -> None:
         """Make it ready to be sent."""
         self.candidate = candidate
+        self.session_code = session_code
         self.request_id = str(uuid4())
         self.method = METHODS[candidate.way]
         self.request = _request(candidate, self.request_id, session_code)
@@ -56,8 +57,22 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Account:
+    """Whom somebody logs in as: by name and password, or with a token got elsewhere."""
+
+    login_name: str = ""
+    password: str = ""
+    access_token: str = ""
+
+
+def bearer_of(token: str) -> Metadata:
+    """Of calls in somebody's name."""
+    return (("authorization", f"Bearer {token}"),)
+
+
+@dataclass(frozen=True)
 class Tokens:
-    """Makes the tokens of candidates who have logged in."""
+    """Makes tokens as if all candidates had logged in."""
 
     key_id: str
     private_key: bytes
@@ -70,7 +85,7 @@ class Tokens:
         for each in candidates:
             subject, login = str(each.candidate_id), str(uuid4())
             token = issuer.issue(subject, "candidate", login_id=login, party=CALLER).token
-            yield (("authorization", f"Bearer {token}"),)
+            yield bearer_of(token)
 
 
 def _request(candidate: Candidate, request_id: str, session_code: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -142,8 +142,9 @@ class Invariants:
 class Processors:
     """CPU seconds that each side has used since the last look."""
 
-    def __init__(self, installation: Installation, generators: Sequence[int]) -> None:
-        self._installation = installation
+    def __init__(self, system: Callable[[], Mapping[str, int]], generators: Sequence[int]) -> None:
+        """`system` tells the ids of the processes that run now, by their names."""
+        self._system = system
         self._generators = generators
         self._before = self._used()
 
@@ -155,7 +156,7 @@ class Processors:
         return spent
 
     def _used(self) -> dict[str, float]:
-        ids = self._installation.process_ids
+        ids = self._system()
         services = [pid for name, pid in ids.items() if name != POSTGRES]
         postgres = [ids[POSTGRES]] if POSTGRES in ids else []
         sides: Mapping[str, Iterable[int]] = {
