@@ -141,11 +141,11 @@ def test_every_objective_is_there_with_its_limit_and_what_was_measured() -> None
 
 
 def test_a_chart_is_drawn_to_scale() -> None:
-    """The line of what was wanted has a point a second, its highest at the named figure."""
+    """The line of what was wanted has a step a second, its highest at the named figure."""
     report = judged()
     html = render(report)
     (points,) = paths(html, "line offered")
-    assert len(points) == 85  # from -15 to 70 seconds
+    assert len(points) == 2 * 85  # from -15 to 70 seconds
     by_second: dict[int, float] = {}
     for tick in report["ticks"]:
         second = int(-(-tick["at"] // 1))

@@ -57,7 +57,9 @@ def requests(steps: Sequence[Step], time: Time, capacity: float) -> Element:
         ]
         area(frame, corners, name, fill)
         below = above
-    line(frame, ((step.middle, step.rates["offered"]) for step in steps), "offered")
+    # As steps, like what became of it: a line from middle to middle would cut corners.
+    wanted = [(at, step.rates["offered"]) for step in steps for at in (step.begins, step.ends)]
+    line(frame, wanted, "offered")
     if capacity:
         level(frame, capacity, f"测得的峰值办理能力 {whole(capacity)} 件/秒")
     events(frame)
@@ -171,6 +173,8 @@ def payments(money: Payments, time: Time) -> Element:
     made: dict[int, int] = {}
     booked: dict[int, int] = {}
     for at, one, other in money["series"]:
+        if not time.low < at <= time.high:
+            continue  # long after: those who pay late
         number = number_of(at, width)
         made[number] = made.get(number, 0) + one
         booked[number] = booked.get(number, 0) + other

@@ -84,7 +84,7 @@ def _sections(report: Report, mutation: Mapping[str, Any] | None) -> Iterator[El
         yield tables.faults(report["faults"])
     yield element("h2", "规则逐条核对")
     yield element("p", "演练结束后，用发压端自己记下的每一个答复与数据库逐条比对，再跑全部规则。")
-    yield tables.rules(report["checks"], report["invariants"])
+    yield from tables.rules(report["checks"], report["invariants"])
     if mutation:
         yield from tables.mutation(mutation)
     yield from _method(report)

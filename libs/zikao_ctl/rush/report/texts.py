@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "join": "进入候考室",
     "pay": "取缴款码",
     "notify": "缴费通知入账",
+    "lag": "发压端迟发",
 }
 FAULTS: Mapping[str, str] = {
     "kill": "进程被强行终止（kill -9）",
