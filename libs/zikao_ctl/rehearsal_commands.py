@@ -16,10 +16,12 @@ from zikao_ctl.csv_table import TableError
 from zikao_ctl.installation import Targets, certificate_of
 from zikao_ctl.layout import InstallationError
 from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
-from zikao_ctl.rush.command import describe, print_plan, rush, rush_target
+from zikao_ctl.rush.command import OUT, describe, print_plan, rush, rush_target
 from zikao_ctl.rush.elsewhere import Target, TargetRefused, read_accounts, require_ours
 from zikao_ctl.rush.generators import GeneratorDied
 from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.report.others import read_others
+from zikao_ctl.rush.report.page import read_report, write_page
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import SeedingFailed
 from zikao_ctl.rush.submissions import CALLER
@@ -31,7 +33,11 @@ DEFAULT_REPORT = Path("out/rush")
 DEFAULT_SEED = 900
 
 
-@click.command("rush", short_help="Rehearse an opening at full load, with a verdict.")
+@click.group(
+    "rush",
+    invoke_without_command=True,
+    short_help="Rehearse an opening at full load, with a verdict.",
+)
 @click.option(
     "--scenario",
     "scenario_file",
@@ -92,7 +98,9 @@ DEFAULT_SEED = 900
     help="Allow a --target that is not on this machine.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and its sum; start nothing.")
+@click.pass_context
 def rush_command(
+    context: click.Context,
     *,
     scenario_file: Path,
     seed: int,
@@ -119,6 +127,8 @@ def rush_command(
     access_token, one a line) in the session that the scenario names, which must be open there.
     Nobody pays; what was acknowledged is compared with the orders that candidates then see.
     """
+    if context.invoked_subcommand:
+        return
     try:
         scenario = _scenario(scenario_file, scale, duration, load_factor)
         if dry_run:
@@ -162,6 +172,20 @@ def _target(
         raise click.UsageError("--target needs --people and --peak")
     files = certificate_of(certs, CALLER)
     return Target(enrollment, registration, files, read_accounts(people), peak)
+
+
+@rush_command.command("report", short_help="Make report.html anew from FOLDER's report.json.")
+@click.argument("folder", type=FOLDER, default=DEFAULT_REPORT)
+def report_command(folder: Path) -> None:
+    """Make report.html anew from the report.json of FOLDER (out/rush).
+
+    It shows also what `make faults` and `make mutation` have found since.
+    """
+    try:
+        file = write_page(folder, read_report(folder), read_others(OUT))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"see {file}")
 
 
 def _scenario(

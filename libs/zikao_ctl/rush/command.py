@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 from zikao_kit.files import write_whole
 
 from zikao_ctl.installation import run_installation
 from zikao_ctl.layout import Layout
+from zikao_ctl.rush.display import Display
 from zikao_ctl.rush.elsewhere import Target, run_target
 from zikao_ctl.rush.opening import Terms
 from zikao_ctl.rush.people import Candidate, make_candidates, plan_sha256
 from zikao_ctl.rush.preparing import rehearsed_session
-from zikao_ctl.rush.records import Live, ObjectiveResult, Report
-from zikao_ctl.rush.report.page import write_page
+from zikao_ctl.rush.records import ObjectiveResult, Report
+from zikao_ctl.rush.report.numbers import people
+from zikao_ctl.rush.report.others import read_others
+from zikao_ctl.rush.report.page import REPORT_FILE, write_page
 from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.session_file import load_session_file
-from zikao_ctl.up import progress
 
-REPORT_FILE = "report.json"
+OUT = Path("out")
+"""Where `make faults` and `make mutation` write what the page shows of them."""
 _PARTS = 20
 _FIRST = 5
 
@@ -33,28 +37,35 @@ async def rush(folder: Path, scenario: Scenario, seed: int) -> Report:
 
     Raises InstallationError, SeedingFailed, GeneratorDied.
     """
-    say = progress("rush")
     layout = Layout(folder / "installation")
-    async with run_installation(layout, port_base=None, reset=True, say=say) as installation:
-        report = await run_rush(
-            installation, scenario, seed=seed, folder=folder, say=say, show=_lines(say)
-        )
+    with _display(scenario) as display:
+        say = display.say
+        async with run_installation(layout, port_base=None, reset=True, say=say) as installation:
+            report = await run_rush(
+                installation, scenario, seed=seed, folder=folder, say=say, show=display.show
+            )
     write_report(report, folder)
     return report
 
 
 async def rush_target(folder: Path, scenario: Scenario, seed: int, target: Target) -> Report:
     """Rehearse against a deployment. Raises CallFailed, GeneratorDied."""
-    say = progress("rush")
-    report = await run_target(target, scenario, Terms(seed, folder, say, _lines(say)))
+    with _display(scenario) as display:
+        terms = Terms(seed, folder, display.say, display.show)
+        report = await run_target(target, scenario, terms)
     write_report(report, folder)
     return report
+
+
+def _display(scenario: Scenario) -> Display:
+    candidates = people(scenario.candidates)
+    return Display(Console(), title=f"自考报名开放演练　{scenario.name}　{candidates}名考生")
 
 
 def write_report(report: Report, folder: Path) -> None:
     """report.json and report.html in the folder."""
     write_whole(folder / REPORT_FILE, json.dumps(report, ensure_ascii=False, indent=1))
-    write_page(folder, report)
+    write_page(folder, report, read_others(OUT))
 
 
 def describe(report: Report) -> str:
@@ -97,20 +108,3 @@ def _print_people(people: Sequence[Candidate]) -> None:
     for each in people:
         wishes = f"{'、'.join(each.course_codes)} in {' or '.join(each.county_codes)}"
         click.echo(f"  {each.arrives:.6f} {each.candidate_id} {each.way}: {wishes}")
-
-
-def _lines(say: Callable[[str], None]) -> Callable[[Live], None]:
-    """A line every two seconds."""
-    last = [-1e9]
-
-    def show(live: Live) -> None:
-        if live["phase"] and live["at"] - last[0] >= 2:
-            last[0] = live["at"]
-            say(
-                f"{live['phase']:8} {live['at']:6.1f}  offered {live['offered']:6.0f}"
-                f"  sent {live['sent']:6.0f}  answered {live['accepted']:6.0f}"
-                f"  shed {live['shed']:6.0f}  waiting {live['waiting']:6}"
-                f"  p99 {live['submit_p99_ms']:5.0f} ms  booked {live['booked']}"
-            )
-
-    return show

@@ -71,7 +71,9 @@ class Display:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, live: Live) -> None:
-        """Draw what has happened last."""
+        """Draw what has happened last; nothing before the first phase."""
+        if not live["phase"]:
+            return
         for name, history in self._rates.items():
             history.append(live[name])  # type: ignore[literal-required]
         self._p99.append(live["submit_p99_ms"])
@@ -192,8 +194,10 @@ def _state(live: Live) -> RenderableType:
         names = "、".join(broken[:_NAMES_SHOWN])
         rest = f" 等 {len(broken)} 条" if len(broken) > _NAMES_SHOWN else ""
         table.add_row("规则", Text(f"{held}；✘ 违反：{names}{rest}", style="bold red"))
-    else:
+    elif live["invariants_held"]:
         table.add_row("规则", Text(f"{held}，无一违反", style="green"))
+    else:
+        table.add_row("规则", Text("还没有核对", style="dim"))
     faults = live["faults"][-_FAULTS_SHOWN:]
     for number, fault in enumerate(faults):
         table.add_row("" if number else "故障", Text(fault, style="yellow"))

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.rush_report import sample_report
+from zikao_ctl.main import main
 from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.report.others import Found, Others, read_others
 from zikao_ctl.rush.report.page import (
     PAGE_FILE,
     REPORT_FILE,
@@ -22,6 +27,31 @@ from zikao_ctl.rush.report.page import (
 from zikao_ctl.rush.verdict import judge, read_objectives
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
+NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
+MUTATION: dict[str, Any] = {
+    "mutants": 2,
+    "caught": 1,
+    "verdicts": [
+        {"mechanism": "A lock", "name": "lock", "harm": "Seats sold twice", "caught": True},
+        {"mechanism": "A CHECK", "name": "check", "harm": "Nobody sees it", "caught": False},
+    ],
+}
+FAULTS: dict[str, Any] = {
+    "verdict": "PASS",
+    "violations": 0,
+    "seed": 11,
+    "seconds": 700.0,
+    "faults": 213,
+    "kinds": {
+        "kill": {
+            "count": 45,
+            "recovery_median": 1.9,
+            "recovery_max": 3.2,
+            "doubtful": 17,
+            "violations": 0,
+        }
+    },
+}
 ODD = '<script>alert("&")</script><img src=x onerror=1>'
 
 
@@ -163,7 +193,7 @@ def test_a_chart_is_drawn_to_scale() -> None:
 
 def test_the_page_loads_nothing_from_anywhere() -> None:
     """No script, no address, no picture, no font: and a policy that would refuse them."""
-    html = render(judged(), {"mutants": 1, "caught": 1, "verdicts": []})
+    html = render(judged(), Others(mutation=Found(MUTATION, NOW), faults=Found(FAULTS, NOW)))
     page = Page(html)
     assert not {"script", "link", "img", "image", "iframe", "object", "use"} & set(page.tags)
     assert "http:" not in html
@@ -188,7 +218,11 @@ def test_text_of_data_is_text() -> None:
     report["notes_zh"] = [ODD]
     report["verdict"], report["inconclusive_because"] = "INCONCLUSIVE", [ODD]
     mutant = {"mechanism": ODD, "name": ODD, "harm": ODD, "caught": False}
-    html = render(report, {"mutants": 1, "caught": 0, "verdicts": [mutant]})
+    others = Others(
+        mutation=Found({**MUTATION, "verdicts": [mutant]}, NOW),
+        faults=Found({**FAULTS, "kinds": {ODD: FAULTS["kinds"]["kill"]}}, NOW),
+    )
+    html = render(report, others)
     page = Page(html)
     assert not {"script", "img"} & set(page.tags)
     assert page.text().count(ODD) >= 12
@@ -251,3 +285,34 @@ def test_the_page_is_made_again_from_the_report(tmp_path: Path) -> None:
         file.write_text(content, encoding="utf-8")
         with pytest.raises(ReportError):
             read_report(tmp_path)
+
+
+def test_the_page_shows_what_other_rehearsals_found(tmp_path: Path) -> None:
+    """The last faults and mutants below `out`, with what was missed outside of what is folded."""
+    for folder, name, content in (
+        ("mutation", "mutation.json", MUTATION),
+        ("faults", "report.json", FAULTS),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(json.dumps(content), encoding="utf-8")
+    html = render(judged(), read_others(tmp_path))
+    faults = section(html, "另一次演练：接连注入故障")
+    assert "注入 213 次故障" in faults.text()
+    assert faults.cells[-5:] == ["45", *(f"{n}\N{NO-BREAK SPACE}秒" for n in (1.9, 3.2)), "17", "0"]
+    mutants = section(html, "另一项检验：拆掉安全机制，测试必须发现")
+    assert "逐一拆除 2 个安全机制并重跑测试，1 个被发现" in mutants.text()
+    assert mutants.cells[2:4] == ["A CHECKcheck", "Nobody sees it"]
+    assert read_others(tmp_path / "nothing") == Others()
+    (tmp_path / "faults" / "report.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"faults/report\.json"):
+        read_others(tmp_path)
+
+
+def test_the_command_makes_the_page_anew(tmp_path: Path) -> None:
+    """`zikao rush report FOLDER` starts nothing; a folder without a report is an error."""
+    (tmp_path / REPORT_FILE).write_text(json.dumps(judged()), encoding="utf-8")
+    done = CliRunner().invoke(main, ["rush", "report", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "PASS" in (tmp_path / PAGE_FILE).read_text(encoding="utf-8")
+    refused = CliRunner().invoke(main, ["rush", "report", str(tmp_path / "nothing")])
+    assert refused.exit_code == 1

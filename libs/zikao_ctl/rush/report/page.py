@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element
 
 from zikao_kit.files import write_whole
@@ -16,11 +15,14 @@ from zikao_ctl.rush.report.elements import element, written
 from zikao_ctl.rush.report.frame import Band, Fault, Time
 from zikao_ctl.rush.report.legends import patterns
 from zikao_ctl.rush.report.numbers import figure, whole
+from zikao_ctl.rush.report.others import Others
+from zikao_ctl.rush.report.others import sections as other_sections
 from zikao_ctl.rush.report.series import Step, steps_of
 from zikao_ctl.rush.report.texts import FAULTS, PHASES, VICTIMS
 
 STYLE = Path(__file__).with_name("style.css")
 REPORT_FILE, PAGE_FILE = "report.json", "report.html"
+NO_OTHERS = Others()
 # Nothing may be loaded from anywhere, whatever the page says.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -43,16 +45,16 @@ def read_report(folder: Path) -> Report:
     return report
 
 
-def write_page(folder: Path, report: Report, mutation: Mapping[str, Any] | None = None) -> Path:
-    """Write report.html into a folder and return its path; `mutation` is mutation.json's."""
+def write_page(folder: Path, report: Report, others: Others = NO_OTHERS) -> Path:
+    """Write report.html into a folder and return its path."""
     file = folder / PAGE_FILE
-    write_whole(file, render(report, mutation))
+    write_whole(file, render(report, others))
     return file
 
 
-def render(report: Report, mutation: Mapping[str, Any] | None = None) -> str:
+def render(report: Report, others: Others = NO_OTHERS) -> str:
     """The page as HTML."""
-    body = element("body", patterns(), _sections(report, mutation))
+    body = element("body", patterns(), _sections(report, others))
     page = element(
         "html",
         element(
@@ -69,7 +71,7 @@ def render(report: Report, mutation: Mapping[str, Any] | None = None) -> str:
     return f"<!DOCTYPE html>\n{written(page)}\n"
 
 
-def _sections(report: Report, mutation: Mapping[str, Any] | None) -> Iterator[Element]:
+def _sections(report: Report, others: Others) -> Iterator[Element]:
     yield from summary.heading(report)
     yield summary.verdict(report)
     yield summary.tiles(report)
@@ -85,8 +87,7 @@ def _sections(report: Report, mutation: Mapping[str, Any] | None) -> Iterator[El
     yield element("h2", "规则逐条核对")
     yield element("p", "演练结束后，用发压端自己记下的每一个答复与数据库逐条比对，再跑全部规则。")
     yield from tables.rules(report["checks"], report["invariants"])
-    if mutation:
-        yield from tables.mutation(mutation)
+    yield from other_sections(others)
     yield from _method(report)
 
 

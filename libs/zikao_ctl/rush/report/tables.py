@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from zikao_ctl.rush.records import Check, FaultRecord, InvariantRecord, Latency, Phase, Report
@@ -99,7 +98,7 @@ def faults(all_faults: Sequence[FaultRecord]) -> Element:
             (
                 str(number),
                 moment(each["at"]),
-                _with_note(FAULTS.get(each["kind"], each["kind"]), each["note"]),
+                with_note(FAULTS.get(each["kind"], each["kind"]), each["note"]),
                 VICTIMS.get(each["victim"], each["victim"]),
                 seconds(each["seconds"]) if each["seconds"] else "瞬间",
                 "未恢复" if each["recovered_after"] is None else seconds(each["recovered_after"]),
@@ -117,7 +116,7 @@ def rules(checks: Sequence[Check], invariants: Sequence[InvariantRecord]) -> Ite
     holding = [each for each in invariants if not each["violations"]]
     rows = [
         (
-            _with_note(each["title_zh"], "、".join(each["examples"])),
+            with_note(each["title_zh"], "、".join(each["examples"])),
             whole(each["looked_at"]),
             whole(each["violations"]),
         )
@@ -139,30 +138,6 @@ def rules(checks: Sequence[Check], invariants: Sequence[InvariantRecord]) -> Ite
 def _invariant(found: InvariantRecord) -> Sequence[Cell]:
     name = element("span", f"{found['title_zh']} ", element("small", found["name"]))
     return (name, "全库", whole(found["violations"]))
-
-
-def mutation(content: Mapping[str, Any]) -> Iterator[Element]:
-    """Safety mechanisms that were taken away, and whether tests have noticed."""
-    yield element("h2", "安全机制抽查：拆掉一个，测试必须发现")
-    yield element(
-        "p",
-        f"逐一拆除 {whole(content['mutants'])} 个安全机制，每次重跑测试："
-        f"{whole(content['caught'])} 个被发现。",
-    )
-    missed = [each for each in content["verdicts"] if not each["caught"]]
-    found = [each for each in content["verdicts"] if each["caught"]]
-    if missed:
-        yield element("p", "漏过的：")
-        yield _mutants(missed)
-    yield element("details", element("summary", f"被发现的 {len(found)} 个"), _mutants(found))
-
-
-def _mutants(verdicts: Sequence[Mapping[str, Any]]) -> Element:
-    return table(
-        ("机制（英文，同 docs/safety.md）", "拆掉的后果"),
-        [(_with_note(each["mechanism"], each["name"]), each["harm"]) for each in verdicts],
-        missed=[not each["caught"] for each in verdicts],
-    )
 
 
 def glossary() -> Element:
@@ -193,7 +168,8 @@ def origin(report: Report) -> Element:
     return table(("项目", "内容"), rows)
 
 
-def _with_note(text: str, note: str) -> Element:
+def with_note(text: str, note: str) -> Element:
+    """Words with small ones below."""
     return element(
         "span", text, element("br") if note else None, element("small", note) if note else None
     )
