@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation capacity \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation faults capacity \
   lint format protos lock clean
 
 help: ## list the targets
@@ -24,6 +24,9 @@ fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other 
 
 mutation: setup ## take each safety mechanism away, and see tests notice (MUTATION_ARGS="ledger-lock lock-order")
 	@PYTHONPATH=tests $(BIN)/python tests/mutation/run.py $(MUTATION_ARGS)
+
+faults: setup ## break an installation again and again under load (FAULTS=1000 FAULTS_ARGS="--seed 7")
+	@$(BIN)/zikao faults --count $(or $(FAULTS),200) $(FAULTS_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -21,12 +22,30 @@ RESTART_SECONDS = 1.0
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class DiskLimits:
+    """Of a cluster on a small disk: its log is cut into pieces of 1 MB, and few are kept."""
+
+    settings: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "shared_buffers": "64MB",
+            "min_wal_size": "2MB",
+            "max_wal_size": "32MB",
+        }
+    )
+    initdb_options: Sequence[str] = ("--wal-segsize=1",)
+
+
 class EmbeddedServer:
     """The embedded PostgreSQL, started again when it dies."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, limits: DiskLimits | None = None) -> None:
         """Nothing is started before `run`."""
-        self._postgres = EmbeddedPostgres(folder, port)
+        self._postgres = (
+            EmbeddedPostgres(folder, port, limits.settings, initdb_options=limits.initdb_options)
+            if limits
+            else EmbeddedPostgres(folder, port)
+        )
         self._answers = asyncio.Event()
         self.database = DATABASE
         self.identity = "embedded"

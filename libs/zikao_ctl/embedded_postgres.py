@@ -24,7 +24,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,13 +76,20 @@ class EmbeddedPostgres:
     """
 
     def __init__(
-        self, data_dir: Path, port: int | None = None, settings: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        initdb_options: Sequence[str] = (),
     ) -> None:
         """Describe the cluster in `data_dir`; nothing is touched before `start`.
 
         `port` None: the last start's port, or a free one when that is taken.
-        `settings` are configuration parameters on top of DEFAULT_SETTINGS.
+        `settings` are configuration parameters on top of DEFAULT_SETTINGS, `initdb_options`
+        what is decided when the cluster is made.
         """
+        self._initdb_options = initdb_options
         self.data_dir = data_dir.absolute()
         self._wanted_port = port
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
@@ -200,7 +207,7 @@ class EmbeddedPostgres:
         password.write_text(secrets.token_urlsafe(24))
         building = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.data_dir))
         self._give_away(self.data_dir, password, building)
-        options = [*INITDB_OPTIONS, f"--pwfile={{data}}/{password.name}"]
+        options = [*INITDB_OPTIONS, *self._initdb_options, f"--pwfile={{data}}/{password.name}"]
         if self._settings.get("fsync") == "off":
             options.append("--no-sync")
         command = [str(programs / "initdb"), f"--pgdata={{data}}/{building.name}", *options]

@@ -9,9 +9,9 @@ async with run_installation(Layout(Path("out/zikao")), port_base=7100, say=print
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
@@ -21,15 +21,23 @@ from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
 
 from zikao_ctl.beside import beside, only_error
-from zikao_ctl.database_server import DatabaseServer, EmbeddedServer, ForeignServer
+from zikao_ctl.database_server import DatabaseServer, DiskLimits, EmbeddedServer, ForeignServer
 from zikao_ctl.databases import drop_data, prepare_databases, services_with_data
 from zikao_ctl.embedded_postgres import EmbeddedPostgresError
+from zikao_ctl.faults.proxy import CuttingProxy
 from zikao_ctl.layout import InstallationError, Layout
-from zikao_ctl.ports import DEFAULT_PORT_BASE, HOST, OFFSETS, POSTGRES, choose_ports
-from zikao_ctl.programs import PARTS, Surroundings, dsn_of, write_program
+from zikao_ctl.ports import DEFAULT_PORT_BASE, HOST, OFFSETS, POSTGRES, PROXY, choose_ports
+from zikao_ctl.programs import (
+    ENROLLMENT_REPLICA,
+    Part,
+    Surroundings,
+    dsn_of,
+    parts_with,
+    write_program,
+)
 from zikao_ctl.readiness import wait_until_serving
 from zikao_ctl.secret_files import SecretFiles
-from zikao_ctl.supervisor import Supervisor
+from zikao_ctl.supervisor import Patience, Supervisor
 
 OPERATOR = "operator"
 """Name in the certificate of whoever runs the installation (the contracts' `services`)."""
@@ -52,6 +60,21 @@ class Targets:
     tickets: str = _target("tickets")
     payment: str = _target("payment")
     outside: str = _target("outside")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What rehearsals of faults have otherwise than `zikao up`.
+
+    `enrollments`: one or two processes of it. `proxy`: services reach the database through one
+    that can cut them off. `disk`: the embedded database's is a small one. `patience`: how soon
+    what died is started again.
+    """
+
+    enrollments: int = 1
+    proxy: bool = False
+    disk: DiskLimits | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 class NoCertificates(OSError):  # noqa: N818 - says what is wrong
@@ -79,13 +102,21 @@ def open_operator_channel(target: str, files: CertFiles) -> grpc.aio.Channel:
 class Installation:
     """What runs, and how to reach it; from `run_installation`."""
 
-    def __init__(self, surroundings: Surroundings, supervisor: Supervisor) -> None:
+    def __init__(
+        self, surroundings: Surroundings, supervisor: Supervisor, proxy: CuttingProxy | None
+    ) -> None:
         """Describe it."""
         self._at = surroundings
         self._supervisor = supervisor
+        self.proxy = proxy
+        """Between the services and the database, in a shape that has one."""
         self.layout = surroundings.layout
         self.ports = dict(surroundings.ports)
-        self.targets = Targets(**{part.name: surroundings.target(part.name) for part in PARTS})
+        self.targets = Targets(
+            **{part.service: surroundings.target_of(part.service) for part in surroundings.parts}
+        )
+        self.processes = {part.name: surroundings.target(part.name) for part in surroundings.parts}
+        """Address of each process by its name; a service may have two."""
         self.clock_file = surroundings.layout.clock_file
         """The rehearsal's clock of all processes: `zikao_kit.clock.write_offset`, `OffsetClock`."""
 
@@ -116,6 +147,7 @@ async def run_installation(
     database_url: str | None = None,
     reset: bool = False,
     say: Say = print,
+    shape: Shape | None = None,
 ) -> AsyncIterator[Installation]:
     """Run everything while the block runs; it begins when all are serving.
 
@@ -126,23 +158,30 @@ async def run_installation(
     """
     with layout.claimed(reset=reset):
         say(f"data in {layout.data}")
-        at = _settle(layout, port_base, database_url)
-        programs = [write_program(part, at) for part in PARTS]
-        supervisor = Supervisor(programs)
+        shape = shape or Shape()
+        at = _settle(layout, port_base, database_url, shape)
+        programs = [write_program(part, at) for part in at.parts]
+        supervisor = Supervisor(programs, patience=shape.patience)
         try:
-            async with beside(at.server.run()), beside(supervisor.run()):
-                say(f"starting {', '.join(part.name for part in PARTS)}")
+            async with AsyncExitStack() as stack:
+                proxy = await _proxy(at, stack) if shape.proxy else None
+                await stack.enter_async_context(beside(at.server.run()))
+                await stack.enter_async_context(beside(supervisor.run()))
+                say(f"starting {', '.join(part.name for part in at.parts)}")
                 await _start(at, supervisor, reset=reset, say=say)
-                yield Installation(at, supervisor)
+                yield Installation(at, supervisor, proxy)
         except EmbeddedPostgresError as error:
             raise InstallationError(str(error)) from error
         finally:
             say("all processes have ended")
 
 
-def _settle(layout: Layout, port_base: int | None, database_url: str | None) -> Surroundings:
+def _settle(
+    layout: Layout, port_base: int | None, database_url: str | None, shape: Shape
+) -> Surroundings:
     """Decide on everything that the processes are told, before there is any."""
-    names = [name for name in OFFSETS if name != POSTGRES or database_url is None]
+    parts = parts_with(shape.enrollments)
+    names = _port_names(parts, embedded=database_url is None, proxy=shape.proxy)
     mark = layout.read_mark()
     ports = choose_ports(names, port_base, mark.ports)
     layout.write_mark(replace(mark, ports=ports))
@@ -152,9 +191,27 @@ def _settle(layout: Layout, port_base: int | None, database_url: str | None) -> 
     server: DatabaseServer = (
         ForeignServer(database_url)
         if database_url
-        else EmbeddedServer(layout.postgres, ports[POSTGRES])
+        else EmbeddedServer(layout.postgres, ports[POSTGRES], shape.disk)
     )
-    return Surroundings(layout, ports, ca, SecretFiles(layout.secrets), server)
+    address = (
+        f"postgresql://{HOST}:{ports[PROXY]}/?sslmode=disable" if shape.proxy else server.address
+    )
+    return Surroundings(layout, ports, ca, SecretFiles(layout.secrets), server, parts, address)
+
+
+def _port_names(parts: Sequence[Part], *, embedded: bool, proxy: bool) -> list[str]:
+    """What listens: the sandbox's other faces too."""
+    left_out = set() if embedded else {POSTGRES}
+    if not proxy:
+        left_out.add(PROXY)
+    if ENROLLMENT_REPLICA not in (part.name for part in parts):
+        left_out |= {ENROLLMENT_REPLICA, f"{ENROLLMENT_REPLICA}-metrics"}
+    return [name for name in OFFSETS if name not in left_out]
+
+
+async def _proxy(at: Surroundings, stack: AsyncExitStack) -> CuttingProxy:
+    proxy = CuttingProxy(at.server.address, at.ports[PROXY])
+    return await stack.enter_async_context(proxy)
 
 
 async def _start(at: Surroundings, supervisor: Supervisor, *, reset: bool, say: Say) -> None:
@@ -166,7 +223,7 @@ async def _start(at: Surroundings, supervisor: Supervisor, *, reset: bool, say: 
     await prepare_databases(at.server, at.secrets.password, say)
     with only_error():
         async with asyncio.TaskGroup() as group:
-            for part in PARTS:
+            for part in at.parts:
                 group.create_task(_wait_for(part.name, at, supervisor, say))
 
 

@@ -23,6 +23,7 @@ from zikao_kit.queries import Queries
 PACKAGE = "zikao_ctl"
 STATEMENT_TIMEOUT_SECONDS = 120.0
 LONGEST_REST_SECONDS = 30.0
+RUNNING_REFUND_DEADLINE = timedelta(hours=24)
 _SETTINGS = {
     "application_name": "zikao-audit",
     "search_path": "",
@@ -120,13 +121,16 @@ async def audit(admin_dsn: str, plan: AuditPlan) -> AsyncIterator[Checked]:
             await asyncio.sleep(min(checked.seconds * plan.rest_factor, LONGEST_REST_SECONDS))
 
 
-async def count_violations(admin_dsn: str, now: datetime) -> Mapping[str, int]:
-    """Violations by invariant of a whole installation at rest, all in one snapshot.
+async def count_violations(
+    admin_dsn: str, now: datetime, *, settled: bool = True
+) -> Mapping[str, int]:
+    """Violations by invariant of a whole installation, all in one snapshot.
 
-    `now` by the clock of the installation; `admin_dsn` as for `audit`.
+    `settled`: it is at rest, and nothing has any more time; else it may be busy, and the rules
+    that hold only at rest are left out. `now` by its clock; `admin_dsn` as for `audit`.
     """
-    rules = _rules_for(RULES.keys(), settled=True)
-    queries, plan = _queries(rules), AuditPlan(now, timedelta(0), settled=True)
+    rules = _rules_for(RULES.keys(), settled=settled)
+    queries, plan = _queries(rules), AuditPlan(now, RUNNING_REFUND_DEADLINE, settled=settled)
     async with (
         _connected(admin_dsn) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),

@@ -44,10 +44,10 @@ class Mark:
 class Layout:
     """The paths of an installation in the directory `data`."""
 
-    def __init__(self, data: Path = DEFAULT_DATA) -> None:
-        """Nothing is touched before `claimed`."""
+    def __init__(self, data: Path = DEFAULT_DATA, postgres: Path | None = None) -> None:
+        """Nothing is touched before `claimed`; `postgres` where the database is on a disk apart."""
         self.data = data.absolute()
-        self.postgres = self.data / "postgres"
+        self.postgres = (postgres or self.data / "postgres").absolute()
         self.certs = self.data / "certs"
         self.secrets = self.data / "secrets"
         self.config = self.data / "config"

@@ -35,6 +35,7 @@ from zikao_ctl.demo.command import (
 )
 from zikao_ctl.demo.stage import StoryBroken
 from zikao_ctl.export_command import export
+from zikao_ctl.faults.command import faults
 from zikao_ctl.import_candidates import (
     CandidateImport,
     ImportSettings,
@@ -70,6 +71,7 @@ def main() -> None:
 main.add_command(arrange)
 main.add_command(capacity)
 main.add_command(export)
+main.add_command(faults)
 main.add_command(import_sites_command)
 main.add_command(import_statement_command)
 main.add_command(fetch_verification_command)

@@ -13,6 +13,7 @@ from zikao_ctl.layout import InstallationError
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 7100
 POSTGRES = "postgres"
+PROXY = "database-proxy"
 OFFSETS: Mapping[str, int] = {
     "registration": 1,
     "enrollment": 2,
@@ -20,11 +21,14 @@ OFFSETS: Mapping[str, int] = {
     "payment": 4,
     POSTGRES: 5,
     "outside": 6,
+    "enrollment-2": 7,
+    PROXY: 8,
     "registration-metrics": 11,
     "enrollment-metrics": 12,
     "tickets-metrics": 13,
     "payment-metrics": 14,
     "outside-metrics": 16,
+    "enrollment-2-metrics": 17,
     "sms": 21,
     "mail": 22,
     "identity": 23,

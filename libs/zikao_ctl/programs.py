@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import yaml
@@ -36,35 +36,49 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the configurations are made of."""
+    """What the configurations are made of; `database_address`: where services find the server."""
 
     layout: Layout
     ports: Mapping[str, int]
     ca: DevelopmentCa
     secrets: SecretFiles
     server: DatabaseServer
+    parts: tuple[Part, ...]
+    database_address: str
 
     def target(self, name: str) -> str:
         """Where a part listens."""
         return f"{HOST}:{self.ports[name]}"
+
+    def target_of(self, service: str) -> str:
+        """Where a service is found: at the one process of it, or at all in turn."""
+        found = [self.target(part.name) for part in self.parts if part.service == service]
+        return found[0] if len(found) == 1 else f"ipv4:{','.join(found)}"
 
 
 @dataclass(frozen=True)
 class Part:
     """A process: `name` (also of its port), what Python runs, its name in certificates.
 
-    `settings` gives the sections that not every part has.
+    `settings` gives the sections that not every part has. `replica_of` names the service of
+    which it is one process more.
     """
 
     name: str
     module: tuple[str, ...]
     settings: Callable[[Surroundings], Settings]
     certificate: str = ""
+    replica_of: str = ""
+
+    @property
+    def service(self) -> str:
+        """What callers look for."""
+        return self.replica_of or self.name
 
     @property
     def certificate_name(self) -> str:
         """The last part of the certificate's URI SAN."""
-        return self.certificate or self.name
+        return self.certificate or self.service
 
 
 def _registration(at: Surroundings) -> Settings:
@@ -141,6 +155,17 @@ PARTS = (
 )
 
 
+ENROLLMENT_REPLICA = "enrollment-2"
+
+
+def parts_with(enrollments: int) -> tuple[Part, ...]:
+    """The processes of an installation with one or two of enrollment."""
+    if enrollments == 1:
+        return PARTS
+    first = next(part for part in PARTS if part.name == "enrollment")
+    return (*PARTS, replace(first, name=ENROLLMENT_REPLICA, replica_of=first.name))
+
+
 def write_program(part: Part, at: Surroundings) -> Program:
     """Write the part's configuration file; return how to run it."""
     config = at.layout.config / f"{part.name}.yaml"
@@ -177,7 +202,7 @@ def _database(at: Surroundings, service: str) -> Settings:
 def dsn_of(at: Surroundings, service: str) -> str:
     """The DSN of a service's own role."""
     password = at.secrets.password(service)
-    return service_dsn(at.server.address, at.server.database, service, password)
+    return service_dsn(at.database_address, at.server.database, service, password)
 
 
 def _key_ring(at: Surroundings, service: str) -> Settings:
@@ -185,4 +210,4 @@ def _key_ring(at: Surroundings, service: str) -> Settings:
 
 
 def _peer(at: Surroundings, section: str, part: str, certificate: str) -> Settings:
-    return {section: {"target": at.target(part), "server_name": certificate}}
+    return {section: {"target": at.target_of(part), "server_name": certificate}}

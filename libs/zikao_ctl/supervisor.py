@@ -17,10 +17,6 @@ import structlog
 from zikao_ctl import child_launch
 from zikao_ctl.log_files import LogLimits, keep_bounded
 
-FIRST_RESTART_SECONDS = 0.2
-MAX_RESTART_SECONDS = 5.0
-# Whoever ran so long is well: its next death is a first one.
-HEALTHY_SECONDS = 30.0
 STOP_GRACE_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -36,16 +32,34 @@ class Program:
     log_file: Path
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait before a start again: at first, and at most, twice as long each time.
+
+    Whoever ran for `healthy_seconds` is well: its next death is a first one.
+    """
+
+    first_seconds: float = 0.2
+    longest_seconds: float = 5.0
+    healthy_seconds: float = 30.0
+
+
 class Supervisor:
     """Keeps programs running until `run` is cancelled; then stops them all.
 
-    A program that dies is started again after a wait that doubles up to MAX_RESTART_SECONDS. If
+    A program that dies is started again after a wait that doubles (`Patience`). If
     this process is killed, the kernel kills the programs (PR_SET_PDEATHSIG): use the supervisor
     in the main thread.
     """
 
-    def __init__(self, programs: Sequence[Program], log_limits: LogLimits | None = None) -> None:
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        log_limits: LogLimits | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         """Describe what to run; nothing is started before `run`."""
+        self._patience = patience or Patience()
         self._programs = tuple(programs)
         self._log_limits = log_limits or LogLimits()
         self._process_ids: dict[str, int] = {}
@@ -69,14 +83,15 @@ class Supervisor:
                 group.create_task(self._keep_running(program))
 
     async def _keep_running(self, program: Program) -> None:
-        wait_seconds = FIRST_RESTART_SECONDS
+        patience = self._patience
+        wait_seconds = patience.first_seconds
         while True:
             started_at = time.monotonic()
             status = await self._run_once(program)
             self._deaths[program.name] += 1
             lived_seconds = time.monotonic() - started_at
-            if lived_seconds >= HEALTHY_SECONDS:
-                wait_seconds = FIRST_RESTART_SECONDS
+            if lived_seconds >= patience.healthy_seconds:
+                wait_seconds = patience.first_seconds
             log.warning(
                 "process ended, starting it again",
                 program=program.name,
@@ -85,7 +100,7 @@ class Supervisor:
                 log_file=str(program.log_file),
             )
             await asyncio.sleep(wait_seconds)
-            wait_seconds = min(2 * wait_seconds, MAX_RESTART_SECONDS)
+            wait_seconds = min(2 * wait_seconds, patience.longest_seconds)
 
     async def _run_once(self, program: Program) -> int:
         process = await _start(program)

@@ -106,13 +106,15 @@ def open_channel(
 
     `target` is `host:port` (all addresses of the name are used in turn) or a gRPC
     target with its scheme. The server must have a certificate for `server_name`
-    (such as "enrollment"; by default for the host in `target`, which says nothing of
+    (such as "enrollment"; by default for the first host in `target`, which says nothing of
     its part when all are on one machine). Use the channel in the event loop that
     opened it, and close it.
     """
     config = config or ServiceConfig()
     uri = target if target.startswith(_TARGET_SCHEMES) else f"dns:///{target}"
     options = _options(config, keepalive_seconds, max_message_bytes)
+    if server_name is None and "," in uri:  # else gRPC would take the whole list for a name
+        server_name = uri.partition(":")[2].partition(",")[0]
     if server_name is not None:
         options.append(("grpc.default_authority", server_name))
     return _DefaultingChannel(

@@ -24,6 +24,7 @@ from zikao_kit.config import ClockConfig, LogConfig, PeerConfig, ServerConfig
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
+from zikao_sandbox.moods import Moods
 from zikao_sandbox.notifier import POLL_SECONDS, Notifier
 from zikao_sandbox.payment_store import PaymentStore
 from zikao_sandbox.platform import PaymentPlatform
@@ -54,7 +55,8 @@ async def serve_sandbox(config: SandboxConfig) -> None:
                 notifier = Notifier(store, channel)
                 async with running(repeat("notifications", notifier.work, POLL_SECONDS)):
                     platform = PaymentPlatform(store, clock, random.random)
-                    yield _services(platform, Statements(config.database_file, clock, CHINA))
+                    moods = Moods(store, random.random)
+                    yield _services(platform, Statements(config.database_file, clock, CHINA), moods)
 
     await serve(
         open_services,
@@ -66,9 +68,11 @@ async def serve_sandbox(config: SandboxConfig) -> None:
     )
 
 
-def _services(platform: PaymentPlatform, statements: Statements) -> list[ServiceDefinition]:
+def _services(
+    platform: PaymentPlatform, statements: Statements, moods: Moods
+) -> list[ServiceDefinition]:
     """What the platform answers."""
-    rpc, strings = PaymentPlatformRpc(platform, statements), SandboxRpc(platform)
+    rpc, strings = PaymentPlatformRpc(platform, statements, moods), SandboxRpc(platform)
     return [
         definition(payment_grpc, payment, "PaymentPlatformService", rpc),
         definition(sandbox_grpc, sandbox, "SandboxService", strings),

@@ -32,9 +32,10 @@ class Notifier:
 
     async def work(self) -> bool:
         """Send one batch of what is due; whether there was any."""
-        due = self._store.due_notifications(
-            time.time(), BATCH, reorder=self._store.behaviour().reorder
-        )
+        behaviour = self._store.behaviour()
+        if behaviour.is_down:
+            return False
+        due = self._store.due_notifications(time.time(), BATCH, reorder=behaviour.reorder)
         await asyncio.gather(*(self._deliver(notification) for notification in due))
         return bool(due)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,9 +42,10 @@ CREATE TABLE IF NOT EXISTS notification (
   due_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notification_due ON notification (due_at);
-CREATE TABLE IF NOT EXISTS behaviour (
+CREATE TABLE IF NOT EXISTS mood (
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1), max_delay_seconds REAL NOT NULL,
-  copies INTEGER NOT NULL, reorder INTEGER NOT NULL
+  copies INTEGER NOT NULL, reorder INTEGER NOT NULL, answer_delay_seconds REAL NOT NULL,
+  refused_percent INTEGER NOT NULL, lost_answers_percent INTEGER NOT NULL
 ) STRICT;
 """
 _ORDER = "SELECT order_id, payment_code, amount_fen, pay_before, state FROM payment_order "
@@ -93,11 +94,24 @@ class Notification:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How badly notifications go out."""
+    """How badly notifications go out, and calls are answered."""
 
     max_delay_seconds: float = 0.0
     copies: int = 1
     reorder: bool = False
+    answer_delay_seconds: float = 0.0
+    refused_percent: int = 0
+    lost_answers_percent: int = 0
+
+    @property
+    def is_bad_at_telling(self) -> bool:
+        """Whether word of payments goes out as it should not."""
+        return self.max_delay_seconds > 0 or self.copies > 1 or self.reorder or self.is_down
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody gets anything from it."""
+        return self.refused_percent == 100
 
 
 class PaymentStore:
@@ -105,6 +119,8 @@ class PaymentStore:
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it."""
+        self.spoilt = 0
+        """What the behaviour has made worse since it was set: calls, and words of payments."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -254,17 +270,17 @@ class PaymentStore:
         )
 
     def behaviour(self) -> Behaviour:
-        """How notifications go out."""
+        """How notifications go out, and calls are answered."""
         row = self._db.execute(
-            "SELECT max_delay_seconds, copies, reorder FROM behaviour"
+            "SELECT max_delay_seconds, copies, reorder, answer_delay_seconds, refused_percent,"
+            " lost_answers_percent FROM mood"
         ).fetchone()
-        return Behaviour(row[0], row[1], bool(row[2])) if row else Behaviour()
+        return Behaviour(row[0], row[1], bool(row[2]), *row[3:]) if row else Behaviour()
 
     def set_behaviour(self, behaviour: Behaviour) -> None:
-        """Change how notifications go out."""
+        """Change how notifications go out, and calls are answered."""
         self._db.execute(
-            "INSERT OR REPLACE INTO behaviour VALUES (1, ?, ?, ?)",
-            (behaviour.max_delay_seconds, behaviour.copies, int(behaviour.reorder)),
+            "INSERT OR REPLACE INTO mood VALUES (1, ?, ?, ?, ?, ?, ?)", astuple(behaviour)
         )
 
 

@@ -104,14 +104,16 @@ class PaymentPlatform:
             self._store.insert_answered(request_id, body, payment.payment_id)
             return payment
 
-    def set_behaviour(self, request_id: str, body: bytes, behaviour: Behaviour) -> None:
-        """Change how notifications go out from now on. REQUEST_ID_REUSED."""
+    def set_behaviour(self, request_id: str, body: bytes, behaviour: Behaviour) -> int:
+        """Behave so from now on; how much was spoilt until now. REQUEST_ID_REUSED."""
         with self._store.transaction():
             if self._store.answered(request_id) is not None:
                 self._recall(request_id, body)
-                return
+                return self._store.spoilt
             self._store.set_behaviour(behaviour)
             self._store.insert_answered(request_id, body, None)
+        spoilt, self._store.spoilt = self._store.spoilt, 0
+        return spoilt
 
     def plant_payment(self, request_id: str, body: bytes, payment: Payment) -> None:
         """Take money that nobody is told of. REQUEST_ID_REUSED also for a payment that is there."""
@@ -163,6 +165,7 @@ class PaymentPlatform:
     def _owe_notifications(self, payment: Payment) -> None:
         """By the machine's clock: a rehearsal that moves the time delays no network."""
         behaviour = self._store.behaviour()
+        self._store.spoilt += behaviour.is_bad_at_telling
         earliest = 0.0 if behaviour.reorder else self._store.last_due_at()
         for _ in range(behaviour.copies):
             due_at = time.time() + self._random_delay_seconds(behaviour)

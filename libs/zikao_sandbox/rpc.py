@@ -13,6 +13,7 @@ from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox_pb
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_rpc
 from zikao_kit.convert import time_from_pb, time_to_pb
 
+from zikao_sandbox.moods import Moods
 from zikao_sandbox.notifier import payment_to_pb
 from zikao_sandbox.payment_store import CLOSED, OPEN, PAID, Behaviour, Payment
 from zikao_sandbox.platform import PaymentPlatform
@@ -28,8 +29,9 @@ _STATE_TO_PB = {
 class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
     """What enrollment calls."""
 
-    def __init__(self, platform: PaymentPlatform, statements: Statements) -> None:
+    def __init__(self, platform: PaymentPlatform, statements: Statements, moods: Moods) -> None:
         """Serve a platform."""
+        self._moods = moods
         self._platform = platform
         self._statements = statements
 
@@ -38,14 +40,18 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
     ) -> pb.CreatePaymentOrderResponse:
         """Open an order to pay."""
         pay_before = time_from_pb(request.pay_before)
-        order = self._platform.create_order(request.order_id, request.amount_fen, pay_before)
+        order = await self._moods.answer(
+            lambda: self._platform.create_order(request.order_id, request.amount_fen, pay_before)
+        )
         return pb.CreatePaymentOrderResponse(payment_code=order.payment_code)
 
     async def QueryPaymentOrder(
         self, request: pb.QueryPaymentOrderRequest, context: Any
     ) -> pb.QueryPaymentOrderResponse:
         """Tell what the platform knows of an order."""
-        order, payments = self._platform.query_order(request.order_id)
+        order, payments = await self._moods.answer(
+            lambda: self._platform.query_order(request.order_id)
+        )
         return pb.QueryPaymentOrderResponse(
             state=_STATE_TO_PB[order.state], payments=map(payment_to_pb, payments)
         )
@@ -54,7 +60,9 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
         self, request: pb.ClosePaymentOrderRequest, context: Any
     ) -> pb.ClosePaymentOrderResponse:
         """Close an order unless it is paid."""
-        order, payments = self._platform.close_order(request.order_id)
+        order, payments = await self._moods.answer(
+            lambda: self._platform.close_order(request.order_id)
+        )
         return pb.ClosePaymentOrderResponse(
             state=_STATE_TO_PB[order.state], payments=map(payment_to_pb, payments)
         )
@@ -63,8 +71,10 @@ class PaymentPlatformRpc(rpc.PaymentPlatformServiceServicer):
         self, request: pb.RefundPaymentRequest, context: Any
     ) -> pb.RefundPaymentResponse:
         """Give a payment back."""
-        refunded_at = self._platform.refund_payment(
-            request.refund_id, request.payment_id, request.amount_fen
+        refunded_at = await self._moods.answer(
+            lambda: self._platform.refund_payment(
+                request.refund_id, request.payment_id, request.amount_fen
+            )
         )
         return pb.RefundPaymentResponse(
             refunded_at=time_to_pb(refunded_at) if refunded_at else None
@@ -106,11 +116,16 @@ class SandboxRpc(sandbox_rpc.SandboxServiceServicer):
     ) -> sandbox_pb.SetBehaviourResponse:
         """Change how notifications go out."""
         behaviour = Behaviour(
-            request.max_delay.ToTimedelta().total_seconds(), request.copies, request.reorder
+            request.max_delay.ToTimedelta().total_seconds(),
+            request.copies,
+            request.reorder,
+            request.answer_delay.ToTimedelta().total_seconds(),
+            request.refused_percent,
+            request.lost_answers_percent,
         )
         body = request.SerializeToString(deterministic=True)
-        self._platform.set_behaviour(request.request_id, body, behaviour)
-        return sandbox_pb.SetBehaviourResponse()
+        spoilt = self._platform.set_behaviour(request.request_id, body, behaviour)
+        return sandbox_pb.SetBehaviourResponse(spoilt=spoilt)
 
     async def PlantPayment(
         self, request: sandbox_pb.PlantPaymentRequest, context: Any

@@ -14,7 +14,6 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.authorisation import Someone, methods_of, reason_from, short_name
 from support.contracts import errors_stated
-from support.cutting_proxy import CuttingProxy
 from support.enrollment_money_rows import insert_refused_refund
 from support.enrollment_offices import again, capacities, closing, decision, opening
 from support.enrollment_people import (
@@ -51,6 +50,7 @@ from zikao.enrollment.v1 import reconciliation_service_pb2 as reconciliation
 from zikao.enrollment.v1 import roster_service_pb2 as rosters
 from zikao.enrollment.v1 import statistics_service_pb2 as statistics
 from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
+from zikao_ctl.faults.proxy import CuttingProxy
 from zikao_enrollment.domain.timetable import Policies
 from zikao_enrollment.views.boards import MAX_AGE_SECONDS
 from zikao_kit.errors import (

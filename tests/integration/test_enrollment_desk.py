@@ -6,7 +6,6 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from support.cutting_proxy import CuttingProxy, Moment
 from support.enrollment_database import (
     NOW,
     candidate,
@@ -24,6 +23,7 @@ from support.enrollment_sessions import FEE_FEN, small_session
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.seats.desk import Entry

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import pytest
-from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import count_entries, open_account, probe_database
 from support.service_databases import MakeDatabase
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import (
     CommitInDoubt,

@@ -15,10 +15,10 @@ import grpc
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import SCHEMA, count_entries, open_account, probe_database
 from support.service import until
 from support.service_databases import MakeDatabase
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_kit.db import Database, Transaction
 from zikao_kit.feed import Outbox, stream_feed
 from zikao_kit.feed_consumer import FeedConsumer, FeedEvent, FeedMessage

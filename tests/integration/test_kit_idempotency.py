@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf.message import Message
-from support.cutting_proxy import CuttingProxy, Moment
 from support.probe_database import SCHEMA, count_entries, open_account, probe_database
 from support.service_databases import MakeDatabase
 from zikao.registration.v1.account_service_pb2 import CreateAccountRequest
 from zikao.test.v1.probe_pb2 import CollectResponse, ConstrainedRequest
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_kit.context import acting_as
 from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError

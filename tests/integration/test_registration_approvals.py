@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from support.cutting_proxy import CuttingProxy, Moment
 from support.races import meet
 from support.registration_invariants import violations
 from support.registration_older import import_rows, older_row
@@ -30,6 +29,7 @@ from support.service_databases import MakeDatabase
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import review_service_pb2 as review
 from zikao.registration.v1 import types_pb2 as types
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_kit.crypto import KeyRing
 
 OFFICERS, APPLICATIONS = 20, 400

@@ -23,6 +23,7 @@ from zikao_kit.cli import CONFIG_EXIT_CODE
 from zikao_kit.clock import SystemClock
 from zikao_kit.config import ServerConfig
 from zikao_kit.convert import time_to_pb
+from zikao_kit.error_table import problem_of
 from zikao_kit.server import GrpcServer, definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
@@ -172,6 +173,53 @@ async def test_an_unanswered_word_is_repeated(tmp_path: Path) -> None:
             second = await platform.pay(await platform.create_order(new_id()))
             await until(lambda: second in receiver.arrived)
         assert (receiver.arrived, receiver.refusals) == ([first, second], 0)
+
+
+async def test_a_bad_platform_says_how_bad_it_was(tmp_path: Path) -> None:
+    """One that is down does nothing and tells nobody; one that loses answers has done it."""
+    ca = DevelopmentCa(tmp_path / "certs")
+    async with receiving(ca) as (receiver, port):
+        platform = Platform(tmp_path, ca, port)
+        with platform.running():
+            async with platform.called_by("operator") as operator:
+
+                async def behave(**behaviour: Any) -> int:
+                    request = sandbox_pb.SetBehaviourRequest(request_id=new_id(), copies=1)
+                    request.MergeFrom(sandbox_pb.SetBehaviourRequest(**behaviour))
+                    return int((await operator.call(request)).spoilt)
+
+                code, refused, lost = await platform.create_order(new_id()), new_id(), new_id()
+                assert await behave(refused_percent=100) == 0
+                assert await open_badly(platform, refused) == "UNAVAILABLE"
+                assert await query_badly(platform, refused) == "UNAVAILABLE"
+                payment = await platform.pay(code)
+                assert receiver.arrived == []
+                assert await behave(lost_answers_percent=100) == 3
+                await until(lambda: receiver.arrived == [payment])
+                assert await open_badly(platform, lost) == "UNAVAILABLE"
+                assert await behave(answer_delay=Duration(nanos=1_000_000)) == 1
+                assert await query_badly(platform, refused) == "NOT_FOUND"
+                assert await query_badly(platform, lost) == ""
+                assert await behave() == 2
+
+
+async def open_badly(platform: Platform, order_id: str) -> str:
+    """The reason why an order is not opened, as far as enrollment knows."""
+    try:
+        await platform.create_order(order_id)
+    except grpc.aio.AioRpcError as error:
+        return problem_of(error).reason
+    return ""
+
+
+async def query_badly(platform: Platform, order_id: str) -> str:
+    """The reason why nothing is known of an order."""
+    async with platform.called_by("enrollment") as enrollment:
+        try:
+            await enrollment.call(pb.QueryPaymentOrderRequest(order_id=order_id))
+        except grpc.aio.AioRpcError as error:
+            return problem_of(error).reason
+    return ""
 
 
 async def test_only_the_operator_pulls_the_strings(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from support.authorisation import methods_of, short_name
 from support.contracts import errors_stated
-from support.cutting_proxy import CuttingProxy
 from support.fuzz_messages import MessageMaker
 from support.service import Caller, new_id, until
 from support.service_databases import MakeDatabase, ServiceDatabases
@@ -23,6 +22,7 @@ from support.tickets_glyphs import glyph_png
 from support.tickets_offices import officer, room_use
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, tickets_installation
+from zikao_ctl.faults.proxy import CuttingProxy
 from zikao_kit.errors import (
     NOT_FOUND,
     OVERLOADED,

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.payment.v1 import payment_platform_service_pb2 as zikao_dot_payment_dot_v1_dot_payment__platform__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/sandbox/v1/sandbox_service.proto\x12\x10zikao.sandbox.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ezikao/options/v1/options.proto\x1a/zikao/payment/v1/payment_platform_service.proto\"\x82\x01\n\x0fPayOrderRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0cpayment_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x13\n\x0b\x61\x66ter_close\x18\x04 \x01(\x08\">\n\x10PayOrderResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.Payment\"\x9d\x01\n\x13SetBehaviourRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\tmax_delay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12\x19\n\x06\x63opies\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\n(\x01\x12\x0f\n\x07reorder\x18\x04 \x01(\x08\"\x16\n\x14SetBehaviourResponse\"g\n\x13PlantPaymentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x07payment\x18\x02 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x16\n\x14PlantPaymentResponse\"s\n\x17\x46\x61lsifyStatementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\nsubject_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x1a\n\x18\x46\x61lsifyStatementResponse2\xcc\x03\n\x0eSandboxService\x12\x61\n\x08PayOrder\x12!.zikao.sandbox.v1.PayOrderRequest\x1a\".zikao.sandbox.v1.PayOrderResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12m\n\x0cSetBehaviour\x12%.zikao.sandbox.v1.SetBehaviourRequest\x1a&.zikao.sandbox.v1.SetBehaviourResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12m\n\x0cPlantPayment\x12%.zikao.sandbox.v1.PlantPaymentRequest\x1a&.zikao.sandbox.v1.PlantPaymentResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12y\n\x10\x46\x61lsifyStatement\x12).zikao.sandbox.v1.FalsifyStatementRequest\x1a*.zikao.sandbox.v1.FalsifyStatementResponse\"\x0e\xca\xf3\x18\n\x12\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&zikao/sandbox/v1/sandbox_service.proto\x12\x10zikao.sandbox.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ezikao/options/v1/options.proto\x1a/zikao/payment/v1/payment_platform_service.proto\"\x82\x01\n\x0fPayOrderRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0cpayment_code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x13\n\x0b\x61\x66ter_close\x18\x04 \x01(\x08\">\n\x10PayOrderResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.zikao.payment.v1.Payment\"\xa9\x02\n\x13SetBehaviourRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\tmax_delay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12\x19\n\x06\x63opies\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\n(\x01\x12\x0f\n\x07reorder\x18\x04 \x01(\x08\x12=\n\x0c\x61nswer_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08<2\x00\x12\"\n\x0frefused_percent\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\'\n\x14lost_answers_percent\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"&\n\x14SetBehaviourResponse\x12\x0e\n\x06spoilt\x18\x01 \x01(\x03\"g\n\x13PlantPaymentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x07payment\x18\x02 \x01(\x0b\x32\x19.zikao.payment.v1.PaymentB\x06\xbaH\x03\xc8\x01\x01\"\x16\n\x14PlantPaymentResponse\"s\n\x17\x46\x61lsifyStatementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\nsubject_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\namount_fen\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x1a\n\x18\x46\x61lsifyStatementResponse2\xcc\x03\n\x0eSandboxService\x12\x61\n\x08PayOrder\x12!.zikao.sandbox.v1.PayOrderRequest\x1a\".zikao.sandbox.v1.PayOrderResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12m\n\x0cSetBehaviour\x12%.zikao.sandbox.v1.SetBehaviourRequest\x1a&.zikao.sandbox.v1.SetBehaviourResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12m\n\x0cPlantPayment\x12%.zikao.sandbox.v1.PlantPaymentRequest\x1a&.zikao.sandbox.v1.PlantPaymentResponse\"\x0e\xca\xf3\x18\n\x12\x08operator\x12y\n\x10\x46\x61lsifyStatement\x12).zikao.sandbox.v1.FalsifyStatementRequest\x1a*.zikao.sandbox.v1.FalsifyStatementResponse\"\x0e\xca\xf3\x18\n\x12\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETBEHAVIOURREQUEST'].fields_by_name['max_delay']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\243\0052\000'
   _globals['_SETBEHAVIOURREQUEST'].fields_by_name['copies']._loaded_options = None
   _globals['_SETBEHAVIOURREQUEST'].fields_by_name['copies']._serialized_options = b'\272H\006\032\004\030\n(\001'
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['answer_delay']._loaded_options = None
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['answer_delay']._serialized_options = b'\272H\t\252\001\006\"\002\010<2\000'
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['refused_percent']._loaded_options = None
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['refused_percent']._serialized_options = b'\272H\006\032\004\030d(\000'
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['lost_answers_percent']._loaded_options = None
+  _globals['_SETBEHAVIOURREQUEST'].fields_by_name['lost_answers_percent']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_PLANTPAYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_PLANTPAYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PLANTPAYMENTREQUEST'].fields_by_name['payment']._loaded_options = None
@@ -70,17 +76,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYORDERRESPONSE']._serialized_start=335
   _globals['_PAYORDERRESPONSE']._serialized_end=397
   _globals['_SETBEHAVIOURREQUEST']._serialized_start=400
-  _globals['_SETBEHAVIOURREQUEST']._serialized_end=557
-  _globals['_SETBEHAVIOURRESPONSE']._serialized_start=559
-  _globals['_SETBEHAVIOURRESPONSE']._serialized_end=581
-  _globals['_PLANTPAYMENTREQUEST']._serialized_start=583
-  _globals['_PLANTPAYMENTREQUEST']._serialized_end=686
-  _globals['_PLANTPAYMENTRESPONSE']._serialized_start=688
-  _globals['_PLANTPAYMENTRESPONSE']._serialized_end=710
-  _globals['_FALSIFYSTATEMENTREQUEST']._serialized_start=712
-  _globals['_FALSIFYSTATEMENTREQUEST']._serialized_end=827
-  _globals['_FALSIFYSTATEMENTRESPONSE']._serialized_start=829
-  _globals['_FALSIFYSTATEMENTRESPONSE']._serialized_end=855
-  _globals['_SANDBOXSERVICE']._serialized_start=858
-  _globals['_SANDBOXSERVICE']._serialized_end=1318
+  _globals['_SETBEHAVIOURREQUEST']._serialized_end=697
+  _globals['_SETBEHAVIOURRESPONSE']._serialized_start=699
+  _globals['_SETBEHAVIOURRESPONSE']._serialized_end=737
+  _globals['_PLANTPAYMENTREQUEST']._serialized_start=739
+  _globals['_PLANTPAYMENTREQUEST']._serialized_end=842
+  _globals['_PLANTPAYMENTRESPONSE']._serialized_start=844
+  _globals['_PLANTPAYMENTRESPONSE']._serialized_end=866
+  _globals['_FALSIFYSTATEMENTREQUEST']._serialized_start=868
+  _globals['_FALSIFYSTATEMENTREQUEST']._serialized_end=983
+  _globals['_FALSIFYSTATEMENTRESPONSE']._serialized_start=985
+  _globals['_FALSIFYSTATEMENTRESPONSE']._serialized_end=1011
+  _globals['_SANDBOXSERVICE']._serialized_start=1014
+  _globals['_SANDBOXSERVICE']._serialized_end=1474
 # @@protoc_insertion_point(module_scope)

@@ -80,7 +80,7 @@ Global___PayOrderResponse: _TypeAlias = PayOrderResponse  # noqa: Y015
 
 @_typing.final
 class SetBehaviourRequest(_message.Message):
-    """How notifications go out."""
+    """How notifications go out, and how enrollment's calls are answered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -88,15 +88,28 @@ class SetBehaviourRequest(_message.Message):
     MAX_DELAY_FIELD_NUMBER: _builtins.int
     COPIES_FIELD_NUMBER: _builtins.int
     REORDER_FIELD_NUMBER: _builtins.int
+    ANSWER_DELAY_FIELD_NUMBER: _builtins.int
+    REFUSED_PERCENT_FIELD_NUMBER: _builtins.int
+    LOST_ANSWERS_PERCENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same id with the same body returns the first answer."""
     copies: _builtins.int
     """Each is sent so many times, 1-10."""
     reorder: _builtins.bool
     """Send in a random order instead of that of the payments."""
+    refused_percent: _builtins.int
+    """So many calls in a hundred are refused as UNAVAILABLE, with nothing done; at 100 the platform
+    is down, and no notifications go out either.
+    """
+    lost_answers_percent: _builtins.int
+    """So many calls in a hundred are done, and answered as UNAVAILABLE."""
     @_builtins.property
     def max_delay(self) -> _duration_pb2.Duration:
         """Each waits a random time up to this."""
+
+    @_builtins.property
+    def answer_delay(self) -> _duration_pb2.Duration:
+        """Each call of enrollment waits a random time up to this before anything is done."""
 
     def __init__(
         self,
@@ -105,10 +118,13 @@ class SetBehaviourRequest(_message.Message):
         max_delay: _duration_pb2.Duration | None = ...,
         copies: _builtins.int = ...,
         reorder: _builtins.bool = ...,
+        answer_delay: _duration_pb2.Duration | None = ...,
+        refused_percent: _builtins.int = ...,
+        lost_answers_percent: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_delay", b"max_delay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_delay", b"answer_delay", "max_delay", b"max_delay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "max_delay", b"max_delay", "reorder", b"reorder", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_delay", b"answer_delay", "copies", b"copies", "lost_answers_percent", b"lost_answers_percent", "max_delay", b"max_delay", "refused_percent", b"refused_percent", "reorder", b"reorder", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,16 +132,23 @@ Global___SetBehaviourRequest: _TypeAlias = SetBehaviourRequest  # noqa: Y015
 
 @_typing.final
 class SetBehaviourResponse(_message.Message):
-    """Done."""
+    """How it went until now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SPOILT_FIELD_NUMBER: _builtins.int
+    spoilt: _builtins.int
+    """Calls that were answered late or not at all, and payments of which word went out late, more
+    than once or in any order, since the behaviour was set last; 0 after a restart.
+    """
     def __init__(
         self,
+        *,
+        spoilt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spoilt", b"spoilt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,7 +74,7 @@ class SandboxServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetBehaviour(self, request, context):
-        """Sets how notifications go out from now on.
+        """Sets how notifications go out and calls are answered from now on.
 
         Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """

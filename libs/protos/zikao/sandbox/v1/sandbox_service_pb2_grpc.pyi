@@ -44,7 +44,7 @@ class SandboxServiceStub:
     not set, REQUEST_ID_REUSED.
     """
     SetBehaviour: _grpc.UnaryUnaryMultiCallable[_sandbox_service_pb2.SetBehaviourRequest, _sandbox_service_pb2.SetBehaviourResponse]
-    """Sets how notifications go out from now on.
+    """Sets how notifications go out and calls are answered from now on.
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
@@ -75,7 +75,7 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     not set, REQUEST_ID_REUSED.
     """
     SetBehaviour: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.SetBehaviourRequest, _sandbox_service_pb2.SetBehaviourResponse]  # type: ignore[assignment]
-    """Sets how notifications go out from now on.
+    """Sets how notifications go out and calls are answered from now on.
 
     Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
     """
@@ -115,7 +115,7 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sandbox_service_pb2.SetBehaviourRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_service_pb2.SetBehaviourResponse, _abc.Awaitable[_sandbox_service_pb2.SetBehaviourResponse]]:
-        """Sets how notifications go out from now on.
+        """Sets how notifications go out and calls are answered from now on.
 
         Errors: INVALID_REQUEST, REQUEST_ID_REUSED.
         """

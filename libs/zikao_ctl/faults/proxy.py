@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from types import TracebackType
 from typing import Self
@@ -34,15 +35,22 @@ class Moment(Enum):
 
 
 class CuttingProxy:
-    """Listens on a free port of 127.0.0.1 while the block runs."""
+    """Listens on 127.0.0.1 while the block runs."""
 
-    def __init__(self, dsn: str) -> None:
-        """Pass everything on to the server of `dsn`."""
+    def __init__(self, dsn: str, port: int = 0) -> None:
+        """Pass everything on to the server of `dsn`; `port` 0: listen on a free one."""
         self._server_dsn = urlsplit(dsn)
+        self._port = port
         self._listener: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
         self._moment: Moment | None = None
+        self._role, self._left = b"", 0
+        self._passing = asyncio.Event()
+        self._passing.set()
         self.cuts = 0
+        """Connections lost at COMMIT so far."""
+        self.refusing = False
+        """Whether whoever connects is turned away."""
 
     @property
     def dsn(self) -> str:
@@ -50,16 +58,37 @@ class CuttingProxy:
         assert self._listener is not None
         port = self._listener.sockets[0].getsockname()[1]
         login = self._server_dsn.netloc.rpartition("@")[0]
-        address = self._server_dsn._replace(netloc=f"{login}@{HOST}:{port}")
+        address = self._server_dsn._replace(netloc=f"{login}@{HOST}:{port}".lstrip("@"))
         return urlunsplit(address._replace(query="sslmode=disable"))
 
-    def cut_at_commit(self, moment: Moment) -> None:
-        """Cut the next connection that sends a COMMIT, once."""
-        self._moment = moment
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._sessions)
+
+    def cut_at_commit(self, moment: Moment, role: str = "", times: int = 1) -> None:
+        """Cut the next connections that send a COMMIT, of this role if one is named."""
+        self._moment, self._role, self._left = moment, role.encode(), times
+
+    def spare(self) -> None:
+        """Cut nobody at COMMIT after all, let pass what was stopped, and turn nobody away."""
+        self._left = 0
+        self.refusing = False
+        self._passing.set()
+
+    def cut_all(self) -> int:
+        """Cut every connection there is; return how many there were."""
+        for session in self._sessions:
+            session.cancel()
+        return len(self._sessions)
+
+    def stop_passing(self) -> None:
+        """Keep all connections, and pass nothing on, as a network that is lost; until `spare`."""
+        self._passing.clear()
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._listener = await asyncio.start_server(self._accept, HOST, 0)
+        self._listener = await asyncio.start_server(self._accept, HOST, self._port)
         return self
 
     async def __aexit__(
@@ -71,23 +100,32 @@ class CuttingProxy:
         """Cut what is left and stop listening."""
         assert self._listener is not None
         self._listener.close()
-        for session in self._sessions:
-            session.cancel()
+        self.cut_all()
         await asyncio.gather(*self._sessions, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self.refusing:
+            writer.transport.abort()
+            return
         self._sessions.add(task)
         task.add_done_callback(self._sessions.discard)
         host, port = self._server_dsn.hostname, self._server_dsn.port
-        server = await asyncio.open_connection(host, port)
-        await _Session((reader, writer), server, self._take_moment).run()
+        try:
+            server = await asyncio.open_connection(host, port)
+        except OSError:  # it is down: so are we, to whoever asks
+            writer.transport.abort()
+            return
+        with suppress(asyncio.CancelledError):  # cut: the task is of this connection alone
+            await _Session((reader, writer), server, self._passing, self._take_moment).run()
 
-    def _take_moment(self) -> Moment | None:
-        moment, self._moment = self._moment, None
-        self.cuts += moment is not None
-        return moment
+    def _take_moment(self, role: bytes) -> Moment | None:
+        if not self._left or (self._role and self._role != role):
+            return None
+        self._left -= 1
+        self.cuts += 1
+        return self._moment
 
 
 _Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -97,10 +135,15 @@ class _Session:
     """One client and the server's connection for it."""
 
     def __init__(
-        self, client: _Side, server: _Side, take_moment: Callable[[], Moment | None]
+        self,
+        client: _Side,
+        server: _Side,
+        passing: asyncio.Event,
+        take_moment: Callable[[bytes], Moment | None],
     ) -> None:
         self._from_client, self._to_client = client
         self._from_server, self._to_server = server
+        self._passing = passing
         self._take_moment = take_moment
         self._swallowing = False
 
@@ -120,11 +163,14 @@ class _Session:
                 raise result
 
     async def _forth(self) -> None:
-        # The first message has no type.
-        self._to_server.write(await _read_body(self._from_client))
+        # The first message has no type; it says whose connection it is.
+        start = await _read_body(self._from_client)
+        role = _role_of(start)
+        self._to_server.write(start)
         while True:
             message = await _read_message(self._from_client)
-            moment = self._take_moment() if _is_commit(message) else None
+            await self._passing.wait()
+            moment = self._take_moment(role) if _is_commit(message) else None
             if moment is Moment.BEFORE:
                 return
             if moment is Moment.DURING:
@@ -138,6 +184,7 @@ class _Session:
     async def _back(self) -> None:
         while True:
             message = await _read_message(self._from_server)
+            await self._passing.wait()
             if not self._swallowing:
                 self._to_client.write(message)
             elif message[:1] == READY_FOR_QUERY:
@@ -155,6 +202,12 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 async def _read_body(reader: asyncio.StreamReader) -> bytes:
     length = await reader.readexactly(4)
     return length + await reader.readexactly(struct.unpack("!I", length)[0] - 4)
+
+
+def _role_of(start: bytes) -> bytes:
+    """The user of a StartupMessage: pairs of name and value, each ended by a zero."""
+    words = start[8:].split(b"\0")
+    return dict(zip(words[::2], words[1::2], strict=False)).get(b"user", b"")
 
 
 def _is_commit(message: bytes) -> bool:
