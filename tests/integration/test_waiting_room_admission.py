@@ -19,11 +19,13 @@ from support.waiting_rooms import (
     drawn_room,
     limited,
 )
+from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_enrollment.domain.admission_rate import START_PER_PROCESS
 from zikao_enrollment.domain.waiting import RoomKey, RoomState
 from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
 from zikao_enrollment.workers import admitting
 from zikao_kit.admission import Load
+from zikao_kit.db import CommitInDoubt
 
 CEILING = 200
 
@@ -102,6 +104,30 @@ async def test_without_the_lease_all_would_let_in(
         processes = [await room.process() for _ in range(2)]
         found = await samples(room, 4, processes)
         assert found[3] - found[1] > 1.5 * 2 * CEILING
+
+
+@pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
+async def test_a_lost_commit_lets_nobody_in_twice(
+    make_database: MakeDatabase, moment: Moment
+) -> None:
+    """Whether it was committed or not, the next tick goes on from what the row says."""
+    async with (
+        drawn_room(make_database, 4_000, limited(CEILING)) as room,
+        CuttingProxy(room.dsn) as proxy,
+        await room.connect(proxy.dsn) as db,
+    ):
+        process = await room.process(db)
+        await room.run(2, process)
+        before = (await room.row()).admitted_until
+        proxy.cut_at_commit(moment)
+        with pytest.raises(CommitInDoubt):
+            await room.run(TICK_SECONDS, process)
+        let_in = CEILING * TICK_SECONDS if moment is Moment.AFTER else 0
+        assert (await room.row()).admitted_until == before + let_in
+        await room.run(1, process)
+        # What was due in the lost tick is lost with it.
+        assert (await room.row()).admitted_until == before + let_in + CEILING
+        assert contiguous(await room.admissions())
 
 
 async def test_what_is_finished_is_followed(make_database: MakeDatabase) -> None:

@@ -13,12 +13,14 @@ from support.enrollment_rooms import ROOM, session_with_room
 from support.service_databases import MakeDatabase
 from zikao_enrollment.domain.timetable import Session, Track
 from zikao_enrollment.domain.waiting import Admission, Room, RoomKey
+from zikao_enrollment.names import PACKAGE
 from zikao_enrollment.stores.waiting import WaitingStore
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.rooms import Rooms
 from zikao_enrollment.workers.admitting import AdmittingWorker
 from zikao_kit.admission import Load
+from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
 
@@ -73,6 +75,7 @@ class DrawnRoom:
     """A room in which so many have numbers, before any process lets them in."""
 
     db: Database
+    dsn: str
     timer: Timer = field(default_factory=Timer)
 
     async def process(self, db: Database | None = None) -> Process:
@@ -89,6 +92,10 @@ class DrawnRoom:
         )
         made = Process(worker, arrivals)
         return made
+
+    async def connect(self, dsn: str) -> Database:
+        """Another way to the database."""
+        return await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE))
 
     async def run(self, seconds: float, *processes: Process) -> None:
         """Let the processes work four times a second, one after the other."""
@@ -123,13 +130,20 @@ async def drawn_room(
     make_database: MakeDatabase, waiting: int, session: Session
 ) -> AsyncIterator[DrawnRoom]:
     """`waiting` have drawn their numbers; who they are nobody asks here."""
-    async with enrollment_database(make_database, session, 0) as db:
+    dsn = ""
+
+    async def noting(service: str) -> str:
+        nonlocal dsn
+        dsn = await make_database(service)
+        return dsn
+
+    async with enrollment_database(noting, session, 0) as db:
         async with db.transaction() as tx:
             store = WaitingStore(tx)
             await store.open(KEY, bytes(32), bytes(32), NOW)
             await tx.using(SQL).execute("wait", *KEY, waiting, NOW)
             await store.draw(KEY, bytes(32), waiting, NOW)
-        yield DrawnRoom(db)
+        yield DrawnRoom(db, dsn)
 
 
 def contiguous(admissions: list[Admission]) -> bool:

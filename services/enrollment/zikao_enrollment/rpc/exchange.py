@@ -58,6 +58,7 @@ class Exchange:
 
     def __init__(self, parts: Parts, errors: ErrorTable) -> None:
         self._submitting = parts.submitting
+        self._admission = parts.admission
         self._verifier = parts.verifier
         self._errors = errors
         self._limit = parts.stream_submissions
@@ -84,6 +85,7 @@ class Exchange:
                     self._fill(answer.results.add(request_id=item.request_id), item)
                 yield answer
                 self._under_way -= len(items)
+                self._admission.count_finished(len(items))
                 self._room.set()
             await reading
         finally:

@@ -1,12 +1,10 @@
 """Who lets in whom: reports of processes, the lease of a room, how far it is."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from zikao_kit.admission import Load
-from zikao_kit.columns import columns
 from zikao_kit.db import Transaction
 
 from zikao_enrollment.domain.admission_leader import Queue, Report, Step
@@ -33,20 +31,9 @@ class AdmissionStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def report(
-        self, process_id: UUID, load: Load, came: Collection[tuple[RoomKey, int, float]]
-    ) -> None:
-        """Tell of this process: its submissions, and by room who came and how long they took."""
-        rows = ((*key, count, seconds) for key, count, seconds in came)
-        await self._tx.execute(
-            "report_load",
-            process_id,
-            load.finished,
-            load.shed,
-            load.wait_seconds,
-            load.standing,
-            *columns(rows, 4),
-        )
+    async def report(self, key: RoomKey, report: Report) -> None:
+        """Tell of a process to who leads a room."""
+        await self._tx.execute("report_load", *key, *report)
 
     async def reports(self, key: RoomKey) -> Sequence[Report]:
         """What the processes that are there have told."""

@@ -1,6 +1,5 @@
 """Who has come of those who were let in: what tells how many more may be."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from zikao_enrollment.domain.waiting import RoomKey
@@ -19,11 +18,10 @@ class Arrivals:
             room = self._rooms[key] = _Came()
         room.note(number, took.total_seconds())
 
-    def of(self, keys: Sequence[RoomKey]) -> list[tuple[RoomKey, int, float]]:
-        """How many have come to each room, and the sum of seconds that they took."""
-        nobody = _Came()
-        rooms = ((key, self._rooms.get(key, nobody)) for key in keys)
-        return [(key, room.count, room.seconds) for key, room in rooms]
+    def at(self, key: RoomKey) -> tuple[int, float]:
+        """How many have come from a room, and the sum of seconds that they took."""
+        room = self._rooms.get(key)
+        return (room.count, room.seconds) if room else (0, 0.0)
 
 
 class _Came:

@@ -5,17 +5,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
+import structlog
 from prometheus_client import Gauge
 from zikao_kit.admission import Load
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 
-from zikao_enrollment.domain.admission_leader import AdmissionLeader, Limits, Step
+from zikao_enrollment.domain.admission_leader import AdmissionLeader, Limits, Report, Step
 from zikao_enrollment.domain.timetable import WaitingRoom
 from zikao_enrollment.domain.waiting import RoomKey
 from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
 from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.rooms import Rooms
+
+log = structlog.get_logger()
 
 TICK_SECONDS = 0.25
 # A leader that has died is missed for so long at most.
@@ -58,12 +61,7 @@ class AdmittingWorker:
 
     async def work(self) -> bool:
         """Tell of this process, and let in wherever it leads; nothing where there is no room."""
-        rooms = self._rooms.all_live()
-        if rooms:
-            async with self._db.transaction() as tx:
-                came = self._arrivals.of([live.key for live in rooms])
-                await AdmissionStore(tx).report(self._process_id, self._load(), came)
-        for live in rooms:
+        for live in self._rooms.all_live():
             if live.window.waiting_room is not None:
                 await self._lead(live.key, live.window.waiting_room)
         return False
@@ -72,6 +70,7 @@ class AdmittingWorker:
         # Whatever fails: what was due meanwhile is lost, and never let in twice.
         async with self._db.transaction() as tx:
             store = AdmissionStore(tx)
+            await store.report(key, self._report(key))
             reports = await store.reports(key)
             room = await store.lead(key, self._process_id, self._lease)
             if room is None:
@@ -80,12 +79,25 @@ class AdmittingWorker:
                 return
             leader = self._leaders.get(key)
             if leader is None:
+                log.info("this process admits", room=":".join(key), rate=room.rate)
                 await store.forget_old_reports()
                 leader = self._leaders[key] = AdmissionLeader(room.rate)
             limits = _limits(settings, room)
             step = leader.decide(self._monotonic(), room.queue, limits, reports)
             await self._take(store, key, room, step)
         _show(key, room, step)
+
+    def _report(self, key: RoomKey) -> Report:
+        load, (came, seconds) = self._load(), self._arrivals.at(key)
+        return Report(
+            self._process_id,
+            load.finished,
+            load.shed,
+            load.wait_seconds,
+            load.standing,
+            came,
+            seconds,
+        )
 
     async def _take(self, store: AdmissionStore, key: RoomKey, room: LedRoom, step: Step) -> None:
         await store.save(key, step)

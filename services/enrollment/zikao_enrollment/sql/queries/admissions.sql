@@ -3,11 +3,9 @@
 
 -- name: report_load
 INSERT INTO enrollment.waiting_report (
-    process_id, session_code, track, finished, shed, wait_seconds, standing, came, came_seconds
+    session_code, track, process_id, finished, shed, wait_seconds, standing, came, came_seconds
 )
-SELECT $1, room.session_code, room.track, $2, $3, $4, $5, room.came, room.came_seconds
-FROM unnest($6::text[], $7::text[], $8::bigint[], $9::double precision[])
-    AS room (session_code, track, came, came_seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (process_id, session_code, track) DO UPDATE SET
     finished = excluded.finished, shed = excluded.shed, wait_seconds = excluded.wait_seconds,
     standing = excluded.standing, came = excluded.came, came_seconds = excluded.came_seconds,
