@@ -1,0 +1,164 @@
+"""What may happen at one moment in a waiting room, forced: each with the order made certain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from support.clocks import FixedClock
+from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
+from support.enrollment_rooms import EARLY, session_with_room
+from support.service_databases import MakeDatabase
+from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
+from zikao_enrollment.commands.join_waiting_room import join_room
+from zikao_enrollment.domain.timetable import Track
+from zikao_enrollment.domain.waiting import PlaceRow, RoomKey
+from zikao_enrollment.stores.waiting import WaitingStore
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.live_room import LiveRoom
+from zikao_enrollment.waiting.rooms import Rooms
+from zikao_kit.db import Database, Transaction
+
+KEY = RoomKey("22.1", Track.SOCIAL)
+SESSION = session_with_room()
+ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
+
+
+@asynccontextmanager
+async def opened_room(make_database: MakeDatabase) -> AsyncIterator[Database]:
+    """A database with a room that was opened and not drawn."""
+    async with enrollment_database(make_database, SESSION, candidates=3) as db:
+        async with db.transaction() as tx:
+            await open_room(WaitingStore(tx), KEY, EARLY)
+        yield db
+
+
+async def come_in(tx: Transaction, *candidates: UUID) -> list[PlaceRow]:
+    """Let candidates in, nobody's turn having passed."""
+    return await join_room(WaitingStore(tx), KEY, candidates, lambda _: False, NOW)
+
+
+async def draw_now(db: Database) -> int | None:
+    """Draw in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await draw_room(WaitingStore(tx), KEY, NOW)
+
+
+async def places(db: Database) -> dict[UUID, PlaceRow]:
+    """All places."""
+    async with db.read() as tx:
+        return await WaitingStore(tx).places(KEY, [ONE, TWO, THREE])
+
+
+async def test_the_draw_waits_for_who_is_coming_in(make_database: MakeDatabase) -> None:
+    """Who has a place when the draw is over is either in it or behind it: nobody falls between."""
+    async with opened_room(make_database) as db:
+        async with db.transaction() as tx:
+            await come_in(tx, ONE)
+            drawing = asyncio.create_task(draw_now(db))
+            await until_somebody_waits(db)
+        assert await drawing == 1
+        async with db.transaction() as tx:
+            assert await come_in(tx, ONE, TWO) == [PlaceRow(ONE, True, None), (TWO, False, 1)]
+
+
+async def test_who_comes_in_during_the_draw_waits_for_it(make_database: MakeDatabase) -> None:
+    """The draw shuts the door before it counts: who is at it then gets a late number."""
+    async with opened_room(make_database) as db, AsyncExitStack() as stack:
+        tx = await stack.enter_async_context(db.transaction())
+        assert await draw_room(WaitingStore(tx), KEY, NOW) == 0
+        coming = asyncio.create_task(db.run(lambda other: come_in(other, ONE)))
+        await until_somebody_waits(db)
+        await stack.aclose()
+        assert await coming == [PlaceRow(ONE, False, 1)]
+
+
+async def test_only_one_process_draws(make_database: MakeDatabase) -> None:
+    """Of two that draw at once the second finds it done: there is no other seed to choose."""
+    async with opened_room(make_database) as db, AsyncExitStack() as stack:
+        tx = await stack.enter_async_context(db.transaction())
+        assert await draw_room(WaitingStore(tx), KEY, NOW) == 0
+        second = asyncio.create_task(draw_now(db))
+        await until_somebody_waits(db)
+        await stack.aclose()
+        assert await second is None
+
+
+async def test_late_numbers_are_given_by_one_batch_at_a_time(make_database: MakeDatabase) -> None:
+    """Two processes let different people in, and one of them in both: each gets one number."""
+    async with opened_room(make_database) as db:
+        assert await draw_now(db) == 0
+        async with db.transaction() as tx:
+            first = await come_in(tx, ONE, TWO)
+            second = asyncio.create_task(db.run(lambda other: come_in(other, TWO, THREE)))
+            await until_somebody_waits(db)
+        assert [row.late_number for row in first + await second] == [1, 2, 2, 3]
+
+
+async def test_a_lapsed_turn_is_given_up_once(make_database: MakeDatabase) -> None:
+    """Of two tabs that join again the second finds the new number, and gives out no other."""
+    async with opened_room(make_database) as db:
+        async with db.transaction() as tx:
+            await come_in(tx, ONE)
+        await draw_now(db)
+
+        async def join_again(tx: Transaction) -> list[PlaceRow]:
+            lapsed = PlaceRow(ONE, True, None)
+            return await join_room(WaitingStore(tx), KEY, [ONE], lapsed.__eq__, NOW)
+
+        async with db.transaction() as tx:
+            first = await join_again(tx)
+            second = asyncio.create_task(db.run(join_again))
+            await until_somebody_waits(db)
+        assert first == await second == [PlaceRow(ONE, True, 1)]
+
+
+async def test_a_place_that_commits_late_is_read(make_database: MakeDatabase) -> None:
+    """A reader that has seen a later transaction's place finds the earlier one's all the same."""
+    async with opened_room(make_database) as db:
+        live = LiveRoom(KEY, SESSION.windows[0])
+
+        async def read() -> None:
+            async with db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+                live.room = (await WaitingStore(tx).rooms())[KEY]
+                assert not await live.read(WaitingStore(tx))
+
+        async with db.transaction() as slow:
+            await come_in(slow, ONE)
+            async with db.transaction() as quick:
+                await come_in(quick, TWO)
+            await read()
+            assert (live.has(ONE), live.has(TWO)) == (False, True)
+        await read()
+        assert live.has(ONE)
+
+
+async def test_a_process_finds_numbers_only_when_it_knows_all(make_database: MakeDatabase) -> None:
+    """With a place missing in memory nobody gets a wrong number: all are read again first."""
+    async with opened_room(make_database) as db:
+        boards = Boards(db, FixedClock(EARLY))
+        await boards.refresh()
+        async with db.transaction() as tx:
+            await come_in(tx, ONE, TWO)
+        await draw_now(db)
+        rooms = Rooms(db, boards, FixedClock(NOW + timedelta(seconds=1)))
+        live = LiveRoom(KEY, SESSION.windows[0])
+        async with db.read() as tx:
+            live.room = (await WaitingStore(tx).rooms())[KEY]
+        live.note([PlaceRow(ONE, True, None)])
+        await live.find_numbers()
+        place = live.place(ONE, NOW)
+        assert place is not None
+        assert place.number == 0
+        async with db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+            await live.read(WaitingStore(tx))
+        await live.find_numbers()
+        await rooms.refresh()
+        there = rooms.live(KEY)
+        assert there is not None
+        for candidate in (ONE, TWO):
+            found, same = live.place(candidate, NOW), there.place(candidate, NOW)
+            assert found == same
+            assert found is not None
+            assert found.number in (1, 2)
