@@ -6,7 +6,7 @@ Registration is away, and the payment platform unless one is named: a rush needs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,7 +44,8 @@ class Replicas:
     issuer: TokenIssuer
     stack: AsyncExitStack
     ports: Sequence[int]
-    channels: list[grpc.aio.Channel] = field(default_factory=list)
+    clock_file: Path
+    _tokens: dict[UUID, str] = field(default_factory=dict)
 
     async def connect(self, name: str = "portal") -> list[Caller]:
         """A caller of each process, on a connection of its own."""
@@ -60,7 +61,18 @@ class Replicas:
 
     def token(self, number: int) -> str:
         """What candidate `number` shows."""
-        return self.issuer.issue(str(UUID(int=number)), "candidate").token
+        return self.token_of(UUID(int=number))
+
+    def token_of(self, candidate_id: UUID) -> str:
+        """What a candidate shows, made once: all tabs have the same."""
+        if candidate_id not in self._tokens:
+            token = self.issuer.issue(str(candidate_id), "candidate").token
+            self._tokens[candidate_id] = token
+        return self._tokens[candidate_id]
+
+    async def move_clock(self, at: datetime) -> None:
+        """Move all clocks and wait until it has been seen."""
+        await move_clock(self.clock_file, at)
 
 
 @asynccontextmanager
@@ -89,7 +101,7 @@ async def replicas(
         started = await asyncio.gather(*map(stack.enter_async_context, starting))
         ports = [process.port for process, _ in started]
         issuer = TokenIssuer(_KEY_ID, key, FixedClock(now), _LIFETIME)
-        yield Replicas(dsn, ca, issuer, stack, ports)
+        yield Replicas(dsn, ca, issuer, stack, ports, clock_file)
 
 
 def _peer(port: int, name: str) -> dict[str, str]:
@@ -97,13 +109,18 @@ def _peer(port: int, name: str) -> dict[str, str]:
 
 
 async def add_candidates(dsn: str, numbers: range) -> None:
+    """Candidates by number, as the feed brings them."""
+    await add_people(dsn, [UUID(int=number) for number in numbers])
+
+
+async def add_people(dsn: str, people: Iterable[UUID]) -> None:
     """Candidates as the feed brings them, by the ten thousand."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.copy_records_to_table(
             "candidate",
             schema_name="enrollment",
-            records=[(UUID(int=number), "social", "active", "") for number in numbers],
+            records=[(person, "social", "active", "") for person in people],
             columns=("candidate_id", "track", "standing", "standing_reason"),
         )
     finally:

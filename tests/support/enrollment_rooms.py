@@ -63,11 +63,14 @@ async def waiting_room(
 
 
 async def until_opened(running: Installation) -> None:
-    """Wait until the room is there, and hold it."""
+    """Wait until the room is there, and lead it: nobody is admitted but by the test."""
 
     async def opened() -> bool:
-        held = await running.rows("UPDATE enrollment.waiting_room SET held = true RETURNING 1")
-        return bool(held)
+        led = await running.rows(
+            "UPDATE enrollment.waiting_room"
+            " SET leader = gen_random_uuid(), leader_until = 'infinity' RETURNING 1"
+        )
+        return bool(led)
 
     await until(opened)
 

@@ -1,0 +1,78 @@
+"""A waiting room before a crowd: whether each has one place, and whether the draw is uniform.
+
+With fresh ids and the seeds that the service makes: as a report, not as a test that chance may
+fail. 10,000 candidates with three tabs each, over two processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID, uuid4
+
+from support.bench import Rate, migrated, own_postgres, report
+from support.enrollment_replicas import add_people, replicas
+from support.enrollment_rooms import AFTER, EARLY, session_with_room
+from support.targets import Target, nothing_owed
+from support.uniformity import chi_square, p_value
+from support.waiting_crowd import draw_table, drawn_crowd, join_all, places_stored
+from zikao_enrollment.domain.waiting import draw
+
+PEOPLE, TABS = 10_000, 3
+# Of a whole province, for what a draw costs every process.
+MANY = 300_000
+
+
+async def bench(folder: Path, count: int) -> bool:
+    """Measure and report; whether there is nothing that must not be."""
+    people = [uuid4() for _ in range(count)]
+    with own_postgres(folder) as admin_dsn:
+        dsn = await migrated(admin_dsn, "enrollment")
+        await add_people(dsn, people)
+        async with replicas(dsn, folder, session_with_room(), EARLY) as served:
+            begun = time.perf_counter()
+            joins = Rate(await join_all(served, people, TABS), time.perf_counter() - begun)
+            stored = await places_stored(dsn)
+            await served.move_clock(AFTER)
+            begun = time.perf_counter()
+            crowd = await drawn_crowd(served, people)
+            looks = Rate(2 * count, time.perf_counter() - begun)
+    found = chi_square(draw_table(people, crowd.numbers))
+    other_numbers = sum(
+        crowd.numbers[person] != number for person, number in draw(crowd.draw.seed, people).items()
+    )
+    targets = {
+        "places_too_many_or_too_few": Target(abs(stored - count), at_most=0, is_owed=True),
+        "duplicates": Target(crowd.duplicates, at_most=0, is_owed=True),
+        "numbers_that_nobody_can_compute": Target(other_numbers, at_most=0, is_owed=True),
+        "draw_p": Target(p_value(*found), at_least=0.001),
+    }
+    report(
+        "waiting_room",
+        {"JoinWaitingRoom": joins, "GetPlace": looks},
+        {},
+        targets=targets,
+        people=count,
+        tabs=TABS,
+        places=stored,
+        draw_chi_square=found.value,
+        draw_degrees=found.degrees,
+        draw_of_300000_seconds=_draw_seconds(),
+    )
+    return nothing_owed(targets)
+
+
+def _draw_seconds() -> float:
+    people = [UUID(int=number) for number in range(MANY)]
+    begun = time.perf_counter()
+    draw(b"s" * 32, people)
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as directory:
+        is_right = asyncio.run(bench(Path(directory), int((sys.argv[1:] or [str(PEOPLE)])[0])))
+    sys.exit(not is_right)
