@@ -19,6 +19,7 @@ from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
 from zikao_ctl.rush.command import OUT, describe, print_plan, rush, rush_target
 from zikao_ctl.rush.elsewhere import Target, TargetRefused, read_accounts, require_ours
 from zikao_ctl.rush.generators import GeneratorDied
+from zikao_ctl.rush.k6_plan import write_k6_plan
 from zikao_ctl.rush.records import Report
 from zikao_ctl.rush.report.others import read_others
 from zikao_ctl.rush.report.page import read_report, write_page
@@ -98,6 +99,12 @@ DEFAULT_SEED = 900
     help="Allow a --target that is not on this machine.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and its sum; start nothing.")
+@click.option(
+    "--k6",
+    "k6_folder",
+    type=FOLDER,
+    help="Write the plan for tests/load/opening.js into this folder; start nothing.",
+)
 @click.pass_context
 def rush_command(
     context: click.Context,
@@ -115,6 +122,7 @@ def rush_command(
     peak: float | None,
     operated_by_caller: bool,
     dry_run: bool,
+    k6_folder: Path | None,
 ) -> None:
     """Rehearse an opening at full load on this machine, and judge it.
 
@@ -131,6 +139,9 @@ def rush_command(
         return
     try:
         scenario = _scenario(scenario_file, scale, duration, load_factor)
+        if k6_folder is not None:
+            click.echo(f"wrote {write_k6_plan(scenario, seed, k6_folder)}")
+            return
         if dry_run:
             print_plan(scenario, seed)
             return
