@@ -27,6 +27,8 @@ SMALL = replace(
     longest_opening_seconds=5.0,
     calm_seconds=2.0,
     logins=20,
+    waiting_room=True,
+    tabs_share=1.0,
 )
 SEED = 7
 THERE = 12
@@ -49,6 +51,7 @@ async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> No
     _assert_right(report)
     _assert_everybody_is_answered(report)
     _assert_money_came_in_every_way(report)
+    _assert_one_place_each(report)
     assert [phase["name"] for phase in report["phases"]] == [
         *("calibration", "early", "opening", "calm")
     ]
@@ -99,6 +102,15 @@ def _assert_everybody_is_answered(report: Report) -> None:
     journeys = next(each for each in report["latencies"] if each["kind"] == "journey")
     assert journeys["count"] == answered
     assert sum(tick["browsed"] for tick in report["ticks"]) > 0
+
+
+def _assert_one_place_each(report: Report) -> None:
+    room = report["room"]
+    assert room is not None
+    assert room["places"] == report["candidates"]
+    assert room["joins"] == SMALL.tabs * report["candidates"], "each tab came in"
+    assert 0 < room["drawn"] < room["places"]
+    assert sum(map(sum, room["table"])) == room["drawn"]
 
 
 def _assert_money_came_in_every_way(report: Report) -> None:

@@ -51,6 +51,8 @@ class Found:
     violations: Mapping[str, int]
     postgres: str
     notes_zh: Sequence[str]
+    room: records.Room | None = None
+    places_per_candidate: float = 0.0
 
 
 def write_up(run: Run, found: Found) -> Report:
@@ -64,7 +66,11 @@ def write_up(run: Run, found: Found) -> Report:
         checks=found.checks,
         payments=found.payments,
         broken_invariants=sum(found.violations.values()),
+        in_line=run.scenario.waiting_room,
     )
+    if found.room is not None:
+        metrics["room_places_per_candidate"] = found.places_per_candidate
+        metrics["room_chi_square_p"] = found.room["chi_square_p"]
     latencies = merged(tick["hist"] for tick in run.ticks if tick["at"] > 0).latencies()
     report = Report(
         version=records.REPORT_VERSION,
@@ -88,7 +94,7 @@ def write_up(run: Run, found: Found) -> Report:
         ticks=list(run.ticks),
         latencies=[*latencies, *found.notified],
         counties=list(run.counties),
-        room=None,
+        room=found.room,
         payments=found.payments,
         faults=[],
         invariants=_invariants(found.violations),

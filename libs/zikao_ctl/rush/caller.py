@@ -16,7 +16,6 @@ import json
 import pickle
 import sys
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from zikao_ctl.rush.sending import Rules, Sender
 from zikao_ctl.rush.submissions import Account, Submission, Tokens
 from zikao_ctl.rush.ticking import Ticker
 from zikao_ctl.rush.verifying import verify_all
+from zikao_ctl.rush.waiting_line import WaitingLine
 from zikao_ctl.session_model import SessionFile
 
 CONNECTIONS = 16
@@ -45,6 +45,8 @@ CONNECTIONS = 16
 GARBAGE_THRESHOLDS = 100_000, 50, 1000
 STEP_FACTOR, STEP_SECONDS, WARMING_STEPS = 1.25, 0.75, 3
 RESOLVE_SECONDS = 20.0
+# Before the opening, as a share of the time that the doors are shut.
+JOINED_BY = 0.9
 PLATFORM = "payment-platform"
 _MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -89,6 +91,7 @@ class Generator:
         self._calibration: list[Submission] = []
         self._came: list[Submission] = []
         self._payers: Payers | None = None
+        self._line: WaitingLine | None = None
         self._ended = asyncio.Event()
         self.commands: Mapping[str, Callable[[Command], Awaitable[Command]]] = {
             "connect": self._connect,
@@ -152,7 +155,11 @@ class Generator:
     def _sender(self, *, pays: bool) -> Sender:
         rules = Rules(self._setup.scenario.patience_seconds)
         on_accepted = self._payers.begin if pays and self._payers else (lambda _: None)
-        return Sender(self._channels, self._ticker, rules, on_accepted)
+        return Sender(self._channels, self._ticker, rules, on_accepted, self._back_to_line)
+
+    def _back_to_line(self, submission: Submission) -> None:
+        if self._line:
+            self._line.add(time.monotonic(), submission, 1)
 
     async def _calibrate(self, command: Command) -> Command:
         """Steps of 1.25 up from a rate, until told to end or nobody is left."""
@@ -175,26 +182,49 @@ class Generator:
         setup = self._setup
         opening, seconds = float(command["opening"]), float(command["seconds"])
         sender = self._sender(pays=True)
+        if setup.scenario.waiting_room:
+            code = setup.session.code
+            self._line = WaitingLine(self._channels, self._ticker, code, sender.admit)
+        early = opening - float(command["early_seconds"])
         self._ticker.begin("early", time.monotonic())
         browser = Browser(self._channels, self._ticker, setup.session.code)
         coming, of = int(command["coming"]), setup.scenario.candidates
         self._came = [each for each in self._main if comes(each.candidate.number, coming, of)]
         for each in self._came:
             at = opening + each.candidate.arrives * seconds
-            sender.add(at, each)
+            sender.add(self._come_in(each, at, early, opening), each)
             if each.candidate.browses:
-                browser.add(each.candidate, at, opening - float(command["early_seconds"]))
+                browser.add(each.candidate, at, early)
 
         def until(now: float) -> bool:
             self._ticker.phase = _phase(now, opening, seconds)
             browser.step(now)
+            if self._line:
+                self._line.step(now)
             return self._ended.is_set()
 
         await sender.run(until)
+        if self._line:
+            await self._line.end()
         await self._resolve(sender)
         if self._payers:
             await self._payers.finish()
         return self._paid()
+
+    def _come_in(self, submission: Submission, at: float, early: float, opening: float) -> float:
+        """Where there is a waiting room: go there first. Return when seats are wanted."""
+        if self._line is None:
+            return at
+        submission.needs_pass, candidate = True, submission.candidate
+        if candidate.waits:
+            # All of them, evenly, in what time there is.
+            share = candidate.number / self._setup.scenario.candidates
+            self._line.add(
+                early + share * (opening - early) * JOINED_BY, submission, candidate.tabs
+            )
+            return opening
+        self._line.add(at, submission, candidate.tabs)
+        return at
 
     def _paid(self) -> Command:
         if self._payers is None:
@@ -222,7 +252,7 @@ class Generator:
         """Write down every candidate's last word."""
         lines = map(_acknowledged, self._came)
         self._setup.acks_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        return {"refused": Counter(each.reason for each in self._came if each.reason)}
+        return {"joins": self._line.joins if self._line else 0}
 
 
 def comes(number: int, coming: int, of: int) -> bool:

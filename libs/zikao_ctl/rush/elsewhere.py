@@ -7,7 +7,6 @@ a search would take seats. Nobody pays: the money would be real.
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 import grpc
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import enrollment_service_pb2_grpc as enrollment_grpc
+from zikao.enrollment.v1 import types_pb2 as types
 from zikao_client import patiently
 from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
@@ -103,8 +103,8 @@ class TargetRehearsal(Opening):
             await generators.do("connect")
             self.terms.say(f"{len(self.people)} candidates log in")
             await generators.do("log_in")
-            async with self._channel() as channel:
-                async with beside(self.seats.watch(channel)):
+            async with _open(self.target) as channel:
+                async with beside(self.watched.seats.watch(channel)):
                     await self.open(generators, Processors(dict, generators.process_ids))
                 self.terms.say("asking everybody for their orders")
                 checks = _compared(await generators.do("verify"))
@@ -139,16 +139,6 @@ class TargetRehearsal(Opening):
             accounts=target.accounts[: len(self.people)],
             acks_file=self.terms.folder / f"acks-{part}.jsonl",
         )
-
-    @asynccontextmanager
-    async def _channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        async with open_channel(
-            self.target.enrollment,
-            self.target.files,
-            server_name="enrollment",
-            max_message_bytes=MAX_MESSAGE_BYTES,
-        ) as channel:
-            yield channel
 
     async def _oversold(self, channel: grpc.aio.Channel) -> Check:
         stub: enrollment_grpc.EnrollmentServiceAsyncStub
@@ -211,6 +201,23 @@ def _found(target: Target, checks: Sequence[Check]) -> Found:
 
 
 async def run_target(target: Target, scenario: Scenario, terms: Terms) -> Report:
-    """Rehearse there; monotonic time tells when, for the doors are not ours."""
-    terms.say(f"rehearsing against {target.enrollment} at {time.strftime('%H:%M:%S')}")
+    """Rehearse there, by its waiting room where it has one. Raises CallFailed, GeneratorDied."""
+    session = load_session_file(scenario.session)
+    async with _open(target) as channel:
+        stub: enrollment_grpc.EnrollmentServiceAsyncStub
+        stub = enrollment_grpc.EnrollmentServiceStub(channel)
+        request = enrollment.GetTimetableRequest(session_code=session.code)
+        timetable = await patiently(lambda: stub.GetTimetable(request))
+    rooms = {window.track for window in timetable.windows if window.HasField("waiting_room")}
+    is_behind_one = types.Track.Value(f"TRACK_{scenario.track.upper()}") in rooms
+    scenario = replace(scenario, waiting_room=is_behind_one, waiting_share=0.0)
     return await TargetRehearsal(target, scenario, terms).run()
+
+
+def _open(target: Target) -> grpc.aio.Channel:
+    return open_channel(
+        target.enrollment,
+        target.files,
+        server_name="enrollment",
+        max_message_bytes=MAX_MESSAGE_BYTES,
+    )

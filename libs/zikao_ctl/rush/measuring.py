@@ -7,7 +7,6 @@ the best two seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 
 from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.records import JOURNEY, SUBMIT, Check, Counts, Payments, Phase, Tick
@@ -98,10 +97,12 @@ def metrics_of(
     checks: Sequence[Check],
     payments: Payments,
     broken_invariants: int,
+    in_line: bool = False,
 ) -> dict[str, float]:
     """All metrics that were measured (records.METRICS).
 
-    `outcomes`: candidates by their last word.
+    `outcomes`: candidates by their last word. `in_line`: there is a waiting room, in which people
+    wait for their turn also when there is no overload.
     """
     opening = [tick for tick in ticks if tick["at"] > 0]
     counts = sum_counts(opening)
@@ -121,10 +122,10 @@ def metrics_of(
     }
     if payments["booked"]:
         metrics["payments_within_1s_share"] = payments["booked_within_1s"] / payments["made"]
-    return metrics | _while_overloaded(opening, peak)
+    return metrics | _while_overloaded(opening, peak, in_line=in_line)
 
 
-def _while_overloaded(ticks: Sequence[Tick], peak: float) -> dict[str, float]:
+def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> dict[str, float]:
     def offered(tick: Tick) -> float:
         return tick["offered"] / TICK_SECONDS
 
@@ -137,7 +138,8 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float) -> dict[str, float]:
         metrics["goodput_overloaded_ratio"] = _mean_rate(settled) / peak
         metrics["goodput_first_10s_ratio"] = _mean_rate(first) / peak
         metrics["submit_p99_overloaded_ms"] = _p99(over)
-        metrics["recovery_seconds"] = recovery_seconds(ticks, over[-1]["at"])
+        after = [tick for tick in ticks if tick["at"] > over[-1]["at"]]
+        metrics["recovery_seconds"] = recovery_seconds(after, in_line=in_line)
     if calm and (p99 := _p99(calm)):
         metrics["submit_p99_calm_ms"] = p99
         if "submit_p99_overloaded_ms" in metrics:
@@ -145,17 +147,15 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float) -> dict[str, float]:
     return metrics
 
 
-def recovery_seconds(ticks: Sequence[Tick], fell_at: float) -> float:
-    """From the last overloaded tick until nobody was turned away for three ticks."""
+def recovery_seconds(after: Sequence[Tick], *, in_line: bool) -> float:
+    """From the last overloaded tick, of those after it, until three turned nobody away."""
     quiet = 0
-    for before, tick in pairwise(ticks):
-        if tick["at"] <= fell_at:
-            continue
-        turned_away = tick["shed"] + tick["held_back"] + tick["doubtful"]
+    for number, tick in enumerate(after, start=1):
+        turned_away = tick["shed"] + tick["doubtful"] + (0 if in_line else tick["held_back"])
         quiet = 0 if turned_away else quiet + 1
         if quiet == QUIET_TICKS:
-            return max(0.0, before["at"] - (QUIET_TICKS - 1) * TICK_SECONDS - fell_at)
-    return ticks[-1]["at"] - fell_at if ticks else 0.0
+            return (number - QUIET_TICKS) * TICK_SECONDS
+    return len(after) * TICK_SECONDS
 
 
 def _matching(ticks: Iterable[Tick], wanted: Callable[[Tick], bool]) -> list[Tick]:

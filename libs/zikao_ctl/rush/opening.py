@@ -17,9 +17,10 @@ from zikao_ctl.rush.assembling import Run, generators_here
 from zikao_ctl.rush.generators import Generators
 from zikao_ctl.rush.people import Candidate, make_candidates
 from zikao_ctl.rush.records import Live, Tick
+from zikao_ctl.rush.room import RoomWatch
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.ticking import tick_end
-from zikao_ctl.rush.watching import CALIBRATION, Invariants, Ledger, Processors, Recent, Seats
+from zikao_ctl.rush.watching import CALIBRATION, Processors, Recent, Seats, Watched
 from zikao_ctl.session_model import SessionFile
 
 Say = Callable[[str], None]
@@ -57,7 +58,8 @@ class Opening:
             make_candidates(self.scenario, self.session, self.terms.seed)
         )
         self.curve = ArrivalCurve(self.scenario.arrival)
-        self.seats, self.ledger, self.invariants = Seats(self.session), Ledger(), Invariants()
+        room = RoomWatch(self.session.code, self.scenario.track)
+        self.watched = Watched(Seats(self.session), room)
         self.ticked = asyncio.Event()
         self._recent = Recent()
         self._began_at = datetime.now(UTC)
@@ -94,11 +96,21 @@ class Opening:
             ("calm", self.opening + self.seconds + scenario.calm_seconds),
         ):
             await asyncio.sleep(max(0.0, ends - time.monotonic()))
-            ticks = [tick for tick in self.ticks if begins < tick["at"] <= ends]
+            if name == "calm":
+                await self._until_all_are_answered(self.opening + self.seconds)
+            ended = time.monotonic()
+            ticks = [tick for tick in self.ticks if begins < tick["at"] <= ended]
             self.end_phase(name, ticks, processors, begins)
-            begins = ends
+            begins = ended
         generators.tell("end")
         self.note(await generators.wait_for("run"))
+
+    async def _until_all_are_answered(self, load_ended: float) -> None:
+        """As long as people are patient."""
+        until = load_ended + self.scenario.patience_seconds
+        while self.ticks and self.ticks[-1]["waiting"] and time.monotonic() < until:
+            self.ticked.clear()
+            await self.ticked.wait()
 
     def on_tick(self, tick: Tick) -> None:
         """Take what all generators did in half a second."""
@@ -106,8 +118,8 @@ class Opening:
         self.ticked.set()
         at = tick["at"] - self.opening if self.opening else 0.0
         if tick["phase"] != CALIBRATION:
-            self.seats.sample(at)
-        self.terms.show(self._recent.live(tick, at, self.seats, self.ledger, self.invariants))
+            self.watched.seats.sample(at)
+        self.terms.show(self._recent.live(tick, at, self.watched))
 
     def end_phase(
         self, name: str, ticks: Sequence[Tick], processors: Processors, begins: float
@@ -144,7 +156,7 @@ class Opening:
             began_at=self._began_at,
             ticks=[Tick(**{**tick, "at": tick["at"] - self.opening}) for tick in self.ticks],
             phases=self.phases,
-            counties=self.seats.records(),
+            counties=self.watched.seats.records(),
             paid=self.outcomes,
             acks=checking.read_acks(sorted(self.terms.folder.glob("acks-*.jsonl"))),
         )

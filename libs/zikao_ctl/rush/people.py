@@ -33,6 +33,7 @@ class Candidate(NamedTuple):
     `arrives`: relative time (0 to 1) on the curve. `way`: plan, enrollment or portal. `pays`:
     empty for those who do not in the time of the rehearsal, else one of ROLES_THAT_PAY, who
     begins `pays_after` seconds after the seats were had. `browses`: looks at seats before.
+    `waits`: is in the waiting room before the opening, where there is one, in so many `tabs`.
     """
 
     number: int
@@ -44,6 +45,8 @@ class Candidate(NamedTuple):
     browses: bool
     pays: str
     pays_after: float
+    waits: bool = False
+    tabs: int = 1
 
     @property
     def document_number(self) -> str:
@@ -83,6 +86,7 @@ def make_candidates(scenario: Scenario, session: SessionFile, seed: int) -> Iter
         stream("way"),
     )
     browsing, paying = stream("browse"), _Paying(scenario, stream("pay"))
+    waiting, tabs = stream("waiting"), stream("tabs")
     names, shares = list(scenario.ways), list(accumulate(scenario.ways.values()))
     for number, arrives in enumerate(moments):
         pays, pays_after = paying.next()
@@ -94,6 +98,8 @@ def make_candidates(scenario: Scenario, session: SessionFile, seed: int) -> Iter
             county_codes=choosing.counties(),
             way=ways.choices(names, cum_weights=shares)[0],
             browses=browsing.random() < scenario.browse_share,
+            waits=waiting.random() < scenario.waiting_share,
+            tabs=scenario.tabs if tabs.random() < scenario.tabs_share else 1,
             pays=pays,
             pays_after=pays_after,
         )

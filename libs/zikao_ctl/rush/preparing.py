@@ -7,13 +7,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zikao_ctl.rush.scenario import Scenario
-from zikao_ctl.session_model import County, SessionFile, Window
+from zikao_ctl.session_model import Calendar, County, SessionFile, WaitingRoom, Window
 
 # The clock of the installation stands so long before the opening while all is made ready.
 BEFORE_OPENING = timedelta(minutes=30)
 # Candidates were approved, and saved their plans, the day before.
 SEEDED_BEFORE = timedelta(days=1)
 SEATS_ARE_FOR = 100_000
+ROOM = WaitingRoom(
+    opens_before=BEFORE_OPENING,
+    pass_life=timedelta(minutes=10),
+    max_per_second=0,
+    quiet=timedelta(seconds=60),
+)
 CALIBRATION_HOLD = timedelta(hours=12)
 
 
@@ -21,7 +27,9 @@ def rehearsed_session(scenario: Scenario, session: SessionFile) -> SessionFile:
     """The session with seats as the scenario scales them, and no rooms: none is arranged."""
     factor = scenario.seats_scale * scenario.candidates / SEATS_ARE_FOR
     counties = tuple(_scaled(county, factor) for county in session.counties)
-    return replace(session, counties=counties, sites=())
+    return replace(
+        session, counties=counties, sites=(), calendar=_calendar(scenario, session.calendar)
+    )
 
 
 def calibration_session(session: SessionFile) -> SessionFile:
@@ -45,6 +53,17 @@ def calibration_session(session: SessionFile) -> SessionFile:
         counties=plenty,
         hold=CALIBRATION_HOLD,
     )
+
+
+def _calendar(scenario: Scenario, calendar: Calendar) -> Calendar:
+    """With a waiting room of the track, or without any."""
+    windows = {
+        track: replace(window, waiting_room=None) for track, window in calendar.enrollment.items()
+    }
+    if scenario.waiting_room:
+        window = windows[scenario.track]
+        windows[scenario.track] = replace(window, waiting_room=ROOM)
+    return replace(calendar, enrollment=windows)
 
 
 def opens_at(scenario: Scenario, session: SessionFile) -> datetime:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from zikao_ctl.rush.preparing import (
     rehearsed_session,
 )
 from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.room import room_of
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import PASSWORD, seed_candidates, seed_plans, signing_key
 from zikao_ctl.rush.settling import until_at_rest
@@ -67,8 +69,8 @@ class Rehearsal(Opening):
             async with self._watched():
                 await self.open(generators, processors)
             await self._let_holds_end(generators)
-            await generators.do("finish")
-        return await self._report()
+            finished = await generators.do("finish")
+        return await self._report(sum(each["joins"] for each in finished))
 
     async def _apply(self) -> None:
         self._set_clock(self.opens_at - BEFORE_OPENING, time.monotonic())
@@ -172,13 +174,15 @@ class Rehearsal(Opening):
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
         target, files = self.installation.targets.enrollment, self.installation.certificate(CALLER)
+        watched = self.watched
         async with (
             open_channel(
                 target, files, server_name="enrollment", max_message_bytes=MAX_MESSAGE_BYTES
             ) as channel,
-            beside(self.seats.watch(channel)),
-            beside(self.ledger.watch(self.installation.admin_dsn)),
-            beside(self.invariants.watch(self.installation)),
+            beside(watched.seats.watch(channel)),
+            beside(watched.ledger.watch(self.installation.admin_dsn)),
+            beside(watched.invariants.watch(self.installation)),
+            beside(watched.room.watch(self.installation.admin_dsn)),
         ):
             yield
 
@@ -187,10 +191,16 @@ class Rehearsal(Opening):
         real = datetime.now(UTC) + timedelta(seconds=monotonic - time.monotonic())
         write_offset(self.installation.clock_file, (moment - real).total_seconds())
 
-    async def _report(self) -> Report:
+    async def _report(self, joins: int) -> Report:
         self.terms.say("comparing what was acknowledged with what is stored")
         run = self.done()
-        return write_up(run, await look_at(self.installation, run))
+        found = await look_at(self.installation, run)
+        if not self.scenario.waiting_room:
+            return write_up(run, found)
+        room, share = await room_of(
+            self.installation.admin_dsn, self.watched.room, self.opening, joins, self.coming
+        )
+        return write_up(run, replace(found, room=room, places_per_candidate=share))
 
 
 async def run_rush(

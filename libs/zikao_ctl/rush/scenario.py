@@ -52,7 +52,10 @@ class Scenario:
     with straight lines between. `counties_zipf`: how skewed the wish for counties is, the largest
     first. `courses`: how many courses people take, to shares. `ways`: how they submit, to shares:
     a plan saved before, a choice, or through a portal's stream. `seats_scale`: seats for each
-    100,000 candidates, in units of the session file. `calm_seconds` come after the load.
+    100,000 candidates, in units of the session file. With a `waiting_room`, `waiting_share` of
+    the people are in it before the opening, all of whom want seats at the opening itself; the
+    others come in when they arrive; `tabs_share` of all have it open in so many `tabs`.
+    `calm_seconds` come after the load.
     """
 
     name: str = "opening"
@@ -71,8 +74,10 @@ class Scenario:
     courses: Mapping[int, float] = field(default_factory=lambda: {1: 1.0})
     ways: Mapping[str, float] = field(default_factory=lambda: {"enrollment": 1.0})
     browse_share: float = 0.1
-    tabs: int = 3
     waiting_room: bool = False
+    waiting_share: float = 0.6
+    tabs: int = 3
+    tabs_share: float = 0.25
     patience_seconds: float = 60.0
     logins: int = 300
     pay: Paying = field(default_factory=Paying)

@@ -30,9 +30,10 @@ CALL_SECONDS = 5.0
 # Later than that it would be another load than the one intended.
 MOST_LATE_SECONDS = 1.0
 MOST_IN_FLIGHT = 4_000
+PASS_REASONS = frozenset({"ADMISSION_PASS_NEEDED", "ADMISSION_PASS_INVALID"})
 _OK = grpc.StatusCode.OK
 
-OnAccepted = Callable[[Submission], None]
+OnSubmission = Callable[[Submission], None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,14 @@ class Sender:
         channels: Sequence[grpc.aio.Channel],
         ticker: Ticker,
         rules: Rules,
-        on_accepted: OnAccepted = lambda _: None,
+        on_accepted: OnSubmission = lambda _: None,
+        on_pass_needed: OnSubmission = lambda _: None,
     ) -> None:
         self._calls = _Methods(channels)
         self._ticker = ticker
         self._rules = rules
         self._on_accepted = on_accepted
+        self._on_pass_needed = on_pass_needed
         self._throttle = Throttle()
         self._due: list[tuple[float, int, Submission]] = []
         self._order = count()
@@ -128,6 +131,7 @@ class Sender:
     def _offer(self, now: float, due: Sequence[tuple[float, Submission]]) -> None:
         counts = self._ticker.counts
         counts["offered"] += len(due)
+        due = [each for each in due if not self._park(each[1])]
         in_time = [each for each in due if now - each[0] <= MOST_LATE_SECONDS]
         in_time = in_time[: max(0, MOST_IN_FLIGHT - len(self._tasks))]
         if len(in_time) < len(due):
@@ -145,6 +149,21 @@ class Sender:
         for _, submission in in_time[allowed:]:
             self._begin(submission)
             self._come_again(now, submission, 0.0)
+
+    def admit(self, submission: Submission, admission_pass: str) -> None:
+        """Somebody's turn has come: who wants to submit already does it now."""
+        submission.admit(admission_pass)
+        if submission.parked:
+            submission.parked = False
+            self._push(time.monotonic(), submission)
+
+    def _park(self, submission: Submission) -> bool:
+        """Keep somebody who has no pass until it comes."""
+        if submission.needs_pass:
+            self._begin(submission)
+            submission.parked = True
+            self._ticker.counts["held_back"] += 1
+        return submission.parked
 
     def _begin(self, submission: Submission) -> None:
         if not submission.tries:
@@ -169,7 +188,12 @@ class Sender:
             self._accepted(at, now, submission)
             return
         reason = reason_in(code, await call.details())
-        if reason in NOT_NOW:
+        if reason in PASS_REASONS:
+            # It has expired: whoever watches the places gets another one.
+            self._ticker.counts["shed"] += 1
+            submission.needs_pass = submission.parked = True
+            self._on_pass_needed(submission)
+        elif reason in NOT_NOW:
             pushback = await call.trailing_metadata()
             self._not_now(now, submission, reason, asked_seconds(pushback))
         else:

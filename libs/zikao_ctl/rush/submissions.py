@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_kit.clock import Clock
+from zikao_kit.context import ADMISSION_PASS_KEY
 from zikao_kit.tokens import TokenIssuer
 
 from zikao_ctl.rush.people import Candidate
@@ -30,6 +31,7 @@ class Submission:
 
     __slots__ = (
         *("candidate", "answer", "began", "doubtful", "metadata", "method", "outcome", "pause"),
+        *("in_line", "needs_pass", "parked"),
         *("reason", "request", "request_id", "session_code", "tries", "answered"),
     )
 
@@ -50,6 +52,15 @@ class Submission:
         # The last attempt had no answer: it may have taken seats.
         self.doubtful = False
         self.answer = b""
+        # In the waiting room: has a place and no pass; wants to submit, and may not yet.
+        self.in_line = self.needs_pass = self.parked = False
+
+    def admit(self, admission_pass: str) -> None:
+        """Submit with a pass from now on; "" where none is needed."""
+        self.needs_pass = False
+        others = tuple(each for each in self.metadata if each[0] != ADMISSION_PASS_KEY)
+        passes = ((ADMISSION_PASS_KEY, admission_pass),) if admission_pass else ()
+        self.metadata = (*others, *passes)
 
     def order(self) -> types.Order:
         """What was acknowledged; both methods answer alike."""

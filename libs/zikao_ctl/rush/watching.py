@@ -21,6 +21,7 @@ from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.measuring import goodput
 from zikao_ctl.rush.people import wanted_counties
 from zikao_ctl.rush.records import SUBMIT, CountySeats, Live, Tick
+from zikao_ctl.rush.room import RoomWatch
 from zikao_ctl.rush.ticking import TICK_SECONDS
 from zikao_ctl.session_model import SessionFile
 
@@ -167,6 +168,16 @@ class Processors:
         return {side: cpu_seconds(members) for side, members in sides.items()}
 
 
+@dataclass
+class Watched:
+    """All that is watched beside the generators."""
+
+    seats: Seats
+    room: RoomWatch
+    ledger: Ledger = field(default_factory=Ledger)
+    invariants: Invariants = field(default_factory=Invariants)
+
+
 class Recent:
     """The last second, for the display."""
 
@@ -174,9 +185,7 @@ class Recent:
         self._last: deque[Tick] = deque(maxlen=round(1 / TICK_SECONDS))
         self._accepted = self._paid = 0
 
-    def live(
-        self, tick: Tick, at: float, seats: Seats, ledger: Ledger, invariants: Invariants
-    ) -> Live:
+    def live(self, tick: Tick, at: float, watched: Watched) -> Live:
         """With one more tick, whose end is `at` seconds after the opening."""
         self._last.append(tick)
         if tick["phase"] != CALIBRATION:
@@ -196,11 +205,11 @@ class Recent:
             waiting=tick["waiting"],
             submit_p50_ms=latencies.percentile_ms(SUBMIT, 50),
             submit_p99_ms=latencies.percentile_ms(SUBMIT, 99),
-            seats=seats.now(),
-            room=None,
+            seats=watched.seats.now(),
+            room=watched.room.seen[-1] if watched.room.seen else None,
             paid=self._paid,
-            booked=ledger.booked,
-            invariants_held=len(invariants.held),
-            invariants_broken=sorted(invariants.broken),
+            booked=watched.ledger.booked,
+            invariants_held=len(watched.invariants.held),
+            invariants_broken=sorted(watched.invariants.broken),
             faults=[],
         )
