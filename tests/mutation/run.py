@@ -149,7 +149,8 @@ def _report(
         "verdicts": [verdict.as_json() for verdict in verdicts],
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / "mutation.json"
+    # What rehearsals show is a whole run; one of some mutants does not take its place.
+    path = OUT / ("mutation.json" if report["whole"] else "some.json")
     path.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(f"{caught} of {len(chosen)} mutants caught in {seconds:.0f} s; see {path}\n")
 

@@ -5,6 +5,8 @@ from mutation.mutant import Catch, Cut, Mutant
 E = "services/enrollment/zikao_enrollment"
 ROOM = "tests/integration/test_enrollment_waiting_room.py"
 GATEKEEPER = f"{E}/seats/gatekeeper.py"
+RACES = "tests/integration/test_enrollment_waiting_races.py"
+NOBODY_WAITS = ">               await until_somebody_waits(db)"
 PASSES = f"{ROOM}::test_passes_open_the_door_to_their_own_alone"
 
 ASKED_BY_THE_BATCH = Cut(
@@ -15,6 +17,117 @@ ASKED_BY_THE_BATCH = Cut(
 )
 
 WAITING_ROOM = (
+    Mutant(
+        "draw-locks-room",
+        "The draw locks the room: it waits for who is coming in, and who comes then waits for it",
+        "It counts and draws without a lock",
+        "Somebody with a place is in no draw, and has no number",
+        (
+            Cut(
+                f"{E}/sql/queries/waiting.sql",
+                "-- name: lock_waiting_room_to_draw\n"
+                "SELECT drawn_count FROM enrollment.waiting_room\n"
+                "WHERE session_code = $1 AND track = $2\n"
+                "FOR UPDATE;",
+                "-- name: lock_waiting_room_to_draw\n"
+                "SELECT drawn_count FROM enrollment.waiting_room\n"
+                "WHERE session_code = $1 AND track = $2;",
+            ),
+        ),
+        (
+            Catch(f"{RACES}::test_the_draw_waits_for_who_is_coming_in", NOBODY_WAITS),
+            Catch(f"{RACES}::test_only_one_process_draws", "assert await second is None"),
+        ),
+    ),
+    Mutant(
+        "draw-once",
+        "A room that is drawn is not drawn again",
+        "Whoever comes later draws anew",
+        "The order changes under those who have seen theirs; an insider draws until it fits",
+        (
+            Cut(
+                f"{E}/stores/waiting.py",
+                'return row is not None and row["drawn_count"] is None',
+                "return row is not None",
+            ),
+        ),
+        (Catch(f"{RACES}::test_only_one_process_draws", "assert await second is None"),),
+    ),
+    Mutant(
+        "late-in-turn",
+        "Numbers behind the draw are given by one batch at a time",
+        "Two count from the same number; the key of late numbers refuses one of them",
+        "Who joins after nine o'clock gets an error instead of a place",
+        (
+            Cut(
+                f"{E}/sql/queries/waiting.sql",
+                "SELECT drawn_count, late_count FROM enrollment.waiting_room\n"
+                "WHERE session_code = $1 AND track = $2\n"
+                "FOR NO KEY UPDATE;",
+                "SELECT drawn_count, late_count FROM enrollment.waiting_room\n"
+                "WHERE session_code = $1 AND track = $2;",
+            ),
+        ),
+        (
+            Catch(
+                f"{RACES}::test_late_numbers_are_given_by_one_batch_at_a_time",
+                "waiting_place_late",
+            ),
+        ),
+    ),
+    Mutant(
+        "late-commit-read",
+        "A reading of places begins at the oldest transaction that ran in the last one",
+        "It begins at the last place that was seen",
+        "A process never hears of a place that was committed late, and draws other numbers",
+        (
+            Cut(
+                f"{E}/waiting/live_room.py",
+                "        self._cursor, self._next = self._next, None\n",
+                "        self._next = None\n",
+            ),
+        ),
+        (Catch(f"{RACES}::test_a_place_that_commits_late_is_read", "assert live.has(ONE)"),),
+    ),
+    Mutant(
+        "numbers-when-all-known",
+        "A process computes the draw only from as many places as were drawn",
+        "It draws among those it knows",
+        "Two processes tell the same person two numbers",
+        (
+            Cut(
+                f"{E}/waiting/live_room.py",
+                "        if len(self._waiting) != room.drawn_count:\n",
+                "        if not self._waiting:\n",
+            ),
+        ),
+        (
+            Catch(
+                f"{RACES}::test_a_process_finds_numbers_only_when_it_knows_all",
+                "assert place.number == 0",
+            ),
+        ),
+    ),
+    Mutant(
+        "one-leader",
+        "One process at a time admits: it holds a lease on the room",
+        "Whoever asks leads",
+        "With n processes n times as many are let in as the system bears",
+        (
+            Cut(
+                f"{E}/sql/queries/admissions.sql",
+                "    AND (leader = $3 OR leader IS NULL OR leader_until < clock_timestamp())\n",
+                "",
+            ),
+        ),
+        (
+            Catch(
+                "tests/integration/test_waiting_room_admission.py"
+                "::test_all_at_once_they_let_in_no_more",
+                "assert",
+            ),
+        ),
+    ),
     Mutant(
         "one-place",
         "The key of places refuses a second one of a candidate",

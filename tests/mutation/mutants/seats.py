@@ -17,17 +17,15 @@ LEDGER_CHECK = Cut(
     "CHECK (held >= 0 AND confirmed >= 0 AND held + confirmed <= capacity)",
     "CHECK (held >= 0 AND confirmed >= 0)",
 )
-COUNTY_TRIGGER = Cut(
-    f"{E}/sql/migrations/0018_pre_check_counties_once_a_statement.sql",
-    "CREATE TRIGGER sitting_county\n"
-    "    AFTER INSERT ON enrollment.sitting REFERENCING NEW TABLE AS seated\n"
-    "    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.require_bound_county();\n",
-    "",
+ONE_COUNTY = Cut(
+    f"{QUERIES}/orders.sql",
+    "county_code = CASE excluded.county_code WHEN bound.county_code THEN bound.county_code END",
+    "county_code = excluded.county_code",
 )
-SLOT_KEY = Cut(
-    f"{E}/sql/migrations/0001_pre_create_schema.sql",
-    "PRIMARY KEY (session_code, candidate_id, slot)",
-    "CONSTRAINT sitting_pkey CHECK (slot > 0)",
+ONCE_A_SLOT = Cut(
+    f"{E}/sql/migrations/0022_pre_bind_seats_to_counties.sql",
+    "CHECK (bit_count(slot_set::bit(64)) = sittings)",
+    "CHECK (sittings >= 0)",
 )
 
 SEATS = (
@@ -151,10 +149,10 @@ SEATS = (
     ),
     Mutant(
         "one-county",
-        "A trigger refuses a sitting outside the county that the candidate is bound to",
-        "The trigger is not made",
+        "Storing an order refuses a county other than the candidate is bound to (NOT NULL)",
+        "The candidate is bound to the new one",
         "A batch that was decided wrongly seats somebody in a second county, unseen",
-        (COUNTY_TRIGGER,),
+        (ONE_COUNTY,),
         (
             Catch(
                 f"{TESTS}_schema.py::test_nobody_twice_in_a_slot_or_in_two_counties",
@@ -163,28 +161,79 @@ SEATS = (
         ),
     ),
     Mutant(
-        "one-slot",
-        "The key of sittings refuses a second one of a candidate in a slot",
-        "There is no key",
+        "once-a-slot",
+        "A CHECK refuses a second seat of a candidate in a slot",
+        "The CHECK allows it",
         "Two examinations at the same time: one of them is missed, and was paid for",
-        (SLOT_KEY,),
+        (ONCE_A_SLOT,),
         (
             Catch(
                 f"{TESTS}_schema.py::test_nobody_twice_in_a_slot_or_in_two_counties",
+                "DID NOT RAISE",
+            ),
+            Catch(
+                f"{TESTS}_schema.py::test_a_set_of_slots_is_as_large_as_it_is_said_to_be",
                 "DID NOT RAISE",
             ),
         ),
     ),
     Mutant(
         "one-county-and-slot",
-        "Trigger and key cover one another where the candidate's lock is missing",
+        "County and slot cover one another where the candidate's lock is missing",
         "Both are gone; the lock before them is taken away by the test itself",
         "The same course in two counties, and two seats of which one stays empty",
-        (COUNTY_TRIGGER, SLOT_KEY),
+        (ONE_COUNTY, ONCE_A_SLOT),
         (
             Catch(
                 f"{FORCED}::test_the_keys_alone_keep_a_candidate_in_one_county",
                 "enrollment_nobody_is_in_two_places",
+            ),
+        ),
+    ),
+    Mutant(
+        "plenty-counted-again",
+        "Where seats were given because plenty were seen, the locked ledger has the last word",
+        "What is left is not looked at: neither before the change nor after it; the CHECK behind it"
+        " is taken away by the test itself",
+        "At the end of a rush batches that all saw plenty take more than there is",
+        (
+            Cut(
+                f"{E}/commands/change_ledger.py",
+                "    if min(left.values()) >= 0:\n"
+                "        await store.seats.change(session_code, seated.changes)\n",
+                "    await store.seats.change(session_code, seated.changes)\n",
+            ),
+            Cut(
+                f"{E}/seats/desk.py",
+                "            if any(count < 0 for count in left.values()):\n"
+                "                raise Outdated  # others have taken what seemed plenty\n",
+                "",
+            ),
+        ),
+        (
+            Catch(
+                f"{FORCED}::test_locks_alone_protect_the_last_seat",
+                "enrollment_no_seat_is_sold_twice",
+            ),
+        ),
+    ),
+    Mutant(
+        "session-version",
+        "A batch counts only if no session was applied since its board was read",
+        "It is stored as it was decided",
+        "Old fees, courses that have moved, seats that were taken out of the session",
+        (
+            Cut(
+                f"{E}/seats/desk.py",
+                "            if await store.sessions.version(session_code) != version:\n"
+                "                raise Outdated\n",
+                "",
+            ),
+        ),
+        (
+            Catch(
+                f"{TESTS}_desk.py::test_a_session_applied_after_the_board_was_read",
+                "assert reasons(answers)",
             ),
         ),
     ),
