@@ -52,7 +52,7 @@ class Layout:
         self.secrets = self.data / "secrets"
         self.config = self.data / "config"
         self.logs = self.data / "logs"
-        self.payment = self.data / "payment"
+        self.payment_ledger = self.data / "payment" / "payment.sqlite"
         self.mails = self.data / "mails"
         self.clock_file = self.data / "clock.json"
         self._mark = self.data / "installation.json"

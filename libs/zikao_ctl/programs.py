@@ -142,7 +142,7 @@ def _tickets(at: Surroundings) -> Settings:
 
 
 def _payment(at: Surroundings) -> Settings:
-    database_file = str(at.layout.payment / "payment.sqlite")
+    database_file = str(at.layout.payment_ledger)
     return {"database_file": database_file} | _peer(at, "enrollment", "enrollment", "enrollment")
 
 

@@ -13,6 +13,7 @@ from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused
 from zikao_ctl.csv_table import TableError
+from zikao_ctl.faults.disk import enter
 from zikao_ctl.installation import Targets, certificate_of
 from zikao_ctl.layout import InstallationError
 from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
@@ -72,6 +73,13 @@ DEFAULT_SEED = 900
     help="Highest rate of those who come, in units of what the machine can answer.",
 )
 @click.option(
+    "--faults",
+    "fault_every_seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Break something every so many seconds of the opening (docs/faults.md).",
+)
+@click.option(
     "--report",
     "folder",
     type=FOLDER,
@@ -114,6 +122,7 @@ def rush_command(
     scale: float,
     duration: float | None,
     load_factor: float | None,
+    fault_every_seconds: float | None,
     folder: Path,
     target: str | None,
     registration: str,
@@ -147,7 +156,9 @@ def rush_command(
             return
         folder.mkdir(parents=True, exist_ok=True)
         if target is None:
-            report = _run(lambda: rush(folder, scenario, seed))
+            report = _run_here(folder, scenario, seed, fault_every_seconds)
+        elif fault_every_seconds is not None:
+            raise click.UsageError("--faults break an installation of one's own, no --target")
         else:
             require_ours(target, operated_by_caller=operated_by_caller)
             require_ours(registration, operated_by_caller=operated_by_caller)
@@ -162,6 +173,14 @@ def rush_command(
     click.echo(describe(report))
     click.echo(f"see {folder}/report.html and report.json")
     sys.exit(EXIT_CODES[report["verdict"]])
+
+
+def _run_here(
+    folder: Path, scenario: Scenario, seed: int, fault_every_seconds: float | None
+) -> Report:
+    if fault_every_seconds is not None:
+        enter()  # for a disk that can be filled: this process begins anew
+    return _run(lambda: rush(folder, scenario, seed, fault_every_seconds))
 
 
 def _run(rehearse: Callable[[], Awaitable[Report]]) -> Report:

@@ -44,6 +44,10 @@ class Patience:
     healthy_seconds: float = 30.0
 
 
+QUICK = Patience(first_seconds=0.1, longest_seconds=0.5, healthy_seconds=5.0)
+"""With those that are killed on purpose."""
+
+
 class Supervisor:
     """Keeps programs running until `run` is cancelled; then stops them all.
 

@@ -25,7 +25,7 @@ async def check(stage: Stage) -> Mapping[str, int]:
     """Violations by invariant: those of the services, and what the platform knows otherwise."""
     at = stage.installation
     violations = dict(await count_violations(at.admin_dsn, stage.now()))
-    platform = at.layout.payment / "payment.sqlite"
+    platform = at.layout.payment_ledger
     connection = await asyncpg.connect(at.admin_dsn)
     try:
         for name, ours, theirs in (

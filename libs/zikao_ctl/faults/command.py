@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import click
 import structlog
@@ -36,8 +35,8 @@ from zikao_ctl.faults.report import (
     show_report,
     write_report,
 )
-from zikao_ctl.faults.running import Rehearsal, mended
-from zikao_ctl.faults.scene import NotRecovered, Scene, open_scene
+from zikao_ctl.faults.running import Rehearsal
+from zikao_ctl.faults.scene import NotRecovered, Scene, mended, open_scene
 from zikao_ctl.faults.schedule import KINDS, Fault, draw_faults, grouped
 from zikao_ctl.faults.world import Tokens, make_people, open_session
 from zikao_ctl.installation import (
@@ -52,14 +51,13 @@ from zikao_ctl.options import FILE, FOLDER
 from zikao_ctl.rush.seeding import SeedingFailed, seed_candidates
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_model import SessionFile
-from zikao_ctl.supervisor import Patience
+from zikao_ctl.supervisor import QUICK
 from zikao_ctl.up import progress
 
 DEFAULT_OUT = Path("out/faults")
 DEFAULT_COUNT, DEFAULT_MINUTES, CALLS_PER_SECOND = 200, 15.0, 150.0
 PEOPLE, PEOPLE_PER_FAULT = 600, 8
 WARM_UP_SECONDS = 1.0
-QUICK = Patience(first_seconds=0.1, longest_seconds=0.5, healthy_seconds=5.0)
 PORTAL = "portal"
 Say = Callable[[str], None]
 
@@ -96,27 +94,30 @@ async def rehearse(settings: Settings, say: Say) -> int:
         mended(scene),
     ):
         await asyncio.sleep(WARM_UP_SECONDS)
-        report = await _break(scene, load, settings, say)
-    write_report(settings.out, report)
-    show_report(Console(), report)
-    return EXIT_CODES[report["verdict"]]
+        return await _break(scene, load, settings, say)
 
 
-async def _break(scene: Scene, load: Load, settings: Settings, say: Say) -> dict[str, Any]:
+async def _break(scene: Scene, load: Load, settings: Settings, say: Say) -> int:
+    """Break it and write the report, also when interrupted; the exit code."""
     rehearsal, began = Rehearsal(scene, load, say), time.monotonic()
-    problem = ""
+    problem = "interrupted"
     try:
         async with asyncio.timeout(settings.minutes * 60):
             await rehearsal.run(grouped(settings.faults(), settings.seed))
+        problem = ""
     except NotRecovered as error:
         problem = f"does not recover: {error}"
     except TimeoutError:
         problem = f"not done after {settings.minutes:g} minutes"
-    seconds = time.monotonic() - began
-    wanted = Wanted(
-        settings.seed, settings.count, settings.kinds, seconds, rehearsal.rests, problem
-    )
-    return report_of(wanted, rehearsal.happened, load)
+    finally:
+        seconds = time.monotonic() - began
+        wanted = Wanted(
+            settings.seed, settings.count, settings.kinds, seconds, rehearsal.rests, problem
+        )
+        report = report_of(wanted, rehearsal.happened, load)
+        write_report(settings.out, report)
+        show_report(Console(), report)
+    return EXIT_CODES[report["verdict"]]
 
 
 @asynccontextmanager

@@ -56,12 +56,12 @@ class SmallDisk:
         self.folder = folder
 
     @classmethod
-    def mount(cls, folder: Path) -> SmallDisk | None:
+    def mount(cls, folder: Path, size_mib: int = SIZE_MIB) -> SmallDisk | None:
         """Mount it, if we are in a namespace of our own; else None."""
         if not os.environ.get(INSIDE):
             return None
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]
         done = subprocess.run(command, capture_output=True, check=False)
         return None if done.returncode else cls(folder)
 

@@ -13,20 +13,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-import asyncpg
 from google.protobuf.duration_pb2 import Duration
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_client import new_request_id, patiently
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, read_offset, write_offset
 
 from zikao_ctl.faults.proxy import Moment
-from zikao_ctl.faults.scene import Connection, NoEffect, Scene, until
+from zikao_ctl.faults.scene import DATABASE_AWAY, Connection, NoEffect, Scene, until
 from zikao_ctl.faults.schedule import Fault
 
 EFFECT_SECONDS = 5.0
 MOST_CUTS = 4
 WRITES = 64
-SETTLING_SECONDS = 20.0
 JUMPS = {
     "+31 min": timedelta(minutes=31),
     "-5 min": timedelta(minutes=-5),
@@ -50,10 +48,6 @@ DROP TABLE ballast
 """
 # PostgreSQL stops at once when it cannot go on in its log; it has some files of it in advance.
 MORE_LOG = "SELECT pg_logical_emit_message(false, 'faults', ''); SELECT pg_switch_wal()"
-_OVERDUE = """
-SELECT count(*) FROM enrollment.enrollment_order
-WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1
-"""
 Inject: TypeAlias = Callable[[Scene, Fault], Awaitable[None]]
 
 
@@ -170,16 +164,10 @@ async def refuse_connections(scene: Scene, fault: Fault) -> None:
 
 
 async def jump(scene: Scene, fault: Fault) -> None:
-    """Move every process's clock; what a jump makes overdue has until then to be done."""
+    """Move every process's clock."""
     file, by = scene.installation.clock_file, JUMPS[fault.victim].total_seconds()
     write_offset(file, read_offset(file) + by)
     await asyncio.sleep(2 * OFFSET_RECHECK_SECONDS)
-    async with scene.database() as database:
-
-        async def done() -> bool:
-            return not await database.fetchval(_OVERDUE, scene.now())
-
-        await until(done, SETTLING_SECONDS, lambda: "holds that have ended keep their seats")
 
 
 async def fill_disk(scene: Scene, fault: Fault) -> None:
@@ -198,7 +186,7 @@ async def _can_write(scene: Scene, more: str) -> bool:
         async with scene.database() as database:
             for _ in range(WRITES):
                 await database.execute(more)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except DATABASE_AWAY:
         return False
     return True
 

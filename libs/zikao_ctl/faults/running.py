@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-
-import asyncpg
 
 from zikao_ctl.faults.books import wrong_money, wrong_orders
 from zikao_ctl.faults.kinds import INJECT
 from zikao_ctl.faults.load import Load
-from zikao_ctl.faults.scene import NoEffect, Scene, until
-from zikao_ctl.faults.schedule import Fault
+from zikao_ctl.faults.scene import DATABASE_AWAY, NoEffect, Scene, until
+from zikao_ctl.faults.schedule import CLOCK_JUMP, Fault
 from zikao_ctl.faults.witness import Outcome
 from zikao_ctl.invariants import count_violations
 
@@ -71,6 +66,8 @@ class Rehearsal:
         effects = await asyncio.gather(*(self._inject(fault) for fault in group))
         ended = time.monotonic()
         await self._recover()
+        if any(fault.kind == CLOCK_JUMP for fault in group):
+            await self._scene.until_holds_end(SETTLING_SECONDS)
         seconds = time.monotonic() - ended
         doubtful = len(self._load.witness.doubtful)
         violations = await self._examine()
@@ -88,7 +85,7 @@ class Rehearsal:
                 await INJECT[fault.kind](self._scene, fault)
             except NoEffect as none:
                 problem = str(none)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DATABASE_AWAY as error:
                 problem = f"{type(error).__name__}: {error}"  # a fault beside it was faster
             else:
                 self._latest = max(self._latest, self._scene.now())
@@ -98,8 +95,7 @@ class Rehearsal:
 
     async def _recover(self) -> None:
         """Wait until the database and every process answer, and candidates are served again."""
-        await until(self._database_answers, RECOVERY_SECONDS, lambda: "the database is away")
-        await self._scene.until_serving(RECOVERY_SECONDS)
+        await self._scene.until_well(RECOVERY_SECONDS)
         counts = self._load.witness.counts
         enough = counts[Outcome.ACKNOWLEDGED] + ANSWERS_WHEN_WELL
         await until(
@@ -107,13 +103,6 @@ class Rehearsal:
             RECOVERY_SECONDS,
             lambda: "nobody gets seats",
         )
-
-    async def _database_answers(self) -> bool:
-        try:
-            async with self._scene.database() as database:
-                return bool(await database.fetchval("SELECT true"))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            return False
 
     async def _examine(self) -> list[str]:
         """Settle what is in doubt, and look at everything that must hold while it is busy."""
@@ -154,24 +143,12 @@ class Rehearsal:
         while True:
             wrong = await self._audit(settled=True)
             async with self._scene.database() as database:
-                ledger = self._scene.installation.layout.payment / "payment.sqlite"
+                ledger = self._scene.installation.layout.payment_ledger
                 wrong += await wrong_money(database, ledger, self._load.paid)
                 if not wrong or time.monotonic() > end:
                     await self._load.witness.check(database, everything=True)
                     return [*wrong, *self._new_violations()]
             await asyncio.sleep(REST_POLL_SECONDS)
-
-
-@asynccontextmanager
-async def mended(scene: Scene) -> AsyncIterator[None]:
-    """However the block ends: nobody stays stopped, cut off, or badly behaved."""
-    try:
-        yield
-    finally:
-        scene.proxy.spare()
-        for process_id in scene.installation.process_ids.values():
-            with suppress(ProcessLookupError):
-                os.kill(process_id, signal.SIGCONT)
 
 
 def _line(number: int, happened: Happened) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from inspect import isawaitable
@@ -22,6 +24,11 @@ from zikao_ctl.installation import OPERATOR, Installation, open_operator_channel
 from zikao_ctl.readiness import is_serving
 
 TICK_SECONDS = 0.02
+DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_OVERDUE = """
+SELECT count(*) FROM enrollment.enrollment_order
+WHERE state IN ('held', 'paying', 'closing') AND held_until <= $1
+"""
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
@@ -58,8 +65,9 @@ class Scene:
         finally:
             await connection.close(timeout=5)
 
-    async def until_serving(self, seconds: float) -> None:
-        """Wait until every process says SERVING; raises NotRecovered."""
+    async def until_well(self, seconds: float) -> None:
+        """Wait until the database answers and every process says SERVING; raises NotRecovered."""
+        await until(self._database_answers, seconds, lambda: "the database is away")
         waiting = set(self.health)
 
         async def check() -> bool:
@@ -69,6 +77,22 @@ class Scene:
             return not waiting
 
         await until(check, seconds, lambda: f"not serving: {', '.join(sorted(waiting))}")
+
+    async def until_holds_end(self, seconds: float) -> None:
+        """Wait until no hold that has ended keeps seats; raises NotRecovered."""
+        async with self.database() as database:
+
+            async def done() -> bool:
+                return not await database.fetchval(_OVERDUE, self.now())
+
+            await until(done, seconds, lambda: "holds that have ended keep their seats")
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with self.database() as database:
+                return bool(await database.fetchval("SELECT true"))
+        except DATABASE_AWAY:
+            return False
 
 
 @asynccontextmanager
@@ -83,6 +107,18 @@ async def open_scene(installation: Installation, disk: SmallDisk | None) -> Asyn
         }
         sandbox = sandbox_grpc.SandboxServiceStub(channels["payment"])
         yield Scene(installation, installation.proxy, sandbox, channels, disk)
+
+
+@asynccontextmanager
+async def mended(scene: Scene) -> AsyncIterator[None]:
+    """However the block ends: nobody stays stopped, cut off, or badly behaved."""
+    try:
+        yield
+    finally:
+        scene.proxy.spare()
+        for process_id in scene.installation.process_ids.values():
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGCONT)
 
 
 async def until(

@@ -10,6 +10,7 @@ from random import Random
 SERVICES = ("registration", "enrollment", "enrollment-2", "tickets", "payment")
 # One in so many comes together with another.
 PAIRS = 10
+CLOCK_JUMP = "clock_jump"
 # Kinds that need the whole installation to themselves: they end, or wait for, everything else.
 ALONE = frozenset({"full_disk", "clock_jump", "kill_database", "kill_backend"})
 

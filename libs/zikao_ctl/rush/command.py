@@ -11,7 +11,8 @@ import click
 from rich.console import Console
 from zikao_kit.files import write_whole
 
-from zikao_ctl.installation import run_installation
+from zikao_ctl.faults.disk import SmallDisk
+from zikao_ctl.installation import Shape, run_installation
 from zikao_ctl.layout import Layout
 from zikao_ctl.rush.display import Display
 from zikao_ctl.rush.elsewhere import Target, run_target
@@ -25,24 +26,44 @@ from zikao_ctl.rush.report.page import REPORT_FILE, write_page
 from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.session_file import load_session_file
+from zikao_ctl.supervisor import QUICK
 
 OUT = Path("out")
 """Where `make faults` and `make mutation` write what the page shows of them."""
+FAULTY = Shape(enrollments=2, proxy=True, patience=QUICK)
+"""Of an installation that is broken: fewer calls a second are had of it."""
+# A hundred thousand candidates and what they do, and the log of it.
+DISK_MIB = 3072
 _PARTS = 20
 _FIRST = 5
 
 
-async def rush(folder: Path, scenario: Scenario, seed: int) -> Report:
+async def rush(
+    folder: Path, scenario: Scenario, seed: int, fault_every_seconds: float | None = None
+) -> Report:
     """Rehearse on an installation of its own in `folder`, and write the report there.
 
-    Raises InstallationError, SeedingFailed, GeneratorDied.
+    `fault_every_seconds`: one fault in so many, None for none. Raises InstallationError,
+    SeedingFailed, GeneratorDied.
     """
-    layout = Layout(folder / "installation")
+    disk, shape = None, Shape()
+    if fault_every_seconds is not None:
+        disk, shape = SmallDisk.mount(folder / "disk", DISK_MIB), FAULTY
+    layout = Layout(folder / "installation", postgres=disk.folder / "postgres" if disk else None)
     with _display(scenario) as display:
         say = display.say
-        async with run_installation(layout, port_base=None, reset=True, say=say) as installation:
+        async with run_installation(
+            layout, port_base=None, reset=True, say=say, shape=shape
+        ) as installation:
             report = await run_rush(
-                installation, scenario, seed=seed, folder=folder, say=say, show=display.show
+                installation,
+                scenario,
+                seed=seed,
+                folder=folder,
+                say=say,
+                show=display.show,
+                fault_every_seconds=fault_every_seconds,
+                disk=disk,
             )
     write_report(report, folder)
     return report

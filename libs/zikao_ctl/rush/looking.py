@@ -15,7 +15,7 @@ from zikao_ctl.rush.preparing import opens_at
 async def look_at(installation: Installation, run: Run) -> Found:
     """Compare and count; nothing is on its way any more."""
     dsn, opening = installation.admin_dsn, opens_at(run.scenario, run.session)
-    platform_file = installation.layout.payment / "payment.sqlite"
+    platform_file = installation.layout.payment_ledger
     payments, notified = await checking.booked(dsn, run.paid, opening.timestamp())
     return Found(
         target="embedded",

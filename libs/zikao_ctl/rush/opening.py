@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zikao_ctl.faults.disk import SmallDisk
 from zikao_ctl.rush import checking, measuring, records
 from zikao_ctl.rush.arrival import ArrivalCurve
 from zikao_ctl.rush.assembling import Run, generators_here
@@ -29,12 +30,17 @@ OnLive = Callable[[Live], None]
 
 @dataclass(frozen=True)
 class Terms:
-    """`folder` is there, for files; `show` is given what happens twice a second."""
+    """`folder` is there, for files; `show` is given what happens twice a second.
+
+    `fault_every_seconds`: something is broken so often, None never; `disk`: what can be filled.
+    """
 
     seed: int
     folder: Path
     say: Say
     show: OnLive
+    fault_every_seconds: float | None = None
+    disk: SmallDisk | None = None
 
 
 @dataclass

@@ -16,6 +16,9 @@ from zikao_kit.clock import OffsetClock, write_offset
 
 from zikao_ctl.apply_session import apply_session
 from zikao_ctl.beside import beside
+from zikao_ctl.faults.alongside import Alongside, faults_of_an_opening
+from zikao_ctl.faults.disk import SmallDisk
+from zikao_ctl.faults.scene import Scene, open_scene
 from zikao_ctl.installation import OPERATOR, Installation
 from zikao_ctl.rush import measuring
 from zikao_ctl.rush.assembling import generators_here, write_up
@@ -30,7 +33,7 @@ from zikao_ctl.rush.preparing import (
     opens_at,
     rehearsed_session,
 )
-from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.records import FaultRecord, Report
 from zikao_ctl.rush.room import room_of
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import PASSWORD, seed_candidates, seed_plans, signing_key
@@ -55,6 +58,8 @@ class Rehearsal(Opening):
         self.installation = installation
         self.calibration = calibration_session(session)
         self.opens_at = opens_at(scenario, session)
+        self._doors = asyncio.Event()
+        self._faults: list[FaultRecord] = []
 
     async def run(self) -> Report:
         """Prepare, calibrate, open, calm down, settle, compare."""
@@ -66,7 +71,7 @@ class Rehearsal(Opening):
             await generators.do("log_in")
             processors = Processors(lambda: self.installation.process_ids, generators.process_ids)
             await self._calibrate(generators, processors)
-            async with self._watched():
+            async with self._watched(), self._breaking():
                 await self.open(generators, processors)
             await self._let_holds_end(generators)
             finished = await generators.do("finish")
@@ -158,6 +163,7 @@ class Rehearsal(Opening):
     def open_doors(self) -> None:
         """By the clock of the installation."""
         self._set_clock(self.opens_at, self.opening)
+        self._doors.set()
 
     async def _let_holds_end(self, generators: Generators) -> None:
         """Move the clock beyond the last hold; then those pay who pay late."""
@@ -166,10 +172,11 @@ class Rehearsal(Opening):
         end = clock.now() + self.session.hold + HOLD_MARGIN
         self._set_clock(end, time.monotonic())
         await asyncio.sleep(CLOCK_SEEN_SECONDS)
-        dsn = self.installation.admin_dsn
-        await until_at_rest(dsn, clock, self.terms.say)
+        dsn, layout = self.installation.admin_dsn, self.installation.layout
+        ledger = layout.payment_ledger
+        await until_at_rest(dsn, clock, self.terms.say, ledger)
         self.note(await generators.do("pay_late"))
-        await until_at_rest(dsn, clock, self.terms.say)
+        await until_at_rest(dsn, clock, self.terms.say, ledger)
 
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
@@ -186,6 +193,27 @@ class Rehearsal(Opening):
         ):
             yield
 
+    @asynccontextmanager
+    async def _breaking(self) -> AsyncIterator[None]:
+        """Faults beside the load, where they are wanted."""
+        if self.terms.fault_every_seconds is None:
+            yield
+            return
+        async with (
+            open_scene(self.installation, self.terms.disk) as scene,
+            beside(self._break(scene, self.terms.fault_every_seconds)),
+        ):
+            yield
+
+    async def _break(self, scene: Scene, every_seconds: float) -> None:
+        await self._doors.wait()
+        seconds = self.seconds + self.scenario.calm_seconds
+        faults = faults_of_an_opening(self.terms.seed, seconds, every_seconds)
+        alongside = Alongside(scene, faults, self.terms.say)
+        self._faults = alongside.records
+        await alongside.run(self.opening)
+        await asyncio.Event().wait()
+
     def _set_clock(self, moment: datetime, monotonic: float) -> None:
         """Have the clock of the installation say `moment` at a monotonic time."""
         real = datetime.now(UTC) + timedelta(seconds=monotonic - time.monotonic())
@@ -196,11 +224,12 @@ class Rehearsal(Opening):
         run = self.done()
         found = await look_at(self.installation, run)
         if not self.scenario.waiting_room:
-            return write_up(run, found)
+            return write_up(run, found, self._faults)
         room, share = await room_of(
             self.installation.admin_dsn, self.watched.room, self.opening, joins, self.coming
         )
-        return write_up(run, replace(found, room=room, places_per_candidate=share))
+        found = replace(found, room=room, places_per_candidate=share)
+        return write_up(run, found, self._faults)
 
 
 async def run_rush(
@@ -211,7 +240,12 @@ async def run_rush(
     folder: Path,
     say: Say,
     show: OnLive = lambda _: None,
+    fault_every_seconds: float | None = None,
+    disk: SmallDisk | None = None,
 ) -> Report:
-    """Rehearse on an installation without data; `folder` is there, for what generators write."""
-    terms = Terms(seed, folder, say, show)
+    """Rehearse on an installation without data; `folder` is there, for what generators write.
+
+    `fault_every_seconds`: one fault in so many; `disk`: what can be filled then.
+    """
+    terms = Terms(seed, folder, say, show, fault_every_seconds, disk)
     return await Rehearsal(installation, scenario, terms).run()

@@ -7,7 +7,12 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zikao_ctl.faults.schedule import ALONE, KINDS, PLANS, draw_faults, grouped
+from zikao_ctl.faults.alongside import (
+    FIRST_AFTER_SECONDS,
+    WITHIN_AN_OPENING,
+    faults_of_an_opening,
+)
+from zikao_ctl.faults.schedule import ALONE, CLOCK_JUMP, KINDS, PLANS, draw_faults, grouped
 
 SEEDS = st.integers(0, 10**6)
 
@@ -57,6 +62,19 @@ def test_faults_come_at_their_times() -> None:
     """With a pause between them, for a rehearsal that goes on meanwhile."""
     faults = draw_faults(1, 20, every_seconds=2.5)
     assert [fault.at for fault in faults] == [2.5 * number for number in range(20)]
+
+
+@given(SEEDS, st.floats(3, 900), st.floats(0.5, 60))
+def test_an_opening_is_broken_again_and_again(seed: int, seconds: float, every: float) -> None:
+    """From the start to the end; the clock jumps once at most, last, and never back."""
+    faults = faults_of_an_opening(seed, seconds, every)
+    assert [fault.at for fault in faults] == [
+        FIRST_AFTER_SECONDS + number * every for number in range(len(faults))
+    ]
+    assert len(faults) == max(1, int((seconds - FIRST_AFTER_SECONDS) / every))
+    jumps = [fault for fault in faults if fault.kind == CLOCK_JUMP]
+    assert jumps == faults[-1:]
+    assert jumps[0].victim == WITHIN_AN_OPENING
 
 
 def test_too_few_for_every_kind() -> None:
