@@ -64,7 +64,7 @@ bench-timing: setup ## whether the time of an answer tells who is registered
 bench-tickets: setup ## a whole session arranged and checked, a county printed (BENCH_ARGS="arranging codes paper")
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_tickets.py $(BENCH_ARGS)
 
-bench-waiting-room: setup ## 10,000 candidates with 3 tabs: one place each, and a fair draw
+bench-waiting-room: setup ## 10,000 candidates with 3 tabs: one place each, a fair draw, the rate of admission
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_waiting_room.py
 
 bench-expiry: setup ## submissions while 50,000 holds of the same county end

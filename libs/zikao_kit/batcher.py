@@ -7,9 +7,11 @@ rush a batch is what came during the last commit (DESIGN section 4).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakSet
@@ -58,22 +60,17 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class _Waiting(Generic[T]):
     """One entry and those who wait for its answer (a caller may have sent it twice)."""
 
-    __slots__ = ("entry", "key", "listeners")
-
-    def __init__(self, key: RequestKey, entry: T, listener: Listener) -> None:
-        self.key = key
-        self.entry = entry
-        self.listeners = [listener]
+    key: RequestKey
+    entry: T
+    listeners: list[Listener] = field(default_factory=list)
 
     def is_wanted(self) -> bool:
         """Whether somebody still waits."""
-        for listener in self.listeners:  # noqa: SIM110 - a generator costs more than the answer
-            if listener.is_waiting():
-                return True
-        return False
+        return any(listener.is_waiting() for listener in self.listeners)
 
     def settle(self, answer: bytes | Exception) -> None:
         """Tell all who wait."""
@@ -118,12 +115,18 @@ class Batcher(Generic[T]):
         self._queue: deque[_Waiting[T]] = deque()
         self._by_id: dict[tuple[str, UUID], _Waiting[T]] = {}
         self._flights: set[asyncio.Task[None]] = set()
+        self._left_since: float | None = None
         metrics.batchers.add(self)
 
     @property
     def waiting(self) -> int:
         """How many entries wait for a batch."""
         return len(self._queue)
+
+    @property
+    def standing_seconds(self) -> float:
+        """For how long every batch has left some behind: 0 after one that took all who waited."""
+        return 0.0 if self._left_since is None else time.monotonic() - self._left_since
 
     async def submit(self, key: RequestKey, entry: T) -> bytes:
         """Wait for the answer to an entry; raises the DomainError that is its answer.
@@ -140,16 +143,15 @@ class Batcher(Generic[T]):
 
         Raises REQUEST_ID_REUSED when the id is under way with another body.
         """
-        name = key.actor, key.request_id
-        waiting = self._by_id.get(name)
+        waiting = self._by_id.get((key.actor, key.request_id))
         if waiting is None:
-            self._by_id[name] = waiting = _Waiting(key, entry, listener)
+            waiting = _Waiting(key, entry)
+            self._by_id[key.actor, key.request_id] = waiting
             self._queue.append(waiting)
             self._take_off()
         elif waiting.key != key:
             raise DomainError(REQUEST_ID_REUSED)
-        else:
-            waiting.listeners.append(listener)
+        waiting.listeners.append(listener)
 
     def is_under_way(self, actor: str, request_id: UUID) -> bool:
         """Whether the request waits for its answer already, with whatever body."""
@@ -182,6 +184,10 @@ class Batcher(Generic[T]):
                 batch.append(waiting)
             else:
                 self._forget(waiting)
+        if not self._queue:
+            self._left_since = None
+        elif self._left_since is None:
+            self._left_since = time.monotonic()
         return batch
 
     async def _answer(self, batch: Sequence[_Waiting[T]]) -> None:

@@ -1,7 +1,8 @@
 """A waiting room before a crowd: whether each has one place, and whether the draw is uniform.
 
 With fresh ids and the seeds that the service makes: as a report, not as a test that chance may
-fail. 10,000 candidates with three tabs each, over two processes.
+fail. 10,000 candidates with three tabs each, over two processes. And how fast a room admits: at a
+ceiling, after its leader was killed, and as fast as a process finishes what comes of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
+from bench.waiting_room_admission import measure_ceiling, measure_following
 from support.bench import Rate, migrated, own_postgres, report
 from support.enrollment_replicas import add_people, replicas
 from support.enrollment_rooms import AFTER, EARLY, session_with_room
@@ -40,6 +42,12 @@ async def bench(folder: Path, count: int) -> bool:
             begun = time.perf_counter()
             crowd = await drawn_crowd(served, people)
             looks = Rate(2 * count, time.perf_counter() - begun)
+    with own_postgres(folder / "ceiling") as admin_dsn:
+        dsn = await migrated(admin_dsn, "enrollment")
+        ceiling = await measure_ceiling(dsn, folder / "ceiling")
+    with own_postgres(folder / "following") as admin_dsn:
+        dsn = await migrated(admin_dsn, "enrollment")
+        following = await measure_following(dsn, folder / "following")
     found = chi_square(draw_table(people, crowd.numbers))
     other_numbers = sum(
         crowd.numbers[person] != number for person, number in draw(crowd.draw.seed, people).items()
@@ -49,6 +57,9 @@ async def bench(folder: Path, count: int) -> bool:
         "duplicates": Target(crowd.duplicates, at_most=0, is_owed=True),
         "numbers_that_nobody_can_compute": Target(other_numbers, at_most=0, is_owed=True),
         "draw_p": Target(p_value(*found), at_least=0.001),
+        "admission_off_by": Target(ceiling["admission_off_by"], at_most=0.05),
+        # The lease, and what it takes the next one to notice.
+        "leader_missed_seconds": Target(ceiling["leader_missed_seconds"], at_most=3),
     }
     report(
         "waiting_room",
@@ -61,6 +72,8 @@ async def bench(folder: Path, count: int) -> bool:
         draw_chi_square=found.value,
         draw_degrees=found.degrees,
         draw_of_300000_seconds=_draw_seconds(),
+        admission_at_a_ceiling=ceiling,
+        admission_without=following,
     )
     return nothing_owed(targets)
 

@@ -83,8 +83,12 @@ class Candidates:
 
 async def prepare(dsn: str, candidates: int) -> Candidates:
     """Store a session, candidates and the key of their tokens."""
-    key, session = Ed25519PrivateKey.generate(), bench_session()
-    await store(dsn, session)
+    key, session = Ed25519PrivateKey.generate(), _session()
+    async with (
+        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db,
+        db.transaction() as tx,
+    ):
+        await apply_session(SessionStore(tx), session, dry_run=False, now=datetime.now(UTC))
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_CANDIDATES, candidates)
@@ -100,15 +104,6 @@ async def prepare(dsn: str, candidates: int) -> Candidates:
     return Candidates(_people(key, candidates), counties)
 
 
-async def store(dsn: str, session: Session) -> None:
-    """Apply a session."""
-    async with (
-        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db,
-        db.transaction() as tx,
-    ):
-        await apply_session(SessionStore(tx), session, dry_run=False, now=datetime.now(UTC))
-
-
 def _people(key: Ed25519PrivateKey, candidates: int) -> Iterator[Person]:
     issuer = TokenIssuer(_KEY_ID, key, SystemClock(), timedelta(hours=2))
     for number in range(1, candidates + 1):
@@ -118,7 +113,7 @@ def _people(key: Ed25519PrivateKey, candidates: int) -> Iterator[Person]:
         yield Person(candidate_id, token)
 
 
-def bench_session() -> Session:
+def _session() -> Session:
     """183 counties with plenty of seats in 4 slots, and one with none."""
     now, day = datetime.now(UTC), timedelta(days=1)
     slots = tuple(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import office_audit_service_pb2 as audit
 from zikao.enrollment.v1 import place_stream_service_pb2 as pb
 from zikao.enrollment.v1 import types_pb2 as types
+from zikao_enrollment.domain.orders import Candidate
 from zikao_enrollment.domain.timetable import Policies, Session
 from zikao_kit.errors import NOT_FOUND, SESSION_UNKNOWN
 
@@ -47,7 +49,20 @@ HUNDRED_PENDING = (
 async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Installation]:
     """A held room of six candidates, ten minutes before the opening."""
     people = [candidate(number) for number in range(1, CANDIDATES + 1)]
-    async with waiting_room(make_database, tmp_path, people) as found:
+    async with held_room(make_database, tmp_path, people) as found:
+        yield found
+
+
+@asynccontextmanager
+async def held_room(
+    make_database: MakeDatabase,
+    folder: Path,
+    people: list[Candidate],
+    session: Session | None = None,
+) -> AsyncIterator[Installation]:
+    """A room that its process leads, and in which an office has held admission."""
+    async with waiting_room(make_database, folder, people, session) as found:
+        await found.rows("UPDATE enrollment.waiting_room SET held = true, leader_until = now()")
         yield found
 
 
@@ -183,7 +198,7 @@ async def test_a_room_that_is_quiet_is_open_for_all(
     assert window.waiting_room is not None
     quiet = replace(window.waiting_room, quiet=timedelta(seconds=1))
     session = replace(session, windows=(replace(window, waiting_room=quiet),))
-    async with waiting_room(make_database, tmp_path, [candidate(1), candidate(2)], session) as room:
+    async with held_room(make_database, tmp_path, [candidate(1), candidate(2)], session) as room:
         first, second = await room.candidate(1), await room.candidate(2)
         await join(first)
         await open_window(room)
@@ -207,7 +222,7 @@ async def test_two_officers_say_how_many_are_let_in(
 ) -> None:
     """With dual control the second one decides; it is audited with what was before."""
     session = session_with_room(policies=Policies(dual_control=True))
-    async with waiting_room(make_database, tmp_path, [candidate(1)], session) as room:
+    async with held_room(make_database, tmp_path, [candidate(1)], session) as room:
         first, second = await room.officer("51", new_id()), await room.officer("51", new_id())
         request = limiting(300)
         proposed = (await first.call(request)).action

@@ -185,10 +185,13 @@ def _parts(
     )
 
 
-def _load(config: EnrollmentConfig, parts: Parts) -> Load:
-    """How submissions get on: also a batch that waits for the next one to end is a queue."""
+def _load(parts: Parts) -> Load:
+    """How submissions get on: those who wait for a batch are a queue, too.
+
+    Whoever is let in together may submit together: that has passed before the next ones are.
+    """
     load = parts.admission.snapshot()
-    return replace(load, standing=load.standing or parts.submitting.waiting > config.max_batch)
+    return replace(load, standing=load.standing or parts.submitting.standing_seconds > TICK_SECONDS)
 
 
 def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -205,13 +208,11 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         db, clock, parts.statements, parts.till, platform, statement_hour=config.statement_hour
     )
     first_query = timedelta(seconds=config.payment_query_seconds)
-    admitting = AdmittingWorker(
-        db, clock, parts.rooms, parts.arrivals, load=lambda: _load(config, parts)
-    )
+    admitting = AdmittingWorker(db, clock, parts.rooms, parts.arrivals, load=lambda: _load(parts))
     queries = PaymentQueryWorker(db, parts.till, platform, first_query)
     return [
         repeat("board", parts.boards.work, config.board_seconds),
-        repeat("waiting rooms", parts.rooms.work, ROOM_PAUSE_SECONDS),
+        repeat("waiting rooms", parts.rooms.look, ROOM_PAUSE_SECONDS),
         repeat("admitting", admitting.work, TICK_SECONDS),
         repeat("places", parts.onlookers.work, 0.0),
         repeat("availability", parts.spectators.work, 0.0),

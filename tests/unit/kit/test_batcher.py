@@ -199,3 +199,22 @@ async def test_a_batch_flies_in_nobodys_name() -> None:
     with acting_as(Actor("somebody", "candidate")):
         await Batcher(look, METRICS, max_batch=MAX_BATCH, in_flight=1).submit(key(1), "x")
     assert calls == [None]
+
+
+async def test_a_queue_stands_while_every_batch_leaves_some_behind(
+    counter: Counter, batcher: Batcher[str]
+) -> None:
+    """Since the first batch that could not take all; not any more once one could."""
+    tasks = [submit(batcher, n) for n in range(MAX_BATCH)]
+    await asyncio.sleep(0.01)
+    assert batcher.standing_seconds == 0
+    tasks += [submit(batcher, n) for n in range(MAX_BATCH, 4 * MAX_BATCH)]
+    await asyncio.sleep(0.01)
+    first = batcher.standing_seconds
+    assert first > 0
+    counter.let_go(1)
+    await asyncio.sleep(0.01)
+    assert batcher.standing_seconds > first
+    counter.let_go(4)
+    await asyncio.gather(*tasks)
+    assert batcher.standing_seconds == 0

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,16 +21,18 @@ from zikao_kit.validation import require_valid
 
 from zikao_enrollment.converts.portals import MAX_ID_CHARACTERS, error_to_pb
 from zikao_enrollment.converts.waiting import place_to_pb, tick_to_pb
-from zikao_enrollment.domain.waiting import LAST_STATES, Place
+from zikao_enrollment.domain.waiting import LAST_STATES, Place, RoomKey
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.waiting.live_room import LiveRoom
 from zikao_enrollment.waiting.onlookers import MAX_SILENCE_SECONDS
 
 # The contract's.
 MAX_WATCHED = 20_000
-# Some milliseconds of work.
+# Some milliseconds of work each: a new token costs 150 µs, and a board that is read meanwhile needs
+# several turns of the event loop.
 PLACES_A_MESSAGE = 500
-LOOK_SECONDS = 0.25
+TOKENS_AT_ONCE = 20
+LOOK_SECONDS = 0.1
 TICK_SECONDS = 0.5
 # A candidate is let in to a stream as to the unary call, whose contract says who may.
 _UNARY = MethodPolicy.of(
@@ -56,6 +59,37 @@ class _Watched:
         return told is not None and (place.state, place.number) == (told.state, told.number)
 
 
+class _Line:
+    """Those of a stream who wait in one room, who is next first."""
+
+    def __init__(self, live: LiveRoom) -> None:
+        self.live = live
+        self._looks = live.looks
+        self._waiting: list[tuple[int, int, _Watched]] = []
+        self._entered = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._waiting)
+
+    def enter(self, watched: _Watched, number: int) -> None:
+        """Wait from now on; number 0 before the draw."""
+        self._entered += 1
+        heappush(self._waiting, (number, self._entered, watched))
+
+    def leave(self) -> list[_Watched]:
+        """Those whose places may have become others."""
+        if self._looks != self.live.looks:
+            self._looks = self.live.looks
+            left, self._waiting = self._waiting, []
+            return [watched for _, _, watched in left]
+        left = []
+        until = self.live.admitted_until
+        while self._waiting and 0 < self._waiting[0][0] <= until:
+            left.append(heappop(self._waiting))
+        return [watched for _, _, watched in left]
+
+
 class PlaceExchange:
     """Reads whom the portal names, and tells the places that have become others."""
 
@@ -69,7 +103,7 @@ class PlaceExchange:
         self._call_id = current_request_id()
         self._new: list[_Watched] = []
         self._refused: list[pb.WatchedPlace] = []
-        self._watched: list[_Watched] = []
+        self._lines: dict[RoomKey, _Line] = {}
         self._room = asyncio.Event()
         self._revision = -1
         self._read_at = self._ticked_at = time.monotonic()
@@ -96,11 +130,13 @@ class PlaceExchange:
 
     async def _read(self, requests: AsyncIterator[pb.WatchPlacesRequest]) -> None:
         async for request in requests:
-            while len(self._watched) + len(self._new) >= MAX_WATCHED:
+            while self._watched + len(self._new) >= MAX_WATCHED:
                 self._room.clear()
                 await self._room.wait()
-            for candidate in request.candidates:
-                self._begin(request.session_code, candidate)
+            for some in _parts(request.candidates, TOKENS_AT_ONCE):
+                for candidate in some:
+                    self._begin(request.session_code, candidate)
+                await asyncio.sleep(0)
 
     def _begin(self, session_code: str, candidate: pb.WatchedCandidate) -> None:
         watch_id = candidate.watch_id[:MAX_ID_CHARACTERS]
@@ -124,7 +160,7 @@ class PlaceExchange:
         is_newer = self._revision != self._rooms.revision
         if is_newer:
             self._revision, self._read_at = self._rooms.revision, time.monotonic()
-            looked_at, self._watched = self._watched + looked_at, []
+            looked_at += [each for line in self._lines.values() for each in line.leave()]
         for some in _parts(looked_at):
             if changed := [*self._changed(some)]:
                 yield pb.WatchPlacesResponse(places=changed)
@@ -141,7 +177,7 @@ class PlaceExchange:
                 yield pb.WatchedPlace(watch_id=each.watch_id, error=error)
                 continue
             if place.state not in LAST_STATES:
-                self._watched.append(each)
+                self._line(each.live).enter(each, place.number)
             if not each.is_as_told(place):
                 each.told = place
                 shown = place_to_pb(place, each.live.pass_of(each.candidate_id, place))
@@ -152,8 +188,17 @@ class PlaceExchange:
         if now - self._ticked_at < TICK_SECONDS:
             return []
         self._ticked_at = now
-        rooms = [each.live.room for each in self._watched if each.live and each.live.room]
-        return [tick_to_pb(room) for room in {room.key: room for room in rooms}.values()]
+        rooms = [line.live.room for line in self._lines.values() if line]
+        return [tick_to_pb(room) for room in rooms if room]
+
+    def _line(self, live: LiveRoom) -> _Line:
+        if live.key not in self._lines:
+            self._lines[live.key] = _Line(live)
+        return self._lines[live.key]
+
+    @property
+    def _watched(self) -> int:
+        return sum(map(len, self._lines.values()))
 
     def _require_fresh(self) -> None:
         unread = time.monotonic() - self._read_at
@@ -167,7 +212,7 @@ class PlaceExchange:
         return error_to_pb(error, self._errors, self._call_id)
 
 
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """As many at a time as go into a message."""
-    for begin in range(0, len(items), PLACES_A_MESSAGE):
-        yield items[begin : begin + PLACES_A_MESSAGE]
+def _parts(items: Sequence[T], size: int = PLACES_A_MESSAGE) -> Iterator[Sequence[T]]:
+    """Some at a time."""
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]

@@ -65,6 +65,16 @@ class LiveRoom:
                 self._waiting.add(candidate_id)
 
     @property
+    def admitted_until(self) -> int:
+        """The last number that has been admitted, as `place` knows it."""
+        return self.admissions[-1].until if self.admissions else 0
+
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """When this has become another one, so may have all places: drawn, opened, held."""
+        return (self.room.state, self.room.held, self.is_numbered) if self.room else ()
+
+    @property
     def is_numbered(self) -> bool:
         """Whether the numbers of the draw are known."""
         return bool(self._drawn)

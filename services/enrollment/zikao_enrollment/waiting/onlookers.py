@@ -104,7 +104,7 @@ class _Line:
         self.watching = 0
         self._live = live
         self._told_at = time.monotonic()
-        self._seen = self._looks()
+        self._seen = self._live.looks
         self._tick: pb.WatchPlaceResponse | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -119,7 +119,7 @@ class _Line:
 
     async def next(self, seen: int, number: int) -> None:
         """Wait for another tick, or for the turn of a number; raises UNAVAILABLE at the end."""
-        if self.count != seen or 0 < number <= self._admitted_until():
+        if self.count != seen or 0 < number <= self._live.admitted_until:
             return
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append((number, waiting))
@@ -127,9 +127,9 @@ class _Line:
 
     async def tell(self, now: float) -> None:
         """Wake whose turn has come, and all when there is a tick."""
-        looks, pause = self._looks(), max(TICK_SECONDS, self.watching / TICKS_A_SECOND)
+        looks, pause = self._live.looks, max(TICK_SECONDS, self.watching / TICKS_A_SECOND)
         if looks == self._seen and now - self._told_at < min(pause, LONGEST_TICK_SECONDS):
-            until = self._admitted_until()
+            until = self._live.admitted_until
             due = [each for each in self._waiting if 0 < each[0] <= until]
             if due:
                 self._waiting = [each for each in self._waiting if not 0 < each[0] <= until]
@@ -146,15 +146,6 @@ class _Line:
     async def _wake_all(self, error: DomainError | None) -> None:
         waiting, self._waiting = self._waiting, []
         await _wake(waiting, error)
-
-    def _admitted_until(self) -> int:
-        admissions = self._live.admissions
-        return admissions[-1].until if admissions else 0
-
-    def _looks(self) -> tuple[object, ...]:
-        """What makes a tick worth sending before its time: drawn, opened, held."""
-        room = self._live.room
-        return (room.state, room.held, self._live.is_numbered) if room else ()
 
 
 async def _wake(waiting: list[tuple[int, asyncio.Future[None]]], error: DomainError | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
@@ -18,8 +20,10 @@ from zikao_enrollment.stores.waiting import WaitingStore
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.waiting.live_room import LiveRoom
 
-# Also how long those who are admitted wait to hear of it.
-ROOM_PAUSE_SECONDS = 0.25
+# Also how long those who are admitted wait to hear of it, and how many hear of it together.
+ROOM_PAUSE_SECONDS = 0.1
+# While nobody is admitted: before the draw, and when a room is open.
+STILL_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -36,6 +40,7 @@ class Rooms:
         self._live: dict[RoomKey, LiveRoom] = {}
         self.rows: Mapping[RoomKey, Room] = {}
         self.revision = 0
+        self._looked_at = -math.inf
 
     def live(self, key: RoomKey) -> LiveRoom | None:
         """A room that may be entered now, if it was opened."""
@@ -82,6 +87,17 @@ class Rooms:
         while await self.work():
             pass
 
+    @property
+    def is_admitting(self) -> bool:
+        """Whether some room has numbers, and submitting needs a pass."""
+        rooms = (live.room for live in self._live.values())
+        return any(room is not None and room.state is RoomState.ADMITTING for room in rooms)
+
+    async def look(self) -> bool:
+        """`work`, less often while nobody is admitted."""
+        still = time.monotonic() - self._looked_at < STILL_SECONDS
+        return False if still and not self.is_admitting else await self.work()
+
     async def work(self) -> bool:
         """The same, a part of what has changed; whether there is more. One reading at a time."""
         async with self._reading:
@@ -93,6 +109,7 @@ class Rooms:
             for live in self._live.values() if not more else ():
                 await live.find_numbers()
         self.revision += 1
+        self._looked_at = time.monotonic()
         self._renewed.set()
         self._renewed = asyncio.Event()
         return more

@@ -1,5 +1,6 @@
 """Lets in who waits: one process leads a room, the others watch for its lease to end."""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +21,10 @@ from zikao_enrollment.waiting.rooms import Rooms
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 0.25
+# Who is let in together may submit together: few at a time make no queue.
+TICK_SECONDS = 0.1
+# While all rooms are open.
+STILL_SECONDS = 0.5
 # A leader that has died is missed for so long at most.
 LEASE = timedelta(seconds=2)
 
@@ -57,10 +61,15 @@ class AdmittingWorker:
         self._lease = lease
         self._monotonic = monotonic
         self._process_id = uuid4()
+        self._worked_at = -math.inf
         self._leaders: dict[RoomKey, AdmissionLeader] = {}
 
     async def work(self) -> bool:
         """Tell of this process, and let in wherever it leads; nothing where there is no room."""
+        now = self._monotonic()
+        if now - self._worked_at < STILL_SECONDS and not self._rooms.is_admitting:
+            return False
+        self._worked_at = now
         for live in self._rooms.all_live():
             if live.window.waiting_room is not None:
                 await self._lead(live.key, live.window.waiting_room)
