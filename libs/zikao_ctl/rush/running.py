@@ -60,6 +60,7 @@ class Rehearsal(Opening):
         self.opens_at = opens_at(scenario, session)
         self._doors = asyncio.Event()
         self._faults: list[FaultRecord] = []
+        self.watched.faults = lambda: [f"{each['kind']} {each['victim']}" for each in self._faults]
 
     async def run(self) -> Report:
         """Prepare, calibrate, open, calm down, settle, compare."""

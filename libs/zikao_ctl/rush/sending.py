@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 from zikao_client.calls import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from zikao_client.throttle import Throttle
-from zikao_kit.errors import NOT_NOW, OVERLOADED
+from zikao_kit.errors import NOT_NOW, OVERLOADED, UNAVAILABLE
 
 from zikao_ctl.rush import records
 from zikao_ctl.rush.submissions import ACCEPTED, OPEN, REFUSED, Submission
@@ -29,9 +29,18 @@ STEP_SECONDS = 0.001
 CALL_SECONDS = 5.0
 # Later than that it would be another load than the one intended.
 MOST_LATE_SECONDS = 1.0
-MOST_IN_FLIGHT = 4_000
+MOST_IN_FLIGHT = 12_000
 PASS_REASONS = frozenset({"ADMISSION_PASS_NEEDED", "ADMISSION_PASS_INVALID"})
 _OK = grpc.StatusCode.OK
+_UNCERTAIN = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
 
 OnSubmission = Callable[[Submission], None]
 
@@ -255,11 +264,16 @@ class _Methods:
 
 
 def reason_in(code: grpc.StatusCode, details: str) -> str:
-    """The reason of a refusal, which its text begins with; the transport's ones by their code."""
+    """The reason of a refusal, which its text begins with; UNAVAILABLE where nothing is certain.
+
+    What was cancelled, came too late or failed inside may have taken seats all the same.
+    """
+    if code in _UNCERTAIN:
+        return UNAVAILABLE
     reason = details.partition(":")[0]
     if reason.isupper() and reason.replace("_", "").isalpha():
         return reason
-    return OVERLOADED if code is grpc.StatusCode.RESOURCE_EXHAUSTED else "UNAVAILABLE"
+    return OVERLOADED if code is grpc.StatusCode.RESOURCE_EXHAUSTED else UNAVAILABLE
 
 
 def asked_seconds(trailing: Any) -> float:

@@ -112,7 +112,7 @@ class Ledger:
                     )
                 finally:
                     await connection.close()
-            except (OSError, asyncpg.PostgresError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 # A fault that is rehearsed: the number stays until the database is back.
                 await asyncio.sleep(RECONNECT_SECONDS)
             await asyncio.sleep(POLL_SECONDS)
@@ -135,7 +135,7 @@ class Invariants:
                     if checked.finding is not None:
                         is_broken = checked.finding.violations > 0
                         (self.broken if is_broken else self.held).add(checked.invariant)
-            except (OSError, asyncpg.PostgresError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await asyncio.sleep(RECONNECT_SECONDS)
             await asyncio.sleep(POLL_SECONDS)
 
@@ -176,6 +176,7 @@ class Watched:
     room: RoomWatch
     ledger: Ledger = field(default_factory=Ledger)
     invariants: Invariants = field(default_factory=Invariants)
+    faults: Callable[[], list[str]] = list
 
 
 class Recent:
@@ -211,5 +212,5 @@ class Recent:
             booked=watched.ledger.booked,
             invariants_held=len(watched.invariants.held),
             invariants_broken=sorted(watched.invariants.broken),
-            faults=[],
+            faults=watched.faults(),
         )

@@ -1,0 +1,163 @@
+"""Figures of a rehearsal: what counts as the peak, as overload and as recovery."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+from zikao_ctl.rush.caller import comes
+from zikao_ctl.rush.fairness import chi_square, p_of, table_of
+from zikao_ctl.rush.generators import add_ticks
+from zikao_ctl.rush.histograms import Histograms
+from zikao_ctl.rush.measuring import metrics_of, peak_of, phase_of, recovery_seconds, still_follows
+from zikao_ctl.rush.records import Payments, Tick
+from zikao_ctl.rush.ticking import TICK_SECONDS, Ticker, tick_end
+
+NOBODY_PAID = Payments(
+    made=0,
+    booked_within_1s=0,
+    booked=0,
+    late=0,
+    twice=0,
+    wrong_amount=0,
+    never=0,
+    refunded=0,
+    series=[],
+)
+
+
+def tick(at: float, accepted: int, offered: int | None = None, **others: Any) -> Tick:
+    """Half a second in which so many were accepted; offered as many unless said."""
+    histograms = Histograms()
+    for _ in range(accepted):
+        histograms.record("submit", others.get("took", 0.01))
+    counts = dict.fromkeys(
+        ("held_back", "sent", "shed", "refused", "doubtful", "dropped", "browsed", "paid"), 0
+    )
+    counted = {
+        "at": at,
+        "phase": "opening",
+        "offered": accepted if offered is None else offered,
+        "accepted": accepted,
+        "waiting": 0,
+        "in_flight": 0,
+        "lag_ms": 1.0,
+        "hist": histograms.take(),
+        **counts,
+        **{name: value for name, value in others.items() if name in counts},
+    }
+    return cast(Tick, counted)
+
+
+def test_the_peak_is_the_best_two_seconds_of_final_answers() -> None:
+    """One lucky half second is no peak, and a final no is an answer as seats are."""
+    done = [10, 10, 90, 40, 40, 40, 10]
+    ticks = [tick(at / 2, count, refused=count) for at, count in enumerate(done)]
+    assert peak_of(ticks) == 2 * (90 + 40 + 40 + 40) / 2
+    assert peak_of([]) == 0
+
+
+def test_the_search_for_the_peak_ends_once_the_service_lags_and_not_while_it_warms_up() -> None:
+    """Four ticks far behind end it; the first three seconds, which make connections, never."""
+    slow = [tick(at / 2, 10, offered=100) for at in range(6)]
+    good = [tick(3 + at / 2, 95, offered=100) for at in range(3)]
+    assert still_follows(slow)
+    assert still_follows([*slow, *good])
+    behind = [tick(5 + at / 2, 70, offered=100) for at in range(4)]
+    assert still_follows([*slow, *good, *behind[:3]])
+    assert not still_follows([*slow, *good, *behind])
+
+
+def test_overload_is_judged_by_what_is_done_while_more_is_wanted() -> None:
+    """Ratios to the peak and to calm times: of the overloaded ticks, less the first second."""
+    over = [tick((at + 1) / 2, 45, offered=150, took=0.03) for at in range(6)]
+    over[0]["accepted"] = over[1]["accepted"] = 0
+    over[4]["shed"] = 5
+    calm = [tick(3 + (at + 1) / 2, 10, took=0.02, shed=int(at < 2)) for at in range(6)]
+    phases = [phase_of("opening", over, {"generator": 0.3}, 1, (0.0, 3.0))]
+    metrics = metrics_of(
+        [*over, *calm],
+        phases=phases,
+        peak=100.0,
+        load_factor=3.0,
+        outcomes={"accepted": 180, "open": 20},
+        checks=[],
+        payments=NOBODY_PAID,
+        broken_invariants=2,
+    )
+    assert metrics["goodput_overloaded_ratio"] == pytest.approx(0.9)
+    assert metrics["submit_p99_ratio"] == pytest.approx(1.5, rel=1e-2)
+    assert metrics["recovery_seconds"] == 1.0
+    assert metrics["accepted_share"] == pytest.approx(0.9)
+    assert metrics["violations"] == 2
+    assert "payments_within_1s_share" not in metrics, "what was not measured is not there"
+
+
+def test_a_generator_that_is_busy_itself_is_told_from_a_slow_service() -> None:
+    """Whoever uses its core whole, or comes late, has measured itself."""
+
+    def phase(cores: float, late: float) -> bool:
+        one = tick(0.5, 1)
+        histograms = Histograms()
+        histograms.record("lag", late)
+        one["hist"] |= histograms.take()
+        return phase_of("x", [one], {"generator": cores * 2.0}, 1, (0.0, 2.0))["generator_bound"]
+
+    assert not phase(0.5, 0.01)
+    assert phase(0.97, 0.01)
+    assert phase(0.5, 0.08)
+
+
+def test_in_a_waiting_room_waiting_is_no_sign_of_overload() -> None:
+    """Without one, whom their own client holds back is still being turned away."""
+    after = [tick(at / 2, 5, held_back=3) for at in range(4)]
+    assert recovery_seconds(after, in_line=True) == 0
+    assert recovery_seconds(after, in_line=False) == len(after) * TICK_SECONDS
+
+
+def test_the_parts_of_several_generators_make_one_tick() -> None:
+    """Counts and latencies are added, the worst lag is kept."""
+    first, second = tick(1.0, 3), tick(1.0, 4, shed=2)
+    second["lag_ms"] = 9.0
+    whole = add_ticks([first, second])
+    assert (whole["accepted"], whole["shed"], whole["lag_ms"]) == (7, 2, 9.0)
+    histograms = Histograms()
+    histograms.add(whole["hist"])
+    assert histograms.count("submit") == 7
+
+
+def test_ticks_end_at_the_same_moments_everywhere_and_lose_nothing() -> None:
+    """Half seconds of the machine's clock; what comes late is in the next tick."""
+    told: list[Tick] = []
+    ticker = Ticker(told.append, 10.2)
+    ticker.counts["sent"] += 2
+    ticker.advance(10.4)
+    assert told == []
+    ticker.advance(11.1)
+    ticker.counts["sent"] += 1
+    ticker.advance(11.5)
+    assert [(each["at"], each["sent"]) for each in told] == [(10.5, 2), (11.0, 0), (11.5, 1)]
+    assert tick_end(11.5) == 12.0
+
+
+@pytest.mark.parametrize("coming", [0, 1, 7, 99, 100])
+def test_on_a_slow_machine_exactly_so_many_come_spread_evenly(coming: int) -> None:
+    """The curve keeps its shape: no part of the people is left out more than another."""
+    chosen = [number for number in range(100) if comes(number, coming, 100)]
+    assert len(chosen) == coming
+    gaps = {second - first for first, second in pairwise(chosen)}
+    assert max(gaps, default=1) - min(gaps, default=1) <= 1
+
+
+def test_a_draw_that_prefers_the_early_is_found_out_and_a_fair_one_is_not() -> None:
+    """Places as people came in give p near 0; places that have nothing to do with it do not."""
+    count = 2_000
+    _, as_they_came = chi_square(table_of(range(1, count + 1)))
+    # 1,009 has no common divisor with 2,000: it visits all numbers, all over the place.
+    shuffled = sorted(range(1, count + 1), key=lambda number: hash((number, "fair")) % 7919)
+    _, by_chance = chi_square(table_of(shuffled))
+    assert as_they_came < 1e-6
+    assert by_chance > as_they_came
+    assert p_of(361.0, 361) == pytest.approx(0.49, abs=0.01)
+    assert p_of(407.3, 361) == pytest.approx(0.046, abs=0.005), "as tables of chi-square say"

@@ -1,0 +1,255 @@
+"""The open loop: sent when intended, held back as the throttle says, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+from zikao_ctl.rush.elsewhere import TargetRefused, read_accounts, require_ours
+from zikao_ctl.rush.histograms import merged
+from zikao_ctl.rush.people import Candidate
+from zikao_ctl.rush.records import Tick
+from zikao_ctl.rush.sending import MOST_LATE_SECONDS, Rules, Sender, asked_seconds, reason_in
+from zikao_ctl.rush.submissions import ACCEPTED, OPEN, REFUSED, Submission
+from zikao_ctl.rush.ticking import Ticker
+
+UNTHROTTLED = Rules(60.0, throttled=False)
+Answer = tuple[grpc.StatusCode, str]
+OVERLOADED: Answer = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+SOLD_OUT: Answer = (grpc.StatusCode.RESOURCE_EXHAUSTED, "SOLD_OUT")
+AWAY: Answer = (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
+BAD_PASS: Answer = (grpc.StatusCode.FAILED_PRECONDITION, "ADMISSION_PASS_INVALID")
+ASKED = (("grpc-retry-pushback-ms", "300"),)
+
+
+class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Refuses one call after the other as told, then answers all; keeps what each brought."""
+
+    port = 0
+
+    def __init__(self) -> None:
+        self.refusals: list[Answer] = []
+        self.brought: list[dict[str, Any]] = []
+        self.requests: list[bytes] = []
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        """The same for every method."""
+        return grpc.unary_unary_rpc_method_handler(self._answer)
+
+    async def _answer(self, request: bytes, context: Any) -> bytes:
+        self.requests.append(request)
+        self.brought.append(dict(context.invocation_metadata()))
+        if self.refusals:
+            code, details = self.refusals.pop(0)
+            await context.abort(code, details, ASKED)
+        return b""
+
+
+class Bench:
+    """A sender before a service, by steps."""
+
+    def __init__(self, channel: grpc.aio.Channel, rules: Rules) -> None:
+        now = time.monotonic()
+        self.ticks: list[Tick] = []
+        self.ticker = Ticker(self.ticks.append, now)
+        self.sender = Sender([channel], self.ticker, rules)
+
+    def add(self, *submissions: Submission, ago: float = 0.0) -> None:
+        """They were intended for so many seconds ago."""
+        for each in submissions:
+            self.sender.add(time.monotonic() - ago, each)
+
+    async def step(self, after: float = 0.0) -> None:
+        """Offer what is due in so many seconds, and wait for the answers."""
+        self.sender.step(time.monotonic() + after)
+        async with asyncio.timeout(10):
+            while self.sender.is_busy:
+                await asyncio.sleep(0.001)
+        self.sender.step(0.0)
+
+    def count(self, name: str) -> int:
+        """Counted until now."""
+        return sum(tick[name] for tick in self.ticks) + self.ticker.counts[name]  # type: ignore[literal-required]
+
+
+@pytest_asyncio.fixture
+async def service() -> AsyncIterator[Service]:
+    """What listens."""
+    handler, server = Service(), grpc.aio.server()
+    server.add_generic_rpc_handlers([handler])
+    handler.port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield handler
+    await server.stop(None)
+
+
+@pytest_asyncio.fixture
+async def channel(service: Service) -> AsyncIterator[grpc.aio.Channel]:
+    """To the service, which repeats nothing by itself."""
+    options = [("grpc.enable_retries", 0)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}", options) as opened:
+        yield opened
+
+
+def submission() -> Submission:
+    """Somebody's."""
+    candidate = Candidate(0, uuid4(), 0.0, ("00001",), ("510104",), "enrollment", False, "", 0.0)
+    return Submission(candidate, "22.1", (("authorization", "Bearer x"),))
+
+
+async def test_latency_counts_from_the_intended_time(channel: grpc.aio.Channel) -> None:
+    """A generator that comes 0.3 s late does not make the service look faster."""
+    bench, early, each = Bench(channel, UNTHROTTLED), submission(), submission()
+    bench.add(early, ago=-60)
+    bench.add(each, ago=0.3)
+    await bench.step()
+    assert (early.outcome, each.outcome) == (OPEN, ACCEPTED)
+    latencies = merged([*(tick["hist"] for tick in bench.ticks), bench.ticker.latencies.take()])
+    assert latencies.percentile_ms("submit", 50) >= 299
+    assert latencies.percentile_ms("lag", 50) >= 299
+
+
+async def test_what_comes_too_late_is_dropped_and_not_sent_now(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """It would be another load than the one intended; the candidate comes again all the same."""
+    bench, each = Bench(channel, UNTHROTTLED), submission()
+    bench.add(each, ago=MOST_LATE_SECONDS + 0.1)
+    await bench.step()
+    assert (bench.count("offered"), bench.count("dropped"), service.requests) == (1, 1, [])
+    await bench.step(0.2)
+    assert each.outcome == ACCEPTED
+
+
+async def test_retries_wait_as_long_as_the_service_asks(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """OVERLOADED comes again after the pause, with the same request; SOLD_OUT is the last word."""
+    bench, each = Bench(channel, UNTHROTTLED), submission()
+    service.refusals = [OVERLOADED, SOLD_OUT]
+    bench.add(each)
+    await bench.step()
+    assert (bench.count("shed"), each.outcome) == (1, OPEN)
+    await bench.step(0.15)
+    assert len(service.requests) == 1, "not within the 0.3 s that were asked for"
+    await bench.step(0.35)
+    assert (each.outcome, each.reason) == (REFUSED, "SOLD_OUT")
+    assert service.requests == [each.request] * 2
+    assert bench.ticker.waiting == 0
+
+
+async def test_who_got_no_answer_is_asked_for_again_beyond_all_patience(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """Seats may have been taken: that has to be found out, though nobody waits any more."""
+    bench, each = Bench(channel, Rules(0.0, throttled=False)), submission()
+    service.refusals = [AWAY, OVERLOADED]
+    bench.add(each)
+    await bench.step()
+    assert each.doubtful
+    await bench.step(0.4)
+    assert each.doubtful, "a refusal says nothing about the attempt before"
+    await bench.step(0.4)
+    assert (each.outcome, each.doubtful) == (ACCEPTED, False)
+
+
+async def test_who_is_out_of_patience_gives_up_and_is_counted(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """Neither accepted nor refused: such a candidate has no final answer."""
+    bench, each = Bench(channel, Rules(0.0, throttled=False)), submission()
+    service.refusals = [OVERLOADED]
+    bench.add(each)
+    await bench.step()
+    assert (each.outcome, each.reason, bench.ticker.waiting) == (OPEN, "GAVE_UP", 0)
+    await bench.step(0.9)
+    assert bench.count("offered") == 1
+
+
+async def test_what_the_throttle_holds_back_is_offered_and_comes_again(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """After a refusal little is let through: the others are counted, and none is lost."""
+    bench = Bench(channel, Rules(60.0))
+    service.refusals = [OVERLOADED] * 5
+    people = [submission() for _ in range(5)]
+    bench.add(*people)
+    await bench.step()
+    assert (bench.count("offered"), bench.count("sent"), bench.count("shed")) == (5, 5, 5)
+    await bench.step(0.4)
+    sent = bench.count("sent")
+    assert bench.count("offered") == 10
+    assert bench.count("held_back") == 10 - sent > 0
+    async with asyncio.timeout(10):
+        while any(each.outcome == OPEN for each in people):
+            await bench.step()
+            await asyncio.sleep(0.02)
+    assert len(service.requests) == bench.count("sent")
+    assert bench.count("offered") == bench.count("sent") + bench.count("held_back")
+
+
+async def test_without_a_pass_people_wait_for_their_turn_and_then_go_at_once(
+    channel: grpc.aio.Channel, service: Service
+) -> None:
+    """Wanting counts when it is wanted; the pass is shown, and a refused one sends them back."""
+    bench, each = Bench(channel, UNTHROTTLED), submission()
+    service.refusals = [BAD_PASS]
+    each.needs_pass = True
+    bench.add(each)
+    await bench.step()
+    assert (bench.count("held_back"), service.requests) == (1, [])
+    bench.sender.admit(each, "first")
+    await bench.step()
+    assert service.brought[0]["zikao-admission-pass"] == "first"
+    assert each.parked, "expired: the next pass has to come"
+    bench.sender.admit(each, "second")
+    await bench.step()
+    assert service.brought[1]["zikao-admission-pass"] == "second"
+    assert each.outcome == ACCEPTED
+
+
+def test_reasons_are_read_from_the_text_that_services_give() -> None:
+    """Fields may follow; what the transport says is no reason, and a full transport is overload."""
+    assert reason_in(*SOLD_OUT) == "SOLD_OUT"
+    assert reason_in(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST: a, b") == "INVALID_REQUEST"
+    assert reason_in(*AWAY) == "UNAVAILABLE"
+    assert reason_in(grpc.StatusCode.CANCELLED, "CANCELLED") == "UNAVAILABLE"
+    assert reason_in(grpc.StatusCode.INTERNAL, "INTERNAL") == "UNAVAILABLE"
+    assert reason_in(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams") == "OVERLOADED"
+    assert asked_seconds((("x", "1"), ("grpc-retry-pushback-ms", "1500"))) == 1.5
+    assert asked_seconds(None) == 0
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:7102", "localhost:1", "[::1]:7102", "127.1.2.3:9"])
+def test_this_machine_may_be_put_under_load(target: str) -> None:
+    """Whoever runs it harms nobody else."""
+    require_ours(target, operated_by_caller=False)
+
+
+@pytest.mark.parametrize(
+    "target", ["10.0.0.7:7102", "enrollment.example:443", "127.0.0.1.example:1"]
+)
+def test_other_machines_only_for_those_who_operate_them(target: str) -> None:
+    """A slip of the hand must not take a province's service down."""
+    with pytest.raises(TargetRefused, match="i-operate-this-deployment"):
+        require_ours(target, operated_by_caller=False)
+    require_ours(target, operated_by_caller=True)
+
+
+def test_test_candidates_log_in_or_have_a_token(tmp_path: Path) -> None:
+    """A line with neither is named, before anything is sent."""
+    file = tmp_path / "people.csv"
+    file.write_text("login_name,password,access_token\na,b,\n,,t\n")
+    assert [(each.login_name, each.access_token) for each in read_accounts(file)] == [
+        *(("a", ""), ("", "t"))
+    ]
+    file.write_text("login_name,password\na,b\nc,\n")
+    with pytest.raises(ValueError, match="line 3"):
+        read_accounts(file)
