@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from support.rush_report import sample_report
 from zikao_ctl.main import main
 from zikao_ctl.rush.records import Report
+from zikao_ctl.rush.report.numbers import share
 from zikao_ctl.rush.report.others import Found, Others, read_others
 from zikao_ctl.rush.report.page import (
     PAGE_FILE,
@@ -129,7 +130,7 @@ def test_the_figures_of_the_page_are_those_of_the_report() -> None:
     cells = section(html, "怎样测得的").cells
     assert report["plan_sha256"] in cells
     for name, title in (
-        ("offered", "想要提交"),
+        ("offered", "想要提交（含重试）"),
         ("accepted", "报考成功"),
         ("shed", "答复“请稍后再来”"),
     ):
@@ -164,7 +165,7 @@ def test_every_objective_is_there_with_its_limit_and_what_was_measured() -> None
     for each in report["objectives"]:
         sign = {True: "✔", False: "✘", None: "—"}[each["passed"]]
         assert found[each["title_zh"]][0].startswith(sign)
-    assert found["过载时仍保持的办理能力（与峰值之比）"] == ("✘ 未达", "≥ 0.9", "0.751")
+    assert found["过载时仍保持的办理能力（与峰值之比）"] == ("✘ 未达", "≥ 0.9", "0.7512")
     assert found["发压端未能按时发出的比例"] == ("✔ 达到", "≤ 0.1%", "0.051%")
     recovery = found["高峰过后恢复正常所需秒数"]
     assert recovery == ("— 未测", "≤ 2\N{NO-BREAK SPACE}秒", "未测得")
@@ -260,6 +261,23 @@ def test_a_rehearsal_without_anything_has_a_page() -> None:
     assert "0" in page.texts["b"]
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (1.0, "100%"),
+        (0.999996, "99.99%"),
+        (0.81532, "81.53%"),
+        (0.5, "50%"),
+        (0.0005, "0.05%"),
+        (0.000001, "0.01%"),
+        (0.0, "0%"),
+    ],
+)
+def test_a_share_is_all_or_nothing_only_when_it_is(number: float, words: str) -> None:
+    """What is nearly everybody is not said to be everybody."""
+    assert share(number) == words
+
+
 def test_two_faults_at_once_are_both_seen() -> None:
     """Their marks are in different rows, with the numbers that the table has."""
     report = judged()
@@ -272,6 +290,8 @@ def test_two_faults_at_once_are_both_seen() -> None:
     numbers = re.findall(r'class="fault-number middle">(\d)<', html)[:3]
     assert numbers == ["1", "2", "3"]
     assert Page(html).cells.count("未恢复") == 3
+    report["faults"][0]["note"] = "未生效：没有连接"
+    assert Page(render(report)).cells.count("未恢复") == 2
 
 
 def test_the_page_is_made_again_from_the_report(tmp_path: Path) -> None:

@@ -33,47 +33,61 @@ from zikao_ctl.rush.report.scales import ratio_ticks, round_ticks
 from zikao_ctl.rush.report.series import Step, highest, number_of, step_seconds
 from zikao_ctl.rush.report.texts import COUNTS
 
-_STACK = (
-    ("accepted", SOLID),
-    ("refused", GREY),
-    ("shed", HATCHED),
-    ("held_back", DOTTED),
-)
+FILLS = {"accepted": SOLID, "refused": GREY, "shed": HATCHED, "held_back": DOTTED}
+ALL, ARRIVED = tuple(FILLS), ("accepted", "refused", "shed")
 
 
 def requests(steps: Sequence[Step], time: Time, capacity: float) -> Element:
     """What was wanted and what became of it, a second."""
-    frame = Frame("每秒想要提交的报考与结果", "件/秒", time, height=340)
-    most = max((max(step.rates["offered"], _stacked(step)) for step in steps), default=0.0)
-    ticks = round_ticks(max(most, capacity))
+    return _stack(
+        steps, time, capacity, ("offered", ALL), label="每秒想要提交的报考与结果", height=340
+    )
+
+
+def arrivals(steps: Sequence[Step], time: Time, capacity: float) -> Element:
+    """What reached the service, and what it made of it: the lowest part of the other, larger."""
+    return _stack(
+        steps, time, capacity, ("sent", ARRIVED), label="每秒到达系统的报考与结果", height=260
+    )
+
+
+def _stack(
+    steps: Sequence[Step],
+    time: Time,
+    capacity: float,
+    shown: tuple[str, Sequence[str]],
+    *,
+    label: str,
+    height: float,
+) -> Element:
+    wanted, parts = shown
+    frame = Frame(label, "件/秒", time, height=height)
+    sums = [sum(step.rates[name] for name in parts) for step in steps]
+    at, rate = highest(steps, wanted)
+    ticks = round_ticks(max([rate, capacity, *sums]))
     frame.y = frame.linear(ticks)
     axes(frame, ticks, [whole(tick) for tick in ticks])
     below = [0.0] * len(steps)
-    for name, fill in _STACK:
+    for name in parts:
         above = [low + step.rates[name] for low, step in zip(below, steps, strict=True)]
         corners = [
             (step.begins, step.ends, low, high)
             for step, low, high in zip(steps, below, above, strict=True)
         ]
-        area(frame, corners, name, fill)
+        area(frame, corners, name, FILLS[name])
         below = above
     # As steps, like what became of it: a line from middle to middle would cut corners.
-    wanted = [(at, step.rates["offered"]) for step in steps for at in (step.begins, step.ends)]
-    line(frame, wanted, "offered")
+    rates = [(at, step.rates[wanted]) for step in steps for at in (step.begins, step.ends)]
+    line(frame, rates, wanted)
     if capacity:
         level(frame, capacity, f"测得的峰值办理能力 {whole(capacity)} 件/秒")
     events(frame)
-    at, rate = highest(steps, "offered")
     if rate:
         peak(frame, at, rate, f"最高 {whole(rate)} 件/秒")
     tips(frame, ((step.begins, step.ends, _what_became(step)) for step in steps))
-    entries = [(line_of("offered"), COUNTS["offered"])]
-    entries += [(area_of(fill), COUNTS[name]) for name, fill in _STACK]
+    entries = [(line_of(wanted), COUNTS[wanted])]
+    entries += [(area_of(FILLS[name]), COUNTS[name]) for name in parts]
     return block(frame.draw(), entries)
-
-
-def _stacked(step: Step) -> float:
-    return sum(step.rates[name] for name, _ in _STACK)
 
 
 def _what_became(step: Step) -> str:

@@ -184,7 +184,7 @@ def _fault(frame: Frame, fault: Fault, y: float) -> Iterator[Element]:
     yield element("line", x1=place, x2=place, y1=y, y2=frame.bottom, class_="fault")
     yield element(
         "g",
-        element("title", f"{moment(fault.at)}：{fault.what}"),
+        element("title", f"{moment(round(fault.at, 1))}：{fault.what}"),
         element("circle", cx=place, cy=y, r=_FAULT_RADIUS, class_="fault-mark"),
         element("text", str(fault.number), x=place, y=y + 3.6, class_="fault-number middle"),
     )

@@ -18,22 +18,22 @@ def whole(number: float) -> str:
 
 
 def figure(number: float) -> str:
-    """As many digits as matter: 12,345; 61.2; 3.85; 0.63; 0."""
+    """As many digits as matter: 12,345; 61.2; 3.85; 0.8996; 0."""
     if number == round(number) or abs(number) >= 10 * _SMALL:
         return whole(number)
     if abs(number) >= 1:
         return f"{round(number, 1 if abs(number) >= _SMALL else 2):g}"
-    return f"{number:.3g}"
+    return f"{number:.4g}"
 
 
-def share(number: float) -> str:
-    """99.97%, never rounded up to 100%."""
+def share(number: float, digits: int = 2) -> str:
+    """81.53%; what is not all or nothing is never rounded to it."""
     percent = number * 100
-    for digits in (0, 1, 2, 3):
-        text = f"{percent:.{digits}f}"
-        if abs(float(text) - percent) < 10 ** -(digits + 2):
-            return f"{text}%"
-    return f"{min(percent, 99.999) if percent < 100 else percent:.3f}%"
+    if percent in (0, 100):
+        return f"{percent:.0f}%"
+    least = 10**-digits
+    shown = min(max(percent, least), 100 - least) if 0 < percent < 100 else percent
+    return f"{round(shown, digits):.10g}%"
 
 
 def milliseconds(number: float) -> str:

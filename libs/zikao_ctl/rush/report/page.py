@@ -119,6 +119,8 @@ def _over_time(report: Report, steps: list[Step], time: Time) -> Iterator[Elemen
         "多出来的由门户代为等候或请其稍后再来，不让系统垮掉。",
     )
     yield charts.requests(steps, time, report["peak"])
+    yield element("p", "放大看其中真正到达系统的部分：办成的报考应当贴近峰值办理能力，始终平稳。")
+    yield charts.arrivals(steps, time, report["peak"])
     yield element("h2", "提交报考多久得到答复")
     yield charts.latencies(steps, time)
     if report["counties"]:

@@ -19,6 +19,8 @@ from zikao_ctl.rush.report.numbers import (
 from zikao_ctl.rush.report.tables import table
 from zikao_ctl.rush.report.texts import VERDICTS
 
+# Who misses 99.9% by little should not read 99.9%.
+_EXACT_DIGITS = 3
 UNMEASURED = "未测得"
 _SIGNS = {"==": "＝", "<=": "≤", ">=": "≥"}
 
@@ -48,7 +50,12 @@ def verdict(report: Report) -> Element:
 
 
 def _reasons(report: Report) -> Iterator[str]:
-    missed = [each["title_zh"] for each in report["objectives"] if each["passed"] is False]
+    said = " ".join(report["inconclusive_because"])
+    missed = [
+        each["title_zh"]
+        for each in report["objectives"]
+        if each["passed"] is False and each["title_zh"] not in said
+    ]
     factor = f"开放后涌入的报考最多达到峰值办理能力的{figure(round(report['load_factor'], 1))}倍"
     if report["verdict"] == "PASS":
         yield f"顶得住。{factor}，{len(report['objectives'])}项目标全部达到。"
@@ -113,7 +120,7 @@ def objectives(report: Report) -> Iterator[Element]:
 def in_unit(metric: str, value: float) -> str:
     """A figure as its metric's name says."""
     if metric.endswith("_share"):
-        return share(value)
+        return share(value, _EXACT_DIGITS)
     if metric.endswith("_seconds"):
         return seconds(value)
     if metric.endswith("_ms"):

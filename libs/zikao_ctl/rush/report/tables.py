@@ -8,9 +8,19 @@ from xml.etree.ElementTree import Element
 from zikao_ctl.rush.records import Check, FaultRecord, InvariantRecord, Latency, Phase, Report
 from zikao_ctl.rush.report.elements import element
 from zikao_ctl.rush.report.numbers import figure, milliseconds, moment, seconds, whole
-from zikao_ctl.rush.report.texts import COUNTS, FAULTS, GLOSSARY, KINDS, PHASES, SIDES, VICTIMS
+from zikao_ctl.rush.report.texts import (
+    COUNTS,
+    FAULTS,
+    GLOSSARY,
+    KINDS,
+    PHASES,
+    SIDES,
+    VICTIMS,
+    WITHOUT_EFFECT,
+)
 
 Cell = str | Element
+NOT_RECOVERED = "未恢复"
 
 
 def table(
@@ -97,17 +107,23 @@ def faults(all_faults: Sequence[FaultRecord]) -> Element:
         [
             (
                 str(number),
-                moment(each["at"]),
+                moment(round(each["at"], 1)),
                 with_note(FAULTS.get(each["kind"], each["kind"]), each["note"]),
                 VICTIMS.get(each["victim"], each["victim"]),
                 seconds(each["seconds"]) if each["seconds"] else "瞬间",
-                "未恢复" if each["recovered_after"] is None else seconds(each["recovered_after"]),
+                _recovery(each),
             )
             for number, each in enumerate(all_faults, 1)
         ],
         figures=(4, 5),
-        missed=[each["recovered_after"] is None for each in all_faults],
+        missed=[_recovery(each) == NOT_RECOVERED for each in all_faults],
     )
+
+
+def _recovery(fault: FaultRecord) -> str:
+    if fault["recovered_after"] is not None:
+        return seconds(fault["recovered_after"])
+    return WITHOUT_EFFECT if fault["note"].startswith(WITHOUT_EFFECT) else NOT_RECOVERED
 
 
 def rules(checks: Sequence[Check], invariants: Sequence[InvariantRecord]) -> Iterator[Element]:

@@ -28,27 +28,44 @@ KINDS: Mapping[str, str] = {
 }
 FAULTS: Mapping[str, str] = {
     "kill": "进程被强行终止（kill -9）",
+    "kill_database": "数据库被强行终止（kill -9）",
+    "kill_backend": "数据库后端进程被强行终止",
     "freeze": "进程冻结（SIGSTOP）",
-    "cut_commit": "提交事务瞬间断网",
-    "cut": "连接全部切断",
+    "freeze_backend": "数据库后端进程冻结",
+    "cut_before_commit": "提交前一刻断开连接",
+    "cut_during_commit": "提交途中断开连接",
+    "cut_after_commit": "提交后、答复前断开连接",
+    "cut_all": "数据库连接全部断开",
+    "lose_network": "与数据库的网络中断",
+    "refuse_connections": "数据库拒绝新连接",
     "platform_slow": "缴费平台变慢",
-    "platform_down": "缴费平台中断",
     "platform_repeats": "缴费平台重复通知",
     "platform_reorders": "缴费平台乱序通知",
+    "platform_down": "缴费平台中断",
+    "platform_loses_answers": "缴费平台的答复丢失",
     "full_disk": "磁盘写满",
     "clock_jump": "时钟跳变",
 }
 VICTIMS: Mapping[str, str] = {
     "registration": "注册服务",
     "enrollment": "报考服务",
+    "enrollment-2": "报考服务（第二个进程）",
     "tickets": "准考证服务",
     "payment": "缴费平台",
-    "postgres": "数据库",
     "outside": "外部系统",
+    "postgres": "数据库",
+    "zikao_registration": "注册服务的数据库连接",
+    "zikao_enrollment": "报考服务的数据库连接",
+    "zikao_tickets": "准考证服务的数据库连接",
+    "database connections": "全部数据库连接",
+    "tables": "数据表",
+    "write-ahead log": "预写日志",
 }
+WITHOUT_EFFECT = "未生效"
+"""How the note of a fault begins that did not happen."""
 SIDES: Mapping[str, str] = {"server": "各服务", "postgres": "数据库", "generator": "发压端"}
 COUNTS: Mapping[str, str] = {
-    "offered": "想要提交",
+    "offered": "想要提交（含重试）",
     "sent": "实际发出",
     "accepted": "报考成功",
     "refused": "明确答复不成功",
