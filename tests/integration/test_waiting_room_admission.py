@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from support.enrollment_rooms import session_with_room
+from support.enrollment_sessions import OPENS_AT
 from support.service_databases import MakeDatabase
 from support.waiting_rooms import (
     KEY,
@@ -69,6 +70,15 @@ async def test_when_the_leader_is_gone_another_one_goes_on(make_database: MakeDa
         await room.run(10, first)
         assert (await room.row()).admitted_until == before + CEILING * (2 - TICK_SECONDS)
         assert contiguous(await room.admissions())
+
+
+async def test_nobody_is_let_in_while_the_window_is_shut(make_database: MakeDatabase) -> None:
+    """A window or a clock that is moved after the draw wastes no turns: passes would run out."""
+    async with drawn_room(make_database, 100, limited(CEILING)) as room:
+        await room.run(2, await room.process(at=OPENS_AT - timedelta(minutes=1)))
+        assert (await room.row()).admitted_until == 0
+        await room.run(2, await room.process(at=OPENS_AT))
+        assert (await room.row()).admitted_until == 100
 
 
 async def test_all_at_once_they_let_in_no_more(make_database: MakeDatabase) -> None:

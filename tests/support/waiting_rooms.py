@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database
@@ -78,9 +78,9 @@ class DrawnRoom:
     dsn: str
     timer: Timer = field(default_factory=Timer)
 
-    async def process(self, db: Database | None = None) -> Process:
+    async def process(self, db: Database | None = None, at: datetime = NOW) -> Process:
         """Another process, which knows the room."""
-        clock, db = FixedClock(NOW), db or self.db
+        clock, db = FixedClock(at), db or self.db
         boards = Boards(db, clock)
         await boards.refresh()
         rooms = Rooms(db, boards, clock)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from functools import partial
 
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import waiting_room_service_pb2 as waiting
 from zikao_client import CallFailed, new_request_id, patiently
+from zikao_kit.context import ADMISSION_PASS_KEY
 
 from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
@@ -13,6 +17,8 @@ from zikao_ctl.session_model import TRACKS
 
 OPENING = "opening"
 PLAN_BEFORE_OPENING = timedelta(days=2)
+# There are few of us: others ask when `ask_again_after` says.
+PLACE_SECONDS = 0.2
 
 
 async def plan(stage: Stage) -> None:
@@ -71,19 +77,49 @@ async def open_window(stage: Stage, track: str) -> list[Player]:
     opening = stage.session.calendar.enrollment[track].opens_at
     await stage.move_to(opening - timedelta(seconds=60))
     await stage.each(f"log in before the {track} opening", crowd, stage.log_in)
+    await stage.each(f"join the waiting room of the {track} opening", crowd, partial(join, stage))
     await submit_too_early(stage, crowd[0])
     await stage.move_to(opening)
-    await stage.each(OPENING, crowd, lambda player: submit(stage, player))
+    await stage.each(OPENING, crowd, partial(submit_in_turn, stage))
     stage.count("held", len(crowd))
     return crowd
 
 
-async def submit(stage: Stage, player: Player) -> None:
+async def join(stage: Stage, player: Player) -> waiting.Place:
+    """Come into the waiting room, in two tabs: there is one place."""
+    request = waiting.JoinWaitingRoomRequest(session_code=stage.session.code)
+    metadata = player.metadata
+
+    async def tab() -> waiting.Place:
+        call = stage.zikao.waiting_room.JoinWaitingRoom
+        answer = await patiently(lambda: call(request, metadata=metadata))
+        return answer.place
+
+    place, other = await tab(), await tab()
+    if place.number != other.number:
+        raise StoryBroken(f"two places in the waiting room: {place.number} and {other.number}")
+    return place
+
+
+async def submit_in_turn(stage: Stage, player: Player) -> None:
+    """Wait for the own turn, and submit with the pass."""
+    request = waiting.GetPlaceRequest(session_code=stage.session.code)
+    get_place, metadata = stage.zikao.waiting_room.GetPlace, player.metadata
+    place = await join(stage, player)
+    while place.state in (waiting.PLACE_STATE_WAITING, waiting.PLACE_STATE_QUEUED):
+        await asyncio.sleep(PLACE_SECONDS)
+        place = (await patiently(lambda: get_place(request, metadata=metadata))).place
+    if player.person.role is Role.HERO and place.number:
+        stage.say(f"{player.person.name} has drawn number {place.number} in the waiting room")
+    await submit(stage, player, place.admission_pass)
+
+
+async def submit(stage: Stage, player: Player, admission_pass: str = "") -> None:
     """Take the seats of the saved plan."""
     request = enrollment.SubmitPlanRequest(
         request_id=new_request_id(), session_code=stage.session.code
     )
-    metadata = player.metadata
+    metadata = (*player.metadata, (ADMISSION_PASS_KEY, admission_pass))
     answer = await patiently(lambda: stage.zikao.enrollment.SubmitPlan(request, metadata=metadata))
     player.order = answer.order
     if player.person.role is Role.HERO:

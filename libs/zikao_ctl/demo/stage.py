@@ -108,7 +108,7 @@ class Stage:
         self.say(f"── the clock says {local:%Y-%m-%d %H:%M:%S} ──")
 
     async def each(
-        self, act: str, players: Sequence[Player], play: Callable[[Player], Awaitable[None]]
+        self, act: str, players: Sequence[Player], play: Callable[[Player], Awaitable[object]]
     ) -> None:
         """Have all players play, some at once; an error of one ends it all."""
         turns, done, began = asyncio.Semaphore(PLAYERS_AT_ONCE), 0, time.monotonic()

@@ -71,7 +71,9 @@ class AdmittingWorker:
             return False
         self._worked_at = now
         for live in self._rooms.all_live():
-            if live.window.waiting_room is not None:
+            # Its window may have been moved, or the clock, after it was drawn.
+            is_open = live.window.is_open(self._clock.now())
+            if is_open and live.window.waiting_room is not None:
                 await self._lead(live.key, live.window.waiting_room)
         return False
 
