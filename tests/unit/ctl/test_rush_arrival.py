@@ -103,6 +103,17 @@ def test_people_are_as_the_scenario_says(session: SessionFile) -> None:
     assert hottest == pytest.approx(0.24, abs=0.03)
 
 
+@pytest.mark.parametrize("file", sorted(OPENING.parent.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_example_can_be_played(file: Path) -> None:
+    """Each names a session that is there, with a track that has a window and courses for all."""
+    scenario = replace(Scenario.load(file), candidates=50)
+    session = load_session_file(scenario.session)
+    people = list(make_candidates(scenario, session, 1))
+    assert len(people) == 50
+    assert scenario.name == file.stem
+    assert scenario.track in session.calendar.enrollment
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
