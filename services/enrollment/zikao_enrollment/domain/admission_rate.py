@@ -124,10 +124,10 @@ class AdmissionRate:
         last = self._history[-1] if self._history else self._begin(now, seen)
         self._remember(_Moment(now, seen))
         finished = self._finished_a_second()
-        self._see_who_came()
         if seen.standing or _sheds(last.seen, seen):
             self._fall(now, finished, LEAST_PER_PROCESS * seen.processes)
         else:
+            self._see_who_came()
             self._grow(now, seen, min(now - last.at, RATE_SECONDS))
         return self.rate
 
@@ -181,7 +181,10 @@ class AdmissionRate:
         return rate
 
     def _see_who_came(self) -> None:
-        """Compare those who came lately with those who were let in as long before as they took."""
+        """Compare those who came lately with those who were let in as long before as they took.
+
+        Not while a queue stands: who does not get through it has come all the same.
+        """
         now, current = self._history[-1]
         before = self._seen_at(now - SHARE_SECONDS).seen
         came = current.came - before.came

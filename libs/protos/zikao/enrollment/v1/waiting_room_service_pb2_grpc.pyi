@@ -46,7 +46,8 @@ class WaitingRoomServiceStub:
     expired is given up by it: its candidate gets a new one, behind all others. Where no pass is
     needed the answer is an OPEN place without a number.
 
-    The answer comes after a durable commit.
+    The answer comes after a durable commit. It is less urgent than submitting: who comes late must
+    not keep those from their seats whose turn it is.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).
@@ -84,7 +85,8 @@ class WaitingRoomServiceAsyncStub(WaitingRoomServiceStub):
     expired is given up by it: its candidate gets a new one, behind all others. Where no pass is
     needed the answer is an OPEN place without a number.
 
-    The answer comes after a durable commit.
+    The answer comes after a durable commit. It is less urgent than submitting: who comes late must
+    not keep those from their seats whose turn it is.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).
@@ -125,7 +127,8 @@ class WaitingRoomServiceServicer(metaclass=_abc_1.ABCMeta):
         expired is given up by it: its candidate gets a new one, behind all others. Where no pass is
         needed the answer is an OPEN place without a number.
 
-        The answer comes after a durable commit.
+        The answer comes after a durable commit. It is less urgent than submitting: who comes late must
+        not keep those from their seats whose turn it is.
 
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).
