@@ -100,19 +100,25 @@ async def rehearse(settings: Settings, say: Say) -> int:
 async def _break(scene: Scene, load: Load, settings: Settings, say: Say) -> int:
     """Break it and write the report, also when interrupted; the exit code."""
     rehearsal, began = Rehearsal(scene, load, say), time.monotonic()
-    problem = "interrupted"
+    problem, cut_short = "", "interrupted"
     try:
         async with asyncio.timeout(settings.minutes * 60):
             await rehearsal.run(grouped(settings.faults(), settings.seed))
-        problem = ""
+        cut_short = ""
     except NotRecovered as error:
         problem = f"does not recover: {error}"
     except TimeoutError:
-        problem = f"not done after {settings.minutes:g} minutes"
+        cut_short = f"not done after {settings.minutes:g} minutes"
     finally:
         seconds = time.monotonic() - began
         wanted = Wanted(
-            settings.seed, settings.count, settings.kinds, seconds, rehearsal.rests, problem
+            seed=settings.seed,
+            count=settings.count,
+            kinds=settings.kinds,
+            seconds=seconds,
+            rests=rehearsal.rests,
+            problem=problem,
+            cut_short=cut_short,
         )
         report = report_of(wanted, rehearsal.happened, load)
         write_report(settings.out, report)

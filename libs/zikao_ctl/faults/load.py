@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import grpc
@@ -22,6 +22,7 @@ from zikao.enrollment.v1 import types_pb2 as types
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_client import bearer
 
+from zikao_ctl.faults.portal import Portal
 from zikao_ctl.faults.witness import Act, Outcome, Witness
 from zikao_ctl.faults.world import Tokens, choices
 from zikao_ctl.session_model import SessionFile
@@ -31,12 +32,13 @@ CALL_SECONDS = 3.0
 MAX_IN_FLIGHT = 600
 # Of a call that finds seats held: how it goes on. The rest looks.
 CHANGE, CANCEL, PAY = 0.25, 0.40, 0.22
-BY_PLAN = 0.25
+BY_PLAN, BY_PORTAL = 0.25, 0.25
 TWICE, WRONG_AMOUNT, AFTER_CLOSE = 0.10, 0.03, 0.05
 ODD_FEN = 100
 _ENROLLMENT = "/zikao.enrollment.v1.EnrollmentService/"
 _ORDERS = "/zikao.enrollment.v1.OrderService/"
 _SANDBOX = "/zikao.sandbox.v1.SandboxService/"
+Send: TypeAlias = Callable[[], Awaitable[bytes]]
 _ANSWERS: Mapping[str, type[Message]] = {
     "SavePlan": enrollment.SavePlanResponse,
     "SubmitPlan": enrollment.SubmitPlanResponse,
@@ -104,6 +106,7 @@ class Load:
         self._tokens = tokens
         self.witness = Witness()
         self._enrollment, self._platform = channels
+        self._portal = Portal(self._enrollment)
         self._chance = chance
         self._per_second = per_second
         self.people = [Person(candidate_id) for candidate_id in people]
@@ -116,6 +119,12 @@ class Load:
 
     async def run(self) -> None:
         """Make calls at the rate until cancelled; raises what is wrong with one."""
+        try:
+            await self._make_calls()
+        finally:
+            await self._portal.close()
+
+    async def _make_calls(self) -> None:
         due = time.monotonic()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -189,9 +198,11 @@ class Load:
         courses, counties = choices(self._session, self._chance)
         choice = enrollment.EnrollmentChoice(course_codes=courses, county_codes=counties)
         common = {"request_id": str(uuid4()), "session_code": self._session.code}
-        if self._chance.random() >= BY_PLAN:
+        dice = self._chance.random()
+        if dice >= BY_PLAN:
             request = enrollment.SubmitEnrollmentRequest(**common, choice=choice)
-            await self._mutate(person, _ENROLLMENT + "SubmitEnrollment", request)
+            path, by_portal = _ENROLLMENT + "SubmitEnrollment", dice < BY_PLAN + BY_PORTAL
+            await self._mutate(person, path, request, by_portal=by_portal)
             return
         plan = enrollment.SavePlanRequest(**common, choice=choice, may_move_on_late_payment=True)
         outcome = await self._mutate(person, _ENROLLMENT + "SavePlan", plan)
@@ -241,7 +252,8 @@ class Load:
             amount_fen=amount_fen,
             after_close=after_close,
         )
-        await self._attempt(person, self._platform, _SANDBOX + "PayOrder", request, actor="")
+        send = self._sender(self._platform, _SANDBOX + "PayOrder", request, person)
+        await self._attempt(person, send, _SANDBOX + "PayOrder", request, actor="")
 
     async def _look(self, person: Person) -> None:
         """Ask how things stand; what the candidate believes is set right."""
@@ -257,18 +269,22 @@ class Load:
             known = person.orders.setdefault(order.order_id, Known(order))
             known.order = order
 
-    async def _mutate(self, person: Person, path: str, request: Any) -> Outcome:
+    async def _mutate(
+        self, person: Person, path: str, request: Any, *, by_portal: bool = False
+    ) -> Outcome:
         actor = str(person.candidate_id)
-        outcome = await self._attempt(person, self._enrollment, path, request, actor=actor)
+        send = self._sender(self._enrollment, path, request, person)
+        if by_portal:
+            send = self._by_portal(person, request, send)
+        outcome = await self._attempt(person, send, path, request, actor=actor)
         if outcome is Outcome.REFUSED:
             await self._look(person)
         return outcome
 
     async def _attempt(
-        self, person: Person, channel: grpc.aio.Channel, path: str, request: Any, *, actor: str
+        self, person: Person, send: Send, path: str, request: Any, *, actor: str
     ) -> Outcome:
         """Make a call that changes something, once; learn from its answer."""
-        send = self._sender(channel, path, request, person)
         act = Act(path.rpartition("/")[2], actor, UUID(request.request_id), send, person, request)
         outcome = await self.witness.attempt(act)
         if outcome is Outcome.ACKNOWLEDGED:
@@ -290,7 +306,7 @@ class Load:
 
     def _sender(
         self, channel: grpc.aio.Channel, path: str, request: Message, person: Person
-    ) -> Callable[[], Awaitable[bytes]]:
+    ) -> Send:
         """What makes the call, as often as it is called: the same bytes, a token that is good."""
         body, call = request.SerializeToString(), channel.unary_unary(path, None, None)
         named = path.startswith("/zikao.enrollment")
@@ -301,3 +317,17 @@ class Load:
             return answer
 
         return send
+
+    def _by_portal(self, person: Person, request: Any, send: Send) -> Send:
+        """By the portal's stream; whoever repeats it does so by a unary call: it is one request."""
+        attempts = 0
+
+        async def first_by_portal() -> bytes:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1:
+                return await send()
+            token = self._tokens.of(person.candidate_id)
+            return await self._portal.submit(token, request, CALL_SECONDS)
+
+        return first_by_portal

@@ -22,7 +22,10 @@ EXIT_CODES = {PASS: 0, FAIL: 1, INCONCLUSIVE: 3}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was to be shown, and how it ended: `problem` is why it ended early, if it did."""
+    """What was to be shown, and how it ended.
+
+    `problem`: what did not come back; `cut_short`: why less was broken, though nothing was wrong.
+    """
 
     seed: int
     count: int
@@ -30,6 +33,7 @@ class Wanted:
     seconds: float
     rests: int
     problem: str = ""
+    cut_short: str = ""
 
 
 def report_of(wanted: Wanted, happened: Sequence[Happened], load: Load) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def report_of(wanted: Wanted, happened: Sequence[Happened], load: Load) -> dict[
     by_kind = {kind: _of_kind(kind, effective) for kind in wanted.kinds}
     violations = [violation for each in happened for violation in each.violations]
     missing = sorted(kind for kind, found in by_kind.items() if not found["count"])
-    enough = len(effective) >= wanted.count and not missing
+    enough = len(effective) >= wanted.count and not missing and not wanted.cut_short
     witness = load.witness
     return {
         "verdict": FAIL if violations or wanted.problem else PASS if enough else INCONCLUSIVE,
@@ -49,7 +53,7 @@ def report_of(wanted: Wanted, happened: Sequence[Happened], load: Load) -> dict[
         "without_effect": len(happened) - len(effective),
         "missing_kinds": missing,
         "seconds": round(wanted.seconds, 1),
-        "problem": wanted.problem,
+        "problem": wanted.problem or wanted.cut_short,
         "what_was_wrong": violations,
         "kinds": by_kind,
         "audits": len(happened),
