@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets mutation faults capacity \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity \
   lint format protos lock clean
 
 help: ## list the targets
@@ -66,6 +66,9 @@ bench-tickets: setup ## a whole session arranged and checked, a county printed (
 
 bench-waiting-room: setup ## 10,000 candidates with 3 tabs: one place each, a fair draw, the rate of admission
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_waiting_room.py
+
+bench-overload: setup ## what is still done when 3 and 10 times as much is wanted as can be done
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_overload.py
 
 bench-expiry: setup ## submissions while 50,000 holds of the same county end
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_expiry.py

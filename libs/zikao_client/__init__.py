@@ -6,7 +6,8 @@
         )
 
 Methods are those of the contracts, asynchronous and typed. A call has a deadline also when
-none is given; what may safely be repeated is repeated while a service restarts.
+none is given; what may safely be repeated is repeated while a service restarts. What a service
+says it has too much of is held back here, as the contract asks of callers (docs/request-flow.md).
 """
 
 from zikao_client.calls import CallFailed, bearer, new_request_id, patiently

@@ -14,6 +14,8 @@ import grpc
 from zikao_kit.error_table import problem_of, sentence_of
 from zikao_kit.errors import NOT_NOW, FieldProblem
 
+from zikao_client.throttling import HELD_BACK
+
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
@@ -25,7 +27,8 @@ class CallFailed(Exception):  # noqa: N818 - it is what happened
     """A service refused a call, or could not be reached for too long.
 
     `reason` is a name of the contracts' ErrorReason without its prefix, `sentence` what to
-    show to people (Chinese), `fields` every bad field, `retry_after` when to come again.
+    show to people (Chinese), `fields` every bad field, `retry_after` when to come again. `local`:
+    the call was never sent, the client's own throttle has held it back.
     """
 
     def __init__(self, error: grpc.aio.AioRpcError) -> None:
@@ -36,6 +39,7 @@ class CallFailed(Exception):  # noqa: N818 - it is what happened
         self.fields: Sequence[FieldProblem] = problem.fields
         self.metadata: Mapping[str, str] = problem.metadata
         self.retry_after: timedelta | None = problem.retry_after
+        self.local = HELD_BACK in problem.metadata
         super().__init__(f"{self.reason}: {self.sentence}")
 
 

@@ -112,6 +112,8 @@ from zikao.tickets.v1 import session_service_pb2_grpc as tickets_session_grpc
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.config import MEBIBYTE, CertFiles
 
+from zikao_client.throttling import Throttling
+
 # A photo of 5 MB goes up, a part of a county's tickets comes down.
 MAX_MESSAGE_BYTES = 16 * MEBIBYTE
 
@@ -279,4 +281,5 @@ def _open(
         ServiceConfig.from_contract(*services),
         server_name=server_name,
         max_message_bytes=MAX_MESSAGE_BYTES,
+        interceptors=[Throttling(*services)],
     )

@@ -1,35 +1,37 @@
 """How many calls run at once, who waits, and who is sent away (DESIGN section 4, Overload).
 
-A bounded number of calls runs. Further ones wait in one queue per priority and
-are let in by priority, then in order of arrival. Shedding goes by queueing time:
-a short burst may wait `max_queue_seconds`, but a queue that has not been empty
-for longer than that is standing, and who joins it gets a tenth of the patience:
-those who are let in are then answered quickly instead of all of them late.
+A bounded number of calls runs; the bound follows what submissions take (`concurrency`). Further
+ones wait in one queue per priority and are let in by priority; nobody waits here for longer than
+`max_queue_seconds`. Where most wait, the queue stands (`queueing`), and a few are sent away, so
+that callers send less; in that counts what a call has waited before anybody here saw it. Only a
+few: to refuse costs what to answer does, and who refuses all that is late has time for nothing
+that is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Self, TypeVar
 
+from zikao_kit.comeback import Comeback, overloaded
+from zikao_kit.concurrency import ConcurrencyLimit
 from zikao_kit.config import ServerConfig
-from zikao_kit.errors import OVERLOADED, DomainError
-from zikao_kit.metrics import QUEUE_DEPTH, QUEUE_SECONDS
+from zikao_kit.errors import DomainError
+from zikao_kit.metrics import CONCURRENCY_LIMIT, QUEUE_DEPTH, QUEUE_SECONDS, RETRY_PAUSE, SHED
 from zikao_kit.policy import Priority
+from zikao_kit.queueing import Queue, Waiter
 
-STANDING_PATIENCE_SHARE = 0.1
-RETRY_AFTER_SECONDS = 2.0
+__all__ = ["Admission", "Load", "OneAtATime", "Slot", "overloaded"]
+
+# Their callers are people who look again; who submits or pays is served in order.
+_LAST_FIRST = frozenset({Priority.READ, Priority.PRINT})
 
 T = TypeVar("T")
-_Waiter = asyncio.Future[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Load:
     """How submissions (SUBMIT) get on in this process; the first two only grow.
 
     `finished` were let in and are done, `shed` were sent away. `wait_seconds` is what the last of
-    them waited; `standing` says that the queue does not empty, `limit` how many run at once.
+    them waited; `standing` says that all of them wait, `limit` how many run at once.
     """
 
     finished: int
@@ -51,13 +53,25 @@ class Admission:
     """Slots for calls. Every `enter` that returns is paired with one `leave`."""
 
     def __init__(
-        self, *, max_concurrent: int, max_queue_depth: int, max_queue_seconds: float
+        self,
+        *,
+        max_concurrent: int,
+        max_queue_depth: int,
+        max_queue_seconds: float,
+        payment_slots: int = 0,
     ) -> None:
-        self._free = self._limit = max_concurrent
+        """`payment_slots` are more than `max_concurrent`, and for payments alone."""
+        self._limit = ConcurrencyLimit(max_concurrent)
+        self._payment_slots = payment_slots
+        self._used = 0
         self._max_queue_depth = max_queue_depth
-        self._queues = {p: _Queue(max_queue_seconds) for p in sorted(Priority)}
+        self._max_queue_seconds = max_queue_seconds
+        self._queues = {p: Queue(last_first=p in _LAST_FIRST) for p in sorted(Priority)}
         self._depth = 0
+        self._comeback = Comeback()
         self._finished = self._shed = 0
+        CONCURRENCY_LIMIT.set_function(lambda: self._limit.limit)
+        RETRY_PAUSE.set_function(lambda: self._comeback.pause_seconds)
 
     @classmethod
     def of(cls, config: ServerConfig) -> Self:
@@ -66,6 +80,7 @@ class Admission:
             max_concurrent=config.max_concurrent_calls,
             max_queue_depth=config.max_queue_depth,
             max_queue_seconds=config.max_queue_seconds,
+            payment_slots=config.payment_slots,
         )
 
     def count_finished(self, count: int) -> None:
@@ -76,84 +91,113 @@ class Admission:
         """How submissions get on now."""
         queue = self._queues[Priority.SUBMIT]
         return Load(
-            self._finished, self._shed, queue.wait_seconds, queue.is_standing(), self._limit
+            self._finished,
+            self._shed,
+            queue.standing.last_wait_seconds,
+            queue.standing.is_standing(time.monotonic()),
+            self._limit.limit,
         )
 
     @property
     def free_slots(self) -> int:
         """How many calls could start now without waiting."""
-        return self._free
+        return max(0, self._limit.limit - self._used)
 
     @property
     def queue_depth(self) -> int:
         """How many calls wait."""
         return self._depth
 
-    def enter_now(self) -> bool:
-        """Take a slot if one is free, which is so only while nobody waits; pair it with `leave`."""
-        if not self._free:
-            return False
-        # There is no waiter then: `leave` hands a slot on before it frees one.
-        self._free -= 1
-        return True
+    async def enter(
+        self, priority: Priority, patience_seconds: float, age_seconds: float = 0.0
+    ) -> float:
+        """Take a slot, waiting `patience_seconds` at most, and return the moment for `leave`.
 
-    async def enter(self, priority: Priority, patience_seconds: float) -> None:
-        """Take a slot, waiting `patience_seconds` at most; raises OVERLOADED with RetryInfo."""
-        if self.enter_now():
-            return
+        `age_seconds` is what the call has waited already. Raises OVERLOADED with RetryInfo.
+        """
+        now = time.monotonic()
+        queue, standing = self._queues[priority], self._queues[priority].standing
+        if age_seconds and self._is_turn(priority, age_seconds, now):
+            raise self._sent_away(priority, "standing", now)
+        if self._used < self._most(priority):
+            self._used += 1
+            standing.observe(age_seconds, now)
+            return now
         if self._depth >= self._max_queue_depth and not self._displace_below(priority):
-            raise self._sent_away(priority)
-        if not await self._wait(self._queues[priority], patience_seconds):
-            raise self._sent_away(priority)
+            raise self._sent_away(priority, "full", now)
+        is_let_in = await self._wait(queue, min(patience_seconds, self._max_queue_seconds))
+        begun = time.monotonic()
+        waited = age_seconds + begun - now
+        standing.observe(waited, begun)
+        if not is_let_in:
+            raise self._sent_away(priority, "queue", begun)
+        if self._is_turn(priority, waited, begun):
+            self.pass_on()
+            raise self._sent_away(priority, "standing", begun)
+        return begun
 
-    def _sent_away(self, priority: Priority) -> DomainError:
-        if priority is Priority.SUBMIT:
-            self._shed += 1
-        return overloaded()
+    def _is_turn(self, priority: Priority, waited_seconds: float, now: float) -> bool:
+        standing = self._queues[priority].standing
+        return priority is not Priority.PAYMENT and standing.is_turn(waited_seconds, now)
 
-    def leave(self, priority: Priority) -> None:
-        """Hand the slot of a call of `priority` to the next in line, or free it."""
+    def leave(self, priority: Priority, begun: float) -> None:
+        """Hand the slot of a call that was let in at `begun` to the next in line, or free it."""
         if priority is Priority.SUBMIT:
+            now = time.monotonic()
             self._finished += 1
+            self._comeback.done()
+            self._limit.observe(now - begun, now)
         self.pass_on()
 
     def pass_on(self) -> None:
         """The same, for who is not done or was none by itself: it does not count."""
-        if not self._depth:
-            self._free += 1
-            return
-        for queue in self._queues.values():
-            if queue.waiters:
-                self._resolve(queue, queue.first(), admitted=True)
-                return
+        self._used -= 1
+        if self._depth:
+            self._fill()
 
-    async def _wait(self, queue: _Queue, patience_seconds: float) -> bool:
+    def _most(self, priority: Priority) -> int:
+        """How many may run when one of `priority` begins."""
+        extra = self._payment_slots if priority is Priority.PAYMENT else 0
+        return self._limit.limit + extra
+
+    def _fill(self) -> None:
+        """Let in who may; they are several when the bound has grown."""
+        for priority, queue in self._queues.items():
+            while queue.waiters and self._used < self._most(priority):
+                self._used += 1
+                self._resolve(queue, queue.next(time.monotonic()), admitted=True)
+
+    def _sent_away(self, priority: Priority, cause: str, now: float) -> DomainError:
+        if priority is Priority.SUBMIT:
+            self._shed += 1
+        SHED.labels(priority.name.lower(), cause).inc()
+        return self._comeback.sent_away(now)
+
+    async def _wait(self, queue: Queue, patience_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
-        waiter: _Waiter = loop.create_future()
-        patience = min(queue.join(waiter), patience_seconds)
+        waiter: Waiter = loop.create_future()
+        queue.join(waiter)
         self._depth += 1
         QUEUE_DEPTH.set(self._depth)
-        timer = loop.call_later(patience, self._resolve, queue, waiter, False)
+        timer = loop.call_later(patience_seconds, self._resolve, queue, waiter, False)
         joined = time.monotonic()
         try:
-            admitted = await waiter
+            return await waiter
         except asyncio.CancelledError:
             self._abandon(queue, waiter)
             raise
         finally:
             timer.cancel()
-            queue.wait_seconds = time.monotonic() - joined
-            QUEUE_SECONDS.observe(queue.wait_seconds)
-        return admitted
+            QUEUE_SECONDS.observe(time.monotonic() - joined)
 
-    def _abandon(self, queue: _Queue, waiter: _Waiter) -> None:
+    def _abandon(self, queue: Queue, waiter: Waiter) -> None:
         # The caller went away. It may just have been given a slot it cannot use.
         if waiter in queue.waiters:
             self._remove(queue, waiter)
         elif not waiter.cancelled() and waiter.result():
             self.pass_on()
 
-    def _resolve(self, queue: _Queue, waiter: _Waiter, admitted: bool) -> None:
+    def _resolve(self, queue: Queue, waiter: Waiter, admitted: bool) -> None:
         if waiter in queue.waiters:
             self._remove(queue, waiter)
             if not waiter.done():
@@ -161,7 +205,7 @@ class Admission:
             elif admitted:
                 self.pass_on()
 
-    def _remove(self, queue: _Queue, waiter: _Waiter) -> None:
+    def _remove(self, queue: Queue, waiter: Waiter) -> None:
         queue.part(waiter)
         self._depth -= 1
         QUEUE_DEPTH.set(self._depth)
@@ -189,9 +233,9 @@ class Slot:
         self._priority = priority
         self._held = False
 
-    async def take(self, patience_seconds: float) -> None:
+    async def take(self, patience_seconds: float, age_seconds: float = 0.0) -> None:
         """Take the slot as `Admission.enter` does."""
-        await self._admission.enter(self._priority, patience_seconds)
+        await self._admission.enter(self._priority, patience_seconds, age_seconds)
         if self._held:  # by a sibling of this task
             self._admission.pass_on()
         self._held = True
@@ -210,38 +254,6 @@ class Slot:
         return result
 
 
-class _Queue:
-    """Who waits at one priority, in order of arrival."""
-
-    def __init__(self, max_seconds: float) -> None:
-        self.waiters: OrderedDict[_Waiter, None] = OrderedDict()
-        self.wait_seconds = 0.0
-        self._max_seconds = max_seconds
-        self._occupied_since = 0.0
-
-    def join(self, waiter: _Waiter) -> float:
-        """Append a waiter and return its patience in seconds."""
-        now = time.monotonic()
-        if not self.waiters:
-            self._occupied_since = now
-        self.waiters[waiter] = None
-        return self._max_seconds * (STANDING_PATIENCE_SHARE if self.is_standing() else 1.0)
-
-    def is_standing(self) -> bool:
-        """Whether it has not been empty for longer than anybody may wait."""
-        occupied_seconds = time.monotonic() - self._occupied_since if self.waiters else 0.0
-        return occupied_seconds > self._max_seconds
-
-    def part(self, waiter: _Waiter) -> None:
-        del self.waiters[waiter]
-
-    def first(self) -> _Waiter:
-        return next(iter(self.waiters))
-
-    def last(self) -> _Waiter:
-        return next(reversed(self.waiters))
-
-
 class OneAtATime:
     """Who has something slow in progress here: who asks in a loop fills no line of others."""
 
@@ -258,9 +270,3 @@ class OneAtATime:
             yield
         finally:
             self._busy.remove(who)
-
-
-def overloaded() -> DomainError:
-    """Return the refusal, with a jittered time to come again so that they do not come together."""
-    seconds = RETRY_AFTER_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-    return DomainError(OVERLOADED, retry_after=timedelta(seconds=seconds))

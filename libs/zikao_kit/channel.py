@@ -1,7 +1,8 @@
 """Channels to other services: mutual TLS, deadlines on every call, retries where they are safe.
 
-A channel sets what a caller left out: a deadline, and the request id of the call
-in progress, so that one id is found in the logs of every service it went through.
+A channel sets what a caller left out: a deadline, which it also tells the server as it was meant at
+first, and the request id of the call in progress, so that one id is found in the logs of every
+service it went through.
 It wraps the calls rather than intercept them: gRPC wants an interceptor class for
 each of the four kinds of call, and puts a task and a call object of its own
 between the caller and each call.
@@ -10,7 +11,7 @@ between the caller and each call.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
-from zikao_kit.context import REQUEST_ID_KEY, current_request_id
+from zikao_kit.context import REQUEST_ID_KEY, TIMEOUT_KEY, current_request_id
 from zikao_kit.error_table import problem_of
 from zikao_kit.policy import policies_of
 from zikao_kit.tls import channel_credentials
@@ -101,6 +102,7 @@ def open_channel(
     server_name: str | None = None,
     keepalive_seconds: float = KEEPALIVE_SECONDS,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
+    interceptors: Sequence[Any] = (),
 ) -> grpc.aio.Channel:
     """Open a channel to `target` as `files.cert_file`; it connects at the first call.
 
@@ -117,9 +119,10 @@ def open_channel(
         server_name = uri.partition(":")[2].partition(",")[0]
     if server_name is not None:
         options.append(("grpc.default_authority", server_name))
-    return _DefaultingChannel(
-        grpc.aio.secure_channel(uri, channel_credentials(files), options), config
+    channel = grpc.aio.secure_channel(
+        uri, channel_credentials(files), options, interceptors=tuple(interceptors)
     )
+    return _DefaultingChannel(channel, config)
 
 
 def open_peer(peer: PeerConfig, tls: CertFiles, *services: ServiceDescriptor) -> grpc.aio.Channel:
@@ -153,12 +156,9 @@ class _DefaultingChannel(grpc.aio.Channel):
         def start(
             *request: Any, timeout: float | None = None, metadata: Any = None, **others: Any
         ) -> Any:
-            return call(
-                *request,
-                timeout=default if timeout is None else timeout,
-                metadata=_with_request_id(metadata),
-                **others,
-            )
+            timeout = default if timeout is None else timeout
+            metadata = _completed(metadata, timeout)
+            return call(*request, timeout=timeout, metadata=metadata, **others)
 
         return start
 
@@ -200,11 +200,15 @@ class _DefaultingChannel(grpc.aio.Channel):
         await self.close()
 
 
-def _with_request_id(metadata: Any) -> Any:
+def _completed(metadata: Any, timeout: float | None) -> Any:
+    """With the request id of the call in progress, and how long the caller waits."""
+    ours = []
+    if timeout is not None:
+        ours.append((TIMEOUT_KEY, str(round(timeout * 1000))))
     request_id = current_request_id()
-    if not request_id or any(key == REQUEST_ID_KEY for key, _ in metadata or ()):
-        return metadata
-    return (*(metadata or ()), (REQUEST_ID_KEY, request_id))
+    if request_id and not any(key == REQUEST_ID_KEY for key, _ in metadata or ()):
+        ours.append((REQUEST_ID_KEY, request_id))
+    return (*(metadata or ()), *ours)
 
 
 def _options(

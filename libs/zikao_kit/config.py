@@ -45,6 +45,8 @@ MAX_CONNECTION_AGE_SECONDS = 45.0
 MAX_CONCURRENT_CALLS = 256
 MAX_QUEUE_DEPTH = 1000
 MAX_QUEUE_SECONDS = 1.0
+# More than that at once, of payments alone: nothing else keeps word of money waiting.
+PAYMENT_SLOTS = 16
 # What is open for long, in one process, and of one caller: a service's processes share a name.
 MAX_SUBSCRIPTIONS = 1000
 MAX_SUBSCRIPTIONS_PER_CALLER = 100
@@ -56,8 +58,8 @@ MAX_WATCHERS_PER_CALLER = 100
 # Of one caller on behalf of one person: an office prints a county or two at once.
 MAX_STREAMS = 256
 MAX_STREAMS_PER_ACTOR = 8
-# More than a portal has in flight: what goes beyond is refused by the transport, as UNAVAILABLE.
-MAX_CALLS_PER_CONNECTION = 1000
+# What goes beyond waits at the caller, in its channel: the best place for it. RFC 9113 advises so.
+MAX_CALLS_PER_CONNECTION = 100
 # However long a caller would wait; nothing that we do takes longer.
 MAX_CALL_SECONDS = 60.0
 MAX_STREAM_SECONDS = 900.0
@@ -101,6 +103,7 @@ class ServerConfig:
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
     max_queue_depth: int = MAX_QUEUE_DEPTH
     max_queue_seconds: float = MAX_QUEUE_SECONDS
+    payment_slots: int = PAYMENT_SLOTS
     max_subscriptions: int = MAX_SUBSCRIPTIONS
     max_subscriptions_per_caller: int = MAX_SUBSCRIPTIONS_PER_CALLER
     max_public_subscriptions: int = MAX_PUBLIC_SUBSCRIPTIONS
@@ -137,8 +140,8 @@ class ServerConfig:
             *(self.max_watchers, self.max_watchers_per_caller),
             *(self.max_streams, self.max_streams_per_actor),
         )
-        if min(self.max_queue_depth, *open_for_long) < 0:
-            raise ValueError("no limit of calls (max_*) may be negative")
+        if min(self.max_queue_depth, self.payment_slots, *open_for_long) < 0:
+            raise ValueError("no limit of calls (max_*, payment_slots) may be negative")
         if min(self.access_log_every.values(), default=0) < 0:
             raise ValueError("access_log_every must be 0 (faults only) or more for each method")
         if min(self.max_call_seconds, self.max_stream_seconds, self.max_write_seconds) <= 0:

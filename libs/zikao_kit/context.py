@@ -31,7 +31,8 @@ class Call:
     """One RPC (or one piece of background work) while it is in progress.
 
     `authorization` is what proves the actor, and is looked at again while the call goes on.
-    `admission_pass` is what the caller has shown, and nobody has looked at yet.
+    `admission_pass` is what the caller has shown, and nobody has looked at yet; `timeout_ms` how
+    long it waits (0 when it did not say), `lowered_to` the priority it asks for.
     """
 
     method: str
@@ -40,6 +41,8 @@ class Call:
     actor: Actor = ANONYMOUS
     authorization: str | None = field(default=None, repr=False)
     admission_pass: str = field(default="", repr=False)
+    timeout_ms: int = 0
+    lowered_to: str = ""
 
 
 _current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)

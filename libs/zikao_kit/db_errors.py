@@ -7,13 +7,13 @@ a `DomainError`, so that callers get UNAVAILABLE and may come again).
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import asyncpg
 
+from zikao_kit.comeback import jittered
 from zikao_kit.errors import UNAVAILABLE, DomainError
 
-RETRY_AFTER = timedelta(seconds=1)
+# All who were there when it went away are not to be there again in one and the same moment.
+RETRY_AFTER_SECONDS = 1.0
 
 # SQLSTATE classes and codes after which the same work may succeed a little later.
 _UNAVAILABLE_CLASSES = (
@@ -39,7 +39,7 @@ class DatabaseUnavailable(DomainError):  # noqa: N818 - it is what happened
     """The database cannot do it now; nothing was changed, the call is safe to repeat."""
 
     def __init__(self) -> None:
-        super().__init__(UNAVAILABLE, retry_after=RETRY_AFTER)
+        super().__init__(UNAVAILABLE, retry_after=jittered(RETRY_AFTER_SECONDS))
 
 
 class TransactionConflict(DatabaseUnavailable):

@@ -20,6 +20,14 @@ QUEUE_DEPTH = Gauge("zikao_admission_queue_depth", "Calls that wait to be let in
 QUEUE_SECONDS = Histogram(
     "zikao_admission_queue_seconds", "Time spent waiting to be let in.", buckets=_SECONDS_BUCKETS
 )
+SHED = Counter(
+    "zikao_calls_shed_total",
+    "Calls that were sent away: waited in vain (queue), no place (full), or to let callers know"
+    " that most wait (standing).",
+    ["priority", "cause"],
+)
+CONCURRENCY_LIMIT = Gauge("zikao_concurrency_limit", "Calls that may run at once.")
+RETRY_PAUSE = Gauge("zikao_retry_pause_seconds", "After what pause who is sent away is to return.")
 BACKGROUND_FAILURES = Counter(
     "zikao_background_failures_total", "Background work that failed by a fault.", ["work"]
 )

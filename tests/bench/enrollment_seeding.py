@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from uuid import UUID, uuid4
@@ -83,12 +83,16 @@ class Candidates:
 
 async def prepare(dsn: str, candidates: int) -> Candidates:
     """Store a session, candidates and the key of their tokens."""
-    key, session = Ed25519PrivateKey.generate(), _session()
-    async with (
-        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db,
-        db.transaction() as tx,
-    ):
-        await apply_session(SessionStore(tx), session, dry_run=False, now=datetime.now(UTC))
+    session = _session()
+    await store(dsn, session)
+    people = await people_of(dsn, candidates)
+    counties = [county.code for county in session.counties if county.code != SOLD_OUT_COUNTY]
+    return Candidates(people, counties)
+
+
+async def people_of(dsn: str, candidates: int) -> Iterator[Person]:
+    """Store candidates and the key of their tokens, which are made as one asks for the people."""
+    key = Ed25519PrivateKey.generate()
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_CANDIDATES, candidates)
@@ -100,8 +104,16 @@ async def prepare(dsn: str, candidates: int) -> Candidates:
         await connection.execute("VACUUM ANALYZE enrollment.candidate")
     finally:
         await connection.close()
-    counties = [county.code for county in session.counties if county.code != SOLD_OUT_COUNTY]
-    return Candidates(_people(key, candidates), counties)
+    return _people(key, candidates)
+
+
+async def store(dsn: str, session: Session) -> None:
+    """Apply a session."""
+    async with (
+        await Database.connect(DatabaseConfig(dsn=dsn), Queries.load(PACKAGE)) as db,
+        db.transaction() as tx,
+    ):
+        await apply_session(SessionStore(tx), session, dry_run=False, now=datetime.now(UTC))
 
 
 def _people(key: Ed25519PrivateKey, candidates: int) -> Iterator[Person]:
@@ -115,6 +127,13 @@ def _people(key: Ed25519PrivateKey, candidates: int) -> Iterator[Person]:
 
 def _session() -> Session:
     """183 counties with plenty of seats in 4 slots, and one with none."""
+    session = plain_session(SESSION_CODE, COUNTIES)
+    full = County(SOLD_OUT_COUNTY, "满员县", (0,) * 4)
+    return replace(session, counties=(*session.counties, full))
+
+
+def plain_session(code: str, counties: int) -> Session:
+    """So many counties with plenty of seats in 4 slots."""
     now, day = datetime.now(UTC), timedelta(days=1)
     slots = tuple(
         Slot(number, now + 30 * day + number * day / 4, now + 30 * day + number * day / 4 + day / 8)
@@ -124,15 +143,14 @@ def _session() -> Session:
         Course(f"{number:05}", f"课程{number}", (number - 1) // 2 + 1, frozenset(Track))
         for number in range(1, 9)
     )
-    codes = [HOT_COUNTY, *(f"51{number:04}" for number in range(5000, 5000 + COUNTIES - 1))]
-    counties = [County(code, code, (PLENTY,) * 4) for code in codes]
+    codes = [HOT_COUNTY, *(f"51{number:04}" for number in range(5000, 5000 + counties - 1))]
     return Session(
-        code=SESSION_CODE,
+        code=code,
         name="测试考次",
         slots=slots,
         courses=courses,
         windows=(Window(Track.SOCIAL, now - day, now + day),),
-        counties=(*counties, County(SOLD_OUT_COUNTY, "满员县", (0,) * 4)),
+        counties=tuple(County(code, code, (PLENTY,) * 4) for code in codes),
         fee_fen=3500,
         max_courses=4,
         hold=timedelta(hours=12),

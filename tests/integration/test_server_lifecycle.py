@@ -106,13 +106,15 @@ async def test_subscriptions_are_bounded_apart(tmp_path: Path) -> None:
 
 
 async def test_a_crowd_is_answered_and_not_cancelled(tmp_path: Path) -> None:
-    """However many come at once, who is too many is told so: nobody repeats what was cancelled."""
+    """However many come at once, who is too many is told so, or that it may come again."""
     async with running_probe(tmp_path, max_queue_depth=10) as probe, AsyncExitStack() as stack:
         stubs = [await stack.enter_async_context(probe.stub()) for _ in range(4)]
         calls = [stub.Open(OPEN, timeout=30) for stub in stubs for _ in range(500)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
     errors = [each for each in answers if isinstance(each, grpc.aio.AioRpcError)]
-    assert {reason_of(error) for error in errors} <= {"OVERLOADED"}
+    # What is too much for a connection is refused before it is seen, and tried again by gRPC.
+    kinds = {(error.code(), reason_of(error)) for error in errors}
+    assert kinds <= {(Code.RESOURCE_EXHAUSTED, "OVERLOADED"), (Code.UNAVAILABLE, None)}
     assert len(errors) < len(answers)
 
 
@@ -132,14 +134,16 @@ async def test_too_many_calls_are_told_when_to_come_again(tmp_path: Path) -> Non
     trailing: Any = error.trailing_metadata()
     pushback_ms = int(dict(trailing)["grpc-retry-pushback-ms"])
     assert pushback_ms == round(retry.retry_delay.ToTimedelta().total_seconds() * 1000)
-    assert 1000 <= pushback_ms <= 3000
+    assert 250 <= pushback_ms <= 750
     assert problem_of(error).retry_after == retry.retry_delay.ToTimedelta()
 
 
 async def test_payment_displaces_a_waiting_read(tmp_path: Path) -> None:
     """With a full queue the less important call is sent away, not the payment."""
     async with (
-        running_probe(tmp_path, max_concurrent_calls=1, max_queue_depth=1) as probe,
+        running_probe(
+            tmp_path, max_concurrent_calls=1, max_queue_depth=1, payment_slots=0
+        ) as probe,
         probe.stub("enrollment") as stub,
     ):
         running = asyncio.ensure_future(stub.Open(WAIT, timeout=5))

@@ -117,15 +117,23 @@ async def migrated(admin_dsn: str, service: str) -> str:
 async def service_process(
     folder: Path, dsn: str, service: str, settings: Mapping[str, Any]
 ) -> AsyncIterator[tuple[ServiceProcess, DevelopmentCa]]:
-    """A service on a migrated database, with `settings` beside server, database and log."""
+    """A service on a migrated database, with `settings` beside server, database and log.
+
+    Those of `server` come to what is needed there.
+    """
     ca, port = DevelopmentCa(folder / "certs"), free_port()
     config = {
-        "server": {"listen": f"127.0.0.1:{port}", "tls": paths_of(ca.issue(service))},
         "database": {"dsn": dsn},
         "log": {"level": "warning"},
+        **settings,
+        "server": {
+            "listen": f"127.0.0.1:{port}",
+            "tls": paths_of(ca.issue(service)),
+            **settings.get("server", {}),
+        },
     }
     file = folder / f"{service}-{port}.yaml"
-    file.write_text(yaml.safe_dump({**config, **settings}))
+    file.write_text(yaml.safe_dump(config))
     command = (f"zikao_{service}", "serve", "--config", str(file))
     async with _serving(port, ca, command) as started:
         yield started, ca

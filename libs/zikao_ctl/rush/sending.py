@@ -200,6 +200,7 @@ class Sender:
         if reason in PASS_REASONS:
             # It has expired: whoever watches the places gets another one.
             self._ticker.counts["shed"] += 1
+            self._answered += 1
             submission.needs_pass = submission.parked = True
             self._on_pass_needed(submission)
         elif reason in NOT_NOW:

@@ -33,6 +33,16 @@ def patience_of(remaining_seconds: float | None) -> float:
     return patience
 
 
+def age_of(timeout_ms: int, patience_seconds: float) -> float:
+    """Return how many seconds the call has waited in queues that nobody here sees.
+
+    Of what its caller would wait at all, as `zikao-timeout-ms` says, that is what lacks to
+    `patience_of` the rest: gRPC counts it from when the call came to this machine, and takes it
+    in only when it gets to it. 0 for callers that do not say.
+    """
+    return max(0.0, timeout_ms / 1000 - patience_seconds - MIN_REMAINING_SECONDS)
+
+
 @asynccontextmanager
 async def ended_after(seconds: float) -> AsyncIterator[None]:
     """End what is not done after `seconds`, with UNAVAILABLE: the caller may come again."""

@@ -16,7 +16,9 @@ import structlog
 from zikao_kit.admission import Admission, Slot
 from zikao_kit.context import (
     ADMISSION_PASS_KEY,
+    PRIORITY_KEY,
     REQUEST_ID_KEY,
+    TIMEOUT_KEY,
     Call,
     current_call,
     set_current_call,
@@ -24,11 +26,11 @@ from zikao_kit.context import (
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError
 from zikao_kit.interceptors.access_log import AccessLog
-from zikao_kit.interceptors.deadline import abort, ended_after, patience_of
+from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.metrics import CALLS
-from zikao_kit.policy import MethodPolicy
+from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
 
@@ -39,6 +41,9 @@ T = TypeVar("T")
 log = structlog.get_logger()
 # What callers send ends up in logs and metadata: only what an id looks like is taken.
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
+_MILLISECONDS = re.compile(r"[0-9]{1,9}")
+_ATTEMPTS_KEY = "grpc-previous-rpc-attempts"
+_LOWERED = {"read": Priority.READ, "print": Priority.PRINT}
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Guard:
         set_current_call(call)
         self._metrics.begin()
         try:
-            _read_metadata(call, context)
+            read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
             if self.policy.long_lived:
                 with self._subscriptions.open(call.caller):
@@ -126,26 +131,33 @@ class Guard:
     async def _run_short(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
     ) -> T:
-        admission = self._gate.admission
-        if not admission.enter_now():
-            await admission.enter(self.policy.priority, patience_seconds)
+        admission, priority = self._gate.admission, self._priority_of(call)
+        begun = await admission.enter(
+            priority, patience_seconds, age_of(call.timeout_ms, patience_seconds)
+        )
         try:
             self._identify(call)
             return await work(incoming, context, None)
         finally:
-            admission.leave(self.policy.priority)
+            admission.leave(priority, begun)
 
     async def _run_stream(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
     ) -> T:
-        slot = Slot(self._gate.admission, self.policy.priority)
-        await slot.take(patience_seconds)
+        slot = Slot(self._gate.admission, self._priority_of(call))
+        await slot.take(patience_seconds, age_of(call.timeout_ms, patience_seconds))
         try:
             self._identify(call)
             with self._gate.streams.open((call.caller, call.actor.role, call.actor.subject)):
                 return await work(incoming, context, slot)
         finally:
             slot.leave()
+
+    def _priority_of(self, call: Call) -> Priority:
+        """The method's own, or the lower one that the caller has asked for."""
+        if not call.lowered_to:
+            return self.policy.priority
+        return max(self.policy.priority, _LOWERED.get(call.lowered_to, self.policy.priority))
 
     def identify_again(self) -> None:
         """Raise what a new call with the token of the current one would be refused with.
@@ -181,19 +193,29 @@ class Guard:
         self._access_log.write(code, reason, seconds)
 
 
-def _read_metadata(call: Call, context: Context) -> None:
+def read_metadata(call: Call, context: Context) -> None:
     """Set what proves the actor, and the call's request id, the caller's or a new one.
 
     Only a new one is sent back: trailing metadata costs a call about a tenth more,
     and the services of the installation always send an id.
     """
+    is_first = True
     for key, value in context.invocation_metadata() or ():
         if key == AUTHORIZATION_KEY:
             call.authorization = str(value)
         elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):
             call.request_id = str(value)
+        elif key == TIMEOUT_KEY:
+            call.timeout_ms = int(value) if _MILLISECONDS.fullmatch(str(value)) else 0
         elif key == ADMISSION_PASS_KEY:
             call.admission_pass = str(value)
+        elif key == PRIORITY_KEY:
+            call.lowered_to = str(value)
+        elif key == _ATTEMPTS_KEY:
+            is_first = False
+    if not is_first:
+        # gRPC of the caller has tried before: the time went to that.
+        call.timeout_ms = 0
     if not call.request_id:
         call.request_id = str(uuid4())
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))

@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from zikao_kit.admission import Admission, Slot, overloaded
+from zikao_kit.admission import Admission, Slot
 from zikao_kit.errors import DomainError
 from zikao_kit.policy import Priority
 
@@ -18,7 +17,7 @@ def admission(concurrent: int = 1, depth: int = 10, seconds: float = 1.0) -> Adm
     return Admission(max_concurrent=concurrent, max_queue_depth=depth, max_queue_seconds=seconds)
 
 
-async def queued(gate: Admission, priority: Priority) -> asyncio.Task[None]:
+async def queued(gate: Admission, priority: Priority) -> asyncio.Task[float]:
     """Let a call wait and return it."""
     task = asyncio.create_task(gate.enter(priority, LONG_SECONDS))
     await asyncio.sleep(0)
@@ -31,8 +30,8 @@ async def test_free_slots_are_given_at_once() -> None:
     await gate.enter(Priority.PRINT, 0.0)
     await gate.enter(Priority.PRINT, 0.0)
     assert (gate.free_slots, gate.queue_depth) == (0, 0)
-    gate.leave(Priority.READ)
-    gate.leave(Priority.READ)
+    gate.pass_on()
+    gate.pass_on()
     assert gate.free_slots == 2
 
 
@@ -54,12 +53,12 @@ async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
         task.set_name(name)
         task.add_done_callback(lambda done: order.append(done.get_name()))
     for _ in arrivals:
-        gate.leave(Priority.READ)
+        gate.pass_on()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
     assert order == ["payment", "submit", "read 1", "read 2", "print"]
-    gate.leave(Priority.READ)
+    gate.pass_on()
     assert gate.free_slots == 1
 
 
@@ -81,19 +80,48 @@ async def test_nobody_waits_past_its_deadline() -> None:
             await gate.enter(Priority.READ, 0.01)
 
 
-async def test_standing_queue_shortens_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that does not empty lets newcomers wait a tenth: they go before who came first."""
+async def test_some_of_those_who_waited_unseen_are_told_when_most_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls that were late before they came count, though slots are free; a payment never does."""
     now = 100.0
     monkeypatch.setattr("zikao_kit.admission.time", SimpleNamespace(monotonic=lambda: now))
-    gate = admission(seconds=2.0)
-    await gate.enter(Priority.READ, 0.0)
-    first = await queued(gate, Priority.READ)
-    now += 2.1
+    gate = admission(concurrent=1000)
+    told = 0
+    for _ in range(300):
+        now += 0.001
+        await gate.enter(Priority.PAYMENT, LONG_SECONDS, age_seconds=1.0)
+        try:
+            await gate.enter(Priority.SUBMIT, LONG_SECONDS, age_seconds=0.05)
+        except DomainError:
+            told += 1
+    load = gate.snapshot()
+    assert (load.shed, load.standing, load.wait_seconds) == (told, True, 0.05)
+    assert 1 <= told <= 10
+
+
+async def test_payments_have_slots_of_their_own() -> None:
+    """Whatever else runs, a payment does; and no more of them than that."""
+    gate = Admission(max_concurrent=1, max_queue_depth=10, max_queue_seconds=0.01, payment_slots=1)
+    await gate.enter(Priority.SUBMIT, 0.0)
+    await gate.enter(Priority.PAYMENT, 0.0)
     with pytest.raises(DomainError, match="OVERLOADED"):
-        await gate.enter(Priority.READ, LONG_SECONDS)
-    assert not first.done()
-    first.cancel()
-    await asyncio.wait([first])
+        await gate.enter(Priority.SUBMIT, LONG_SECONDS)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await gate.enter(Priority.PAYMENT, LONG_SECONDS)
+
+
+async def test_what_is_done_and_what_is_not_is_counted() -> None:
+    """Of submissions: those that were let in and left, of streams, and those that were refused."""
+    gate = admission(depth=0)
+    begun = await gate.enter(Priority.SUBMIT, 0.0)
+    with pytest.raises(DomainError, match="OVERLOADED"):
+        await gate.enter(Priority.SUBMIT, LONG_SECONDS)
+    gate.leave(Priority.SUBMIT, begun)
+    gate.leave(Priority.READ, await gate.enter(Priority.READ, 0.0))
+    gate.count_finished(5)
+    load = gate.snapshot()
+    assert (load.finished, load.shed, load.standing, load.limit) == (6, 1, False, 1)
 
 
 async def test_full_queue_sheds_the_least_important() -> None:
@@ -107,9 +135,9 @@ async def test_full_queue_sheds_the_least_important() -> None:
     payment = await queued(gate, Priority.PAYMENT)
     with pytest.raises(DomainError, match="OVERLOADED"):
         await last_print
-    gate.leave(Priority.READ)
+    gate.pass_on()
     await payment
-    gate.leave(Priority.READ)
+    gate.pass_on()
     await first_print
 
 
@@ -121,7 +149,7 @@ async def test_abandoned_waiter_leaves_no_trace() -> None:
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
     assert gate.queue_depth == 0
-    gate.leave(Priority.READ)
+    gate.pass_on()
     assert gate.free_slots == 1
 
 
@@ -130,12 +158,12 @@ async def test_slot_given_to_a_caller_that_just_left_is_not_lost() -> None:
     gate = admission()
     await gate.enter(Priority.READ, 0.0)
     gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
-    gate.leave(Priority.READ)
+    gate.pass_on()
     gone.cancel()
     async with asyncio.timeout(1):
         await next_one
     assert gone.cancelled()
-    gate.leave(Priority.READ)
+    gate.pass_on()
     assert gate.free_slots == 1
 
 
@@ -145,10 +173,10 @@ async def test_cancelled_before_the_slot_came_it_goes_to_the_next() -> None:
     await gate.enter(Priority.READ, 0.0)
     gone, next_one = await queued(gate, Priority.READ), await queued(gate, Priority.READ)
     gone.cancel()
-    gate.leave(Priority.READ)
+    gate.pass_on()
     async with asyncio.timeout(1):
         await next_one
-    gate.leave(Priority.READ)
+    gate.pass_on()
     assert gate.free_slots == 1
 
 
@@ -165,7 +193,7 @@ async def test_no_slot_is_lost_in_a_storm() -> None:
         try:
             await asyncio.sleep(chance.uniform(0.0, 0.02))
         finally:
-            gate.leave(Priority.READ)
+            gate.pass_on()
 
     tasks = []
     for _ in range(600):
@@ -177,13 +205,6 @@ async def test_no_slot_is_lost_in_a_storm() -> None:
     assert (gate.free_slots, gate.queue_depth, most) == (5, 0, 5)
     kinds = {type(result) for result in results}
     assert kinds == {type(None), DomainError, asyncio.CancelledError}
-
-
-def test_retries_are_spread() -> None:
-    """Those who are sent away are not told to come again together."""
-    delays = {overloaded().retry_after for _ in range(50)}
-    assert len(delays) > 40
-    assert all(d and timedelta(seconds=1) <= d <= timedelta(seconds=3) for d in delays)
 
 
 async def test_a_slot_is_free_while_its_call_waits_for_its_caller() -> None:

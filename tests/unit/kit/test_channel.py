@@ -61,6 +61,7 @@ class Echo:
         seen = {
             "time_remaining": context.time_remaining(),
             "request_ids": [value for key, value in metadata if key == "x-request-id"],
+            "stated_ms": [value for key, value in metadata if key == "zikao-timeout-ms"],
         }
         return json.dumps(seen).encode()
 
@@ -199,11 +200,16 @@ def test_a_contract_with_ids_of_its_own_says_what_may_be_repeated() -> None:
 async def test_every_kind_of_call_gets_the_default_deadline(
     echo: Echo, channel_to: Callable[..., grpc.aio.Channel], method: str
 ) -> None:
-    """Without a timeout the default applies; the caller's own is kept, shorter or longer."""
+    """Without a timeout the default applies; the caller's own is kept, shorter or longer.
+
+    The server is told which it was.
+    """
     channel = channel_to(echo, ServiceConfig(default_timeout_seconds=7))
     assert 5 < (await call(channel, method))["time_remaining"] < 7.1
     assert 0 < (await call(channel, method, timeout=2))["time_remaining"] < 2.1
     assert 50 < (await call(channel, method, timeout=60))["time_remaining"] < 60.1
+    assert (await call(channel, method))["stated_ms"] == ["7000"]
+    assert (await call(channel, method, timeout=2.5))["stated_ms"] == ["2500"]
 
 
 async def test_long_lived_methods_get_no_deadline(
@@ -213,6 +219,7 @@ async def test_long_lived_methods_get_no_deadline(
     channel = channel_to(echo, ServiceConfig(long_lived=frozenset({DOWN})))
     endless = (await call(channel, DOWN))["time_remaining"]
     assert endless is None or endless > 365 * 86_400
+    assert (await call(channel, DOWN))["stated_ms"] == []
     assert (await call(channel, DOWN, timeout=2))["time_remaining"] < 2.1
 
 

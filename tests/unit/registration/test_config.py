@@ -29,7 +29,7 @@ def test_messages_have_room_for_photos() -> None:
     server = config().server_with_room
     assert server.max_receive_bytes == 6 * MEBIBYTE
     assert server.max_send_bytes == 12 * MEBIBYTE
-    assert server.max_calls_per_connection == 300
+    assert server.max_calls_per_connection == 100
     size = 20 * MEBIBYTE
     roomy = ServerConfig(
         "127.0.0.1:0",

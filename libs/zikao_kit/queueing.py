@@ -1,0 +1,112 @@
+"""Who waits in line, and whether the line stands.
+
+A line that empties now and then evens out a burst. One that never does makes everybody late and
+nobody sooner: that is CoDel's question (RFC 8289), and the answer of those who sent them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+
+Waiter = asyncio.Future[bool]
+
+# So long everybody may wait in a rush, of which callers notice nothing; and so long it is looked at
+# before a line counts as standing: longer than a commit or a hiccup of the machine.
+TARGET_SECONDS = 0.01
+INTERVAL_SECONDS = 0.1
+MEMORY_INTERVALS = 16
+
+
+class Standing:
+    """Whether most wait too long; times are those of a monotonic clock, in seconds.
+
+    Most, where CoDel says all: calls wait in several lines that nobody sees, one a listener.
+    """
+
+    def __init__(
+        self,
+        target_seconds: float = TARGET_SECONDS,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
+        self._target = target_seconds
+        self._interval = interval_seconds
+        self.last_wait_seconds = 0.0
+        self._began = 0.0
+        self._in_time = self._late = 0
+        self._is_standing = False
+        self._refused = 0
+        self._next_refusal = 0.0
+
+    def observe(self, waited_seconds: float, now: float) -> None:
+        """Somebody has waited so long, and is let in or sent away now."""
+        self._roll(now)
+        self.last_wait_seconds = waited_seconds
+        if waited_seconds > self._target:
+            self._late += 1
+        else:
+            self._in_time += 1
+
+    def is_standing(self, now: float) -> bool:
+        """Whether most of those of the last full interval have waited too long."""
+        self._roll(now)
+        return self._is_standing
+
+    def is_turn(self, waited_seconds: float, now: float) -> bool:
+        """Whether somebody who has waited so long is to be sent away, for callers to hear of it.
+
+        Callers that keep to the contract send less after one refusal. So it is few, and more and
+        more as long as the line stands (CoDel's control law).
+        """
+        is_late = waited_seconds > self._target and now >= self._next_refusal
+        if not is_late or not self.is_standing(now):
+            return False
+        self._refused += 1
+        self._next_refusal = now + self._interval / math.sqrt(self._refused)
+        return True
+
+    def _roll(self, now: float) -> None:
+        passed = now - self._began
+        if passed < self._interval:
+            return
+        was_standing = self._is_standing
+        # Longer ago than an interval is no news.
+        self._is_standing = self._late > self._in_time and passed < 2 * self._interval
+        if self._is_standing and not was_standing:
+            # What was needed a moment ago will be needed again (RFC 8289, section 5.4).
+            is_same_rush = now - self._next_refusal < MEMORY_INTERVALS * self._interval
+            self._refused = max(0, self._refused - 2) if is_same_rush else 0
+        self._began, self._in_time, self._late = now, 0, 0
+
+
+class Queue:
+    """Who waits at one priority, in order of arrival."""
+
+    def __init__(self, *, last_first: bool) -> None:
+        """`last_first`: those who came last are let in first while the line stands.
+
+        They are the ones who still wait for it. Where the order is a matter of fairness, it is
+        kept.
+        """
+        self.waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self.standing = Standing()
+        self._last_first = last_first
+
+    def join(self, waiter: Waiter) -> None:
+        """Stand in line."""
+        self.waiters[waiter] = None
+
+    def part(self, waiter: Waiter) -> None:
+        """Leave the line."""
+        del self.waiters[waiter]
+
+    def next(self, now: float) -> Waiter:
+        """Whose turn it is."""
+        if self._last_first and self.standing.is_standing(now):
+            return self.last()
+        return next(iter(self.waiters))
+
+    def last(self) -> Waiter:
+        """Who came last."""
+        return next(reversed(self.waiters))

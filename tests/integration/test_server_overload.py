@@ -1,0 +1,155 @@
+"""More than a server can take: who is sent away, what they are told, and what callers keep back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from support.probe import Probe, refusal, running_probe
+from support.service import until
+from zikao.test.v1 import probe_pb2, probe_pb2_grpc
+from zikao_client import CallFailed, patiently
+from zikao_client.throttle import Throttle
+from zikao_client.throttling import Throttling
+from zikao_kit.channel import ServiceConfig, open_channel
+from zikao_kit.context import PRIORITY_KEY, REQUEST_ID_KEY, TIMEOUT_KEY, Call
+from zikao_kit.error_table import problem_of, reason_of
+from zikao_kit.interceptors.guard import read_metadata
+
+CONTRACT = probe_pb2.DESCRIPTOR.services_by_name["ProbeService"]
+OPEN, SERVICE = probe_pb2.OpenRequest(), probe_pb2.ServiceRequest()
+WAIT = probe_pb2.OpenRequest(deed="wait", seconds=30)
+# As if the caller had waited for a second, in its own channel and in front of the server.
+LATE = ((TIMEOUT_KEY, "6000"),)
+ID, AGAIN = (REQUEST_ID_KEY, "overload"), ("grpc-previous-rpc-attempts", "2")
+TIMEOUT_SECONDS = 5.0
+
+
+async def first_refusal(call: Any, request: Any, metadata: Any, calls: int) -> str | None:
+    """The reason of the first refusal of so many calls, None when there was none."""
+    for _ in range(calls):
+        try:
+            await call(request, timeout=TIMEOUT_SECONDS, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            problem = problem_of(error)
+            assert problem.retry_after is not None
+            assert 0.25 <= problem.retry_after.total_seconds() <= 15
+            return problem.reason
+        await asyncio.sleep(0.002)
+    return None
+
+
+async def test_callers_are_told_when_most_calls_were_late_before_they_came(tmp_path: Path) -> None:
+    """What nobody here could see counts; not for callers that do not say it, nor for payments."""
+    async with running_probe(tmp_path) as probe, probe.stub("enrollment") as stub:
+        assert await first_refusal(stub.Open, OPEN, (), 120) is None
+        assert await first_refusal(stub.Service, SERVICE, LATE, 120) is None
+        assert await first_refusal(stub.Open, OPEN, ((TIMEOUT_KEY, "soon"),), 120) is None
+        assert await first_refusal(stub.Open, OPEN, LATE, 2000) == "OVERLOADED"
+
+
+def test_what_grpc_has_tried_before_does_not_count_as_waiting() -> None:
+    """After a restart calls are old, and no queue stands. gRPC says so, and lets nobody else."""
+
+    def timeout_of(*metadata: tuple[str, str]) -> int:
+        call = Call("/a/B", "")
+        context: Any = SimpleNamespace(invocation_metadata=lambda: (ID, *metadata))
+        read_metadata(call, context)
+        return call.timeout_ms
+
+    assert timeout_of(*LATE) == 6000
+    assert timeout_of(*LATE, AGAIN) == timeout_of(AGAIN, *LATE) == 0
+
+
+async def test_a_caller_may_put_its_own_call_behind_others(tmp_path: Path) -> None:
+    """A job that can wait gives way to a read; nothing can be put in front."""
+    async with (
+        running_probe(tmp_path, max_concurrent_calls=1, max_queue_depth=1) as probe,
+        probe.stub() as stub,
+    ):
+        running = await _begun(probe, stub)
+        lowered = stub.Open(OPEN, timeout=TIMEOUT_SECONDS, metadata=((PRIORITY_KEY, "print"),))
+        await until(lambda: probe.server.admission.queue_depth == 1)
+        raised = stub.Open(OPEN, timeout=TIMEOUT_SECONDS, metadata=((PRIORITY_KEY, "payment"),))
+        assert reason_of(await refusal(lowered)) == "OVERLOADED"
+        last = stub.Open(OPEN, timeout=TIMEOUT_SECONDS)
+        assert reason_of(await refusal(last)) == "OVERLOADED"
+        running.cancel()
+        await raised
+
+
+async def _begun(probe: Probe, stub: Any) -> Any:
+    """A call that runs."""
+    entered = len(probe.servicer.entered)
+    running = asyncio.ensure_future(stub.Open(WAIT, timeout=60))
+    await until(lambda: len(probe.servicer.entered) > entered)
+    return running
+
+
+@asynccontextmanager
+async def throttled(probe: Probe, throttles: list[Throttle]) -> AsyncIterator[Any]:
+    """A stub as the typed client's, with throttles that let one call through."""
+
+    def throttle() -> Throttle:
+        throttles.append(Throttle(first_bound=1))
+        return throttles[-1]
+
+    async with open_channel(
+        f"127.0.0.1:{probe.server.port}",
+        probe.ca.issue("enrollment"),
+        ServiceConfig.from_contract(CONTRACT),
+        interceptors=[Throttling(CONTRACT, throttle=throttle)],
+    ) as channel:
+        yield probe_pb2_grpc.ProbeServiceStub(channel)
+
+
+async def test_a_client_keeps_back_what_is_too_much_but_no_payment(tmp_path: Path) -> None:
+    """It fails as the server would refuse it, without having been sent; then it goes through."""
+    async with running_probe(tmp_path) as probe, throttled(probe, []) as stub:
+        running = await _begun(probe, stub)
+        with pytest.raises(CallFailed) as caught:
+            await patiently(lambda: stub.Open(OPEN, timeout=TIMEOUT_SECONDS), seconds=0)
+        failed = caught.value
+        assert (failed.reason, failed.local, failed.sentence) == (
+            "OVERLOADED",
+            True,
+            failed.sentence,
+        )
+        assert failed.sentence.strip()
+        assert (probe.servicer.entered, await stub.Service(SERVICE)) == (
+            ["Open"],
+            probe_pb2.ServiceResponse(subject="enrollment", role="service"),
+        )
+        running.cancel()
+        await patiently(lambda: stub.Open(OPEN, timeout=TIMEOUT_SECONDS))
+
+
+async def test_a_client_learns_from_how_calls_end(tmp_path: Path) -> None:
+    """Refused ones count as refused, answers of any kind as answered, given up ones as neither."""
+    throttles: list[Throttle] = []
+    async with (
+        running_probe(tmp_path, max_concurrent_calls=1, max_queue_depth=0) as probe,
+        throttled(probe, throttles) as stub,
+        probe.stub() as other,
+    ):
+        reads = throttles[1]
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Open(probe_pb2.OpenRequest(deed="refuse"), timeout=TIMEOUT_SECONDS)
+        running = await _begun(probe, stub)
+        assert reads.under_way == 1
+        running.cancel()
+        await until(lambda: reads.under_way == 0)
+        await until(lambda: probe.server.admission.free_slots == 1)
+        in_the_way = await _begun(probe, other)
+        with pytest.raises(CallFailed) as caught:
+            await patiently(lambda: stub.Open(OPEN, timeout=TIMEOUT_SECONDS), seconds=0)
+        assert (caught.value.reason, caught.value.local) == ("OVERLOADED", False)
+        # It was told so, and probes now and then only.
+        with pytest.raises(CallFailed) as caught:
+            await patiently(lambda: stub.Open(OPEN, timeout=TIMEOUT_SECONDS), seconds=0)
+        assert caught.value.local
+        in_the_way.cancel()
