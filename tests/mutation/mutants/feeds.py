@@ -70,7 +70,7 @@ FEEDS = (
         (
             Catch(
                 f"{CONSUMER}::test_two_that_both_believe_to_be_at_work_apply_nothing_twice",
-                "sorted",
+                "_has_entries, database, number + 1",
             ),
         ),
     ),
