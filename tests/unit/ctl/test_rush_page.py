@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from support.rush_report import sample_report
+from zikao_ctl.faults.schedule import CLOCK_JUMP, KINDS, PLANS
 from zikao_ctl.main import main
 from zikao_ctl.rush.records import Report
 from zikao_ctl.rush.report.numbers import share
@@ -25,6 +26,8 @@ from zikao_ctl.rush.report.page import (
     render,
     write_page,
 )
+from zikao_ctl.rush.report.texts import FAULTS as FAULT_WORDS
+from zikao_ctl.rush.report.texts import VICTIMS
 from zikao_ctl.rush.verdict import judge, read_objectives
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -235,6 +238,7 @@ def test_the_verdict_says_why(broken: str) -> None:
     report = judged()
     if broken == "violation":
         report["metrics"]["violations"] = report["violations"] = 3
+        report["metrics"]["dropped_share"] = 0.2
     elif broken == "objective":
         report["metrics"]["goodput_overloaded_ratio"] = 0.5
     else:
@@ -243,7 +247,7 @@ def test_the_verdict_says_why(broken: str) -> None:
     html = render(report)
     top = html[html.index('<div class="verdict') : html.index('<div class="tiles')]
     wanted = {
-        "violation": ("FAIL", "有 3 处违反规则"),
+        "violation": ("FAIL", "有 3 处违反规则", "此外：测量不可信：发压端未能按时发出的比例。"),
         "objective": ("FAIL", "未达到的目标：过载时仍保持的办理能力（与峰值之比）。"),
         "reason": ("INCONCLUSIVE", "· 缺少一种故障"),
     }[broken]
@@ -276,6 +280,15 @@ def test_a_rehearsal_without_anything_has_a_page() -> None:
 def test_a_share_is_all_or_nothing_only_when_it_is(number: float, words: str) -> None:
     """What is nearly everybody is not said to be everybody."""
     assert share(number) == words
+
+
+def test_every_kind_of_fault_and_victim_has_a_word() -> None:
+    """A page for offices names none of them in English."""
+    assert FAULT_WORDS.keys() == set(KINDS)
+    victims = {
+        victim for kind, plan in PLANS.items() if kind != CLOCK_JUMP for victim in plan.victims
+    }
+    assert victims == VICTIMS.keys() & victims
 
 
 def test_two_faults_at_once_are_both_seen() -> None:

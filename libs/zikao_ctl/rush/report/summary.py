@@ -73,6 +73,8 @@ def _reasons(report: Report) -> Iterator[str]:
         yield f"有 {whole(report['violations'])} 处违反规则，见“规则逐条核对”。"
     if missed:
         yield f"未达到的目标：{'；'.join(missed)}。"
+    if report["verdict"] == "FAIL" and report["inconclusive_because"]:
+        yield f"此外：{'；'.join(report['inconclusive_because'])}。"
 
 
 def tiles(report: Report) -> Element:
