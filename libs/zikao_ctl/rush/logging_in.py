@@ -12,8 +12,10 @@ from zikao_client import patiently
 
 from zikao_ctl.rush.submissions import Account, Submission, bearer_of
 
-# A login costs the service tens of milliseconds of computing, and it takes only so many at once.
-AT_ONCE = 8
+# A login costs the service tens of milliseconds of computing, at a low priority: on a machine
+# that has other things to do it takes seconds, and more at once make none quicker.
+AT_ONCE = 2
+CALL_SECONDS, PATIENCE_SECONDS = 30.0, 300.0
 
 
 async def log_in_all(
@@ -34,5 +36,5 @@ async def log_in_all(
 
 async def _log_in(stub: accounts_grpc.AccountServiceAsyncStub, account: Account) -> str:
     request = accounts.LogInRequest(login_name=account.login_name, password=account.password)
-    answer = await patiently(lambda: stub.LogIn(request))
+    answer = await patiently(lambda: stub.LogIn(request, timeout=CALL_SECONDS), PATIENCE_SECONDS)
     return answer.tokens.access_token
