@@ -8,6 +8,7 @@ with 1 unless every mutant was caught. Names of mutants choose some; --list show
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import tempfile
@@ -26,7 +27,8 @@ from mutation.verdict import Outcome, judge
 from support.postgres import test_cluster
 
 OUT = ROOT / "out" / "mutation"
-LANES = 2
+# One more than cores: a test that waits in vain for what was taken away leaves its core to another.
+LANES = len(os.sched_getaffinity(0)) + 1
 MUTANT_SECONDS = 90.0
 CONTROL_SECONDS = 240.0
 # Of the output of a run that surprises.
