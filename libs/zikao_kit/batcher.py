@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakSet
@@ -60,17 +59,22 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
 class _Waiting(Generic[T]):
     """One entry and those who wait for its answer (a caller may have sent it twice)."""
 
-    key: RequestKey
-    entry: T
-    listeners: list[Listener] = field(default_factory=list)
+    __slots__ = ("entry", "key", "listeners")
+
+    def __init__(self, key: RequestKey, entry: T, listener: Listener) -> None:
+        self.key = key
+        self.entry = entry
+        self.listeners = [listener]
 
     def is_wanted(self) -> bool:
         """Whether somebody still waits."""
-        return any(listener.is_waiting() for listener in self.listeners)
+        for listener in self.listeners:  # noqa: SIM110 - a generator costs more than the answer
+            if listener.is_waiting():
+                return True
+        return False
 
     def settle(self, answer: bytes | Exception) -> None:
         """Tell all who wait."""
@@ -143,15 +147,16 @@ class Batcher(Generic[T]):
 
         Raises REQUEST_ID_REUSED when the id is under way with another body.
         """
-        waiting = self._by_id.get((key.actor, key.request_id))
+        name = key.actor, key.request_id
+        waiting = self._by_id.get(name)
         if waiting is None:
-            waiting = _Waiting(key, entry)
-            self._by_id[key.actor, key.request_id] = waiting
+            self._by_id[name] = waiting = _Waiting(key, entry, listener)
             self._queue.append(waiting)
             self._take_off()
         elif waiting.key != key:
             raise DomainError(REQUEST_ID_REUSED)
-        waiting.listeners.append(listener)
+        else:
+            waiting.listeners.append(listener)
 
     def is_under_way(self, actor: str, request_id: UUID) -> bool:
         """Whether the request waits for its answer already, with whatever body."""

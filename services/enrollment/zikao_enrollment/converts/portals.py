@@ -10,6 +10,8 @@ from zikao_kit.message_values import path_of_nul
 from zikao_kit.tokens import MAX_TOKEN_CHARACTERS
 from zikao_kit.validation import require_valid
 
+from zikao_enrollment.converts.orders import choice_from_pb
+from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.passes import MAX_PASS_CHARACTERS
 
 SubmitRequest = (
@@ -23,42 +25,50 @@ MAX_CHOICE_BYTES = 200
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Choices in which the contract's rules have found nothing, as bytes. A rush chooses the same few,
 # and to look at one costs a tenth of all that is done for a submission.
-_valid_choices: set[bytes] = set()
+_valid_choices: dict[bytes, Choice] = {}
 
 
-def request_of(submission: portal_service_pb2.Submission) -> SubmitRequest:
-    """What is submitted; raises INVALID_REQUEST with every problem, as the unary call would."""
+def request_of(
+    submission: portal_service_pb2.Submission,
+) -> tuple[SubmitRequest, Choice | None]:
+    """What is submitted, and its choice unless that is the plan's.
+
+    Raises INVALID_REQUEST with every problem, as the unary call would.
+    """
+    choice: Choice | None = None
     if submission.HasField("enrollment"):
         request: SubmitRequest = submission.enrollment
-        _require_valid_enrollment(submission)
+        choice = _valid_choice(submission)
     else:
         request = submission.plan
         require_valid(submission)
     if "\0" in request.session_code:  # nowhere else do the rules let one through
         problem = FieldProblem(path_of_nul(submission) or "", "不能含有空字符")
         raise DomainError(INVALID_REQUEST, fields=[problem])
-    return request
+    return request, choice
 
 
-def _require_valid_enrollment(submission: portal_service_pb2.Submission) -> None:
+def _valid_choice(submission: portal_service_pb2.Submission) -> Choice:
     """As `require_valid` does, which is asked only where the answer is not known."""
     request = submission.enrollment
     choice = request.choice.SerializeToString()
+    known = _valid_choices.get(choice)
     # The rules of the contract for all but the choice, once more by hand.
     if (
-        choice in _valid_choices
+        known is not None
         and _UUID.fullmatch(request.request_id)
         and 0 < len(request.session_code) <= MAX_SESSION_CODE_CHARACTERS
         and 0 < len(submission.access_token) <= MAX_TOKEN_CHARACTERS
         and len(submission.admission_pass) <= MAX_PASS_CHARACTERS
     ):
-        return
+        return known
     require_valid(submission)
-    if len(choice) > MAX_CHOICE_BYTES:
-        return
-    if len(_valid_choices) >= CHOICES_KEPT:
-        _valid_choices.clear()
-    _valid_choices.add(choice)
+    found = choice_from_pb(request.choice)
+    if len(choice) <= MAX_CHOICE_BYTES:
+        if len(_valid_choices) >= CHOICES_KEPT:
+            _valid_choices.clear()
+        _valid_choices[choice] = found
+    return found
 
 
 def id_of(submission: portal_service_pb2.Submission) -> str:

@@ -1,7 +1,7 @@
 """What the service keeps of candidates and their orders."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from zikao_enrollment.domain.order_states import HOLDING_STATES, OrderAction, Or
 from zikao_enrollment.domain.timetable import Session, Track
 
 ACTIVE = "active"
+MAX_KNOWN_COURSES = 10_000
 _STANDINGS_ZH = {
     "graduated": "已毕业",
     "transfer_requested": "转考申请办理中",
@@ -146,12 +147,20 @@ def ledger_changes(moves: Iterable[Move]) -> dict[SeatKey, SeatChange]:
     return {key: change for key, change in sorted(changes.items()) if any(change)}
 
 
-def courses_in(session: Session, course_codes: Sequence[str]) -> tuple[OrderCourse, ...]:
-    """The courses with their slots, in the order of slots; every code must be the session's."""
+def courses_in(session: Session, course_codes: tuple[str, ...]) -> tuple[OrderCourse, ...]:
+    """The courses with their slots, in the order of slots; every code must be the session's.
+
+    Kept with the session, for all who want the same.
+    """
+    known = session.known_courses
+    found = known.get(course_codes)
+    if isinstance(found, tuple):
+        return found
     courses = [OrderCourse(code, session.course_by_code[code].slot) for code in course_codes]
-    if len(courses) > 1:
-        courses.sort(key=_slot_of)
-    return tuple(courses)
+    if len(known) >= MAX_KNOWN_COURSES:
+        known.clear()
+    made = known[course_codes] = tuple(sorted(courses, key=_slot_of))
+    return made
 
 
 _slot_of = attrgetter("slot")

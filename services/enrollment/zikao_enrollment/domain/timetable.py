@@ -127,6 +127,11 @@ class Session:
         return {county.code: county for county in self.counties}
 
     @cached_property
+    def known_courses(self) -> dict[tuple[str, ...], object]:
+        """Courses with their slots, by their codes: a rush wants the same few (`orders`)."""
+        return {}
+
+    @cached_property
     def sound_choices(self) -> dict[object, object]:
         """Choices in which nothing was found wrong: a rush wants the same few (`choices`)."""
         return {}

@@ -118,10 +118,12 @@ class Exchange:
     def _begin(self, submission: portal_service_pb2.Submission) -> None:
         item = _Item(self, id_of(submission))
         try:
-            request = request_of(submission)
+            request, choice = request_of(submission)
             actor = self._verifier.verify(submission.access_token, self._portal)
             subject = _UNARY.admit(self._portal, actor).subject
-            item.entry = self._submitting.entry_of(request, subject, submission.admission_pass)
+            item.entry = self._submitting.entry_of(
+                request, subject, submission.admission_pass, choice
+            )
             self._submitting.enter(item.entry, item)
         except Exception as refusal:  # also a fault of ours: it is one submission's alone
             item.take(refusal)

@@ -40,8 +40,16 @@ class Submitting:
         """For how long every batch has left some behind who wait."""
         return self._batcher.standing_seconds
 
-    def entry_of(self, request: SubmitRequest, candidate: str, admission_pass: str) -> Entry:
+    def entry_of(
+        self,
+        request: SubmitRequest,
+        candidate: str,
+        admission_pass: str,
+        choice: Choice | None = None,
+    ) -> Entry:
         """The request of a candidate (the subject of a token) as it goes into a batch.
+
+        `choice` is that of the request where it has been read already.
 
         Raises ADMISSION_PASS_NEEDED, ADMISSION_PASS_INVALID, and SOLD_OUT when that is sure,
         before any work is done for it.
@@ -49,7 +57,7 @@ class Submitting:
         track = self._admitted_to(request, candidate, admission_pass)
         if isinstance(request, pb.SubmitPlanRequest):
             return _entry(request, candidate, None, track, pb.SubmitPlanResponse)
-        choice = choice_from_pb(request.choice)
+        choice = choice or choice_from_pb(request.choice)
         self._require_hope(request, candidate, choice)
         return _entry(request, candidate, choice, track, pb.SubmitEnrollmentResponse)
 
