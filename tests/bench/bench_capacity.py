@@ -13,7 +13,7 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,13 +24,22 @@ import asyncpg
 from bench.bench_availability import changing, watching
 from bench.bench_enrollment import AWAY, LOAD_CPU, SERVER_CPU, Stage, Used, echo_stage
 from bench.byte_counting import counted
-from bench.capacity_calls import A_ROUND, Round
+from bench.capacity_calls import A_ROUND, Round, join_or_ask
+from bench.capacity_room import (
+    OPEN_CODE,
+    WATCHERS,
+    Onlookers,
+    store_opening,
+    store_waiting,
+    until_drawn,
+)
 from bench.echo_server import METHOD as ECHO
 from bench.enrollment_load import Load
-from bench.enrollment_seeding import prepare
+from bench.enrollment_seeding import Person, prepare
 from support.bench import migrated, own_cluster, paths_of, platform_process, service_process
 from support.cpu import cpu_seconds, pin
 from support.memory import MEBIBYTE, resident_mib
+from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
 from zikao_ctl.capacity.command import DEFAULT_QUESTION
 from zikao_ctl.capacity.figures import read_figures
 from zikao_ctl.capacity.page import insert, markdown
@@ -42,6 +51,8 @@ ROUNDS = 3
 ECHOES = 4_000
 STREAMS, CONNECTIONS, STREAMS_A_CONNECTION = 1_500, 300, 500
 LOOK_SECONDS = 5.0
+# All have joined by then; and the board knows a session.
+OPENS_IN_SECONDS, BOARD_SECONDS = 8.0, 2.0
 _KIBIBYTE = 1024
 _DATABASE = """SELECT
   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal_bytes,
@@ -106,19 +117,20 @@ class Bench:
     async def _weigh(self, kind: Kind, caller: str, load: Load) -> None:
         used = Used()
         async with counted(self.port) as wire:
-            await self._stage(caller, wire.port).measure(load, used)
+            await self.stage(caller, wire.port).measure(load, used)
         kind.wire_calls, kind.sent, kind.received = used.calls, wire.sent, wire.received
         _require_answers(load, used)
 
     async def _time(self, kind: Kind, caller: str, load: Load, *, settles: bool) -> None:
         before = await self._counts()
-        await self._stage(caller, self.port).measure(load, kind.used)
+        await self.stage(caller, self.port).measure(load, kind.used)
         if settles:
             await asyncio.sleep(_COUNTS_SETTLE_SECONDS)
         for name, count in (await self._counts()).items():
             kind.database[name] = kind.database.get(name, 0) + count - before[name]
 
-    def _stage(self, caller: str, port: int) -> Stage:
+    def stage(self, caller: str, port: int) -> Stage:
+        """Where the service is called with somebody's certificate."""
         return Stage(port, self.server, self.postgres, paths_of(self.ca.issue(caller)))
 
     async def _counts(self) -> dict[str, int]:
@@ -152,6 +164,18 @@ async def streams(bench: Bench, certs: Path, dsn: str) -> dict[str, float]:
         "connection_kib": round(both - a_stream, 1),
         "message_us": round((busy - idle) / messages * 1e6, 1),
     }
+
+
+async def room(bench: Bench, folder: Path, dsn: str, people: Sequence[Person]) -> dict[str, float]:
+    """What those cost who wait."""
+    await store_opening(dsn, OPENS_IN_SECONDS)
+    await asyncio.sleep(BOARD_SECONDS)
+    request = rooms.JoinWaitingRoomRequest(session_code=OPEN_CODE).SerializeToString()
+    load, used = join_or_ask("JoinWaitingRoom", people, request), Used()
+    await bench.stage("portal", bench.port).measure(load, used)
+    _require_answers(load, used)
+    await until_drawn(bench.database)
+    return await Onlookers(folder, bench.port, bench.server, people).measure()
 
 
 async def _busy(bench: Bench, looking: asyncio.subprocess.Process) -> tuple[float, int]:
@@ -192,10 +216,12 @@ async def benched(folder: Path, postgres: Any, dsn: str) -> AsyncIterator[Bench]
 async def measure(folder: Path, postgres: Any) -> dict[str, Any]:
     """Everything, as the file has it."""
     dsn = await migrated(postgres.dsn(), "enrollment")
-    people = await prepare(dsn, (1 + ROUNDS) * A_ROUND)
+    people = await prepare(dsn, (1 + ROUNDS) * A_ROUND + WATCHERS)
+    await store_waiting(dsn)
     empty = Used()
     async with benched(folder, postgres, dsn) as bench:
         memory = await streams(bench, folder / "certs", dsn)
+        memory |= await room(bench, folder, dsn, people.take(WATCHERS))
         before = resident_mib(bench.server)
         await bench.round(people, on_the_wire=True)
         for _ in range(ROUNDS):

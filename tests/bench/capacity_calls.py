@@ -19,16 +19,20 @@ from bench.enrollment_seeding import (
     Person,
 )
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 
 SERVICE = "/zikao.enrollment.v1.EnrollmentService/"
+ROOMS = "/zikao.enrollment.v1.WaitingRoomService/"
+# A session before its opening, with a room in which people wait.
+WAITING_CODE = "22.2"
 NOTIFY = "/zikao.payment.v1.PaymentNotificationService/NotifyPayment"
-CALLS, STREAMED, PAYMENTS = 2_000, 10_000, 600
+CALLS, STREAMED, PAYMENTS = 2_000, 6_000, 600
 # Few at once make small batches, as where many pods share the load; many make large ones.
 FEW, MANY = 8, 200
 # As many as the payment gate lets through at once.
 AT_THE_PLATFORM = 30
-A_ROUND = 4 * CALLS + STREAMED
+A_ROUND = 5 * CALLS + STREAMED
 _ORDERS = """SELECT candidate_id::text, order_id::text FROM enrollment.enrollment_order
 WHERE candidate_id = ANY($1::uuid[])"""
 _PAYMENT_ORDERS = """SELECT payment_order_id::text, amount_fen FROM enrollment.payment_order
@@ -48,24 +52,28 @@ class Round:
     async def loads(self) -> AsyncIterator[tuple[str, str, Load]]:
         """What is measured, whose certificate it is called with, and the load."""
         yield "browse", "portal", self._browse()
+        early = self.people.take(CALLS)
+        for kind, method, request in (
+            ("join", "JoinWaitingRoom", rooms.JoinWaitingRoomRequest),
+            ("place", "GetPlace", rooms.GetPlaceRequest),
+        ):
+            asked = request(session_code=WAITING_CODE).SerializeToString()
+            yield kind, "portal", join_or_ask(method, early, asked)
         planners = self.people.take(CALLS)
         yield "plan", "portal", _load("SavePlan", planners, [_plan(each) for each in planners])
-        for kind, at_once in (("submit", FEW), ("submit_full", MANY)):
-            took = self.people.take(CALLS)
-            yield "", "portal", self._seen(took)
+        few, took, late = (self.people.take(CALLS) for _ in range(3))
+        streamed = self.people.take(STREAMED)
+        yield "", "portal", self._seen([*few, *took, *late, *streamed])
+        for kind, people, at_once in (("submit", few, FEW), ("submit_full", took, MANY)):
             requests = [
                 person.submission(county)
-                for person, county in zip(took, self._counties(), strict=False)
+                for person, county in zip(people, self._counties(), strict=False)
             ]
-            yield kind, "portal", _load("SubmitEnrollment", took, requests, at_once)
+            yield kind, "portal", _load("SubmitEnrollment", people, requests, at_once)
         orders = enrollment.ListOrdersRequest(session_code=SESSION_CODE).SerializeToString()
         yield "orders", "portal", _load("ListOrders", took, [orders] * CALLS)
-        late = self.people.take(CALLS)
-        yield "", "portal", self._seen(late)
         refused = [person.submission(SOLD_OUT_COUNTY) for person in late]
         yield "refusal", "portal", _load("SubmitEnrollment", late, refused)
-        streamed = self.people.take(STREAMED)
-        yield "", "portal", self._seen(streamed)
         yield "submit_stream", "portal", Load(0, {}, STREAM, self.people.messages(streamed))
         async for load in self._money(took[:PAYMENTS]):
             yield load
@@ -102,6 +110,12 @@ class Round:
         opened = await self.database.fetch(_PAYMENT_ORDERS, list(orders.values()))
         told = [_paid(order_id, amount) for order_id, amount in opened]
         yield "payment", "payment-platform", Load(0, {}, NOTIFY, told, has_id=True, at_once=FEW)
+
+
+def join_or_ask(method: str, people: Sequence[Person], request: bytes) -> Load:
+    """A call of the waiting room by each."""
+    tokens = [person.token for person in people]
+    return Load(0, {}, ROOMS + method, [request] * len(people), tokens, at_once=MANY)
 
 
 def _load(

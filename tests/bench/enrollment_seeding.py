@@ -83,7 +83,7 @@ class Candidates:
 
 async def prepare(dsn: str, candidates: int) -> Candidates:
     """Store a session, candidates and the key of their tokens."""
-    session = _session()
+    session = bench_session()
     await store(dsn, session)
     people = await people_of(dsn, candidates)
     counties = [county.code for county in session.counties if county.code != SOLD_OUT_COUNTY]
@@ -125,7 +125,7 @@ def _people(key: Ed25519PrivateKey, candidates: int) -> Iterator[Person]:
         yield Person(candidate_id, token)
 
 
-def _session() -> Session:
+def bench_session() -> Session:
     """183 counties with plenty of seats in 4 slots, and one with none."""
     session = plain_session(SESSION_CODE, COUNTIES)
     full = County(SOLD_OUT_COUNTY, "满员县", (0,) * 4)

@@ -13,6 +13,13 @@ PEAK_OVER_MEAN = 1.5
 """The highest rate of the first minutes over their mean, where nobody holds candidates back: of the
 arrival curve of a rehearsal."""
 
+JOINING_SECONDS = 300.0
+"""In which those who wait come into the room before the opening."""
+TABS = 3
+"""That a candidate has open."""
+ASKED_EVERY_SECONDS = 10
+"""How often somebody without a stream asks for the place: answers recommend 2 to 30 seconds."""
+
 
 @dataclass(frozen=True)
 class Question:

@@ -35,13 +35,21 @@ class Call:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of a process of enrollment: at rest, and what it grows by; CPU of a broadcast message."""
+    """Of a process of enrollment: at rest, and what it grows by; CPU of streams.
+
+    `message_us` is a message of all seats to one stream, `tick_us` one to a candidate who waits,
+    who gets `ticks_a_second` of them; `watched_us` a candidate who is named on a portal's stream.
+    """
 
     process_mib: float
     stream_kib: float
     connection_kib: float
     candidate_bytes: float
     message_us: float
+    place_stream_kib: float
+    tick_us: float
+    ticks_a_second: float
+    watched_us: float
 
 
 @dataclass(frozen=True)

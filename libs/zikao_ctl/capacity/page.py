@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from zikao_ctl.capacity.demand import PEAK_OVER_MEAN, Question
+from zikao_ctl.capacity.demand import (
+    ASKED_EVERY_SECONDS,
+    JOINING_SECONDS,
+    PEAK_OVER_MEAN,
+    TABS,
+    Question,
+)
 from zikao_ctl.capacity.figures import Figures
 from zikao_ctl.capacity.sizing import (
     CONNECTIONS_A_POD,
@@ -22,7 +29,8 @@ DATABASE_CORES = (1, 2, 4, 8, 16)
 # A pod that carries its part of the crowd, each candidate with a stream of their own.
 STREAMS_A_POD = 5_000
 CONNECTIONS = 100
-TICKS_PER_SECOND = 2
+# Most candidates on a portal's stream, as its contract says.
+ON_A_STREAM = 20_000
 
 
 class NoMarkers(ValueError):  # noqa: N818 - it is what the page has
@@ -233,29 +241,62 @@ def _drain(question: Question, figures: Figures) -> Iterator[str]:
 
 
 def _waiting(question: Question, figures: Figures) -> Iterator[str]:
-    cores = question.crowd * TICKS_PER_SECOND * figures.memory.message_us / 1e6
-    gibibytes = question.crowd * figures.memory.stream_kib / 1024 / 1024
+    memory, crowd = figures.memory, question.crowd
+    join, place = figures.calls["join"], figures.calls["place"]
+    joins = crowd * TABS / JOINING_SECONDS
     yield "## Those who wait"
     yield ""
     yield (
-        f"A stream to each candidate who waits, told {TICKS_PER_SECOND} times a second how far the"
-        " queue is, is the dear way:"
+        f"They join in the last {JOINING_SECONDS / 60:g} minutes before the opening, {TABS} tabs"
+        " each, when nobody submits yet:"
+    )
+    yield ""
+    yield f"    {_n(crowd)} × {TABS} ÷ {JOINING_SECONDS:g} s = {_n(joins)} joins a second"
+    yield (
+        f"    × {join.server_us:.0f} µs = {joins * join.server_us / 1e6:.2f} cores of enrollment,"
+        f" × {join.postgres_us:.0f} µs = {joins * join.postgres_us / 1e6:.2f} of PostgreSQL"
+    )
+    yield ""
+    yield "Then they can be told of their places in three ways:"
+    yield ""
+    alone = crowd * memory.ticks_a_second * memory.tick_us / 1e6
+    asked = crowd / ASKED_EVERY_SECONDS
+    named = crowd * memory.watched_us / 1e6
+    yield from _table(
+        ("way", "server", "processes"),
+        [
+            (
+                f"a portal's streams (`WatchPlaces`, {_n(ON_A_STREAM)} on one)",
+                f"{_n(crowd)} × {memory.watched_us:.0f} µs once = {named:.0f} s of CPU; ticks are"
+                " one message a portal",
+                "those of the table above",
+            ),
+            (
+                f"asking every {ASKED_EVERY_SECONDS} s in the mean (`GetPlace`)",
+                f"{_n(crowd)} ÷ {ASKED_EVERY_SECONDS} s × {place.server_us:.0f} µs ="
+                f" {asked * place.server_us / 1e6:.1f} cores",
+                f"{_pods(asked * place.server_us / 1e6)} more",
+            ),
+            (
+                f"a stream each (`WatchPlace`, {_n(STREAMS_A_POD)} a process)",
+                f"{_n(crowd)} × {memory.ticks_a_second:g}/s × {memory.tick_us:.0f} µs ="
+                f" {alone:.1f} cores,"
+                f" × {memory.place_stream_kib:.0f} KiB ="
+                f" {crowd * memory.place_stream_kib / 1024**2:.1f} GiB",
+                f"{max(_pods(alone), math.ceil(crowd / STREAMS_A_POD))} more",
+            ),
+        ],
     )
     yield ""
     yield (
-        f"    {_n(question.crowd)} × {TICKS_PER_SECOND} messages/s ×"
-        f" {figures.memory.message_us:.1f} µs = {cores:.1f} cores,"
-        f" ÷ {UTILISATION:g} = {cores / UTILISATION:.0f} processes"
+        "The first is the way for portals of a province. The more streams a process has, the less"
+        " often it tells each of them (once in four seconds at the least), so the last line is"
+        " what few streams would cost."
     )
-    yield (
-        f"    {_n(question.crowd)} × {figures.memory.stream_kib:.0f} KiB = {gibibytes:.1f} GiB of"
-        " memory in all processes together"
-    )
-    yield ""
-    yield (
-        "A portal therefore keeps one stream for many of its candidates, and tells them itself:"
-        " that costs enrollment a message a portal and tick, whatever the number who wait."
-    )
+
+
+def _pods(cores: float) -> int:
+    return math.ceil(cores / UTILISATION)
 
 
 def _process(question: Question, figures: Figures) -> Iterator[str]:

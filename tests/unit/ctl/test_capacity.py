@@ -33,8 +33,18 @@ ONE_MS = Call(
 )
 FIGURES = Figures(
     measured=Measured("2026-11-26", "a processor", "3.11", "18.6", 150),
-    calls={use.kind: ONE_MS for use in USES},
-    memory=Memory(100, 10, 100, 1024, 20),
+    calls={use.kind: ONE_MS for use in USES} | {"join": ONE_MS, "place": ONE_MS},
+    memory=Memory(
+        process_mib=100,
+        stream_kib=10,
+        connection_kib=100,
+        candidate_bytes=1024,
+        message_us=20,
+        place_stream_kib=16,
+        tick_us=50,
+        ticks_a_second=0.5,
+        watched_us=100,
+    ),
 )
 # 100 candidates a second.
 QUESTION = Question(candidates=12_000, first_minutes=1, share=0.5)
@@ -82,6 +92,17 @@ def test_the_memory_of_a_process_is_what_it_carries() -> None:
     assert at_rest == 100
     carrying = process_memory(replace(QUESTION, candidates=1024), FIGURES, 1024, 512)
     assert carrying == pytest.approx(100 + 1 + 10 + 50)
+
+
+def test_those_who_wait_are_reckoned_in_three_ways() -> None:
+    """Joins by tabs and seconds; streams of portals, asking, and a stream each, by hand."""
+    said = markdown(Question(candidates=20_000, first_minutes=5, share=0.5), FIGURES)
+    assert "10,000 × 3 ÷ 300 s = 100 joins a second" in said
+    assert "× 1000 µs = 0.10 cores of enrollment, × 500 µs = 0.05 of PostgreSQL" in said
+    assert "10,000 × 100 µs once = 1 s of CPU" in said
+    assert "10,000 ÷ 10 s × 1000 µs = 1.0 cores | 2 more |" in said
+    # A quarter of a core, but 5,000 streams a process.
+    assert "10,000 × 0.5/s × 50 µs = 0.2 cores, × 16 KiB = 0.2 GiB | 2 more |" in said
 
 
 def test_the_command_answers_another_question_and_shows_its_sum(tmp_path: Path) -> None:
