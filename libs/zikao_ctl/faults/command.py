@@ -57,6 +57,7 @@ from zikao_ctl.up import progress
 DEFAULT_OUT = Path("out/faults")
 DEFAULT_COUNT, DEFAULT_MINUTES, CALLS_PER_SECOND = 200, 15.0, 150.0
 PEOPLE, PEOPLE_PER_FAULT = 600, 8
+RECOVERY_SECONDS = 15.0
 WARM_UP_SECONDS = 1.0
 PORTAL = "portal"
 Say = Callable[[str], None]
@@ -71,6 +72,7 @@ class Settings:
     kinds: Sequence[str]
     minutes: float
     per_second: float
+    recovery_seconds: float
     out: Path
     session: Path
 
@@ -99,7 +101,8 @@ async def rehearse(settings: Settings, say: Say) -> int:
 
 async def _break(scene: Scene, load: Load, settings: Settings, say: Say) -> int:
     """Break it and write the report, also when interrupted; the exit code."""
-    rehearsal, began = Rehearsal(scene, load, say), time.monotonic()
+    rehearsal = Rehearsal(scene, load, say, settings.recovery_seconds)
+    began = time.monotonic()
     problem, cut_short = "", "interrupted"
     try:
         async with asyncio.timeout(settings.minutes * 60):
@@ -176,6 +179,13 @@ async def _under_load(
     show_default=True,
     help="Calls a second.",
 )
+@click.option(
+    "--recovery-seconds",
+    type=click.FloatRange(1, 600),
+    default=RECOVERY_SECONDS,
+    show_default=True,
+    help="All must be well again within so long after each fault.",
+)
 @click.option("--out", type=FOLDER, default=DEFAULT_OUT, show_default=True, help="Where it writes.")
 @click.option("--session", type=FILE, default=DEFAULT_SESSION, help="Whose courses are taken.")
 @click.option("--dry-run", is_flag=True, help="Print the schedule, and break nothing.")
@@ -187,6 +197,7 @@ def faults(
     only: tuple[str, ...],
     without: tuple[str, ...],
     per_second: float,
+    recovery_seconds: float,
     out: Path,
     session: Path,
     dry_run: bool,
@@ -207,6 +218,7 @@ def faults(
         kinds=kinds,
         minutes=minutes or DEFAULT_MINUTES * max(1.0, count / DEFAULT_COUNT),
         per_second=per_second,
+        recovery_seconds=recovery_seconds,
         out=out,
         session=session,
     )

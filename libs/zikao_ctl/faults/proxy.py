@@ -177,7 +177,7 @@ class _Session:
                 self._to_client.transport.abort()
                 await asyncio.sleep(LATE_SECONDS)
             self._swallowing = moment is not None
-            self._to_server.write(message)
+            await _pass_on(self._to_server, message)
             if self._swallowing:
                 await asyncio.Future()  # until the server has answered
 
@@ -186,12 +186,18 @@ class _Session:
             message = await _read_message(self._from_server)
             await self._passing.wait()
             if not self._swallowing:
-                self._to_client.write(message)
+                await _pass_on(self._to_client, message)
             elif message[:1] == READY_FOR_QUERY:
                 return
 
 
 _GONE = (asyncio.IncompleteReadError, ConnectionError)
+
+
+async def _pass_on(writer: asyncio.StreamWriter, message: bytes) -> None:
+    """Write no faster than it is read; one of _GONE where nobody reads any more."""
+    writer.write(message)
+    await writer.drain()
 
 
 async def _read_message(reader: asyncio.StreamReader) -> bytes:

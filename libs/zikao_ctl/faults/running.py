@@ -15,7 +15,6 @@ from zikao_ctl.faults.schedule import CLOCK_JUMP, Fault
 from zikao_ctl.faults.witness import Outcome
 from zikao_ctl.invariants import count_violations
 
-RECOVERY_SECONDS = 15.0
 ANSWERS_WHEN_WELL = 10
 SETTLING_SECONDS = 20.0
 # Feeds, refunds and notifications, some of which wait a while before they are sent again.
@@ -42,24 +41,31 @@ class Happened:
 class Rehearsal:
     """Breaks a scene under load and keeps what it found."""
 
-    def __init__(self, scene: Scene, load: Load, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, scene: Scene, load: Load, say: Callable[[str], None], recovery_seconds: float
+    ) -> None:
+        """After each fault all must be well within `recovery_seconds`."""
+        self._recovery_seconds = recovery_seconds
         self._scene = scene
         self._load = load
         self._say = say
         self._latest = scene.now()
         self.happened: list[Happened] = []
         self.rests = 0
+        self._broken_since_rest = False
 
     async def run(self, groups: Iterable[Sequence[Fault]]) -> None:
         """All of them; raises NotRecovered when the installation does not come back."""
         for group in groups:
             done = await self.suffer(group)
             self.happened += done
+            self._broken_since_rest = True
             for each in done:
                 self._say(_line(len(self.happened), each))
             if len(self.happened) // REST_EVERY > self.rests:
                 await self.rest()
-        await self.rest()
+        if self._broken_since_rest:
+            await self.rest()
 
     async def suffer(self, group: Sequence[Fault]) -> list[Happened]:
         """One fault, or several at once, and what can be said afterwards."""
@@ -95,12 +101,12 @@ class Rehearsal:
 
     async def _recover(self) -> None:
         """Wait until the database and every process answer, and candidates are served again."""
-        await self._scene.until_well(RECOVERY_SECONDS)
+        await self._scene.until_well(self._recovery_seconds)
         counts = self._load.witness.counts
         enough = counts[Outcome.ACKNOWLEDGED] + ANSWERS_WHEN_WELL
         await until(
             lambda: counts[Outcome.ACKNOWLEDGED] >= enough,
-            RECOVERY_SECONDS,
+            self._recovery_seconds,
             lambda: "nobody gets seats",
         )
 
@@ -129,6 +135,7 @@ class Rehearsal:
         What is wrong then is the last fault's.
         """
         self.rests += 1
+        self._broken_since_rest = False
         await self._load.pause()
         try:
             violations = [*await self._examine(), *await self._at_rest()]
