@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 from zikao_client.calls import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from zikao_client.throttle import Throttle
+from zikao_kit.context import TIMEOUT_KEY
 from zikao_kit.errors import NOT_NOW, OVERLOADED, UNAVAILABLE
 
 from zikao_ctl.rush import records
@@ -31,6 +32,8 @@ CALL_SECONDS = 5.0
 MOST_LATE_SECONDS = 1.0
 MOST_IN_FLIGHT = 12_000
 PASS_REASONS = frozenset({"ADMISSION_PASS_NEEDED", "ADMISSION_PASS_INVALID"})
+# As the client of the house says it: the service tells by it how long a call has waited unseen.
+_TIMEOUT = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
 _OK = grpc.StatusCode.OK
 _UNCERTAIN = frozenset(
     {
@@ -187,7 +190,7 @@ class Sender:
 
     async def _attempt(self, at: float, submission: Submission) -> None:
         call = self._calls.next(submission.method)(
-            submission.request, timeout=CALL_SECONDS, metadata=submission.metadata
+            submission.request, timeout=CALL_SECONDS, metadata=(*submission.metadata, _TIMEOUT)
         )
         # Unlike awaiting the call it raises nothing, which costs less.
         code = await call.code()

@@ -143,6 +143,7 @@ async def test_retries_wait_as_long_as_the_service_asks(
     await bench.step(0.35)
     assert (each.outcome, each.reason) == (REFUSED, "SOLD_OUT")
     assert service.requests == [each.request] * 2
+    assert {each["zikao-timeout-ms"] for each in service.brought} == {"5000"}
     assert bench.ticker.waiting == 0
 
 
