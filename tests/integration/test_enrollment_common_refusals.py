@@ -70,6 +70,7 @@ METHODS = (
 FULL: Mapping[str, int] = {
     "max_concurrent_calls": 1,
     "max_queue_depth": 0,
+    "payment_slots": 0,
     "max_subscriptions": 0,
     "max_public_subscriptions": 0,
 }
