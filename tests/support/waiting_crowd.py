@@ -15,6 +15,8 @@ from support.enrollment_replicas import Replicas
 from support.service import TIMEOUT_SECONDS, until
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
+from zikao_client import patiently
+from zikao_client.calls import bearer
 
 _SERVICE = "/zikao.enrollment.v1.WaitingRoomService/"
 # Of each process.
@@ -51,12 +53,17 @@ async def _call_all(
     body = rooms.GetPlaceRequest(session_code="22.1").SerializeToString()
     told: list[tuple[UUID, rooms.Place]] = []
 
+    async def ask(index: int, person: UUID) -> None:
+        metadata = bearer(served.token_of(person))
+        # A busy machine sends some away for a moment.
+        answered: Any = await patiently(
+            lambda: calls[index % len(calls)](body, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        )
+        told.append((person, answered.place))
+
     async def work(mine: Iterator[tuple[int, UUID]]) -> None:
         for index, person in mine:
-            metadata = (("authorization", f"Bearer {served.token_of(person)}"),)
-            call = calls[index % len(calls)]
-            answered: Any = await call(body, metadata=metadata, timeout=TIMEOUT_SECONDS)
-            told.append((person, answered.place))
+            await ask(index, person)
 
     queue = iter(people)
     await asyncio.gather(*(work(queue) for _ in range(AT_ONCE * len(calls))))

@@ -96,7 +96,8 @@ async def join(stage: Stage, player: Player) -> waiting.Place:
         return answer.place
 
     place, other = await tab(), await tab()
-    if place.number != other.number:
+    # The order may be drawn between the two.
+    if place.number not in (0, other.number):
         raise StoryBroken(f"two places in the waiting room: {place.number} and {other.number}")
     return place
 
