@@ -131,12 +131,13 @@ def goodput(seen: Seen) -> float:
 
 
 async def peak_of(load: Generator, guess: float) -> float:
-    """The most that is done in a second, whatever is wanted."""
-    best = 0.0
-    for factor in (1.0, 1.1, 1.2):
-        (seen,) = await load.run(Phase("peak", guess * factor, 3.0))
-        best = max(best, goodput(seen))
-    return best
+    """The most that is done in a second: more is wanted until no more is done."""
+    best, wanted = 0.0, guess
+    while True:
+        (seen,) = await load.run(Phase("peak", wanted, 3.0))
+        if goodput(seen) < 0.95 * wanted and best:
+            return max(best, goodput(seen))
+        best, wanted = max(best, goodput(seen)), 1.1 * wanted
 
 
 async def first_peak(load: Generator) -> float:
