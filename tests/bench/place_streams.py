@@ -20,7 +20,7 @@ from zikao.enrollment.v1 import place_stream_service_pb2 as places
 from zikao.enrollment.v1 import place_stream_service_pb2_grpc as places_grpc
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
-STREAMS_A_CONNECTION = 500
+STREAMS_A_CONNECTION = 100
 A_MESSAGE = 200
 
 
