@@ -43,7 +43,8 @@ MAX_LISTENERS = 64
 MAX_CONNECTION_AGE_SECONDS = 45.0
 # One process answers 2,000 to 3,000 calls a second: 256 at once is a tenth of a second.
 MAX_CONCURRENT_CALLS = 256
-MAX_QUEUE_DEPTH = 1000
+# Some 30 KiB each. Who is sent away for want of a place costs as much as who is answered.
+MAX_QUEUE_DEPTH = 4000
 MAX_QUEUE_SECONDS = 1.0
 # More than that at once, of payments alone: nothing else keeps word of money waiting.
 PAYMENT_SLOTS = 16
