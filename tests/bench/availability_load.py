@@ -21,6 +21,8 @@ from zikao_kit.tls import DevelopmentCa, channel_credentials
 
 # Reading the time of each message would cost more than reading the message.
 AGED_ONE_IN = 20
+# A process turns away what comes by the thousand in one moment.
+OPENED_AT_ONCE = 50
 
 
 class Watchers:
@@ -30,11 +32,13 @@ class Watchers:
         self.messages = 0
         self.oldest_ms = 0.0
         self.begun = asyncio.Semaphore(0)
+        self.opening = asyncio.Semaphore(OPENED_AT_ONCE)
 
     async def watch(self, portal: Caller) -> None:
         """Keep looking."""
-        call = portal.start(availability.WatchAvailabilityRequest(session_code=SESSION_CODE))
-        await call.read()
+        async with self.opening:
+            call = portal.start(availability.WatchAvailabilityRequest(session_code=SESSION_CODE))
+            await call.read()
         self.begun.release()
         while (change := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
             self.messages += 1

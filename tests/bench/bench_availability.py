@@ -26,7 +26,7 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
 STREAMS = 2000
-STREAMS_A_CONNECTION = 100
+STREAMS_A_CONNECTION = 90  # of 100 that a connection carries
 SECONDS = 10.0
 PROBES_PER_SECOND = 20
 AWAY = {"target": "127.0.0.1:1", "server_name": "away"}

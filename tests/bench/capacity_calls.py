@@ -28,8 +28,9 @@ ROOMS = "/zikao.enrollment.v1.WaitingRoomService/"
 WAITING_CODE = "22.2"
 NOTIFY = "/zikao.payment.v1.PaymentNotificationService/NotifyPayment"
 CALLS, STREAMED, PAYMENTS = 2_000, 6_000, 600
-# Few at once make small batches, as where many pods share the load; many make large ones.
-FEW, MANY = 8, 200
+# Few at once make small batches, as where many pods share the load; many make large ones, and
+# still wait less than what is refused.
+FEW, MANY = 8, 64
 # As many as the payment gate lets through at once.
 AT_THE_PLATFORM = 30
 A_ROUND = 5 * CALLS + STREAMED
@@ -75,7 +76,7 @@ class Round:
         refused = [person.submission(SOLD_OUT_COUNTY) for person in late]
         yield "refusal", "portal", _load("SubmitEnrollment", late, refused)
         yield "submit_stream", "portal", Load(0, {}, STREAM, self.people.messages(streamed))
-        async for load in self._money(took[:PAYMENTS]):
+        async for load in self._money([*took, *few]):
             yield load
 
     def _browse(self) -> Load:
@@ -100,11 +101,13 @@ class Round:
         ids = [person.candidate_id for person in people]
         found = await self.database.fetch(_ORDERS, ids)
         orders: dict[str, str] = {row["candidate_id"]: row["order_id"] for row in found}
+        # Some may have been told to come again.
+        people = [person for person in people if person.candidate_id in orders][:PAYMENTS]
         codes = [
             enrollment.CreatePaymentRequest(
                 request_id=str(uuid4()), order_id=orders[candidate_id]
             ).SerializeToString()
-            for candidate_id in ids
+            for candidate_id in (person.candidate_id for person in people)
         ]
         yield "payment_code", "portal", _load("CreatePayment", people, codes, AT_THE_PLATFORM)
         opened = await self.database.fetch(_PAYMENT_ORDERS, list(orders.values()))

@@ -20,8 +20,11 @@ from zikao.enrollment.v1 import place_stream_service_pb2 as places
 from zikao.enrollment.v1 import place_stream_service_pb2_grpc as places_grpc
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 
-STREAMS_A_CONNECTION = 100
+STREAMS_A_CONNECTION = 90  # of 100 that a connection carries
 A_MESSAGE = 200
+# A process turns away what comes by the thousand in one moment.
+OPENED_AT_ONCE = 50
+COME_AGAIN_SECONDS = 1.0
 
 
 class Watchers:
@@ -31,13 +34,27 @@ class Watchers:
         self.session_code = session_code
         self.tokens = tokens
         self.messages = 0
+        self.known: set[str] = set()
         self.placed = asyncio.Semaphore(0)
+        self.opening = asyncio.Semaphore(OPENED_AT_ONCE)
 
     async def alone(self, portal: Caller) -> None:
-        """One candidate's stream; ends with the pass."""
-        call = portal.start(places.WatchPlaceRequest(session_code=self.session_code))
-        await call.read()
-        self.placed.release()
+        """One candidate's stream, opened again when it breaks; ends with the pass."""
+        while True:
+            try:
+                return await self._watch(portal)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(COME_AGAIN_SECONDS)
+
+    async def _watch(self, portal: Caller) -> None:
+        async with self.opening:
+            call = portal.start(places.WatchPlaceRequest(session_code=self.session_code))
+            await call.read()
+        if portal.token not in self.known:
+            self.known.add(portal.token)
+            self.placed.release()
         while await call.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]
             self.messages += 1
 

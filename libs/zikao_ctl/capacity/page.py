@@ -127,7 +127,7 @@ def _costs(figures: Figures) -> Iterator[str]:
     yield ""
     yield (
         "`submit` is with 8 calls at once, which share few commits: as where many processes share a"
-        " load. `submit_full` is the same with 200 at once, `submit_stream` a portal's stream. What"
+        " load. `submit_full` is the same with 64 at once, `submit_stream` a portal's stream. What"
         " follows reckons with the dearest, `submit`."
     )
 
