@@ -95,6 +95,34 @@ def test_shedding_counts_as_a_queue() -> None:
     assert rate.is_standing
 
 
+@pytest.mark.parametrize("others", [0, 10])
+@pytest.mark.parametrize("ticks", [(1,), (0, 1, 2)])
+def test_a_queue_before_anybody_has_come_costs_nothing(ticks: tuple[int], others: int) -> None:
+    """People come 2 s after their turn: what stands before that takes nothing from the opening.
+
+    Refusals of others are finished meanwhile, which says nothing of what can be.
+    """
+    model = CrowdModel(steady(3_000), delay=lambda rng: rng.uniform(1, 3), processes=2)
+    for tick in range(3):
+        seen = Seen(2, others * tick, 0, 0.0, tick in ticks, 0, 0, 0.0)
+        assert model.rate.observe(tick * 0.25 - 0.75, seen) == 2 * START_PER_PROCESS
+    seconds = model.run(15)
+    assert seconds[1].rate == 2 * START_PER_PROCESS
+    assert goodput(seconds[8:]) >= 0.5 * 3_000
+
+
+def test_the_first_who_come_do_not_set_the_rate_for_long() -> None:
+    """A queue while only sixty have come makes the rate a low one for seconds, not for minutes."""
+    rate, now = AdmissionRate(), 0.0
+    rate.observe(now, _seen(finished=0, processes=2))
+    rate.observe(0.25, _seen(finished=60, processes=2))
+    assert rate.observe(1.0, _seen(finished=60, standing=True, processes=2)) < 60
+    for tick in range(1, 21):
+        now = 1.0 + tick * 0.25
+        rate.observe(now, _seen(finished=60 + 60 * tick, processes=2))
+    assert rate.rate >= 2 * START_PER_PROCESS / 3
+
+
 def test_a_new_leader_goes_on_with_what_was_found() -> None:
     """It begins at the rate of the old one, and does not double it."""
     rate = AdmissionRate(3_000.0)

@@ -50,8 +50,8 @@ LATELY_SECONDS = 3.0
 # The share of those who come is taken over so long.
 SHARE_SECONDS = 5.0
 LEAST_SHARE = 0.1
-# So few say nothing of all.
-FEWEST_FOR_SHARE = 50
+# So few say nothing of all: neither how many come, nor what the service can finish.
+FEWEST_TO_JUDGE = 50
 # Later than this after they were let in, people are not waited for.
 LONGEST_COMING_SECONDS = 30.0
 
@@ -125,7 +125,10 @@ class AdmissionRate:
         self._remember(_Moment(now, seen))
         finished = self._finished_a_second()
         if seen.standing or _sheds(last.seen, seen):
-            self._fall(now, finished, LEAST_PER_PROCESS * seen.processes)
+            if not finished or seen.came < FEWEST_TO_JUDGE:
+                self._hold(now, START_PER_PROCESS * seen.processes)
+            else:
+                self._fall(now, finished, LEAST_PER_PROCESS * seen.processes)
         else:
             self._see_who_came()
             self._grow(now, seen, min(now - last.at, RATE_SECONDS))
@@ -136,6 +139,15 @@ class AdmissionRate:
         self._finished_lately.append((now, self.rate))
         return _Moment(now, seen)
 
+    def _hold(self, now: float, start: float) -> None:
+        """Keep the rate while what is finished does not tell what can be.
+
+        The first ones are still on their way, or the service stands still, and would at another
+        rate: it is judged when it goes on.
+        """
+        self.rate = self.rate or start
+        self._standing_since, self._calm_since = now, None
+
     def _fall(self, now: float, finished: float, least: float) -> None:
         since, may = self._standing_since, finished / self.share
         if since is None or now - since > DRAIN_SECONDS + 2 * self._took:
@@ -143,9 +155,6 @@ class AdmissionRate:
             self._limit, self._knee = self.rate, 0.0
             self.rate = max(least, share * min(self.rate, may))
             self._standing_since, self._calm_since = now, None
-        elif not finished:
-            # The service stands still, and would at another rate: judged when it goes on.
-            self._standing_since = now
         # While a queue stands, what is finished is all that can be.
         self._knee = max(self._knee or 0.0, min(self._limit, may))
 
@@ -158,6 +167,9 @@ class AdmissionRate:
             self.rate = max(self.rate, RESUME_SHARE * (self._knee or 0.0))
         elif self._knee is None:
             self.rate = max(start, self.rate * STARTUP_FACTOR ** (pace * elapsed))
+        elif self.rate < self._limit / MOST_OF_FINISHED:
+            # Less than what had been finished then: too few were on their way to tell more.
+            self.rate *= STARTUP_FACTOR ** (pace * elapsed)
         elif seen.wait_seconds < ENOUGH_WAIT_SECONDS:
             growth = 1 + CUBIC_GROWTH * (pace * (now - calm_since)) ** 2
             self.rate *= min(growth, STARTUP_FACTOR) ** (pace * elapsed)
@@ -188,13 +200,13 @@ class AdmissionRate:
         now, current = self._history[-1]
         before = self._seen_at(now - SHARE_SECONDS).seen
         came = current.came - before.came
-        if came < FEWEST_FOR_SHARE:
+        if came < FEWEST_TO_JUDGE:
             return
         took = (current.came_seconds - before.came_seconds) / came
         self._took = took = min(took, LONGEST_COMING_SECONDS)
         until, since = self._seen_at(now - took), self._seen_at(now - took - SHARE_SECONDS)
         let_in = until.seen.admitted - since.seen.admitted
-        if let_in >= FEWEST_FOR_SHARE:
+        if let_in >= FEWEST_TO_JUDGE:
             self.share = min(max(came / let_in, LEAST_SHARE), 1.0)
 
     def _seen_at(self, when: float) -> _Moment:
