@@ -17,6 +17,7 @@ from support.enrollment_rooms import (
     QUEUED,
     WAITING,
     join,
+    on_track,
     open_window,
     place_of,
     session_with_room,
@@ -33,7 +34,7 @@ from zikao.enrollment.v1 import office_audit_service_pb2 as audit
 from zikao.enrollment.v1 import place_stream_service_pb2 as pb
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_enrollment.domain.orders import Candidate
-from zikao_enrollment.domain.timetable import Policies, Session
+from zikao_enrollment.domain.timetable import Policies, Session, Track
 from zikao_kit.errors import NOT_FOUND, SESSION_UNKNOWN
 
 CANDIDATES = 6
@@ -215,6 +216,53 @@ async def test_a_room_that_is_quiet_is_open_for_all(
             return (await first.refused(third)).reason == "ADMISSION_PASS_NEEDED"
 
         await until(needed)
+
+
+async def test_a_room_that_is_taken_away_leaves_nobody_in_the_dark(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """The lever of an emergency: all who wait are told that it is open, by stream and by asking.
+
+    Who waits in the other track's room goes on waiting, until nobody may enter it any more.
+    """
+    both = two_rooms()
+    people = [candidate(1), candidate(2), on_track(3, Track.APPLIED)]
+    async with held_room(make_database, tmp_path, people, both) as room:
+        one, two, three = [await room.candidate(number) for number in (1, 2, 3)]
+        for each in (one, two, three):
+            await join(each)
+        await open_window(room)
+        await until_place(one, QUEUED)
+        own = watch(one)
+        place = await next_place(own)
+        assert place is not None
+        assert place.state == QUEUED
+        async with places_stream(room) as stream:
+            await stream.send(watched(room, 2), watched(room, 3))
+            await stream.until(QUEUED, "2", "3")
+            social = replace(both.windows[0], waiting_room=None)
+            await apply_session(room, replace(both, windows=(social, both.windows[1])))
+            place = await next_place(own)
+            assert place is not None
+            assert (place.state, place.admission_pass) == (OPEN, "")
+            assert await next_place(own) is None
+            await stream.until(OPEN, "2")
+            assert (await place_of(two)).state == (await join(two)).state == OPEN
+            assert (await one.call(submission())).order.county_code
+            assert stream.state("3") == (await place_of(three)).state == QUEUED
+            await room.move_clock(both.windows[1].closes_at)
+            while not stream.places["3"].HasField("error"):
+                assert await stream.read()
+            assert stream.places["3"].error.reason == "UNAVAILABLE"
+
+
+def two_rooms() -> Session:
+    """The session with a room for each of two tracks."""
+    session = session_with_room()
+    social = session.windows[0]
+    later = social.closes_at + timedelta(hours=1)
+    applied = replace(social, track=Track.APPLIED)
+    return replace(session, windows=(replace(social, closes_at=later), applied))
 
 
 async def test_two_officers_say_how_many_are_let_in(

@@ -207,10 +207,12 @@ def admitted_at(admissions: Sequence[Admission], number: int) -> datetime | None
 def place_of(
     window: Window, room: Room, number: int, admissions: Sequence[Admission], now: datetime
 ) -> Place:
-    """How the place with a number stands at `now`; number 0: it was not drawn yet."""
-    assert window.waiting_room is not None
+    """How the place with a number stands at `now`; number 0: it was not drawn yet.
+
+    A window from which the room was taken away is open to all who wait.
+    """
     place = Place(window.track, PlaceState.WAITING, number, room.admitted_until, window.opens_at)
-    if not room.is_gating:
+    if window.waiting_room is None or not room.is_gating:
         return place._replace(state=PlaceState.OPEN)
     if not number:
         return place

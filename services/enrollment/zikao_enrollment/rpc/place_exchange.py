@@ -81,12 +81,16 @@ class _Line:
         """Those whose places may have become others."""
         if self._looks != self.live.looks:
             self._looks = self.live.looks
-            left, self._waiting = self._waiting, []
-            return [watched for _, _, watched in left]
+            return self.leave_all()
         left = []
         until = self.live.admitted_until
         while self._waiting and 0 < self._waiting[0][0] <= until:
             left.append(heappop(self._waiting))
+        return [watched for _, _, watched in left]
+
+    def leave_all(self) -> list[_Watched]:
+        """All of them."""
+        left, self._waiting = self._waiting, []
         return [watched for _, _, watched in left]
 
 
@@ -153,7 +157,7 @@ class PlaceExchange:
     def _news(self) -> Iterator[pb.WatchPlacesResponse]:
         """What has changed since the last time, some at a time."""
         self._require_fresh()
-        refused, self._refused = self._refused, []
+        refused, self._refused = [*self._refused, *self._left_behind()], []
         for places in _parts(refused):
             yield pb.WatchPlacesResponse(places=places)
         looked_at, self._new = self._new, []
@@ -182,6 +186,15 @@ class PlaceExchange:
                 each.told = place
                 shown = place_to_pb(place, each.live.pass_of(each.candidate_id, place))
                 yield pb.WatchedPlace(watch_id=each.watch_id, place=shown)
+
+    def _left_behind(self) -> Iterator[pb.WatchedPlace]:
+        """Those whose room may not be entered any more, or is read anew: they subscribe again."""
+        for key, line in [*self._lines.items()]:
+            if self._rooms.live(key) is not line.live:
+                del self._lines[key]
+                for each in line.leave_all():
+                    error = self._error(DomainError(UNAVAILABLE))
+                    yield pb.WatchedPlace(watch_id=each.watch_id, error=error)
 
     def _ticks(self) -> list[pb.QueueTick]:
         now = time.monotonic()

@@ -71,8 +71,11 @@ class LiveRoom:
 
     @property
     def looks(self) -> tuple[object, ...]:
-        """When this has become another one, so may have all places: drawn, opened, held."""
-        return (self.room.state, self.room.held, self.is_numbered) if self.room else ()
+        """When this has become another one, so may have all places: drawn, opened, held, away."""
+        if self.room is None:
+            return ()
+        is_away = self.window.waiting_room is None
+        return (self.room.state, self.room.held, self.is_numbered, is_away)
 
     @property
     def is_numbered(self) -> bool:

@@ -84,8 +84,9 @@ class Onlookers:
                 await line.end()
         else:
             for key, line in [*self._lines.items()]:
-                # A room that may not be entered any more has nothing to tell.
-                is_there = self._rooms.live(key) is not None
+                # A room that may not be entered any more has nothing to tell, and one that was
+                # left out for a while (a clock that jumps) is read by another object.
+                is_there = self._rooms.live(key) is line.live
                 await (line.tell(time.monotonic()) if is_there else line.end())
         return True
 
@@ -102,9 +103,9 @@ class _Line:
     def __init__(self, live: LiveRoom) -> None:
         self.count = 0
         self.watching = 0
-        self._live = live
+        self.live = live
         self._told_at = time.monotonic()
-        self._seen = self._live.looks
+        self._seen = self.live.looks
         self._tick: pb.WatchPlaceResponse | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -112,14 +113,14 @@ class _Line:
     def tick(self) -> pb.WatchPlaceResponse:
         """How far the room is."""
         if self._tick is None:
-            room = self._live.room
+            room = self.live.room
             tick = tick_to_pb(room) if room else None
             self._tick = serialized(pb.WatchPlaceResponse(tick=tick))
         return self._tick
 
     async def next(self, seen: int, number: int) -> None:
         """Wait for another tick, or for the turn of a number; raises UNAVAILABLE at the end."""
-        if self.count != seen or 0 < number <= self._live.admitted_until:
+        if self.count != seen or 0 < number <= self.live.admitted_until:
             return
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append((number, waiting))
@@ -127,9 +128,9 @@ class _Line:
 
     async def tell(self, now: float) -> None:
         """Wake whose turn has come, and all when there is a tick."""
-        looks, pause = self._live.looks, max(TICK_SECONDS, self.watching / TICKS_A_SECOND)
+        looks, pause = self.live.looks, max(TICK_SECONDS, self.watching / TICKS_A_SECOND)
         if looks == self._seen and now - self._told_at < min(pause, LONGEST_TICK_SECONDS):
-            until = self._live.admitted_until
+            until = self.live.admitted_until
             due = [each for each in self._waiting if 0 < each[0] <= until]
             if due:
                 self._waiting = [each for each in self._waiting if not 0 < each[0] <= until]

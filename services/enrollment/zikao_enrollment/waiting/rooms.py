@@ -43,11 +43,11 @@ class Rooms:
         self._looked_at = -math.inf
 
     def live(self, key: RoomKey) -> LiveRoom | None:
-        """A room that may be entered now, if it was opened."""
+        """A room that may be entered now, or was taken away from its window."""
         return self._live.get(key)
 
     def all_live(self) -> list[LiveRoom]:
-        """All rooms that may be entered now."""
+        """All rooms that may be entered now, or were taken away from their windows."""
         return [*self._live.values()]
 
     def with_place_of(self, session_code: str, candidate_id: UUID) -> LiveRoom | None:
@@ -115,18 +115,27 @@ class Rooms:
         return more
 
     def _windows(self) -> dict[RoomKey, Window]:
-        """The windows whose rooms may be entered now."""
+        """The windows whose rooms may be entered now, or were taken away since they opened.
+
+        Who waits in one of these is told that it is open.
+        """
         now = self._clock.now()
-        return {
+        windows = {
             RoomKey(code, window.track): window
             for code, applied in self._boards.current.sessions.items()
             for window in applied.session.windows
-            if is_live(window, now)
+        }
+        return {
+            key: window
+            for key, window in windows.items()
+            if is_live(window, now) or (key in self.rows and _has_lost_its_room(window, now))
         }
 
     async def _do_what_is_due(self, windows: Mapping[RoomKey, Window]) -> None:
         for key, window in windows.items():
             room, now = self.rows.get(key), self._clock.now()
+            if window.waiting_room is None:
+                continue
             if room is None:
                 async with self._db.transaction() as tx:
                     await open_room(WaitingStore(tx), key, now)
@@ -149,3 +158,7 @@ class Rooms:
                 more |= await each.read(store)
         self._live = live
         return more
+
+
+def _has_lost_its_room(window: Window, now: datetime) -> bool:
+    return window.waiting_room is None and now < window.closes_at

@@ -64,7 +64,7 @@ class PlaceStreamServiceStub:
     OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
     stops: open another one, and name again who was not told the last. Of a candidate, in its
     result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-    NOT_FOUND.
+    NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
     """
 
 @_typing.type_check_only
@@ -103,7 +103,7 @@ class PlaceStreamServiceAsyncStub(PlaceStreamServiceStub):
     OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
     stops: open another one, and name again who was not told the last. Of a candidate, in its
     result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-    NOT_FOUND.
+    NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
     """
 
 class PlaceStreamServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +151,7 @@ class PlaceStreamServiceServicer(metaclass=_abc_1.ABCMeta):
         OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
         stops: open another one, and name again who was not told the last. Of a candidate, in its
         result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-        NOT_FOUND.
+        NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
         """
 
 def add_PlaceStreamServiceServicer_to_server(servicer: PlaceStreamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
