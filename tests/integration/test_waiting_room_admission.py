@@ -7,7 +7,10 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from support.enrollment_rooms import session_with_room
+from prometheus_client import REGISTRY
+from support.clocks import FixedClock
+from support.enrollment_database import enrollment_database
+from support.enrollment_rooms import session_with_room, two_rooms
 from support.enrollment_sessions import OPENS_AT
 from support.service_databases import MakeDatabase
 from support.waiting_rooms import (
@@ -22,13 +25,30 @@ from support.waiting_rooms import (
 )
 from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_enrollment.domain.admission_rate import START_PER_PROCESS
+from zikao_enrollment.domain.timetable import Track
 from zikao_enrollment.domain.waiting import RoomKey, RoomState
 from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
+from zikao_enrollment.stores.waiting import WaitingStore
+from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.rooms import Rooms
 from zikao_enrollment.workers import admitting
 from zikao_kit.admission import Load
 from zikao_kit.db import CommitInDoubt
+from zikao_kit.db_errors import ConstraintViolated
+from zikao_kit.queries import Queries
 
 CEILING = 200
+APPLIED = RoomKey("22.1", Track.APPLIED)
+BREAK = Queries(
+    "test",
+    {
+        "draw_no_social_room": "ALTER TABLE enrollment.waiting_room ADD CONSTRAINT broken"
+        " CHECK (track <> 'social' OR fresh IS NULL)",
+        "draw_all": "ALTER TABLE enrollment.waiting_room DROP CONSTRAINT broken",
+        "admit_no_social": "ALTER TABLE enrollment.waiting_room ADD CONSTRAINT broken"
+        " CHECK (track <> 'social' OR admitted_until = 0)",
+    },
+)
 
 
 async def samples(room: DrawnRoom, seconds: int, processes: Iterable[Process]) -> list[int]:
@@ -140,6 +160,38 @@ async def test_a_lost_commit_lets_nobody_in_twice(
         assert contiguous(await room.admissions())
 
 
+async def test_one_room_that_fails_keeps_no_other(make_database: MakeDatabase) -> None:
+    """Opening, drawing and letting in fail for one track: the other's go on, and it is seen.
+
+    Who leads is to be read off a gauge: 0 while nobody is let in.
+    """
+    async with enrollment_database(make_database, two_rooms(), 0) as db:
+        clock = FixedClock(OPENS_AT)
+        boards, room = Boards(db, clock), DrawnRoom(db, "")
+        await boards.refresh()
+        rooms = Rooms(db, boards, clock)
+        async with db.transaction() as tx:
+            await tx.using(BREAK).execute("draw_no_social_room")
+        with pytest.raises(ConstraintViolated):
+            await rooms.refresh()
+        assert rooms.rows[KEY].drawn_count is None
+        assert rooms.rows[APPLIED].drawn_count == 0
+        async with db.transaction() as tx:
+            await tx.using(BREAK).execute("draw_all")
+            await tx.using(BREAK).execute("admit_no_social")
+        process = await room.process()
+        await room.come(50)
+        await room.run(TICK_SECONDS, process)
+        assert [leading(key) for key in (KEY, APPLIED)] == [1, 1]
+        for _ in range(3):
+            with pytest.raises(ConstraintViolated):
+                await room.run(TICK_SECONDS, process)
+        async with db.read() as tx:
+            rows = await WaitingStore(tx).rooms()
+        assert (rows[KEY].admitted_until, rows[APPLIED].admitted_until) == (0, 50)
+        assert [leading(key) for key in (KEY, APPLIED)] == [0, 1]
+
+
 async def test_what_is_finished_is_followed(make_database: MakeDatabase) -> None:
     """Processes that answer what comes get more each second; one whose queue stands gets less."""
     async with drawn_room(make_database, 12_000, session_with_room()) as room:
@@ -174,6 +226,12 @@ async def test_the_room_opens_when_it_is_quiet_and_closes_when_it_is_not(
         process.load = standing(process.load)
         await room.run(4, process)
         assert (await room.row()).state is RoomState.ADMITTING
+
+
+def leading(key: RoomKey) -> float | None:
+    """Whether this process says that it leads a room."""
+    labels = dict(zip(("session", "track"), key, strict=True))
+    return REGISTRY.get_sample_value("zikao_enrollment_admission_leader", labels)
 
 
 def standing(load: Load) -> Load:

@@ -22,6 +22,7 @@ from support.enrollment_rooms import (
     place_of,
     session_with_room,
     showing,
+    two_rooms,
     until_place,
     waiting_room,
 )
@@ -254,15 +255,6 @@ async def test_a_room_that_is_taken_away_leaves_nobody_in_the_dark(
             while not stream.places["3"].HasField("error"):
                 assert await stream.read()
             assert stream.places["3"].error.reason == "UNAVAILABLE"
-
-
-def two_rooms() -> Session:
-    """The session with a room for each of two tracks."""
-    session = session_with_room()
-    social = session.windows[0]
-    later = social.closes_at + timedelta(hours=1)
-    applied = replace(social, track=Track.APPLIED)
-    return replace(session, windows=(replace(social, closes_at=later), applied))
 
 
 async def test_two_officers_say_how_many_are_let_in(

@@ -46,6 +46,15 @@ def session_with_room(seats: int = 100, **changes: Any) -> Session:
     return replace(session, **{"windows": (window,)} | changes)
 
 
+def two_rooms() -> Session:
+    """The session with a room for each of two tracks."""
+    session = session_with_room()
+    social = session.windows[0]
+    later = social.closes_at + timedelta(hours=1)
+    applied = replace(social, track=Track.APPLIED)
+    return replace(session, windows=(replace(social, closes_at=later), applied))
+
+
 @asynccontextmanager
 async def waiting_room(
     make_database: MakeDatabase,

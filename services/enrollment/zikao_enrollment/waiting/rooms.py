@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -104,7 +104,7 @@ class Rooms:
             windows = self._windows()
             if not windows and not self._live and self.revision:
                 return False
-            await self._do_what_is_due(windows)
+            failures = await self._do_what_is_due(windows)
             more = await self._read(windows)
             for live in self._live.values() if not more else ():
                 await live.find_numbers()
@@ -112,6 +112,7 @@ class Rooms:
         self._looked_at = time.monotonic()
         self._renewed.set()
         self._renewed = asyncio.Event()
+        raise_all(failures)
         return more
 
     def _windows(self) -> dict[RoomKey, Window]:
@@ -131,19 +132,27 @@ class Rooms:
             if is_live(window, now) or (key in self.rows and _has_lost_its_room(window, now))
         }
 
-    async def _do_what_is_due(self, windows: Mapping[RoomKey, Window]) -> None:
+    async def _do_what_is_due(self, windows: Mapping[RoomKey, Window]) -> list[Exception]:
+        """Open and draw; what fails for one room keeps no other one, and is returned."""
+        failures = []
         for key, window in windows.items():
-            room, now = self.rows.get(key), self._clock.now()
-            if window.waiting_room is None:
-                continue
-            if room is None:
-                async with self._db.transaction() as tx:
-                    await open_room(WaitingStore(tx), key, now)
-            if (room is None or room.state is RoomState.WAITING) and now >= window.opens_at:
-                async with self._db.transaction() as tx:
-                    count = await draw_room(WaitingStore(tx), key, now)
-                if count is not None:
-                    log.info("a waiting room was drawn", room=":".join(key), count=count)
+            try:
+                if window.waiting_room is not None:
+                    await self._open_or_draw(key, window)
+            except Exception as failure:
+                failures.append(failure)
+        return failures
+
+    async def _open_or_draw(self, key: RoomKey, window: Window) -> None:
+        room, now = self.rows.get(key), self._clock.now()
+        if room is None:
+            async with self._db.transaction() as tx:
+                await open_room(WaitingStore(tx), key, now)
+        if (room is None or room.state is RoomState.WAITING) and now >= window.opens_at:
+            async with self._db.transaction() as tx:
+                count = await draw_room(WaitingStore(tx), key, now)
+            if count is not None:
+                log.info("a waiting room was drawn", room=":".join(key), count=count)
 
     async def _read(self, windows: Mapping[RoomKey, Window]) -> bool:
         more = False
@@ -158,6 +167,14 @@ class Rooms:
                 more |= await each.read(store)
         self._live = live
         return more
+
+
+def raise_all(failures: Sequence[Exception]) -> None:
+    """Raise the first of what has failed for several rooms; the others are logged."""
+    for failure in failures[1:]:
+        log.warning("another room failed, too", exc_info=failure)
+    if failures:
+        raise failures[0]
 
 
 def _has_lost_its_room(window: Window, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from zikao_enrollment.domain.timetable import WaitingRoom
 from zikao_enrollment.domain.waiting import RoomKey
 from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
 from zikao_enrollment.waiting.arrivals import Arrivals
-from zikao_enrollment.waiting.rooms import Rooms
+from zikao_enrollment.waiting.rooms import Rooms, raise_all
 
 log = structlog.get_logger()
 
@@ -70,11 +70,23 @@ class AdmittingWorker:
         if now - self._worked_at < STILL_SECONDS and not self._rooms.is_admitting:
             return False
         self._worked_at = now
-        for live in self._rooms.all_live():
+        due = {
+            live.key: live.window.waiting_room
+            for live in self._rooms.all_live()
             # Its window may have been moved, or the clock, after it was drawn.
-            is_open = live.window.is_open(self._clock.now())
-            if is_open and live.window.waiting_room is not None:
-                await self._lead(live.key, live.window.waiting_room)
+            if live.window.is_open(self._clock.now())
+        }
+        for key in self._leaders.keys() - due.keys():
+            _show_none(key)
+        failures = []
+        for key, settings in due.items():
+            try:
+                if settings is not None:
+                    await self._lead(key, settings)
+            except Exception as failure:  # the other rooms' turn comes all the same
+                _show_none(key)
+                failures.append(failure)
+        raise_all(failures)
         return False
 
     async def _lead(self, key: RoomKey, settings: WaitingRoom) -> None:
@@ -86,7 +98,7 @@ class AdmittingWorker:
             room = await store.lead(key, self._process_id, self._lease)
             if room is None:
                 self._leaders.pop(key, None)
-                LEADING.labels(*key).set(0)
+                _show_none(key)
                 return
             leader = self._leaders.get(key)
             if leader is None:
@@ -120,6 +132,12 @@ class AdmittingWorker:
 def _limits(settings: WaitingRoom, room: LedRoom) -> Limits:
     ceilings = [each for each in (settings.max_per_second, room.ceiling) if each]
     return Limits(min(ceilings, default=None), room.held, settings.quiet.total_seconds())
+
+
+def _show_none(key: RoomKey) -> None:
+    """This process lets nobody into the room now, whatever the reason."""
+    LEADING.labels(*key).set(0)
+    RATE.labels(*key).set(0)
 
 
 def _show(key: RoomKey, room: LedRoom, step: Step) -> None:
