@@ -97,13 +97,15 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Whoever has no answer gets none."""
+        """Whoever has no answer gets none; what waits for another connection goes on to wait."""
         self._transport = None
-        tags = [call.tag for call in (*self._open.values(), *self._waiting)]
+        lost = list(self._open.values())
         self._open.clear()
-        self._waiting.clear()
-        for tag in tags:
-            self._ended(tag, UNAVAILABLE, b"connection lost", 0.0)
+        if not self._is_leaving:
+            lost += self._waiting
+            self._waiting.clear()
+        for call in lost:
+            self._ended(call.tag, UNAVAILABLE, b"connection lost", 0.0)
 
     def data_received(self, data: bytes) -> None:
         """Take whole frames."""

@@ -162,7 +162,7 @@ class Load:
         await self._platform.connect(1)
 
     async def run(self, phase: Phase) -> Seen:
-        """One phase; calls that are still under way at its end are seen by the next one."""
+        """One phase; submissions still under way at its end are seen by the next one."""
         seen = self._seen = Seen(phase.name, phase.seconds)
         used = {name: cpu_seconds(pid) for name, pid in self._stage.watched.items()}
         own = time.process_time()
@@ -211,7 +211,8 @@ class Load:
             portal.flush()
 
     def _pay(self, due_at: float) -> None:
-        self._platform.send(self._notification_head, next(self._notifications), due_at)
+        tag = (self._seen, due_at)
+        self._platform.send(self._notification_head, next(self._notifications), tag)
         self._platform.flush()
         self._seen.payments += 1
 
@@ -230,13 +231,14 @@ class Load:
             self._seen.other[message.decode()] += 1
             portal.throttle.accepted()
 
-    def _told(self, due_at: Any, code: int, message: bytes, _: float) -> None:
+    def _told(self, tag: Any, code: int, message: bytes, _: float) -> None:
+        seen, due_at = tag
         seconds = time.monotonic() - due_at
-        self._seen.slowest_payment = max(self._seen.slowest_payment, seconds)
+        seen.slowest_payment = max(seen.slowest_payment, seconds)
         if code:
-            self._seen.other[f"payment {code} {message.decode()}"] += 1
+            seen.other[f"payment {code} {message.decode()}"] += 1
         elif seconds <= PAYMENT_TIMELY_SECONDS:
-            self._seen.timely_payments += 1
+            seen.timely_payments += 1
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -258,6 +260,8 @@ async def serve() -> None:
     sys.stdout.flush()
     while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
         seen = [await load.run(Phase(**phase)) for phase in json.loads(line)]
+        # By then the last word of a payment was taken in time, or was not.
+        await asyncio.sleep(PAYMENT_TIMELY_SECONDS)
         sys.stdout.write(json.dumps([each.described() for each in seen]) + "\n")
         sys.stdout.flush()
         gc.collect()
