@@ -47,6 +47,7 @@ from support.service import Caller, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms
+from zikao_enrollment.domain.passes import Pass, pass_to_text
 from zikao_enrollment.domain.timetable import Track, Window
 from zikao_enrollment.domain.waiting import draw
 from zikao_kit.convert import time_from_pb
@@ -233,15 +234,19 @@ async def test_tracks_have_rooms_of_their_own(make_database: MakeDatabase, tmp_p
     session = session_with_room()
     applied = Window(Track.APPLIED, OPENS_AT, CLOSES_AT)
     mixed = replace(session, windows=(*session.windows, applied))
-    people = [candidate(1), on_track(2, Track.APPLIED), candidate(3)]
+    people = [candidate(1), *(on_track(n, Track.APPLIED) for n in (2, 4)), candidate(3)]
     async with waiting_room(make_database, tmp_path, people, mixed) as running:
-        one, free, other = await people_of(running, range(1, 4))
+        one, free, other, too = await people_of(running, range(1, 5))
         await join(one)
         assert (await join(free)).state == OPEN
         await open_window(running)
         assert (await free.call(submission())).order.order_id
-        for each in (one, other):
+        # One of a room that there is not, or is open: not looked at, and good for nothing.
+        held = Pass(Track.APPLIED, UUID(int=4), 1, AFTER)
+        needless = pass_to_text(held, "22.1", bytes(32))
+        for each in (one, other, showing(one, needless)):
             assert (await each.refused(submission())).reason == "ADMISSION_PASS_NEEDED"
+        assert (await showing(too, needless).call(submission())).order.order_id
         await admit(running, 1)
         shown = (await until_place(one, ADMITTED)).admission_pass
         assert (await showing(one, shown).call(submission())).order.order_id

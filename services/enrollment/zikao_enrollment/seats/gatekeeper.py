@@ -42,17 +42,14 @@ class Gatekeeper:
         gated = self._rooms.gated(applied.session, now)
         if not gated:
             return None
-        if shown:
-            return self._read(session_code, candidate_id, shown)
+        if shown and (pass_ := _parsed(shown)).says.track in gated:
+            return self._read(session_code, candidate_id, pass_)
+        # A pass of another room is none: whether one is needed the batch knows.
         if any(w.is_open(now) and w.track not in gated for w in applied.session.windows):
             return None
         raise needs_pass_error()
 
-    def _read(self, session_code: str, candidate_id: UUID, text: str) -> Track:
-        try:
-            shown = Shown(text)
-        except ValueError:
-            raise _invalid("不是通行证") from None
+    def _read(self, session_code: str, candidate_id: UUID, shown: Shown) -> Track:
         room = self._rooms.rows.get(RoomKey(session_code, shown.says.track))
         if room is None:
             raise DomainError(UNAVAILABLE)
@@ -70,6 +67,13 @@ class Gatekeeper:
         live = self._rooms.live(key)
         turn = admitted_at(live.admissions, number) if live else None
         self._arrivals.note(key, number, now - (turn or now))
+
+
+def _parsed(text: str) -> Shown:
+    try:
+        return Shown(text)
+    except ValueError:
+        raise _invalid("不是通行证") from None
 
 
 def _invalid(detail: str) -> DomainError:
