@@ -131,7 +131,7 @@ class Display:
         table.add_row("正在等候", f"{whole(live['waiting'])} 人", in_all)
         if room := live["room"]:
             admitted = f"已放行到 {whole(room['admitted_until'])} 号，每秒 {whole(room['rate'])} 人"
-            table.add_row("候考室", f"{whole(room['waiting'])} 人", admitted)
+            table.add_row("候场室", f"{whole(room['waiting'])} 人", admitted)
         return table
 
 
@@ -145,7 +145,7 @@ def line_of(live: Live) -> str:
         f"入账 {whole(live['booked'])}/{whole(live['paid'])}",
     ]
     if room := live["room"]:
-        parts.append(f"候考室 {whole(room['waiting'])} 放行至 {whole(room['admitted_until'])}")
+        parts.append(f"候场室 {whole(room['waiting'])} 放行至 {whole(room['admitted_until'])}")
     if live["invariants_broken"]:
         parts.append(f"违反 {'、'.join(live['invariants_broken'])}")
     parts += live["faults"][-1:]

@@ -127,7 +127,7 @@ def latencies(steps: Sequence[Step], time: Time) -> Element:
 
 def waiting(room: Room, time: Time) -> Element:
     """How many waited in the room."""
-    frame = Frame("候考室中等待的人数", "人", time, height=230)
+    frame = Frame("候场室中等待的人数", "人", time, height=230)
     ticks = round_ticks(max((tick["waiting"] for tick in room["ticks"]), default=0))
     frame.y = frame.linear(ticks)
     axes(frame, ticks, [whole(tick) for tick in ticks])
@@ -150,7 +150,7 @@ def waiting(room: Room, time: Time) -> Element:
 
 def admission(room: Room, time: Time) -> Element:
     """How many were admitted a second, and how many should have been."""
-    frame = Frame("候考室每秒放行人数", "人/秒", time, height=230)
+    frame = Frame("候场室每秒放行人数", "人/秒", time, height=230)
     admitted = admitted_rates(room)
     wanted = [(tick["at"], tick["rate"]) for tick in room["ticks"]]
     most = max((rate for _, rate in [*admitted, *wanted]), default=0.0)

@@ -127,7 +127,7 @@ def _over_time(report: Report, steps: list[Step], time: Time) -> Iterator[Elemen
         yield element("h2", "最热门考区的余位")
         yield grids.seats(report["counties"], time)
     if room := report["room"]:
-        yield element("h2", "候考室")
+        yield element("h2", "候场室")
         yield charts.waiting(room, time)
         yield charts.admission(room, time)
     if report["payments"]["made"]:
@@ -152,7 +152,7 @@ def _draw(drawn: int, joins: int, chart: Element, p: float) -> Iterator[Element]
     yield element("h2", "抽签是否公平")
     yield element(
         "p",
-        f"{whole(drawn)} 人在开放前进入候考室（共 {whole(joins)} 次请求，含多个窗口），"
+        f"{whole(drawn)} 人在开放前进入候场室（共 {whole(joins)} 次请求，含多个窗口），"
         "开放时抽签定先后。"
         "纵向是到达先后，横向是抽中的名次：若早到或晚到都不占便宜，整片应是深浅均匀的浅灰。",
     )

@@ -21,7 +21,7 @@ KINDS: Mapping[str, str] = {
     "journey": "从想报到最终答复（含等候）",
     "submit": "提交报考",
     "browse": "查询考位",
-    "join": "进入候考室",
+    "join": "进入候场室",
     "pay": "取缴款码",
     "notify": "缴费通知入账",
     "lag": "发压端迟发",
