@@ -49,6 +49,7 @@ async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> No
         report = await run_rush(installation, SMALL, seed=SEED, folder=tmp_path, say=_silent)
         elsewhere = await _rehearse_as_a_deployment(installation, tmp_path)
     _assert_right(report)
+    _assert_all_seats_were_looked_at(report)
     _assert_everybody_is_answered(report)
     _assert_money_came_in_every_way(report)
     _assert_one_place_each(report)
@@ -93,6 +94,14 @@ def _assert_right(report: Report) -> None:
     assert report["violations"] == 0, [report["checks"], report["invariants"]]
     assert {each["name"] for each in report["checks"]} == SAFETY
     assert report["metrics"]["accepted_share"] == 1.0
+
+
+def _assert_all_seats_were_looked_at(report: Report) -> None:
+    """Also those that went back afterwards, which are most."""
+    seated = next(each for each in report["checks"] if each["name"] == "two_counties")
+    assert seated["looked_at"] == sum(
+        tick["accepted"] for tick in report["ticks"] if tick["at"] > 0
+    )
 
 
 def _assert_everybody_is_answered(report: Report) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ from zikao_ctl.rush.submissions import ACCEPTED
 
 MOST_EXAMPLES = 10
 PROMPTLY_SECONDS = 1.0
-_ORDERS = """SELECT order_id::text, candidate_id::text, county_code, course_codes, state, fee_fen
+OVERSOLD_ZH, LOST_ZH = "没有超卖的考位", "已答复的报考均在库中"
+TWO_COUNTIES_ZH = "没有人占用两个区县的考位"
+# By the parts of payers: the whole sum, and at once.
+_PAY_WELL = "prompt", "twice"
+_ORDERS = """SELECT order_id::text, candidate_id::text, county_code, course_codes, state, fee_fen,
+    held_until
 FROM enrollment.enrollment_order WHERE session_code = $1"""
 _SEATED = """SELECT seated.county_code, seated.slot, seated.seats, ledger.capacity
 FROM (
@@ -42,6 +48,9 @@ _BOOKED = """SELECT extract(epoch FROM received_at - paid_at)::float8 AS took,
     extract(epoch FROM received_at)::float8 AS at, flag
 FROM enrollment.payment"""
 _REFUNDED = "SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NOT NULL"
+_PAID_IN_TIME = """SELECT DISTINCT order_id::text
+FROM enrollment.payment JOIN enrollment.enrollment_order USING (order_id)
+WHERE session_code = $1 AND paid_at < held_until"""
 _PAID = """SELECT order_id, sum(amount_fen) FROM (
     SELECT order_id, amount_fen FROM payment
     UNION ALL
@@ -49,6 +58,7 @@ _PAID = """SELECT order_id, sum(amount_fen) FROM (
 ) GROUP BY order_id"""
 
 Ack = Mapping[str, Any]
+Row = Mapping[str, Any] | asyncpg.Record
 
 
 def read_acks(files: Iterable[Path]) -> list[Ack]:
@@ -56,26 +66,48 @@ def read_acks(files: Iterable[Path]) -> list[Ack]:
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
-async def compare(
-    admin_dsn: str, platform_file: Path, session_code: str, acks: Sequence[Ack]
+async def compare_before_holds_end(
+    admin_dsn: str, session_code: str, acks: Sequence[Ack], now: datetime
 ) -> list[Check]:
-    """All checks; nothing may be on its way any more."""
+    """While seats are taken yet: who has too many, and who has lost theirs before their time."""
     connection = await asyncpg.connect(admin_dsn)
     try:
         orders = await connection.fetch(_ORDERS, session_code)
         seated = await connection.fetch(_SEATED, session_code)
         in_two = await connection.fetch(_IN_TWO, session_code)
         people = await connection.fetchval(_SEATED_PEOPLE, session_code)
+    finally:
+        await connection.close()
+    missing = [*lost(acks, orders), *given_back(acks, orders, now)]
+    return [
+        check("oversold", OVERSOLD_ZH, len(seated), _oversold(seated)),
+        check("lost_acknowledgements", LOST_ZH, len(acks), missing),
+        check("two_counties", TWO_COUNTIES_ZH, people, [row[0] for row in in_two]),
+    ]
+
+
+async def compare(
+    admin_dsn: str, platform_file: Path, session_code: str, acks: Sequence[Ack]
+) -> list[Check]:
+    """All checks, when holds have ended; nothing may be on its way any more."""
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        orders = await connection.fetch(_ORDERS, session_code)
+        seated = await connection.fetch(_SEATED, session_code)
+        in_two = await connection.fetch(_IN_TWO, session_code)
+        people = await connection.fetchval(_SEATED_PEOPLE, session_code)
+        in_time = {row[0] for row in await connection.fetch(_PAID_IN_TIME, session_code)}
         payment_orders = {row[0]: row[1] for row in await connection.fetch(_PAYMENT_ORDERS)}
     finally:
         await connection.close()
+    missing = [*lost(acks, orders), *unconfirmed(acks, orders, in_time)]
     unresolved = [each["candidate_id"] for each in acks if each["doubtful"]]
     return [
-        check("oversold", "没有超卖的考位", len(seated), _oversold(seated)),
-        check("lost_acknowledgements", "已答复的报考均在库中", len(acks), _lost(acks, orders)),
+        check("oversold", OVERSOLD_ZH, len(seated), _oversold(seated)),
+        check("lost_acknowledgements", LOST_ZH, len(acks), missing),
         check("unacknowledged_orders", "未获考位者没有订单", len(orders), _unasked(acks, orders)),
         check("doubtful_unresolved", "未答复的请求均已查明", len(acks), unresolved),
-        check("two_counties", "没有人占用两个区县的考位", people, [row[0] for row in in_two]),
+        check("two_counties", TWO_COUNTIES_ZH, people, [row[0] for row in in_two]),
         check(
             "double_charges",
             "每名考生实付与报考费一致",
@@ -136,7 +168,8 @@ def _oversold(seated: Iterable[asyncpg.Record]) -> Iterator[str]:
             yield f"{row['county_code']} {row['slot']}: {row['seats']} of {row['capacity']}"
 
 
-def _lost(acks: Iterable[Ack], orders: Iterable[asyncpg.Record]) -> Iterator[str]:
+def lost(acks: Iterable[Ack], orders: Iterable[Row]) -> Iterator[str]:
+    """Accepted answers whose order is not there as it was told."""
     stored = {row["order_id"]: row for row in orders}
     for ack in acks:
         if ack["outcome"] != ACCEPTED:
@@ -150,6 +183,52 @@ def _lost(acks: Iterable[Ack], orders: Iterable[asyncpg.Record]) -> Iterator[str
             or sorted(row["course_codes"]) != sorted(ack["courses"])
         ):
             yield f"{ack['candidate_id']}: order {ack['order_id']} is another one"
+
+
+def given_back(acks: Iterable[Ack], orders: Iterable[Row], now: datetime) -> Iterator[str]:
+    """Accepted answers whose seats went back though their hold has not ended."""
+    told = {each.get("order_id") for each in acks if each["outcome"] == ACCEPTED}
+    for row in orders:
+        if row["order_id"] in told and row["state"] == "released" and row["held_until"] > now:
+            yield f"{row['candidate_id']}: order {row['order_id']} has lost its seats"
+
+
+def unconfirmed(
+    acks: Iterable[Ack], orders: Iterable[Row], in_time: Collection[str]
+) -> Iterator[str]:
+    """Those who paid and have no seats; `in_time`: orders paid while they were held."""
+    states = {row["order_id"]: row["state"] for row in orders}
+    for ack in acks:
+        order_id = ack.get("order_id", "")
+        has_paid = ack["pays"] in _PAY_WELL and order_id in in_time
+        if has_paid and states.get(order_id, "confirmed") != "confirmed":
+            yield f"{ack['candidate_id']}: order {order_id} was paid in time and is not confirmed"
+
+
+def both(first: Iterable[Check], second: Iterable[Check]) -> list[Check]:
+    """Checks made twice, as one each: what either found is wrong."""
+    before = {each["name"]: each for each in first}
+    return [
+        _added(before[each["name"]], each) if each["name"] in before else each for each in second
+    ]
+
+
+def _added(one: Check, other: Check) -> Check:
+    examples = list(dict.fromkeys((*one["examples"], *other["examples"])))
+    return Check(
+        name=other["name"],
+        title_zh=other["title_zh"],
+        looked_at=max(one["looked_at"], other["looked_at"]),
+        violations=max(one["violations"], other["violations"]),
+        examples=examples[:MOST_EXAMPLES],
+    )
+
+
+def with_broken_meanwhile(
+    violations: Mapping[str, int], broken: Iterable[str]
+) -> Mapping[str, int]:
+    """Rules that were broken while it ran count, though they hold again at the end."""
+    return {**violations, **{name: max(1, violations.get(name, 0)) for name in broken}}
 
 
 def _unasked(acks: Iterable[Ack], orders: Iterable[asyncpg.Record]) -> Iterator[str]:

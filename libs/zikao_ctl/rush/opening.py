@@ -164,8 +164,12 @@ class Opening:
             phases=self.phases,
             counties=self.watched.seats.records(),
             paid=self.outcomes,
-            acks=checking.read_acks(sorted(self.terms.folder.glob("acks-*.jsonl"))),
+            acks=self.acks(),
         )
+
+    def acks(self) -> list[checking.Ack]:
+        """What candidates were told last, as generators have written it down at their end."""
+        return checking.read_acks(sorted(self.terms.folder.glob("acks-*.jsonl")))
 
     def _top_at(self) -> float:
         return max(self.scenario.arrival, key=lambda point: point[1])[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from zikao_ctl.faults.alongside import Alongside, faults_of_an_opening
 from zikao_ctl.faults.disk import SmallDisk
 from zikao_ctl.faults.scene import Scene, open_scene
 from zikao_ctl.installation import OPERATOR, Installation
-from zikao_ctl.rush import measuring
+from zikao_ctl.rush import checking, measuring
 from zikao_ctl.rush.assembling import generators_here, write_up
 from zikao_ctl.rush.caller import Setup
 from zikao_ctl.rush.generators import Generators, run_generators
@@ -33,7 +33,7 @@ from zikao_ctl.rush.preparing import (
     opens_at,
     rehearsed_session,
 )
-from zikao_ctl.rush.records import FaultRecord, Report
+from zikao_ctl.rush.records import Check, FaultRecord, Report
 from zikao_ctl.rush.room import room_of
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import PASSWORD, seed_candidates, seed_plans, signing_key
@@ -74,9 +74,11 @@ class Rehearsal(Opening):
             await self._calibrate(generators, processors)
             async with self._watched(), self._breaking():
                 await self.open(generators, processors)
-            await self._let_holds_end(generators)
             finished = await generators.do("finish")
-        return await self._report(sum(each["joins"] for each in finished))
+            # Afterwards most seats have gone back, and with them what was sold twice.
+            before = await self._compare_early()
+            await self._let_holds_end(generators)
+        return await self._report(before, sum(each["joins"] for each in finished))
 
     async def _apply(self) -> None:
         self._set_clock(self.opens_at - BEFORE_OPENING, time.monotonic())
@@ -166,6 +168,11 @@ class Rehearsal(Opening):
         self._set_clock(self.opens_at, self.opening)
         self._doors.set()
 
+    async def _compare_early(self) -> list[Check]:
+        now = OffsetClock(self.installation.clock_file).now()
+        dsn, code = self.installation.admin_dsn, self.session.code
+        return await checking.compare_before_holds_end(dsn, code, self.acks(), now)
+
     async def _let_holds_end(self, generators: Generators) -> None:
         """Move the clock beyond the last hold; then those pay who pay late."""
         self.terms.say("the clock goes beyond the end of all holds")
@@ -220,10 +227,16 @@ class Rehearsal(Opening):
         real = datetime.now(UTC) + timedelta(seconds=monotonic - time.monotonic())
         write_offset(self.installation.clock_file, (moment - real).total_seconds())
 
-    async def _report(self, joins: int) -> Report:
+    async def _report(self, before: Sequence[Check], joins: int) -> Report:
         self.terms.say("comparing what was acknowledged with what is stored")
         run = self.done()
         found = await look_at(self.installation, run)
+        broken = self.watched.invariants.broken
+        found = replace(
+            found,
+            checks=checking.both(before, found.checks),
+            violations=checking.with_broken_meanwhile(found.violations, broken),
+        )
         if not self.scenario.waiting_room:
             return write_up(run, found, self._faults)
         room, share = await room_of(
