@@ -31,6 +31,7 @@ class Run:
     coming: int
     seconds: float
     peak: float
+    peak_found: bool
     top: float
     began_at: datetime
     ticks: Sequence[Tick]
@@ -76,7 +77,7 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         version=records.REPORT_VERSION,
         verdict="INCONCLUSIVE",
         violations=round(metrics["violations"]),
-        inconclusive_because=[],
+        inconclusive_because=peak_problems(run.peak, found=run.peak_found),
         began_at=run.began_at.isoformat(),
         took_seconds=(datetime.now(UTC) - run.began_at).total_seconds(),
         target=found.target,
@@ -108,6 +109,17 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
     wanted = read_objectives()
     judge(report, [each for each in wanted if each.kind != "service"] if faults else wanted)
     return report
+
+
+def peak_problems(peak: float, *, found: bool) -> list[str]:
+    """Why a rehearsal that measures by the peak measures nothing."""
+    if peak > 0 and found:
+        return []
+    return [
+        "峰值未找到：校准结束时系统仍未饱和，倍数不可信"
+        if peak > 0
+        else "峰值未找到：校准时无人办成"
+    ]
 
 
 def _invariants(violations: Mapping[str, int]) -> list[records.InvariantRecord]:

@@ -55,6 +55,7 @@ class Opening:
     opening: float = 0.0
     seconds: float = 0.0
     peak: float = 0.0
+    peak_found: bool = True
     coming: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -76,7 +77,7 @@ class Opening:
     async def open(self, generators: Generators, processors: Processors) -> None:
         """The doors shut, the load, and the calm after it."""
         scenario = self.scenario
-        top = scenario.load_factor * self.peak
+        top = scenario.load_factor * (self.peak or scenario.first_rate)
         needed = self.curve.seconds_for(len(self.people), top)
         self.seconds = min(needed, scenario.longest_opening_seconds)
         # On a slow machine only some of them come: else it would be another load.
@@ -158,6 +159,7 @@ class Opening:
             coming=self.coming,
             seconds=self.seconds,
             peak=self.peak,
+            peak_found=self.peak_found,
             top=self.curve.rate(self._top_at(), self.coming, self.seconds),
             began_at=self._began_at,
             ticks=[Tick(**{**tick, "at": tick["at"] - self.opening}) for tick in self.ticks],

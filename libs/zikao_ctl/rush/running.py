@@ -150,6 +150,7 @@ class Rehearsal(Opening):
             seconds=self.scenario.calibration_seconds,
         )
         await self._until_it_lags(begins + self.scenario.calibration_seconds)
+        self.peak_found = not measuring.still_follows(self.ticks)
         generators.tell("end")
         await generators.wait_for("calibrate")
         ticks = list(self.ticks)
