@@ -194,6 +194,17 @@ async def test_an_order_is_what_was_acknowledged(database: asyncpg.Connection) -
     assert await wrong_orders(database, [person], BEFORE) == [], "a late payment may have moved it"
 
 
+async def test_nobody_has_an_order_without_being_told(database: asyncpg.Connection) -> None:
+    """Seats that were taken by a call that is refused in the end are found, also when released."""
+    person = Person(UUID(int=1))
+    for order_id, state in ((uuid4(), "held"), (uuid4(), "released")):
+        await database.execute(ORDER, order_id, person.candidate_id, state, HELD_UNTIL)
+        wrong = await wrong_orders(database, [person], BEFORE)
+        assert any(f"order {order_id}: is {state}, and no call" in each for each in wrong)
+    person.in_doubt = True
+    assert await wrong_orders(database, [person], BEFORE) == [], "it may come to be answered"
+
+
 async def test_money_is_what_the_platform_has(database: asyncpg.Connection, tmp_path: Path) -> None:
     """A payment that is not booked, and one that was kept for nothing, are found."""
     ledger, order_id, at_platform = tmp_path / "payment.sqlite", uuid4(), uuid4()

@@ -16,7 +16,8 @@ from zikao_ctl.faults.scene import Connection
 
 _ORDERS = """
 SELECT order_id::text, candidate_id::text, county_code, course_codes, state, held_until
-FROM enrollment.enrollment_order WHERE order_id = ANY ($1::uuid[])
+FROM enrollment.enrollment_order
+WHERE order_id = ANY ($1::uuid[]) OR candidate_id = ANY ($2::uuid[])
 """
 _PAYMENTS = "SELECT payment_id, amount_fen FROM enrollment.payment"
 # What a candidate has paid at the platform and not been given back, by order, as the platform has
@@ -37,18 +38,27 @@ async def wrong_orders(
 ) -> Sequence[str]:
     """Orders that are not as their candidates were told, a sentence each.
 
-    Of people who do nothing at the moment, and have nothing in doubt. `latest`: the latest time
-    that the installation's clock has shown; holds may have ended by then.
+    Of people who do nothing at the moment, and have nothing in doubt: they were told of every
+    order they have. `latest`: the latest time that the installation's clock has shown; holds may
+    have ended by then.
     """
     quiet = {p: p.turns for p in people if not (p.busy or p.in_doubt)}
     told = {order_id: (p, known) for p in quiet for order_id, known in p.orders.items()}
-    rows = {row["order_id"]: row for row in await database.fetch(_ORDERS, list(told))}
-    return [
+    ids = list(told), [person.candidate_id for person in quiet]
+    rows = {row["order_id"]: row for row in await database.fetch(_ORDERS, *ids)}
+    still = {str(p.candidate_id): p for p, turns in quiet.items() if p.turns == turns}
+    wrong = [
         f"order {order_id}: {problem}"
         for order_id, (person, known) in told.items()
-        if person.turns == quiet[person]
+        if str(person.candidate_id) in still
         and (problem := _problem(person, known, rows.get(order_id), latest))
     ]
+    unasked = [
+        f"order {order_id}: is {row['state']}, and no call of its candidate was answered with it"
+        for order_id, row in rows.items()
+        if order_id not in told and row["candidate_id"] in still
+    ]
+    return [*wrong, *unasked]
 
 
 def _problem(person: Person, known: Known, row: Any, latest: datetime) -> str:

@@ -256,7 +256,10 @@ class Load:
         await self._attempt(person, send, _SANDBOX + "PayOrder", request, actor="")
 
     async def _look(self, person: Person) -> None:
-        """Ask how things stand; what the candidate believes is set right."""
+        """Ask how the orders stand that the candidate was told of; what they believe is set right.
+
+        One that no call was answered with stays unknown: it is the books' to find.
+        """
         request = enrollment.ListOrdersRequest(session_code=self._session.code, page_size=100)
         send = self._sender(self._enrollment, _ENROLLMENT + "ListOrders", request, person)
         try:
@@ -266,8 +269,8 @@ class Load:
             return
         self.witness.counts["ListOrders.answered"] += 1
         for order in answer.orders:
-            known = person.orders.setdefault(order.order_id, Known(order))
-            known.order = order
+            if known := person.orders.get(order.order_id):
+                known.order = order
 
     async def _mutate(
         self, person: Person, path: str, request: Any, *, by_portal: bool = False
