@@ -146,6 +146,8 @@ async def cut_all(scene: Scene, fault: Fault) -> None:
 
 async def lose_network(scene: Scene, fault: Fault) -> None:
     """Nothing comes through to the database, and nobody is told."""
+    if not scene.proxy.connections:
+        raise NoEffect("there was no connection")
     try:
         scene.proxy.stop_passing()
         await asyncio.sleep(fault.seconds)
@@ -157,7 +159,8 @@ async def refuse_connections(scene: Scene, fault: Fault) -> None:
     """All connections to the database are lost, and no new one is had."""
     try:
         scene.proxy.refusing = True
-        scene.proxy.cut_all()
+        if not scene.proxy.cut_all():
+            raise NoEffect("there was no connection")
         await asyncio.sleep(fault.seconds)
     finally:
         scene.proxy.spare()

@@ -13,6 +13,17 @@ PAIRS = 10
 CLOCK_JUMP = "clock_jump"
 # Kinds that need the whole installation to themselves: they end, or wait for, everything else.
 ALONE = frozenset({"full_disk", "clock_jump", "kill_database", "kill_backend"})
+# Kinds of the proxy between services and database: there is one, and it does one of them at a time.
+OF_THE_PROXY = frozenset(
+    {
+        "cut_before_commit",
+        "cut_during_commit",
+        "cut_after_commit",
+        "cut_all",
+        "lose_network",
+        "refuse_connections",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -100,4 +111,6 @@ def grouped(faults: Sequence[Fault], seed: int) -> Iterator[tuple[Fault, ...]]:
 
 def _go_together(first: Fault, second: Fault) -> bool:
     kinds = {first.kind, second.kind}
-    return len(kinds) == 2 and not kinds & ALONE and first.victim != second.victim
+    if len(kinds) < 2 or kinds & ALONE or kinds <= OF_THE_PROXY:
+        return False
+    return first.victim != second.victim

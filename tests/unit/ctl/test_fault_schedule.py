@@ -12,7 +12,15 @@ from zikao_ctl.faults.alongside import (
     WITHIN_AN_OPENING,
     faults_of_an_opening,
 )
-from zikao_ctl.faults.schedule import ALONE, CLOCK_JUMP, KINDS, PLANS, draw_faults, grouped
+from zikao_ctl.faults.schedule import (
+    ALONE,
+    CLOCK_JUMP,
+    KINDS,
+    OF_THE_PROXY,
+    PLANS,
+    draw_faults,
+    grouped,
+)
 
 SEEDS = st.integers(0, 10**6)
 
@@ -54,6 +62,7 @@ def test_two_at_once_are_of_different_victims(seed: int) -> None:
     assert pairs
     for first, second in pairs:
         assert not {first.kind, second.kind} & ALONE
+        assert not {first.kind, second.kind} <= OF_THE_PROXY
         assert (first.kind, first.victim) != (second.kind, second.victim)
         assert first.victim != second.victim
 
