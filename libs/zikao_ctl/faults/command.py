@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -84,13 +83,12 @@ class Settings:
 async def rehearse(settings: Settings, say: Say) -> int:
     """Run it all; the exit code. Raises InstallationError."""
     data = settings.out / "installation"
-    shutil.rmtree(data, ignore_errors=True)
     disk = SmallDisk.mount(settings.out / "disk")
     layout = Layout(data, postgres=disk.folder / "postgres" if disk else None)
     shape = Shape(enrollments=2, proxy=True, disk=DiskLimits(), patience=QUICK)
     session = load_session_file(settings.session)
     async with (
-        run_installation(layout, port_base=None, say=say, shape=shape) as installation,
+        run_installation(layout, port_base=None, reset=True, say=say, shape=shape) as installation,
         _under_load(installation, session, settings, say) as load,
         open_scene(installation, disk) as scene,
         mended(scene),
@@ -105,12 +103,14 @@ async def _break(scene: Scene, load: Load, settings: Settings, say: Say) -> int:
     began = time.monotonic()
     problem, cut_short = "", "interrupted"
     try:
-        async with asyncio.timeout(settings.minutes * 60):
+        async with asyncio.timeout(settings.minutes * 60) as limit:
             await rehearsal.run(grouped(settings.faults(), settings.seed))
         cut_short = ""
     except NotRecovered as error:
         problem = f"does not recover: {error}"
     except TimeoutError:
+        if not limit.expired():
+            raise
         cut_short = f"not done after {settings.minutes:g} minutes"
     finally:
         seconds = time.monotonic() - began

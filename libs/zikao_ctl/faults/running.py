@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from zikao_ctl.faults.books import wrong_money, wrong_orders
 from zikao_ctl.faults.kinds import INJECT
 from zikao_ctl.faults.load import Load
-from zikao_ctl.faults.scene import DATABASE_AWAY, NoEffect, Scene, until
+from zikao_ctl.faults.scene import DATABASE_AWAY, NoEffect, NotRecovered, Scene, until
 from zikao_ctl.faults.schedule import CLOCK_JUMP, Fault
 from zikao_ctl.faults.witness import Outcome
 from zikao_ctl.invariants import count_violations
@@ -72,11 +73,12 @@ class Rehearsal:
         effects = await asyncio.gather(*(self._inject(fault) for fault in group))
         ended = time.monotonic()
         await self._recover()
-        if any(fault.kind == CLOCK_JUMP for fault in group):
-            await self._scene.until_holds_end(SETTLING_SECONDS)
-        seconds = time.monotonic() - ended
-        doubtful = len(self._load.witness.doubtful)
-        violations = await self._examine()
+        with database_stays():
+            if any(fault.kind == CLOCK_JUMP for fault in group):
+                await self._scene.until_holds_end(SETTLING_SECONDS)
+            seconds = time.monotonic() - ended
+            doubtful = len(self._load.witness.doubtful)
+            violations = await self._examine()
         return [
             Happened(fault, not problem, seconds, doubtful, violations if first else [], problem)
             for first, (fault, problem) in zip(
@@ -101,12 +103,13 @@ class Rehearsal:
 
     async def _recover(self) -> None:
         """Wait until the database and every process answer, and candidates are served again."""
+        end = time.monotonic() + self._recovery_seconds
         await self._scene.until_well(self._recovery_seconds)
         counts = self._load.witness.counts
         enough = counts[Outcome.ACKNOWLEDGED] + ANSWERS_WHEN_WELL
         await until(
             lambda: counts[Outcome.ACKNOWLEDGED] >= enough,
-            self._recovery_seconds,
+            max(0.0, end - time.monotonic()),
             lambda: "nobody gets seats",
         )
 
@@ -138,7 +141,8 @@ class Rehearsal:
         self._broken_since_rest = False
         await self._load.pause()
         try:
-            violations = [*await self._examine(), *await self._at_rest()]
+            with database_stays():
+                violations = [*await self._examine(), *await self._at_rest()]
         finally:
             self._load.resume()
         self.happened[-1].violations += violations
@@ -156,6 +160,16 @@ class Rehearsal:
                     await self._load.witness.check(database, everything=True)
                     return [*wrong, *self._new_violations()]
             await asyncio.sleep(REST_POLL_SECONDS)
+
+
+@contextmanager
+def database_stays() -> Iterator[None]:
+    """Raises NotRecovered where the database goes, or hangs, that has been well again."""
+    try:
+        yield
+    except DATABASE_AWAY as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise NotRecovered(f"the database is away while it is looked at: {what}") from error
 
 
 def _line(number: int, happened: Happened) -> str:

@@ -67,6 +67,7 @@ class Scene:
 
     async def until_well(self, seconds: float) -> None:
         """Wait until the database answers and every process says SERVING; raises NotRecovered."""
+        end = time.monotonic() + seconds
         await until(self._database_answers, seconds, lambda: "the database is away")
         waiting = set(self.health)
 
@@ -76,7 +77,8 @@ class Scene:
                     waiting.discard(name)
             return not waiting
 
-        await until(check, seconds, lambda: f"not serving: {', '.join(sorted(waiting))}")
+        left = max(0.0, end - time.monotonic())
+        await until(check, left, lambda: f"not serving: {', '.join(sorted(waiting))}")
 
     async def until_holds_end(self, seconds: float) -> None:
         """Wait until no hold that has ended keeps seats; raises NotRecovered."""
