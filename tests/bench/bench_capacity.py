@@ -237,7 +237,6 @@ async def measure(folder: Path, postgres: Any) -> dict[str, Any]:
     return {
         "measured": {
             "on": datetime.now(UTC).date().isoformat(),
-            "processor": _processor(),
             "python": platform.python_version(),
             "postgresql": version.split()[0],
             "empty_call_us": round(empty.server / empty.calls * 1e6, 1),
@@ -245,12 +244,6 @@ async def measure(folder: Path, postgres: Any) -> dict[str, Any]:
         "calls": {name: kind.described() for name, kind in bench.kinds.items()},
         "memory": memory,
     }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
-    return ", ".join(sorted(names)) or platform.machine()
 
 
 def _say(name: str, kind: Kind) -> None:

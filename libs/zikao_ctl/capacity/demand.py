@@ -1,7 +1,7 @@
 """What an opening asks for: how many candidates, and what each calls. All of it is assumed.
 
-A rehearsal (`zikao rush`) calls in the same proportions; an office that knows its portals better
-changes the table.
+A rehearsal (`zikao rush`) makes far fewer calls a candidate (examples/rush/opening.yaml): what it
+passes with is no measure of this. An office that knows its portals better changes the table.
 """
 
 from __future__ import annotations

@@ -57,7 +57,6 @@ class Measured:
     """When and where; `empty_call_us` is the CPU of a call of a bare gRPC server over TLS."""
 
     on: str
-    processor: str
     python: str
     postgresql: str
     empty_call_us: float

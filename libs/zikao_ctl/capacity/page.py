@@ -94,7 +94,7 @@ def _costs(figures: Figures) -> Iterator[str]:
     yield "## What calls cost"
     yield ""
     yield (
-        f"Measured on {at.on}: {at.processor}, Python {at.python}, PostgreSQL {at.postgresql}. The"
+        f"Measured on {at.on}: Python {at.python}, PostgreSQL {at.postgresql}. The"
         f" empty call of a bare gRPC server over TLS cost {at.empty_call_us:.0f} µs there: where it"
         " costs twice as much, all else does, too."
     )

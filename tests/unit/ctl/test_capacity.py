@@ -32,7 +32,7 @@ ONE_MS = Call(
     stored_bytes=1000,
 )
 FIGURES = Figures(
-    measured=Measured("2026-11-26", "a processor", "3.11", "18.6", 150),
+    measured=Measured("2026-11-26", "3.11", "18.6", 150),
     calls={use.kind: ONE_MS for use in USES} | {"join": ONE_MS, "place": ONE_MS},
     memory=Memory(
         process_mib=100,
