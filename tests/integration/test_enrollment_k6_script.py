@@ -20,6 +20,7 @@ from support.service import until
 from support.service_databases import MakeDatabase
 from zikao_kit.context import ADMISSION_PASS_KEY, TIMEOUT_KEY
 
+SEATED = {"candidates_answered": 1, "seats_taken": 1, "journey": 1}
 SCRIPT = Path(__file__).parents[1] / "load" / "opening.js"
 END_WHO_WAITS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -97,11 +98,25 @@ async def test_each_has_seats_or_a_refusal_that_stays(
         (JINJIANG, ["00001", "00003"]),
         (QINGYANG, ["00001"]),
     ]
-    assert engine.metrics == {"candidates_answered": 3, "journey": 3}
+    assert engine.metrics == {"candidates_answered": 3, "seats_taken": 2, "journey": 3}
     assert {held for _, held in engine.checks} == {True}
     assert engine.sleeps == []
     assert [method for method, _, _ in engine.calls] == ["SubmitEnrollment"] * 3
     assert all(metadata[TIMEOUT_KEY] == "5000" for _, _, metadata in engine.calls)
+
+
+async def test_what_no_candidate_should_hear_fails(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Tokens that are none, in the room and outside, and no connection: none counts as answered."""
+    async with open_enrollment(make_database, tmp_path) as running:
+        settings = prepared(running, tmp_path)
+        (tmp_path / "load" / "tokens.json").write_text('["none", "none"]', encoding="utf-8")
+        for room in ("0", "1"):
+            engine = await in_engine(settings | {"WAITING_ROOM": room}, [0, 1])
+            assert engine.metrics == {"contradictions": 2, "candidates_unanswered": 2}
+    engine = await in_engine(settings | {"TARGET": ""}, [0])
+    assert engine.metrics == {"candidates_unanswered": 1}
 
 
 async def test_who_is_sent_away_comes_again(make_database: MakeDatabase, tmp_path: Path) -> None:
@@ -124,7 +139,7 @@ async def test_who_is_sent_away_comes_again(make_database: MakeDatabase, tmp_pat
         engine = await away
         assert [request for _, request, _ in engine.calls] == [engine.calls[0][1]] * 2
         assert slept[0] >= SHORTEST_PUSHBACK_SECONDS, "the server's pause counts, not the own"
-        assert engine.metrics == {"calls_sent_away": 1, "candidates_answered": 1, "journey": 1}
+        assert engine.metrics == {"calls_sent_away": 1} | SEATED
         await running.enrollment.stop()
         impatient = environment(running, tmp_path) | {"PATIENCE_MS": "300"}
         engine = await in_engine(impatient, [0])
@@ -153,4 +168,4 @@ async def test_the_waiting_room_comes_first(make_database: MakeDatabase, tmp_pat
     assert methods[-1] == "SubmitEnrollment"
     assert [ADMISSION_PASS_KEY in metadata for _, _, metadata in engine.calls[-2:]] == [False, True]
     assert min(engine.sleeps) >= 2, "who waits asks no more often than it is told"
-    assert engine.metrics == {"candidates_answered": 1, "journey": 1}
+    assert engine.metrics == SEATED

@@ -41,9 +41,10 @@ client.load(
 );
 let connected = false;
 
-const answered = new Counter('candidates_answered'); // seats, or a refusal that stays
-const unanswered = new Counter('candidates_unanswered'); // patience has ended
-const contradicted = new Counter('contradictions'); // an answer that cannot be
+const answered = new Counter('candidates_answered'); // seats, or none are left
+const seated = new Counter('seats_taken');
+const unanswered = new Counter('candidates_unanswered'); // patience has ended, or nothing that can be
+const contradicted = new Counter('contradictions'); // an answer or a refusal that cannot be
 const sentAway = new Counter('calls_sent_away'); // "come again later"
 const journey = new Trend('journey', true); // from the candidate's start to the answer
 
@@ -80,6 +81,8 @@ export const options = {
     dropped_iterations: ['count==0'],
     checks: ['rate>0.99'],
     contradictions: ['count==0'],
+    // Nobody gets seats where the window is shut or tokens have ended.
+    seats_taken: ['count>0'],
     candidates_unanswered: ['count==0'],
     'grpc_req_duration{call:submit}': [`p(99)<${TIMEOUT_MS / 2}`],
     journey: [`p(95)<${PATIENCE_MS / 2}`],
@@ -91,15 +94,11 @@ export default function () {
   const number = exec.scenario.iterationInTest;
   if (number >= wishes.length) return; // rates are rounded: a few more may be started than there are
   if (number >= tokens.length) exec.test.abort(`no token for candidate ${number}`);
-  if (!connected) {
-    client.connect(__ENV.TARGET, { tls });
-    connected = true;
-  }
   const begun = Date.now();
   const candidate = { token: tokens[number], until: begun + PATIENCE_MS };
-  const pass = WAITING_ROOM ? waitForTurn(candidate) : '';
+  const pass = !isConnected() ? null : WAITING_ROOM ? waitForTurn(candidate) : '';
   const response = pass === null ? null : submit(candidate, wishes[number], pass);
-  const known = response !== null && !comesAgain(response);
+  const known = response !== null && isFinal(response);
   check(response, { 'the candidate has an answer': () => known });
   if (!known) {
     unanswered.add(1);
@@ -107,6 +106,27 @@ export default function () {
   }
   answered.add(1, { status: String(response.status) });
   journey.add(Date.now() - begun);
+}
+
+// Whether there is a connection: k6 throws where there is none, and no threshold would see that.
+function isConnected() {
+  if (connected) return true;
+  try {
+    client.connect(__ENV.TARGET, { tls });
+    connected = true;
+  } catch (error) {
+    console.error(String(error));
+  }
+  return connected;
+}
+
+// Whether the candidate knows: seats, or that there are none. Any other refusal says that the test is
+// not what it should be (tokens, window, approvals), or the service is broken.
+function isFinal(response) {
+  if (comesAgain(response)) return false;
+  const fits = [grpc.StatusOK, grpc.StatusResourceExhausted].includes(response.status);
+  if (!fits) contradicted.add(1, { status: String(response.status) });
+  return fits;
 }
 
 // Seats for the wish, with one request id for all repetitions.
@@ -119,6 +139,7 @@ function submit(candidate, wish, pass) {
   const method = 'zikao.enrollment.v1.EnrollmentService/SubmitEnrollment';
   const response = patiently(candidate, method, request, 'submit', pass);
   if (response !== null && response.status === grpc.StatusOK) {
+    seated.add(1);
     const order = response.message.order;
     const fits = wish.county_codes.includes(order.countyCode)
       && order.courses.length === wish.course_codes.length;
@@ -129,7 +150,8 @@ function submit(candidate, wish, pass) {
   return response;
 }
 
-// The pass of the waiting room, '' where none is needed, null when patience has ended.
+// The pass of the waiting room, '' where none is needed, null without one: patience has ended, or a
+// refusal, which is none that can be.
 function waitForTurn(candidate) {
   const service = 'zikao.enrollment.v1.WaitingRoomService';
   const request = { session_code: opening.session_code };
@@ -142,7 +164,8 @@ function waitForTurn(candidate) {
     if (!pause(candidate, seconds(askAgainAfter) * 1000)) return null;
     response = patiently(candidate, `${service}/${again}`, request, 'place');
   }
-  return response === null || comesAgain(response) ? null : '';
+  if (response !== null && !comesAgain(response)) contradicted.add(1, { status: String(response.status) });
+  return null;
 }
 
 // Call, again while the answer is "not now", as the contract asks of callers (docs/request-flow.md):

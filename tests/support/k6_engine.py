@@ -46,10 +46,13 @@ globalThis.__modules = {
   },
   'k6/net/grpc': { default: { ...STATUS, Client: function () { return {
     load: (paths, ...files) => __load(JSON.stringify(paths), JSON.stringify(files)),
-    connect: (address, params) => __connect(address, JSON.stringify(params)),
+    connect: (address, params) => {
+      if (!__connect(address, JSON.stringify(params))) throw new Error('nobody is there');
+    },
     invoke,
   }; } } },
 };
+globalThis.console = { error: () => {} };
 globalThis.open = (path) => __open(path);
 """
 
@@ -141,12 +144,15 @@ class K6Engine:
             assert (root / name).is_file(), name
             self.loaded.append(name)
 
-    def _connect(self, address: str, params: str) -> None:
+    def _connect(self, address: str, params: str) -> bool:
+        if not address:
+            return False
         tls = json.loads(params)["tls"]
         credentials = grpc.ssl_channel_credentials(
             "".join(tls["cacerts"]).encode(), tls["key"].encode(), tls["cert"].encode()
         )
         self._channel = grpc.secure_channel(address, credentials)
+        return True
 
     def _invoke(self, name: str, request: str, params: str) -> str:
         method = self._method(json.loads(name))
