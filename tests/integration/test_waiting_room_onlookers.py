@@ -6,6 +6,7 @@ from contextlib import aclosing
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
 from support.enrollment_rooms import session_with_room
@@ -19,6 +20,7 @@ from zikao_enrollment.domain.admission_leader import Step
 from zikao_enrollment.domain.waiting import RoomState
 from zikao_enrollment.stores.admissions import AdmissionStore
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.joining import Joining
 from zikao_enrollment.waiting.onlookers import Onlookers
 from zikao_enrollment.waiting.rooms import Rooms
 from zikao_kit.background import repeat, running
@@ -95,6 +97,29 @@ async def test_who_was_not_listening_misses_no_turn(make_database: MakeDatabase)
             await admit(room, 0, 5)
             await rooms.refresh()
             assert place(await anext(stream)).admission_pass
+
+
+async def test_who_asks_without_a_place_costs_no_connection(make_database: MakeDatabase) -> None:
+    """300 who ask before they join are looked up together, and so is one with as many tabs."""
+    async with drawn_room(make_database, 5, session_with_room()) as room:
+        clock = FixedClock(NOW)
+        boards = Boards(room.db, clock)
+        await boards.refresh()
+        rooms = Rooms(room.db, boards, clock)
+        await rooms.refresh()
+        joining = Joining(room.db, boards, rooms, clock, max_batch=200)
+        before = looks()
+        strangers = [UUID(int=n) for n in (*range(1_000, 1_300), *[2_000] * 300)]
+        asked = [joining.place("22.1", each) for each in strangers]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        reasons = {each.reason for each in answers if isinstance(each, DomainError)}
+        assert (len(answers), reasons) == (600, {"NOT_FOUND"})
+        assert looks() - before == 2
+
+
+def looks() -> float:
+    """How many times was looked whether somebody has a place."""
+    return REGISTRY.get_sample_value("zikao_enrollment_room_look_batch_size_count") or 0.0
 
 
 async def test_nobody_waits_for_what_does_not_come(make_database: MakeDatabase) -> None:

@@ -38,6 +38,7 @@ from zikao_enrollment.waiting.live_room import LiveRoom
 from zikao_enrollment.waiting.rooms import Rooms
 
 JOINS = BatchMetrics("enrollment_room", "joins")
+LOOKS = BatchMetrics("enrollment_room_look", "looks")
 
 
 class Join(NamedTuple):
@@ -76,6 +77,7 @@ class Joining:
         self._batcher: Batcher[Join] = Batcher(
             self._decide, JOINS, max_batch=max_batch, in_flight=1
         )
+        self._looks: Batcher[Join] = Batcher(self._look, LOOKS, max_batch=max_batch, in_flight=1)
 
     async def join(self, session_code: str, candidate_id: UUID) -> bytes:
         """The response with the candidate's place, a new one for who has none.
@@ -86,16 +88,14 @@ class Joining:
         shown = self._known(session_code, candidate_id)
         if shown is not None and shown.place.state is not PlaceState.LAPSED:
             return joined_to_bytes(*shown, self._clock.now())
-        # One entry for all tabs.
-        key = RequestKey(str(candidate_id), _id_of(session_code), session_code, b"")
-        return await self._batcher.submit(key, Join(session_code, candidate_id))
+        return await self._batcher.submit(*_entry(session_code, candidate_id))
 
     async def place(self, session_code: str, candidate_id: UUID) -> Shown:
         """The candidate's place; raises SESSION_UNKNOWN, and NOT_FOUND for who has none."""
         self._boards.current.require(session_code)
         shown = self._known(session_code, candidate_id)
         if shown is None:
-            await self._look_for(session_code, candidate_id)
+            await self._looks.submit(*_entry(session_code, candidate_id))
             shown = self._known(session_code, candidate_id)
         if shown is None:
             raise DomainError(NOT_FOUND)
@@ -109,13 +109,15 @@ class Joining:
         place = live.place(candidate_id, self._clock.now())
         return Shown(place, live.pass_of(candidate_id, place)) if place else None
 
-    async def _look_for(self, session_code: str, candidate_id: UUID) -> None:
-        """Look whether another process has just given a place to the candidate."""
+    async def _look(self, entries: Sequence[Join]) -> Sequence[bytes]:
+        """Look, once for all who ask, whether another process has just given them places."""
         for live in self._rooms.all_live():
-            if live.key.session_code == session_code:
+            code = live.key.session_code
+            if asking := {each.candidate_id for each in entries if each.session_code == code}:
                 async with self._db.read() as tx:
-                    rows = await WaitingStore(tx).places(live.key, [candidate_id])
+                    rows = await WaitingStore(tx).places(live.key, asking)
                 await self._note([_Stored(live.key, row) for row in rows.values()])
+        return [b""] * len(entries)
 
     async def _decide(self, entries: Sequence[Join]) -> Sequence[bytes | DomainError]:
         outcomes = await self._db.run(lambda tx: self._let_in(tx, entries))
@@ -174,6 +176,12 @@ class Joining:
         shown = self._shown(live, outcome.row.candidate_id) if live else None
         # The room has closed in this moment: there is nothing to wait for any more.
         return joined_to_bytes(*shown, now) if shown else DomainError(NOT_FOUND)
+
+
+def _entry(session_code: str, candidate_id: UUID) -> tuple[RequestKey, Join]:
+    """One for all tabs of a candidate."""
+    key = RequestKey(str(candidate_id), _id_of(session_code), session_code, b"")
+    return key, Join(session_code, candidate_id)
 
 
 @lru_cache(maxsize=64)
