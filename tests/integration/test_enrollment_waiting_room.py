@@ -43,6 +43,7 @@ from support.enrollment_rooms import (
 )
 from support.enrollment_service import Installation
 from support.enrollment_sessions import CLOSES_AT, OPENS_AT
+from support.place_streams import next_place, places_stream, watch, watched
 from support.service import Caller, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import types_pb2 as types
@@ -270,6 +271,15 @@ async def test_two_processes_keep_one_room(make_database: MakeDatabase, tmp_path
         for index in range(10):
             await join(callers[index])
             assert (await place_of(there[index])).state == WAITING
+        await asyncio.gather(*(join(callers[index]) for index in (10, 11)))
+        async with places_stream(running, other.port) as stream:
+            seen = watch(there[10])
+            await stream.send(watched(running, 12))
+            place = await next_place(seen)
+            assert place is not None
+            assert place.state == WAITING
+            await stream.until(WAITING, "12")
+            seen.cancel()
         everywhere = (each for pair in zip(callers, there, strict=True) for each in pair)
         await asyncio.gather(*(join(each) for each in [*everywhere][:40] for _tab in range(2)))
         await open_window(running)

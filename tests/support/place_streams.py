@@ -92,9 +92,9 @@ class PlacesStream:
 
 
 @asynccontextmanager
-async def places_stream(running: Installation) -> AsyncIterator[PlacesStream]:
-    """A portal's stream, ended with the block."""
-    portal = await running.caller("portal")
+async def places_stream(running: Installation, port: int = 0) -> AsyncIterator[PlacesStream]:
+    """A portal's stream at a process, ended with the block."""
+    portal = await running.caller("portal", port)
     call = stubs.PlaceStreamServiceStub(portal.channel).WatchPlaces(None)
     try:
         yield PlacesStream(call)

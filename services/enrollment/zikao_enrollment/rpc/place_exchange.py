@@ -99,7 +99,7 @@ class PlaceExchange:
 
     def __init__(self, parts: Parts, errors: ErrorTable) -> None:
         self._rooms = parts.rooms
-        self._boards = parts.boards
+        self._joining = parts.joining
         self._clock = parts.clock
         self._verifier = parts.verifier
         self._errors = errors
@@ -138,17 +138,17 @@ class PlaceExchange:
                 self._room.clear()
                 await self._room.wait()
             for some in _parts(request.candidates, TOKENS_AT_ONCE):
-                for candidate in some:
-                    self._begin(request.session_code, candidate)
-                await asyncio.sleep(0)
+                named = (self._begin(request.session_code, candidate) for candidate in some)
+                await asyncio.gather(*named)
 
-    def _begin(self, session_code: str, candidate: pb.WatchedCandidate) -> None:
+    async def _begin(self, session_code: str, candidate: pb.WatchedCandidate) -> None:
         watch_id = candidate.watch_id[:MAX_ID_CHARACTERS]
         try:
             require_valid(candidate)
             actor = self._verifier.verify(candidate.access_token, self._portal)
             candidate_id = UUID(_UNARY.admit(self._portal, actor).subject)
-            self._boards.current.require(session_code)
+            # The place may be one that another process has just given.
+            await self._joining.place(session_code, candidate_id)
             live = self._rooms.with_place_of(session_code, candidate_id)
             self._new.append(_Watched(watch_id, candidate_id, live))
         except Exception as refusal:  # also a fault of ours: it is one candidate's alone

@@ -28,8 +28,10 @@ class PlaceStreamRpc(place_stream_service_pb2_grpc.PlaceStreamServiceServicer):
         self, request: place_stream_service_pb2.WatchPlaceRequest, context: Any
     ) -> AsyncIterator[place_stream_service_pb2.WatchPlaceResponse]:
         """A candidate's place, ticks, and the pass."""
-        self._parts.boards.fresh().require(request.session_code)
+        self._parts.boards.fresh()
         candidate_id = UUID(current_actor().subject)
+        # The place may be one that another process has just given.
+        await self._parts.joining.place(request.session_code, candidate_id)
         seen = self._parts.onlookers.watch(request.session_code, candidate_id)
         async with aclosing(seen) as messages:
             async for message in messages:

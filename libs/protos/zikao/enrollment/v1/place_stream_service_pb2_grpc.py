@@ -92,7 +92,8 @@ class PlaceStreamServiceServicer:
         OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
         stops: open another one, and name again who was not told the last. Of a candidate, in its
         result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-        NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
+        NOT_FOUND, UNAVAILABLE when its room may not be entered any more or its place cannot be read:
+        name it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,7 +64,8 @@ class PlaceStreamServiceStub:
     OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
     stops: open another one, and name again who was not told the last. Of a candidate, in its
     result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-    NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
+    NOT_FOUND, UNAVAILABLE when its room may not be entered any more or its place cannot be read:
+    name it again.
     """
 
 @_typing.type_check_only
@@ -103,7 +104,8 @@ class PlaceStreamServiceAsyncStub(PlaceStreamServiceStub):
     OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
     stops: open another one, and name again who was not told the last. Of a candidate, in its
     result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-    NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
+    NOT_FOUND, UNAVAILABLE when its room may not be entered any more or its place cannot be read:
+    name it again.
     """
 
 class PlaceStreamServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +153,8 @@ class PlaceStreamServiceServicer(metaclass=_abc_1.ABCMeta):
         OVERLOADED for too many streams, UNAVAILABLE when the database cannot be read or the process
         stops: open another one, and name again who was not told the last. Of a candidate, in its
         result: INVALID_REQUEST, TOKEN_INVALID, TOKEN_EXPIRED, PERMISSION_DENIED, SESSION_UNKNOWN,
-        NOT_FOUND, UNAVAILABLE when its room may not be entered any more: name it again.
+        NOT_FOUND, UNAVAILABLE when its room may not be entered any more or its place cannot be read:
+        name it again.
         """
 
 def add_PlaceStreamServiceServicer_to_server(servicer: PlaceStreamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
