@@ -22,7 +22,10 @@ from zikao_ctl.session_model import SessionFile
 
 @dataclass(frozen=True)
 class Run:
-    """What a rehearsal did. `top`: the highest rate of those who came; `paid`: by part."""
+    """What a rehearsal did. `top`: the highest rate of those who came; `paid`: by part.
+
+    `pays`: whether people were to pay at all.
+    """
 
     scenario: Scenario
     session: SessionFile
@@ -38,6 +41,7 @@ class Run:
     phases: Sequence[records.Phase]
     counties: Sequence[records.CountySeats]
     paid: Mapping[str, int]
+    pays: bool
     acks: Sequence[checking.Ack]
 
 
@@ -69,6 +73,8 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         broken_invariants=sum(found.violations.values()),
         in_line=run.scenario.waiting_room,
     )
+    if run.pays:
+        metrics["payers_failed_share"] = failed_share(run.paid)
     if found.room is not None:
         metrics["room_places_per_candidate"] = found.places_per_candidate
         metrics["room_chi_square_p"] = found.room["chi_square_p"]
@@ -109,6 +115,12 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
     wanted = read_objectives()
     judge(report, [each for each in wanted if each.kind != "service"] if faults else wanted)
     return report
+
+
+def failed_share(paid: Mapping[str, int]) -> float:
+    """Of all who were to pay, those who could not; each counts once, who pays twice too."""
+    parts = ("prompt", "first_of_two", "late", "never", "wrong_amount", "failed")
+    return paid.get("failed", 0) / max(1, sum(paid.get(part, 0) for part in parts))
 
 
 def peak_problems(peak: float, *, found: bool) -> list[str]:

@@ -56,6 +56,7 @@ class Opening:
     seconds: float = 0.0
     peak: float = 0.0
     peak_found: bool = True
+    pays: bool = False
     coming: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -166,6 +167,7 @@ class Opening:
             phases=self.phases,
             counties=self.watched.seats.records(),
             paid=self.outcomes,
+            pays=self.pays,
             acks=self.acks(),
         )
 

@@ -259,6 +259,7 @@ METRICS: Mapping[str, str] = {
     "submit_p99_calm_ms": "of accepted calls, when less than 70 % of the peak is offered",
     "submit_p99_ratio": "the first to the second",
     "journey_p99_seconds": "from wanting to the final answer",
+    "payers_failed_share": "who could not pay, of all who were to; there where people pay at all",
     "payments_within_1s_share": "notifications booked within a second",
     "recovery_seconds": "from the fall of the load to usual latency",
     "dropped_share": "of what was offered: the generator's own fault",

@@ -56,6 +56,7 @@ class Rehearsal(Opening):
         session = rehearsed_session(scenario, load_session_file(scenario.session))
         super().__init__(scenario, session, terms)
         self.installation = installation
+        self.pays = scenario.pay.share > 0
         self.calibration = calibration_session(session)
         self.opens_at = opens_at(scenario, session)
         self._doors = asyncio.Event()

@@ -31,7 +31,7 @@ _WHEN: Mapping[str, Callable[[Report], bool]] = {
     "": lambda _: True,
     "room": lambda report: report["room"] is not None,
     "overload": lambda report: report["load_factor"] >= OVERLOADED_FROM,
-    "payments": lambda report: report["payments"]["made"] > 0,
+    "payments": lambda report: "payers_failed_share" in report["metrics"],
 }
 
 

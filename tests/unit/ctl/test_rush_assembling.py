@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.rush_report import sample_report
-from zikao_ctl.rush.assembling import peak_problems
+from zikao_ctl.rush.assembling import failed_share, peak_problems
 from zikao_ctl.rush.verdict import judge, read_objectives
 
 
@@ -20,3 +20,13 @@ def test_a_peak_that_was_never_reached_makes_it_inconclusive(
     report["inconclusive_because"] = peak_problems(peak, found=found)
     judge(report, read_objectives())
     assert report["verdict"] == verdict
+
+
+def test_who_cannot_pay_is_counted_and_nobody_paying_is_no_reason_not_to_judge() -> None:
+    """Where all fail the share is 1, and that nothing was booked then is not measured, not good."""
+    assert failed_share({"failed": 7}) == 1
+    assert failed_share({"prompt": 5, "first_of_two": 1, "twice": 1, "failed": 2}) == 0.25
+    report = sample_report()
+    report["payments"]["made"], report["metrics"]["payers_failed_share"] = 0, 1.0
+    judge(report, read_objectives())
+    assert report["verdict"] == "FAIL"

@@ -36,6 +36,8 @@ def test_a_good_rehearsal_passes_by_every_objective() -> None:
         ({"goodput_overloaded_ratio": 0.89}, "FAIL"),
         ({"goodput_overloaded_ratio": 0.90}, "PASS"),
         ({"payments_within_1s_share": 0.9999}, "FAIL"),
+        ({"payers_failed_share": 0.001}, "FAIL"),
+        ({"payments_within_1s_share": None}, "INCONCLUSIVE"),
         ({"room_places_per_candidate": 1.0001}, "FAIL"),
         ({"dropped_share": 0.002}, "INCONCLUSIVE"),
         ({"recovery_seconds": None}, "INCONCLUSIVE"),
@@ -55,7 +57,7 @@ def test_what_a_rehearsal_did_not_have_is_not_judged() -> None:
     """Without room, overload and payments their objectives are left out, and nothing is missed."""
     report = sample_report()
     report["room"], report["load_factor"], report["payments"]["made"] = None, 1.0, 0
-    absent = ("room_", "goodput_", "recovery", "submit_p99", "payments_")
+    absent = ("room_", "goodput_", "recovery", "submit_p99", "payments_", "payers_")
     for name in [name for name in report["metrics"] if name.startswith(absent)]:
         del report["metrics"][name]
     judge(report, read_objectives())
