@@ -259,6 +259,7 @@ def _metrics() -> dict[str, float]:
         "goodput_overloaded_ratio": 0.96,
         "goodput_first_10s_ratio": 0.93,
         "accepted_share": 1.0,
+        "seats_given": 97_000.0,
         "submit_p99_overloaded_ms": 61.0,
         "submit_p99_calm_ms": 38.0,
         "submit_p99_ratio": 1.6,

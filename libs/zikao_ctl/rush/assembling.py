@@ -16,8 +16,12 @@ from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.people import Candidate, plan_sha256
 from zikao_ctl.rush.records import Report, Tick
 from zikao_ctl.rush.scenario import Scenario
+from zikao_ctl.rush.submissions import REFUSED
 from zikao_ctl.rush.verdict import judge, read_objectives
 from zikao_ctl.session_model import SessionFile
+
+# A final no that is an answer to a fair wish.
+FULL = frozenset({"SOLD_OUT"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         broken_invariants=sum(found.violations.values()),
         in_line=run.scenario.waiting_room,
     )
+    metrics["odd_refusals_share"] = odd_refusals_share(run.acks)
     if run.pays:
         metrics["payers_failed_share"] = failed_share(run.paid)
     if found.room is not None:
@@ -115,6 +120,12 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
     wanted = read_objectives()
     judge(report, [each for each in wanted if each.kind != "service"] if faults else wanted)
     return report
+
+
+def odd_refusals_share(acks: Sequence[checking.Ack]) -> float:
+    """Of all who came, those refused for what a real opening has not: shut, not approved, ..."""
+    odd = [ack for ack in acks if ack["outcome"] == REFUSED and ack["reason"] not in FULL]
+    return len(odd) / max(1, len(acks))
 
 
 def failed_share(paid: Mapping[str, int]) -> float:

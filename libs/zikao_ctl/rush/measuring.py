@@ -115,6 +115,7 @@ def metrics_of(
         "peak": peak,
         "load_factor": load_factor,
         "accepted_share": 1 - outcomes.get("open", 0) / came if came else 0.0,
+        "seats_given": float(counts["accepted"]),
         "journey_p99_seconds": whole.percentile_ms(JOURNEY, 99) / 1000,
         "dropped_share": counts["dropped"] / max(1, counts["offered"]),
         "lag_p99_ms": whole.percentile_ms(LAG, 99),

@@ -255,6 +255,8 @@ METRICS: Mapping[str, str] = {
     "goodput_overloaded_ratio": "accepted a second while more is offered than the peak, to it",
     "goodput_first_10s_ratio": "the same of the first ten seconds",
     "accepted_share": "candidates who got seats or a final no, of all who came",
+    "seats_given": "submissions that were accepted in the opening",
+    "odd_refusals_share": "refused for another reason than that no seats are left, of all who came",
     "submit_p99_overloaded_ms": "of accepted calls, while overloaded",
     "submit_p99_calm_ms": "of accepted calls, when less than 70 % of the peak is offered",
     "submit_p99_ratio": "the first to the second",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.rush_report import sample_report
-from zikao_ctl.rush.assembling import failed_share, peak_problems
+from zikao_ctl.rush.assembling import failed_share, odd_refusals_share, peak_problems
 from zikao_ctl.rush.verdict import judge, read_objectives
 
 
@@ -30,3 +30,12 @@ def test_who_cannot_pay_is_counted_and_nobody_paying_is_no_reason_not_to_judge()
     report["payments"]["made"], report["metrics"]["payers_failed_share"] = 0, 1.0
     judge(report, read_objectives())
     assert report["verdict"] == "FAIL"
+
+
+def test_a_no_for_another_reason_than_full_counties_is_counted() -> None:
+    """People refused as not approved, or by a shut window, are not served by it."""
+    full = {"outcome": "refused", "reason": "SOLD_OUT"}
+    shut = {"outcome": "refused", "reason": "WINDOW_CLOSED"}
+    told = {"outcome": "accepted", "reason": ""}
+    assert odd_refusals_share([full, shut, told, told]) == 0.25
+    assert odd_refusals_share([]) == 0

@@ -38,6 +38,8 @@ def test_a_good_rehearsal_passes_by_every_objective() -> None:
         ({"payments_within_1s_share": 0.9999}, "FAIL"),
         ({"payers_failed_share": 0.001}, "FAIL"),
         ({"payments_within_1s_share": None}, "INCONCLUSIVE"),
+        ({"seats_given": 0.0}, "FAIL"),
+        ({"odd_refusals_share": 1.0}, "INCONCLUSIVE"),
         ({"room_places_per_candidate": 1.0001}, "FAIL"),
         ({"dropped_share": 0.002}, "INCONCLUSIVE"),
         ({"recovery_seconds": None}, "INCONCLUSIVE"),
