@@ -22,6 +22,7 @@ from zikao_ctl.session_model import SessionFile
 
 # A final no that is an answer to a fair wish.
 FULL = frozenset({"SOLD_OUT"})
+NO_EFFECT = "no effect"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
     metrics["odd_refusals_share"] = odd_refusals_share(run.acks)
     if run.pays:
         metrics["payers_failed_share"] = failed_share(run.paid)
+    if faults:
+        metrics |= fault_metrics(faults)
     if found.room is not None:
         metrics["room_places_per_candidate"] = found.places_per_candidate
         metrics["room_chi_square_p"] = found.room["chi_square_p"]
@@ -126,6 +129,15 @@ def odd_refusals_share(acks: Sequence[checking.Ack]) -> float:
     """Of all who came, those refused for what a real opening has not: shut, not approved, ..."""
     odd = [ack for ack in acks if ack["outcome"] == REFUSED and ack["reason"] not in FULL]
     return len(odd) / max(1, len(acks))
+
+
+def fault_metrics(faults: Sequence[records.FaultRecord]) -> dict[str, float]:
+    """Whether anything was broken, and whether it was well again each time."""
+    idle = sum(fault["note"].startswith(NO_EFFECT) for fault in faults)
+    return {
+        "faults_not_recovered": float(sum(each["recovered_after"] is None for each in faults)),
+        "faults_without_effect_share": idle / len(faults),
+    }
 
 
 def failed_share(paid: Mapping[str, int]) -> float:

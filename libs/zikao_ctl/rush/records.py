@@ -264,6 +264,8 @@ METRICS: Mapping[str, str] = {
     "payers_failed_share": "who could not pay, of all who were to; there where people pay at all",
     "payments_within_1s_share": "notifications booked within a second",
     "recovery_seconds": "from the fall of the load to usual latency",
+    "faults_not_recovered": "after which it was not well again in time",
+    "faults_without_effect_share": "of the faults, those that found nothing to break",
     "dropped_share": "of what was offered: the generator's own fault",
     "lag_p99_ms": "how late the generator was",
     "generator_bound_phases": "phases in which it was the bottleneck",

@@ -30,6 +30,7 @@ _OPS: Mapping[str, Callable[[float, float], bool]] = {
 _WHEN: Mapping[str, Callable[[Report], bool]] = {
     "": lambda _: True,
     "room": lambda report: report["room"] is not None,
+    "faults": lambda report: bool(report["faults"]),
     "overload": lambda report: report["load_factor"] >= OVERLOADED_FROM,
     "payments": lambda report: "payers_failed_share" in report["metrics"],
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.rush_report import sample_report
-from zikao_ctl.rush.assembling import failed_share, odd_refusals_share, peak_problems
+from zikao_ctl.rush.assembling import failed_share, fault_metrics, odd_refusals_share, peak_problems
 from zikao_ctl.rush.verdict import judge, read_objectives
 
 
@@ -39,3 +39,12 @@ def test_a_no_for_another_reason_than_full_counties_is_counted() -> None:
     told = {"outcome": "accepted", "reason": ""}
     assert odd_refusals_share([full, shut, told, told]) == 0.25
     assert odd_refusals_share([]) == 0
+
+
+def test_faults_that_broke_nothing_or_never_ended_are_counted() -> None:
+    """A rehearsal of faults shows something only where they took effect and went by."""
+    kill, freeze = sample_report()["faults"]
+    stuck = {**kill, "recovered_after": None, "note": "enrollment does not answer"}
+    idle = {**freeze, "note": "no effect: nobody is connected"}
+    counted = fault_metrics([kill, freeze, stuck, idle])  # type: ignore[list-item]
+    assert counted == {"faults_not_recovered": 1, "faults_without_effect_share": 0.25}

@@ -39,6 +39,8 @@ def test_a_good_rehearsal_passes_by_every_objective() -> None:
         ({"payers_failed_share": 0.001}, "FAIL"),
         ({"payments_within_1s_share": None}, "INCONCLUSIVE"),
         ({"seats_given": 0.0}, "FAIL"),
+        ({"faults_not_recovered": 1.0}, "FAIL"),
+        ({"faults_without_effect_share": 1.0}, "INCONCLUSIVE"),
         ({"odd_refusals_share": 1.0}, "INCONCLUSIVE"),
         ({"room_places_per_candidate": 1.0001}, "FAIL"),
         ({"dropped_share": 0.002}, "INCONCLUSIVE"),
