@@ -1,4 +1,5 @@
-"""Keeps to the throttle what goes through a channel: one a priority; payments are never held back.
+"""Keeps to the throttle what goes through a channel: one a priority; what payment platforms tell is
+never held back.
 
 What is held back fails at once as a service would refuse it, OVERLOADED, and costs nobody anything:
 `patiently` comes again.
@@ -12,7 +13,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from zikao_kit.error_table import ErrorTable
+from zikao_kit.error_table import ErrorTable, reason_in_text
 from zikao_kit.errors import OVERLOADED, DomainError
 from zikao_kit.policy import Priority, policies_of
 
@@ -24,12 +25,21 @@ HELD_BACK = "held_back"
 # with a code here.
 _NOT_NOW = frozenset(
     {
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
     }
 )
+
+
+def is_not_now(code: grpc.StatusCode, details: str) -> bool:
+    """Whether a call ended so because there was too much to do.
+
+    Not so a full county or a locked login: these have the code of what is too much, and stay.
+    """
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return reason_in_text(details) in (OVERLOADED, None)
+    return code in _NOT_NOW
 
 
 class Throttling(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
@@ -52,12 +62,12 @@ class Throttling(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg
             raise self._refusal()
         call = await continuation(client_call_details, request)
         try:
-            code = await call.code()
+            code, details = await call.code(), await call.details()
         except asyncio.CancelledError:
             call.cancel()
             throttle.gone()
             raise
-        if code in _NOT_NOW:
+        if is_not_now(code, details or ""):
             throttle.shed()
         else:
             throttle.accepted()
@@ -78,7 +88,7 @@ class Throttling(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg
 def _throttles_of(
     contracts: tuple[ServiceDescriptor, ...], throttle: Callable[[], Throttle]
 ) -> Mapping[str, Throttle]:
-    """By full method name; none for payments."""
+    """By full method name; none for PRIORITY_PAYMENT."""
     of_priority = {each: throttle() for each in Priority if each is not Priority.PAYMENT}
     return {
         name: of_priority[policy.priority]

@@ -192,6 +192,12 @@ def _developer_text(error: DomainError) -> str:
     return f"{error.reason}: {names}" if names else error.reason
 
 
+def reason_in_text(details: str) -> str | None:
+    """The reason that the text of a failed call begins with, without reading all it carries."""
+    reason = details.partition(":")[0]
+    return reason if reason.isupper() and reason.replace("_", "").isalpha() else None
+
+
 def _bad_request(
     problems: tuple[FieldProblem, ...], room_bytes: int
 ) -> error_details_pb2.BadRequest:

@@ -20,6 +20,7 @@ import grpc
 from zikao_client.calls import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from zikao_client.throttle import Throttle
 from zikao_kit.context import TIMEOUT_KEY
+from zikao_kit.error_table import reason_in_text
 from zikao_kit.errors import NOT_NOW, OVERLOADED, UNAVAILABLE
 
 from zikao_ctl.rush import records
@@ -274,10 +275,8 @@ def reason_in(code: grpc.StatusCode, details: str) -> str:
     """
     if code in _UNCERTAIN:
         return UNAVAILABLE
-    reason = details.partition(":")[0]
-    if reason.isupper() and reason.replace("_", "").isalpha():
-        return reason
-    return OVERLOADED if code is grpc.StatusCode.RESOURCE_EXHAUSTED else UNAVAILABLE
+    without = OVERLOADED if code is grpc.StatusCode.RESOURCE_EXHAUSTED else UNAVAILABLE
+    return reason_in_text(details) or without
 
 
 def asked_seconds(trailing: Any) -> float:
