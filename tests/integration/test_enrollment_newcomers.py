@@ -43,7 +43,8 @@ from zikao_kit.error_table import reason_of
 SESSION = replace(
     small_session(), windows=(Window(Track.SOCIAL, NOON - timedelta(days=1), CLOSES_AT),)
 )
-CROWD = 300
+# As many as one connection carries, with somebody else.
+CROWD = 90
 
 
 @pytest.fixture
