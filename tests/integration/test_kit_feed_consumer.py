@@ -101,7 +101,7 @@ async def following(follower: Follower) -> AsyncIterator[FeedConsumer]:
     consumer = follower.consumer()
     task = asyncio.create_task(consumer.run())
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             yield consumer
     finally:
         task.cancel()

@@ -300,11 +300,17 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller, patience: 
         answers += outcome.answers
         if not is_lost(method, outcome):
             break
+        await asyncio.sleep(pause_seconds)
     return replace(outcome, answers=answers)
 
 
 def is_lost(method: MethodDescriptor, outcome: Outcome) -> bool:
-    """Whether gRPC's client does not tell how the call has ended: the same is to be sent again."""
+    """Whether the same is to be sent again.
+
+    gRPC's client does not tell how the call has ended, or the server had too much to do just then.
+    """
+    if outcome.reason == errors.OVERLOADED:
+        return True
     if outcome.code == grpc.StatusCode.UNAVAILABLE.name and not outcome.reason:
         return _CONNECTION_ENDED in outcome.text
     return method.client_streaming and outcome.text == _STATUS_LOST
