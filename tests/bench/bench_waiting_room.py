@@ -19,8 +19,8 @@ from support.bench import Rate, migrated, own_postgres, report
 from support.enrollment_replicas import add_people, replicas
 from support.enrollment_rooms import AFTER, EARLY, session_with_room
 from support.targets import Target, nothing_owed
-from support.uniformity import chi_square, p_value
-from support.waiting_crowd import draw_table, drawn_crowd, join_all, places_stored
+from support.waiting_crowd import drawn_crowd, join_all, places_stored
+from zikao_ctl.rush.fairness import chi_square, table_of
 from zikao_enrollment.domain.waiting import draw
 
 PEOPLE, TABS = 10_000, 3
@@ -48,7 +48,7 @@ async def bench(folder: Path, count: int) -> bool:
     with own_postgres(folder / "following") as admin_dsn:
         dsn = await migrated(admin_dsn, "enrollment")
         following = await measure_following(dsn, folder / "following")
-    found = chi_square(draw_table(people, crowd.numbers))
+    found = chi_square(table_of([crowd.numbers[each] for each in people]))
     other_numbers = sum(
         crowd.numbers[person] != number for person, number in draw(crowd.draw.seed, people).items()
     )
@@ -56,7 +56,7 @@ async def bench(folder: Path, count: int) -> bool:
         "places_too_many_or_too_few": Target(abs(stored - count), at_most=0, is_owed=True),
         "duplicates": Target(crowd.duplicates, at_most=0, is_owed=True),
         "numbers_that_nobody_can_compute": Target(other_numbers, at_most=0, is_owed=True),
-        "draw_p": Target(p_value(*found), at_least=0.001),
+        "draw_p": Target(found.p, at_least=0.001),
         "admission_off_by": Target(ceiling["admission_off_by"], at_most=0.05),
         # The lease, and what it takes the next one to notice.
         "leader_missed_seconds": Target(ceiling["leader_missed_seconds"], at_most=3),

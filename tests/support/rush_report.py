@@ -193,6 +193,7 @@ def _room(chance: Random) -> records.Room:
         "places": 60_000,
         "joins": 180_000,
         "drawn": 60_000,
+        "told": 60_000,
         "chi_square": 352.1,
         "chi_square_p": 0.63,
         "table": table,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -21,7 +20,6 @@ from zikao_client.calls import bearer
 _SERVICE = "/zikao.enrollment.v1.WaitingRoomService/"
 # Of each process.
 AT_ONCE = 64
-TABLE = 20
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,6 @@ class Crowd:
     numbers: dict[UUID, int]
     duplicates: int
     draw: rooms.GetDrawResponse
-
-
-def draw_table(people: Sequence[UUID], numbers: Mapping[UUID, int]) -> list[list[int]]:
-    """How many of each twentieth of those who came got into each twentieth of the order."""
-    share = len(people) / TABLE
-    seen = Counter(
-        (int(came / share), int((numbers[each] - 1) / share)) for came, each in enumerate(people)
-    )
-    return [[seen[row, column] for column in range(TABLE)] for row in range(TABLE)]
 
 
 async def _call_all(

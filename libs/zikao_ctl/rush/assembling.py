@@ -85,7 +85,8 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         metrics |= fault_metrics(faults)
     if found.room is not None:
         metrics["room_places_per_candidate"] = found.places_per_candidate
-        metrics["room_chi_square_p"] = found.room["chi_square_p"]
+        if (p := found.room["chi_square_p"]) is not None:
+            metrics["room_chi_square_p"] = p
     latencies = merged(tick["hist"] for tick in run.ticks if tick["at"] > 0).latencies()
     report = Report(
         version=records.REPORT_VERSION,

@@ -250,7 +250,11 @@ class Generator:
 
     async def _finish(self, _: Command) -> Command:
         """Write down every candidate's last word."""
-        lines = map(_acknowledged, self._came)
+        told = self._line.told if self._line else {}
+        lines = [
+            {**_acknowledged(each), "numbers": told.get(each.candidate.number, [])}
+            for each in self._came
+        ]
         self._setup.acks_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         return {"joins": self._line.joins if self._line else 0}
 

@@ -107,15 +107,21 @@ class RoomTick(TypedDict):
     rate: float  # as asked for, per second
 
 
-class Room(TypedDict):
+class Draw(TypedDict):
+    """What candidates were told of the draw; `told`: how many of those drawn."""
+
+    told: int
+    chi_square: float
+    chi_square_p: float | None  # None: nothing drawn, or too few were told
+    table: list[list[int]]  # order of joining by number told, in equal parts
+
+
+class Room(Draw):
     """The waiting room of a rehearsal."""
 
     places: int
     joins: int  # calls: several tabs each
     drawn: int
-    chi_square: float
-    chi_square_p: float
-    table: list[list[int]]  # order of joining by place drawn, in equal parts
     ticks: list[RoomTick]
 
 
@@ -270,5 +276,6 @@ METRICS: Mapping[str, str] = {
     "lag_p99_ms": "how late the generator was",
     "generator_bound_phases": "phases in which it was the bottleneck",
     "room_places_per_candidate": "places over those who joined: 1",
-    "room_chi_square_p": "of the draw",
+    "numbers_not_as_drawn": "candidates who were told a number that seed and places do not give",
+    "room_chi_square_p": "of the numbers that candidates were told, by their order of coming in",
 }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
 
-from zikao_ctl.rush.fairness import chi_square, table_of
-from zikao_ctl.rush.records import Room, RoomTick
+from zikao_ctl.rush import checking, fairness
+from zikao_ctl.rush.records import Check, Draw, Room, RoomTick
 
 LOOK_SECONDS = 0.5
+# Of those drawn: else what was told says nothing of the draw.
+LEAST_TOLD_SHARE = 0.9
+AS_DRAWN_ZH = "告知的名次均与公布的种子相符"
 _NOW = """SELECT admitted_until, coalesce(rate, 0)::float8 AS rate,
     coalesce(drawn_count, (
         SELECT count(*) FROM enrollment.waiting_place AS place
@@ -22,7 +25,7 @@ _NOW = """SELECT admitted_until, coalesce(rate, 0)::float8 AS rate,
 FROM enrollment.waiting_room AS room WHERE session_code = $1 AND track = $2"""
 _SEED = """SELECT seed, drawn_count FROM enrollment.waiting_room
 WHERE session_code = $1 AND track = $2"""
-_PLACES = """SELECT candidate_id, drawn FROM enrollment.waiting_place
+_PLACES = """SELECT candidate_id, drawn, late_number, late_turns FROM enrollment.waiting_place
 WHERE session_code = $1 AND track = $2 ORDER BY joined_at, candidate_id"""
 
 
@@ -60,10 +63,19 @@ class RoomWatch:
             await asyncio.sleep(LOOK_SECONDS)
 
 
+@dataclass(frozen=True)
+class RoomFound:
+    """What the room was, whether numbers were those of the draw, and places for each who came."""
+
+    room: Room
+    as_drawn: Check
+    places_per_candidate: float
+
+
 async def room_of(
-    admin_dsn: str, watched: RoomWatch, opening: float, joins: int, joined: int
-) -> tuple[Room, float]:
-    """What the room was, and places for each of the `joined` who came in (1 is right).
+    admin_dsn: str, watched: RoomWatch, opening: float, joins: int, acks: Sequence[checking.Ack]
+) -> RoomFound:
+    """What there is of it, against what candidates were told, who all came through it.
 
     `opening`: the monotonic time. The order is drawn again here, from the seed that is published.
     """
@@ -71,26 +83,37 @@ async def room_of(
     try:
         key = watched.session_code, watched.track
         drawn = await connection.fetchrow(_SEED, *key)
-        places = await connection.fetch(_PLACES, *key)
+        rows = await connection.fetch(_PLACES, *key)
     finally:
         await connection.close()
-    came = [row["candidate_id"] for row in places if row["drawn"]]
-    numbers = _numbers(drawn["seed"], came) if drawn and drawn["seed"] else {}
-    table = table_of([numbers[each] for each in came]) if numbers else []
-    statistic, p = chi_square(table) if table else (0.0, 1.0)
+    places = [fairness.Place(**row) for row in rows]
+    seed, count = (drawn["seed"], drawn["drawn_count"] or 0) if drawn else (None, 0)
+    told = {UUID(each["candidate_id"]): each["numbers"] for each in acks if each["numbers"]}
     room = Room(
         places=len(places),
         joins=joins,
-        drawn=drawn["drawn_count"] or 0 if drawn else 0,
-        chi_square=statistic,
-        chi_square_p=p,
-        table=table,
+        drawn=count,
         ticks=[RoomTick(**{**tick, "at": tick["at"] - opening}) for tick in watched.seen],
+        **draw_told(fairness.told_of_draw(places, told, count) if seed else ()),
     )
-    return room, len(places) / joined if joined else 0.0
+    ranks = fairness.ranks_of(seed, places) if seed else {}
+    wrong = fairness.wrongly_told(places, ranks, told)
+    return RoomFound(
+        room=room,
+        as_drawn=checking.check("numbers_not_as_drawn", AS_DRAWN_ZH, len(told), wrong),
+        places_per_candidate=len(places) / len(acks) if acks else 0.0,
+    )
 
 
-def _numbers(seed: bytes, candidates: list[UUID]) -> dict[UUID, int]:
-    """From 1: the lower the sum over seed and id, the lower the number."""
-    order = sorted(candidates, key=lambda each: hashlib.sha256(seed + each.bytes).digest())
-    return {candidate: number for number, candidate in enumerate(order, start=1)}
+def draw_told(numbers: Sequence[int]) -> Draw:
+    """The test of what was told; without a p where too few were told anything."""
+    told = sum(map(bool, numbers))
+    table = fairness.table_of(numbers)
+    found = fairness.chi_square(table)
+    is_measured = found.degrees and told >= LEAST_TOLD_SHARE * len(numbers)
+    return Draw(
+        told=told,
+        chi_square=found.value,
+        chi_square_p=found.p if is_measured else None,
+        table=table,
+    )

@@ -241,10 +241,14 @@ class Rehearsal(Opening):
         )
         if not self.scenario.waiting_room:
             return write_up(run, found, self._faults)
-        room, share = await room_of(
-            self.installation.admin_dsn, self.watched.room, self.opening, joins, self.coming
+        dsn = self.installation.admin_dsn
+        room = await room_of(dsn, self.watched.room, self.opening, joins, run.acks)
+        found = replace(
+            found,
+            checks=[*found.checks, room.as_drawn],
+            room=room.room,
+            places_per_candidate=room.places_per_candidate,
         )
-        found = replace(found, room=room, places_per_candidate=share)
         return write_up(run, found, self._faults)
 
 

@@ -60,6 +60,8 @@ class WaitingLine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams: list[_Stream] = []
         self.joins = 0
+        # Numbers in the line by candidate, in the order in which they were told.
+        self.told: dict[int, list[int]] = {}
 
     def add(self, at: float, submission: Submission, tabs: int) -> None:
         """Have somebody come in at a monotonic time."""
@@ -113,6 +115,10 @@ class WaitingLine:
 
     def _take(self, submission: Submission, place: room.Place) -> None:
         """Go on as the place says; each of several tabs is told."""
+        if place.number:
+            told = self.told.setdefault(submission.candidate.number, [])
+            if place.number not in told:
+                told.append(place.number)
         match place.state:
             case room.PLACE_STATE_ADMITTED | room.PLACE_STATE_OPEN:
                 submission.in_line = False

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 from zikao_ctl.rush.caller import comes
-from zikao_ctl.rush.fairness import chi_square, p_of, table_of
 from zikao_ctl.rush.generators import add_ticks
 from zikao_ctl.rush.histograms import Histograms
 from zikao_ctl.rush.measuring import metrics_of, peak_of, phase_of, recovery_seconds, still_follows
@@ -148,16 +147,3 @@ def test_on_a_slow_machine_exactly_so_many_come_spread_evenly(coming: int) -> No
     assert len(chosen) == coming
     gaps = {second - first for first, second in pairwise(chosen)}
     assert max(gaps, default=1) - min(gaps, default=1) <= 1
-
-
-def test_a_draw_that_prefers_the_early_is_found_out_and_a_fair_one_is_not() -> None:
-    """Places as people came in give p near 0; places that have nothing to do with it do not."""
-    count = 2_000
-    _, as_they_came = chi_square(table_of(range(1, count + 1)))
-    # 1,009 has no common divisor with 2,000: it visits all numbers, all over the place.
-    shuffled = sorted(range(1, count + 1), key=lambda number: hash((number, "fair")) % 7919)
-    _, by_chance = chi_square(table_of(shuffled))
-    assert as_they_came < 1e-6
-    assert by_chance > as_they_came
-    assert p_of(361.0, 361) == pytest.approx(0.49, abs=0.01)
-    assert p_of(407.3, 361) == pytest.approx(0.046, abs=0.005), "as tables of chi-square say"

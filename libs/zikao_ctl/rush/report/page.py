@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from zikao_kit.files import write_whole
 
-from zikao_ctl.rush.records import REPORT_VERSION, Report
+from zikao_ctl.rush.records import REPORT_VERSION, Report, Room
 from zikao_ctl.rush.report import charts, grids, summary, tables
 from zikao_ctl.rush.report.elements import element, written
 from zikao_ctl.rush.report.frame import Band, Fault, Time
@@ -79,7 +79,7 @@ def _sections(report: Report, others: Others) -> Iterator[Element]:
     if steps := steps_of(report):
         yield from _over_time(report, steps, time_of(report, steps))
     if room := report["room"]:
-        yield from _draw(room["drawn"], room["joins"], grids.draw(room), room["chi_square_p"])
+        yield from _draw(room)
     yield from _latencies(report)
     if report["faults"]:
         yield element("h2", "演练中注入的故障")
@@ -148,20 +148,24 @@ def _payments(report: Report, time: Time) -> Iterator[Element]:
     yield charts.payments(money, time)
 
 
-def _draw(drawn: int, joins: int, chart: Element, p: float) -> Iterator[Element]:
+def _draw(room: Room) -> Iterator[Element]:
     yield element("h2", "抽签是否公平")
     yield element(
         "p",
-        f"{whole(drawn)} 人在开放前进入候场室（共 {whole(joins)} 次请求，含多个窗口），"
-        "开放时抽签定先后。"
-        "纵向是到达先后，横向是抽中的名次：若早到或晚到都不占便宜，整片应是深浅均匀的浅灰。",
+        f"{whole(room['drawn'])} 人在开放前进入候场室（共 {whole(room['joins'])} 次请求，"
+        f"含多个窗口），开放时抽签定先后；其中 {whole(room['told'])} 人得知了自己的名次。"
+        "纵向是到达先后，横向是考生得知的名次：若早到或晚到都不占便宜，整片应是深浅均匀的浅灰。",
     )
+    p = room["chi_square_p"]
+    if p is None:
+        yield element("p", "未抽签，或得知名次的考生太少：公平与否未测得。")
+        return
     yield element(
         "p",
         f"卡方检验 p = {figure(p)}："
         + ("看不出任何偏向。" if p >= 0.001 else "如此偏差在公平抽签中不到千分之一，应查明原因。"),
     )
-    yield chart
+    yield grids.draw(room)
 
 
 def _latencies(report: Report) -> Iterator[Element]:
