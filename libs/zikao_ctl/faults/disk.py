@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zikao_ctl.faults.memory import free_mib
+
 SIZE_MIB = 256
+# What is written there is memory: so much of it stays for everybody else.
+LEFT_MIB = 1024
 INSIDE = "ZIKAO_FAULTS_INSIDE"
 _PAGE_BYTES = 4096
 _SHRINKING_ATTEMPTS = 20
@@ -56,8 +60,8 @@ class SmallDisk:
 
     @classmethod
     def mount(cls, folder: Path, size_mib: int = SIZE_MIB) -> SmallDisk | None:
-        """Mount it, if we are in a namespace of our own; else None."""
-        if not os.environ.get(INSIDE):
+        """Mount it, if we are in a namespace of our own and there is memory for it; else None."""
+        if not os.environ.get(INSIDE) or free_mib() < size_mib + LEFT_MIB:
             return None
         folder.mkdir(parents=True, exist_ok=True)
         command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]

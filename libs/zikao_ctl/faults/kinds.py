@@ -176,7 +176,7 @@ async def jump(scene: Scene, fault: Fault) -> None:
 async def fill_disk(scene: Scene, fault: Fault) -> None:
     """Not a byte is left on the database's disk."""
     if scene.disk is None:
-        raise NoEffect("no disk of its own could be had")
+        raise NoEffect("no small disk: no mount namespace, or not 1 GiB of memory beside it")
     with scene.disk.filled():
         if await _can_write(scene, MORE_TABLES if fault.victim == "tables" else MORE_LOG):
             raise NoEffect("there is room left")
