@@ -205,7 +205,8 @@ def report(
     ]
     lines += [f"{key:40} {value}" for key, value in more.items()]
     lines += [
-        f"{key:40} {target.figure:10.3f}   {target.in_words()}" for key, target in targets.items()
+        f"{key:40} {_in_figures(target.figure):>10}   {target.in_words()}"
+        for key, target in targets.items()
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 
@@ -242,6 +243,10 @@ async def end_process(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def _in_figures(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.3f}"
 
 
 def _judged(ratio: float, least: float | None) -> str:
