@@ -8,19 +8,23 @@ from uuid import UUID
 
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
-from support.enrollment_rooms import EARLY, session_with_room
+from support.enrollment_rooms import EARLY, QUEUED, session_with_room, two_rooms
+from support.service import until
 from support.service_databases import MakeDatabase
+from zikao.enrollment.v1 import waiting_room_service_pb2 as pb
 from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
 from zikao_enrollment.commands.join_waiting_room import join_room
 from zikao_enrollment.domain.timetable import Track
 from zikao_enrollment.domain.waiting import PlaceRow, RoomKey
 from zikao_enrollment.stores.waiting import WaitingStore
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.joining import Joining
 from zikao_enrollment.waiting.live_room import LiveRoom
+from zikao_enrollment.waiting.porter import Porter
 from zikao_enrollment.waiting.rooms import Rooms
 from zikao_kit.db import Database, Transaction
 
-KEY = RoomKey("22.1", Track.SOCIAL)
+KEY, APPLIED = (RoomKey("22.1", track) for track in (Track.SOCIAL, Track.APPLIED))
 SESSION = session_with_room()
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 
@@ -36,7 +40,17 @@ async def opened_room(make_database: MakeDatabase) -> AsyncIterator[Database]:
 
 async def come_in(tx: Transaction, *candidates: UUID) -> list[PlaceRow]:
     """Let candidates in, nobody's turn having passed."""
-    return await join_room(WaitingStore(tx), KEY, candidates, lambda _: False, NOW)
+    return await join_room(WaitingStore(tx), KEY, candidates, lambda _: False, NOW, is_drawn=False)
+
+
+async def process(db: Database) -> tuple[Rooms, Joining]:
+    """What a process has of the rooms, at the opening."""
+    clock = FixedClock(NOW)
+    boards = Boards(db, clock)
+    await boards.refresh()
+    rooms = Rooms(db, boards, clock)
+    await rooms.refresh()
+    return rooms, Joining(db, boards, rooms, clock, max_batch=10)
 
 
 async def draw_now(db: Database) -> int | None:
@@ -74,6 +88,50 @@ async def test_who_comes_in_during_the_draw_waits_for_it(make_database: MakeData
         assert await coming == [PlaceRow(ONE, False, 1)]
 
 
+async def test_who_comes_after_the_opening_keeps_no_draw_waiting(
+    make_database: MakeDatabase,
+) -> None:
+    """Who comes late to a room that is not drawn yet draws it, or queues behind who does."""
+    async with opened_room(make_database) as db:
+        processes = [await process(db) for _ in range(2)]
+        async with db.transaction() as tx:
+            await come_in(tx, ONE)
+            late = zip(processes, (TWO, THREE), strict=True)
+            coming = [asyncio.create_task(joining.join("22.1", who)) for (_, joining), who in late]
+            await until_somebody_waits(db, 2)
+        answers = await asyncio.gather(*coming)
+        places = [pb.JoinWaitingRoomResponse.FromString(answer).place for answer in answers]
+        assert {place.number for place in places} == {2, 3}
+        assert {place.state for place in places} == {QUEUED}
+        for rooms, _ in processes:
+            assert rooms.rows[KEY].drawn_count == 1
+
+
+async def test_a_draw_that_waits_keeps_nobody_else(make_database: MakeDatabase) -> None:
+    """While one room's draw waits the other room is drawn, and places are read in both."""
+    async with enrollment_database(make_database, two_rooms(), candidates=3) as db:
+        rooms, _ = await process(db)
+        async with db.transaction() as tx:
+            for key in (KEY, APPLIED):
+                await open_room(WaitingStore(tx), key, EARLY)
+        async with db.transaction() as slow:
+            await come_in(slow, ONE)
+            async with db.transaction() as quick:
+                await come_in(quick, TWO)
+            drawing = asyncio.create_task(Porter(db, rooms, FixedClock(NOW)).work())
+            await until_somebody_waits(db)
+
+            async def drawn() -> bool:
+                await rooms.refresh()
+                return rooms.is_drawn(APPLIED)
+
+            await until(drawn)
+            assert not rooms.is_drawn(KEY)
+            assert rooms.with_place_of("22.1", TWO) is rooms.live(KEY)
+        await drawing
+        assert rooms.rows[KEY].drawn_count == 2
+
+
 async def test_only_one_process_draws(make_database: MakeDatabase) -> None:
     """Of two that draw at once the second finds it done: there is no other seed to choose."""
     async with opened_room(make_database) as db, AsyncExitStack() as stack:
@@ -105,7 +163,8 @@ async def test_a_lapsed_turn_is_given_up_once(make_database: MakeDatabase) -> No
 
         async def join_again(tx: Transaction) -> list[PlaceRow]:
             lapsed = PlaceRow(ONE, True, None)
-            return await join_room(WaitingStore(tx), KEY, [ONE], lapsed.__eq__, NOW)
+            store = WaitingStore(tx)
+            return await join_room(store, KEY, [ONE], lapsed.__eq__, NOW, is_drawn=False)
 
         async with db.transaction() as tx:
             first = await join_again(tx)

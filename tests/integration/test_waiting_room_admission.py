@@ -30,6 +30,7 @@ from zikao_enrollment.domain.waiting import RoomKey, RoomState
 from zikao_enrollment.stores.admissions import AdmissionStore, LedRoom
 from zikao_enrollment.stores.waiting import WaitingStore
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting.porter import Porter
 from zikao_enrollment.waiting.rooms import Rooms
 from zikao_enrollment.workers import admitting
 from zikao_kit.admission import Load
@@ -170,14 +171,18 @@ async def test_one_room_that_fails_keeps_no_other(make_database: MakeDatabase) -
         boards, room = Boards(db, clock), DrawnRoom(db, "")
         await boards.refresh()
         rooms = Rooms(db, boards, clock)
+        porter = Porter(db, rooms, clock)
         async with db.transaction() as tx:
             await tx.using(BREAK).execute("draw_no_social_room")
+        await rooms.refresh()
         with pytest.raises(ConstraintViolated):
-            await rooms.refresh()
+            await porter.work()
         assert rooms.rows[KEY].drawn_count is None
         assert rooms.rows[APPLIED].drawn_count == 0
         async with db.transaction() as tx:
             await tx.using(BREAK).execute("draw_all")
+        await porter.work()
+        async with db.transaction() as tx:
             await tx.using(BREAK).execute("admit_no_social")
         process = await room.process()
         await room.come(50)

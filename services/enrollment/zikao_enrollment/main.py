@@ -51,6 +51,7 @@ from zikao_enrollment.views.spectators import Spectators
 from zikao_enrollment.waiting.arrivals import Arrivals
 from zikao_enrollment.waiting.joining import Joining
 from zikao_enrollment.waiting.onlookers import Onlookers
+from zikao_enrollment.waiting.porter import Porter
 from zikao_enrollment.waiting.rooms import ROOM_PAUSE_SECONDS, Rooms
 from zikao_enrollment.workers.admitting import TICK_SECONDS, AdmittingWorker
 from zikao_enrollment.workers.auditing import Auditor
@@ -213,6 +214,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
     return [
         repeat("board", parts.boards.work, config.board_seconds),
         repeat("waiting rooms", parts.rooms.look, ROOM_PAUSE_SECONDS),
+        repeat("draws", Porter(db, parts.rooms, clock).work, ROOM_PAUSE_SECONDS),
         repeat("admitting", admitting.work, TICK_SECONDS),
         repeat("places", parts.onlookers.work, 0.0),
         repeat("availability", parts.spectators.work, 0.0),

@@ -14,13 +14,15 @@ async def join_room(
     candidates: Sequence[UUID],
     has_lapsed: Callable[[PlaceRow], bool],
     now: datetime,
+    *,
+    is_drawn: bool,
 ) -> list[PlaceRow]:
     """Let candidates in, the first come first; their places, the old ones of who had some.
 
     Before the draw all are alike. Later each gets the next number behind all others, also who
-    has let a turn pass. The room must be there.
+    has let a turn pass. The room must be there; that it `is_drawn` is known, else looked at.
     """
-    if not await store.is_drawn(key):
+    if not is_drawn and not await store.is_drawn(key):
         await store.add(key, candidates, now)
         return [PlaceRow(candidate, True, None) for candidate in candidates]
     given = await store.lock_late(key)

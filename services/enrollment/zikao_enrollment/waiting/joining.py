@@ -18,7 +18,7 @@ from zikao_kit.db import Database, Transaction
 from zikao_kit.errors import NOT_FOUND, DomainError
 from zikao_kit.idempotency import RequestKey
 
-from zikao_enrollment.commands.draw_waiting_room import open_room
+from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
 from zikao_enrollment.commands.join_waiting_room import join_room
 from zikao_enrollment.converts.waiting import joined_to_bytes
 from zikao_enrollment.domain.orders import Candidate
@@ -129,13 +129,17 @@ class Joining:
         candidates = await CandidateStore(tx).find_many({entry.candidate_id for entry in entries})
         outcomes = [self._window_of(entry, candidates.get(entry.candidate_id)) for entry in entries]
         coming: defaultdict[RoomKey, list[int]] = defaultdict(list)
+        windows: dict[RoomKey, Window] = {}
         for index, (entry, window) in enumerate(zip(entries, outcomes, strict=True)):
             if isinstance(window, Window) and window.waiting_room is not None:
-                coming[RoomKey(entry.session_code, window.track)].append(index)
+                key = RoomKey(entry.session_code, window.track)
+                coming[key].append(index)
+                windows[key] = window
         for key, indexes in sorted(coming.items()):
             if not self._rooms.is_open(key):
                 people = [entries[index].candidate_id for index in indexes]
-                for index, row in zip(indexes, await self._join(tx, key, people), strict=True):
+                rows = await self._join(tx, key, windows[key], people)
+                for index, row in zip(indexes, rows, strict=True):
                     outcomes[index] = _Stored(key, row)
         return outcomes
 
@@ -147,14 +151,21 @@ class Joining:
             return refusal
 
     async def _join(
-        self, tx: Transaction, key: RoomKey, candidates: Sequence[UUID]
+        self, tx: Transaction, key: RoomKey, window: Window, candidates: Sequence[UUID]
     ) -> Sequence[PlaceRow]:
         store, live, now = WaitingStore(tx), self._rooms.live(key), self._clock.now()
         if key not in self._rooms.rows:  # its time has just come
             await open_room(store, key, now)
-        return await join_room(
-            store, key, candidates, lambda row: live is not None and live.has_lapsed(row, now), now
-        )
+        is_drawn = self._rooms.is_drawn(key)
+        if not is_drawn and now >= window.opens_at:
+            # Who let in others, one batch after the other, would keep the draw waiting.
+            await draw_room(store, key, now)
+            is_drawn = True
+
+        def has_lapsed(row: PlaceRow) -> bool:
+            return live is not None and live.has_lapsed(row, now)
+
+        return await join_room(store, key, candidates, has_lapsed, now, is_drawn=is_drawn)
 
     async def _note(self, stored: Sequence[_Stored]) -> None:
         """Know what is stored, at once."""

@@ -139,6 +139,7 @@ class LiveRoom:
             return
         self._drawn = await asyncio.to_thread(draw, room.seed, [*self._waiting])
         self._waiting.clear()
+        log.info("a waiting room was drawn", room=":".join(self.key), count=room.drawn_count)
 
     def _number(self, candidate_id: UUID) -> int | None:
         late = self._late.get(candidate_id)

@@ -1,4 +1,4 @@
-"""The waiting rooms of a process: opened and drawn when it is time, and read again and again."""
+"""The waiting rooms of a process, read again and again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import structlog
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
 
-from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
 from zikao_enrollment.domain.timetable import Session, Track, Window
 from zikao_enrollment.domain.waiting import Room, RoomKey, RoomState, is_live
 from zikao_enrollment.stores.waiting import WaitingStore
@@ -63,6 +62,11 @@ class Rooms:
         room = self.rows.get(key)
         return room is not None and not room.is_gating
 
+    def is_drawn(self, key: RoomKey) -> bool:
+        """Whether the order is known to be drawn, as it will stay."""
+        room = self.rows.get(key)
+        return room is not None and room.drawn_count is not None
+
     def gated(self, session: Session, now: datetime) -> frozenset[Track]:
         """The tracks that may enroll at `now`, and need an admission pass for it.
 
@@ -83,7 +87,7 @@ class Rooms:
         return self.revision
 
     async def refresh(self) -> None:
-        """Open and draw what is due, and read all that has changed."""
+        """Read all that has changed."""
         while await self.work():
             pass
 
@@ -101,10 +105,9 @@ class Rooms:
     async def work(self) -> bool:
         """The same, a part of what has changed; whether there is more. One reading at a time."""
         async with self._reading:
-            windows = self._windows()
+            windows = self.windows()
             if not windows and not self._live and self.revision:
                 return False
-            failures = await self._do_what_is_due(windows)
             more = await self._read(windows)
             for live in self._live.values() if not more else ():
                 await live.find_numbers()
@@ -112,10 +115,9 @@ class Rooms:
         self._looked_at = time.monotonic()
         self._renewed.set()
         self._renewed = asyncio.Event()
-        raise_all(failures)
         return more
 
-    def _windows(self) -> dict[RoomKey, Window]:
+    def windows(self) -> dict[RoomKey, Window]:
         """The windows whose rooms may be entered now, or were taken away since they opened.
 
         Who waits in one of these is told that it is open.
@@ -131,28 +133,6 @@ class Rooms:
             for key, window in windows.items()
             if is_live(window, now) or (key in self.rows and _has_lost_its_room(window, now))
         }
-
-    async def _do_what_is_due(self, windows: Mapping[RoomKey, Window]) -> list[Exception]:
-        """Open and draw; what fails for one room keeps no other one, and is returned."""
-        failures = []
-        for key, window in windows.items():
-            try:
-                if window.waiting_room is not None:
-                    await self._open_or_draw(key, window)
-            except Exception as failure:
-                failures.append(failure)
-        return failures
-
-    async def _open_or_draw(self, key: RoomKey, window: Window) -> None:
-        room, now = self.rows.get(key), self._clock.now()
-        if room is None:
-            async with self._db.transaction() as tx:
-                await open_room(WaitingStore(tx), key, now)
-        if (room is None or room.state is RoomState.WAITING) and now >= window.opens_at:
-            async with self._db.transaction() as tx:
-                count = await draw_room(WaitingStore(tx), key, now)
-            if count is not None:
-                log.info("a waiting room was drawn", room=":".join(key), count=count)
 
     async def _read(self, windows: Mapping[RoomKey, Window]) -> bool:
         more = False
