@@ -247,11 +247,15 @@ async def test_two_that_both_believe_to_be_at_work_apply_nothing_twice(
     first, second = Follower(database, database), Follower(database, database)
     async with following(first):
         await until(lambda: first.subscriptions != [])
-        async with database.transaction() as tx:
-            # As a standstill of the first would: its turn is over, and it does not know.
-            await tx.execute("expire_turns")
         async with following(second):
-            await until(lambda: second.subscriptions != [])
+
+            async def has_taken_over() -> bool:
+                # As a standstill of the first would: its turn is over, and it does not know.
+                async with database.transaction() as tx:
+                    await tx.execute("expire_turns")
+                return second.subscriptions != []
+
+            await until(has_taken_over)
             for number in range(10):
                 await publish(database, *numbered(number, number))
                 await until(partial(_has_entries, database, number + 1))

@@ -29,11 +29,14 @@ class Cut:
 class Catch:
     """A test that has to fail, and a part of what it must say: it fails for this and nothing else.
 
-    `test` is as pytest takes it, of the project's root, without parameters.
+    `test` is as pytest takes it, of the project's root, without parameters. `says` is looked for in
+    its failure alone, not in the source that is printed with it. Where many things could say so (a
+    timeout, a refusal that did not come) `at` is the line, or its beginning, that has to fail.
     """
 
     test: str
     says: str
+    at: str = ""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Verdict(NamedTuple):
             "tests": list(self.mutant.tests),
             "outcome": self.outcome,
             "caught": self.caught,
+            "said": [(each.test, each.failure) for each in self.run.results if each.failure],
             "seconds": round(self.run.seconds, 1),
         }
 

@@ -11,13 +11,15 @@ from xml.etree import ElementTree as ET
 from mutation.mutant import Catch
 
 TESTS_FAILED = 1
+# How pytest begins a line that failed, one of its failure, and both where several failed together.
+PLACE, FAILURE, TOGETHER = ">   ", "E   ", "|"
 
 
 class Result(NamedTuple):
     """A test that ran: `test` as pytest takes it, without parameters.
 
-    `failure` is its assertion or exception with the traceback, None when it passed; `broken`:
-    it was not the test that failed, but what was made ready for it or cleaned up after it.
+    `failure` is what `what_failed` leaves of its traceback, None when it passed; `broken`: it was
+    not the test that failed, but what was made ready for it or cleaned up after it.
     """
 
     test: str
@@ -57,15 +59,32 @@ def _judge_one(results: Sequence[Result], catch: Catch) -> Outcome:
     if not failures:
         ran = own and not any(result.broken for result in own)
         return Outcome.SURVIVED if ran else Outcome.NOT_RUN
-    said = any(catch.says in failure for failure in failures)
+    said = any(_says(failure, catch) for failure in failures)
     return Outcome.CAUGHT if said else Outcome.UNCLEAR
+
+
+def _says(failure: str, catch: Catch) -> bool:
+    lines = failure.splitlines()
+    said = any(catch.says in line for line in lines if not line.startswith(PLACE))
+    there = any(catch.at in line for line in lines if not line.startswith(FAILURE))
+    return said and there
 
 
 def _result(case: ET.Element) -> Result:
     module = case.get("classname", "").replace(".", "/")
     name = case.get("name", "").partition("[")[0]
-    failures = [
-        f"{each.get('message', '')}\n{each.text or ''}" for each in case.iterfind("failure")
-    ]
-    failure = "\n".join(failures) if failures else None
+    failures = [each.text or "" for each in case.iterfind("failure")]
+    failure = what_failed("\n".join(failures)) if failures else None
     return Result(f"{module}.py::{name}", failure, case.find("error") is not None)
+
+
+def what_failed(traceback: str) -> str:
+    """Of pytest's output the lines that failed, and what they failed with.
+
+    It prints the source of the test around them: words that stand there say nothing.
+    """
+    return "\n".join(
+        line
+        for line in traceback.splitlines()
+        if line.startswith((PLACE, FAILURE)) or line.lstrip(" ").startswith(TOGETHER)
+    )
