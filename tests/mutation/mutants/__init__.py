@@ -6,6 +6,7 @@ from mutation.mutant import Mutant
 from mutation.mutants.doors import DOORS
 from mutation.mutants.feeds import FEEDS
 from mutation.mutants.money import MONEY
+from mutation.mutants.overload import OVERLOAD
 from mutation.mutants.people import PEOPLE
 from mutation.mutants.requests import REQUESTS
 from mutation.mutants.room import WAITING_ROOM
@@ -15,6 +16,7 @@ from mutation.mutants.tickets import TICKETS
 GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Seats": SEATS,
     "Waiting room": WAITING_ROOM,
+    "Overload": OVERLOAD,
     "Requests and answers": REQUESTS,
     "Feeds": FEEDS,
     "Money": MONEY,
