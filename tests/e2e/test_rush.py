@@ -65,6 +65,8 @@ async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> No
     _assert_right(elsewhere)
     assert elsewhere["candidates"] == THERE
     assert sum(tick["accepted"] for tick in elsewhere["ticks"]) == THERE
+    assert elsewhere["metrics"]["unseen_share"] == 0
+    assert "演练结束后所占考位已全部退回。" in elsewhere["notes_zh"]
 
 
 async def _rehearse_as_a_deployment(installation: Installation, folder: Path) -> Report:

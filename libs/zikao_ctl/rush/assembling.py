@@ -52,7 +52,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is afterwards; `violations` by invariant, `notified`: how long payments took."""
+    """What there is afterwards; `violations` by invariant, `notified`: how long payments took.
+
+    `unseen_share`: of a deployment's candidates, those whose orders could not be had.
+    """
 
     target: str
     checks: Sequence[records.Check]
@@ -63,6 +66,7 @@ class Found:
     notes_zh: Sequence[str]
     room: records.Room | None = None
     places_per_candidate: float = 0.0
+    unseen_share: float | None = None
 
 
 def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ()) -> Report:
@@ -78,15 +82,7 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         broken_invariants=sum(found.violations.values()),
         in_line=run.scenario.waiting_room,
     )
-    metrics["odd_refusals_share"] = odd_refusals_share(run.acks)
-    if run.pays:
-        metrics["payers_failed_share"] = failed_share(run.paid)
-    if faults:
-        metrics |= fault_metrics(faults)
-    if found.room is not None:
-        metrics["room_places_per_candidate"] = found.places_per_candidate
-        if (p := found.room["chi_square_p"]) is not None:
-            metrics["room_chi_square_p"] = p
+    metrics |= _other_metrics(run, found, faults)
     latencies = merged(tick["hist"] for tick in run.ticks if tick["at"] > 0).latencies()
     report = Report(
         version=records.REPORT_VERSION,
@@ -124,6 +120,24 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
     wanted = read_objectives()
     judge(report, [each for each in wanted if each.kind != "service"] if faults else wanted)
     return report
+
+
+def _other_metrics(
+    run: Run, found: Found, faults: Sequence[records.FaultRecord]
+) -> dict[str, float]:
+    """Of what not every rehearsal has."""
+    metrics = {"odd_refusals_share": odd_refusals_share(run.acks)}
+    if run.pays:
+        metrics["payers_failed_share"] = failed_share(run.paid)
+    if faults:
+        metrics |= fault_metrics(faults)
+    if found.unseen_share is not None:
+        metrics["unseen_share"] = found.unseen_share
+    if found.room is not None:
+        metrics["room_places_per_candidate"] = found.places_per_candidate
+        if (p := found.room["chi_square_p"]) is not None:
+            metrics["room_chi_square_p"] = p
+    return metrics
 
 
 def odd_refusals_share(acks: Sequence[checking.Ack]) -> float:

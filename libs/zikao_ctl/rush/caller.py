@@ -36,7 +36,7 @@ from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.sending import Rules, Sender
 from zikao_ctl.rush.submissions import Account, Submission, Tokens
 from zikao_ctl.rush.ticking import Ticker
-from zikao_ctl.rush.verifying import verify_all
+from zikao_ctl.rush.verifying import Orders
 from zikao_ctl.rush.waiting_line import WaitingLine
 from zikao_ctl.session_model import SessionFile
 
@@ -100,7 +100,9 @@ class Generator:
             "run": self._run,
             "pay_late": self._pay_late,
             "finish": self._finish,
-            "verify": self._verify,
+            "look": lambda _: self._orders.look(self._main),
+            "verify": lambda _: self._orders.compare(self._came),
+            "give_back": lambda _: self._orders.give_back(self._came),
         }
 
     def prepare(self) -> None:
@@ -130,6 +132,7 @@ class Generator:
             self._channels.append(await self._stack.enter_async_context(channel))
         await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
         self._service = await self._open(setup.enrollment, "enrollment")
+        self._orders = Orders(self._service)
         if setup.platform:
             platform = open_channel(setup.platform, setup.operator_files, server_name=PLATFORM)
             await self._stack.enter_async_context(platform)
@@ -147,10 +150,6 @@ class Generator:
         channel = await self._open(self._setup.registration, "registration")
         await log_in_all(channel, [(each, accounts[each.candidate.number]) for each in mine])
         return {}
-
-    async def _verify(self, _: Command) -> Command:
-        """Ask for the orders of all who came, and compare."""
-        return {"verified": await verify_all(self._service, self._came)}
 
     def _sender(self, *, pays: bool) -> Sender:
         rules = Rules(self._setup.scenario.patience_seconds)

@@ -6,7 +6,6 @@ a search would take seats. Nobody pays: the money would be real.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import grpc
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import enrollment_service_pb2_grpc as enrollment_grpc
 from zikao.enrollment.v1 import types_pb2 as types
-from zikao_client import patiently
+from zikao_client import CallFailed, patiently
 from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
 from zikao_kit.config import CertFiles
@@ -31,6 +30,7 @@ from zikao_ctl.rush.opening import Opening, Terms
 from zikao_ctl.rush.records import Check, Payments, Report
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.submissions import Account
+from zikao_ctl.rush.verifying import CALL_SECONDS, KEPT, UNSEEN
 from zikao_ctl.rush.watching import Processors
 from zikao_ctl.session_file import load_session_file
 
@@ -42,10 +42,6 @@ _TITLES = {
 }
 
 
-class TargetRefused(Exception):  # noqa: N818 - says what is wrong
-    """A deployment that is not to be put under load like this."""
-
-
 @dataclass(frozen=True)
 class Target:
     """A deployment: where its services listen, who calls, and what it is said to bear a second."""
@@ -55,16 +51,6 @@ class Target:
     files: CertFiles
     accounts: Sequence[Account]
     peak: float
-
-
-def require_ours(target: str, *, operated_by_caller: bool) -> None:
-    """Raise TargetRefused for another machine, unless the caller says that it is theirs."""
-    host = target.rpartition(":")[0].strip("[]")
-    if operated_by_caller or host == "localhost" or _is_loopback(host):
-        return
-    raise TargetRefused(
-        f"{target} is not on this machine: who operates it says so by --i-operate-this-deployment"
-    )
 
 
 def read_accounts(file: Path) -> list[Account]:
@@ -85,6 +71,19 @@ def read_accounts(file: Path) -> list[Account]:
     return accounts
 
 
+NO_PAYMENTS = Payments(
+    made=0,
+    booked_within_1s=0,
+    booked=0,
+    late=0,
+    twice=0,
+    wrong_amount=0,
+    never=0,
+    refunded=0,
+    series=[],
+)
+
+
 class TargetRehearsal(Opening):
     """Submissions alone, as the scenario says, by the test candidates there are."""
 
@@ -97,21 +96,25 @@ class TargetRehearsal(Opening):
         self.peak = target.peak
 
     async def run(self) -> Report:
-        """Log in, open, ask everybody for their orders."""
+        """Log in, see what there is, open, ask everybody for their orders, give seats back."""
         async with self._generators() as generators:
             await generators.wait_for("prepared")
             await generators.do("connect")
             self.terms.say(f"{len(self.people)} candidates log in")
             await generators.do("log_in")
+            await generators.do("look")
             async with _open(self.target) as channel:
                 async with beside(self.watched.seats.watch(channel)):
                     await self.open(generators, Processors(dict, generators.process_ids))
                 self.terms.say("asking everybody for their orders")
-                checks = _compared(await generators.do("verify"))
-                await generators.do("finish")
-                run = self.done()
-                checks += [_unresolved(run.acks), await self._oversold(channel)]
-        return write_up(run, _found(self.target, checks))
+                answers = await generators.do("verify")
+                over = await self._oversold(channel)
+            await generators.do("finish")
+            self.terms.say("giving the seats back")
+            kept = _all(await generators.do("give_back"), KEPT)
+        run = self.done()
+        checks = [*_compared(answers, len(run.acks)), _unresolved(run.acks), *over]
+        return write_up(run, self._found(checks, len(_all(answers, UNSEEN)), len(kept)))
 
     @asynccontextmanager
     async def _generators(self) -> AsyncIterator[Generators]:
@@ -140,64 +143,57 @@ class TargetRehearsal(Opening):
             acks_file=self.terms.folder / f"acks-{part}.jsonl",
         )
 
-    async def _oversold(self, channel: grpc.aio.Channel) -> Check:
+    async def _oversold(self, channel: grpc.aio.Channel) -> list[Check]:
+        """By what the service says of its seats; nothing where it does not say."""
         stub: enrollment_grpc.EnrollmentServiceAsyncStub
         stub = enrollment_grpc.EnrollmentServiceStub(channel)
         request = enrollment.GetAvailabilityRequest(session_code=self.session.code)
-        seats = (await patiently(lambda: stub.GetAvailability(request))).seats
+        try:
+            answer = await patiently(lambda: stub.GetAvailability(request, timeout=CALL_SECONDS))
+        except CallFailed as error:
+            self.terms.say(f"the seats cannot be seen: {error}")
+            return []
         over = [
             f"{each.county_code} {each.slot}"
-            for each in seats
+            for each in answer.seats
             if each.held + each.confirmed > each.capacity
         ]
-        return checking.check("oversold", "没有超卖的考位", len(seats), over)
+        return [checking.check("oversold", "没有超卖的考位", len(answer.seats), over)]
 
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _compared(answers: Sequence[Answer]) -> list[Check]:
-    return [
-        checking.check(
-            name, title, 0, [found for answer in answers for found in answer["verified"][name]]
+    def _found(self, checks: Sequence[Check], unseen: int, kept: int) -> Found:
+        target = self.target
+        nobody_pays = checking.check("double_charges", "演练中无人缴费", 0, ())
+        seats = f"{kept}件报考未能撤销，考位到期自动释放" if kept else "所占考位已全部退回"
+        return Found(
+            target=target.enrollment,
+            checks=[*checks, nobody_pays],
+            payments=NO_PAYMENTS,
+            notified=(),
+            violations={},
+            postgres="",
+            notes_zh=(
+                "对已有系统的演练：考生为该系统的测试账号，无人缴费，未查看其数据库。",
+                f"该系统每秒办理能力按运维给出的{target.peak:.0f}计算，未实测。",
+                f"演练结束后{seats}。",
+            ),
+            unseen_share=unseen / max(1, self.coming),
         )
-        for name, title in _TITLES.items()
+
+
+def _all(answers: Iterable[Answer], name: str) -> list[str]:
+    return [found for answer in answers for found in answer[name]]
+
+
+def _compared(answers: Sequence[Answer], came: int) -> list[Check]:
+    seen = came - len(_all(answers, UNSEEN))
+    return [
+        checking.check(name, title, seen, _all(answers, name)) for name, title in _TITLES.items()
     ]
 
 
 def _unresolved(acks: Iterable[checking.Ack]) -> Check:
     doubtful = [ack["candidate_id"] for ack in acks if ack["doubtful"]]
     return checking.check("doubtful_unresolved", "未答复的请求均已查明", 0, doubtful)
-
-
-def _found(target: Target, checks: Sequence[Check]) -> Found:
-    nobody_pays = checking.check("double_charges", "演练中无人缴费", 0, ())
-    return Found(
-        target=target.enrollment,
-        checks=[*checks, nobody_pays],
-        payments=Payments(
-            made=0,
-            booked_within_1s=0,
-            booked=0,
-            late=0,
-            twice=0,
-            wrong_amount=0,
-            never=0,
-            refunded=0,
-            series=[],
-        ),
-        notified=(),
-        violations={},
-        postgres="",
-        notes_zh=(
-            "对已有系统的演练：考生为该系统的测试账号，无人缴费，未查看其数据库。",
-            f"该系统每秒办理能力按运维给出的{target.peak:.0f}计算，未实测。",
-        ),
-    )
 
 
 async def run_target(target: Target, scenario: Scenario, terms: Terms) -> Report:

@@ -84,6 +84,7 @@ class Opening:
         # On a slow machine only some of them come: else it would be another load.
         self.coming = round(len(self.people) * self.seconds / needed)
         self.opening = tick_end(time.monotonic() + scenario.early_seconds)
+        self.forget_acks()
         self.open_doors()
         self.terms.say(
             f"the doors open in {scenario.early_seconds:.0f} s; {self.coming} come "
@@ -173,7 +174,15 @@ class Opening:
 
     def acks(self) -> list[checking.Ack]:
         """What candidates were told last, as generators have written it down at their end."""
-        return checking.read_acks(sorted(self.terms.folder.glob("acks-*.jsonl")))
+        return checking.read_acks(self._acks_files())
+
+    def forget_acks(self) -> None:
+        """Of an earlier rehearsal in the folder, which may have had more generators."""
+        for file in self._acks_files():
+            file.unlink()
+
+    def _acks_files(self) -> list[Path]:
+        return sorted(self.terms.folder.glob("acks-*.jsonl"))
 
     def _top_at(self) -> float:
         return max(self.scenario.arrival, key=lambda point: point[1])[0]

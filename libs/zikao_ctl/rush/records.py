@@ -272,6 +272,7 @@ METRICS: Mapping[str, str] = {
     "recovery_seconds": "from the fall of the load to usual latency",
     "faults_not_recovered": "after which it was not well again in time",
     "faults_without_effect_share": "of the faults, those that found nothing to break",
+    "unseen_share": "of a deployment's candidates, those whose orders could not be had afterwards",
     "dropped_share": "of what was offered: the generator's own fault",
     "lag_p99_ms": "how late the generator was",
     "generator_bound_phases": "phases in which it was the bottleneck",

@@ -32,6 +32,7 @@ _WHEN: Mapping[str, Callable[[Report], bool]] = {
     "room": lambda report: report["room"] is not None,
     "faults": lambda report: bool(report["faults"]),
     "overload": lambda report: report["load_factor"] >= OVERLOADED_FROM,
+    "target": lambda report: "unseen_share" in report["metrics"],
     "payments": lambda report: "payers_failed_share" in report["metrics"],
 }
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import grpc
-import pytest
 import pytest_asyncio
 from zikao_client.throttle import FIRST_BOUND
-from zikao_ctl.rush.elsewhere import TargetRefused, read_accounts, require_ours
 from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.people import Candidate
 from zikao_ctl.rush.records import Tick
@@ -224,31 +221,3 @@ def test_reasons_are_read_from_the_text_that_services_give() -> None:
     assert reason_in(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams") == "OVERLOADED"
     assert asked_seconds((("x", "1"), ("grpc-retry-pushback-ms", "1500"))) == 1.5
     assert asked_seconds(None) == 0
-
-
-@pytest.mark.parametrize("target", ["127.0.0.1:7102", "localhost:1", "[::1]:7102", "127.1.2.3:9"])
-def test_this_machine_may_be_put_under_load(target: str) -> None:
-    """Whoever runs it harms nobody else."""
-    require_ours(target, operated_by_caller=False)
-
-
-@pytest.mark.parametrize(
-    "target", ["10.0.0.7:7102", "enrollment.example:443", "127.0.0.1.example:1"]
-)
-def test_other_machines_only_for_those_who_operate_them(target: str) -> None:
-    """A slip of the hand must not take a province's service down."""
-    with pytest.raises(TargetRefused, match="i-operate-this-deployment"):
-        require_ours(target, operated_by_caller=False)
-    require_ours(target, operated_by_caller=True)
-
-
-def test_test_candidates_log_in_or_have_a_token(tmp_path: Path) -> None:
-    """A line with neither is named, before anything is sent."""
-    file = tmp_path / "people.csv"
-    file.write_text("login_name,password,access_token\na,b,\n,,t\n")
-    assert [(each.login_name, each.access_token) for each in read_accounts(file)] == [
-        *(("a", ""), ("", "t"))
-    ]
-    file.write_text("login_name,password\na,b\nc,\n")
-    with pytest.raises(ValueError, match="line 3"):
-        read_accounts(file)
