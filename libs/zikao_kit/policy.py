@@ -30,10 +30,11 @@ _ROLE_PREFIX = "ROLE_"
 class Priority(IntEnum):
     """How much a method matters under overload; the higher is shed first."""
 
-    PAYMENT = options_pb2.PRIORITY_PAYMENT
-    SUBMIT = options_pb2.PRIORITY_SUBMIT
-    READ = options_pb2.PRIORITY_READ
-    PRINT = options_pb2.PRIORITY_PRINT
+    PAYMENT = 1
+    SUBMIT = 2
+    JOIN = 3
+    READ = 4
+    PRINT = 5
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class MethodPolicy:
             services=frozenset(access.services),
             scope_field=access.scope_field,
             scope_of=operator.attrgetter(access.scope_field) if access.scope_field else None,
-            priority=Priority(access.priority or Priority.READ),
+            priority=_priority(access.priority) if access.priority else Priority.READ,
             long_lived=access.long_lived,
             streams=method.client_streaming or method.server_streaming,
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
@@ -125,6 +126,12 @@ def policies_of(*services: ServiceDescriptor) -> dict[str, MethodPolicy]:
     """Read the policies of all methods, by full name."""
     policies = (MethodPolicy.of(method) for service in services for method in service.methods)
     return {policy.full_name: policy for policy in policies}
+
+
+def _priority(stated: int) -> Priority:
+    """By name: in the contract later ones have higher numbers, whatever they matter."""
+    name: str = options_pb2.Priority.Name(stated)  # type: ignore[arg-type]
+    return Priority[name.removeprefix("PRIORITY_")]
 
 
 def _role_name(role: int) -> str:

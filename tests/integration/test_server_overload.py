@@ -19,6 +19,7 @@ from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.context import PRIORITY_KEY, REQUEST_ID_KEY, TIMEOUT_KEY, Call
 from zikao_kit.error_table import problem_of, reason_of
 from zikao_kit.interceptors.guard import read_metadata
+from zikao_kit.policy import Priority
 
 CONTRACT = probe_pb2.DESCRIPTOR.services_by_name["ProbeService"]
 OPEN, SERVICE = probe_pb2.OpenRequest(), probe_pb2.ServiceRequest()
@@ -135,7 +136,7 @@ async def test_a_client_learns_from_how_calls_end(tmp_path: Path) -> None:
         throttled(probe, throttles) as stub,
         probe.stub() as other,
     ):
-        reads = throttles[1]
+        reads = throttles[list(Priority).index(Priority.READ) - 1]  # payments have none
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Open(probe_pb2.OpenRequest(deed="refuse"), timeout=TIMEOUT_SECONDS)
         running = await _begun(probe, stub)

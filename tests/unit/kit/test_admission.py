@@ -36,7 +36,7 @@ async def test_free_slots_are_given_at_once() -> None:
 
 
 async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
-    """Payment before submit before read before print; the first come first within one."""
+    """Payment, submit, join, read, print; the first come first within one."""
     gate = admission()
     await gate.enter(Priority.READ, 0.0)
     order: list[str] = []
@@ -44,6 +44,7 @@ async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
         ("print", Priority.PRINT),
         ("read 1", Priority.READ),
         ("read 2", Priority.READ),
+        ("join", Priority.JOIN),
         ("submit", Priority.SUBMIT),
         ("payment", Priority.PAYMENT),
     ]
@@ -57,7 +58,7 @@ async def test_waiters_come_in_by_priority_then_by_arrival() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
-    assert order == ["payment", "submit", "read 1", "read 2", "print"]
+    assert order == ["payment", "submit", "join", "read 1", "read 2", "print"]
     gate.pass_on()
     assert gate.free_slots == 1
 

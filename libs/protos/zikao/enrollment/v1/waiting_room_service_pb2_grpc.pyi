@@ -47,7 +47,8 @@ class WaitingRoomServiceStub:
     needed the answer is an OPEN place without a number.
 
     The answer comes after a durable commit. It is less urgent than submitting: who comes late must
-    not keep those from their seats whose turn it is.
+    not keep those from their seats whose turn it is. Calls that wait are served in the order in
+    which they came, also in a crowd.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).
@@ -86,7 +87,8 @@ class WaitingRoomServiceAsyncStub(WaitingRoomServiceStub):
     needed the answer is an OPEN place without a number.
 
     The answer comes after a durable commit. It is less urgent than submitting: who comes late must
-    not keep those from their seats whose turn it is.
+    not keep those from their seats whose turn it is. Calls that wait are served in the order in
+    which they came, also in a crowd.
 
     Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
     WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).
@@ -128,7 +130,8 @@ class WaitingRoomServiceServicer(metaclass=_abc_1.ABCMeta):
         needed the answer is an OPEN place without a number.
 
         The answer comes after a durable commit. It is less urgent than submitting: who comes late must
-        not keep those from their seats whose turn it is.
+        not keep those from their seats whose turn it is. Calls that wait are served in the order in
+        which they came, also in a crowd.
 
         Errors: INVALID_REQUEST, SESSION_UNKNOWN, NOT_ELIGIBLE, TRACK_NOT_OFFERED,
         WAITING_ROOM_CLOSED before and after its time, OVERLOADED, UNAVAILABLE (safe to retry).

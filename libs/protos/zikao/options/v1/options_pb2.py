@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ezikao/options/v1/options.proto\x12\x10zikao.options.v1\x1a google/protobuf/descriptor.proto\"\xe9\x01\n\x06\x41\x63\x63\x65ss\x12%\n\x05roles\x18\x01 \x03(\x0e\x32\x16.zikao.options.v1.Role\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x0e\n\x06\x61nyone\x18\x03 \x01(\x08\x12\x13\n\x0bscope_field\x18\x04 \x01(\t\x12,\n\x08priority\x18\x05 \x01(\x0e\x32\x1a.zikao.options.v1.Priority\x12\x12\n\nlong_lived\x18\x06 \x01(\x08\x12\x17\n\x0fmax_request_kib\x18\x07 \x01(\x05\x12\x16\n\x0erestricted_too\x18\x08 \x01(\x08\x12\x0e\n\x06polled\x18\t \x01(\x08\"0\n\x0c\x45rrorMeaning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x12\n\nmessage_zh\x18\x02 \x01(\t*\x8d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_CANDIDATE\x10\x01\x12\x17\n\x13ROLE_COUNTY_OFFICER\x10\x02\x12\x15\n\x11ROLE_CITY_OFFICER\x10\x03\x12\x19\n\x15ROLE_PROVINCE_OFFICER\x10\x04\x12\x10\n\x0cROLE_AUDITOR\x10\x05*v\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_PAYMENT\x10\x01\x12\x13\n\x0fPRIORITY_SUBMIT\x10\x02\x12\x11\n\rPRIORITY_READ\x10\x03\x12\x12\n\x0ePRIORITY_PRINT\x10\x04:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x18.zikao.options.v1.Access:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xba\x8e\x03 \x01(\x08:R\n\x05\x65rror\x12!.google.protobuf.EnumValueOptions\x18\xbb\x8e\x03 \x01(\x0b\x32\x1e.zikao.options.v1.ErrorMeaningb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ezikao/options/v1/options.proto\x12\x10zikao.options.v1\x1a google/protobuf/descriptor.proto\"\xe9\x01\n\x06\x41\x63\x63\x65ss\x12%\n\x05roles\x18\x01 \x03(\x0e\x32\x16.zikao.options.v1.Role\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x0e\n\x06\x61nyone\x18\x03 \x01(\x08\x12\x13\n\x0bscope_field\x18\x04 \x01(\t\x12,\n\x08priority\x18\x05 \x01(\x0e\x32\x1a.zikao.options.v1.Priority\x12\x12\n\nlong_lived\x18\x06 \x01(\x08\x12\x17\n\x0fmax_request_kib\x18\x07 \x01(\x05\x12\x16\n\x0erestricted_too\x18\x08 \x01(\x08\x12\x0e\n\x06polled\x18\t \x01(\x08\"0\n\x0c\x45rrorMeaning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x12\n\nmessage_zh\x18\x02 \x01(\t*\x8d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_CANDIDATE\x10\x01\x12\x17\n\x13ROLE_COUNTY_OFFICER\x10\x02\x12\x15\n\x11ROLE_CITY_OFFICER\x10\x03\x12\x19\n\x15ROLE_PROVINCE_OFFICER\x10\x04\x12\x10\n\x0cROLE_AUDITOR\x10\x05*\x89\x01\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_PAYMENT\x10\x01\x12\x13\n\x0fPRIORITY_SUBMIT\x10\x02\x12\x11\n\rPRIORITY_JOIN\x10\x05\x12\x11\n\rPRIORITY_READ\x10\x03\x12\x12\n\x0ePRIORITY_PRINT\x10\x04:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x18.zikao.options.v1.Access:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xba\x8e\x03 \x01(\x08:R\n\x05\x65rror\x12!.google.protobuf.EnumValueOptions\x18\xbb\x8e\x03 \x01(\x0b\x32\x1e.zikao.options.v1.ErrorMeaningb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLE']._serialized_start=373
   _globals['_ROLE']._serialized_end=514
-  _globals['_PRIORITY']._serialized_start=516
-  _globals['_PRIORITY']._serialized_end=634
+  _globals['_PRIORITY']._serialized_start=517
+  _globals['_PRIORITY']._serialized_end=654
   _globals['_ACCESS']._serialized_start=87
   _globals['_ACCESS']._serialized_end=320
   _globals['_ERRORMEANING']._serialized_start=322

@@ -71,6 +71,8 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     """Money that has moved: never shed before all others."""
     PRIORITY_SUBMIT: _Priority.ValueType  # 2
     """Taking seats, and what other services need to go on."""
+    PRIORITY_JOIN: _Priority.ValueType  # 5
+    """Standing in line for seats: who came first is served first, however many come."""
     PRIORITY_READ: _Priority.ValueType  # 3
     """Reading, logging in, editing."""
     PRIORITY_PRINT: _Priority.ValueType  # 4
@@ -78,7 +80,7 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
     """How much a method matters when the server has more calls than it can serve.
-    The last are shed first.
+    Those below are shed first.
     """
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
@@ -86,6 +88,8 @@ PRIORITY_PAYMENT: Priority.ValueType  # 1
 """Money that has moved: never shed before all others."""
 PRIORITY_SUBMIT: Priority.ValueType  # 2
 """Taking seats, and what other services need to go on."""
+PRIORITY_JOIN: Priority.ValueType  # 5
+"""Standing in line for seats: who came first is served first, however many come."""
 PRIORITY_READ: Priority.ValueType  # 3
 """Reading, logging in, editing."""
 PRIORITY_PRINT: Priority.ValueType  # 4
