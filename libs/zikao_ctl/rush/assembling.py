@@ -17,7 +17,7 @@ from zikao_ctl.rush.people import Candidate, plan_sha256
 from zikao_ctl.rush.records import Report, Tick
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.submissions import REFUSED
-from zikao_ctl.rush.verdict import judge, read_objectives
+from zikao_ctl.rush.verdict import judge, judged_while_broken, read_objectives
 from zikao_ctl.session_model import SessionFile
 
 # A final no that is an answer to a fair wish.
@@ -115,10 +115,7 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         objectives=[],
         notes_zh=[*found.notes_zh, *_notes(run)],
     )
-    # How quick it is while things are broken on purpose is shown; what is judged is that they do
-    # no harm.
-    wanted = read_objectives()
-    judge(report, [each for each in wanted if each.kind != "service"] if faults else wanted)
+    judge(report, judged_while_broken(read_objectives()) if faults else read_objectives())
     return report
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,7 +150,7 @@ class Rehearsal(Opening):
             rate=self.scenario.first_rate / parts,
             seconds=self.scenario.calibration_seconds,
         )
-        await self._until_it_lags(begins + self.scenario.calibration_seconds)
+        await self.until_it_lags(begins + self.scenario.calibration_seconds)
         self.peak_found = not measuring.still_follows(self.ticks)
         generators.tell("end")
         await generators.wait_for("calibrate")
@@ -159,11 +159,13 @@ class Rehearsal(Opening):
         self.end_phase(CALIBRATION, ticks, processors, begins)
         self.terms.say(f"peak: {self.peak:.0f} submissions a second")
 
-    async def _until_it_lags(self, end: float) -> None:
-        self.ticked.clear()
-        while time.monotonic() < end and measuring.still_follows(self.ticks):
-            await self.ticked.wait()
-            self.ticked.clear()
+    async def until_it_lags(self, end: float) -> None:
+        """At most until a monotonic time: where people run out before, no tick comes any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(end - time.monotonic()):
+                while measuring.still_follows(self.ticks):
+                    self.ticked.clear()
+                    await self.ticked.wait()
 
     def open_doors(self) -> None:
         """By the clock of the installation."""

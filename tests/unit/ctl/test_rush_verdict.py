@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from support.rush_report import sample_report
 from zikao_ctl.rush.records import Report
-from zikao_ctl.rush.verdict import Objective, ObjectivesError, judge, read_objectives
+from zikao_ctl.rush.verdict import (
+    Objective,
+    ObjectivesError,
+    judge,
+    judged_while_broken,
+    read_objectives,
+)
 
 
 def judged(**metrics: float | None) -> Report:
@@ -55,6 +61,25 @@ def test_safety_is_judged_always_and_service_only_by_a_sound_measurement(
 ) -> None:
     """A broken rule is FAIL whatever was measured badly; a slow system is not judged then."""
     assert judged(**metrics)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("metrics", "verdict"),
+    [
+        ({"goodput_overloaded_ratio": 0.1, "recovery_seconds": 30.0}, "PASS"),
+        ({"accepted_share": 0.98}, "FAIL"),
+        ({"odd_refusals_share": 0.5}, "INCONCLUSIVE"),
+        ({"lost_acknowledgements": 1.0}, "FAIL"),
+    ],
+)
+def test_what_is_broken_on_purpose_may_be_slow_and_has_to_answer(
+    metrics: dict[str, float], verdict: str
+) -> None:
+    """A service that never came back has lost nothing: but everybody stands before a shut door."""
+    report = sample_report()
+    report["metrics"] |= metrics
+    judge(report, judged_while_broken(read_objectives()))
+    assert report["verdict"] == verdict
 
 
 def test_what_a_rehearsal_did_not_have_is_not_judged() -> None:
