@@ -1,7 +1,7 @@
 """How many calls run at once, who waits, and who is sent away (DESIGN section 4, Overload).
 
-A bounded number of calls runs; the bound follows what submissions take (`concurrency`). Further
-ones wait in one queue per priority and are let in by priority; nobody waits here for longer than
+A bounded number of calls runs; the bound follows how many get done (`concurrency`). Further ones
+wait in one queue per priority and are let in by priority; nobody waits here for longer than
 `max_queue_seconds`. Where most wait, the queue stands (`queueing`), and a few are sent away, so
 that callers send less; in that counts what a call has waited before anybody here saw it. Only a
 few: to refuse costs what to answer does, and who refuses all that is late has time for nothing
@@ -24,7 +24,7 @@ from zikao_kit.config import ServerConfig
 from zikao_kit.errors import DomainError
 from zikao_kit.metrics import CONCURRENCY_LIMIT, QUEUE_DEPTH, QUEUE_SECONDS, RETRY_PAUSE, SHED
 from zikao_kit.policy import Priority
-from zikao_kit.queueing import Queue, Waiter
+from zikao_kit.queueing import TARGET_SECONDS, Queue, Waiter
 
 __all__ = ["Admission", "Load", "OneAtATime", "Slot", "overloaded"]
 
@@ -38,8 +38,8 @@ T = TypeVar("T")
 class Load:
     """How submissions (SUBMIT) get on in this process; the first two only grow.
 
-    `finished` were let in and are done, `shed` were sent away. `wait_seconds` is what the last of
-    them waited; `standing` says that all of them wait, `limit` how many run at once.
+    `finished` were let in and served, `shed` were sent away. `wait_seconds` is what each of them
+    waited of late; `standing` says that most of them wait, `limit` how many run at once.
     """
 
     finished: int
@@ -68,10 +68,11 @@ class Admission:
         self._max_queue_seconds = max_queue_seconds
         self._queues = {p: Queue(last_first=p in _LAST_FIRST) for p in sorted(Priority)}
         self._depth = 0
-        self._comeback = Comeback()
+        self._comebacks = {priority: Comeback() for priority in Priority}
         self._finished = self._shed = 0
         CONCURRENCY_LIMIT.set_function(lambda: self._limit.limit)
-        RETRY_PAUSE.set_function(lambda: self._comeback.pause_seconds)
+        submits = self._comebacks[Priority.SUBMIT]
+        RETRY_PAUSE.set_function(lambda: submits.pause_seconds)
 
     @classmethod
     def of(cls, config: ServerConfig) -> Self:
@@ -86,15 +87,16 @@ class Admission:
     def count_finished(self, count: int) -> None:
         """Submissions that were none of the calls: those of a portal's stream."""
         self._finished += count
+        self._comebacks[Priority.SUBMIT].done(count)
 
     def snapshot(self) -> Load:
         """How submissions get on now."""
-        queue = self._queues[Priority.SUBMIT]
+        standing, now = self._queues[Priority.SUBMIT].standing, time.monotonic()
         return Load(
             self._finished,
             self._shed,
-            queue.standing.last_wait_seconds,
-            queue.standing.is_standing(time.monotonic()),
+            standing.wait_seconds(now),
+            standing.is_standing(now),
             self._limit.limit,
         )
 
@@ -109,11 +111,15 @@ class Admission:
         return self._depth
 
     async def enter(
-        self, priority: Priority, patience_seconds: float, age_seconds: float = 0.0
-    ) -> float:
-        """Take a slot, waiting `patience_seconds` at most, and return the moment for `leave`.
+        self,
+        priority: Priority,
+        patience_seconds: float,
+        age_seconds: float = 0.0,
+        caller: str = "",
+    ) -> None:
+        """Take a slot, waiting `patience_seconds` at most; raises OVERLOADED with RetryInfo.
 
-        `age_seconds` is what the call has waited already. Raises OVERLOADED with RetryInfo.
+        `age_seconds` is what the call has waited already, as its `caller` says.
         """
         now = time.monotonic()
         queue, standing = self._queues[priority], self._queues[priority].standing
@@ -121,32 +127,34 @@ class Admission:
             raise self._sent_away(priority, "standing", now)
         if self._used < self._most(priority):
             self._used += 1
-            standing.observe(age_seconds, now)
-            return now
+            standing.observe(age_seconds, now, caller)
+            return
         if self._depth >= self._max_queue_depth and not self._displace_below(priority):
             raise self._sent_away(priority, "full", now)
         is_let_in = await self._wait(queue, min(patience_seconds, self._max_queue_seconds))
         begun = time.monotonic()
         waited = age_seconds + begun - now
-        standing.observe(waited, begun)
+        standing.observe(waited, begun, None if begun - now > TARGET_SECONDS else caller)
         if not is_let_in:
             raise self._sent_away(priority, "queue", begun)
         if self._is_turn(priority, waited, begun):
             self.pass_on()
             raise self._sent_away(priority, "standing", begun)
-        return begun
 
     def _is_turn(self, priority: Priority, waited_seconds: float, now: float) -> bool:
         standing = self._queues[priority].standing
         return priority is not Priority.PAYMENT and standing.is_turn(waited_seconds, now)
 
-    def leave(self, priority: Priority, begun: float) -> None:
-        """Hand the slot of a call that was let in at `begun` to the next in line, or free it."""
-        if priority is Priority.SUBMIT:
-            now = time.monotonic()
-            self._finished += 1
-            self._comeback.done()
-            self._limit.observe(now - begun, now)
+    def leave(self, priority: Priority, *, served: bool = True) -> None:
+        """Hand the slot of a call that was let in to the next in line, or free it.
+
+        `served` is False for one whose refusal was no work, which counts for nothing.
+        """
+        if served:
+            self._comebacks[priority].done()
+            if priority is Priority.SUBMIT:
+                self._finished += 1
+                self._limit.done(time.monotonic(), awaited=self._depth > 0)
         self.pass_on()
 
     def pass_on(self) -> None:
@@ -171,7 +179,7 @@ class Admission:
         if priority is Priority.SUBMIT:
             self._shed += 1
         SHED.labels(priority.name.lower(), cause).inc()
-        return self._comeback.sent_away(now)
+        return self._comebacks[priority].sent_away(now)
 
     async def _wait(self, queue: Queue, patience_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
@@ -233,9 +241,11 @@ class Slot:
         self._priority = priority
         self._held = False
 
-    async def take(self, patience_seconds: float, age_seconds: float = 0.0) -> None:
+    async def take(
+        self, patience_seconds: float, age_seconds: float = 0.0, caller: str = ""
+    ) -> None:
         """Take the slot as `Admission.enter` does."""
-        await self._admission.enter(self._priority, patience_seconds, age_seconds)
+        await self._admission.enter(self._priority, patience_seconds, age_seconds, caller)
         if self._held:  # by a sibling of this task
             self._admission.pass_on()
         self._held = True

@@ -22,7 +22,10 @@ RETRY_AFTER_SECONDS = 2.0
 
 
 class Comeback:
-    """The pause of now; times are those of a monotonic clock, in seconds."""
+    """The pause of now for one priority: who looks may be refused while who submits is not.
+
+    Times are those of a monotonic clock, in seconds.
+    """
 
     def __init__(self) -> None:
         self.pause_seconds = SHORTEST_SECONDS
@@ -30,9 +33,9 @@ class Comeback:
         self._done = 0
         self._sent_away = 0
 
-    def done(self) -> None:
-        """One was answered."""
-        self._done += 1
+    def done(self, count: int = 1) -> None:
+        """So many were answered."""
+        self._done += count
 
     def sent_away(self, now: float) -> DomainError:
         """The refusal of one."""

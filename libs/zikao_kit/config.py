@@ -36,7 +36,10 @@ DRAIN_GRACE_SECONDS = 20.0
 DRAIN_WAIT_SECONDS = 1.0
 # Some 70 KiB each, more than the portals, services and balancers of an installation open.
 MAX_CONNECTIONS = 4000
-# Beyond this more listeners gain nothing, and each costs a file and a queue.
+# The kernel deals connections out blindly, and a turn takes one call of each listener: with few of
+# these, two dozen connections are four on one, whose calls wait five times as long as others'.
+LISTENERS = 48
+# Beyond this more gain nothing, and each costs a file and a queue.
 MAX_LISTENERS = 64
 # Connections are renewed so that clients see new pods (DESIGN section 3);
 # gRPC spreads it by 10 % either way.
@@ -121,7 +124,7 @@ class ServerConfig:
     drain_grace_seconds: float = DRAIN_GRACE_SECONDS
     reuse_port: bool = False
     # Calls that the process takes at once, of as many connections (`zikao_kit.listeners`).
-    listeners: int = 16
+    listeners: int = LISTENERS
     # A third more calls a core; milliseconds more a call where others keep the core busy.
     # None: unless the service itself computes in threads.
     batch_scheduling: bool | None = None

@@ -21,7 +21,7 @@ from google.rpc import error_details_pb2, status_pb2
 from zikao.options.v1 import errors_pb2, options_pb2
 
 from zikao_kit.china_time import readable
-from zikao_kit.errors import INTERNAL, UNAVAILABLE, DomainError, FieldProblem
+from zikao_kit.errors import INTERNAL, OVERLOADED, UNAVAILABLE, DomainError, FieldProblem
 
 PREFIX = "ERROR_REASON_"
 LOCALE = "zh-CN"
@@ -96,6 +96,13 @@ class ErrorTable:
         """Return the gRPC code of a reason (INTERNAL when the contract does not know it)."""
         meaning = self._meanings.get(reason)
         return meaning.code if meaning else grpc.StatusCode.INTERNAL
+
+    def is_service(self, reason: str) -> bool:
+        """Whether who is refused so was served: there is no more of what was asked for.
+
+        Other refusals say what is wrong with the request, or that it is to come again.
+        """
+        return self.code(reason) is grpc.StatusCode.RESOURCE_EXHAUSTED and reason != OVERLOADED
 
     def sentence(self, error: DomainError, request_id: str) -> str:
         """Return what people are told of an error whose reason is in the table, in Chinese."""

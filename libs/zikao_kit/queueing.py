@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 Waiter = asyncio.Future[bool]
 
@@ -17,12 +17,16 @@ Waiter = asyncio.Future[bool]
 TARGET_SECONDS = 0.01
 INTERVAL_SECONDS = 0.1
 MEMORY_INTERVALS = 16
+# Fewer late ones in an interval are no line if it is only their callers who say that they are.
+FEWEST_TOLD = 5
 
 
 class Standing:
     """Whether most wait too long; times are those of a monotonic clock, in seconds.
 
     Most, where CoDel says all: calls wait in several lines that nobody sees, one a listener.
+    What nobody saw is what a caller says, who may have lines of its own: most callers have to
+    agree, each with most of its calls.
     """
 
     def __init__(
@@ -32,26 +36,42 @@ class Standing:
     ) -> None:
         self._target = target_seconds
         self._interval = interval_seconds
-        self.last_wait_seconds = 0.0
         self._began = 0.0
         self._in_time = self._late = 0
+        self._is_seen = False
+        # By caller, how many more were late than in time.
+        self._told: defaultdict[str, int] = defaultdict(int)
+        self._waited = self._wait = 0.0
         self._is_standing = False
         self._refused = 0
         self._next_refusal = 0.0
 
-    def observe(self, waited_seconds: float, now: float) -> None:
-        """Somebody has waited so long, and is let in or sent away now."""
+    def observe(self, waited_seconds: float, now: float, teller: str | None = None) -> None:
+        """Somebody has waited so long, and is let in or sent away now.
+
+        `teller` is the caller who says so; None where it waited here.
+        """
         self._roll(now)
-        self.last_wait_seconds = waited_seconds
-        if waited_seconds > self._target:
+        self._waited += waited_seconds
+        is_late = waited_seconds > self._target
+        if is_late:
             self._late += 1
         else:
             self._in_time += 1
+        if teller is not None:
+            self._told[teller] += 1 if is_late else -1
+        elif is_late:
+            self._is_seen = True
 
     def is_standing(self, now: float) -> bool:
         """Whether most of those of the last full interval have waited too long."""
         self._roll(now)
         return self._is_standing
+
+    def wait_seconds(self, now: float) -> float:
+        """What those of the last full interval have waited, on the average; 0 of none."""
+        self._roll(now)
+        return self._wait
 
     def is_turn(self, waited_seconds: float, now: float) -> bool:
         """Whether somebody who has waited so long is to be sent away, for callers to hear of it.
@@ -72,12 +92,22 @@ class Standing:
             return
         was_standing = self._is_standing
         # Longer ago than an interval is no news.
-        self._is_standing = self._late > self._in_time and passed < 2 * self._interval
+        count = self._in_time + self._late if passed < 2 * self._interval else 0
+        self._is_standing = count > 0 and self._late > self._in_time and self._is_credible()
+        self._wait = self._waited / count if count else 0.0
         if self._is_standing and not was_standing:
             # What was needed a moment ago will be needed again (RFC 8289, section 5.4).
             is_same_rush = now - self._next_refusal < MEMORY_INTERVALS * self._interval
             self._refused = max(0, self._refused - 2) if is_same_rush else 0
-        self._began, self._in_time, self._late = now, 0, 0
+        self._began, self._in_time, self._late, self._waited = now, 0, 0, 0.0
+        self._is_seen = False
+        self._told.clear()
+
+    def _is_credible(self) -> bool:
+        """Whether who says that most are late need not be one who speaks of itself."""
+        agreeing = sum(balance > 0 for balance in self._told.values())
+        told = self._late >= FEWEST_TOLD and 2 * agreeing > len(self._told)
+        return self._is_seen or told
 
 
 class Queue:

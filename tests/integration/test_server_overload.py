@@ -22,6 +22,7 @@ from zikao_kit.interceptors.guard import read_metadata
 from zikao_kit.policy import Priority
 
 CONTRACT = probe_pb2.DESCRIPTOR.services_by_name["ProbeService"]
+CANDIDATE = probe_pb2.CandidateRequest()
 OPEN, SERVICE = probe_pb2.OpenRequest(), probe_pb2.ServiceRequest()
 WAIT = probe_pb2.OpenRequest(deed="wait", seconds=30)
 # As if the caller had waited for a second, in its own channel and in front of the server.
@@ -51,6 +52,21 @@ async def test_callers_are_told_when_most_calls_were_late_before_they_came(tmp_p
         assert await first_refusal(stub.Service, SERVICE, LATE, 120) is None
         assert await first_refusal(stub.Open, OPEN, ((TIMEOUT_KEY, "soon"),), 120) is None
         assert await first_refusal(stub.Open, OPEN, LATE, 2000) == "OVERLOADED"
+
+
+async def test_what_is_refused_for_what_it_is_says_nothing_of_the_load(tmp_path: Path) -> None:
+    """A stranger's calls are neither work nor old, however many; none is older than any may be."""
+    async with running_probe(tmp_path) as probe, probe.stub("enrollment") as stub:
+        strangers = [
+            refusal(stub.Candidate(CANDIDATE, timeout=TIMEOUT_SECONDS, metadata=LATE))
+            for _ in range(60)
+        ]
+        reasons = {reason_of(each) for each in await asyncio.gather(*strangers)}
+        load = probe.server.admission.snapshot()
+        assert reasons == {"TOKEN_INVALID"}
+        assert (load.finished, load.shed, load.wait_seconds, load.standing) == (0, 0, 0.0, False)
+        days = ((TIMEOUT_KEY, "99999999"),)
+        assert await first_refusal(stub.Open, OPEN, days, 200) is None
 
 
 def test_what_grpc_has_tried_before_does_not_count_as_waiting() -> None:

@@ -132,26 +132,38 @@ class Guard:
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
     ) -> T:
         admission, priority = self._gate.admission, self._priority_of(call)
-        begun = await admission.enter(
-            priority, patience_seconds, age_of(call.timeout_ms, patience_seconds)
-        )
+        # Before the queue: what a stranger says of his waiting counts for nothing.
+        self._identify(call)
+        age_seconds = self._age_of(call, patience_seconds)
+        await admission.enter(priority, patience_seconds, age_seconds, call.caller)
+        served = False
         try:
-            self._identify(call)
-            return await work(incoming, context, None)
+            answer = await work(incoming, context, None)
+            served = True
+        except DomainError as refusal:
+            served = self._gate.errors.is_service(refusal.reason)
+            raise
         finally:
-            admission.leave(priority, begun)
+            admission.leave(priority, served=served)
+        return answer
 
     async def _run_stream(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
     ) -> T:
         slot = Slot(self._gate.admission, self._priority_of(call))
-        await slot.take(patience_seconds, age_of(call.timeout_ms, patience_seconds))
+        self._identify(call)
+        await slot.take(patience_seconds, self._age_of(call, patience_seconds), call.caller)
         try:
-            self._identify(call)
             with self._gate.streams.open((call.caller, call.actor.role, call.actor.subject)):
                 return await work(incoming, context, slot)
         finally:
             slot.leave()
+
+    def _age_of(self, call: Call, patience_seconds: float) -> float:
+        """How long the call has waited; 0 where it says more than any call may take."""
+        if call.timeout_ms > self._max_seconds * 1000:
+            return 0.0
+        return age_of(call.timeout_ms, patience_seconds)
 
     def _priority_of(self, call: Call) -> Priority:
         """The method's own, or the lower one that the caller has asked for."""

@@ -17,7 +17,7 @@ def admission(concurrent: int = 1, depth: int = 10, seconds: float = 1.0) -> Adm
     return Admission(max_concurrent=concurrent, max_queue_depth=depth, max_queue_seconds=seconds)
 
 
-async def queued(gate: Admission, priority: Priority) -> asyncio.Task[float]:
+async def queued(gate: Admission, priority: Priority) -> asyncio.Task[None]:
     """Let a call wait and return it."""
     task = asyncio.create_task(gate.enter(priority, LONG_SECONDS))
     await asyncio.sleep(0)
@@ -97,8 +97,70 @@ async def test_some_of_those_who_waited_unseen_are_told_when_most_have(
         except DomainError:
             told += 1
     load = gate.snapshot()
-    assert (load.shed, load.standing, load.wait_seconds) == (told, True, 0.05)
+    assert (load.shed, load.standing) == (told, True)
+    assert 0.045 < load.wait_seconds <= 0.05
     assert 1 <= told <= 10
+    now += 1
+    assert gate.snapshot().wait_seconds == 0
+
+
+async def test_each_priority_has_a_pause_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where reads are answered a few refused ones may come again soon, submits or not; and back."""
+    now = 100.0
+    monkeypatch.setattr("zikao_kit.admission.time", SimpleNamespace(monotonic=lambda: now))
+    gate, pauses = admission(depth=0), dict[Priority, float]()
+    for _ in range(10):
+        now += 1.0
+        for priority in (Priority.READ, Priority.SUBMIT):
+            await gate.enter(priority, 0.0)
+            for _ in range(2):
+                with pytest.raises(DomainError) as refused:
+                    await gate.enter(priority, LONG_SECONDS)
+                assert refused.value.retry_after
+                pauses[priority] = refused.value.retry_after.total_seconds()
+            gate.leave(priority, served=priority is Priority.READ)
+            for _ in range(30):
+                await gate.enter(Priority.READ, 0.0)
+                gate.leave(Priority.READ)
+    assert pauses[Priority.READ] < 1 < pauses[Priority.SUBMIT]
+    gate.count_finished(100)
+    now += 1.0
+    await gate.enter(Priority.SUBMIT, 0.0)
+    for _ in range(10):
+        now += 1.0
+        gate.count_finished(100)
+        with pytest.raises(DomainError) as refused:
+            await gate.enter(Priority.SUBMIT, LONG_SECONDS)
+    assert refused.value.retry_after
+    assert refused.value.retry_after.total_seconds() < 2
+
+
+async def test_more_run_at_once_only_while_that_gets_more_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bound goes by calls that work: those that are refused at once say nothing."""
+    now = 100.0
+    monkeypatch.setattr("zikao_kit.admission.time", SimpleNamespace(monotonic=lambda: now))
+    gate = admission(concurrent=256, depth=1000, seconds=LONG_SECONDS)
+    waiting = [asyncio.create_task(gate.enter(Priority.SUBMIT, LONG_SECONDS)) for _ in range(500)]
+    await asyncio.sleep(0)
+
+    async def turn(*, served: bool) -> None:
+        gate.leave(Priority.SUBMIT, served=served)
+        waiting.append(asyncio.create_task(gate.enter(Priority.SUBMIT, LONG_SECONDS)))
+        await asyncio.sleep(0)
+
+    for _ in range(2000):
+        now += 0.002
+        await turn(served=False)
+    assert gate.snapshot().limit == 256
+    for _ in range(4000):
+        now += 0.002
+        await turn(served=True)
+    assert gate.snapshot().limit < 128
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_payments_have_slots_of_their_own() -> None:
@@ -113,13 +175,16 @@ async def test_payments_have_slots_of_their_own() -> None:
 
 
 async def test_what_is_done_and_what_is_not_is_counted() -> None:
-    """Of submissions: those that were let in and left, of streams, and those that were refused."""
+    """Of submissions: those that were served, of streams, and those that were sent away."""
     gate = admission(depth=0)
-    begun = await gate.enter(Priority.SUBMIT, 0.0)
+    await gate.enter(Priority.SUBMIT, 0.0)
     with pytest.raises(DomainError, match="OVERLOADED"):
         await gate.enter(Priority.SUBMIT, LONG_SECONDS)
-    gate.leave(Priority.SUBMIT, begun)
-    gate.leave(Priority.READ, await gate.enter(Priority.READ, 0.0))
+    gate.leave(Priority.SUBMIT)
+    await gate.enter(Priority.SUBMIT, 0.0)
+    gate.leave(Priority.SUBMIT, served=False)
+    await gate.enter(Priority.READ, 0.0)
+    gate.leave(Priority.READ)
     gate.count_finished(5)
     load = gate.snapshot()
     assert (load.finished, load.shed, load.standing, load.limit) == (6, 1, False, 1)

@@ -2,68 +2,90 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zikao_kit.concurrency import FEWEST_AT_ONCE, STEP_SECONDS, ConcurrencyLimit
 
-MOST = 1000
+MOST = 256
 
 
-def run(limit: ConcurrencyLimit, begin: float, steps: int, took_seconds: float) -> float:
-    """So many steps in each of which ten take so long; the moment after them."""
-    for step in range(steps):
-        for number in range(10):
-            limit.observe(took_seconds, begin + (step + number / 10) * STEP_SECONDS)
-    return begin + steps * STEP_SECONDS
+class Process:
+    """Batches of all that run: each costs something, and so does each call of it."""
+
+    def __init__(self, batch_seconds: float, call_seconds: float, noise: float = 0.0) -> None:
+        self.limit = ConcurrencyLimit(MOST)
+        self.batch_seconds = batch_seconds
+        self.call_seconds = call_seconds
+        self.now = 100.0
+        self._noise = noise
+        self._random = random.Random(5)
+
+    def run(self, seconds: float, *, wanted: int = 1_000_000) -> list[int]:
+        """So long, with so many that want to run at once; the bounds after each batch."""
+        until, bounds = self.now + seconds, []
+        while self.now < until:
+            at_once = min(wanted, self.limit.limit)
+            took = self.batch_seconds + self.call_seconds * at_once
+            self.now += took * self._random.uniform(1 - self._noise, 1 + self._noise)
+            for _ in range(at_once):
+                self.limit.done(self.now, awaited=wanted > at_once)
+            bounds.append(self.limit.limit)
+        return bounds
 
 
-def test_nothing_is_bounded_while_nothing_takes_longer() -> None:
-    """Where more at once take no longer, all may run that are allowed at all."""
-    limit = ConcurrencyLimit(MOST)
-    run(limit, 0.0, 100, 0.004)
-    assert limit.limit == MOST
-
-
-def test_the_bound_falls_while_they_slow_each_other_down_and_grows_again() -> None:
-    """Five times as slow as at their best: fewer, down to a good batch; then all again."""
-    limit = ConcurrencyLimit(MOST)
-    now = run(limit, 0.0, 10, 0.004)
-    now = run(limit, now, 50, 0.020)
-    assert limit.limit == FEWEST_AT_ONCE
-    run(limit, now, 100, 0.004)
-    assert limit.limit == MOST
-
-
-def test_what_is_always_slow_is_the_best_there_is() -> None:
-    """Half a minute after a database has become slower, that is what counts."""
-    limit = ConcurrencyLimit(MOST)
-    now = run(limit, 0.0, 10, 0.004)
-    run(limit, now, 400, 0.040)
-    assert limit.limit == MOST
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(300, 3000), st.floats(0.002, 0.01))
-def test_it_settles_where_each_takes_about_twice_as_long(
-    per_second: int, alone_seconds: float
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.01, 0.1), st.floats(0.0, 0.2))
+def test_it_is_at_its_most_where_large_batches_get_more_done(
+    batch_seconds: float, noise: float
 ) -> None:
-    """A process that is full: they take as long as Little's law says, and not much longer."""
-    limit = ConcurrencyLimit(MOST)
-    now = run(limit, 0.0, 5, alone_seconds)
-    for _ in range(200):
-        now = run(limit, now, 1, max(alone_seconds, limit.limit / per_second))
-    tolerated = max(FEWEST_AT_ONCE, 2 * alone_seconds * per_second)
-    assert limit.limit <= 1.2 * tolerated + 40
+    """Whatever a call took in a quiet hour: what counts is what is done in a second."""
+    process = Process(batch_seconds, 0.0001, noise)
+    process.run(10, wanted=2)
+    bounds = process.run(30)
+    assert sum(bound >= 181 for bound in bounds) > 0.7 * len(bounds)
 
 
-def test_few_say_nothing() -> None:
-    """One slow call in a quiet moment does not bound the others."""
-    limit = ConcurrencyLimit(MOST)
-    limit.observe(0.001, 1.0)
-    limit.observe(9.0, 2.0)
-    assert limit.limit == MOST
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.0002, 0.002), st.floats(0.0, 0.05))
+def test_it_is_small_where_more_at_once_only_wait_longer(call_seconds: float, noise: float) -> None:
+    """A process that is full with the fewest does no more with more."""
+    process = Process(0.0, call_seconds, noise)
+    process.run(10)
+    bounds = process.run(30)
+    assert sum(bound <= 91 for bound in bounds) > 0.8 * len(bounds)
 
 
-def test_a_small_process_has_no_more_than_it_was_given() -> None:
-    """The fewest at once are no more than the most."""
-    assert ConcurrencyLimit(3).limit == 3
+def test_it_follows_what_has_changed() -> None:
+    """A database that answers late needs more at once; when it is quick again, fewer do."""
+    process = Process(0.0, 0.0004)
+    process.run(20)
+    assert process.limit.limit <= 91
+    process.batch_seconds = 0.2
+    bounds = process.run(20)
+    assert sum(bound >= 181 for bound in bounds[len(bounds) // 2 :]) > len(bounds) / 4
+    process.batch_seconds = 0.0
+    process.run(20)
+    assert process.limit.limit <= 91
+
+
+def test_a_bound_that_nobody_waits_for_stays() -> None:
+    """Few calls, or a quiet night, say nothing, and no other is tried."""
+    process = Process(0.0, 0.0004)
+    assert process.run(10, wanted=10)[-1] == MOST
+    process.run(20)
+    process.run(2 * STEP_SECONDS, wanted=20)
+    small = process.limit.limit
+    assert small <= 91
+    assert process.run(20 * STEP_SECONDS, wanted=20)[-1] == small
+
+
+@pytest.mark.parametrize("most", [1, 3, FEWEST_AT_ONCE])
+def test_a_small_process_has_as_many_as_it_was_given(most: int) -> None:
+    """The fewest at once are no more than the most, whatever is done."""
+    limit = ConcurrencyLimit(most)
+    for step in range(1000):
+        limit.done(step * 0.01, awaited=True)
+    assert limit.limit == most

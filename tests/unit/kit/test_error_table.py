@@ -142,6 +142,14 @@ def test_every_common_reason_has_a_status() -> None:
         assert not any(d.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for d in status.details)
 
 
+def test_who_is_told_that_there_is_no_more_was_served() -> None:
+    """A full county is an answer; a wrong request, a missing pass and "come again" are none."""
+    table = ErrorTable.from_enums(enrollment_errors_pb2.ErrorReason.DESCRIPTOR)
+    assert table.is_service("SOLD_OUT")
+    for reason in ("TOKEN_INVALID", "INVALID_REQUEST", "ADMISSION_PASS_NEEDED", "OVERLOADED"):
+        assert not table.is_service(reason)
+
+
 def test_people_read_moments_in_china_s_time() -> None:
     """A moment in the metadata stands in the sentence as Chinese clocks show it."""
     table = ErrorTable.from_enums(enrollment_errors_pb2.ErrorReason.DESCRIPTOR)

@@ -8,7 +8,7 @@ from itertools import count, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zikao_kit.queueing import INTERVAL_SECONDS, TARGET_SECONDS, Queue, Standing
+from zikao_kit.queueing import FEWEST_TOLD, INTERVAL_SECONDS, TARGET_SECONDS, Queue, Standing
 
 LATE, IN_TIME = 2 * TARGET_SECONDS, TARGET_SECONDS / 2
 
@@ -28,6 +28,35 @@ def test_a_line_stands_where_most_of_an_interval_wait_too_long(waits: list[float
     standing = Standing()
     end = looked_at(standing, 10.0, waits)
     assert standing.is_standing(end) == (waits.count(LATE) > waits.count(IN_TIME))
+
+
+def told_by(standing: Standing, begin: float, **waits: list[float]) -> bool:
+    """Whether the line stands after an interval of what these callers say of themselves."""
+    standing.is_standing(begin)
+    for caller, each in waits.items():
+        for wait in each:
+            standing.observe(wait, begin, caller)
+    return standing.is_standing(begin + INTERVAL_SECONDS * 1.01)
+
+
+def test_a_caller_speaks_for_itself() -> None:
+    """Whoever says of all its calls that they are late, of many or of few, makes no line alone."""
+    late, in_time = [LATE] * 50, [IN_TIME] * 10
+    assert told_by(Standing(), 10.0, a=late, b=late, c=in_time)
+    assert told_by(Standing(), 10.0, a=late)
+    assert not told_by(Standing(), 10.0, a=late, b=in_time)
+    assert not told_by(Standing(), 10.0, a=late[: FEWEST_TOLD - 1])
+    standing = Standing()
+    standing.observe(LATE, 10.0)
+    assert told_by(standing, 10.01, a=[LATE])
+
+
+def test_a_wait_is_news_for_an_interval() -> None:
+    """The mean of those who waited lately; nothing where nobody came since."""
+    standing = Standing()
+    end = looked_at(standing, 10.0, [0.002, 0.004])
+    assert standing.wait_seconds(end) == pytest.approx(0.003)
+    assert standing.wait_seconds(end + 2 * INTERVAL_SECONDS) == 0
 
 
 def test_what_was_long_ago_says_nothing() -> None:

@@ -17,9 +17,6 @@ from zikao_enrollment.domain.waiting import RoomState
 MOST_CREDIT_SECONDS = 1.0
 # A queue of submissions that stands for so long makes a room of the open door again.
 CLOSE_SECONDS = 3.0
-# A process whose last call waited says so until the next one, which may never come: no two waits
-# are the same to the nanosecond.
-WAIT_IS_NEWS_SECONDS = 1.0
 
 
 class Report(NamedTuple):
@@ -74,7 +71,7 @@ class AdmissionLeader:
 
     def decide(self, now: float, queue: Queue, limits: Limits, reports: Iterable[Report]) -> Step:
         """The room's next step at `now`, in seconds of a monotonic clock."""
-        rate = self.rate.observe(now, self._totals.seen(now, reports, queue.admitted_until))
+        rate = self.rate.observe(now, self._totals.seen(reports, queue.admitted_until))
         if limits.ceiling is not None:
             rate = min(rate, limits.ceiling)
         waiting = queue.last_number - queue.admitted_until
@@ -99,13 +96,11 @@ class _Totals:
 
     def __init__(self) -> None:
         self._last: dict[UUID, Report] = {}
-        # When each process told of another wait than before.
-        self._waited_at: dict[UUID, float] = {}
         self._finished = self._shed = self._came = 0
         self._came_seconds = 0.0
 
-    def seen(self, now: float, reports: Iterable[Report], admitted: int) -> Seen:
-        """What all have done since the first time, at `now`."""
+    def seen(self, reports: Iterable[Report], admitted: int) -> Seen:
+        """What all have done since the first time."""
         current = list(reports)
         for report in current:
             before = self._last.get(report.process_id, report)
@@ -113,23 +108,17 @@ class _Totals:
             self._shed += report.shed - before.shed
             self._came += report.came - before.came
             self._came_seconds += report.came_seconds - before.came_seconds
-            if before is report or report.wait_seconds != before.wait_seconds:
-                self._waited_at[report.process_id] = now
             self._last[report.process_id] = report
         return Seen(
             max(len(current), 1),
             self._finished,
             self._shed,
-            max((self._wait_seconds(now, report) for report in current), default=0.0),
+            max((report.wait_seconds for report in current), default=0.0),
             any(report.standing for report in current),
             admitted,
             self._came,
             self._came_seconds,
         )
-
-    def _wait_seconds(self, now: float, report: Report) -> float:
-        is_news = now - self._waited_at[report.process_id] < WAIT_IS_NEWS_SECONDS
-        return report.wait_seconds if is_news else 0.0
 
 
 def _since(since: float | None, now: float, *, holds: bool) -> float | None:

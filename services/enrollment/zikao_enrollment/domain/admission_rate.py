@@ -60,11 +60,11 @@ class Seen(NamedTuple):
     """What all processes together show at one moment; the counts only grow."""
 
     processes: int
-    # Submissions with an answer of ours, whatever it was.
+    # Submissions that were served; to refuse a bad token is none.
     finished: int
     # Submissions sent away, to come again.
     shed: int
-    # How long calls wait for their turn at least, where that is longest.
+    # How long calls wait for their turn of late, where that is longest.
     wait_seconds: float
     # Whether some process has a queue that does not pass.
     standing: bool

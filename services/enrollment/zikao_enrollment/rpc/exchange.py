@@ -85,7 +85,7 @@ class Exchange:
                     self._fill(answer.results.add(request_id=item.request_id), item)
                 yield answer
                 self._under_way -= len(items)
-                self._admission.count_finished(len(items))
+                self._admission.count_finished(sum(map(self._is_served, items)))
                 self._room.set()
             await reading
         finally:
@@ -156,6 +156,13 @@ class Exchange:
             item.take(await self._submitting.submit(item.entry))
         except Exception as refusal:
             item.take(refusal)
+
+    def _is_served(self, item: _Item) -> bool:
+        """Whether it counts for what the process can do; to refuse a bad token is no work."""
+        answer = item.answer
+        return not isinstance(answer, Exception) or (
+            isinstance(answer, DomainError) and self._errors.is_service(answer.reason)
+        )
 
     def _fill(self, result: portal_service_pb2.SubmissionResult, item: _Item) -> None:
         answer = item.answer
