@@ -15,7 +15,7 @@ LONG_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def waiting(gate: Admission, priority: Priority) -> AsyncIterator[asyncio.Task[float]]:
+async def waiting(gate: Admission, priority: Priority) -> AsyncIterator[asyncio.Task[None]]:
     """A call that has come, and hangs up in the end."""
     task = asyncio.create_task(gate.enter(priority, LONG_SECONDS))
     await asyncio.sleep(0)
