@@ -55,6 +55,7 @@ from zikao_ctl.office_command import office
 from zikao_ctl.options import FILE, FOLDER, ROWS_REFUSED, certs_option, report_option, target_option
 from zikao_ctl.ports import DEFAULT_PORT_BASE, MAX_PORT_BASE
 from zikao_ctl.rehearsal_commands import rush_command
+from zikao_ctl.room_command import room
 from zikao_ctl.scans_command import scans
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_reading import SessionFileError
@@ -82,6 +83,7 @@ main.add_command(office)
 main.add_command(names)
 main.add_command(ticket)
 main.add_command(scans)
+main.add_command(room)
 main.add_command(rush_command)
 
 

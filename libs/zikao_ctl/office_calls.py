@@ -71,8 +71,12 @@ async def calling(
 
 def office_options(command: F) -> F:
     """Where tickets listens, with which certificate, and in whose name."""
+    return officer_options(target_option("tickets", Targets.tickets)(command))
+
+
+def officer_options(command: F) -> F:
+    """With which certificate, and in whose name."""
     for option in (
-        target_option("tickets", Targets.tickets),
         certs_option,
         caller_option,
         click.option(

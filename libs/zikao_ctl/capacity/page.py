@@ -138,7 +138,8 @@ def _peak(waiting: Size, rushing: Size) -> Iterator[str]:
     yield (
         "Calls of each candidate, times candidates a second, times CPU a call. The waiting room"
         " spreads what follows from a submission; looks and plans come as people please"
-        f" (× {PEAK_OVER_MEAN})."
+        f" (× {PEAK_OVER_MEAN}). A rehearsal (`zikao rush`) makes fewer calls each than"
+        " assumed here."
     )
     yield ""
     yield from _table(
