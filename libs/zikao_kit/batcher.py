@@ -1,7 +1,7 @@
 """Collects what arrives while the batches before it commit, and has it decided together.
 
-No artificial wait: with nothing in flight a single submission is a batch of its own; under a
-rush a batch is what came during the last commit (DESIGN section 4).
+With nothing in flight a single submission is a batch of its own; under a rush a batch is what came
+during the last commit (DESIGN section 4).
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ from prometheus_client import Gauge, Histogram
 
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
+
+# A batch of one costs half of what one of thirty does. Beside another one it waits until as many
+# have come as this share of it, or for so long.
+WORTHWHILE_SHARE = 0.5
+LONGEST_WAIT_SECONDS = 0.02
 
 _SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -115,11 +120,14 @@ class Batcher(Generic[T]):
         self._decide = decide
         self._metrics = metrics
         self._max_batch = max_batch
-        self._free_flights = in_flight
+        self._in_flight = self._free_flights = in_flight
         self._queue: deque[_Waiting[T]] = deque()
         self._by_id: dict[tuple[str, UUID], _Waiting[T]] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._left_since: float | None = None
+        # Of the batch that began last, and when a smaller one begins beside it.
+        self._last_size = 0
+        self._timer: asyncio.TimerHandle | None = None
         metrics.batchers.add(self)
 
     @property
@@ -164,6 +172,20 @@ class Batcher(Generic[T]):
 
     def _take_off(self) -> None:
         # Not at once: whatever this turn of the event loop brings as well belongs to the batch.
+        if not self._free_flights or not self._queue:
+            return
+        is_beside = self._free_flights < self._in_flight
+        if is_beside and len(self._queue) < WORTHWHILE_SHARE * self._last_size:
+            if self._timer is None:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(LONGEST_WAIT_SECONDS, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._free_flights and self._queue:
             self._free_flights -= 1
             # In no caller's name: its logs would be found under one of them.
@@ -175,6 +197,7 @@ class Batcher(Generic[T]):
         try:
             batch = self._next_batch()
             if batch:
+                self._last_size = len(batch)
                 self._metrics.size.observe(len(batch))
                 await self._answer(batch)
         finally:

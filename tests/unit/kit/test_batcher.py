@@ -96,6 +96,31 @@ async def test_two_in_flight_and_the_rest_together(counter: Counter, batcher: Ba
     assert counter.most_at_work == 2
 
 
+async def test_few_do_not_go_beside_many_at_once(counter: Counter, batcher: Batcher[str]) -> None:
+    """Beside a batch of four two are worth a batch of their own; one goes when it has waited."""
+    tasks = [submit(batcher, number) for number in range(4)]
+    await turn()
+    tasks.append(submit(batcher, 4))
+    await turn()
+    assert counter.batches == [["0", "1", "2", "3"]]
+    tasks.append(submit(batcher, 5))
+    await turn()
+    assert counter.batches[1:] == [["4", "5"]]
+    counter.let_go(2)
+    await asyncio.gather(*tasks)
+    tasks = [submit(batcher, number) for number in range(6, 10)]
+    await turn()
+    tasks.append(submit(batcher, 10))
+    await turn()
+    assert counter.batches[2:] == [["6", "7", "8", "9"]]
+    async with asyncio.timeout(5):
+        while len(counter.batches) < 4:
+            await asyncio.sleep(0.001)
+    assert counter.batches[3] == ["10"]
+    counter.let_go(2)
+    await asyncio.gather(*tasks)
+
+
 async def test_each_caller_gets_its_own_answer(counter: Counter, batcher: Batcher[str]) -> None:
     """A refusal in the middle of a batch reaches its caller alone."""
     good, bad, other = submit(batcher, 1), submit(batcher, 2, "bad"), submit(batcher, 3)
