@@ -1,11 +1,13 @@
 """What may happen at one moment in a waiting room, forced: each with the order made certain."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+from structlog.testing import capture_logs
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
 from support.enrollment_rooms import EARLY, QUEUED, session_with_room, two_rooms
@@ -14,10 +16,11 @@ from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import waiting_room_service_pb2 as pb
 from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
 from zikao_enrollment.commands.join_waiting_room import join_room
-from zikao_enrollment.domain.timetable import Track
+from zikao_enrollment.domain.timetable import Track, Window
 from zikao_enrollment.domain.waiting import PlaceRow, RoomKey
 from zikao_enrollment.stores.waiting import WaitingStore
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.waiting import live_room
 from zikao_enrollment.waiting.joining import Joining
 from zikao_enrollment.waiting.live_room import LiveRoom
 from zikao_enrollment.waiting.porter import Porter
@@ -57,6 +60,28 @@ async def draw_now(db: Database) -> int | None:
     """Draw in a transaction of its own."""
     async with db.transaction() as tx:
         return await draw_room(WaitingStore(tx), KEY, NOW)
+
+
+class Noting(LiveRoom):
+    """Notes whose places it is told of."""
+
+    def __init__(self, key: RoomKey, window: Window) -> None:
+        super().__init__(key, window)
+        self.noted: list[UUID] = []
+
+    def note(self, rows: Iterable[PlaceRow]) -> None:
+        """Take them, as ever."""
+        told = list(rows)
+        self.noted += [row.candidate_id for row in told]
+        super().note(told)
+
+
+async def read(db: Database, live: LiveRoom) -> bool:
+    """Read a part of what has changed; whether there is more."""
+    async with db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
+        store = WaitingStore(tx)
+        live.room = (await store.rooms())[KEY]
+        return await live.read(store)
 
 
 async def places(db: Database) -> dict[UUID, PlaceRow]:
@@ -177,20 +202,53 @@ async def test_a_place_that_commits_late_is_read(make_database: MakeDatabase) ->
     """A reader that has seen a later transaction's place finds the earlier one's all the same."""
     async with opened_room(make_database) as db:
         live = LiveRoom(KEY, SESSION.windows[0])
-
-        async def read() -> None:
-            async with db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
-                live.room = (await WaitingStore(tx).rooms())[KEY]
-                assert not await live.read(WaitingStore(tx))
-
         async with db.transaction() as slow:
             await come_in(slow, ONE)
             async with db.transaction() as quick:
                 await come_in(quick, TWO)
-            await read()
+            assert not await read(db, live)
             assert (live.has(ONE), live.has(TWO)) == (False, True)
-        await read()
+        assert not await read(db, live)
         assert live.has(ONE)
+
+
+async def test_a_long_transaction_makes_nobody_read_again(make_database: MakeDatabase) -> None:
+    """While somebody writes for hours each place is read once all the same, theirs at the end."""
+    async with opened_room(make_database) as db:
+        live = Noting(KEY, SESSION.windows[0])
+        async with db.transaction() as slow:
+            await come_in(slow, ONE)
+            for who in (TWO, THREE):
+                async with db.transaction() as quick:
+                    await come_in(quick, who)
+                for _ in range(2):
+                    assert not await read(db, live)
+            assert live.noted == [TWO, THREE]
+        assert not await read(db, live)
+        assert live.noted == [TWO, THREE, ONE]
+
+
+async def test_a_draw_between_two_parts_of_a_reading(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who committed behind the reader's back is found in time: nothing seems to be missing."""
+    monkeypatch.setattr(live_room, "PLACES_AT_ONCE", 2)
+    others = [UUID(int=number) for number in range(2, 7)]
+    async with opened_room(make_database) as db:
+        live = LiveRoom(KEY, SESSION.windows[0])
+        async with db.transaction() as slow:
+            await come_in(slow, ONE)
+            async with db.transaction() as quick:
+                await come_in(quick, *others)
+            assert await read(db, live)
+        assert await draw_now(db) == 6
+        with capture_logs() as logs:
+            while await read(db, live):
+                pass
+            await live.find_numbers()
+        assert [each["event"] for each in logs] == ["a waiting room was drawn"]
+        found = [live.place(each, NOW) for each in (ONE, *others)]
+        assert sorted(place.number for place in found if place) == [*range(1, 7)]
 
 
 async def test_a_process_finds_numbers_only_when_it_knows_all(make_database: MakeDatabase) -> None:
@@ -210,8 +268,7 @@ async def test_a_process_finds_numbers_only_when_it_knows_all(make_database: Mak
         place = live.place(ONE, NOW)
         assert place is not None
         assert place.number == 0
-        async with db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
-            await live.read(WaitingStore(tx))
+        assert not await read(db, live)
         await live.find_numbers()
         await rooms.refresh()
         there = rooms.live(KEY)

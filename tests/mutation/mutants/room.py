@@ -91,14 +91,14 @@ WAITING_ROOM = (
     ),
     Mutant(
         "late-commit-read",
-        "A reading of places begins at the oldest transaction that ran in the last one",
-        "It begins at the last place that was seen",
+        "A reading of places looks for what transactions changed that ran in the last one",
+        "It begins behind the newest transaction of the last one",
         "A process never hears of a place that was committed late, and draws other numbers",
         (
             Cut(
                 f"{E}/waiting/live_room.py",
-                "        self._cursor, self._next = self._next, None\n",
-                "        self._next = None\n",
+                "        self._unseen = running\n",
+                "        del running\n",
             ),
         ),
         (

@@ -1,5 +1,6 @@
 """The waiting room's rules: the draw, places, passes; pure."""
 
+import hashlib
 import random
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.enrollment_sessions import OPENS_AT, small_session
 from zikao_ctl.rush.fairness import chi_square, table_of
+from zikao_enrollment.domain import waiting
 from zikao_enrollment.domain.passes import MAX_PASS_CHARACTERS, Pass, Shown, pass_to_text
 from zikao_enrollment.domain.timetable import Track, WaitingRoom
 from zikao_enrollment.domain.waiting import (
@@ -61,6 +63,21 @@ def test_a_draw_gives_each_the_next_number() -> None:
     assert sorted(numbers.values()) == [*range(1, 1001)]
     assert numbers == draw(b"a" * 32, reversed(people))
     assert numbers != draw(b"b" * 32, people)
+
+
+def test_a_draw_is_sorted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rank of each one's hash, and no other thread waits while all are sorted at once."""
+    sizes: list[int] = []
+
+    def noting(part: list[bytes]) -> list[bytes]:
+        sizes.append(len(part))
+        return sorted(part)
+
+    monkeypatch.setattr(waiting, "sorted", noting, raising=False)
+    people = [UUID(int=number) for number in range(5000)]
+    order = sorted(people, key=lambda each: hashlib.sha256(b"s" * 32 + each.bytes).digest())
+    assert draw(b"s" * 32, people) == {each: number for number, each in enumerate(order, 1)}
+    assert max(sizes) < len(people) / 50
 
 
 def test_a_draw_favours_nobody() -> None:

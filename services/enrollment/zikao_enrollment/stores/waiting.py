@@ -21,6 +21,16 @@ class Cursor(NamedTuple):
     candidate_id: UUID = NOBODY
 
 
+class Snapshot(NamedTuple):
+    """What a reading sees: all transactions before `until` but those that run (or came to naught).
+
+    So the next one has to look for what these have changed, and for what comes from `until` on.
+    """
+
+    until: str
+    running: Sequence[str]
+
+
 class WaitingStore:
     """Bound to the running transaction."""
 
@@ -81,10 +91,16 @@ class WaitingStore:
         await self._tx.execute("give_late_numbers", *key, *columns(numbers.items(), 2), now)
         await self._tx.execute("count_late_numbers", *key, len(numbers))
 
-    async def oldest_running_change(self) -> str:
-        """The oldest transaction that may still change something: all before can be seen."""
-        xid: str = await self._tx.fetchval("oldest_running_change")
-        return xid
+    async def snapshot(self) -> Snapshot:
+        """What this transaction sees of others."""
+        row = await self._tx.fetchrow("current_snapshot")
+        assert row is not None
+        return Snapshot(row["until"], row["running"])
+
+    async def places_changed_by(self, key: RoomKey, xids: Sequence[str]) -> list[PlaceRow]:
+        """The places that were changed last by transactions."""
+        rows = await self._tx.fetch("list_places_changed_by", *key, xids)
+        return [_place(row) for row in rows]
 
     async def changed_places(
         self, key: RoomKey, since: Cursor, limit: int

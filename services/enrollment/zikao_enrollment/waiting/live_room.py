@@ -8,8 +8,9 @@ numbers from the seed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -27,7 +28,7 @@ from zikao_enrollment.domain.waiting import (
     number_of_late,
     place_of,
 )
-from zikao_enrollment.stores.waiting import Cursor, WaitingStore
+from zikao_enrollment.stores.waiting import Cursor, Snapshot, WaitingStore
 
 # Some 15 ms of work, between which calls have their turn.
 PLACES_AT_ONCE = 5000
@@ -44,8 +45,9 @@ class LiveRoom:
         self.room: Room | None = None
         self.admissions: list[Admission] = []
         self._cursor = Cursor()
-        # Where the next reading begins, once this one has come to its end.
-        self._next: Cursor | None = None
+        # Transactions that ran beside the last reading: it saw nothing of them.
+        self._unseen: Sequence[str] = ()
+        self._reading: _Reading | None = None
         # Who is to be drawn, or the numbers drawn; and late numbers in place of these.
         self._waiting: set[UUID] = set()
         self._drawn: dict[UUID, int] = {}
@@ -115,18 +117,25 @@ class LiveRoom:
         """Read what has changed, after the room itself in the same snapshot; True if not all.
 
         A place bears the transaction that has changed it. What commits late is read all the
-        same: the next reading begins at the oldest transaction that ran in this one.
+        same: the next reading looks for what transactions that ran in this one have changed.
+        Not for all since the oldest of them, which may be an import that takes hours.
         """
         last = self.admissions[-1].until if self.admissions else 0
         self.admissions += await store.admissions(self.key, last)
-        if self._next is None:
-            self._next = Cursor(await store.oldest_running_change())
+        is_drawn = self.room is not None and self.room.drawn_count is not None
+        if self._reading is None:
+            reading = _Reading(await store.snapshot(), is_drawn)
+            if self._unseen:
+                self.note(await store.places_changed_by(self.key, self._unseen))
+            self._reading = reading
         rows, self._cursor = await store.changed_places(self.key, self._cursor, PLACES_AT_ONCE)
         self.note(rows)
         if len(rows) == PLACES_AT_ONCE:
             return True
-        self._cursor, self._next = self._next, None
-        return False
+        (until, running), was_drawn = self._reading
+        self._cursor, self._reading = Cursor(until), None
+        self._unseen = running
+        return is_drawn and not was_drawn  # it may have missed who came in just before the draw
 
     async def find_numbers(self) -> None:
         """Find the numbers of a draw, once all who were drawn are known here."""
@@ -135,7 +144,7 @@ class LiveRoom:
             return
         if len(self._waiting) != room.drawn_count:
             log.error("places are missing", known=len(self._waiting), drawn=room.drawn_count)
-            self._cursor, self._next = Cursor(), None
+            self._cursor, self._unseen, self._reading = Cursor(), (), None
             return
         self._drawn = await asyncio.to_thread(draw, room.seed, [*self._waiting])
         self._waiting.clear()
@@ -148,3 +157,10 @@ class LiveRoom:
         if self._drawn:
             return self._drawn.get(candidate_id)
         return 0 if candidate_id in self._waiting else None
+
+
+class _Reading(NamedTuple):
+    """Of several parts: what the first one saw, and whether the room was drawn in it."""
+
+    snapshot: Snapshot
+    was_drawn: bool

@@ -58,8 +58,14 @@ ON CONFLICT (session_code, track, candidate_id) DO UPDATE SET
 UPDATE enrollment.waiting_room SET late_count = late_count + $3
 WHERE session_code = $1 AND track = $2;
 
--- name: oldest_running_change
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text;
+-- name: current_snapshot
+SELECT pg_snapshot_xmax(shown)::text AS until,
+    ARRAY(SELECT pg_snapshot_xip(shown)::text) AS running
+FROM pg_current_snapshot() AS shown;
+
+-- name: list_places_changed_by
+SELECT candidate_id, drawn, late_number FROM enrollment.waiting_place
+WHERE session_code = $1 AND track = $2 AND changed_xid = ANY ($3::text[]::xid8[]);
 
 -- What has changed since transaction $3, after candidate $4 of it.
 -- name: list_changed_places
