@@ -56,9 +56,10 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float = PATIENCE_
             return await call()
         except grpc.aio.AioRpcError as error:
             failed = CallFailed(error)
-            if failed.reason not in NOT_NOW or time.monotonic() + pause > until:
+            asked = failed.retry_after.total_seconds() if failed.retry_after else 0.0
+            # Too late to come again at all: the answer is the refusal, now and not by then.
+            if failed.reason not in NOT_NOW or time.monotonic() + max(asked, pause) > until:
                 raise failed from error
-        asked = failed.retry_after.total_seconds() if failed.retry_after else 0.0
         await asyncio.sleep(max(asked, pause * random.uniform(0.5, 1)))  # noqa: S311 - spreads load
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -282,4 +282,5 @@ def _open(
         server_name=server_name,
         max_message_bytes=MAX_MESSAGE_BYTES,
         interceptors=[Throttling(*services)],
+        subscriptions_apart=True,
     )

@@ -35,8 +35,10 @@ class Throttle:
     ) -> None:
         """Where everything is refused, `probe_per_second` still ask whether it is over."""
         self._bound = max(1.0, first_bound)
-        # Where something was refused the last time.
+        # Where something was refused the last time, and whether anything was answered since: what
+        # an outage does to the bound says nothing of where it was right.
         self._known_bound = math.inf
+        self._is_answered = True
         self._under_way = 0
         # Of these nobody knows yet what the bound of now does to them.
         self._of_older_bound = 0
@@ -67,6 +69,7 @@ class Throttle:
     def accepted(self, count: int = 1) -> None:
         """So many were answered, with whatever result but "not now"."""
         self._end(count)
+        self._is_answered = True
         if self._is_used_up:
             quickly = min(count, max(0.0, self._known_bound - self._bound))
             self._bound += quickly + (count - quickly) * GROWTH
@@ -80,7 +83,10 @@ class Throttle:
         is_news = not self._of_older_bound
         self._end(count)
         if is_news:  # once a round trip: the others were on their way together with this one
-            self._bound = self._known_bound = max(1.0, KEPT_SHARE * self._bound)
+            self._bound = max(1.0, KEPT_SHARE * self._bound)
+            if self._is_answered:
+                self._known_bound = self._bound
+            self._is_answered = False
             self._of_older_bound = self._under_way
         self._probe_after = self._monotonic() + self._probe_seconds
 

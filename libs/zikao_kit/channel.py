@@ -103,14 +103,16 @@ def open_channel(
     keepalive_seconds: float = KEEPALIVE_SECONDS,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     interceptors: Sequence[Any] = (),
+    subscriptions_apart: bool = False,
 ) -> grpc.aio.Channel:
     """Open a channel to `target` as `files.cert_file`; it connects at the first call.
 
     `target` is `host:port` (all addresses of the name are used in turn) or a gRPC
     target with its scheme. The server must have a certificate for `server_name`
     (such as "enrollment"; by default for the first host in `target`, which says nothing of
-    its part when all are on one machine). Use the channel in the event loop that
-    opened it, and close it.
+    its part when all are on one machine). `subscriptions_apart`: they have connections of their
+    own, for one that is full of them carries no call. Use the channel in the event loop that opened
+    it, and close it.
     """
     config = config or ServiceConfig()
     uri = target if target.startswith(_TARGET_SCHEMES) else f"dns:///{target}"
@@ -119,10 +121,16 @@ def open_channel(
         server_name = uri.partition(":")[2].partition(",")[0]
     if server_name is not None:
         options.append(("grpc.default_authority", server_name))
-    channel = grpc.aio.secure_channel(
-        uri, channel_credentials(files), options, interceptors=tuple(interceptors)
-    )
-    return _DefaultingChannel(channel, config)
+
+    def opened(*more: tuple[str, Any]) -> grpc.aio.Channel:
+        credentials = channel_credentials(files)
+        return grpc.aio.secure_channel(
+            uri, credentials, [*options, *more], interceptors=tuple(interceptors)
+        )
+
+    # Channels to the same place would share their connections else.
+    apart = opened(("grpc.use_local_subchannel_pool", 1)) if subscriptions_apart else None
+    return _DefaultingChannel(opened(), apart, config)
 
 
 def open_peer(peer: PeerConfig, tls: CertFiles, *services: ServiceDescriptor) -> grpc.aio.Channel:
@@ -145,9 +153,18 @@ async def answered(call: Awaitable[T]) -> T:
 class _DefaultingChannel(grpc.aio.Channel):
     """A channel whose calls carry a deadline and the current request id."""
 
-    def __init__(self, channel: grpc.aio.Channel, config: ServiceConfig) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, apart: grpc.aio.Channel | None, config: ServiceConfig
+    ) -> None:
+        """`apart` is for what is long-lived, where that has a channel of its own."""
         self._channel = channel
+        self._apart = apart
         self._config = config
+
+    def _of(self, method: str) -> grpc.aio.Channel:
+        if self._apart is not None and method in self._config.long_lived:
+            return self._apart
+        return self._channel
 
     def _defaulting(self, method: str, call: Callable[..., Any]) -> Any:
         long_lived = method in self._config.long_lived
@@ -166,15 +183,15 @@ class _DefaultingChannel(grpc.aio.Channel):
         return self._defaulting(method, self._channel.unary_unary(method, *serializers, **options))
 
     def unary_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        return self._defaulting(method, self._channel.unary_stream(method, *serializers, **options))
+        channel = self._of(method)
+        return self._defaulting(method, channel.unary_stream(method, *serializers, **options))
 
     def stream_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
         return self._defaulting(method, self._channel.stream_unary(method, *serializers, **options))
 
     def stream_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        return self._defaulting(
-            method, self._channel.stream_stream(method, *serializers, **options)
-        )
+        channel = self._of(method)
+        return self._defaulting(method, channel.stream_stream(method, *serializers, **options))
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         return self._channel.get_state(try_to_connect)
@@ -187,6 +204,8 @@ class _DefaultingChannel(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         await self._channel.close(grace)
+        if self._apart is not None:
+            await self._apart.close(grace)
 
     async def __aenter__(self) -> grpc.aio.Channel:
         return self

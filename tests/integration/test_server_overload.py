@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ from zikao_client.throttle import Throttle
 from zikao_client.throttling import Throttling
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.context import PRIORITY_KEY, REQUEST_ID_KEY, TIMEOUT_KEY, Call
-from zikao_kit.error_table import problem_of, reason_of
+from zikao_kit.error_table import ErrorTable, problem_of, reason_of
+from zikao_kit.errors import DomainError
 from zikao_kit.interceptors.guard import read_metadata
 from zikao_kit.policy import Priority
 
@@ -169,3 +171,38 @@ async def test_a_client_learns_from_how_calls_end(tmp_path: Path) -> None:
             await patiently(lambda: stub.Open(OPEN, timeout=TIMEOUT_SECONDS), seconds=0)
         assert caught.value.local
         in_the_way.cancel()
+
+
+async def test_a_connection_full_of_subscriptions_stands_in_no_call_s_way(tmp_path: Path) -> None:
+    """The typed client's calls have a connection of their own: none waits for a stream to end."""
+    async with (
+        running_probe(tmp_path, max_calls_per_connection=2) as probe,
+        open_channel(
+            f"127.0.0.1:{probe.server.port}",
+            probe.ca.issue("enrollment"),
+            ServiceConfig.from_contract(CONTRACT),
+            subscriptions_apart=True,
+        ) as channel,
+    ):
+        stub = probe_pb2_grpc.ProbeServiceStub(channel)
+        streams = [stub.Subscribe(probe_pb2.SubscribeRequest()) for _ in range(3)]
+        await until(lambda: probe.servicer.entered.count("Subscribe") == 2)
+        await stub.Open(OPEN, timeout=TIMEOUT_SECONDS)
+        for stream in streams:
+            stream.cancel()
+
+
+async def test_a_client_does_not_wait_longer_than_it_was_told_to() -> None:
+    """Where the service names a later time the refusal is the answer, at once."""
+
+    async def refused() -> None:
+        table = ErrorTable.from_enums()
+        error = DomainError("OVERLOADED", retry_after=timedelta(seconds=120))
+        text, trailing = table.trailing(error, "overload", "probe")
+        raise grpc.aio.AioRpcError(
+            table.code(error.reason), grpc.aio.Metadata(), grpc.aio.Metadata(*trailing), text, None
+        )
+
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        with pytest.raises(CallFailed, match="OVERLOADED"):
+            await patiently(refused, seconds=60)

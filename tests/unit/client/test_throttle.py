@@ -140,6 +140,23 @@ def test_an_outage_is_over_soon_after_its_end(per_second: float, factor: float) 
     assert answered >= 0.9 * per_second
 
 
+def test_an_outage_is_no_word_of_where_the_bound_was_right() -> None:
+    """However often nothing is answered: one more an answer, up to where it was before."""
+    now = 0.0
+    throttle = Throttle(monotonic=lambda: now)
+    for _ in range(100):
+        throttle.shed(throttle.allow(100))
+    assert throttle.bound == 1
+    now += 1
+    for answers in range(1, 48):
+        throttle.allow(100)
+        throttle.accepted()
+        assert throttle.bound == 1 + answers
+    throttle.allow(100)
+    throttle.accepted()
+    assert throttle.bound == 48
+
+
 def test_somebody_is_always_let_through() -> None:
     """Where everything is refused, five a second still ask whether it is over."""
     world = World(1000.0)

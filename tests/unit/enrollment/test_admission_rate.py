@@ -95,6 +95,14 @@ def test_shedding_counts_as_a_queue() -> None:
     assert rate.is_standing
 
 
+def test_one_or_two_who_are_sent_away_are_no_queue() -> None:
+    """At the beginning few are finished in a moment: one refusal is a large share of them."""
+    rate = AdmissionRate()
+    rate.observe(0.0, _seen(finished=0))
+    before = rate.observe(0.25, _seen(finished=60))
+    assert rate.observe(0.35, _seen(finished=70, shed=2)) >= before
+
+
 @pytest.mark.parametrize("others", [0, 10])
 @pytest.mark.parametrize("ticks", [(1,), (0, 1, 2)])
 def test_a_queue_before_anybody_has_come_costs_nothing(ticks: tuple[int], others: int) -> None:

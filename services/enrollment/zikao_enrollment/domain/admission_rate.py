@@ -42,8 +42,11 @@ RESUME_SHARE = 0.95
 # A queue that stands still after so long, and twice the time that people take to come, was not
 # made by those who were on their way: the service has become slower, or others bring it work.
 DRAIN_SECONDS = 1.5
-# More than this of what was asked for is sent away: the same as a queue that stands.
+# More than this of what was asked for is sent away, over so long: the same as a queue that stands.
 SHED_SHARE = 0.02
+SHED_SECONDS = 0.3
+# A single one had a deadline of its own, or bad luck.
+FEWEST_SHED = 3
 # Rates are taken over so long; the best of the last ones counts for the growth.
 RATE_SECONDS = 1.0
 LATELY_SECONDS = 3.0
@@ -124,7 +127,7 @@ class AdmissionRate:
         last = self._history[-1] if self._history else self._begin(now, seen)
         self._remember(_Moment(now, seen))
         finished = self._finished_a_second()
-        if seen.standing or _sheds(last.seen, seen):
+        if seen.standing or self._sheds(now, seen):
             if not finished or seen.came < FEWEST_TO_JUDGE:
                 self._hold(now, START_PER_PROCESS * seen.processes)
             else:
@@ -192,6 +195,11 @@ class AdmissionRate:
             self._finished_lately.popleft()
         return rate
 
+    def _sheds(self, now: float, seen: Seen) -> bool:
+        before = self._seen_at(now - SHED_SECONDS).seen
+        shed, finished = seen.shed - before.shed, seen.finished - before.finished
+        return shed >= FEWEST_SHED and shed > SHED_SHARE * (shed + finished)
+
     def _see_who_came(self) -> None:
         """Compare those who came lately with those who were let in as long before as they took.
 
@@ -218,8 +226,3 @@ class AdmissionRate:
 class _Moment(NamedTuple):
     at: float
     seen: Seen
-
-
-def _sheds(before: Seen, after: Seen) -> bool:
-    shed, finished = after.shed - before.shed, after.finished - before.finished
-    return shed > SHED_SHARE * (shed + finished)
