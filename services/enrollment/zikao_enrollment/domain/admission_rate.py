@@ -32,8 +32,8 @@ MOST_OF_FINISHED = 3.0
 # Growth in the square of the time since a queue stood: 5 % more after 2 of its units, twice as
 # much after 4.
 CUBIC_GROWTH = 0.02
-# About half of the wait that is called a queue: there the rate is right.
-ENOUGH_WAIT_SECONDS = 0.01
+# Nearly what is called a queue: there the rate is right.
+ENOUGH_WAIT_SECONDS = 0.006
 # Below what is finished while a queue stands; at the beginning as many again are on their way.
 DRAIN_SHARE = 0.85
 FIRST_DRAIN_SHARE = 0.6
