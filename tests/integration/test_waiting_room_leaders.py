@@ -1,6 +1,5 @@
 """Two real processes before a room: the leader is frozen, wakes again, and is killed."""
 
-import asyncio
 import signal
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ async def test_whoever_leads_nobody_is_let_in_twice(
         room.send(0, signal.SIGSTOP)
         second = await room.until_led_by_another(before.leader)
         room.send(0, signal.SIGCONT)
-        await asyncio.sleep(1)
+        await room.until_working(before.leader)
         assert (await room.look()).leader == second.leader
         room.send(1, signal.SIGKILL)
         third = await room.until_led_by_another(second.leader)

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -59,6 +60,23 @@ class RoomProcesses:
         )
         assert row is not None
         return Moment(row["admitted_until"], row["leader"])
+
+    async def until_working(self, process_id: UUID | None) -> None:
+        """Wait until a process has looked, from now on, whether it leads."""
+        now = await self.database.fetchval("SELECT clock_timestamp()")
+        # The first report may have been begun before.
+        for _ in range(2):
+
+            async def reported(since: datetime = now) -> datetime | None:
+                found: datetime | None = await self.database.fetchval(
+                    "SELECT reported_at FROM enrollment.waiting_report"
+                    " WHERE process_id = $1 AND reported_at > $2",
+                    process_id,
+                    since,
+                )
+                return found
+
+            now = await until(reported)
 
     async def until_led_by_another(self, leader: UUID | None) -> Moment:
         """Wait until somebody else than this one leads and lets in."""
