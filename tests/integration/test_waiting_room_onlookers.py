@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -16,9 +17,11 @@ from support.service_databases import MakeDatabase
 from support.waiting_rooms import KEY, DrawnRoom, drawn_room
 from zikao.enrollment.v1 import place_stream_service_pb2 as pb
 from zikao.enrollment.v1 import waiting_room_service_pb2 as rooms_pb
+from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.admission_leader import Step
-from zikao_enrollment.domain.waiting import RoomState
+from zikao_enrollment.domain.waiting import PlaceState, RoomState
 from zikao_enrollment.stores.admissions import AdmissionStore
+from zikao_enrollment.stores.sessions import SessionStore
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.waiting.joining import Joining
 from zikao_enrollment.waiting.onlookers import Onlookers
@@ -115,6 +118,23 @@ async def test_who_asks_without_a_place_costs_no_connection(make_database: MakeD
         reasons = {each.reason for each in answers if isinstance(each, DomainError)}
         assert (len(answers), reasons) == (600, {"NOT_FOUND"})
         assert looks() - before == 2
+
+
+async def test_who_starts_after_a_room_was_taken_away_knows_its_places(
+    make_database: MakeDatabase,
+) -> None:
+    """The first reading of a process tells who waited there that the window is open."""
+    session = session_with_room()
+    async with drawn_room(make_database, 5, session) as room:
+        window = replace(session.windows[0], waiting_room=None)
+        async with room.db.transaction() as tx:
+            without = replace(session, windows=(window,))
+            await apply_session(SessionStore(tx), without, dry_run=False, now=NOW)
+        live = (await rooms_of(room)).with_place_of("22.1", UUID(int=3))
+        assert live is not None
+        stands = live.place(UUID(int=3), NOW)
+        assert stands is not None
+        assert stands.state is PlaceState.OPEN
 
 
 def looks() -> float:

@@ -110,6 +110,26 @@ WAITING_ROOM = (
         ),
     ),
     Mutant(
+        "late-join-draws",
+        "Who joins after the opening takes the draw's own lock, and draws",
+        "It takes the shared lock, which is also given past a draw that waits",
+        "Those who join at nine o'clock put the draw off, and all who waited with it",
+        (
+            Cut(
+                f"{E}/waiting/joining.py",
+                "        if not is_drawn and now >= window.opens_at:\n",
+                "        if not is_drawn and is_drawn:\n",
+            ),
+        ),
+        (
+            Catch(
+                f"{RACES}::test_who_comes_after_the_opening_keeps_no_draw_waiting",
+                "TimeoutError",
+                "await until_somebody_waits(db, 2)",
+            ),
+        ),
+    ),
+    Mutant(
         "numbers-when-all-known",
         "A process computes the draw only from as many places as were drawn",
         "It draws among those it knows",

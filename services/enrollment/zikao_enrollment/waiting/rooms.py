@@ -109,6 +109,8 @@ class Rooms:
             if not windows and not self._live and self.revision:
                 return False
             more = await self._read(windows)
+            # Only now it is known which rooms were taken away from their windows.
+            more |= not self.revision
             for live in self._live.values() if not more else ():
                 await live.find_numbers()
         self.revision += 1
