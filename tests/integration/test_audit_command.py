@@ -1,15 +1,13 @@
 """`zikao audit` on a running database: a table or JSON, and an exit code for scripts."""
 
-import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from support.commands import Ended, run_command
 from support.enrollment_audit import REFUND_DEADLINE
 from support.enrollment_people import NOON, hold, open_enrollment
 from support.postgres import Cluster
@@ -21,13 +19,9 @@ from zikao_enrollment.domain.invariants import HOLDS_IN_TIME, INVARIANTS
 from zikao_kit.queries import Queries
 
 
-async def audited(*arguments: str) -> tuple[int, str]:
-    """Exit code and output of `zikao audit`."""
-    command = (sys.executable, "-m", "zikao_ctl.main", "audit", *arguments)
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, (out or err).decode()
+async def audited(*arguments: str) -> Ended:
+    """What `zikao audit` has come to."""
+    return await run_command(["audit", *arguments])
 
 
 async def test_a_running_service_is_audited(make_database: MakeDatabase, tmp_path: Path) -> None:

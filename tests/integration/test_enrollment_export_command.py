@@ -1,12 +1,11 @@
 """`zikao export` against a running service."""
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.commands import Ended, run_command
 from support.enrollment_people import QINGYANG, hold, open_enrollment
 from support.enrollment_service import Installation
 from support.enrollment_sessions import small_session
@@ -28,25 +27,18 @@ async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[
         yield found
 
 
-async def run_command(running: Installation, *arguments: str | Path) -> tuple[int, str]:
-    """Run the command as an operator does; return its exit code and what it said."""
+async def export(running: Installation, *arguments: str | Path) -> Ended:
+    """Run the command as an operator does."""
     certs = running.ca.issue("operator").cert_file.parent
     where = ("--enrollment", f"localhost:{running.enrollment_port}", "--certs", str(certs))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "zikao_ctl.main", "export", *map(str, arguments), *where),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    return await run_command(["export", *map(str, arguments), *where])
 
 
 async def test_an_export_goes_on_where_it_was_cut(running: Installation, tmp_path: Path) -> None:
     """The file is the same, whether or not it came in one piece; a refusal says why."""
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
     roster = ("roster", "--session", "22.1", "--county", "5101", "--out")
-    code, said = await run_command(running, *roster, whole)
+    code, said = await export(running, *roster, whole)
     assert (code, said.splitlines()[-1]) == (0, f"{whole}: 1200 candidates")
     part = whole.read_bytes().splitlines(keepends=True)[: 1 + 500]
     operator = await running.operator()
@@ -57,10 +49,10 @@ async def test_an_export_goes_on_where_it_was_cut(running: Installation, tmp_pat
     place = {"cursor": first.cursor, "candidates": 500, "bytes": len(first.csv)}
     asked = {"session": "22.1", "county": "5101"}
     cut.with_name("cut.csv.part.json").write_text(json.dumps({"request": asked, **place}))
-    code, said = await run_command(running, *roster, cut)
+    code, said = await export(running, *roster, cut)
     assert (code, said.splitlines()[-1]) == (0, f"{cut}: 1200 candidates")
     assert cut.read_bytes() == whole.read_bytes()
-    code, said = await run_command(running, "roster", "--session", "99.1", "--out", cut)
+    code, said = await export(running, "roster", "--session", "99.1", "--out", cut)
     assert code == 1
     assert "SESSION_UNKNOWN" in said
 
@@ -70,7 +62,7 @@ async def test_statistics_are_a_file(running: Installation, tmp_path: Path) -> N
     await hold(running, 1)
     out = tmp_path / "statistics.csv"
     arguments = ("statistics", "--session", "22.1", "--by", "county-course", "--out", out)
-    code, said = await run_command(running, *arguments)
+    code, said = await export(running, *arguments)
     assert (code, said.splitlines()[-1]) == (0, f"{out}: 3 rows")
     lines = out.read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 4

@@ -1,12 +1,11 @@
 """`zikao import-statement` against a running service."""
 
-import asyncio
 import csv
-import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.commands import Ended, run_command
 from support.enrollment_people import hold, open_enrollment, pay, payment_code, until_state
 from support.enrollment_reconciliation import AT_NIGHT, DAY, statements
 from support.enrollment_service import Installation
@@ -25,19 +24,11 @@ async def running(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[
         yield found
 
 
-async def run_command(running: Installation, *arguments: str | Path) -> tuple[int, str]:
-    """Run the command as an operator does; return its exit code and what it said."""
+async def bring(running: Installation, *arguments: str | Path) -> Ended:
+    """Run the command as an operator does."""
     certs = running.ca.issue("operator").cert_file.parent
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "zikao_ctl.main", "import-statement", *map(str, arguments)),
-        *("--date", DAY, "--enrollment", f"localhost:{running.enrollment_port}"),
-        *("--certs", str(certs)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    where = ("--enrollment", f"localhost:{running.enrollment_port}", "--certs", str(certs))
+    return await run_command(["import-statement", *map(str, arguments), "--date", DAY, *where])
 
 
 def write(path: Path, rows: Sequence[Sequence[str]], encoding: str = "utf-8") -> Path:
@@ -66,23 +57,23 @@ async def test_a_file_is_brought_once(running: Installation, tmp_path: Path) -> 
     await running.move_clock(AT_NIGHT)
     rows = [payment_row(paid), [], *(stranger(number) for number in range(450))]
     path = write(tmp_path / "20220228.csv", rows, "gb18030")
-    code, said = await run_command(running, path, "--dry-run")
+    code, said = await bring(running, path, "--dry-run")
     assert (code, said.splitlines()[-1]) == (
         0,
         "nothing was entered: 451 payments, 0 refunds could be",
     )
     for _ in range(2):
-        code, said = await run_command(running, path)
+        code, said = await bring(running, path)
         assert code == 0, said
         assert "451 payments, 0 refunds: matched 1, differences 450" in said
     (statement,) = await statements(running)
     assert statement.totals.payments_fen == 7000 + 450
     assert (statement.source_name, statement.last_line) == ("20220228.csv", 453)
     other = write(tmp_path / "other.csv", [payment_row(paid)])
-    code, said = await run_command(running, other)
+    code, said = await bring(running, other)
     assert code == 1
     assert "20220228.csv" in said
-    code, said = await run_command(running, other, "--replace")
+    code, said = await bring(running, other, "--replace")
     assert code == 0, said
     assert "1 payments, 0 refunds: matched 1" in said
 
@@ -103,7 +94,7 @@ async def test_every_bad_row_is_told_and_none_is_entered(
     }
     rows = [*list(bad.values())[:6], stranger(8), bad[9]]
     path = write(tmp_path / "bad.csv", rows)
-    code, said = await run_command(running, path)
+    code, said = await bring(running, path)
     assert code == 3, said
     report = path.with_suffix(".problems.csv").read_text(encoding="utf-8-sig")
     assert dict(list(csv.reader(report.splitlines()))[1:]) == {
@@ -121,7 +112,7 @@ async def test_every_bad_row_is_told_and_none_is_entered(
     tomorrow = ["2022-03-02 10:00:00", *stranger(2)[1:]]
     path = write(tmp_path / "tomorrow.csv", [stranger(1), tomorrow])
     for arguments in (["--dry-run"], []):
-        code, said = await run_command(running, path, *arguments)
+        code, said = await bring(running, path, *arguments)
         assert code == 3, said
         report = path.with_suffix(".problems.csv").read_text(encoding="utf-8-sig")
         assert report.splitlines()[1:] == ["3,时间不在对账单当日"]
@@ -129,6 +120,6 @@ async def test_every_bad_row_is_told_and_none_is_entered(
     assert statement.state == st.STATEMENT_STATE_REFUSED
     nothing = write(tmp_path / "columns.csv", [])
     nothing.write_text("类型,金额\n", encoding="utf-8")
-    code, said = await run_command(running, nothing)
+    code, said = await bring(running, nothing)
     assert code == 1
     assert "columns unknown: 金额; missing: payment_id, order_id, amount, time" in said

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from zikao_kit.crypto import KeyRing
 from zikao_kit.tls import DevelopmentCa
 
-MISSING = "/nowhere/at-all"
+MISSING, ENDED = "/nowhere/at-all", "ended with"
 SENDER = {"host": "127.0.0.1", "sender": "no-reply@zikao.example"}
 IDENTITY = {
     "issuer": "https://provider.example",
@@ -40,43 +39,57 @@ def write_config(folder: Path, changes: dict[str, Any]) -> Path:
 
 
 def _server(tls: dict[str, str]) -> dict[str, Any]:
-    return {"listen": "127.0.0.1:0", "tls": tls}
+    return {"listen": "127.0.0.1:0", "tls": tls, "drain_wait_seconds": 0}
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"mail": {**SENDER, "ca_file": MISSING}}, "ca_file"),
-        ({"mail": {**SENDER, "ca_file": "registration.yaml"}}, "ca_file registration.yaml"),
-        ({"mail": {**SENDER, "user": "a", "password_file": MISSING}}, "secret"),
-        ({"sms": {"url": "https://sms.example", "key_file": MISSING}}, "secret"),
-        (
-            {"sms": {"url": "https://s.example", "key_file": "SECRET", "ca_file": MISSING}},
-            "ca_file",
-        ),
-        ({"identity_provider": IDENTITY | {"ca_file": MISSING}}, "ca_file"),
-        ({"identity_provider": IDENTITY | {"client_secret_file": MISSING}}, "secret"),
-        ({"rare_characters_file": MISSING}, "rare_characters_file"),
-        ({"rare_characters_file": "SECRET"}, "rare_characters_file SECRET: expected a mapping"),
-        ({"key_ring_file": MISSING}, "key file"),
-        ({"server": _server(dict.fromkeys(("cert_file", "key_file", "ca_file"), MISSING))}, "tls"),
-    ],
-)
-def test_a_wrong_path_is_said_and_exits_with_2(
-    tmp_path: Path, changes: dict[str, Any], named: str
-) -> None:
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"mail": {**SENDER, "ca_file": MISSING}}, "ca_file"),
+    ({"mail": {**SENDER, "ca_file": "registration.yaml"}}, "ca_file registration.yaml"),
+    ({"mail": {**SENDER, "user": "a", "password_file": MISSING}}, "secret"),
+    ({"sms": {"url": "https://sms.example", "key_file": MISSING}}, "secret"),
+    (
+        {"sms": {"url": "https://s.example", "key_file": "SECRET", "ca_file": MISSING}},
+        "ca_file",
+    ),
+    ({"identity_provider": IDENTITY | {"ca_file": MISSING}}, "ca_file"),
+    ({"identity_provider": IDENTITY | {"client_secret_file": MISSING}}, "secret"),
+    ({"rare_characters_file": MISSING}, "rare_characters_file"),
+    ({"rare_characters_file": "SECRET"}, "rare_characters_file SECRET: expected a mapping"),
+    ({"key_ring_file": MISSING}, "key file"),
+    ({"server": _server(dict.fromkeys(("cert_file", "key_file", "ca_file"), MISSING))}, "tls"),
+]
+
+# Starts the service with one configuration after the other; what each said ends with a line.
+PROGRAM = f"""
+import sys
+from zikao_registration.__main__ import main
+
+for config in sys.argv[1:]:
+    try:
+        main(["serve", "--config=" + config])
+    except SystemExit as ended:
+        print("{ENDED}", ended.code, file=sys.stderr)
+"""
+
+
+def test_a_wrong_path_is_said_and_exits_with_2(tmp_path: Path) -> None:
     """The file is named, without a traceback, before any database is waited for."""
-    config = write_config(tmp_path, changes)
+    configs = []
+    for number, (changes, _) in enumerate(WRONG):
+        (folder := tmp_path / str(number)).mkdir()
+        configs.append(write_config(folder, changes))
     ended = subprocess.run(
-        [sys.executable, "-m", "zikao_registration", "serve", f"--config={config}"],
-        cwd=tmp_path,
+        [sys.executable, "-c", PROGRAM, *map(str, configs)],
+        cwd=configs[0].parent,
         capture_output=True,
         text=True,
         timeout=60,
-        check=False,
+        check=True,
     )
-    assert ended.stderr.startswith("configuration refused:\n")
-    assert ended.returncode == 2
-    assert named in ended.stderr
-    assert (MISSING in ended.stderr) == (MISSING in str(changes))
     assert "Traceback" not in ended.stdout + ended.stderr
+    *each, rest = ended.stderr.split(f"{ENDED} 2\n")
+    assert rest == ""
+    for said, (changes, named) in zip(each, WRONG, strict=True):
+        assert said.startswith("configuration refused:\n")
+        assert named in said
+        assert (MISSING in said) == (MISSING in str(changes))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.commands import Ended, run_command
 from support.older_csv import csv_row, write_csv, write_photos
 from support.registration_older import older_photo
 from support.registration_people import apply_session
@@ -23,20 +24,11 @@ async def server(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[R
         yield running
 
 
-async def run_command(server: RegistrationServer, *arguments: str | Path) -> tuple[int, str]:
-    """Run the command as an operator does; return its exit code and what it said."""
+async def bring(server: RegistrationServer, *arguments: str | Path) -> Ended:
+    """Run the command as an operator does."""
     certs = server.ca.issue("operator").cert_file.parent
     where = ("--registration", f"localhost:{server.port}", "--certs", str(certs))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "zikao_ctl.main", "import-candidates"),
-        *map(str, arguments),
-        *where,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    return await run_command(["import-candidates", *map(str, arguments), *where])
 
 
 async def entered(server: RegistrationServer) -> int:
@@ -54,14 +46,14 @@ async def test_a_file_is_entered(server: RegistrationServer, tmp_path: Path) -> 
         encoding="gb18030",
         make=lambda n: csv_row(n, photo=names[n] if n < 3 else ""),
     )
-    code, said = await run_command(server, path, "--photos", tmp_path / "photos")
+    code, said = await bring(server, path, "--photos", tmp_path / "photos")
     assert (code, "entered 450" in said) == (0, True), said
     assert await entered(server) == 450
     (photos,) = await server.rows("SELECT count(*) FROM registration.older_photo")
     assert photos[0] == 3
-    code, said = await run_command(server, path, "--photos", tmp_path / "photos")
+    code, said = await bring(server, path, "--photos", tmp_path / "photos")
     assert (code, "entered 450" in said) == (0, True), said
-    code, said = await run_command(server, path, "--photos", tmp_path / "photos", "--again")
+    code, said = await bring(server, path, "--photos", tmp_path / "photos", "--again")
     assert (code, "entered 0, replaced 0, unchanged 450" in said) == (0, True), said
     assert await entered(server) == 450
 
@@ -71,7 +63,7 @@ async def test_bad_rows_are_reported(server: RegistrationServer, tmp_path: Path)
     rows = [csv_row(0), csv_row(1)[:4], [*csv_row(2)[:4], "?", *csv_row(2)[5:]], csv_row(3)]
     path = write_csv(tmp_path / "older.csv", 4, make=lambda n: rows[n])
     report = tmp_path / "report.csv"
-    code, said = await run_command(server, path, "--report", report)
+    code, said = await bring(server, path, "--report", report)
     assert code == 3, said
     with report.open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.reader(file))
@@ -87,11 +79,11 @@ async def test_a_dry_run_only_reports(server: RegistrationServer, tmp_path: Path
     """Nothing is entered, however often; afterwards the file is."""
     path = write_csv(tmp_path / "older.csv", 5)
     for _ in range(2):
-        code, said = await run_command(server, path, "--dry-run")
+        code, said = await bring(server, path, "--dry-run")
         assert code == 0, said
         assert "nothing was entered: would enter 5, replace 0, leave 0 unchanged" in said
         assert await entered(server) == 0
-    await run_command(server, path)
+    await bring(server, path)
     assert await entered(server) == 5
 
 
@@ -101,7 +93,7 @@ async def test_a_file_that_is_none_is_said_in_words(
     """A file that is none fails with its reason and without a traceback."""
     path = tmp_path / "older.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")
-    code, said = await run_command(server, path)
+    code, said = await bring(server, path)
     assert code == 1
     assert "columns unknown: a, b" in said
     assert "Traceback" not in said

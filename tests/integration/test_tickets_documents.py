@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from io import BytesIO, StringIO
@@ -15,6 +13,7 @@ import pikepdf
 import pypdfium2
 import pytest
 import pytest_asyncio
+from support.commands import run_command
 from support.refusals import note
 from support.service import method_of, new_id
 from support.service_databases import ServiceDatabases
@@ -330,19 +329,14 @@ async def test_documents_are_listed_page_by_page(office: Office) -> None:
     assert await office.refused(bad) == "INVALID_REQUEST"
 
 
-async def run_command(office: Office, kind: str, out: Path, session: str = "22.1") -> str:
+async def export(office: Office, kind: str, out: Path, session: str = "22.1") -> str:
     """`zikao export` as an operator runs it; what it said."""
     certs = office.running.ca.issue("operator").cert_file.parent
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "zikao_ctl.main", "export", kind, "--session", session),
-        *("--county", COUNTY, "--out", str(out), "--certs", str(certs)),
-        *("--tickets", f"127.0.0.1:{office.running.port}"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == (0 if session == "22.1" else 1)
-    return said.decode()
+    where = ["--certs", str(certs), "--tickets", f"127.0.0.1:{office.running.port}"]
+    what = [kind, "--session", session, "--county", COUNTY, "--out", str(out)]
+    ended = await run_command(["export", *what, *where])
+    assert ended.exit_code == (0 if session == "22.1" else 1)
+    return ended.output
 
 
 async def test_documents_are_files_by_a_command(office: Office, tmp_path: Path) -> None:
@@ -353,11 +347,9 @@ async def test_documents_are_files_by_a_command(office: Office, tmp_path: Path) 
     await office.cancel(stale)
     asked = Wanted("DOCUMENT_KIND_TICKETS", "22.1", COUNTY).as_text
     PartFile(out, asked).add(first.content, f"{stale}/{first.cursor}", 0)
-    said, papers, refused = await asyncio.gather(
-        run_command(office, "tickets", out),
-        run_command(office, "papers", counts),
-        run_command(office, "labels", tmp_path / "labels.pdf", session="99.9"),
-    )
+    said = await export(office, "tickets", out)
+    papers = await export(office, "papers", counts)
+    refused = await export(office, "labels", tmp_path / "labels.pdf", session="99.9")
     assert f"{number(PEOPLE[2])}: NAME_NOT_PRINTABLE" in said
     pages = len(pypdfium2.PdfDocument(out.read_bytes()))
     assert said.splitlines()[-1] == f"{out}: {pages} pages, {len(PEOPLE) - pages} tickets left out"

@@ -1,8 +1,6 @@
 """Sites and rooms as offices keep them: imported, used otherwise, listed."""
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from support.commands import Ended, run_command
 from support.service import Caller, new_id
 from support.service_databases import ServiceDatabases
 from support.tickets_database import CLOSED as ENROLLMENT_CLOSED
@@ -288,20 +287,12 @@ async def test_a_room_of_another_county_is_none(service: Installation, office: C
     assert (await office.refused(again)).reason == "REQUEST_ID_REUSED"
 
 
-async def run_command(service: Installation, *arguments: str | Path) -> tuple[int, str]:
-    """Run `zikao import-sites` as an operator does; its exit code and what it said."""
+async def bring(service: Installation, *arguments: str | Path) -> Ended:
+    """Run `zikao import-sites` as an operator does."""
     certs = service.ca.issue("operator").cert_file.parent
-    command = [
-        *(sys.executable, "-m", "zikao_ctl.main", "import-sites", *map(str, arguments)),
-        *("--session", "22.1", "--county", "5102", "--tickets", f"localhost:{service.port}"),
-        *("--certs", str(certs)),
-    ]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    where = ["--tickets", f"localhost:{service.port}", "--certs", str(certs)]
+    what = ["--session", "22.1", "--county", "5102"]
+    return await run_command(["import-sites", *map(str, arguments), *what, *where])
 
 
 async def test_sites_come_from_files(service: Installation, tmp_path: Path) -> None:
@@ -315,7 +306,7 @@ async def test_sites_come_from_files(service: Installation, tmp_path: Path) -> N
     changes = ["changes:", "  - 新增考点X1一中", "  - 新增考点X2二中"]
     for arguments in (("--dry-run",), ()):
         assert await sites_of(service, "5102") == []
-        code, said = await run_command(service, sites, "--rooms", rooms, *arguments)
+        code, said = await bring(service, sites, "--rooms", rooms, *arguments)
         assert (code, said.splitlines()) == (0, changes)
     found = await sites_of(service, "5102")
     assert [(site.code, site.county_name) for site in found] == [
@@ -325,7 +316,7 @@ async def test_sites_come_from_files(service: Installation, tmp_path: Path) -> N
     assert found[0].rooms[1].numbering == (1, 2, 0, 3, 5, 4)
     sites.write_text(f"{header}X1,510203,,一中,一街,1 of 5x6\nX3,510104,,三中,三街,1 of 5x6\n")
     rooms.write_text("site,room,columns,rows,layout\nX1,001,2,1,1/1\n")
-    code, said = await run_command(service, sites, "--rooms", rooms)
+    code, said = await bring(service, sites, "--rooms", rooms)
     assert (code, said.splitlines()) == (
         3,
         [

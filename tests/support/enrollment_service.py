@@ -13,7 +13,14 @@ import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.clocks import FixedClock
-from support.service import Caller, free_port, move_clock, until_serving
+from support.service import (
+    RECONNECTING,
+    Caller,
+    free_port,
+    move_clock,
+    set_clock,
+    until_serving,
+)
 from zikao_enrollment.config import EnrollmentConfig
 from zikao_enrollment.main import serve_enrollment
 from zikao_kit.clock import OffsetClock
@@ -87,7 +94,7 @@ class Installation:
         key = (name, port or self.enrollment_port)
         if key not in self._channels:
             credentials = channel_credentials(self.ca.issue(name))
-            channel = grpc.aio.secure_channel(f"localhost:{key[1]}", credentials, _OPTIONS)
+            channel = grpc.aio.secure_channel(f"localhost:{key[1]}", credentials, RECONNECTING)
             self._channels[key] = await self.stack.enter_async_context(channel)
         return Caller(self._channels[key], token)
 
@@ -191,10 +198,6 @@ class Installation:
         )
 
 
-# A restarted process is found at once.
-_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
-
-
 @asynccontextmanager
 async def installation(
     dsn: str, folder: Path, at: datetime, **settings: Any
@@ -202,7 +205,7 @@ async def installation(
     """Serve enrollment, with `settings` of its own, and the payment platform."""
     async with AsyncExitStack() as stack:
         made = Installation(dsn, folder, stack, settings=settings)
-        await made.move_clock(at)
+        set_clock(made.clock_file, at)
         await made.rows(
             "INSERT INTO enrollment.trusted_key VALUES ($1, $2)",
             KEY_ID,
@@ -211,5 +214,6 @@ async def installation(
         for process in (made.platform, made.enrollment):
             stack.push_async_callback(process.stop)
             process.start()
+        for process in (made.platform, made.enrollment):
             await made.until_serving(process)
         yield made

@@ -11,7 +11,14 @@ from typing import Any
 import asyncpg
 import grpc
 from support.one_time_codes import CodeGenerator
-from support.service import Caller, free_port, move_clock, until_serving
+from support.service import (
+    RECONNECTING,
+    Caller,
+    free_port,
+    move_clock,
+    set_clock,
+    until_serving,
+)
 from zikao_kit.clock import OffsetClock
 from zikao_kit.config import CertFiles, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
@@ -68,6 +75,7 @@ class RegistrationServer:
 
 
 _OPTIONS = [
+    *RECONNECTING,
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", 16 * 1024 * 1024),
 ]
@@ -94,7 +102,7 @@ async def registration_server(
     clock_file = folder / "clock.json"
     async with AsyncExitStack() as stack:
         server = RegistrationServer(dsn, port or free_port(), ca, clock_file, stack)
-        await server.move_clock(at)
+        set_clock(clock_file, at)
         config = _config(server, ca.issue("registration"), key_ring, login or LoginConfig())
         task = asyncio.create_task(serve_registration(replace(config, **settings)))
         stack.push_async_callback(_stop, task)

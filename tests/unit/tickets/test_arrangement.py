@@ -17,6 +17,9 @@ from zikao_tickets.domain.seating import Seat
 SEED = bytes(range(32))
 SLOTS = (1, 2, 3, 4)
 COURSES_PER_SLOT = 9
+# Seats by site and room; who sits there by slot, site and room.
+Sizes = dict[tuple[str, str], int]
+Used = dict[tuple[int, str, str], list[Seat]]
 PUBLISHED = ["c00006", "c00004", "c00007", "c00003", "c00002", "c00000", "c00001", "c00005"]
 
 
@@ -56,7 +59,7 @@ def counties(draw: st.DrawFn) -> tuple[list[Sitting], list[Room]]:
     return sittings, every
 
 
-def by_room(seats: Sequence[Seat]) -> dict[tuple[int, str, str], list[Seat]]:
+def by_room(seats: Sequence[Seat]) -> Used:
     """Seats of each room in each slot."""
     found: defaultdict[tuple[int, str, str], list[Seat]] = defaultdict(list)
     for seat in seats:
@@ -66,38 +69,39 @@ def by_room(seats: Sequence[Seat]) -> dict[tuple[int, str, str], list[Seat]]:
 
 @given(counties())
 @settings(max_examples=60, deadline=None)
-def test_every_sitting_has_one_seat_and_no_seat_two_people(
-    county: tuple[list[Sitting], list[Room]],
-) -> None:
-    """Each sitting is seated once, nobody twice in a slot, nobody on another's seat."""
+def test_the_rules_hold_for_any_county(county: tuple[list[Sitting], list[Room]]) -> None:
+    """Every sitting has one seat, rooms hold what they may, remainders of courses are not split."""
     sittings, every = county
     seats = arrange(sittings, every, SEED)
+    every_sitting_has_one_seat_and_no_seat_two_people(sittings, seats)
+    sizes = {(room.site_code, room.code): room.capacity for room in every}
+    used = by_room(seats)
+    rooms_hold_no_more_than_they_may(sizes, used)
+    the_remainder_of_a_course_is_not_split(sizes, used)
+
+
+def every_sitting_has_one_seat_and_no_seat_two_people(
+    sittings: Sequence[Sitting], seats: Sequence[Seat]
+) -> None:
+    """Each sitting is seated once, nobody twice in a slot, nobody on another's seat."""
     assert sorted((s.candidate_id, s.slot, s.course_code) for s in seats) == sorted(sittings)
     assert max(Counter(seat[:4] for seat in seats).values()) == 1
     assert max(Counter((seat.slot, seat.candidate_id) for seat in seats).values()) == 1
 
 
-@given(counties())
-@settings(max_examples=60, deadline=None)
-def test_rooms_hold_no_more_than_they_may(county: tuple[list[Sitting], list[Room]]) -> None:
+def rooms_hold_no_more_than_they_may(sizes: Sizes, used: Used) -> None:
     """A room has no more people than seats, at most 6 courses, and seats numbered from 1."""
-    sittings, every = county
-    sizes = {(room.site_code, room.code): room.capacity for room in every}
-    for (_, site, room), seats in by_room(arrange(sittings, every, SEED)).items():
+    for (_, site, room), seats in used.items():
         numbers = sorted(seat.seat_number for seat in seats)
         assert numbers == list(range(1, len(seats) + 1))
         assert numbers[-1] <= sizes[site, room]
         assert len({seat.course_code for seat in seats}) <= MAX_COURSES_PER_ROOM
 
 
-@given(counties())
-@settings(max_examples=60, deadline=None)
-def test_the_remainder_of_a_course_is_not_split(county: tuple[list[Sitting], list[Room]]) -> None:
+def the_remainder_of_a_course_is_not_split(sizes: Sizes, used: Used) -> None:
     """A course shares at most one room with others; all its other rooms it fills alone."""
-    sittings, every = county
-    sizes = {(room.site_code, room.code): room.capacity for room in every}
     not_full: Counter[tuple[int, str]] = Counter()
-    for (slot, site, room), seats in by_room(arrange(sittings, every, SEED)).items():
+    for (slot, site, room), seats in used.items():
         for course, count in Counter(seat.course_code for seat in seats).items():
             if count < sizes[site, room]:
                 not_full[slot, course] += 1
