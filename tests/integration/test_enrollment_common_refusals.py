@@ -112,9 +112,13 @@ async def _is_waiting(running: Installation) -> bool:
 
 
 async def _asked(running: Installation, method: MethodDescriptor) -> str:
-    """What somebody is told who asks for nothing in particular."""
-    names = sorted(MethodPolicy.of(method).services) or ["portal"]
-    someone = Someone(names[0], await running.caller(names[0]))
+    """What somebody is told who may ask, and asks for nothing in particular."""
+    policy = MethodPolicy.of(method)
+    name = min(policy.services, default="portal")
+    caller = await running.caller(name)
+    if policy.roles and not policy.services:  # a stranger hears of that before the queue
+        caller = caller.with_token(running.token(new_id(), min(policy.roles)))
+    someone = Someone(name, caller)
     reason = await reason_from(someone, method, GetMessageClass(method.input_type)())
     note(method, reason)
     return reason
