@@ -24,7 +24,7 @@ from zikao_kit.config import ServerConfig
 from zikao_kit.errors import DomainError
 from zikao_kit.metrics import CONCURRENCY_LIMIT, QUEUE_DEPTH, QUEUE_SECONDS, RETRY_PAUSE, SHED
 from zikao_kit.policy import Priority
-from zikao_kit.queueing import TARGET_SECONDS, Queue, Waiter
+from zikao_kit.queueing import Queue, Waiter
 
 __all__ = ["Admission", "Load", "OneAtATime", "Slot", "overloaded"]
 
@@ -134,7 +134,8 @@ class Admission:
         is_let_in = await self._wait(queue, min(patience_seconds, self._max_queue_seconds))
         begun = time.monotonic()
         waited = age_seconds + begun - now
-        standing.observe(waited, begun, None if begun - now > TARGET_SECONDS else caller)
+        is_seen = begun - now > standing.target_seconds
+        standing.observe(waited, begun, None if is_seen else caller)
         if not is_let_in:
             raise self._sent_away(priority, "queue", begun)
         if self._is_turn(priority, waited, begun):

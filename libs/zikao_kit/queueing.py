@@ -12,10 +12,12 @@ from collections import OrderedDict, defaultdict
 
 Waiter = asyncio.Future[bool]
 
-# So long everybody may wait in a rush, of which callers notice nothing: with 10 ms no more is done,
-# and one call in a hundred takes a third longer. And so long it is looked at before a line counts
-# as standing: longer than a commit or a hiccup of the machine.
-TARGET_SECONDS = 0.007
+# As many may wait as make a good batch: their answers leave together, and so do their callers' next
+# calls come. What that is in time depends on the machine, and on what calls are about; on a quick
+# one more waiting gets no more done, and nowhere is it to be noticed.
+GOOD_LINE = 24
+LEAST_TARGET_SECONDS, MOST_TARGET_SECONDS = 0.007, 0.025
+# So long it is looked at before a line counts as standing: longer than a commit or a hiccup.
 INTERVAL_SECONDS = 0.1
 MEMORY_INTERVALS = 16
 # Fewer late ones in an interval are no line if it is only their callers who say that they are.
@@ -30,12 +32,9 @@ class Standing:
     agree, each with most of its calls.
     """
 
-    def __init__(
-        self,
-        target_seconds: float = TARGET_SECONDS,
-        interval_seconds: float = INTERVAL_SECONDS,
-    ) -> None:
-        self._target = target_seconds
+    def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        # What may be waited, as many as came in the last full interval.
+        self.target_seconds = MOST_TARGET_SECONDS
         self._interval = interval_seconds
         self._began = 0.0
         self._in_time = self._late = 0
@@ -54,7 +53,7 @@ class Standing:
         """
         self._roll(now)
         self._waited += waited_seconds
-        is_late = waited_seconds > self._target
+        is_late = waited_seconds > self.target_seconds
         if is_late:
             self._late += 1
         else:
@@ -80,7 +79,7 @@ class Standing:
         Callers that keep to the contract send less after one refusal. So it is few, and more and
         more as long as the line stands (CoDel's control law).
         """
-        is_late = waited_seconds > self._target and now >= self._next_refusal
+        is_late = waited_seconds > self.target_seconds and now >= self._next_refusal
         if not is_late or not self.is_standing(now):
             return False
         self._refused += 1
@@ -96,6 +95,7 @@ class Standing:
         count = self._in_time + self._late if passed < 2 * self._interval else 0
         self._is_standing = count > 0 and self._late > self._in_time and self._is_credible()
         self._wait = self._waited / count if count else 0.0
+        self.target_seconds = target_of(count / passed)
         if self._is_standing and not was_standing:
             # What was needed a moment ago will be needed again (RFC 8289, section 5.4).
             is_same_rush = now - self._next_refusal < MEMORY_INTERVALS * self._interval
@@ -109,6 +109,12 @@ class Standing:
         agreeing = sum(balance > 0 for balance in self._told.values())
         told = self._late >= FEWEST_TOLD and 2 * agreeing > len(self._told)
         return self._is_seen or told
+
+
+def target_of(per_second: float) -> float:
+    """How long GOOD_LINE take at a rate, in seconds, within bounds."""
+    worth = GOOD_LINE / per_second if per_second else MOST_TARGET_SECONDS
+    return min(MOST_TARGET_SECONDS, max(LEAST_TARGET_SECONDS, worth))
 
 
 class Queue:

@@ -8,9 +8,17 @@ from itertools import count, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zikao_kit.queueing import FEWEST_TOLD, INTERVAL_SECONDS, TARGET_SECONDS, Queue, Standing
+from zikao_kit.queueing import (
+    FEWEST_TOLD,
+    GOOD_LINE,
+    INTERVAL_SECONDS,
+    LEAST_TARGET_SECONDS,
+    MOST_TARGET_SECONDS,
+    Queue,
+    Standing,
+)
 
-LATE, IN_TIME = 2 * TARGET_SECONDS, TARGET_SECONDS / 2
+LATE, IN_TIME = 2 * MOST_TARGET_SECONDS, LEAST_TARGET_SECONDS / 2
 
 
 def looked_at(standing: Standing, begin: float, waits: list[float]) -> float:
@@ -49,6 +57,19 @@ def test_a_caller_speaks_for_itself() -> None:
     standing = Standing()
     standing.observe(LATE, 10.0)
     assert told_by(standing, 10.01, a=[LATE])
+
+
+@pytest.mark.parametrize(("per_second", "stands"), [(3400, True), (1500, False), (900, False)])
+def test_a_line_may_be_as_long_as_a_good_batch(per_second: int, stands: bool) -> None:
+    """At the same wait of 12 ms it stands where that are too many, and not on a slower machine."""
+    standing, wait = Standing(), 0.012
+    count = round(per_second * INTERVAL_SECONDS)
+    end = looked_at(standing, 10.0, [wait] * count)
+    end = looked_at(standing, end, [wait] * count)
+    assert standing.is_standing(end) is stands
+    worth = GOOD_LINE / per_second
+    bounded = min(MOST_TARGET_SECONDS, max(LEAST_TARGET_SECONDS, worth))
+    assert standing.target_seconds == pytest.approx(bounded, rel=0.05)
 
 
 def test_a_wait_is_news_for_an_interval() -> None:
