@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -28,6 +29,23 @@ def family_of(process_ids: Iterable[int]) -> set[int]:
     while more := {pid for pid, parent in children.items() if parent in family} - family:
         family |= more
     return family
+
+
+def pin(process_ids: Iterable[int], cores: Iterable[int]) -> None:
+    """Let processes, and all that they have started, run on these cores alone."""
+    allowed = set(cores)
+    for member in family_of(process_ids):
+        for thread in _threads(member):
+            # One that has ended meanwhile needs no core.
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, allowed)
+
+
+def _threads(process_id: int) -> list[int]:
+    try:
+        return [int(each.name) for each in (PROC / str(process_id) / "task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def cpu_seconds(process_ids: Iterable[int]) -> float:

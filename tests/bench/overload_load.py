@@ -20,14 +20,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
-from bench.h2_caller import Connection, Ended, connect
 from bench.overload_seeding import CALL_SECONDS, Submissions, notification_head
 from support.cpu import cpu_seconds
 from zikao_client.throttle import Throttle
+from zikao_ctl.rush.connections import Connections
+from zikao_ctl.rush.http2 import Address
 from zikao_kit.config import CertFiles
 
 TICK_SECONDS = 0.001
@@ -100,43 +102,13 @@ _TOLD = [each.name for each in fields(Seen) if each.name not in ("ends", "lags")
 
 
 class Portal:
-    """Some connections, which are renewed as the server wishes, and the throttle they share."""
+    """Some connections, and the throttle they share."""
 
-    def __init__(self, port: int, files: Mapping[str, str], ended: Ended) -> None:
+    def __init__(self, port: int, files: Mapping[str, str]) -> None:
+        pair = CertFiles(**{name: Path(path) for name, path in files.items()})
+        address = Address("127.0.0.1", port, "enrollment", pair)
         self.throttle = Throttle()
-        self._port = port
-        self._files = CertFiles(**{name: Path(path) for name, path in files.items()})
-        self._ended = ended
-        self._connections: list[Connection] = []
-        self._renewals: set[asyncio.Task[None]] = set()
-
-    async def connect(self, connections: int) -> None:
-        """Open so many."""
-        for _ in range(connections):
-            self._connections.append(await self._connected())
-
-    def send(self, head: bytes, body: bytes, tag: object) -> None:
-        """On the connection with the fewest calls under way; it goes out with `flush`."""
-        idlest = min(self._connections, key=lambda each: each.unanswered)
-        idlest.send(head, body, tag, CALL_SECONDS)
-
-    def flush(self) -> None:
-        """Write what was begun."""
-        for connection in self._connections:
-            connection.flush()
-
-    async def _connected(self) -> Connection:
-        return await connect(self._port, self._files, self._ended, self._leaving)
-
-    def _leaving(self, connection: Connection) -> None:
-        task = asyncio.create_task(self._renew(connection))
-        self._renewals.add(task)
-        task.add_done_callback(self._renewals.discard)
-
-    async def _renew(self, connection: Connection) -> None:
-        new = await self._connected()
-        self._connections[self._connections.index(connection)] = new
-        connection.hand_over(new)
+        self.connections = Connections(address, CALL_SECONDS)
 
 
 class Load:
@@ -148,18 +120,16 @@ class Load:
         self._calls = iter(stage.submissions)
         self._notifications = iter(stage.notifications)
         self._notification_head = notification_head()
-        self._portals = [
-            Portal(stage.port, stage.portal, self._ended) for _ in range(stage.portals)
-        ]
-        self._platform = Portal(stage.port, stage.platform, self._told)
+        self._portals = [Portal(stage.port, stage.portal) for _ in range(stage.portals)]
+        self._platform = Portal(stage.port, stage.platform).connections
         self._seen = Seen("")
         self._begun = 0.0
 
     async def connect(self) -> None:
         """Open all connections."""
         for portal in self._portals:
-            await portal.connect(self._stage.connections)
-        await self._platform.connect(1)
+            await portal.connections.open(self._stage.connections)
+        await self._platform.open(1)
 
     async def run(self, phase: Phase) -> Seen:
         """One phase; submissions still under way at its end are seen by the next one."""
@@ -206,18 +176,18 @@ class Load:
             sent = portal.throttle.allow(share) if throttled else share
             for _ in range(sent):
                 head, body = next(self._calls)
-                portal.send(head, body, (portal, time.monotonic()))
+                ended = partial(self._ended, portal, time.monotonic())
+                portal.connections.send(head, body, ended)
             self._seen.sent += sent
-            portal.flush()
+            portal.connections.flush()
 
     def _pay(self, due_at: float) -> None:
-        tag = (self._seen, due_at)
-        self._platform.send(self._notification_head, next(self._notifications), tag)
+        told = partial(self._told, self._seen, due_at)
+        self._platform.send(self._notification_head, next(self._notifications), told)
         self._platform.flush()
         self._seen.payments += 1
 
-    def _ended(self, tag: Any, code: int, message: bytes, _: float) -> None:
-        portal, sent_at = tag
+    def _ended(self, portal: Portal, sent_at: float, code: int, message: bytes, _: float) -> None:
         now = time.monotonic()
         if not code:
             self._seen.accepted += 1
@@ -231,8 +201,7 @@ class Load:
             self._seen.other[message.decode()] += 1
             portal.throttle.accepted()
 
-    def _told(self, tag: Any, code: int, message: bytes, _: float) -> None:
-        seen, due_at = tag
+    def _told(self, seen: Seen, due_at: float, code: int, message: bytes, _: float) -> None:
         seconds = time.monotonic() - due_at
         seen.slowest_payment = max(seen.slowest_payment, seconds)
         if code:

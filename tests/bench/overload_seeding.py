@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from bench.enrollment_seeding import COURSES, Person, plain_session, store
-from bench.h2_caller import headers
 from google.protobuf.timestamp_pb2 import Timestamp
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
+from zikao_ctl.rush.http2 import headers
 from zikao_enrollment.commands.create_payment import begin_payment, finish_payment
 from zikao_enrollment.domain.money import PaymentOrder
 from zikao_enrollment.names import PACKAGE
@@ -69,6 +69,7 @@ def submissions_of(people: Sequence[Person]) -> Submissions:
     heads = [
         headers(
             SUBMIT,
+            "enrollment",
             [
                 ("authorization", f"Bearer {person.token}"),
                 ("x-request-id", "bench-overload"),
@@ -143,7 +144,7 @@ async def notifications(dsn: str) -> list[bytes]:
 
 def notification_head() -> bytes:
     """The header block of the platform's calls."""
-    return headers(NOTIFY, [("x-request-id", "bench-overload"), _TIMEOUT])
+    return headers(NOTIFY, "enrollment", [("x-request-id", "bench-overload"), _TIMEOUT])
 
 
 async def _database(dsn: str) -> Database:

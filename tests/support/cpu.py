@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from zikao_ctl import processes
@@ -10,10 +9,7 @@ from zikao_ctl import processes
 
 def pin(process_id: int, cpus: Iterable[int]) -> None:
     """Let a process, and all that it has started, run on these cores alone."""
-    allowed = set(cpus)
-    for member in processes.family_of([process_id]):
-        for thread in (processes.PROC / str(member) / "task").iterdir():
-            os.sched_setaffinity(int(thread.name), allowed)
+    processes.pin([process_id], cpus)
 
 
 def cpu_seconds(process_id: int) -> float:

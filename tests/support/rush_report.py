@@ -102,6 +102,7 @@ def _ticks(chance: Random) -> Iterator[Tick]:
             waiting=round(waiting),
             in_flight=round(accepted * 0.02),
             lag_ms=chance.uniform(0.5, 4.0),
+            came=0,
             browsed=0 if at > 0 else 600,
             paid=25 if at > 2 else 0,
             hist=_hist(chance, at, waiting),

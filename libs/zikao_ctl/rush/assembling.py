@@ -27,7 +27,7 @@ NO_EFFECT = "no effect"
 
 @dataclass(frozen=True)
 class Run:
-    """What a rehearsal did. `top`: the highest rate of those who came; `paid`: by part.
+    """What a rehearsal did. `paid`: by part.
 
     `pays`: whether people were to pay at all.
     """
@@ -40,7 +40,6 @@ class Run:
     seconds: float
     peak: float
     peak_found: bool
-    top: float
     began_at: datetime
     ticks: Sequence[Tick]
     phases: Sequence[records.Phase]
@@ -75,7 +74,6 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         run.ticks,
         phases=run.phases,
         peak=run.peak,
-        load_factor=run.top / run.peak if run.peak else 0.0,
         outcomes=Counter(ack["outcome"] for ack in run.acks),
         checks=found.checks,
         payments=found.payments,

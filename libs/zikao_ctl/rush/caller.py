@@ -29,21 +29,24 @@ from zikao_kit.config import CertFiles
 from zikao_kit.tls import channel_credentials
 
 from zikao_ctl.rush.browsing import Browser
+from zikao_ctl.rush.calibrating import Steps
+from zikao_ctl.rush.connections import Connections
+from zikao_ctl.rush.http2 import Address
 from zikao_ctl.rush.logging_in import log_in_all
 from zikao_ctl.rush.paying import Payers, stubs
 from zikao_ctl.rush.people import make_candidates
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.sending import Rules, Sender
-from zikao_ctl.rush.submissions import Account, Submission, Tokens
+from zikao_ctl.rush.submissions import CALL_SECONDS, Account, Submission, Tokens
 from zikao_ctl.rush.ticking import Ticker
 from zikao_ctl.rush.verifying import Orders
 from zikao_ctl.rush.waiting_line import WaitingLine
 from zikao_ctl.session_model import SessionFile
 
-CONNECTIONS = 16
+# For single calls of a portal; and channels for joins and streams.
+CONNECTIONS, CHANNELS = 4, 4
 # Nearly all that is allocated goes by counting; looking for cycles would stop the clock.
 GARBAGE_THRESHOLDS = 100_000, 50, 1000
-STEP_FACTOR, STEP_SECONDS, WARMING_STEPS = 1.25, 0.75, 3
 RESOLVE_SECONDS = 20.0
 # Before the opening, as a share of the time that the doors are shut.
 JOINED_BY = 0.9
@@ -87,12 +90,19 @@ class Generator:
         self._stack = stack
         self._ticker = Ticker(say, time.monotonic())
         self._channels: list[grpc.aio.Channel] = []
+        host, _, port = setup.enrollment.rpartition(":")
+        address = Address(host.strip("[]"), int(port), "enrollment", setup.portal_files)
+        portals = max(1, round(setup.scenario.portals / setup.parts))
+        self._portals = [Connections(address, CALL_SECONDS) for _ in range(portals)]
         self._main: list[Submission] = []
         self._calibration: list[Submission] = []
         self._came: list[Submission] = []
         self._payers: Payers | None = None
+        # Whoever helps to calibrate pays, too: that is part of what the service has to do.
+        self._uncounted: Payers | None = None
         self._line: WaitingLine | None = None
         self._ended = asyncio.Event()
+        self._steps: Steps | None = None
         self.commands: Mapping[str, Callable[[Command], Awaitable[Command]]] = {
             "connect": self._connect,
             "log_in": self._log_in,
@@ -125,9 +135,19 @@ class Generator:
         """End the phase that runs."""
         self._ended.set()
 
+    def hold(self, command: Command) -> None:
+        """Go up no further: `rate` from now on, until `ends`, and then the calibration is over."""
+        if self._steps is None:
+            return
+        begins, ends = float(command["begins"]), float(command["ends"])
+        self._steps.hold(self._calibration, begins, ends, float(command["rate"]))
+
     async def _connect(self, _: Command) -> Command:
         setup = self._setup
-        for _number in range(CONNECTIONS):
+        for portal in self._portals:
+            await portal.open(CONNECTIONS)
+            self._stack.push_async_callback(portal.close)
+        for _number in range(CHANNELS):
             channel = _own_connection(setup.enrollment, setup.portal_files)
             self._channels.append(await self._stack.enter_async_context(channel))
         await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
@@ -136,7 +156,9 @@ class Generator:
         if setup.platform:
             platform = open_channel(setup.platform, setup.operator_files, server_name=PLATFORM)
             await self._stack.enter_async_context(platform)
-            self._payers = Payers(*stubs(self._service, platform), self._ticker)
+            called = stubs(self._service, platform)
+            self._payers = Payers(*called, self._ticker)
+            self._uncounted = Payers(*called, Ticker(lambda _: None, time.monotonic()))
         return {}
 
     async def _open(self, target: str, name: str) -> grpc.aio.Channel:
@@ -151,24 +173,25 @@ class Generator:
         await log_in_all(channel, [(each, accounts[each.candidate.number]) for each in mine])
         return {}
 
-    def _sender(self, *, pays: bool) -> Sender:
+    def _sender(self, payers: Payers | None) -> Sender:
         rules = Rules(self._setup.scenario.patience_seconds)
-        on_accepted = self._payers.begin if pays and self._payers else (lambda _: None)
-        return Sender(self._channels, self._ticker, rules, on_accepted, self._back_to_line)
+        on_accepted = payers.begin if payers else (lambda _: None)
+        return Sender(self._portals, self._ticker, rules, on_accepted, self._back_to_line)
 
     def _back_to_line(self, submission: Submission) -> None:
         if self._line:
             self._line.add(time.monotonic(), submission, 1)
 
     async def _calibrate(self, command: Command) -> Command:
-        """Steps of 1.25 up from a rate, until told to end or nobody is left."""
+        """Steps of 1.25 up from a rate, until held and for so long."""
         self._ended.clear()
         self._ticker.begin("calibration", time.monotonic())
-        sender, begins = self._sender(pays=False), float(command["begins"])
-        last = _schedule_steps(
-            sender, self._calibration, begins, float(command["rate"]), float(command["seconds"])
-        )
-        await sender.run(lambda now: self._ended.is_set() or now >= last)
+        sender, begins = self._sender(self._uncounted), float(command["begins"])
+        seconds = float(command["seconds"])
+        steps = self._steps = Steps(sender)
+        steps.go_up(self._calibration, begins, float(command["rate"]), seconds)
+        await sender.run(lambda now: now >= steps.ends)
+        self._steps = None
         sender.forget_due()
         await sender.drain()
         self._ticker.waiting = 0
@@ -180,13 +203,13 @@ class Generator:
         self._ended.clear()
         setup = self._setup
         opening, seconds = float(command["opening"]), float(command["seconds"])
-        sender = self._sender(pays=True)
+        sender = self._sender(self._payers)
         if setup.scenario.waiting_room:
             code = setup.session.code
             self._line = WaitingLine(self._channels, self._ticker, code, sender.admit)
         early = opening - float(command["early_seconds"])
         self._ticker.begin("early", time.monotonic())
-        browser = Browser(self._channels, self._ticker, setup.session.code)
+        browser = Browser(self._portals[0], self._ticker, setup.session.code)
         coming, of = int(command["coming"]), setup.scenario.candidates
         self._came = [each for each in self._main if comes(each.candidate.number, coming, of)]
         for each in self._came:
@@ -206,8 +229,9 @@ class Generator:
         if self._line:
             await self._line.end()
         await self._resolve(sender)
-        if self._payers:
-            await self._payers.finish()
+        for payers in (self._uncounted, self._payers):
+            if payers:
+                await payers.finish()
         return self._paid()
 
     def _come_in(self, submission: Submission, at: float, early: float, opening: float) -> float:
@@ -263,24 +287,6 @@ def comes(number: int, coming: int, of: int) -> bool:
     return (number + 1) * coming // of > number * coming // of
 
 
-def _schedule_steps(
-    sender: Sender, submissions: Sequence[Submission], begins: float, rate: float, seconds: float
-) -> float:
-    """Steps of STEP_SECONDS, each 1.25 times the last one, after some at the first rate.
-
-    Returns when they end.
-    """
-    at, step_ends = begins, begins + WARMING_STEPS * STEP_SECONDS
-    for each in submissions:
-        if at >= begins + seconds:
-            break
-        sender.add(at, each)
-        at += 1 / rate
-        if at >= step_ends:
-            rate, step_ends = rate * STEP_FACTOR, step_ends + STEP_SECONDS
-    return at
-
-
 def _phase(now: float, opening: float, seconds: float) -> str:
     if now < opening:
         return "early"
@@ -331,6 +337,9 @@ async def _obey(setup: Setup, lines: asyncio.StreamReader) -> None:
                 command = json.loads(line)
                 if command["do"] == "end":
                     generator.end()
+                    continue
+                if command["do"] == "hold":
+                    generator.hold(command)
                     continue
                 if under_way:
                     await under_way

@@ -30,6 +30,8 @@ _PAY_WELL = "prompt", "twice"
 _ORDERS = """SELECT order_id::text, candidate_id::text, county_code, course_codes, state, fee_fen,
     held_until
 FROM enrollment.enrollment_order WHERE session_code = $1"""
+# Whoever helped to calibrate has paid, too.
+_ALL_ORDERS = "SELECT order_id::text, state, fee_fen FROM enrollment.enrollment_order"
 _SEATED = """SELECT seated.county_code, seated.slot, seated.seats, ledger.capacity
 FROM (
     SELECT county_code, slot, count(*) AS seats
@@ -46,8 +48,11 @@ _SEATED_PEOPLE = (
 _PAYMENT_ORDERS = """SELECT payment_order_id::text, order_id::text FROM enrollment.payment_order"""
 _BOOKED = """SELECT extract(epoch FROM received_at - paid_at)::float8 AS took,
     extract(epoch FROM received_at)::float8 AS at, flag
-FROM enrollment.payment"""
-_REFUNDED = "SELECT count(*) FROM enrollment.refund WHERE refunded_at IS NOT NULL"
+FROM enrollment.payment JOIN enrollment.enrollment_order USING (order_id)
+WHERE session_code = $1"""
+_REFUNDED = """SELECT count(*) FROM enrollment.refund
+JOIN enrollment.payment USING (payment_id) JOIN enrollment.enrollment_order USING (order_id)
+WHERE session_code = $1 AND refunded_at IS NOT NULL"""
 _PAID_IN_TIME = """SELECT DISTINCT order_id::text
 FROM enrollment.payment JOIN enrollment.enrollment_order USING (order_id)
 WHERE session_code = $1 AND paid_at < held_until"""
@@ -97,6 +102,7 @@ async def compare(
         in_two = await connection.fetch(_IN_TWO, session_code)
         people = await connection.fetchval(_SEATED_PEOPLE, session_code)
         in_time = {row[0] for row in await connection.fetch(_PAID_IN_TIME, session_code)}
+        all_orders = await connection.fetch(_ALL_ORDERS)
         payment_orders = {row[0]: row[1] for row in await connection.fetch(_PAYMENT_ORDERS)}
     finally:
         await connection.close()
@@ -112,13 +118,13 @@ async def compare(
             "double_charges",
             "每名考生实付与报考费一致",
             len(payment_orders),
-            _charged(orders, payment_orders, _paid(platform_file)),
+            _charged(all_orders, payment_orders, _paid(platform_file)),
         ),
     ]
 
 
 async def booked(
-    admin_dsn: str, made: Mapping[str, int], opening_at: float
+    admin_dsn: str, session_code: str, made: Mapping[str, int], opening_at: float
 ) -> tuple[Payments, Histograms]:
     """What became of the payments, and how long after each it was booked.
 
@@ -126,8 +132,8 @@ async def booked(
     """
     connection = await asyncpg.connect(admin_dsn)
     try:
-        rows = await connection.fetch(_BOOKED)
-        refunded = await connection.fetchval(_REFUNDED)
+        rows = await connection.fetch(_BOOKED, session_code)
+        refunded = await connection.fetchval(_REFUNDED, session_code)
     finally:
         await connection.close()
     latencies = Histograms()

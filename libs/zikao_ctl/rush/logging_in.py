@@ -27,7 +27,8 @@ async def log_in_all(
 
     async def work() -> None:
         for submission, account in todo:
-            submission.metadata = bearer_of(account.access_token or await _log_in(stub, account))
+            token = account.access_token or await _log_in(stub, account)
+            submission.be_known_by(bearer_of(token))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):

@@ -1,18 +1,21 @@
 """From ticks to figures: the peak, phases, and what the verdict looks at.
 
-Goodput is what is answered for good: seats, or a final no. A rate is that of a tick; the peak is
-the best two seconds.
+Goodput is what is answered for good: seats, or a final no. A rate is that of a tick. The peak is
+what is done all the time while a little more is wanted than can be, by the people and in the mix of
+the opening: the best two seconds of it would be chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.records import JOURNEY, SUBMIT, Check, Counts, Payments, Phase, Tick
 from zikao_ctl.rush.ticking import LAG, TICK_SECONDS
 
-PEAK_TICKS = 4
+# Of the plateau, while callers learn what there is to have.
+SETTLING_TICKS = 2
 OVERLOADED_FROM = 1.05
 CALM_UNTIL = 0.7
 # One tick without anybody turned away may be chance.
@@ -30,12 +33,20 @@ def goodput(tick: Tick) -> int:
     return tick["accepted"] + tick["refused"]
 
 
-def peak_of(ticks: Sequence[Tick]) -> float:
-    """The best two seconds, per second; of fewer ticks the best of what there is."""
-    done = [goodput(tick) for tick in ticks]
-    width = min(PEAK_TICKS, len(done))
-    sums = [sum(done[begin : begin + width]) for begin in range(len(done) - width + 1)]
-    return max(sums, default=0) / (width * TICK_SECONDS) if width else 0.0
+def done_a_second(ticks: Sequence[Tick]) -> float:
+    """The mean."""
+    return sum(map(goodput, ticks)) / (len(ticks) * TICK_SECONDS) if ticks else 0.0
+
+
+def peak_of(plateau: Sequence[Tick]) -> float:
+    """What is done a second while more is wanted, without the time that callers need to settle."""
+    return done_a_second(plateau[SETTLING_TICKS:])
+
+
+def most_came(ticks: Sequence[Tick]) -> float:
+    """How many came a second for the first time, in the busiest second."""
+    came = [tick["came"] for tick in ticks]
+    return max(map(sum, pairwise(came)), default=0) / (2 * TICK_SECONDS)
 
 
 def still_follows(ticks: Sequence[Tick]) -> bool:
@@ -92,7 +103,6 @@ def metrics_of(
     *,
     phases: Sequence[Phase],
     peak: float,
-    load_factor: float,
     outcomes: Mapping[str, int],
     checks: Sequence[Check],
     payments: Payments,
@@ -113,7 +123,7 @@ def metrics_of(
         **found,
         "violations": broken_invariants + sum(found.values()),
         "peak": peak,
-        "load_factor": load_factor,
+        "load_factor": most_came(opening) / peak if peak else 0.0,
         "accepted_share": 1 - outcomes.get("open", 0) / came if came else 0.0,
         "seats_given": float(counts["accepted"]),
         "journey_p99_seconds": whole.percentile_ms(JOURNEY, 99) / 1000,
@@ -136,8 +146,8 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
     if over and peak:
         settled = [tick for tick in over if tick["at"] > over[0]["at"] + 2 * TICK_SECONDS] or over
         first = [tick for tick in settled if tick["at"] <= FIRST_SECONDS] or settled
-        metrics["goodput_overloaded_ratio"] = _mean_rate(settled) / peak
-        metrics["goodput_first_10s_ratio"] = _mean_rate(first) / peak
+        metrics["goodput_overloaded_ratio"] = done_a_second(settled) / peak
+        metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak
         metrics["submit_p99_overloaded_ms"] = _p99(over)
         after = [tick for tick in ticks if tick["at"] > over[-1]["at"]]
         metrics["recovery_seconds"] = recovery_seconds(after, in_line=in_line)
@@ -161,10 +171,6 @@ def recovery_seconds(after: Sequence[Tick], *, in_line: bool) -> float:
 
 def _matching(ticks: Iterable[Tick], wanted: Callable[[Tick], bool]) -> list[Tick]:
     return [tick for tick in ticks if wanted(tick)]
-
-
-def _mean_rate(ticks: Sequence[Tick]) -> float:
-    return sum(map(goodput, ticks)) / (len(ticks) * TICK_SECONDS)
 
 
 def _p99(ticks: Iterable[Tick]) -> float:

@@ -21,7 +21,7 @@ from zikao_ctl.rush.records import Live, Tick
 from zikao_ctl.rush.room import RoomWatch
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.ticking import tick_end
-from zikao_ctl.rush.watching import CALIBRATION, Processors, Recent, Seats, Watched
+from zikao_ctl.rush.watching import CALIBRATION, Ledger, Processors, Recent, Seats, Watched
 from zikao_ctl.session_model import SessionFile
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ class Opening:
         )
         self.curve = ArrivalCurve(self.scenario.arrival)
         room = RoomWatch(self.session.code, self.scenario.track)
-        self.watched = Watched(Seats(self.session), room)
+        self.watched = Watched(Seats(self.session), room, Ledger(self.session.code))
         self.ticked = asyncio.Event()
         self._recent = Recent()
         self._began_at = datetime.now(UTC)
@@ -162,7 +162,6 @@ class Opening:
             seconds=self.seconds,
             peak=self.peak,
             peak_found=self.peak_found,
-            top=self.curve.rate(self._top_at(), self.coming, self.seconds),
             began_at=self._began_at,
             ticks=[Tick(**{**tick, "at": tick["at"] - self.opening}) for tick in self.ticks],
             phases=self.phases,
@@ -183,6 +182,3 @@ class Opening:
 
     def _acks_files(self) -> list[Path]:
         return sorted(self.terms.folder.glob("acks-*.jsonl"))
-
-    def _top_at(self) -> float:
-        return max(self.scenario.arrival, key=lambda point: point[1])[0]

@@ -57,6 +57,7 @@ class Tick(Counts):
     waiting: int  # candidates who have begun and have no final answer
     in_flight: int
     lag_ms: float  # 99th percentile: how late the generator was
+    came: int  # for the first time
     browsed: int
     paid: int  # payments made at the platform
     hist: dict[str, str]  # kind -> blob, of accepted calls
@@ -256,8 +257,8 @@ METRICS: Mapping[str, str] = {
     "double_charges": "candidates who paid more than their confirmed orders, not refunded",
     "two_counties": "candidates with seats in two counties of the session",
     "doubtful_unresolved": "calls whose outcome was not found out",
-    "load_factor": "highest offered rate over the peak",
-    "peak": "accepted submissions a second in the calibration",
+    "load_factor": "those who came in the busiest second, retries apart, over the peak",
+    "peak": "answered for good a second in the calibration, while a little more was wanted",
     "goodput_overloaded_ratio": "accepted a second while more is offered than the peak, to it",
     "goodput_first_10s_ratio": "the same of the first ten seconds",
     "accepted_share": "candidates who got seats or a final no, of all who came",

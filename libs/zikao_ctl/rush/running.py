@@ -23,6 +23,7 @@ from zikao_ctl.installation import OPERATOR, Installation
 from zikao_ctl.rush import checking, measuring
 from zikao_ctl.rush.assembling import generators_here, write_up
 from zikao_ctl.rush.caller import Setup
+from zikao_ctl.rush.cores import own_core
 from zikao_ctl.rush.generators import Generators, run_generators
 from zikao_ctl.rush.looking import look_at
 from zikao_ctl.rush.opening import OnLive, Opening, Say, Terms
@@ -33,7 +34,7 @@ from zikao_ctl.rush.preparing import (
     opens_at,
     rehearsed_session,
 )
-from zikao_ctl.rush.records import Check, FaultRecord, Report
+from zikao_ctl.rush.records import Check, FaultRecord, Report, Tick
 from zikao_ctl.rush.room import room_of
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import PASSWORD, seed_candidates, seed_plans, signing_key
@@ -46,6 +47,7 @@ from zikao_ctl.session_file import load_session_file
 # Calibration needs no more people than it can have submit.
 MOST_CALIBRATED_A_SECOND = 5_000
 CLOCK_SEEN_SECONDS = 0.2
+PLATEAU_SECONDS, ABOVE = 8.0, 1.25
 HOLD_MARGIN = timedelta(minutes=1)
 
 
@@ -72,9 +74,10 @@ class Rehearsal(Opening):
             await generators.do("connect")
             await generators.do("log_in")
             processors = Processors(lambda: self.installation.process_ids, generators.process_ids)
-            await self._calibrate(generators, processors)
-            async with self._watched(), self._breaking():
-                await self.open(generators, processors)
+            async with own_core(lambda: self.installation.process_ids):
+                await self._calibrate(generators, processors)
+                async with self._watched(), self._breaking():
+                    await self.open(generators, processors)
             finished = await generators.do("finish")
             # Afterwards most seats have gone back, and with them what was sold twice.
             before = await self._compare_early()
@@ -139,7 +142,7 @@ class Rehearsal(Opening):
         )
 
     async def _calibrate(self, generators: Generators, processors: Processors) -> None:
-        """Steps up until the service follows no more; the best two seconds are the peak."""
+        """Steps up until the service follows no more, then a plateau just above: the peak."""
         self.terms.say("calibrating")
         processors.since()
         begins = tick_end(time.monotonic())
@@ -152,12 +155,21 @@ class Rehearsal(Opening):
         )
         await self.until_it_lags(begins + self.scenario.calibration_seconds)
         self.peak_found = not measuring.still_follows(self.ticks)
-        generators.tell("end")
+        plateau = await self._hold(generators)
         await generators.wait_for("calibrate")
         ticks = list(self.ticks)
-        self.peak = measuring.peak_of(ticks)
+        self.peak = measuring.peak_of(plateau)
         self.end_phase(CALIBRATION, ticks, processors, begins)
         self.terms.say(f"peak: {self.peak:.0f} submissions a second")
+
+    async def _hold(self, generators: Generators) -> list[Tick]:
+        """Have a little more wanted than is done, for some seconds."""
+        rate = ABOVE * measuring.done_a_second(self.ticks[-measuring.LAGGING_TICKS :])
+        begins = tick_end(time.monotonic())
+        ends = begins + PLATEAU_SECONDS
+        generators.tell("hold", begins=begins, ends=ends, rate=rate / len(generators.process_ids))
+        await asyncio.sleep(ends - time.monotonic())
+        return [tick for tick in self.ticks if begins < tick["at"] <= ends]
 
     async def until_it_lags(self, end: float) -> None:
         """At most until a monotonic time: where people run out before, no tick comes any more."""

@@ -55,7 +55,7 @@ class Scenario:
     100,000 candidates, in units of the session file. With a `waiting_room`, `waiting_share` of
     the people are in it before the opening, all of whom want seats at the opening itself; the
     others come in when they arrive; `tabs_share` of all have it open in so many `tabs`.
-    `calm_seconds` come after the load.
+    `calm_seconds` come after the load. So many `portals` call for them, each with a throttle.
     """
 
     name: str = "opening"
@@ -74,6 +74,7 @@ class Scenario:
     courses: Mapping[int, float] = field(default_factory=lambda: {1: 1.0})
     ways: Mapping[str, float] = field(default_factory=lambda: {"enrollment": 1.0})
     browse_share: float = 0.1
+    portals: int = 4
     waiting_room: bool = False
     waiting_share: float = 0.6
     tabs: int = 3
@@ -84,8 +85,8 @@ class Scenario:
 
     def __post_init__(self) -> None:
         """Refuse what no opening is like."""
-        if self.candidates < 1 or self.load_factor <= 0 or self.tabs < 1:
-            raise ScenarioError("candidates and tabs are at least 1, load_factor above 0")
+        if self.candidates < 1 or self.load_factor <= 0 or min(self.tabs, self.portals) < 1:
+            raise ScenarioError("candidates, tabs and portals are at least 1, load_factor above 0")
         times, rates = zip(*self.arrival, strict=True) if self.arrival else ((), ())
         if len(times) < 2 or times[0] != 0 or times[-1] != 1 or list(times) != sorted(times):
             raise ScenarioError("arrival: times go from 0 to 1, and never back")

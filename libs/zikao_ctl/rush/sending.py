@@ -8,34 +8,32 @@ time, a journey's from the candidate's first one.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from zikao_client.calls import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from zikao_client.throttle import Throttle
-from zikao_kit.context import TIMEOUT_KEY
 from zikao_kit.error_table import reason_in_text
 from zikao_kit.errors import NOT_NOW, OVERLOADED, UNAVAILABLE
 
 from zikao_ctl.rush import records
+from zikao_ctl.rush.agenda import Agenda
+from zikao_ctl.rush.connections import Connections
 from zikao_ctl.rush.submissions import ACCEPTED, OPEN, REFUSED, Submission
 from zikao_ctl.rush.ticking import Ticker
 
 STEP_SECONDS = 0.001
-CALL_SECONDS = 5.0
 # Later than that it would be another load than the one intended.
 MOST_LATE_SECONDS = 1.0
 MOST_IN_FLIGHT = 12_000
 PASS_REASONS = frozenset({"ADMISSION_PASS_NEEDED", "ADMISSION_PASS_INVALID"})
-# As the client of the house says it: the service tells by it how long a call has waited unseen.
-_TIMEOUT = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
-_OK = grpc.StatusCode.OK
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _UNCERTAIN = frozenset(
     {
         grpc.StatusCode.CANCELLED,
@@ -57,41 +55,68 @@ class Rules:
     throttled: bool = True
 
 
+class Portal:
+    """One of the programs that call for candidates: its connections, and its throttle."""
+
+    def __init__(self, connections: Connections, throttle: Throttle | None) -> None:
+        """Without a throttle it keeps to nothing."""
+        self.connections = connections
+        self.answered = self.shed = 0
+        self._throttle = throttle
+
+    def allow(self, count: int) -> int:
+        """How many of `count` may be sent now."""
+        return self._throttle.allow(count) if self._throttle else count
+
+    def tell_throttle(self) -> None:
+        """Once a step: telling it of every answer would cost as much as the answer."""
+        if self._throttle and self.answered:
+            self._throttle.accepted(self.answered)
+        if self._throttle and self.shed:
+            self._throttle.shed(self.shed)
+        self.answered = self.shed = 0
+
+
+class _Attempt(NamedTuple):
+    portal: Portal
+    at: float
+    submission: Submission
+
+
 class Sender:
-    """Sends on several channels of one process."""
+    """Sends for the portals of one process."""
 
     def __init__(
         self,
-        channels: Sequence[grpc.aio.Channel],
+        portals: Sequence[Connections],
         ticker: Ticker,
         rules: Rules,
         on_accepted: OnSubmission = lambda _: None,
         on_pass_needed: OnSubmission = lambda _: None,
     ) -> None:
-        self._calls = _Methods(channels)
+        self._portals = [Portal(each, Throttle() if rules.throttled else None) for each in portals]
         self._ticker = ticker
         self._rules = rules
         self._on_accepted = on_accepted
         self._on_pass_needed = on_pass_needed
-        self._throttle = Throttle()
-        self._due: list[tuple[float, int, Submission]] = []
-        self._order = count()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._answered = self._shed = 0
+        self._due: Agenda[Submission] = Agenda()
+        self._turns = count()
+        self._under_way = 0
 
     def add(self, at: float, submission: Submission) -> None:
         """Intend a submission for a monotonic time, whose journey begins then."""
         submission.began = at
-        self._push(at, submission)
+        submission.portal = next(self._turns) % len(self._portals)
+        self._due.add(at, submission)
 
     def add_again(self, at: float, submission: Submission) -> None:
         """Intend another attempt of a journey that has begun."""
-        self._push(at, submission)
+        self._due.add(at, submission)
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is under way."""
-        return bool(self._tasks)
+        return bool(self._under_way)
 
     async def run(self, until: Callable[[float], bool]) -> None:
         """Send what is due until `until` says so, of the monotonic time."""
@@ -101,66 +126,57 @@ class Sender:
 
     def step(self, now: float) -> None:
         """Offer all that is due."""
-        self._tell_throttle()
-        due = self._pop_due(now)
+        for portal in self._portals:
+            portal.tell_throttle()
+        due = self._due.take(now)
         if due:
+            # The one that has waited longest: the others are not as late.
+            self._ticker.late(max(0.0, now - due[0][0]))
+            for _, submission in due:
+                self._begin(submission)
             self._offer(now, due)
-        self._ticker.in_flight = len(self._tasks)
+        self._ticker.in_flight = self._under_way
         self._ticker.advance(now)
 
     def forget_due(self) -> list[Submission]:
         """Give up what is still to come again: the load has ended."""
-        left = [submission for _, _, submission in self._due]
-        self._due.clear()
-        return left
+        return self._due.clear()
 
     async def drain(self) -> None:
         """Wait for the answers to all that was sent."""
-        while self._tasks:
+        while self._under_way:
             self.step(time.monotonic())
             await asyncio.sleep(STEP_SECONDS)
 
-    def _push(self, at: float, submission: Submission) -> None:
-        heapq.heappush(self._due, (at, next(self._order), submission))
-
-    def _pop_due(self, now: float) -> list[tuple[float, Submission]]:
-        due = []
-        while self._due and self._due[0][0] <= now:
-            at, _, submission = heapq.heappop(self._due)
-            due.append((at, submission))
-        if due:
-            # The one that has waited longest: the others are not as late.
-            self._ticker.late(now - due[0][0])
-        return due
-
-    def _tell_throttle(self) -> None:
-        # Once a step: telling it of every answer would cost as much as the answer.
-        if self._answered:
-            self._throttle.accepted(self._answered)
-        if self._shed:
-            self._throttle.shed(self._shed)
-        self._answered = self._shed = 0
-
     def _offer(self, now: float, due: Sequence[tuple[float, Submission]]) -> None:
-        counts = self._ticker.counts
-        counts["offered"] += len(due)
-        due = [each for each in due if not self._park(each[1])]
-        in_time = [each for each in due if now - each[0] <= MOST_LATE_SECONDS]
-        in_time = in_time[: max(0, MOST_IN_FLIGHT - len(self._tasks))]
-        if len(in_time) < len(due):
-            counts["dropped"] += len(due) - len(in_time)
-            taken = {id(each[1]) for each in in_time}
-            for _, submission in due:
-                if id(submission) not in taken:
-                    self._begin(submission)
-                    self._come_again(now, submission, 0.0)
-        allowed = self._throttle.allow(len(in_time)) if self._rules.throttled else len(in_time)
-        counts["held_back"] += len(in_time) - allowed
-        counts["sent"] += allowed
-        for at, submission in in_time[:allowed]:
-            self._send(at, submission)
-        for _, submission in in_time[allowed:]:
-            self._begin(submission)
+        self._ticker.counts["offered"] += len(due)
+        lines: list[list[tuple[float, Submission]]] = [[] for _ in self._portals]
+        earliest = now - MOST_LATE_SECONDS
+        left = MOST_IN_FLIGHT - self._under_way
+        for each in due:
+            at, submission = each
+            if submission.needs_pass or submission.parked:
+                self._park(submission)
+            elif at < earliest or left <= 0:
+                self._ticker.counts["dropped"] += 1
+                self._come_again(now, submission, 0.0)
+            else:
+                left -= 1
+                lines[submission.portal].append(each)
+        for portal, line in zip(self._portals, lines, strict=True):
+            if line:
+                self._offer_by(portal, now, line)
+
+    def _offer_by(
+        self, portal: Portal, now: float, due: Sequence[tuple[float, Submission]]
+    ) -> None:
+        allowed = portal.allow(len(due))
+        self._ticker.counts["held_back"] += len(due) - allowed
+        self._ticker.counts["sent"] += allowed
+        for at, submission in due[:allowed]:
+            self._send(portal, at, submission)
+        portal.connections.flush()
+        for _, submission in due[allowed:]:
             self._come_again(now, submission, 0.0)
 
     def admit(self, submission: Submission, admission_pass: str) -> None:
@@ -168,60 +184,53 @@ class Sender:
         submission.admit(admission_pass)
         if submission.parked:
             submission.parked = False
-            self._push(time.monotonic(), submission)
+            self._due.add(time.monotonic(), submission)
 
-    def _park(self, submission: Submission) -> bool:
+    def _park(self, submission: Submission) -> None:
         """Keep somebody who has no pass until it comes."""
-        if submission.needs_pass:
-            self._begin(submission)
-            submission.parked = True
-            self._ticker.counts["held_back"] += 1
-        return submission.parked
+        submission.parked = True
+        self._ticker.counts["held_back"] += 1
 
     def _begin(self, submission: Submission) -> None:
         if not submission.tries:
             self._ticker.waiting += 1
+            self._ticker.counts["came"] += 1
         submission.tries += 1
 
-    def _send(self, at: float, submission: Submission) -> None:
-        self._begin(submission)
-        task = asyncio.get_running_loop().create_task(self._attempt(at, submission))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _send(self, portal: Portal, at: float, submission: Submission) -> None:
+        self._under_way += 1
+        head = submission.head(portal.connections.authority)
+        ended = partial(self._ended, _Attempt(portal, at, submission))
+        portal.connections.send(head, submission.request, ended)
 
-    async def _attempt(self, at: float, submission: Submission) -> None:
-        call = self._calls.next(submission.method)(
-            submission.request, timeout=CALL_SECONDS, metadata=(*submission.metadata, _TIMEOUT)
-        )
-        # Unlike awaiting the call it raises nothing, which costs less.
-        code = await call.code()
+    def _ended(self, attempt: _Attempt, code: int, said: bytes, asked_seconds: float) -> None:
+        portal, at, submission = attempt
+        self._under_way -= 1
         now = time.monotonic()
-        if code is _OK:
-            submission.answer = await call
-            self._accepted(at, now, submission)
+        reason = reason_in(_CODES.get(code, grpc.StatusCode.UNKNOWN), said.decode()) if code else ""
+        if reason in NOT_NOW:
+            portal.shed += 1
+            self._not_now(now, submission, reason, asked_seconds)
             return
-        reason = reason_in(code, await call.details())
-        if reason in PASS_REASONS:
+        portal.answered += 1
+        if not code:
+            submission.answer = said
+            self._accepted(at, now, submission)
+        elif reason in PASS_REASONS:
             # It has expired: whoever watches the places gets another one.
             self._ticker.counts["shed"] += 1
-            self._answered += 1
             submission.needs_pass = submission.parked = True
             self._on_pass_needed(submission)
-        elif reason in NOT_NOW:
-            pushback = await call.trailing_metadata()
-            self._not_now(now, submission, reason, asked_seconds(pushback))
         else:
             self._refused(now, submission, reason)
 
     def _accepted(self, at: float, now: float, submission: Submission) -> None:
-        self._answered += 1
         self._ticker.counts["accepted"] += 1
         self._ticker.latencies.record(records.SUBMIT, now - at)
         self._finish(now, submission, ACCEPTED)
         self._on_accepted(submission)
 
     def _refused(self, now: float, submission: Submission, reason: str) -> None:
-        self._answered += 1
         self._ticker.counts["refused"] += 1
         submission.reason = reason
         self._finish(now, submission, REFUSED)
@@ -233,7 +242,6 @@ class Sender:
         submission.answered = now
 
     def _not_now(self, now: float, submission: Submission, reason: str, asked: float) -> None:
-        self._shed += 1
         is_shed = reason == OVERLOADED
         self._ticker.counts["shed" if is_shed else "doubtful"] += 1
         # A refusal took nothing, but the attempt before it may have.
@@ -245,27 +253,10 @@ class Sender:
         submission.pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         at = now + max(asked, pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load
         if at - submission.began <= self._rules.patience_seconds or submission.doubtful:
-            self._push(at, submission)
+            self._due.add(at, submission)
         elif submission.outcome == OPEN:
             self._ticker.waiting -= 1
             submission.reason = "GAVE_UP"
-
-
-class _Methods:
-    """Calls of raw bytes, on one channel after the other."""
-
-    def __init__(self, channels: Sequence[grpc.aio.Channel]) -> None:
-        self._channels = channels
-        self._turn = 0
-        self._made: dict[str, list[Any]] = {}
-
-    def next(self, method: str) -> Any:
-        made = self._made.get(method)
-        if made is None:
-            made = [channel.unary_unary(method, None, None) for channel in self._channels]
-            self._made[method] = made
-        self._turn = (self._turn + 1) % len(made)
-        return made[self._turn]
 
 
 def reason_in(code: grpc.StatusCode, details: str) -> str:

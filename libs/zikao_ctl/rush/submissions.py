@@ -11,13 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2 as types
 from zikao_kit.clock import Clock
-from zikao_kit.context import ADMISSION_PASS_KEY
+from zikao_kit.context import ADMISSION_PASS_KEY, TIMEOUT_KEY
 from zikao_kit.tokens import TokenIssuer
 
+from zikao_ctl.rush.http2 import headers
 from zikao_ctl.rush.people import Candidate
 
 SERVICE = "/zikao.enrollment.v1.EnrollmentService/"
 METHODS = {"plan": f"{SERVICE}SubmitPlan", "enrollment": f"{SERVICE}SubmitEnrollment"}
+CALL_SECONDS = 5.0
+# As the client of the house says it: the service tells by it how long a call has waited unseen.
+_TIMEOUT = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
 TOKEN_LIFE = timedelta(hours=12)
 CALLER = "portal"
 # How a submission stands: nothing final yet, or the last word.
@@ -31,7 +35,7 @@ class Submission:
 
     __slots__ = (
         *("candidate", "answer", "began", "doubtful", "metadata", "method", "outcome", "pause"),
-        *("in_line", "needs_pass", "parked"),
+        *("in_line", "needs_pass", "parked", "portal", "_head"),
         *("reason", "request", "request_id", "session_code", "tries", "answered"),
     )
 
@@ -43,9 +47,11 @@ class Submission:
         self.method = METHODS[candidate.way]
         self.request = _request(candidate, self.request_id, session_code)
         self.metadata = metadata
+        self._head = b""
         self.began = 0.0
         self.answered = 0.0
         self.tries = 0
+        self.portal = 0
         self.pause = 0.0
         self.outcome = OPEN
         self.reason = ""
@@ -55,12 +61,22 @@ class Submission:
         # In the waiting room: has a place and no pass; wants to submit, and may not yet.
         self.in_line = self.needs_pass = self.parked = False
 
+    def be_known_by(self, metadata: Metadata) -> None:
+        """Send other metadata from now on."""
+        self.metadata, self._head = metadata, b""
+
+    def head(self, authority: str) -> bytes:
+        """The header block of a call."""
+        if not self._head:
+            self._head = headers(self.method, authority, (*self.metadata, _TIMEOUT))
+        return self._head
+
     def admit(self, admission_pass: str) -> None:
         """Submit with a pass from now on; "" where none is needed."""
         self.needs_pass = False
         others = tuple(each for each in self.metadata if each[0] != ADMISSION_PASS_KEY)
         passes = ((ADMISSION_PASS_KEY, admission_pass),) if admission_pass else ()
-        self.metadata = (*others, *passes)
+        self.be_known_by((*others, *passes))
 
     def order(self) -> types.Order:
         """What was acknowledged; both methods answer alike."""

@@ -14,7 +14,7 @@ TICK_SECONDS = 0.5
 LAG = "lag"
 COUNTED = (
     *("offered", "held_back", "sent", "accepted", "shed", "refused", "doubtful", "dropped"),
-    *("browsed", "paid"),
+    *("came", "browsed", "paid"),
 )
 
 

@@ -33,6 +33,8 @@ REST_FACTOR = 20.0
 REFUND_DEADLINE = timedelta(days=1)
 POSTGRES = "postgres"
 CALIBRATION = "calibration"
+_BOOKED = """SELECT count(*) FROM enrollment.payment
+JOIN enrollment.enrollment_order USING (order_id) WHERE session_code = $1"""
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Seats:
 class Ledger:
     """How many payments are booked, as the database says now and then."""
 
+    session_code: str
     booked: int = 0
 
     async def watch(self, admin_dsn: str) -> None:
@@ -107,9 +110,7 @@ class Ledger:
             try:
                 connection = await asyncpg.connect(admin_dsn)
                 try:
-                    self.booked = await connection.fetchval(
-                        "SELECT count(*) FROM enrollment.payment"
-                    )
+                    self.booked = await connection.fetchval(_BOOKED, self.session_code)
                 finally:
                     await connection.close()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -174,7 +175,7 @@ class Watched:
 
     seats: Seats
     room: RoomWatch
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger
     invariants: Invariants = field(default_factory=Invariants)
     faults: Callable[[], list[str]] = list
 

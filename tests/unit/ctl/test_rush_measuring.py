@@ -9,9 +9,16 @@ import pytest
 from zikao_ctl.rush.caller import comes
 from zikao_ctl.rush.generators import add_ticks
 from zikao_ctl.rush.histograms import Histograms
-from zikao_ctl.rush.measuring import metrics_of, peak_of, phase_of, recovery_seconds, still_follows
+from zikao_ctl.rush.measuring import (
+    metrics_of,
+    most_came,
+    peak_of,
+    phase_of,
+    recovery_seconds,
+    still_follows,
+)
 from zikao_ctl.rush.records import Payments, Tick
-from zikao_ctl.rush.ticking import TICK_SECONDS, Ticker, tick_end
+from zikao_ctl.rush.ticking import COUNTED, TICK_SECONDS, Ticker, tick_end
 
 NOBODY_PAID = Payments(
     made=0,
@@ -31,30 +38,35 @@ def tick(at: float, accepted: int, offered: int | None = None, **others: Any) ->
     histograms = Histograms()
     for _ in range(accepted):
         histograms.record("submit", others.get("took", 0.01))
-    counts = dict.fromkeys(
-        ("held_back", "sent", "shed", "refused", "doubtful", "dropped", "browsed", "paid"), 0
-    )
+    counts = dict.fromkeys(COUNTED, 0)
     counted = {
         "at": at,
         "phase": "opening",
-        "offered": accepted if offered is None else offered,
+        **counts,
         "accepted": accepted,
+        "offered": accepted if offered is None else offered,
         "waiting": 0,
         "in_flight": 0,
         "lag_ms": 1.0,
         "hist": histograms.take(),
-        **counts,
         **{name: value for name, value in others.items() if name in counts},
     }
     return cast(Tick, counted)
 
 
-def test_the_peak_is_the_best_two_seconds_of_final_answers() -> None:
-    """One lucky half second is no peak, and a final no is an answer as seats are."""
+def test_the_peak_is_what_is_done_all_the_time_on_the_plateau() -> None:
+    """The mean of final answers, a no like seats, without the second in which callers settle."""
     done = [10, 10, 90, 40, 40, 40, 10]
     ticks = [tick(at / 2, count, refused=count) for at, count in enumerate(done)]
-    assert peak_of(ticks) == 2 * (90 + 40 + 40 + 40) / 2
-    assert peak_of([]) == 0
+    assert peak_of(ticks) == 2 * 2 * sum(done[2:]) / 5
+    assert peak_of([]) == peak_of(ticks[:2]) == 0
+
+
+def test_the_load_is_measured_by_those_who_come_for_the_first_time() -> None:
+    """In the busiest whole second; those who come again are not counted twice."""
+    came = [5, 20, 40, 30, 10]
+    assert most_came([tick(at / 2, 0, offered=500, came=n) for at, n in enumerate(came)]) == 70
+    assert most_came([]) == 0
 
 
 def test_the_search_for_the_peak_ends_once_the_service_lags_and_not_while_it_warms_up() -> None:
@@ -79,7 +91,6 @@ def test_overload_is_judged_by_what_is_done_while_more_is_wanted() -> None:
         [*over, *calm],
         phases=phases,
         peak=100.0,
-        load_factor=3.0,
         outcomes={"accepted": 180, "open": 20},
         checks=[],
         payments=NOBODY_PAID,

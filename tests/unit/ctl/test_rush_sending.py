@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import grpc
+import pytest
 import pytest_asyncio
+from support.secure_server import SecureServer
 from zikao_client.throttle import FIRST_BOUND
+from zikao_ctl.rush.agenda import SLOTS_A_SECOND
+from zikao_ctl.rush.connections import Connections
 from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.people import Candidate
 from zikao_ctl.rush.records import Tick
 from zikao_ctl.rush.sending import MOST_LATE_SECONDS, Rules, Sender, asked_seconds, reason_in
-from zikao_ctl.rush.submissions import ACCEPTED, OPEN, REFUSED, Submission
+from zikao_ctl.rush.submissions import ACCEPTED, CALL_SECONDS, OPEN, REFUSED, Submission
 from zikao_ctl.rush.ticking import Ticker
 
 UNTHROTTLED = Rules(60.0, throttled=False)
@@ -29,8 +34,6 @@ ASKED = (("grpc-retry-pushback-ms", "300"),)
 
 class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Refuses one call after the other as told, then answers all; keeps what each brought."""
-
-    port = 0
 
     def __init__(self) -> None:
         self.refusals: list[Answer] = []
@@ -53,11 +56,11 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 class Bench:
     """A sender before a service, by steps."""
 
-    def __init__(self, channel: grpc.aio.Channel, rules: Rules) -> None:
+    def __init__(self, portal: Connections, rules: Rules) -> None:
         now = time.monotonic()
         self.ticks: list[Tick] = []
         self.ticker = Ticker(self.ticks.append, now)
-        self.sender = Sender([channel], self.ticker, rules)
+        self.sender = Sender([portal], self.ticker, rules)
 
     def add(self, *submissions: Submission, ago: float = 0.0) -> None:
         """They were intended for so many seconds ago."""
@@ -66,7 +69,7 @@ class Bench:
 
     async def step(self, after: float = 0.0) -> None:
         """Offer what is due in so many seconds, and wait for the answers."""
-        self.sender.step(time.monotonic() + after)
+        self.sender.step(time.monotonic() + after + 1 / SLOTS_A_SECOND)
         async with asyncio.timeout(10):
             while self.sender.is_busy:
                 await asyncio.sleep(0.001)
@@ -78,22 +81,26 @@ class Bench:
 
 
 @pytest_asyncio.fixture
-async def service() -> AsyncIterator[Service]:
-    """What listens."""
-    handler, server = Service(), grpc.aio.server()
-    server.add_generic_rpc_handlers([handler])
-    handler.port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    yield handler
-    await server.stop(None)
+async def listening(tmp_path: Path) -> AsyncIterator[tuple[Service, SecureServer]]:
+    """What listens, and where."""
+    handler = Service()
+    async with SecureServer(tmp_path, handler) as server:
+        yield handler, server
+
+
+@pytest.fixture
+def service(listening: tuple[Service, SecureServer]) -> Service:
+    """What answers."""
+    return listening[0]
 
 
 @pytest_asyncio.fixture
-async def channel(service: Service) -> AsyncIterator[grpc.aio.Channel]:
-    """To the service, which repeats nothing by itself."""
-    options = [("grpc.enable_retries", 0)]
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}", options) as opened:
-        yield opened
+async def portal(listening: tuple[Service, SecureServer]) -> AsyncIterator[Connections]:
+    """The connections of one portal."""
+    connections = Connections(listening[1].address, CALL_SECONDS)
+    await connections.open(2)
+    yield connections
+    await connections.close()
 
 
 def submission() -> Submission:
@@ -102,9 +109,9 @@ def submission() -> Submission:
     return Submission(candidate, "22.1", (("authorization", "Bearer x"),))
 
 
-async def test_latency_counts_from_the_intended_time(channel: grpc.aio.Channel) -> None:
+async def test_latency_counts_from_the_intended_time(portal: Connections) -> None:
     """A generator that comes 0.3 s late does not make the service look faster."""
-    bench, early, each = Bench(channel, UNTHROTTLED), submission(), submission()
+    bench, early, each = Bench(portal, UNTHROTTLED), submission(), submission()
     bench.add(early, ago=-60)
     bench.add(each, ago=0.3)
     await bench.step()
@@ -115,10 +122,10 @@ async def test_latency_counts_from_the_intended_time(channel: grpc.aio.Channel) 
 
 
 async def test_what_comes_too_late_is_dropped_and_not_sent_now(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """It would be another load than the one intended; the candidate comes again all the same."""
-    bench, each = Bench(channel, UNTHROTTLED), submission()
+    bench, each = Bench(portal, UNTHROTTLED), submission()
     bench.add(each, ago=MOST_LATE_SECONDS + 0.1)
     await bench.step()
     assert (bench.count("offered"), bench.count("dropped"), service.requests) == (1, 1, [])
@@ -127,10 +134,10 @@ async def test_what_comes_too_late_is_dropped_and_not_sent_now(
 
 
 async def test_retries_wait_as_long_as_the_service_asks(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """OVERLOADED comes again after the pause, with the same request; SOLD_OUT is the last word."""
-    bench, each = Bench(channel, UNTHROTTLED), submission()
+    bench, each = Bench(portal, UNTHROTTLED), submission()
     service.refusals = [OVERLOADED, SOLD_OUT]
     bench.add(each)
     await bench.step()
@@ -145,10 +152,10 @@ async def test_retries_wait_as_long_as_the_service_asks(
 
 
 async def test_who_got_no_answer_is_asked_for_again_beyond_all_patience(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """Seats may have been taken: that has to be found out, though nobody waits any more."""
-    bench, each = Bench(channel, Rules(0.0, throttled=False)), submission()
+    bench, each = Bench(portal, Rules(0.0, throttled=False)), submission()
     service.refusals = [AWAY, OVERLOADED]
     bench.add(each)
     await bench.step()
@@ -160,10 +167,10 @@ async def test_who_got_no_answer_is_asked_for_again_beyond_all_patience(
 
 
 async def test_who_is_out_of_patience_gives_up_and_is_counted(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """Neither accepted nor refused: such a candidate has no final answer."""
-    bench, each = Bench(channel, Rules(0.0, throttled=False)), submission()
+    bench, each = Bench(portal, Rules(0.0, throttled=False)), submission()
     service.refusals = [OVERLOADED]
     bench.add(each)
     await bench.step()
@@ -173,10 +180,10 @@ async def test_who_is_out_of_patience_gives_up_and_is_counted(
 
 
 async def test_what_the_throttle_holds_back_is_offered_and_comes_again(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """More than may be under way at once is kept back: it is counted, and none is lost."""
-    bench = Bench(channel, Rules(60.0))
+    bench = Bench(portal, Rules(60.0))
     service.refusals = [OVERLOADED] * 5
     people = [submission() for _ in range(FIRST_BOUND + 6)]
     bench.add(*people)
@@ -192,10 +199,10 @@ async def test_what_the_throttle_holds_back_is_offered_and_comes_again(
 
 
 async def test_without_a_pass_people_wait_for_their_turn_and_then_go_at_once(
-    channel: grpc.aio.Channel, service: Service
+    portal: Connections, service: Service
 ) -> None:
     """Wanting counts when it is wanted; the pass is shown, and a refused one sends them back."""
-    bench, each = Bench(channel, UNTHROTTLED), submission()
+    bench, each = Bench(portal, UNTHROTTLED), submission()
     service.refusals = [BAD_PASS]
     each.needs_pass = True
     bench.add(each)
