@@ -43,6 +43,17 @@ def peak_of(plateau: Sequence[Tick]) -> float:
     return done_a_second(plateau[SETTLING_TICKS:])
 
 
+def is_plateau(ticks: Sequence[Tick]) -> bool:
+    """Whether more was wanted than done all the time: people may run out."""
+    settled = ticks[SETTLING_TICKS:]
+    return bool(settled) and all(tick["offered"] > goodput(tick) for tick in settled)
+
+
+def best_of(ticks: Sequence[Tick]) -> float:
+    """The best two seconds, per second: where there is no plateau, at least that is known."""
+    return max((done_a_second(ticks[end - 4 : end]) for end in range(4, len(ticks) + 1)), default=0)
+
+
 def most_came(ticks: Sequence[Tick]) -> float:
     """How many came a second for the first time, in the busiest second."""
     came = [tick["came"] for tick in ticks]

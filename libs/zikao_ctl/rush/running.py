@@ -154,19 +154,21 @@ class Rehearsal(Opening):
             seconds=self.scenario.calibration_seconds,
         )
         await self.until_it_lags(begins + self.scenario.calibration_seconds)
-        self.peak_found = not measuring.still_follows(self.ticks)
-        plateau = await self._hold(generators)
+        seconds = 0.0 if measuring.still_follows(self.ticks) else PLATEAU_SECONDS
+        plateau = await self._hold(generators, seconds)
         await generators.wait_for("calibrate")
         ticks = list(self.ticks)
-        self.peak = measuring.peak_of(plateau)
+        self.peak_found = measuring.is_plateau(plateau)
+        found = self.peak_found
+        self.peak = measuring.peak_of(plateau) if found else measuring.best_of(ticks)
         self.end_phase(CALIBRATION, ticks, processors, begins)
         self.terms.say(f"peak: {self.peak:.0f} submissions a second")
 
-    async def _hold(self, generators: Generators) -> list[Tick]:
+    async def _hold(self, generators: Generators, seconds: float) -> list[Tick]:
         """Have a little more wanted than is done, for some seconds."""
         rate = ABOVE * measuring.done_a_second(self.ticks[-measuring.LAGGING_TICKS :])
         begins = tick_end(time.monotonic())
-        ends = begins + PLATEAU_SECONDS
+        ends = begins + seconds
         generators.tell("hold", begins=begins, ends=ends, rate=rate / len(generators.process_ids))
         await asyncio.sleep(ends - time.monotonic())
         return [tick for tick in self.ticks if begins < tick["at"] <= ends]

@@ -10,6 +10,8 @@ from zikao_ctl.rush.caller import comes
 from zikao_ctl.rush.generators import add_ticks
 from zikao_ctl.rush.histograms import Histograms
 from zikao_ctl.rush.measuring import (
+    best_of,
+    is_plateau,
     metrics_of,
     most_came,
     peak_of,
@@ -60,6 +62,16 @@ def test_the_peak_is_what_is_done_all_the_time_on_the_plateau() -> None:
     ticks = [tick(at / 2, count, refused=count) for at, count in enumerate(done)]
     assert peak_of(ticks) == 2 * 2 * sum(done[2:]) / 5
     assert peak_of([]) == peak_of(ticks[:2]) == 0
+
+
+def test_where_people_ran_out_there_is_no_plateau() -> None:
+    """More has to be wanted than done to the end; else only the best two seconds are known."""
+    wanted = [tick(at / 2, 40, offered=60) for at in range(8)]
+    assert is_plateau(wanted)
+    assert not is_plateau([*wanted, tick(4.0, 40, offered=40)])
+    assert not is_plateau([])
+    assert best_of([*wanted, tick(4.0, 80), tick(4.5, 0)]) == (40 + 40 + 40 + 80) / 2
+    assert best_of([]) == 0
 
 
 def test_the_load_is_measured_by_those_who_come_for_the_first_time() -> None:
