@@ -30,6 +30,10 @@ __all__ = ["Admission", "Load", "OneAtATime", "Slot", "overloaded"]
 
 # Their callers are people who look again; who submits or pays is served in order.
 _LAST_FIRST = frozenset({Priority.READ, Priority.PRINT})
+# Not sent away because the line stands: payments never, and who joins would lose its place in it.
+_NEVER_TOLD = frozenset({Priority.PAYMENT, Priority.JOIN})
+# Whoever joins a waiting room is not to miss the draw.
+LONGEST_JOIN_PAUSE_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -69,6 +73,7 @@ class Admission:
         self._queues = {p: Queue(last_first=p in _LAST_FIRST) for p in sorted(Priority)}
         self._depth = 0
         self._comebacks = {priority: Comeback() for priority in Priority}
+        self._comebacks[Priority.JOIN] = Comeback(LONGEST_JOIN_PAUSE_SECONDS)
         self._finished = self._shed = 0
         CONCURRENCY_LIMIT.set_function(lambda: self._limit.limit)
         submits = self._comebacks[Priority.SUBMIT]
@@ -144,7 +149,7 @@ class Admission:
 
     def _is_turn(self, priority: Priority, waited_seconds: float, now: float) -> bool:
         standing = self._queues[priority].standing
-        return priority is not Priority.PAYMENT and standing.is_turn(waited_seconds, now)
+        return priority not in _NEVER_TOLD and standing.is_turn(waited_seconds, now)
 
     def leave(self, priority: Priority, *, served: bool = True) -> None:
         """Hand the slot of a call that was let in to the next in line, or free it.

@@ -27,7 +27,8 @@ class Comeback:
     Times are those of a monotonic clock, in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
+        self._longest = longest_seconds
         self.pause_seconds = SHORTEST_SECONDS
         self._step_ends = 0.0
         self._done = 0
@@ -45,7 +46,7 @@ class Comeback:
             # Those of the last refusals of a rush are not told what was right in its midst.
             idle_steps = int((now - self._step_ends) / STEP_SECONDS)
             wanted *= DOWN ** min(idle_steps, 20)
-            self.pause_seconds = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, wanted))
+            self.pause_seconds = min(self._longest, max(SHORTEST_SECONDS, wanted))
             self._step_ends = now + STEP_SECONDS
             self._done = self._sent_away = 0
         self._sent_away += 1

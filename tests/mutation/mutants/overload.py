@@ -126,7 +126,7 @@ OVERLOAD = (
         (
             Cut(
                 ADMISSION,
-                "priority is not Priority.PAYMENT and standing",
+                "priority not in _NEVER_TOLD and standing",
                 "standing",
             ),
         ),

@@ -64,3 +64,20 @@ async def test_who_pays_takes_the_place_of_who_looks() -> None:
         with pytest.raises(DomainError, match="OVERLOADED"):
             await gate.enter(Priority.READ, LONG_SECONDS)
         assert not paying.done()
+
+
+@pytest.mark.parametrize("priority", [Priority.PAYMENT, Priority.JOIN])
+async def test_who_waits_in_order_is_not_sent_away_because_all_wait(priority: Priority) -> None:
+    """Payments are taken, and who joins would lose the place in the line; others are told."""
+    gate = Admission(max_concurrent=100, max_queue_depth=10, max_queue_seconds=1.0)
+    told = 0
+    for asked in (priority, Priority.SUBMIT):
+        for _ in range(30):
+            await asyncio.sleep(0.01)
+            try:
+                await gate.enter(asked, LONG_SECONDS, 0.5, "portal")
+                gate.leave(asked)
+            except DomainError:
+                assert asked is Priority.SUBMIT
+                told += 1
+    assert told

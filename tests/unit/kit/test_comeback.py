@@ -32,6 +32,12 @@ def test_the_pause_grows_while_many_are_sent_away_and_has_an_end() -> None:
     assert pauses[-1] == LONGEST_SECONDS
 
 
+def test_who_may_not_be_late_is_never_sent_far_away() -> None:
+    """A waiting room is drawn at its time: the pause of joins has an end of its own."""
+    comeback = Comeback(1.0)
+    assert [second(comeback, float(number), 100, 20) for number in range(20)][-1] == 1.0
+
+
 def test_the_pause_shrinks_when_few_are_sent_away() -> None:
     """A tenth of what is done may come again at any time."""
     comeback = Comeback()
