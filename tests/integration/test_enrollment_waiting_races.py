@@ -268,8 +268,12 @@ async def test_a_process_finds_numbers_only_when_it_knows_all(make_database: Mak
         place = live.place(ONE, NOW)
         assert place is not None
         assert place.number == 0
+        lost = UUID(int=77)
+        live.note([PlaceRow(TWO, True, None), PlaceRow(lost, True, None)])
+        await live.find_numbers()
         assert not await read(db, live)
         await live.find_numbers()
+        assert live.place(lost, NOW) is None
         await rooms.refresh()
         there = rooms.live(KEY)
         assert there is not None

@@ -144,6 +144,9 @@ class LiveRoom:
             return
         if len(self._waiting) != room.drawn_count:
             log.error("places are missing", known=len(self._waiting), drawn=room.drawn_count)
+            if len(self._waiting) > room.drawn_count:
+                # A failover has lost the last of them: who is left is read again.
+                self._waiting.clear()
             self._cursor, self._unseen, self._reading = Cursor(), (), None
             return
         self._drawn = await asyncio.to_thread(draw, room.seed, [*self._waiting])
