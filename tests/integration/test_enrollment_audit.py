@@ -31,6 +31,7 @@ from support.enrollment_rooms import plant_room
 from support.enrollment_sessions import small_session
 from support.service import until
 from support.service_databases import MakeDatabase, ServiceDatabases
+from zikao_client import patiently
 from zikao_enrollment.domain.invariants import HOLD_GRACE, INVARIANTS
 from zikao_enrollment.stores.audit import AuditStore
 from zikao_enrollment.workers.auditing import Auditor
@@ -298,9 +299,9 @@ async def test_a_busy_system_breaks_no_rule(make_database: MakeDatabase, tmp_pat
     ) as running:
 
         async def act(number: int) -> None:
-            order = await hold(running, number, counties=(JINJIANG, QINGYANG))
+            order = await patiently(lambda: hold(running, number, counties=(JINJIANG, QINGYANG)))
             if number % 3:
-                code = await payment_code(running, number, order)
+                code = await patiently(lambda: payment_code(running, number, order))
                 await pay(running, code)
                 await pay(running, code, after_close=True)
 
