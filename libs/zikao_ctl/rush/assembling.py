@@ -22,6 +22,8 @@ from zikao_ctl.session_model import SessionFile
 
 # A final no that is an answer to a fair wish.
 FULL = frozenset({"SOLD_OUT"})
+# Of the load that was planned, at least so much has to come.
+ENOUGH_OF_PLANNED = 0.8
 NO_EFFECT = "no effect"
 
 
@@ -86,7 +88,10 @@ def write_up(run: Run, found: Found, faults: Sequence[records.FaultRecord] = ())
         version=records.REPORT_VERSION,
         verdict="INCONCLUSIVE",
         violations=round(metrics["violations"]),
-        inconclusive_because=peak_problems(run.peak, found=run.peak_found),
+        inconclusive_because=[
+            *peak_problems(run.peak, found=run.peak_found),
+            *load_problems(metrics["load_factor"], run.scenario.load_factor),
+        ],
         began_at=run.began_at.isoformat(),
         took_seconds=(datetime.now(UTC) - run.began_at).total_seconds(),
         target=found.target,
@@ -165,6 +170,13 @@ def peak_problems(peak: float, *, found: bool) -> list[str]:
         if peak > 0
         else "峰值未找到：校准时无人办成"
     ]
+
+
+def load_problems(measured: float, planned: float) -> list[str]:
+    """Why it was no rehearsal of what was planned: less came than was to."""
+    if measured >= ENOUGH_OF_PLANNED * planned:
+        return []
+    return [f"负载不足：最忙一秒只有峰值的{measured:.1f}倍，计划为{planned:.1f}倍"]
 
 
 def _invariants(violations: Mapping[str, int]) -> list[records.InvariantRecord]:

@@ -10,6 +10,7 @@ from typing import Any
 from zikao_ctl.rush.http2 import UNAVAILABLE, Address, Connection, Ended, connect
 
 EXPIRE_SECONDS = 0.1
+CONNECT_SECONDS = 5.0
 FIRST_RECONNECT_SECONDS, LONGEST_RECONNECT_SECONDS = 0.1, 1.0
 
 
@@ -23,6 +24,8 @@ class Connections:
         self._timeout = timeout_seconds
         self._is_closed = False
         self._usable: list[Connection] = []
+        # Asked to go, with calls that are still to be answered.
+        self._leavers: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self, count: int) -> None:
@@ -37,9 +40,9 @@ class Connections:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        usable, self._usable = self._usable, []
-        for connection in usable:
+        for connection in (*self._usable, *self._leavers):
             connection.close()
+        self._usable.clear()
 
     def send(self, head: bytes, body: bytes, ended: Ended) -> None:
         """Begin a call, which `ended` hears of once, later; it goes out with `flush`."""
@@ -58,7 +61,9 @@ class Connections:
     def _leaving(self, connection: Connection) -> None:
         if connection.is_lost:
             self._remove(connection)
-        # One that is asked to go keeps what comes meanwhile for its successor.
+        else:
+            # It keeps what comes meanwhile for its successor.
+            self._leavers.add(connection)
         if not self._is_closed:
             self._start(self._renew(connection))
 
@@ -66,7 +71,8 @@ class Connections:
         pause = FIRST_RECONNECT_SECONDS
         while True:
             try:
-                new = await connect(self._address, self._leaving)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    new = await connect(self._address, self._leaving)
                 break
             except OSError:
                 self._remove(old)
@@ -85,8 +91,9 @@ class Connections:
         while True:
             await asyncio.sleep(EXPIRE_SECONDS)
             now = time.monotonic()
-            for connection in self._usable:
+            for connection in {*self._usable, *self._leavers}:
                 connection.expire(now)
+            self._leavers = {each for each in self._leavers if not each.is_lost}
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,4 +1,4 @@
-"""gRPC calls over HTTP/2 at a tenth of what a channel of grpc.aio costs its caller.
+"""gRPC calls over HTTP/2 at a fraction of what a channel of grpc.aio costs its caller.
 
 A load generator that shares a machine with what it measures must cost little. This speaks as much
 of HTTP/2 (RFC 9113) as unary calls need, to servers and to proxies before them: nothing is
@@ -33,6 +33,10 @@ _SETTING = struct.Struct(">HI")
 _NUMBER = struct.Struct(">I")
 _FIRST_WINDOW = 65_535
 _PRIORITY_BYTES = 5
+# As gRPC maps them (doc/http-grpc-status-mapping.md of its repository).
+_CODE_OF_HTTP = {"400": INTERNAL, "401": 16, "403": 7, "404": 12} | dict.fromkeys(
+    ("429", "502", "503", "504"), UNAVAILABLE
+)
 
 # The code, what was said (the answer of OK, else the text of the status), and the wait in seconds
 # that the service asks for.
@@ -74,7 +78,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[_Call] = deque()
         self._block: tuple[int, int, bytes] | None = None
         self._next_stream = 1
-        self._most_streams = _WIDE
+        # What is allowed, and what is tried now: fewer after a refusal.
+        self._allowed_streams = self._most_streams = _WIDE
         self._window, self._stream_window = _FIRST_WINDOW, _FIRST_WINDOW
         self._taken = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -150,12 +155,14 @@ class Connection(asyncio.Protocol):
         self._transport = None
         lost = list(self._open.values())
         self._open.clear()
+        if not self.ready.done():
+            # Nobody uses it yet: whoever wanted it tries again.
+            self._is_leaving = True
+            self.ready.set_exception(error or ConnectionError("closed before it was ready"))
         if not self._is_leaving:
             lost += self._waiting
             self._waiting.clear()
             self._leave()
-        if not self.ready.done():
-            self.ready.set_exception(error or ConnectionError("closed before it was ready"))
         for call in lost:
             call.ended(UNAVAILABLE, b"connection lost", 0.0)
 
@@ -229,7 +236,7 @@ class Connection(asyncio.Protocol):
     def _settle(self, payload: bytes) -> None:
         for name, value in _SETTING.iter_unpack(payload):
             if name == 3:
-                self._most_streams = value
+                self._most_streams = self._allowed_streams = value
             elif name == 4:
                 self._stream_window = value
         self._out.append(_frame(SETTINGS, ACK, 0, b""))
@@ -237,16 +244,17 @@ class Connection(asyncio.Protocol):
             self.ready.set_result(None)
 
     def _reset(self, stream: int, why: int) -> None:
-        if why == REFUSED_STREAM and stream in self._open:
+        if why == REFUSED_STREAM and stream in self._open and not self._is_leaving:
             # It counts streams that are over for us already. Channels try again, too.
             self._waiting.appendleft(self._open.pop(stream))
-            self._most_streams = max(1, self._most_streams - 1)
+            self._most_streams = max(1, len(self._open))
         else:
             self._end(stream, UNAVAILABLE, b"reset", 0.0)
 
     def _end(self, stream: int, code: int, text: bytes, pause: float) -> None:
         call = self._open.pop(stream, None)
         if call is not None:
+            self._most_streams = min(self._allowed_streams, self._most_streams + 1)
             # Before each message: one byte for compression, which we do not take, and its length.
             call.ended(code, text if code else call.answer[5:], pause)
 
@@ -310,7 +318,11 @@ def status_of(block: bytes) -> tuple[int, bytes, float]:
         said = dict(decoder.decode(block, raw=True))
     except HPACKError as error:
         return INTERNAL, str(error).encode(), 0.0
-    code = int(said.get(b"grpc-status", b"%d" % UNKNOWN))
+    if b"grpc-status" not in said:
+        # Of a proxy, or of something that speaks no gRPC.
+        http = said.get(b":status", b"none").decode()
+        return _CODE_OF_HTTP.get(http, UNKNOWN), f"HTTP status {http}".encode(), 0.0
+    code = int(said[b"grpc-status"])
     text = unquote(said.get(b"grpc-message", b"").decode("ascii", "replace")).encode()
     return code, text, max(0, int(said.get(b"grpc-retry-pushback-ms", b"0"))) / 1000
 

@@ -161,7 +161,9 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
         metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak
         metrics["submit_p99_overloaded_ms"] = _p99(over)
         after = [tick for tick in ticks if tick["at"] > over[-1]["at"]]
-        metrics["recovery_seconds"] = recovery_seconds(after, in_line=in_line)
+        recovered = recovery_seconds(after, in_line=in_line)
+        if recovered is not None:
+            metrics["recovery_seconds"] = recovered
     if calm and (p99 := _p99(calm)):
         metrics["submit_p99_calm_ms"] = p99
         if "submit_p99_overloaded_ms" in metrics:
@@ -169,15 +171,18 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
     return metrics
 
 
-def recovery_seconds(after: Sequence[Tick], *, in_line: bool) -> float:
-    """From the last overloaded tick, of those after it, until three turned nobody away."""
+def recovery_seconds(after: Sequence[Tick], *, in_line: bool) -> float | None:
+    """From the last overloaded tick, of those after it, until three turned nobody away.
+
+    None where it was not seen: the rehearsal ended before.
+    """
     quiet = 0
     for number, tick in enumerate(after, start=1):
         turned_away = tick["shed"] + tick["doubtful"] + (0 if in_line else tick["held_back"])
         quiet = 0 if turned_away else quiet + 1
         if quiet == QUIET_TICKS:
             return (number - QUIET_TICKS) * TICK_SECONDS
-    return len(after) * TICK_SECONDS
+    return None
 
 
 def _matching(ticks: Iterable[Tick], wanted: Callable[[Tick], bool]) -> list[Tick]:

@@ -174,3 +174,32 @@ def test_headers_of_proxies_are_read_too() -> None:
         [(":status", "200"), ("grpc-status", "8"), ("grpc-message", "%E6%BB%A1")], huffman=True
     )
     assert status_of(coded) == (8, "满".encode(), 0.0)
+
+
+def test_what_proxies_answer_themselves_is_told_apart() -> None:
+    """Without a status of gRPC that of HTTP counts: whoever is away may come back."""
+    encoder = Encoder()
+    encoder.header_table_size = 0
+    away = encoder.encode([(":status", "503"), ("content-type", "text/html")])
+    refused = encoder.encode([(":status", "403")])
+    assert status_of(away) == (UNAVAILABLE, b"HTTP status 503", 0.0)
+    assert status_of(refused)[0] == grpc.StatusCode.PERMISSION_DENIED.value[0]
+
+
+async def test_a_server_that_hangs_up_at_once_is_tried_at_a_pace(tmp_path: Path) -> None:
+    """As proxies do whose service is away: one attempt after the other, and not twice as many."""
+    met = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        writer.close()
+
+    async with SecureServer(tmp_path, Echo(), ()) as first:
+        caller = Caller(first.address)
+        await caller.connections.open(2)
+    port = first.address.port
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port):
+        await asyncio.sleep(1.0)
+    await caller.connections.close()
+    assert 2 <= met <= 2 * 5
