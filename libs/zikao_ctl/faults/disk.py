@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ SIZE_MIB = 256
 LEFT_MIB = 1024
 INSIDE = "ZIKAO_FAULTS_INSIDE"
 _PAGE_BYTES = 4096
-_SHRINKING_ATTEMPTS = 20
+_SHRINKING_ATTEMPTS, _AGAIN_SECONDS = 20, 0.1
 
 
 def can_enter() -> bool:
@@ -86,7 +87,7 @@ class SmallDisk:
             self._shrink(whole)
             yield
         finally:
-            self._resize(whole)
+            self._grow(whole)
 
     def _shrink(self, whole: int) -> None:
         """Others write meanwhile: then it does not become as small as it was just before."""
@@ -95,6 +96,14 @@ class SmallDisk:
             if self._resize(max(whole - self.free_bytes, _PAGE_BYTES)):
                 return
         raise OSError(f"{self.folder} cannot be made smaller")
+
+    def _grow(self, whole: int) -> None:
+        """A disk that stays full would be another fault than the one that was meant."""
+        for _ in range(_SHRINKING_ATTEMPTS):
+            if self._resize(whole):
+                return
+            time.sleep(_AGAIN_SECONDS)
+        raise OSError(f"{self.folder} cannot be made as large as it was")
 
     def _resize(self, size_bytes: int) -> bool:
         command = ["mount", "-o", f"remount,size={size_bytes}", str(self.folder)]
