@@ -138,7 +138,9 @@ class Connection(asyncio.Protocol):
             call.ended(UNAVAILABLE, b"no connection", 0.0)
 
     def close(self) -> None:
-        """End it; what was not answered is told so."""
+        """End it; what was not answered is told so. Nobody needs another one for it."""
+        self._is_leaving = True
+        self.give_up()
         if self._transport is not None:
             self._transport.close()
 
@@ -304,7 +306,11 @@ async def connect(address: Address, leaving: Callable[[Connection], None]) -> Co
         ssl=context,
         server_hostname=address.server_name,
     )
-    await connection.ready
+    try:
+        await connection.ready
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -1,8 +1,8 @@
 """From ticks to figures: the peak, phases, and what the verdict looks at.
 
 Goodput is what is answered for good: seats, or a final no. A rate is that of a tick. The peak is
-what is done all the time while a little more is wanted than can be, by the people and in the mix of
-the opening: the best two seconds of it would be chance.
+what is done all the time while a little more is wanted than can be, by the people of the opening,
+who pay as they do there: the best two seconds would be those of a burst.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from zikao_ctl.rush.ticking import LAG, TICK_SECONDS
 
 # Of the plateau, while callers learn what there is to have.
 SETTLING_TICKS = 2
+BEST_TICKS = 4
 OVERLOADED_FROM = 1.05
 CALM_UNTIL = 0.7
 # One tick without anybody turned away may be chance.
@@ -51,7 +52,8 @@ def is_plateau(ticks: Sequence[Tick]) -> bool:
 
 def best_of(ticks: Sequence[Tick]) -> float:
     """The best two seconds, per second: where there is no plateau, at least that is known."""
-    return max((done_a_second(ticks[end - 4 : end]) for end in range(4, len(ticks) + 1)), default=0)
+    ends = range(BEST_TICKS, len(ticks) + 1)
+    return max((done_a_second(ticks[end - BEST_TICKS : end]) for end in ends), default=0)
 
 
 def most_came(ticks: Sequence[Tick]) -> float:

@@ -12,7 +12,14 @@ import pytest_asyncio
 from hpack import Encoder
 from support.secure_server import SecureServer
 from zikao_ctl.rush.connections import Connections
-from zikao_ctl.rush.http2 import DEADLINE_EXCEEDED, UNAVAILABLE, Address, headers, status_of
+from zikao_ctl.rush.http2 import (
+    DEADLINE_EXCEEDED,
+    UNAVAILABLE,
+    Address,
+    connect,
+    headers,
+    status_of,
+)
 
 METHOD = "/test.Echo/Say"
 TIMEOUT_SECONDS = 1.0
@@ -153,6 +160,17 @@ async def test_who_calls_while_a_connection_is_renewed_waits_for_it(tmp_path: Pa
             calls += 1
         assert calls > 50
         await caller.connections.close()
+
+
+async def test_a_connection_that_is_closed_asks_for_no_other(tmp_path: Path) -> None:
+    """Whoever lets go of one, or gives up waiting for it, does not want it back."""
+    left: list[object] = []
+    async with SecureServer(tmp_path, Echo()) as server:
+        connection = await connect(server.address, left.append)
+        connection.close()
+        await asyncio.sleep(0.1)
+    assert connection.is_lost
+    assert left == []
 
 
 async def test_a_server_that_dies_leaves_nobody_waiting(
