@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypedDict
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
