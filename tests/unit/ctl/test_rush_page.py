@@ -314,7 +314,7 @@ def test_the_page_is_made_again_from_the_report(tmp_path: Path) -> None:
     file.write_text(json.dumps(report), encoding="utf-8")
     assert write_page(tmp_path, read_report(tmp_path)) == tmp_path / PAGE_FILE
     assert (tmp_path / PAGE_FILE).read_text(encoding="utf-8") == render(report)
-    for content in ('{"version": 0}', "[]", "no JSON", '{"version": 1}'):
+    for content in ('{"version": 0}', "[]", "no JSON", '{"version": 1}', '{"version": 2}'):
         file.write_text(content, encoding="utf-8")
         with pytest.raises(ReportError):
             read_report(tmp_path)
