@@ -20,8 +20,9 @@ LEAST_TARGET_SECONDS, MOST_TARGET_SECONDS = 0.007, 0.025
 # So long it is looked at before a line counts as standing: longer than a commit or a hiccup.
 INTERVAL_SECONDS = 0.1
 MEMORY_INTERVALS = 16
-# Fewer late ones in an interval are no line if it is only their callers who say that they are.
-FEWEST_TOLD = 5
+# Fewer late ones in an interval are no line if it is only their callers who say that they are: a
+# handful that comes at once to a service that has nothing else to do is a burst.
+FEWEST_TOLD = GOOD_LINE
 
 
 class Standing:
