@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from support.service import Caller, free_port, new_id, until
+from support.service import Caller, free_port, new_id, until, until_serving
 from zikao.enrollment.v1 import errors_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
@@ -28,7 +27,6 @@ from zikao_kit.server import GrpcServer, definition
 from zikao_kit.tls import DevelopmentCa, channel_credentials
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
-START_SECONDS = 20.0
 ORDERS = 5
 
 
@@ -108,8 +106,7 @@ class Platform:
         options = [("grpc.max_reconnect_backoff_ms", 200)]
         credentials = channel_credentials(self._ca.issue(name))
         async with grpc.aio.secure_channel(self.target, credentials, options) as channel:
-            async with asyncio.timeout(START_SECONDS):
-                await channel.channel_ready()
+            await until_serving(channel)
             yield Caller(channel)
 
     async def create_order(self, order_id: str) -> str:

@@ -111,12 +111,12 @@ async def until_said(lines: list[EventDict], event: str) -> None:
     await until(lambda: any(line["event"] == event for line in lines))
 
 
-async def until_serving(channel: grpc.aio.Channel, task: asyncio.Task[None]) -> None:
-    """Wait until the service that `task` runs is SERVING; raises what has ended it."""
+async def until_serving(channel: grpc.aio.Channel, task: asyncio.Task[None] | None = None) -> None:
+    """Wait until the service is SERVING; raises what has ended the `task` that runs it."""
     health = health_pb2_grpc.HealthStub(channel)
 
     async def serving() -> bool:
-        if task.done():
+        if task is not None and task.done():
             await task
             raise AssertionError("the service has ended before it served")
         try:

@@ -8,10 +8,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from zikao.enrollment.v1 import enrollment_service_pb2, waiting_room_service_pb2
 from zikao_kit.admission import Admission
 from zikao_kit.policy import MethodPolicy
+from zikao_kit.queueing import GOOD_LINE
 
 ROOM = waiting_room_service_pb2.DESCRIPTOR.services_by_name["WaitingRoomService"]
 ENROLLMENT = enrollment_service_pb2.DESCRIPTOR.services_by_name["EnrollmentService"]
-SLOTS = 20
+SLOTS = GOOD_LINE
 PATIENCE_SECONDS = 30.0
 
 
