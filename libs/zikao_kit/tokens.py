@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ NOT_BEFORE_MARGIN_SECONDS = 30
 MAX_TOKEN_CHARACTERS = 2048
 # About 300 bytes each. Who shows more tokens than these has many verified twice.
 VERIFIED_TOKENS_KEPT = 20_000
+HEADERS_KEPT = 64
 
 SERVICE_ROLE = "service"
 # Roles a token may give. A service is known by its certificate, never by a token.
@@ -235,7 +237,7 @@ class TokenVerifier:
 
     def _check(self, token: str) -> Verified:
         try:
-            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key_id = _key_id_in(token.partition(".")[0])
             key = self._keys(key_id)
             if key is None:
                 raise DomainError(TOKEN_INVALID)
@@ -246,6 +248,12 @@ class TokenVerifier:
             expired = self._clock.now().timestamp() >= verified.expires
             raise DomainError(TOKEN_EXPIRED if expired else TOKEN_INVALID)
         return verified
+
+
+@lru_cache(maxsize=HEADERS_KEPT)
+def _key_id_in(header: str) -> str:
+    # All tokens of a key begin with the same header: it is read once.
+    return str(jwt.get_unverified_header(f"{header}..").get("kid", ""))
 
 
 def _decode(token: str, key: Ed25519PublicKey) -> dict[str, Any]:

@@ -34,8 +34,11 @@ class Browser:
     def add(self, candidate: Candidate, submits_at: float, not_before: float) -> None:
         """Have somebody look before a monotonic time."""
         before = random.uniform(0, LONGEST_BEFORE_SECONDS)  # noqa: S311 - spreads load
+        self.look(candidate, max(not_before, submits_at - before))
+
+    def look(self, candidate: Candidate, at: float) -> None:
+        """Have somebody look at a monotonic time."""
         prefix = candidate.county_codes[0][:_CITY_DIGITS]
-        at = max(not_before, submits_at - before)
         heapq.heappush(self._due, (at, candidate.number, prefix))
 
     def step(self, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from zikao_ctl.rush.browsing import Browser
 from zikao_ctl.rush.sending import Sender
 from zikao_ctl.rush.submissions import Submission
 
@@ -16,9 +17,10 @@ HELD_WITHIN_SECONDS = 5.0
 class Steps:
     """What a generator wants until the monotonic time `ends`."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, browser: Browser) -> None:
         self.ends = 0.0
         self._sender = sender
+        self._browser = browser
 
     def go_up(
         self, submissions: Sequence[Submission], begins: float, rate: float, seconds: float
@@ -37,11 +39,17 @@ class Steps:
     def hold(
         self, submissions: Sequence[Submission], begins: float, ends: float, rate: float
     ) -> None:
-        """Go up no further: of those who have not come yet `rate` a second come, until `ends`."""
+        """Go up no further: of those who have not come yet `rate` a second come, until `ends`.
+
+        As at an opening, some of them look where seats are.
+        """
         for each in self._sender.forget_due():
             if each.tries:
                 self._sender.add_again(time.monotonic(), each)
         self.ends = ends
         fresh = [each for each in submissions if not each.tries]
         for number, each in enumerate(fresh[: round((ends - begins) * rate)]):
-            self._sender.add(begins + number / rate, each)
+            at = begins + number / rate
+            self._sender.add(at, each)
+            if each.candidate.browses:
+                self._browser.look(each.candidate, at)

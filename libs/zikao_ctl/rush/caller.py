@@ -188,9 +188,15 @@ class Generator:
         self._ticker.begin("calibration", time.monotonic())
         sender, begins = self._sender(self._uncounted), float(command["begins"])
         seconds = float(command["seconds"])
-        steps = self._steps = Steps(sender)
+        browser = Browser(self._portals[0], self._ticker, self._setup.calibration_code)
+        steps = self._steps = Steps(sender, browser)
         steps.go_up(self._calibration, begins, float(command["rate"]), seconds)
-        await sender.run(lambda now: now >= steps.ends)
+
+        def until(now: float) -> bool:
+            browser.step(now)
+            return now >= steps.ends
+
+        await sender.run(until)
         self._steps = None
         sender.forget_due()
         await sender.drain()

@@ -2,7 +2,7 @@
 
 Goodput is what is answered for good: seats, or a final no. A rate is that of a tick. The peak is
 what is done all the time while a little more is wanted than can be, by the people of the opening,
-who pay as they do there: the best two seconds would be those of a burst.
+who look around and pay as they do there: the best two seconds would be those of a burst.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from zikao_ctl.rush.histograms import merged
 from zikao_ctl.rush.records import JOURNEY, SUBMIT, Check, Counts, Payments, Phase, Tick
 from zikao_ctl.rush.ticking import LAG, TICK_SECONDS
 
-# Of the plateau, while callers learn what there is to have.
-SETTLING_TICKS = 2
+# Of the plateau, while callers learn what there is to have, and the first of them come to pay.
+SETTLING_TICKS = 8
 BEST_TICKS = 4
 OVERLOADED_FROM = 1.05
 CALM_UNTIL = 0.7

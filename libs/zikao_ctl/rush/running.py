@@ -47,7 +47,7 @@ from zikao_ctl.session_file import load_session_file
 # Calibration needs no more people than it can have submit.
 MOST_CALIBRATED_A_SECOND = 5_000
 CLOCK_SEEN_SECONDS = 0.2
-PLATEAU_SECONDS, ABOVE = 8.0, 1.25
+PLATEAU_SECONDS, ABOVE = 12.0, 1.25
 HOLD_MARGIN = timedelta(minutes=1)
 
 

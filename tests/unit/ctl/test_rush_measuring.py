@@ -10,6 +10,7 @@ from zikao_ctl.rush.caller import comes
 from zikao_ctl.rush.generators import add_ticks
 from zikao_ctl.rush.histograms import Histograms
 from zikao_ctl.rush.measuring import (
+    SETTLING_TICKS,
     best_of,
     is_plateau,
     metrics_of,
@@ -57,16 +58,16 @@ def tick(at: float, accepted: int, offered: int | None = None, **others: Any) ->
 
 
 def test_the_peak_is_what_is_done_all_the_time_on_the_plateau() -> None:
-    """The mean of final answers, a no like seats, without the second in which callers settle."""
-    done = [10, 10, 90, 40, 40, 40, 10]
+    """The mean of final answers, a no like seats, without the time in which callers settle."""
+    done = [10] * SETTLING_TICKS + [90, 40, 40, 40, 10]
     ticks = [tick(at / 2, count, refused=count) for at, count in enumerate(done)]
-    assert peak_of(ticks) == 2 * 2 * sum(done[2:]) / 5
-    assert peak_of([]) == peak_of(ticks[:2]) == 0
+    assert peak_of(ticks) == 2 * 2 * sum(done[SETTLING_TICKS:]) / 5
+    assert peak_of([]) == peak_of(ticks[:SETTLING_TICKS]) == 0
 
 
 def test_where_people_ran_out_there_is_no_plateau() -> None:
     """More has to be wanted than done to the end; else only the best two seconds are known."""
-    wanted = [tick(at / 2, 40, offered=60) for at in range(8)]
+    wanted = [tick(at / 2, 40, offered=60) for at in range(SETTLING_TICKS + 4)]
     assert is_plateau(wanted)
     assert not is_plateau([*wanted, tick(4.0, 40, offered=40)])
     assert not is_plateau([])
