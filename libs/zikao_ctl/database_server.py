@@ -60,6 +60,11 @@ class EmbeddedServer:
         """The postmaster's id while it runs."""
         return {"postgres": self._postgres.process.pid} if self._answers.is_set() else {}
 
+    @property
+    def log_tail(self) -> str:
+        """The end of what it has logged, to go on a sentence with."""
+        return self._postgres.log_tail
+
     async def until_it_answers(self) -> None:
         """Wait for the start."""
         await self._answers.wait()
@@ -105,6 +110,7 @@ class ForeignServer:
         self.identity = f"{parts.netloc.rpartition('@')[2]}/{self.database}"
         self.address = self.admin_dsn(MAINTENANCE_DATABASE)
         self.process_ids: dict[str, int] = {}
+        self.log_tail = ""
 
     def admin_dsn(self, database: str) -> str:
         """The administrator's DSN for a database."""

@@ -126,6 +126,12 @@ class EmbeddedPostgres:
         name = quote(database, safe="")
         return f"postgresql://{quote(user, safe='')}{secret}@{HOST}:{self.port}/{name}"
 
+    @property
+    def log_tail(self) -> str:
+        """The end of what PostgreSQL has logged, to go on a sentence with."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "; the end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])
+
     def start(self) -> None:
         """Return when the cluster accepts connections; at once when it already does.
 
@@ -212,7 +218,7 @@ class EmbeddedPostgres:
             options.append("--no-sync")
         command = [str(programs / "initdb"), f"--pgdata={{data}}/{building.name}", *options]
         if spawn(command, self.data_dir, self._account, self._log).wait() != 0:
-            raise EmbeddedPostgresError(f"PostgreSQL's initdb failed{self._log_tail()}")
+            raise EmbeddedPostgresError(f"PostgreSQL's initdb failed{self.log_tail}")
         building.rename(self._pgdata)
 
     def _give_away(self, *paths: Path) -> None:
@@ -229,11 +235,17 @@ class EmbeddedPostgres:
                 self._command(programs, port), self.data_dir, self._account, self._log
             )
             if self._becomes_ready(self._process):
-                (self.data_dir / "port").write_text(str(port))
+                self._note_port(port)
                 return
             if self._wanted_port is not None or is_free(port):
                 break
-        raise EmbeddedPostgresError(f"PostgreSQL did not start{self._log_tail()}")
+        raise EmbeddedPostgresError(f"PostgreSQL did not start{self.log_tail}")
+
+    def _note_port(self, port: int) -> None:
+        """Written only where it differs: a cluster on a full disk can start again."""
+        noted, text = self.data_dir / "port", str(port)
+        if not noted.exists() or noted.read_text() != text:
+            noted.write_text(text)
 
     def _choose_port(self) -> int:
         if self._wanted_port is not None:
@@ -282,7 +294,3 @@ class EmbeddedPostgres:
             except subprocess.TimeoutExpired:
                 continue
             return
-
-    def _log_tail(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return "; the end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])

@@ -125,6 +125,11 @@ class Installation:
         """The administrator's DSN of the installation's database."""
         return self._at.server.admin_dsn(self._at.server.database)
 
+    @property
+    def database_log_tail(self) -> str:
+        """The end of what the embedded PostgreSQL has logged, to go on a sentence with."""
+        return self._at.server.log_tail
+
     def dsn(self, service: str) -> str:
         """The DSN of a service's own role."""
         return dsn_of(self._at, service)

@@ -68,7 +68,11 @@ class Scene:
     async def until_well(self, seconds: float) -> None:
         """Wait until the database answers and every process says SERVING; raises NotRecovered."""
         end = time.monotonic() + seconds
-        await until(self._database_answers, seconds, lambda: "the database is away")
+        await until(
+            self._database_answers,
+            seconds,
+            lambda: f"the database is away{self.installation.database_log_tail}",
+        )
         waiting = set(self.health)
 
         async def check() -> bool:
