@@ -39,6 +39,8 @@ SUPERUSER = "postgres"
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "256MB",
+    # The machine is small: who waits goes before tables that are to be tidied.
+    "autovacuum_vacuum_cost_delay": "20ms",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -60,7 +62,7 @@ STOP_STEPS = (
     (signal.SIGQUIT, 5.0),  # immediate: the next start recovers
     (signal.SIGKILL, 5.0),
 )
-LOG_TAIL_LINES = 20
+LOG_TAIL_LINES, LOG_TAIL_BYTES = 20, 16 * 1024
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -109,12 +111,10 @@ class EmbeddedPostgres:
     @property
     def port(self) -> int:
         """The TCP port on 127.0.0.1. Raises EmbeddedPostgresError before the first start."""
-        try:
-            return int((self.data_dir / "port").read_text())
-        except (FileNotFoundError, ValueError):
-            raise EmbeddedPostgresError(
-                f"{self.data_dir} has no port yet: start it first"
-            ) from None
+        noted = self._noted_port()
+        if noted is None:
+            raise EmbeddedPostgresError(f"{self.data_dir} has no port yet: start it first")
+        return noted
 
     def dsn(
         self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None
@@ -129,7 +129,12 @@ class EmbeddedPostgres:
     @property
     def log_tail(self) -> str:
         """The end of what PostgreSQL has logged, to go on a sentence with."""
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+                lines = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
         return "; the end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])
 
     def start(self) -> None:
@@ -243,16 +248,23 @@ class EmbeddedPostgres:
 
     def _note_port(self, port: int) -> None:
         """Written only where it differs: a cluster on a full disk can start again."""
-        noted, text = self.data_dir / "port", str(port)
-        if not noted.exists() or noted.read_text() != text:
-            noted.write_text(text)
+        if self._noted_port() != port:
+            building = self.data_dir / "port.new"
+            building.write_text(str(port))
+            building.replace(self.data_dir / "port")
+
+    def _noted_port(self) -> int | None:
+        try:
+            return int((self.data_dir / "port").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
 
     def _choose_port(self) -> int:
         if self._wanted_port is not None:
             return self._wanted_port
-        remembered = self.data_dir / "port"
-        if remembered.exists() and is_free(int(remembered.read_text())):
-            return int(remembered.read_text())
+        noted = self._noted_port()
+        if noted is not None and is_free(noted):
+            return noted
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             return int(probe.getsockname()[1])

@@ -79,7 +79,8 @@ class SmallDisk:
     def filled(self) -> Iterator[None]:
         """Leave nothing while the block runs: the disk shrinks to what is in it.
 
-        Nothing is written, as what is here is memory. Raises OSError where it does not shrink.
+        Nothing is written, as what is here is memory. Raises OSError where it does not shrink,
+        and RuntimeError where it stays full: that is another fault than the one that was meant.
         """
         free = os.statvfs(self.folder)
         whole = free.f_blocks * free.f_frsize
@@ -98,12 +99,11 @@ class SmallDisk:
         raise OSError(f"{self.folder} cannot be made smaller")
 
     def _grow(self, whole: int) -> None:
-        """A disk that stays full would be another fault than the one that was meant."""
         for _ in range(_SHRINKING_ATTEMPTS):
             if self._resize(whole):
                 return
             time.sleep(_AGAIN_SECONDS)
-        raise OSError(f"{self.folder} cannot be made as large as it was")
+        raise RuntimeError(f"{self.folder} cannot be made as large as it was")
 
     def _resize(self, size_bytes: int) -> bool:
         command = ["mount", "-o", f"remount,size={size_bytes}", str(self.folder)]

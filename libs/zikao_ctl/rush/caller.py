@@ -16,9 +16,10 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from zikao_ctl.rush.connections import Connections
 from zikao_ctl.rush.http2 import Address
 from zikao_ctl.rush.logging_in import log_in_all
 from zikao_ctl.rush.paying import Payers, stubs
-from zikao_ctl.rush.people import make_candidates
+from zikao_ctl.rush.people import Candidate, make_candidates
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.sending import Rules, Sender
 from zikao_ctl.rush.submissions import CALL_SECONDS, Account, Submission, Tokens
@@ -123,13 +124,17 @@ class Generator:
         metadata = list(setup.tokens.metadata(mine)) if setup.tokens else [()] * len(mine)
         for candidate, known in zip(mine, metadata, strict=True):
             self._main.append(Submission(candidate, setup.session.code, known))
-        first = zip(mine[: setup.calibrated_with // setup.parts], metadata, strict=False)
-        self._calibration = [
-            Submission(candidate, setup.calibration_code, known) for candidate, known in first
-        ]
+        self._calibration = list(self._calibrating(mine[: setup.calibrated_with // setup.parts]))
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+    def _calibrating(self, first: Sequence[Candidate]) -> Iterator[Submission]:
+        """Tokens of their own: the service is to see each of them for the first time, twice."""
+        tokens, code = self._setup.tokens, self._setup.calibration_code
+        metadata = tokens.metadata(first) if tokens else repeat(())
+        for candidate, known in zip(first, metadata, strict=False):
+            yield Submission(candidate, code, known)
 
     def end(self) -> None:
         """End the phase that runs."""

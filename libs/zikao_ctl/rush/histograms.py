@@ -18,10 +18,10 @@ class Histograms:
     def __init__(self) -> None:
         self._by_kind: dict[str, HdrHistogram] = {}
 
-    def record(self, kind: str, seconds: float) -> None:
-        """Count a latency; what is out of range counts as its nearest end."""
+    def record(self, kind: str, seconds: float, count: int = 1) -> None:
+        """Count a latency, so many times; what is out of range counts as its nearest end."""
         micros = min(max(int(seconds * 1e6), LOWEST_US), HIGHEST_US)
-        self._of(kind).record_value(micros)
+        self._of(kind).record_value(micros, count)
 
     def add(self, blobs: Mapping[str, str]) -> None:
         """Add others' histograms, as `blobs` wrote them."""

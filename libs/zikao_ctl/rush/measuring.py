@@ -136,7 +136,6 @@ def metrics_of(
         **found,
         "violations": broken_invariants + sum(found.values()),
         "peak": peak,
-        "load_factor": most_came(opening) / peak if peak else 0.0,
         "accepted_share": 1 - outcomes.get("open", 0) / came if came else 0.0,
         "seats_given": float(counts["accepted"]),
         "journey_p99_seconds": whole.percentile_ms(JOURNEY, 99) / 1000,
@@ -146,7 +145,11 @@ def metrics_of(
     }
     if payments["booked"]:
         metrics["payments_within_1s_share"] = payments["booked_within_1s"] / payments["made"]
-    return metrics | _while_overloaded(opening, peak, in_line=in_line)
+    metrics |= _while_overloaded(opening, peak, in_line=in_line)
+    # Where more was done than the peak, that is what the machine bears.
+    bears = peak * max(1.0, metrics.get("goodput_overloaded_ratio", 1.0))
+    metrics["load_factor"] = most_came(opening) / bears if bears else 0.0
+    return metrics
 
 
 def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> dict[str, float]:
@@ -157,7 +160,7 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
     calm = _matching(ticks, lambda tick: 0 < offered(tick) < CALM_UNTIL * peak)
     metrics: dict[str, float] = {}
     if over and peak:
-        settled = [tick for tick in over if tick["at"] > over[0]["at"] + 2 * TICK_SECONDS] or over
+        settled = over[SETTLING_TICKS:] or over
         first = [tick for tick in settled if tick["at"] <= FIRST_SECONDS] or settled
         metrics["goodput_overloaded_ratio"] = done_a_second(settled) / peak
         metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak

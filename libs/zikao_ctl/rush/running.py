@@ -74,9 +74,9 @@ class Rehearsal(Opening):
             await generators.do("connect")
             await generators.do("log_in")
             processors = Processors(lambda: self.installation.process_ids, generators.process_ids)
-            async with own_core(lambda: self.installation.process_ids):
+            async with own_core(lambda: self.installation.process_ids), self._watched():
                 await self._calibrate(generators, processors)
-                async with self._watched(), self._breaking():
+                async with self._breaking():
                     await self.open(generators, processors)
             finished = await generators.do("finish")
             # Afterwards most seats have gone back, and with them what was sold twice.
@@ -119,7 +119,8 @@ class Rehearsal(Opening):
 
     def _setup(self, part: int, parts: int, tokens: Tokens) -> Setup:
         installation = self.installation
-        calibrated = self.scenario.calibration_seconds * MOST_CALIBRATED_A_SECOND
+        longest = self.scenario.calibration_seconds + PLATEAU_SECONDS
+        calibrated = longest * MOST_CALIBRATED_A_SECOND
         return Setup(
             scenario=self.scenario,
             session=self.session,

@@ -130,8 +130,8 @@ class Sender:
             portal.tell_throttle()
         due = self._due.take(now)
         if due:
-            # The one that has waited longest: the others are not as late.
-            self._ticker.late(max(0.0, now - due[0][0]))
+            # As the one that has waited longest: the others are not as late.
+            self._ticker.late(max(0.0, now - due[0][0]), len(due))
             for _, submission in due:
                 self._begin(submission)
             self._offer(now, due)

@@ -35,9 +35,9 @@ class Ticker:
         self.counts.clear()
         self.latencies.take()
 
-    def late(self, seconds: float) -> None:
-        """Count how late the generator came to something."""
-        self.latencies.record(LAG, seconds)
+    def late(self, seconds: float, count: int) -> None:
+        """Count how late the generator came to so many at most."""
+        self.latencies.record(LAG, seconds, count)
 
     def advance(self, now: float) -> None:
         """Write down what has ended; `at` is the monotonic time of the end."""

@@ -94,12 +94,15 @@ def test_the_search_for_the_peak_ends_once_the_service_lags_and_not_while_it_war
 
 
 def test_overload_is_judged_by_what_is_done_while_more_is_wanted() -> None:
-    """Ratios to the peak and to calm times: of the overloaded ticks, less the first second."""
-    over = [tick((at + 1) / 2, 45, offered=150, took=0.03) for at in range(6)]
-    over[0]["accepted"] = over[1]["accepted"] = 0
-    over[4]["shed"] = 5
-    calm = [tick(3 + (at + 1) / 2, 10, took=0.02, shed=int(at < 2)) for at in range(6)]
-    phases = [phase_of("opening", over, {"generator": 0.3}, 1, (0.0, 3.0))]
+    """Ratios to the peak and to calm times: of the overloaded ticks, less the first ones."""
+    count = SETTLING_TICKS + 6
+    over = [tick((at + 1) / 2, 45, offered=150, took=0.03, came=150) for at in range(count)]
+    for first in over[:SETTLING_TICKS]:
+        first["accepted"] = 0
+    over[-2]["shed"] = 5
+    ends = count / 2
+    calm = [tick(ends + (at + 1) / 2, 10, took=0.02, shed=int(at < 2)) for at in range(6)]
+    phases = [phase_of("opening", over, {"generator": 0.3}, 1, (0.0, ends))]
     metrics = metrics_of(
         [*over, *calm],
         phases=phases,
@@ -110,6 +113,7 @@ def test_overload_is_judged_by_what_is_done_while_more_is_wanted() -> None:
         broken_invariants=2,
     )
     assert metrics["goodput_overloaded_ratio"] == pytest.approx(0.9)
+    assert metrics["load_factor"] == pytest.approx(3.0), "of the peak, as less than it was done"
     assert metrics["submit_p99_ratio"] == pytest.approx(1.5, rel=1e-2)
     assert metrics["recovery_seconds"] == 1.0
     assert metrics["accepted_share"] == pytest.approx(0.9)
