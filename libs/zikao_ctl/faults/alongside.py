@@ -57,13 +57,13 @@ class Alongside:
                     return
 
     async def _suffer(self, fault: Fault, at: float) -> FaultRecord:
-        note = ""
+        note, recovered = "", None
         try:
-            await INJECT[fault.kind](self.scene, fault)
-        except (NoEffect, *DATABASE_AWAY) as error:
-            note = f"no effect: {error}"
-        ended, recovered = time.monotonic(), None
-        try:
+            try:
+                await INJECT[fault.kind](self.scene, fault)
+            except (NoEffect, *DATABASE_AWAY) as error:
+                note = f"no effect: {error}"
+            ended = time.monotonic()
             await self.scene.until_well(RECOVERY_SECONDS)
             recovered = time.monotonic() - ended
         except NotRecovered as error:

@@ -53,6 +53,10 @@ def _in_namespace(*command: str) -> list[str]:
     return [program, *user, "--mount", "--propagation", "private", *command] if program else []
 
 
+class StaysFull(Exception):  # noqa: N818 - it is what happened
+    """Another fault than the one that was meant, and none that ends."""
+
+
 class SmallDisk:
     """Mounted at `folder` until the namespace ends."""
 
@@ -80,7 +84,7 @@ class SmallDisk:
         """Leave nothing while the block runs: the disk shrinks to what is in it.
 
         Nothing is written, as what is here is memory. Raises OSError where it does not shrink,
-        and RuntimeError where it stays full: that is another fault than the one that was meant.
+        and StaysFull where it does not grow again.
         """
         free = os.statvfs(self.folder)
         whole = free.f_blocks * free.f_frsize
@@ -103,7 +107,7 @@ class SmallDisk:
             if self._resize(whole):
                 return
             time.sleep(_AGAIN_SECONDS)
-        raise RuntimeError(f"{self.folder} cannot be made as large as it was")
+        raise StaysFull(f"{self.folder} cannot be made as large as it was")
 
     def _resize(self, size_bytes: int) -> bool:
         command = ["mount", "-o", f"remount,size={size_bytes}", str(self.folder)]

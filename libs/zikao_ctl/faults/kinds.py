@@ -18,8 +18,16 @@ from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao_client import new_request_id, patiently
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, read_offset, write_offset
 
+from zikao_ctl.faults.disk import StaysFull
 from zikao_ctl.faults.proxy import Moment
-from zikao_ctl.faults.scene import DATABASE_AWAY, Connection, NoEffect, Scene, until
+from zikao_ctl.faults.scene import (
+    DATABASE_AWAY,
+    Connection,
+    NoEffect,
+    NotRecovered,
+    Scene,
+    until,
+)
 from zikao_ctl.faults.schedule import Fault
 
 EFFECT_SECONDS = 5.0
@@ -177,10 +185,13 @@ async def fill_disk(scene: Scene, fault: Fault) -> None:
     """Not a byte is left on the database's disk."""
     if scene.disk is None:
         raise NoEffect("no small disk: no mount namespace, or not 1 GiB of memory beside it")
-    with scene.disk.filled():
-        if await _can_write(scene, MORE_TABLES if fault.victim == "tables" else MORE_LOG):
-            raise NoEffect("there is room left")
-        await asyncio.sleep(fault.seconds)
+    try:
+        with scene.disk.filled():
+            if await _can_write(scene, MORE_TABLES if fault.victim == "tables" else MORE_LOG):
+                raise NoEffect("there is room left")
+            await asyncio.sleep(fault.seconds)
+    except StaysFull as error:
+        raise NotRecovered(str(error)) from error
 
 
 async def _can_write(scene: Scene, more: str) -> bool:

@@ -166,7 +166,7 @@ def peak_problems(peak: float, *, found: bool) -> list[str]:
     if peak > 0 and found:
         return []
     return [
-        "峰值未找到：校准结束时系统仍未饱和，倍数不可信"
+        "峰值未找到：校准结束时系统仍未饱和，或参加校准的考生不够，倍数不可信"
         if peak > 0
         else "峰值未找到：校准时无人办成"
     ]

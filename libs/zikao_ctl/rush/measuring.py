@@ -19,6 +19,8 @@ SETTLING_TICKS = 8
 BEST_TICKS = 4
 OVERLOADED_FROM = 1.05
 CALM_UNTIL = 0.7
+# What is judged by fewer would be chance.
+FEWEST_TICKS = 4
 # One tick without anybody turned away may be chance.
 QUIET_TICKS = 3
 WARMING_TICKS, LAGGING_TICKS = 6, 4
@@ -136,6 +138,7 @@ def metrics_of(
         **found,
         "violations": broken_invariants + sum(found.values()),
         "peak": peak,
+        "load_factor": most_came(opening) / peak if peak else 0.0,
         "accepted_share": 1 - outcomes.get("open", 0) / came if came else 0.0,
         "seats_given": float(counts["accepted"]),
         "journey_p99_seconds": whole.percentile_ms(JOURNEY, 99) / 1000,
@@ -146,9 +149,8 @@ def metrics_of(
     if payments["booked"]:
         metrics["payments_within_1s_share"] = payments["booked_within_1s"] / payments["made"]
     metrics |= _while_overloaded(opening, peak, in_line=in_line)
-    # Where more was done than the peak, that is what the machine bears.
-    bears = peak * max(1.0, metrics.get("goodput_overloaded_ratio", 1.0))
-    metrics["load_factor"] = most_came(opening) / bears if bears else 0.0
+    sustained = max(1.0, metrics.get("goodput_overloaded_ratio", 1.0))
+    metrics["load_of_sustained"] = metrics["load_factor"] / sustained
     return metrics
 
 
@@ -160,10 +162,12 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
     calm = _matching(ticks, lambda tick: 0 < offered(tick) < CALM_UNTIL * peak)
     metrics: dict[str, float] = {}
     if over and peak:
-        settled = over[SETTLING_TICKS:] or over
-        first = [tick for tick in settled if tick["at"] <= FIRST_SECONDS] or settled
-        metrics["goodput_overloaded_ratio"] = done_a_second(settled) / peak
-        metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak
+        since = over[0]["at"] - TICK_SECONDS
+        settled = [tick for tick in over if tick["at"] - since > SETTLING_TICKS * TICK_SECONDS]
+        first = [tick for tick in over if 1.0 < tick["at"] - since <= FIRST_SECONDS]
+        if len(settled) >= FEWEST_TICKS:
+            metrics["goodput_overloaded_ratio"] = done_a_second(settled) / peak
+            metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak
         metrics["submit_p99_overloaded_ms"] = _p99(over)
         after = [tick for tick in ticks if tick["at"] > over[-1]["at"]]
         recovered = recovery_seconds(after, in_line=in_line)

@@ -209,7 +209,7 @@ class Report(TypedDict):
     seats: int
     opening_seconds: float
     peak: float  # goodput that the calibration found
-    load_factor: float  # those who came in the busiest second / what is sustained
+    load_factor: float  # those who came in the busiest second / peak
     machine: Machine
     phases: list[Phase]
     ticks: list[Tick]  # all processes together
@@ -257,10 +257,11 @@ METRICS: Mapping[str, str] = {
     "double_charges": "candidates who paid more than their confirmed orders, not refunded",
     "two_counties": "candidates with seats in two counties of the session",
     "doubtful_unresolved": "calls whose outcome was not found out",
-    "load_factor": "those who came in the busiest second, retries apart, over what is sustained",
+    "load_factor": "those who came in the busiest second, retries apart, over the peak",
+    "load_of_sustained": "the same over what was done while overloaded, where that is more",
     "peak": "answered for good a second in the calibration, while a little more was wanted",
     "goodput_overloaded_ratio": "answered for good a second while more is wanted than that, to it",
-    "goodput_first_10s_ratio": "the same of the first ten seconds",
+    "goodput_first_10s_ratio": "the same from one second after it begins to ten",
     "accepted_share": "candidates who got seats or a final no, of all who came",
     "seats_given": "submissions that were accepted in the opening",
     "odd_refusals_share": "refused for another reason than that no seats are left, of all who came",

@@ -113,12 +113,41 @@ def test_overload_is_judged_by_what_is_done_while_more_is_wanted() -> None:
         broken_invariants=2,
     )
     assert metrics["goodput_overloaded_ratio"] == pytest.approx(0.9)
-    assert metrics["load_factor"] == pytest.approx(3.0), "of the peak, as less than it was done"
+    assert metrics["goodput_first_10s_ratio"] == pytest.approx(0.9 * 6 / (count - 2))
+    assert metrics["load_factor"] == metrics["load_of_sustained"] == pytest.approx(3.0)
     assert metrics["submit_p99_ratio"] == pytest.approx(1.5, rel=1e-2)
     assert metrics["recovery_seconds"] == 1.0
     assert metrics["accepted_share"] == pytest.approx(0.9)
     assert metrics["violations"] == 2
     assert "payments_within_1s_share" not in metrics, "what was not measured is not there"
+
+
+def test_a_load_is_not_three_times_what_turns_out_to_be_borne() -> None:
+    """A peak that was found too low: the load is also told in units of what was sustained."""
+    metrics = over_for(SETTLING_TICKS + 6, done=60)
+    assert metrics["goodput_overloaded_ratio"] == pytest.approx(1.2)
+    assert metrics["load_factor"] == pytest.approx(3.0)
+    assert metrics["load_of_sustained"] == pytest.approx(2.5)
+
+
+def test_a_moment_of_overload_says_nothing() -> None:
+    """Fewer than four ticks after the first seconds are not judged."""
+    assert "goodput_overloaded_ratio" in over_for(SETTLING_TICKS + 4, done=50)
+    assert "goodput_overloaded_ratio" not in over_for(SETTLING_TICKS + 3, done=50)
+
+
+def over_for(ticks: int, done: int) -> dict[str, float]:
+    """What is measured where three times the peak of 100 a second comes for so many ticks."""
+    over = [tick((at + 1) / 2, done, offered=150, came=150) for at in range(ticks)]
+    return metrics_of(
+        over,
+        phases=[],
+        peak=100.0,
+        outcomes={"accepted": 1},
+        checks=[],
+        payments=NOBODY_PAID,
+        broken_invariants=0,
+    )
 
 
 def test_a_generator_that_is_busy_itself_is_told_from_a_slow_service() -> None:
