@@ -24,7 +24,8 @@ FEWEST_TICKS = 4
 # One tick without anybody turned away may be chance.
 QUIET_TICKS = 3
 WARMING_TICKS, LAGGING_TICKS = 6, 4
-FIRST_SECONDS = 10.0
+# Of an overload that begins; in its first second callers make their way.
+MOMENT_SECONDS, FIRST_SECONDS = 1.0, 10.0
 MOST_LAG_MS = 50.0
 MOST_CPU = 0.95
 
@@ -164,7 +165,7 @@ def _while_overloaded(ticks: Sequence[Tick], peak: float, *, in_line: bool) -> d
     if over and peak:
         since = over[0]["at"] - TICK_SECONDS
         settled = [tick for tick in over if tick["at"] - since > SETTLING_TICKS * TICK_SECONDS]
-        first = [tick for tick in over if 1.0 < tick["at"] - since <= FIRST_SECONDS]
+        first = [tick for tick in over if MOMENT_SECONDS < tick["at"] - since <= FIRST_SECONDS]
         if len(settled) >= FEWEST_TICKS:
             metrics["goodput_overloaded_ratio"] = done_a_second(settled) / peak
             metrics["goodput_first_10s_ratio"] = done_a_second(first) / peak

@@ -114,11 +114,11 @@ async def test_latency_counts_from_the_intended_time(portal: Connections) -> Non
     bench, early, each = Bench(portal, UNTHROTTLED), submission(), submission()
     bench.add(early, ago=-60)
     bench.add(each, ago=0.3)
-    bench.add(submission(), ago=0.1)
+    bench.add(submission(), ago=0.3)
     await bench.step()
     assert (early.outcome, each.outcome) == (OPEN, ACCEPTED)
     latencies = merged([*(tick["hist"] for tick in bench.ticks), bench.ticker.latencies.take()])
-    assert latencies.percentile_ms("submit", 99) >= 299
+    assert latencies.percentile_ms("submit", 50) >= 299
     assert latencies.percentile_ms("lag", 50) >= 299
     assert latencies.count("lag") == 2, "one for each who was to be sent"
 
