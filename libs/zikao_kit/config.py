@@ -31,6 +31,9 @@ __all__ = [
 
 MEBIBYTE = 1024 * 1024
 MAX_MESSAGE_BYTES = 4 * MEBIBYTE
+# A token, a pass and what tracing adds have some 2 KiB.
+MAX_METADATA_BYTES = 8 * 1024
+FEWEST_METADATA_BYTES = 2 * 1024
 DRAIN_GRACE_SECONDS = 20.0
 # Long enough for load balancers and clients to see NOT_SERVING.
 DRAIN_WAIT_SECONDS = 1.0
@@ -102,6 +105,7 @@ class ServerConfig:
     metrics_host: str = "127.0.0.1"
     max_receive_bytes: int = MAX_MESSAGE_BYTES
     max_send_bytes: int = MAX_MESSAGE_BYTES
+    max_metadata_bytes: int = MAX_METADATA_BYTES
     max_connections: int = MAX_CONNECTIONS
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
@@ -144,6 +148,8 @@ class ServerConfig:
             *(self.max_watchers, self.max_watchers_per_caller),
             *(self.max_streams, self.max_streams_per_actor),
         )
+        if self.max_metadata_bytes < FEWEST_METADATA_BYTES:
+            raise ValueError(f"max_metadata_bytes: at least {FEWEST_METADATA_BYTES}, for tokens")
         if min(self.max_queue_depth, self.payment_slots, *open_for_long) < 0:
             raise ValueError("no limit of calls (max_*, payment_slots) may be negative")
         if min(self.access_log_every.values(), default=0) < 0:
