@@ -76,23 +76,26 @@ bench-expiry: setup ## submissions while 50,000 holds of the same county end
 capacity: setup ## measure what calls cost, and write docs/capacity.md anew (3 minutes)
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_capacity.py
 
-lint: setup ## ruff, mypy, import contracts, buf lint, generated code, docs/errors.md, sizes
+lint: setup ## ruff, mypy, import contracts, buf lint and breaking, generated code and pages, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
+	$(BIN)/python scripts/breaking.py
 	scripts/protos --check
 	$(BIN)/python scripts/errors_page.py --check
+	$(BIN)/python scripts/api_reference.py --check
 	$(BIN)/python scripts/check_sizes.py
 
 format: setup ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: setup ## regenerate libs/protos and docs/errors.md from protos/
+protos: setup ## regenerate libs/protos, docs/errors.md and docs/api from protos/
 	@scripts/protos
 	@$(BIN)/python scripts/errors_page.py
+	@$(BIN)/python scripts/api_reference.py
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \

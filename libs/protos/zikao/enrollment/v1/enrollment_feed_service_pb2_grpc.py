@@ -56,6 +56,9 @@ class EnrollmentFeedServiceServicer:
         candidate and session; a state older than one already delivered may be left out. A
         message without events is a heartbeat, every second: all is delivered.
 
+        Internal systems read it with the certificate `roster-reader`, after a roster
+        (RosterService.StreamRoster) from its `feed_cursor`.
+
         Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
         subscribe again from the last cursor.
         """

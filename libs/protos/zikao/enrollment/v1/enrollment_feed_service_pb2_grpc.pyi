@@ -42,6 +42,9 @@ class EnrollmentFeedServiceStub:
     candidate and session; a state older than one already delivered may be left out. A
     message without events is a heartbeat, every second: all is delivered.
 
+    Internal systems read it with the certificate `roster-reader`, after a roster
+    (RosterService.StreamRoster) from its `feed_cursor`.
+
     Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
     subscribe again from the last cursor.
     """
@@ -59,6 +62,9 @@ class EnrollmentFeedServiceAsyncStub(EnrollmentFeedServiceStub):
     new ones. No event is lost and none comes before an earlier one of the same
     candidate and session; a state older than one already delivered may be left out. A
     message without events is a heartbeat, every second: all is delivered.
+
+    Internal systems read it with the certificate `roster-reader`, after a roster
+    (RosterService.StreamRoster) from its `feed_cursor`.
 
     Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
     subscribe again from the last cursor.
@@ -80,6 +86,9 @@ class EnrollmentFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         new ones. No event is lost and none comes before an earlier one of the same
         candidate and session; a state older than one already delivered may be left out. A
         message without events is a heartbeat, every second: all is delivered.
+
+        Internal systems read it with the certificate `roster-reader`, after a roster
+        (RosterService.StreamRoster) from its `feed_cursor`.
 
         Errors: INVALID_REQUEST for a cursor that is none, OVERLOADED, UNAVAILABLE:
         subscribe again from the last cursor.
