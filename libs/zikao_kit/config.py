@@ -75,6 +75,10 @@ MAX_WRITE_SECONDS = 30.0
 SHORTEST_SECONDS = 0.01
 HOUR_SECONDS = 3600
 MAX_DAYS = 36_500
+# DOMAIN section 7: audit logs are kept for at least six months, the longest of which have 184 days.
+LEAST_AUDIT_RETENTION_DAYS = 184
+# What became of a ticket number or a seat is asked about within the years that a study takes.
+AUDIT_RETENTION_DAYS = 1096
 # A role's own settings are the same (zikao_kit.roles): they hold behind PgBouncer.
 STATEMENT_TIMEOUT_SECONDS = 15.0
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -225,6 +229,15 @@ def require_within(section: object, **ranges: tuple[float, float]) -> None:
     ]
     if problems:
         raise ValueError("; ".join(problems))
+
+
+def require_audit_retention(days: int) -> None:
+    """Raise ValueError for a retention of the audit that is too short; 0 is for ever."""
+    if days != 0 and not LEAST_AUDIT_RETENTION_DAYS <= days <= MAX_DAYS:
+        raise ValueError(
+            f"audit_retention_days must be from {LEAST_AUDIT_RETENTION_DAYS} to {MAX_DAYS},"
+            " or 0 for ever"
+        )
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -9,9 +9,11 @@ from datetime import datetime
 
 from zikao_kit.db import Transaction
 from zikao_kit.queries import kit_queries
-from zikao_kit.tokens import Actor
+from zikao_kit.tokens import SERVICE_ROLE, Actor
 
 DEFAULT_PAGE_SIZE = 50
+CUT_ACTION = "remove_old_audit"
+RETENTION = Actor(subject="retention", role=SERVICE_ROLE)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ class OfficeAuditStore:
             limit,
         )
         return [OfficeAuditEntry(**row) for row in rows]
+
+
+async def note_cut(store: OfficeAuditStore, what: Mapping[str, object], now: datetime) -> None:
+    """Enter that old entries of the audit were removed, of no session and no county."""
+    await store.add(
+        RETENTION, CUT_ACTION, now, session_code="", county_prefix="", before=what, after={}
+    )
 
 
 async def list_office_audit(

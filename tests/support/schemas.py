@@ -8,18 +8,22 @@ import asyncpg
 from support.schema_description import describe_schema
 
 # Which tables of the kit each service has.
+CHAIN_TABLES = {"audit_unsealed", "audit_chain", "audit_anchor"}
 KIT_TABLES = {
-    "registration": {"idempotency", "outbox"},
-    "enrollment": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
-    "tickets": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
+    "registration": {"idempotency", "outbox"} | CHAIN_TABLES,
+    "enrollment": {"idempotency", "outbox", "trusted_key", "feed_cursor"} | CHAIN_TABLES,
+    "tickets": {"idempotency", "outbox", "trusted_key", "feed_cursor"} | CHAIN_TABLES,
     "probe": {"idempotency", "outbox", "trusted_key", "feed_cursor"},
 }
 # Which the kit has queries for, and the service its own rules of.
 OFFICE_TABLES = {"office_action", "office_audit"}
+# What the kit's queries on the chain use beside its tables.
+CHAIN_NAMES = {"audit_entry", "cut_audit"}
 QUERIED_TABLES = {
     **KIT_TABLES,
-    "enrollment": KIT_TABLES["enrollment"] | OFFICE_TABLES,
-    "tickets": KIT_TABLES["tickets"] | OFFICE_TABLES,
+    "registration": KIT_TABLES["registration"] | CHAIN_NAMES,
+    "enrollment": KIT_TABLES["enrollment"] | OFFICE_TABLES | CHAIN_NAMES,
+    "tickets": KIT_TABLES["tickets"] | OFFICE_TABLES | CHAIN_NAMES,
 }
 SERVICES = sorted(KIT_TABLES)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from zoneinfo import available_timezones
 
 from zikao_kit.config import (
+    AUDIT_RETENTION_DAYS,
     HOUR_SECONDS,
     MAX_DAYS,
     SHORTEST_SECONDS,
@@ -12,6 +13,7 @@ from zikao_kit.config import (
     LogConfig,
     PeerConfig,
     ServerConfig,
+    require_audit_retention,
     require_within,
 )
 
@@ -62,11 +64,14 @@ class EnrollmentConfig:
     time_zone: str = TIME_ZONE
     statement_hour: int = STATEMENT_HOUR
     payment_query_seconds: float = PAYMENT_QUERY_SECONDS
+    # 0: for ever
+    audit_retention_days: int = AUDIT_RETENTION_DAYS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
     def __post_init__(self) -> None:
         """Refuse a service that could take no seats, or whose batches starve its other work."""
+        require_audit_retention(self.audit_retention_days)
         require_within(
             self,
             max_batch=(1, BIGGEST_BATCH),

@@ -13,6 +13,7 @@ from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates
 from zikao_kit.admission import Admission, Load
+from zikao_kit.audit_log import audit_work
 from zikao_kit.background import repeat, running
 from zikao_kit.batcher import Batcher
 from zikao_kit.channel import open_peer
@@ -44,6 +45,7 @@ from zikao_enrollment.seats.gatekeeper import Gatekeeper
 from zikao_enrollment.seats.newcomers import Newcomers
 from zikao_enrollment.seats.submitting import Submitting
 from zikao_enrollment.services import services
+from zikao_enrollment.stores.offices import note_audit_cut
 from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.showcase import Showcase
@@ -227,6 +229,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("comparing", reconciliation.compare, config.poll_seconds),
         repeat("differences", reconciliation.settle, config.poll_seconds),
         repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
+        *audit_work(db, SCHEMA, clock, config.audit_retention_days, note_audit_cut),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from zikao_kit.config import (
+    AUDIT_RETENTION_DAYS,
     HOUR_SECONDS,
     MAX_DAYS,
     MEBIBYTE,
@@ -13,6 +14,7 @@ from zikao_kit.config import (
     DatabaseConfig,
     LogConfig,
     ServerConfig,
+    require_audit_retention,
     require_within,
 )
 
@@ -149,6 +151,7 @@ class RegistrationConfig:
     # 0: for ever
     abandoned_retention_days: int = ABANDONED_RETENTION_DAYS
     import_retention_days: int = IMPORT_RETENTION_DAYS
+    audit_retention_days: int = AUDIT_RETENTION_DAYS
     login: LoginConfig = field(default_factory=LoginConfig)
     argon2: Argon2Config = field(default_factory=Argon2Config)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
@@ -162,6 +165,7 @@ class RegistrationConfig:
 
     def __post_init__(self) -> None:
         """Refuse what has ended before anybody can use it, and what would erase at once."""
+        require_audit_retention(self.audit_retention_days)
         require_within(
             self,
             candidate_token_minutes=(SECOND_MINUTES, WEEK_MINUTES),

@@ -43,6 +43,7 @@ from zikao.registration.v1 import ticket_number_service_pb2 as number
 from zikao.registration.v1 import ticket_number_service_pb2_grpc as number_grpc
 from zikao.registration.v1 import work_list_service_pb2 as work_list
 from zikao.registration.v1 import work_list_service_pb2_grpc as work_list_grpc
+from zikao_kit.audit_log import audit_work
 from zikao_kit.background import repeat, running
 from zikao_kit.clock import clock_of
 from zikao_kit.crypto import KeyRing
@@ -89,7 +90,7 @@ from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
-from zikao_registration.workers.retention import OldImportWorker, RetentionWorker
+from zikao_registration.workers.retention import AuditCuts, OldImportWorker, RetentionWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 
@@ -164,6 +165,9 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
         repeat("profile changes", ProfileChangeWorker(parts).work, poll_seconds),
         repeat("retention", retention.work, poll_seconds),
         repeat("old imports", imports.work, poll_seconds),
+        *audit_work(
+            parts.db, SCHEMA, parts.clock, config.audit_retention_days, AuditCuts(parts).note
+        ),
         repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),
         repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),
         repeat("old answers", Forgetting(parts.db, SCHEMA).work, FORGET_PAUSE_SECONDS),

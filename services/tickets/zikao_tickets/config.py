@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zikao_kit.config import (
+    AUDIT_RETENTION_DAYS,
     HOUR_SECONDS,
     MAX_DAYS,
     SHORTEST_SECONDS,
@@ -12,6 +13,7 @@ from zikao_kit.config import (
     LogConfig,
     PeerConfig,
     ServerConfig,
+    require_audit_retention,
     require_within,
 )
 
@@ -57,6 +59,7 @@ class TicketsConfig:
     proof_key_lead_hours: float = PROOF_KEY_LEAD_HOURS
     # 0: for ever
     document_retention_days: int = DOCUMENT_RETENTION_DAYS
+    audit_retention_days: int = AUDIT_RETENTION_DAYS
     log: LogConfig = field(default_factory=LogConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
@@ -65,6 +68,7 @@ class TicketsConfig:
         for directory in self.font_directories:
             if not directory.is_dir():
                 raise ValueError(f"font_directories: {directory} is no directory")
+        require_audit_retention(self.audit_retention_days)
         require_within(
             self,
             render_processes=(1, MAX_RENDER_PROCESSES),

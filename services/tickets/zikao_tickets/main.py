@@ -37,6 +37,7 @@ from zikao.tickets.v1 import unprintable_service_pb2 as unprintable
 from zikao.tickets.v1 import unprintable_service_pb2_grpc as unprintable_grpc
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao.tickets.v1 import verification_service_pb2_grpc as verification_grpc
+from zikao_kit.audit_log import audit_work
 from zikao_kit.background import repeat, running
 from zikao_kit.channel import open_peer
 from zikao_kit.clock import clock_of
@@ -77,6 +78,7 @@ from zikao_tickets.rpc.tickets import TicketRpc
 from zikao_tickets.rpc.unprintable import UnprintableRpc
 from zikao_tickets.rpc.verification import VerificationRpc
 from zikao_tickets.solving.pool import SolvePool
+from zikao_tickets.stores.offices import note_audit_cut
 from zikao_tickets.stores.proof_keys import ProofKeyStore
 from zikao_tickets.workers.arranging import ArrangementWorker
 from zikao_tickets.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
@@ -187,6 +189,7 @@ def _alone(config: TicketsConfig, parts: Parts) -> list[Coroutine[Any, Any, None
         repeat("names", names.work, config.poll_seconds),
         repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
         repeat("old documents", old_documents.work, OLD_DOCUMENTS_PAUSE_SECONDS),
+        *audit_work(db, SCHEMA, clock, config.audit_retention_days, note_audit_cut),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]

@@ -1,9 +1,24 @@
 """Erases what is kept no longer; several processes may do so at once."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from zikao_kit.db import Transaction
+from zikao_kit.office_audit import CUT_ACTION, RETENTION
 
 from zikao_registration.commands.erase_personal_data import ERASED_AT_ONCE, erase_abandoned
 from zikao_registration.parts import Parts
+
+
+class AuditCuts:
+    """Enters in the audit that old entries of it were removed."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def note(self, tx: Transaction, what: Mapping[str, object], now: datetime) -> None:
+        """Enter one removal."""
+        await self._parts.store(tx).audit(RETENTION, CUT_ACTION, now, before=what)
 
 
 class OldImportWorker:

@@ -1,0 +1,119 @@
+-- The audit in a chain of hashes: docs/audit-log.md. While it runs nobody writes an entry: some
+-- seconds where there are millions. Code from before goes on; what it enters is sealed by newer code.
+
+CREATE TABLE enrollment.audit_unsealed (
+    audit_id bigint PRIMARY KEY,
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE enrollment.audit_unsealed IS
+    'Entries of the audit that are not yet in the chain; an entry leaves it only into the chain';
+
+CREATE TABLE enrollment.audit_chain (
+    number bigint PRIMARY KEY,
+    audit_id bigint NOT NULL UNIQUE,
+    sealed_at timestamptz NOT NULL,
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32)
+);
+COMMENT ON TABLE enrollment.audit_chain IS
+    'The audit''s entries in the order they were sealed, without gaps; each hash covers the one before';
+
+CREATE TABLE enrollment.audit_anchor (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    number bigint NOT NULL,
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    cut_at timestamptz
+);
+COMMENT ON TABLE enrollment.audit_anchor IS
+    'Where the chain begins: at number 0, and later at the last entry that retention has removed';
+INSERT INTO enrollment.audit_anchor (number, sha256)
+VALUES (0, sha256(convert_to('zikao audit log 1: enrollment', 'UTF8')));
+
+CREATE FUNCTION enrollment.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting(TG_TABLE_SCHEMA || '.cutting_audit', true) = 'on'
+        AND (TG_OP = 'DELETE' AND TG_TABLE_NAME <> 'audit_anchor'
+            OR TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'audit_anchor')
+    THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+COMMENT ON FUNCTION enrollment.keep_audit() IS
+    'Keeps the audit and its chain append-only; old entries go through cut_audit alone';
+
+CREATE FUNCTION enrollment.keep_until_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM enrollment.audit_chain WHERE audit_id = OLD.audit_id) THEN
+        RAISE EXCEPTION 'entry % is not in the chain', OLD.audit_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION enrollment.keep_until_sealed() IS 'No entry leaves audit_unsealed but into the chain';
+
+CREATE FUNCTION enrollment.note_unsealed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO enrollment.audit_unsealed (audit_id) SELECT audit_id FROM entered;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION enrollment.note_unsealed() IS 'Has every new entry of the audit sealed';
+
+CREATE FUNCTION enrollment.cut_audit(up_to bigint, older_than timestamptz, cut_now timestamptz)
+    RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    anchored bigint;
+BEGIN
+    SELECT number INTO STRICT anchored FROM enrollment.audit_anchor FOR UPDATE;
+    IF up_to <= anchored OR up_to >= (SELECT max(number) FROM enrollment.audit_chain) THEN
+        RAISE EXCEPTION 'nothing to cut, or nothing left after %', up_to;
+    END IF;
+    IF EXISTS (
+        SELECT
+        FROM enrollment.audit_chain AS link
+        LEFT JOIN enrollment.audit_entry AS entry ON entry.audit_id = link.audit_id
+        WHERE link.number <= up_to AND (entry.at >= older_than) IS NOT FALSE
+    ) THEN
+        RAISE EXCEPTION 'not all entries up to % are from before %', up_to, older_than
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    PERFORM set_config('enrollment.cutting_audit', 'on', true);
+    UPDATE enrollment.audit_anchor AS anchor
+    SET number = link.number, sha256 = link.sha256, cut_at = cut_now
+    FROM enrollment.audit_chain AS link
+    WHERE link.number = up_to;
+    DELETE FROM enrollment.audit_entry AS entry
+    USING enrollment.audit_chain AS link
+    WHERE link.number <= up_to AND entry.audit_id = link.audit_id;
+    DELETE FROM enrollment.audit_chain AS link WHERE link.number <= up_to;
+    PERFORM set_config('enrollment.cutting_audit', 'off', true);
+    RETURN up_to - anchored;
+END
+$$;
+COMMENT ON FUNCTION enrollment.cut_audit(bigint, timestamptz, timestamptz) IS
+    'Removes the oldest entries up to a number, all from before a time; the anchor takes their place';
+
+CREATE TRIGGER audit_unsealed_kept BEFORE DELETE ON enrollment.audit_unsealed
+    FOR EACH ROW EXECUTE FUNCTION enrollment.keep_until_sealed();
+CREATE TRIGGER audit_unsealed_append_only BEFORE UPDATE OR TRUNCATE ON enrollment.audit_unsealed
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.keep_audit();
+CREATE TRIGGER audit_chain_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.audit_chain
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.keep_audit();
+CREATE TRIGGER audit_anchor_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.audit_anchor
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.keep_audit();
+
+-- Entries as the chain takes them, alike in all services.
+CREATE VIEW enrollment.audit_entry AS
+SELECT audit_id, at, actor, role, action, session_code AS subject, county_prefix AS area, before, after
+FROM enrollment.office_audit;
+COMMENT ON VIEW enrollment.audit_entry IS 'Entries of the audit as the chain takes them';
+CREATE OR REPLACE TRIGGER office_audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON enrollment.office_audit
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.keep_audit();
+CREATE TRIGGER office_audit_noted AFTER INSERT ON enrollment.office_audit
+    REFERENCING NEW TABLE AS entered
+    FOR EACH STATEMENT EXECUTE FUNCTION enrollment.note_unsealed();
+-- The triggers' lock keeps writers out until the end: what there is now is all that they have not noted.
+INSERT INTO enrollment.audit_unsealed (audit_id) SELECT audit_id FROM enrollment.office_audit;

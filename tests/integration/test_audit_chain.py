@@ -1,0 +1,242 @@
+"""The audit's chain: every entry once, in an order without gaps, and nobody changes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from importlib import resources
+
+import asyncpg
+import pytest
+from prometheus_client import REGISTRY
+from support.audit_logs import AUDITED, NOON, TABLES, Audit, open_audit
+from support.postgres import Cluster
+from support.service_databases import MakeDatabase
+from zikao_kit.audit_chain import Head, first_break, genesis, link_of
+from zikao_kit.audit_log import SEALED_AT_ONCE, AuditSealing, AuditWatch
+from zikao_kit.queries import kit_queries
+
+WRITERS, ENTRIES_EACH = 6, 20
+FIRST_CHAINED = {"registration": "0005", "enrollment": "0024", "tickets": "0019"}
+LONG_AGO = timedelta(days=400)
+KEPT = timedelta(days=184)
+
+
+@pytest.fixture(params=AUDITED)
+async def audit(
+    request: pytest.FixtureRequest, make_database: MakeDatabase, cluster: Cluster
+) -> AsyncIterator[Audit]:
+    """The audit of each service."""
+    async with open_audit(make_database, cluster.admin_dsn, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def one(make_database: MakeDatabase, cluster: Cluster) -> AsyncIterator[Audit]:
+    """The audit of one service, where all are alike."""
+    async with open_audit(make_database, cluster.admin_dsn, "tickets") as opened:
+        yield opened
+
+
+def metric(name: str) -> float | None:
+    """What a scrape would read."""
+    return REGISTRY.get_sample_value(f"zikao_audit_log_{name}")
+
+
+async def holds(audit: Audit, start: Head) -> Head:
+    """Follow the whole chain from `start`, and return where it ends."""
+    async with audit.db.read() as tx:
+        rows = await tx.using(kit_queries(audit.service)).fetch("list_audit_links", 0, 10_000)
+    head, broken = first_break(start, map(link_of, rows))
+    assert broken is None
+    return head
+
+
+async def test_entries_are_sealed_in_order(audit: Audit) -> None:
+    """Of each service, more than one round takes, with the metrics that show it."""
+    count = SEALED_AT_ONCE + 5
+    async with audit.db.transaction() as tx:
+        await audit.enter(count, tx)
+    sealing = AuditSealing(audit.db, audit.service)
+    sealed_before = metric("sealed_total") or 0
+    assert await sealing.work()
+    assert metric("unsealed") == count
+    assert not await sealing.work()
+    assert not await sealing.work()
+    assert metric("unsealed") == 0
+    assert metric("oldest_unsealed_seconds") == 0
+    assert metric("sealed_total") == sealed_before + count
+    ids = await audit.ids()
+    assert await audit.chain() == list(enumerate(ids, 1))
+    head = await holds(audit, genesis(audit.service))
+    assert (head.number, metric("head_number")) == (count, count)
+    assert metric("head_hash48") == int.from_bytes(head.hash[:6], "big")
+
+
+async def test_what_is_committed_late_is_sealed_late(one: Audit) -> None:
+    """The order of numbers is not that of commits: no entry is passed over for good."""
+    async with one.db.transaction() as slow:
+        await one.enter(1, slow)
+        await one.enter(1)
+        await one.seal()
+        (early,) = [audit_id for _, audit_id in await one.chain()]
+    await one.seal()
+    late, other = await one.ids()
+    assert other == early
+    assert await one.chain() == [(1, early), (2, late)]
+    await holds(one, genesis("tickets"))
+
+
+class Undone(Exception):  # noqa: N818 - it is what happens
+    """Rolls a transaction back."""
+
+
+async def test_several_seal_while_many_write(one: Audit) -> None:
+    """Each entry is sealed once, none that was rolled back, and the chain has no gap."""
+
+    async def write(writer: int) -> None:
+        for number in range(ENTRIES_EACH):
+            with suppress(Undone):
+                async with one.db.transaction() as tx:
+                    await one.enter(1, tx)
+                    if (writer + number) % 5 == 0:
+                        raise Undone
+
+    async def seal() -> None:
+        sealing = AuditSealing(one.db, "tickets")
+        while True:
+            await sealing.work()
+            await asyncio.sleep(0)
+
+    sealers = [asyncio.create_task(seal()) for _ in range(2)]
+    await asyncio.gather(*map(write, range(WRITERS)))
+    for task in sealers:
+        task.cancel()
+    await asyncio.gather(*sealers, return_exceptions=True)
+    await one.seal()
+    chain, ids = await one.chain(), await one.ids()
+    assert len(ids) == WRITERS * ENTRIES_EACH * 4 // 5
+    assert sorted(audit_id for _, audit_id in chain) == ids
+    assert [number for number, _ in chain] == list(range(1, len(ids) + 1))
+    await holds(one, genesis("tickets"))
+
+
+async def test_the_database_refuses_changes(audit: Audit) -> None:
+    """The service's own role changes, deletes and truncates neither entries nor the chain."""
+    await audit.enter(2)
+    await audit.seal()
+    await audit.enter(1)
+    s, t = audit.service, TABLES[audit.service]
+    for statement in (
+        f"UPDATE {s}.{t} SET actor = 'nobody'",
+        f"DELETE FROM {s}.{t}",
+        f"TRUNCATE {s}.{t}",
+        f"DELETE FROM {s}.audit_entry",
+        f"UPDATE {s}.audit_chain SET sealed_at = now()",
+        f"DELETE FROM {s}.audit_chain",
+        f"TRUNCATE {s}.audit_chain",
+        f"UPDATE {s}.audit_anchor SET number = 1",
+        f"DELETE FROM {s}.audit_anchor",
+        f"UPDATE {s}.audit_unsealed SET noted_at = now()",
+        f"DELETE FROM {s}.audit_unsealed",
+        f"TRUNCATE {s}.audit_unsealed",
+        f"SELECT {s}.cut_audit(1, '{NOON.isoformat()}', now())",
+    ):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await audit.rows(statement)
+    assert len(await audit.ids()) == 3
+
+
+@pytest.mark.parametrize("service", AUDITED)
+async def test_what_was_there_before_is_sealed(empty_database: str, service: str) -> None:
+    """Entries from before the migration wait for the chain, and those of older code do after it."""
+    folder = resources.files(f"zikao_{service}") / "sql" / "migrations"
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    column = "county_code" if service == "registration" else "session_code, county_prefix"
+    values = "'5101'" if service == "registration" else "'22.1', '5101'"
+    entry = (
+        f"INSERT INTO {service}.{TABLES[service]} (at, actor, role, action, {column},"
+        f" before, after) VALUES (now(), 'o', 'city', 'set_limit', {values}, '{{}}', '{{}}')"
+    )
+    db = await asyncpg.connect(empty_database)
+    try:
+        for file in files:
+            if file.name[:4] == FIRST_CHAINED[service]:
+                await db.execute(entry)
+                await db.execute(entry)
+            await db.execute(file.read_text(encoding="utf-8"))
+        await db.execute(entry)
+        waiting = await db.fetch(f"SELECT audit_id FROM {service}.audit_unsealed ORDER BY 1")
+        known = await db.fetch(f"SELECT audit_id FROM {service}.audit_entry ORDER BY 1")
+        assert len(known) == 3
+        assert waiting == known
+        anchor = await db.fetchrow(f"SELECT number, sha256 FROM {service}.audit_anchor")
+        assert Head(*anchor) == genesis(service)
+    finally:
+        await db.close()
+
+
+async def test_old_entries_go_and_the_chain_leads_on(audit: Audit) -> None:
+    """The oldest in one piece, up to the first that is young enough; the audit says which went."""
+    await audit.enter(3)
+    audit.clock.advance(LONG_AGO)
+    await audit.enter(1)
+    audit.clock.advance(-LONG_AGO)
+    await audit.enter(1)
+    await audit.seal()
+    await audit.enter(1)
+    before = await holds(audit, genesis(audit.service))
+    audit.clock.advance(LONG_AGO)
+    await audit.remove_old(timedelta(0))
+    assert len(await audit.ids()) == 6
+    await audit.remove_old(KEPT)
+    # Three were old; the fifth is, too, and stands behind one that is not. The sixth is not sealed.
+    assert [number for number, _ in await audit.chain()] == [4, 5]
+    (anchor,) = await audit.rows(f"SELECT * FROM {audit.service}.audit_anchor")
+    start = Head(anchor["number"], bytes(anchor["sha256"]))
+    assert start.number == 3
+    assert await holds(audit, start) == before
+    await audit.seal()
+    assert (await holds(audit, start)).number == 7
+    (said,) = await audit.rows(
+        f"SELECT before::text FROM {audit.service}.audit_entry WHERE action = 'remove_old_audit'"
+    )
+    assert f'"hash": "{start.hash.hex()}"' in said["before"]
+    await audit.remove_old(KEPT)
+    assert len(await audit.chain()) == 4
+
+
+async def test_the_watch_sees_a_changed_entry(one: Audit) -> None:
+    """Within the newest part, and says so as long as it is there."""
+    await one.enter(3)
+    await one.seal()
+    watch = AuditWatch(one.db, "tickets")
+    await watch.work()
+    assert metric("broken") == 0
+    await one.tamper("UPDATE {s}.{t} SET actor = 'nobody' WHERE audit_id = 2")
+    await watch.work()
+    assert metric("broken") == 1
+    await watch.work()
+    assert metric("broken") == 1
+
+
+async def test_the_watch_sees_a_tail_cut_off(one: Audit) -> None:
+    """What is left holds by itself, but does not lead on from where the process saw it."""
+    await one.enter(3)
+    await one.seal()
+    watch = AuditWatch(one.db, "tickets")
+    await watch.work()
+    cut = ("DELETE FROM {s}.audit_chain WHERE number > 2", "DELETE FROM {s}.{t} WHERE audit_id > 2")
+    await one.tamper(*cut)
+    await watch.work()
+    assert metric("broken") == 1
+    # Nor when as many others have taken their place.
+    await one.enter(2)
+    await one.seal()
+    await watch.work()
+    assert metric("broken") == 1
+    fresh = AuditWatch(one.db, "tickets")
+    await fresh.work()
+    assert metric("broken") == 0
