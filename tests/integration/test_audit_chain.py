@@ -173,7 +173,8 @@ async def test_what_was_there_before_is_sealed(empty_database: str, service: str
         assert len(known) == 3
         assert waiting == known
         anchor = await db.fetchrow(f"SELECT number, sha256 FROM {service}.audit_anchor")
-        assert Head(*anchor) == genesis(service)
+        assert anchor is not None
+        assert Head(anchor[0], anchor[1]) == genesis(service)
     finally:
         await db.close()
 
