@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity alerts \
   lint format protos lock clean
 
 help: ## list the targets
@@ -75,6 +75,10 @@ bench-expiry: setup ## submissions while 50,000 holds of the same county end
 
 capacity: setup ## measure what calls cost, and write docs/capacity.md anew (3 minutes)
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_capacity.py
+
+alerts: ## check deploy/prometheus, and play to its alerts what they are for
+	@scripts/promtool check rules deploy/prometheus/*.yaml
+	@scripts/promtool test rules deploy/prometheus/tests/*.yaml
 
 lint: setup ## ruff, mypy, import contracts, buf lint and breaking, generated code and pages, sizes
 	$(BIN)/ruff check .

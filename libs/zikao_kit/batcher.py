@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter as Tally
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
@@ -15,16 +16,19 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakSet
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
+from zikao_kit.metrics import SECONDS_BUCKETS
 
 # A batch of one costs half of what one of thirty does. Beside another one it waits until as many
 # have come as this share of it, or for so long.
 WORTHWHILE_SHARE = 0.5
 LONGEST_WAIT_SECONDS = 0.02
 
+_ANSWERED = "OK"
+_FAULT = "FAULT"
 _SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 T = TypeVar("T")
@@ -34,22 +38,46 @@ Decide = Callable[[Sequence[T]], Awaitable[Sequence[bytes | DomainError]]]
 class BatchMetrics:
     """What operators see of one batcher; made once a process, for names are unique.
 
-    `zikao_<service>_waiting_<entries>` and `zikao_<service>_batch_size`.
+    `zikao_<service>_waiting_<entries>`, `zikao_<service>_<entries>_total` by outcome (a reason
+    of the contract, OK or FAULT), `zikao_<service>_batch_size` and `…_batch_seconds`.
     """
 
     def __init__(self, service: str, entries: str) -> None:
         """`entries` is what is batched, in the plural: `submissions`."""
         self.batchers: WeakSet[Batcher[Any]] = WeakSet()
         waiting = Gauge(
-            f"zikao_{service}_waiting_{entries}", f"{entries.capitalize()} that wait for a batch"
+            f"zikao_{service}_waiting_{entries}", f"{entries.capitalize()} that wait for a batch."
         )
         # Asked for when somebody looks: counted at each entry it would cost more than the entry.
         waiting.set_function(lambda: sum(batcher.waiting for batcher in self.batchers))
         self.size = Histogram(
             f"zikao_{service}_batch_size",
-            f"{entries.capitalize()} decided in one transaction",
+            f"{entries.capitalize()} decided in one transaction.",
             buckets=_SIZE_BUCKETS,
         )
+        self.seconds = Histogram(
+            f"zikao_{service}_batch_seconds",
+            f"Time that it took to decide a batch of {entries} for good.",
+            buckets=SECONDS_BUCKETS,
+        )
+        self._outcomes = Counter(
+            f"zikao_{service}_{entries}_total",
+            f"{entries.capitalize()} that batches have answered: OK, or the reason why not.",
+            ["outcome"],
+        )
+        self._outcomes.labels(_ANSWERED)
+
+    def note(self, answers: Sequence[bytes | Exception], seconds: float) -> None:
+        """Count what a batch has answered."""
+        self.seconds.observe(seconds)
+        for outcome, count in Tally(map(_outcome, answers)).items():
+            self._outcomes.labels(outcome).inc(count)
+
+
+def _outcome(answer: bytes | Exception) -> str:
+    if isinstance(answer, bytes):
+        return _ANSWERED
+    return answer.reason if isinstance(answer, DomainError) else _FAULT
 
 
 class Listener(Protocol):
@@ -220,12 +248,14 @@ class Batcher(Generic[T]):
 
     async def _answer(self, batch: Sequence[_Waiting[T]]) -> None:
         answers: Sequence[bytes | Exception]
+        begun = time.monotonic()
         try:
             answers = await self._decide([waiting.entry for waiting in batch])
         except Exception as error:
             answers = [error] * len(batch)
         if len(answers) != len(batch):
             answers = [ValueError("not as many answers as entries")] * len(batch)
+        self._metrics.note(answers, time.monotonic() - begun)
         for waiting, answer in zip(batch, answers, strict=True):
             self._forget(waiting)
             waiting.settle(answer)

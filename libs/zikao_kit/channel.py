@@ -10,7 +10,9 @@ between the caller and each call.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,6 +25,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
 from zikao_kit.context import REQUEST_ID_KEY, TIMEOUT_KEY, current_request_id
 from zikao_kit.error_table import problem_of
+from zikao_kit.metrics import CALLED, MethodMetrics
 from zikao_kit.policy import policies_of
 from zikao_kit.tls import channel_credentials
 
@@ -166,32 +169,37 @@ class _DefaultingChannel(grpc.aio.Channel):
             return self._apart
         return self._channel
 
-    def _defaulting(self, method: str, call: Callable[..., Any]) -> Any:
+    def _defaulting(self, method: str, grpc_type: str, call: Callable[..., Any]) -> Any:
         long_lived = method in self._config.long_lived
         default = None if long_lived else self._config.default_timeout_seconds
+        metrics = CALLED.of(method, grpc_type)
 
         def start(
             *request: Any, timeout: float | None = None, metadata: Any = None, **others: Any
         ) -> Any:
             timeout = default if timeout is None else timeout
             metadata = _completed(metadata, timeout)
-            return call(*request, timeout=timeout, metadata=metadata, **others)
+            started = call(*request, timeout=timeout, metadata=metadata, **others)
+            _count(started, metrics)
+            return started
 
         return start
 
     def unary_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
-        return self._defaulting(method, self._channel.unary_unary(method, *serializers, **options))
+        call = self._channel.unary_unary(method, *serializers, **options)
+        return self._defaulting(method, "unary", call)
 
     def unary_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        channel = self._of(method)
-        return self._defaulting(method, channel.unary_stream(method, *serializers, **options))
+        call = self._of(method).unary_stream(method, *serializers, **options)
+        return self._defaulting(method, "server_stream", call)
 
     def stream_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
-        return self._defaulting(method, self._channel.stream_unary(method, *serializers, **options))
+        call = self._channel.stream_unary(method, *serializers, **options)
+        return self._defaulting(method, "client_stream", call)
 
     def stream_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        channel = self._of(method)
-        return self._defaulting(method, channel.stream_stream(method, *serializers, **options))
+        call = self._of(method).stream_stream(method, *serializers, **options)
+        return self._defaulting(method, "bidi_stream", call)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         return self._channel.get_state(try_to_connect)
@@ -217,6 +225,31 @@ class _DefaultingChannel(grpc.aio.Channel):
         exc_tb: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _count(call: Any, metrics: MethodMetrics) -> None:
+    """Count a call that has just begun, and how it ends."""
+    begun = time.perf_counter()
+    metrics.begin()
+    call.add_done_callback(
+        lambda ended: metrics.end(code_of_ended(ended), time.perf_counter() - begun)
+    )
+
+
+def code_of_ended(call: Any) -> grpc.StatusCode:
+    """How a call that is done has ended; gRPC says so in a coroutine that need not wait."""
+    asking = call.code()
+    try:
+        asking.send(None)
+    except StopIteration as answer:
+        code: grpc.StatusCode = answer.value
+        return code
+    except asyncio.CancelledError:
+        return grpc.StatusCode.CANCELLED
+    except Exception:  # an interceptor's own
+        return grpc.StatusCode.UNKNOWN
+    asking.close()
+    return grpc.StatusCode.UNKNOWN
 
 
 def _completed(metadata: Any, timeout: float | None) -> Any:

@@ -46,6 +46,7 @@ from zikao_kit.db_transaction import (
     commit,
     roll_back,
 )
+from zikao_kit.pool_metrics import POOLS
 from zikao_kit.queries import Queries
 
 __all__ = [
@@ -80,6 +81,7 @@ class Database:
     def __init__(self, pool: asyncpg.Pool[Record], queries: Queries) -> None:
         self._pool = pool
         self._queries = queries
+        self._metrics = POOLS.of(pool)
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, queries: Queries) -> Self:
@@ -158,6 +160,7 @@ class Database:
                 return await self._run_once(work, isolation)
             except TransactionConflict:
                 log.info("transaction is run again", attempt=attempt)
+                self._metrics.repeated += 1
             pause = RUN_PAUSE_SECONDS * attempt * random.random()  # noqa: S311
             await asyncio.sleep(pause)
         return await self._run_once(work, isolation)
@@ -179,11 +182,15 @@ class Database:
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Connection]:
+        begun = self._metrics.begin()
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         except DRIVER_ERRORS as error:
+            self._metrics.failed += 1
             log.warning("no connection to the database", **cause_of(error))
             raise DatabaseUnavailable from error
+        finally:
+            self._metrics.end(begun)
         try:
             yield connection
         finally:

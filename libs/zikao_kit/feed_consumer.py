@@ -36,7 +36,7 @@ PAUSE_SECONDS = 0.2
 PAUSE_LIMIT_SECONDS = 10.0
 
 FEED_LAG = Gauge(
-    "zikao_feed_lag_seconds", "Age of the state that was applied from a feed", ["source"]
+    "zikao_feed_lag_seconds", "Age of the state that was applied from a feed.", ["source"]
 )
 log = structlog.get_logger()
 

@@ -51,6 +51,7 @@ class MethodPolicy:
     priority: Priority = Priority.READ
     long_lived: bool = False
     streams: bool = False
+    grpc_type: str = "unary"
     max_request_kib: int = DEFAULT_REQUEST_KIB
     restricted_too: bool = False
     polled: bool = False
@@ -69,7 +70,7 @@ class MethodPolicy:
         full_name = f"/{method.containing_service.full_name}/{method.name}"
         options = method.GetOptions()
         if not options.HasExtension(options_pb2.access):
-            return cls(full_name, stated=False)
+            return cls(full_name, stated=False, grpc_type=grpc_type(method))
         access = options.Extensions[options_pb2.access]
         if access.scope_field:
             _check_scope_field(full_name, method.input_type, access.scope_field)
@@ -84,6 +85,7 @@ class MethodPolicy:
             priority=_priority(access.priority) if access.priority else Priority.READ,
             long_lived=access.long_lived,
             streams=method.client_streaming or method.server_streaming,
+            grpc_type=grpc_type(method),
             max_request_kib=access.max_request_kib or DEFAULT_REQUEST_KIB,
             restricted_too=access.restricted_too,
             polled=access.polled,
@@ -126,6 +128,13 @@ def policies_of(*services: ServiceDescriptor) -> dict[str, MethodPolicy]:
     """Read the policies of all methods, by full name."""
     policies = (MethodPolicy.of(method) for service in services for method in service.methods)
     return {policy.full_name: policy for policy in policies}
+
+
+def grpc_type(method: MethodDescriptor) -> str:
+    """The kind of a method as metrics of the gRPC ecosystem name it."""
+    if method.client_streaming:
+        return "bidi_stream" if method.server_streaming else "client_stream"
+    return "server_stream" if method.server_streaming else "unary"
 
 
 def _priority(stated: int) -> Priority:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 import pytest_asyncio
+from support.exposition import exposed, scraped, written
 from zikao_ctl.audit import CLEAN, exit_code, run_audit
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
 from zikao_ctl.demo.door import forge
@@ -104,6 +105,20 @@ async def test_the_county_document_has_a_page_each(played: Played) -> None:
     assert 0 < len(texts) < len(played.people)
     names = {person.name for person in played.people}
     assert all(any(name in text for name in names) for text in texts)
+
+
+async def test_the_page_describes_every_metric(installation: Installation, played: Played) -> None:
+    """Name, kind, labels, services and text in docs/observability.md are what processes expose."""
+    found, page = exposed(await scraped(installation)), written()
+    missing = [each.row() for name, each in found.items() if name not in page]
+    assert not missing, "\n".join(missing)
+    assert page.keys() == found.keys()
+    for name, metric in found.items():
+        said = page[name]
+        assert (said.kind, said.of, said.says) == (metric.kind, metric.of, metric.says), (
+            metric.row()
+        )
+        assert metric.labels in (said.labels, frozenset()), metric.row()
 
 
 def text_of(file: Path) -> str:

@@ -214,20 +214,29 @@ async def test_what_waits_for_people_is_a_metric(running: Installation) -> None:
     config = DatabaseConfig(dsn=running.dsn)
 
     def shown() -> list[float | None]:
-        names = ("refused_refunds", "long_waiting_refunds", "pending_office_acts")
+        names = (
+            "owed_refunds",
+            "refused_refunds",
+            "long_waiting_refunds",
+            "pending_office_acts",
+        )
         values = [REGISTRY.get_sample_value(f"zikao_enrollment_{name}") for name in names]
         odd_payments = {"flag": "amount_differs"}
         of_a_day = REGISTRY.get_sample_value("zikao_enrollment_odd_payments", odd_payments)
         return [*values, of_a_day]
 
-    unknown = pytest.approx([math.nan] * 4, nan_ok=True)
+    def oldest() -> float | None:
+        return REGISTRY.get_sample_value("zikao_enrollment_oldest_refund_seconds")
+
+    unknown = pytest.approx([math.nan] * 5, nan_ok=True)
     async with await Database.connect(config, Queries.load(PACKAGE)) as db:
         worker = BacklogWorker(db, FixedClock(running.now()))
         assert shown() == unknown
         await worker.work()
-        assert shown() == [3, 2, 1, 2]
+        assert shown() == [3, 3, 2, 1, 2]
+        assert oldest() == pytest.approx(timedelta(days=7).total_seconds(), abs=60)
         await BacklogWorker(db, FixedClock(running.now() + timedelta(days=2))).work()
-        assert shown() == [3, 3, 0, 0]
+        assert shown() == [3, 3, 3, 0, 0]
         await running.rows("ALTER TABLE enrollment.office_action RENAME TO away")
         with pytest.raises(asyncpg.UndefinedTableError):
             await worker.work()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
+from prometheus_client import REGISTRY
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import ConstraintViolated, Database, DatabaseUnavailable, Transaction
 from zikao_kit.queries import Queries
@@ -86,7 +87,9 @@ async def test_a_deadlock_is_run_again(database: Database) -> None:
 
         return database.run(work)
 
+    before = REGISTRY.get_sample_value("zikao_database_repeated_total")
     await asyncio.gather(crossing(1, 2, [True]), crossing(2, 1, [True]))
+    assert REGISTRY.get_sample_value("zikao_database_repeated_total") == (before or 0) + 1
     async with database.read() as reading:
         assert await reading.fetchval("total") == 4
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from support.probe_database import count_entries, open_account, probe_database
 from support.service_databases import MakeDatabase
 from zikao_ctl.faults.proxy import CuttingProxy, Moment
@@ -131,10 +132,33 @@ async def test_an_exhausted_pool_is_unavailable(dsn: str, monkeypatch: pytest.Mo
     monkeypatch.setattr("zikao_kit.db.ACQUIRE_SECONDS", 0.1)
     async with probe_database(dsn, pool_min=1, pool_max=1) as database:
         async with database.transaction():
+            before = shown("zikao_database_unavailable_total")
+            waits = shown("zikao_database_wait_seconds_bucket", le="0.05")
+            late = shown("zikao_database_wait_seconds_count")
+            waiting = asyncio.ensure_future(read_nothing(database))
+            await asyncio.sleep(0)
+            assert shown("zikao_database_waiting") == 1
             with pytest.raises(DatabaseUnavailable):
-                async with database.read():
-                    pass
+                await waiting
+            assert shown("zikao_database_unavailable_total") == before + 1
+            assert shown("zikao_database_wait_seconds_bucket", le="0.05") == waits
+            assert shown("zikao_database_wait_seconds_count") == late + 1
+            assert shown("zikao_database_waiting") == 0
+            assert shown("zikao_database_connections", state="in_use") == 1
         assert await count_entries(database) == 0
+
+
+async def read_nothing(database: Database) -> None:
+    """Take a connection and give it back."""
+    async with database.read():
+        pass
+
+
+def shown(name: str, **labels: str) -> float:
+    """What a metric of this process says."""
+    found = REGISTRY.get_sample_value(name, labels)
+    assert found is not None
+    return found
 
 
 async def test_a_read_only_transaction_changes_nothing(database: Database) -> None:

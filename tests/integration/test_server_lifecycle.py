@@ -183,10 +183,13 @@ async def test_metrics_are_served(tmp_path: Path) -> None:
         )
         url = f"http://127.0.0.1:{port}/metrics"
         body = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
-    labels = 'grpc_method="Officer",grpc_service="zikao.test.v1.ProbeService"'
+    labels = 'grpc_method="Officer",grpc_service="zikao.test.v1.ProbeService",grpc_type="unary"'
     assert f"grpc_server_started_total{{{labels}}}" in body
     assert f'grpc_code="OK",{labels}' in body
     assert f'grpc_server_handling_seconds_bucket{{{labels},le="0.001"}}' in body
+    assert f"grpc_server_msg_received_total{{{labels}}}" in body
+    assert f"grpc_server_msg_sent_total{{{labels}}}" in body
+    assert "_created" not in body
 
 
 async def test_reflection_only_when_configured(tmp_path: Path) -> None:

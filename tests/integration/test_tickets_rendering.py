@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pypdfium2
 import pytest
+from prometheus_client import REGISTRY
 from zikao_kit.errors import DomainError
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.document_jobs import MadePart, PartJob
@@ -113,12 +114,25 @@ async def test_a_print_in_progress_survives_one_kill(pool: RenderPool) -> None:
 
 
 async def test_a_print_that_kills_twice_is_refused(pool: RenderPool) -> None:
-    """A second death ends the print with UNAVAILABLE, and the pool goes on with others."""
+    """A second death ends the print with UNAVAILABLE, and the pool goes on with others; counted."""
+    before = counted()
     printing = asyncio.ensure_future(pool.render(SHEET))
     await kill_the_next(await kill_the_next(None))
     with pytest.raises(DomainError, match="UNAVAILABLE"):
         await printing
     assert (await pool.render(SHEET)).pdf
+    deaths, failures, printed = (now - then for now, then in zip(counted(), before, strict=True))
+    assert (deaths, failures, printed) == (2, 1, 1)
+
+
+def counted() -> list[float]:
+    """Deaths of rendering processes, prints that failed, and sheets that were printed so far."""
+    asked: list[tuple[str, dict[str, str]]] = [
+        ("zikao_tickets_rendering_deaths_total", {}),
+        ("zikao_tickets_rendering_failures_total", {"job": "print_tickets"}),
+        ("zikao_tickets_sheets_total", {"outcome": "printed"}),
+    ]
+    return [REGISTRY.get_sample_value(*each) or 0 for each in asked]
 
 
 async def test_a_sheet_that_is_too_long_does_not_stop_the_others(pool: RenderPool) -> None:

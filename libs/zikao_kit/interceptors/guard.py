@@ -29,7 +29,7 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
-from zikao_kit.metrics import CALLS
+from zikao_kit.metrics import SERVED
 from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
@@ -73,7 +73,7 @@ class Guard:
         self.policy = policy
         self._gate = gate
         self._access_log = access_log
-        self._metrics = CALLS.of(policy.full_name)
+        self.metrics = SERVED.of(policy.full_name, policy.grpc_type)
         # However many look at what is public, those stay who make the services work together.
         self._subscriptions = (
             gate.subscriptions if policy.for_services_only else gate.public_subscriptions
@@ -93,7 +93,7 @@ class Guard:
         begun = time.perf_counter()
         call = Call(self.policy.full_name, request_id="")
         set_current_call(call)
-        self._metrics.begin()
+        self.metrics.begin()
         try:
             read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
@@ -201,7 +201,7 @@ class Guard:
 
     def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
         seconds = time.perf_counter() - begun
-        self._metrics.end(code, seconds)
+        self.metrics.end(code, seconds)
         self._access_log.write(code, reason, seconds)
 
 

@@ -46,6 +46,7 @@ def guarded(guard: Guard, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
 class _GuardedMethod:
     def __init__(self, guard: Guard, handler: Any) -> None:
         self._guard = guard
+        self._metrics = guard.metrics
         self._scoped = guard.policy.scope_of is not None
         self._max_request_kib = guard.policy.max_request_kib
         self._judges_parts = guard.policy.judges_parts
@@ -76,6 +77,7 @@ class _GuardedMethod:
                 await _apart(slot, self._write(context, self._serialize(response)))
 
     def _serialize(self, response: Any) -> bytes:
+        self._metrics.sent += 1
         if type(response) is Serialized:
             return response.body
         serialized: bytes = self._serializer(response)
@@ -100,6 +102,7 @@ class _GuardedMethod:
             index += 1
 
     def _read(self, raw: bytes, _: Slot | None = None) -> Any:
+        self._metrics.received += 1
         if len(raw) > self._max_request_kib * 1024:
             raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:

@@ -48,6 +48,7 @@ from zikao_enrollment.services import services
 from zikao_enrollment.stores.offices import note_audit_cut
 from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
+from zikao_enrollment.views.seat_metrics import SEATS
 from zikao_enrollment.views.showcase import Showcase
 from zikao_enrollment.views.spectators import Spectators
 from zikao_enrollment.waiting.arrivals import Arrivals
@@ -60,6 +61,7 @@ from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
+from zikao_enrollment.workers.order_counts import ORDER_COUNT_PAUSE_SECONDS, OrderCountWorker
 from zikao_enrollment.workers.payment_queries import PaymentQueryWorker
 from zikao_enrollment.workers.reconciliation import ReconciliationWorker
 from zikao_enrollment.workers.refunds import RefundWorker
@@ -92,6 +94,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
                 platform=PlatformClient(to_platform),
             )
             await parts.boards.refresh()
+            SEATS.follow(parts.boards)
             await parts.rooms.refresh()
             await stack.enter_async_context(
                 running(
@@ -230,6 +233,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("differences", reconciliation.settle, config.poll_seconds),
         repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
         *audit_work(db, SCHEMA, clock, config.audit_retention_days, note_audit_cut),
+        repeat("orders", OrderCountWorker(db, parts.boards).work, ORDER_COUNT_PAUSE_SECONDS),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]

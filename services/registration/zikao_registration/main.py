@@ -86,6 +86,7 @@ from zikao_registration.rpc.study_records import StudyRecordRpc
 from zikao_registration.rpc.ticket_numbers import TicketNumberRpc
 from zikao_registration.rpc.work_lists import WorkListRpc
 from zikao_registration.signing import TokenKeys, TokenLifetimes
+from zikao_registration.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWorker
@@ -162,6 +163,7 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
             for channel in parts.messenger.channels
         ),
         repeat("expired messages", ExpiredMessageWorker(parts).work, poll_seconds),
+        repeat("backlog", BacklogWorker(parts).work, BACKLOG_PAUSE_SECONDS),
         repeat("profile changes", ProfileChangeWorker(parts).work, poll_seconds),
         repeat("retention", retention.work, poll_seconds),
         repeat("old imports", imports.work, poll_seconds),

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import grpc
 from zikao.enrollment.v1 import enrollment_feed_service_pb2 as enrollment_feed
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidate_feed
@@ -47,6 +48,7 @@ from zikao_kit.feed import COMPACT_PAUSE_SECONDS, Compacting
 from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
+from zikao_kit.peers import PeerWatch
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
 from zikao_kit.server import ServiceDefinition, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
@@ -169,9 +171,21 @@ async def _open_background(
                 for _ in range(config.solve_processes + 1)
             ),
             repeat("photos", photos.work, config.poll_seconds),
+            *_watch_peers(config, registration, enrollment),
             *_alone(config, parts),
         )
     )
+
+
+def _watch_peers(
+    config: TicketsConfig, registration: grpc.aio.Channel, enrollment: grpc.aio.Channel
+) -> list[Coroutine[Any, Any, None]]:
+    """Whether those whose feeds are followed are there."""
+    watches = (
+        PeerWatch("registration", registration, config.registration),
+        PeerWatch("enrollment", enrollment, config.enrollment),
+    )
+    return [repeat("peers", each.work, config.poll_seconds) for each in watches]
 
 
 def _alone(config: TicketsConfig, parts: Parts) -> list[Coroutine[Any, Any, None]]:

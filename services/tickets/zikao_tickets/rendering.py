@@ -27,6 +27,14 @@ from zikao_tickets.document_jobs import MadePart, PartJob, make_end, make_part
 from zikao_tickets.printing import TicketSheet
 from zikao_tickets.printing.documents import Heading
 from zikao_tickets.printing.fonts import add_font_directories
+from zikao_tickets.render_metrics import (
+    DEATHS,
+    FAILURES,
+    PAGES_WAITING,
+    PARTS_WAITING,
+    SECONDS,
+    note_sheets,
+)
 from zikao_tickets.ticket_jobs import (
     Printed,
     judge_glyph,
@@ -67,6 +75,8 @@ class RenderPool:
         self.parts_waiting = 0
         self._part_turn = asyncio.Lock()
         self._executor = self._new_executor()
+        PAGES_WAITING.set_function(lambda: self._pages_waiting)
+        PARTS_WAITING.set_function(lambda: self.parts_waiting)
 
     async def render(self, sheet: TicketSheet) -> Printed:
         """Print a candidate's sheet.
@@ -78,9 +88,11 @@ class RenderPool:
             raise overloaded()
         self._pages_waiting += 1
         try:
-            return await self._surely(print_tickets, [sheet])
+            printed = await self._surely(print_tickets, [sheet])
         finally:
             self._pages_waiting -= 1
+        note_sheets(printed.refusals)
+        return printed
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -99,7 +111,9 @@ class RenderPool:
 
     async def make_part(self, job: PartJob) -> MadePart:
         """Make a part of a document, within a `turn`; raises UNAVAILABLE as `render`."""
-        return await self._surely(make_part, job)
+        made = await self._surely(make_part, job)
+        note_sheets(made.refusals)
+        return made
 
     async def make_end(self, heading: Heading, growths: Sequence[bytes]) -> bytes:
         """Make a document's end, within a `turn`; raises UNAVAILABLE as `render`."""
@@ -123,13 +137,17 @@ class RenderPool:
         return await self._surely(judge_glyph, character, png)
 
     async def _surely(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(job, *args, **kwargs)
+        with SECONDS.labels(job.__name__).time(), FAILURES.labels(job.__name__).count_exceptions():
+            return await self._in_a_process(job.__name__, partial(job, *args, **kwargs))
+
+    async def _in_a_process(self, name: str, call: Callable[[], T]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             executor = self._executor
             try:
                 return await asyncio.get_running_loop().run_in_executor(executor, call)
             except BrokenProcessPool:
-                log.warning("a rendering process died", attempt=attempt, job=job.__name__)
+                DEATHS.inc()
+                log.warning("a rendering process died", attempt=attempt, job=name)
                 self._replace(executor)
         raise DomainError(UNAVAILABLE, retry_after=RETRY_AFTER)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from zikao_kit.batcher import Batcher, BatchMetrics
 from zikao_kit.context import acting_as, current_call
 from zikao_kit.errors import DomainError
@@ -243,3 +244,24 @@ async def test_a_queue_stands_while_every_batch_leaves_some_behind(
     counter.let_go(4)
     await asyncio.gather(*tasks)
     assert batcher.standing_seconds == 0
+
+
+async def test_answers_are_counted_by_outcome(counter: Counter, batcher: Batcher[str]) -> None:
+    """What was answered, refused by a rule, or lost by a fault; an entry of two callers once."""
+
+    def counted() -> list[float]:
+        names = ("OK", "SOLD_OUT", "FAULT")
+        found = [
+            REGISTRY.get_sample_value("zikao_test_entries_total", {"outcome": name})
+            for name in names
+        ]
+        return [each or 0 for each in found]
+
+    before, batches = counted(), REGISTRY.get_sample_value("zikao_test_batch_seconds_count")
+    tasks = [submit(batcher, 1), submit(batcher, 1), submit(batcher, 2, "bad")]
+    await turn()
+    lost = submit(batcher, 3, "broken")
+    counter.let_go(2)
+    await asyncio.gather(*tasks, lost, return_exceptions=True)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 1]
+    assert REGISTRY.get_sample_value("zikao_test_batch_seconds_count") == (batches or 0) + 2

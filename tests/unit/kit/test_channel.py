@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import REGISTRY
 from support.broken_peers import hanging_up, proxy_to
 from support.service import until
 from zikao.payment.v1 import payment_platform_service_pb2
@@ -367,3 +368,32 @@ async def test_answers_of_others_are_errors_of_ours(
     for reason in ("INTERNAL", "UNAVAILABLE"):
         with pytest.raises(DomainError, match=reason):
             await answered(one(b""))
+
+
+@pytest.mark.parametrize("method", KINDS)
+async def test_calls_are_counted_by_how_they_end(
+    echo: Echo, channel_to: Callable[..., grpc.aio.Channel], method: str
+) -> None:
+    """Calls of every kind: answered, refused, and given up by their caller; each once."""
+    kind = {ONE: "unary", DOWN: "server_stream", UP: "client_stream", BOTH: "bidi_stream"}[method]
+    labels = {"grpc_type": kind, "grpc_service": SERVICE, "grpc_method": method.split("/")[2]}
+
+    def counted(code: str) -> float:
+        found = REGISTRY.get_sample_value("grpc_client_handled_total", labels | {"grpc_code": code})
+        return found or 0
+
+    before = [counted(code) for code in ("OK", "NOT_FOUND", "CANCELLED")]
+    channel = channel_to(echo)
+    await call(channel, method)
+    echo.failures = [grpc.StatusCode.NOT_FOUND]
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call(channel, method)
+    echo.pause_seconds = 30.0
+    given_up = getattr(channel, KINDS[method])(method)(b"" if method in (ONE, DOWN) else iter([]))
+    await asyncio.sleep(0.01)
+    given_up.cancel()
+    await until(lambda: asyncio.sleep(0, counted("CANCELLED") > before[2]))
+    after = [counted(code) for code in ("OK", "NOT_FOUND", "CANCELLED")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]
+    seconds = REGISTRY.get_sample_value("grpc_client_handling_seconds_count", labels)
+    assert seconds == REGISTRY.get_sample_value("grpc_client_started_total", labels)

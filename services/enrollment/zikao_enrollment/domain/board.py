@@ -3,6 +3,7 @@
 For looking and for refusing what is surely full. Seats are only ever given by the ledger.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,15 @@ class Board:
             code: {key: count.free for key, count in rows.items()}
             for code, rows in self.seats.items()
         }
+
+    def newest_sessions(self, count: int) -> Sequence[str]:
+        """Codes of the sessions whose enrollment opens last."""
+
+        def opens_at(code: str) -> float:
+            windows = self.sessions[code].session.windows
+            return max((window.opens_at.timestamp() for window in windows), default=-math.inf)
+
+        return sorted(self.sessions, key=opens_at)[-count:]
 
     def seats_in(self, session_code: str, county_prefix: str) -> Sequence[SeatRow]:
         """The rows of the counties whose code begins so, by county and slot."""

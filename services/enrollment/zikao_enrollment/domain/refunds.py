@@ -50,6 +50,15 @@ STATE_NAMES_ZH = {
 }
 
 
+class OwedRefunds(NamedTuple):
+    """How many refunds are owed, have been refused, have waited for long; since when the oldest."""
+
+    owed: int
+    refused: int
+    waiting: int
+    oldest_at: datetime | None
+
+
 @dataclass(frozen=True)
 class Refund:
     """Money on its way back; `refunded_at` once the platform has confirmed.

@@ -15,6 +15,7 @@ from zikao_enrollment.domain.money import (
     Settled,
 )
 from zikao_enrollment.domain.refunds import (
+    OwedRefunds,
     Refund,
     RefundAction,
     RefundEvent,
@@ -98,11 +99,11 @@ class MoneyStore:
         row = await self._tx.fetchrow("find_refund_place", refund_id)
         return RefundPlace(**row) if row else None
 
-    async def count_owed_refunds(self, owed_since: datetime) -> tuple[int, int]:
-        """Refunds that the platform has refused, and those owed since then or longer."""
+    async def count_owed_refunds(self, owed_since: datetime) -> OwedRefunds:
+        """All that are owed, those that the platform has refused, and since then or longer."""
         row = await self._tx.fetchrow("count_owed_refunds", owed_since)
         assert row is not None
-        return row["refused"], row["waiting"]
+        return OwedRefunds(**row)
 
     async def lease_refunds(
         self,

@@ -1,5 +1,6 @@
 """How enrollment goes: the queries of `statistics.sql`."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from zikao_kit.db import Transaction
@@ -19,3 +20,11 @@ async def count_figures(tx: Transaction, session_code: str, as_of: datetime) -> 
         {row["county_code"]: People(row["candidates"], row["confirmed"]) for row in people},
         {SeatKey(row["county_code"], row["slot"]): row["capacity"] for row in capacities},
     )
+
+
+async def count_orders(
+    tx: Transaction, session_codes: Collection[str]
+) -> Mapping[tuple[str, str], int]:
+    """Orders that are not released, by session and state; a state without any is left out."""
+    rows = await tx.fetch("count_orders", list(session_codes))
+    return {(row["session_code"], row["state"]): row["orders"] for row in rows}

@@ -38,6 +38,17 @@ class Boards:
         self.current = Board(clock.now())
         self._likely: dict[str, dict[SeatKey, int]] = {}
 
+    @property
+    def age_seconds(self) -> float:
+        """How old the board is."""
+        return time.monotonic() - self._read_at
+
+    @property
+    def overdue_seconds(self) -> float:
+        """For how long the hold that ended first has not been released; 0 for none."""
+        ends = [each for each in self.current.next_release_at.values() if each is not None]
+        return max((self._clock.now() - min(ends)).total_seconds(), 0.0) if ends else 0.0
+
     def is_fresh(self) -> bool:
         """Whether the board is younger than a second."""
         return time.monotonic() - self._read_at < MAX_AGE_SECONDS

@@ -30,6 +30,11 @@ WAITING_REFUNDS = Gauge(
     "zikao_enrollment_long_waiting_refunds",
     f"Refunds owed for more than an hour, refused or not. {ALIKE}",
 )
+OWED_REFUNDS = Gauge("zikao_enrollment_owed_refunds", f"Refunds that are owed. {ALIKE}")
+OLDEST_REFUND = Gauge(
+    "zikao_enrollment_oldest_refund_seconds",
+    f"For how long the oldest refund has been owed; 0 for none. {ALIKE}",
+)
 ODD_PAYMENTS = Gauge(
     "zikao_enrollment_odd_payments",
     f"Payments of the last 24 hours with which something is wrong, by what. {ALIKE}",
@@ -44,13 +49,17 @@ PENDING_ACTS = Gauge(
 class Backlog(NamedTuple):
     """What waits; NaN where that is not known."""
 
+    owed: float
     refused: float
     waiting: float
+    oldest_seconds: float
     pending: float
     odd: Mapping[Flag, float]
 
 
-UNKNOWN = Backlog(math.nan, math.nan, math.nan, dict.fromkeys(Flag, math.nan))
+UNKNOWN = Backlog(
+    math.nan, math.nan, math.nan, math.nan, math.nan, odd=dict.fromkeys(Flag, math.nan)
+)
 
 
 class BacklogWorker:
@@ -72,13 +81,23 @@ class BacklogWorker:
 
     async def _count(self, now: datetime) -> Backlog:
         async with self._db.read() as tx:
-            refused, waiting = await MoneyStore(tx).count_owed_refunds(now - LONG_WAIT)
+            refunds = await MoneyStore(tx).count_owed_refunds(now - LONG_WAIT)
             pending = await office_actions(tx).count_all_pending(now)
             odd = await OddPaymentStore(tx).count(now - ODD_PAYMENTS_OF)
-        return Backlog(refused, waiting, pending, odd)
+        oldest = now - refunds.oldest_at if refunds.oldest_at else timedelta()
+        return Backlog(
+            refunds.owed,
+            refunds.refused,
+            refunds.waiting,
+            max(oldest.total_seconds(), 0.0),
+            pending,
+            odd,
+        )
 
 
 def _show(found: Backlog) -> None:
+    OWED_REFUNDS.set(found.owed)
+    OLDEST_REFUND.set(found.oldest_seconds)
     REFUSED_REFUNDS.set(found.refused)
     WAITING_REFUNDS.set(found.waiting)
     PENDING_ACTS.set(found.pending)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from zikao_kit.columns import columns
@@ -22,6 +23,23 @@ from zikao_registration.stores.registrations import Store, decision_from_row
 
 # A county's numbers of one session.
 SerialKey = tuple[str, str]
+
+
+class ReviewBacklog(NamedTuple):
+    """What waits for officers: applications, since when the oldest, and profile changes."""
+
+    applications: int
+    oldest_at: datetime | None
+    profile_changes: int
+
+
+async def measure_backlog(tx: Transaction) -> ReviewBacklog:
+    """Count what waits in all counties."""
+    row = await tx.fetchrow("measure_backlog")
+    assert row is not None
+    return ReviewBacklog(
+        row["applications"], row["oldest_at"], await tx.fetchval("count_pending_changes")
+    )
 
 
 @dataclass(frozen=True)

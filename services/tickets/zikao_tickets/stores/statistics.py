@@ -1,5 +1,6 @@
-"""How arranging, printing and the door go: the queries of `statistics.sql`."""
+"""How arranging, printing and the door go: the queries of `statistics.sql`, and some others."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from zikao_kit.db import Transaction
@@ -25,3 +26,15 @@ async def count_figures(tx: Transaction, session_code: str, as_of: datetime) -> 
             group = Group(numbers.pop("county_code"), numbers.pop("slot", 0))
             counted.append(Counted(group, numbers))
     return TicketFigures(as_of, counted)
+
+
+async def count_arrangements(tx: Transaction) -> Mapping[tuple[str, str], int]:
+    """How many counties stand how, by session and state; what there is none of is left out."""
+    rows = await tx.fetch("count_states")
+    return {(row["session_code"], row["state"]): row["counties"] for row in rows}
+
+
+async def count_unprintable(tx: Transaction) -> Mapping[tuple[str, str], int]:
+    """How many tickets cannot be printed, by session and reason."""
+    rows = await tx.fetch("count_unprintable")
+    return {(row["session_code"], row["reason"]): row["tickets"] for row in rows}

@@ -95,7 +95,9 @@ WHERE refund.refund_id = $1;
 
 -- Those owed since $1 or longer are waiting for long.
 -- name: count_owed_refunds
-SELECT count(*) FILTER (WHERE refusal IS NOT NULL) AS refused,
-    count(*) FILTER (WHERE requested_at <= $1) AS waiting
+SELECT count(*) AS owed,
+    count(*) FILTER (WHERE refusal IS NOT NULL) AS refused,
+    count(*) FILTER (WHERE requested_at <= $1) AS waiting,
+    min(requested_at) AS oldest_at
 FROM enrollment.refund
 WHERE refunded_at IS NULL;

@@ -25,3 +25,15 @@ SELECT county_code, slot, capacity
 FROM enrollment.seat_ledger
 WHERE session_code = $1
 ORDER BY county_code, slot;
+
+-- Of the sessions $1; orders that were released are as many as ever there were.
+-- name: count_orders
+SELECT session_code, state, count(*) AS orders
+FROM enrollment.enrollment_order
+WHERE session_code = ANY ($1::text[]) AND state IN ('held', 'paying', 'closing')
+GROUP BY session_code, state
+UNION ALL
+SELECT session_code, 'confirmed' AS state, count(*) AS orders
+FROM enrollment.enrollment_order
+WHERE session_code = ANY ($1::text[]) AND state = 'confirmed'
+GROUP BY session_code;

@@ -139,3 +139,14 @@ SELECT $1, $2, $3, $4, subject.candidate_id, coalesce(candidate.county_code, $8)
     $7::jsonb
 FROM unnest($5::uuid[]) AS subject (candidate_id)
 LEFT JOIN registration.candidate ON candidate.candidate_id = subject.candidate_id;
+
+-- Of all counties, by the index of what waits.
+-- name: measure_backlog
+SELECT count(*) AS applications, min(queued_at) AS oldest_at
+FROM registration.candidate
+WHERE state IN ('pending_review', 'pending_confirmation');
+
+-- name: count_pending_changes
+SELECT count(*) AS changes
+FROM registration.profile_change
+WHERE state = 'pending';

@@ -220,3 +220,19 @@ WHERE arrangement_id = $1 AND attempts = $2 AND state = 'running';
 SELECT arrangement_id
 FROM tickets.arrangement
 WHERE session_code = $1 AND county_code = $2 AND state = 'published';
+
+-- How counties stand: by the arrangement that was started last, and beside it by what is in force.
+-- name: count_states
+SELECT session_code, state, count(*) AS counties
+FROM (
+    SELECT DISTINCT ON (session_code, county_code) session_code, state
+    FROM tickets.arrangement
+    ORDER BY session_code, county_code, started_at DESC, arrangement_id DESC
+) AS latest
+WHERE state IN ('pending', 'running', 'done', 'approved', 'failed')
+GROUP BY session_code, state
+UNION ALL
+SELECT session_code, state, count(*) AS counties
+FROM tickets.arrangement
+WHERE state = 'published'
+GROUP BY session_code, state;

@@ -110,3 +110,10 @@ WHERE unprintable.session_code = $1
     AND unprintable.ticket_number > $4
 ORDER BY unprintable.ticket_number
 LIMIT $5;
+
+-- name: count_unprintable
+SELECT unprintable.session_code, unprintable.reason, count(*) AS tickets
+FROM tickets.unprintable
+JOIN tickets.ticket USING (session_code, candidate_id)
+WHERE ticket.revoked_at IS NULL
+GROUP BY unprintable.session_code, unprintable.reason;
