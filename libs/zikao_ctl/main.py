@@ -22,6 +22,7 @@ from zikao_ctl.audit import (
     run_audit,
     time_of,
 )
+from zikao_ctl.audit_log.command import audit_log
 from zikao_ctl.candidates_file import CandidatesFileError, read_candidates
 from zikao_ctl.capacity.command import capacity
 from zikao_ctl.demo.command import (
@@ -70,6 +71,7 @@ def main() -> None:
 
 
 main.add_command(arrange)
+main.add_command(audit_log)
 main.add_command(capacity)
 main.add_command(export)
 main.add_command(faults)
