@@ -96,8 +96,8 @@ async def join(stage: Stage, player: Player) -> waiting.Place:
         return answer.place
 
     place, other = await tab(), await tab()
-    # The order may be drawn between the two.
-    if place.number not in (0, other.number):
+    # The order may be drawn between the two, and not every process hears of it at once.
+    if 0 not in (place.number, other.number) and place.number != other.number:
         raise StoryBroken(f"two places in the waiting room: {place.number} and {other.number}")
     return place
 

@@ -27,7 +27,8 @@ async def review(stage: Stage) -> None:
     await stage.move_to(calendar.registration.closes_at - timedelta(hours=7))
     counties = sorted({player.person.county_code for player in stage.players})
     for county_code in counties:
-        await hire_officer(stage, county_code)
+        if county_code not in stage.officers:  # else from an earlier session
+            await hire_officer(stage, county_code)
     await refuse_stranger(stage, counties)
     approved: Counter[str] = Counter()
     for county_code in counties:
