@@ -105,6 +105,11 @@ class ServerConfig:
     listen: str
     tls: CertFiles
     reflection: bool = False
+    # Plaintext, for probes: it answers grpc.health.v1 alone (`zikao_kit.admin_health`).
+    admin_listen: str | None = None
+    # Full service name -> names in certificates that may call it at all; "*" for all not named,
+    # health left out. A service without a list is for whoever has a certificate.
+    callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
     max_receive_bytes: int = MAX_MESSAGE_BYTES
@@ -142,6 +147,8 @@ class ServerConfig:
     def __post_init__(self) -> None:
         """Refuse what would keep the server from answering at all."""
         host_and_port(self.listen)
+        if self.admin_listen is not None:
+            host_and_port(self.admin_listen)
         if not 1 <= self.listeners <= MAX_LISTENERS:
             raise ValueError(f"listeners must be from 1 to {MAX_LISTENERS}")
         if min(self.max_concurrent_calls, self.max_calls_per_connection, self.max_connections) < 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -18,6 +18,7 @@ import grpc
 
 from zikao_kit.config import host_and_port
 
+NewCredentials = Callable[[], grpc.ServerCredentials]
 # A machine without IPv6 may still have a name for one of its addresses.
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -40,19 +41,18 @@ class Listeners:
         self._options = [*options, ("grpc.so_reuseport", 1)]
         self._servers: list[grpc.aio.Server] = []
 
-    async def start(
-        self, address: str, credentials: grpc.ServerCredentials, *, shared: bool
-    ) -> int:
+    async def start(self, address: str, new_credentials: NewCredentials, *, shared: bool) -> int:
         """Listen at "host:port" and return the port, a free one for 0.
 
+        Each listener has credentials of its own: gRPC asks each apart for what is new.
         ListenError when somebody listens there already; other processes may if it is `shared`.
         """
         host, port = host_and_port(address)
         try:
             with nullcontext() if shared or not port else _alone(host, port):
-                port = await self._listen(address, credentials)
+                port = await self._listen(address, new_credentials())
             for _ in range(1, self._count):
-                await self._listen(f"{host}:{port}", credentials)
+                await self._listen(f"{host}:{port}", new_credentials())
         except BaseException:
             await self.stop(0)
             raise

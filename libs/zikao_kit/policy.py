@@ -60,6 +60,11 @@ class MethodPolicy:
     may_hold_times: bool = False
 
     @property
+    def service(self) -> str:
+        """The full name of the method's service."""
+        return self.full_name.split("/")[1]
+
+    @property
     def for_services_only(self) -> bool:
         """Whether nobody calls but systems of the installation, known by their certificates."""
         return bool(self.services) and not (self.anyone or self.roles)

@@ -7,7 +7,7 @@ separately, which costs every call more the more methods a service has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -15,10 +15,14 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import _async as reflection_aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from zikao_kit.callers import CallerList
 from zikao_kit.errors import UNAVAILABLE, DomainError
 from zikao_kit.interceptors.deadline import abort, ended_after
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.tls import peer_name
+
+HEALTH_SERVICE: str = health.SERVICE_NAME
+REFLECTION_SERVICE: str = reflection.SERVICE_NAME
 
 
 class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stub only
@@ -61,11 +65,23 @@ class Health:
     needs: one that does not read would keep the server from stopping.
     """
 
-    def __init__(self, watchers: OpenCalls, max_write_seconds: float) -> None:
+    def __init__(
+        self,
+        watchers: OpenCalls,
+        max_write_seconds: float,
+        callers: CallerList | None = None,
+    ) -> None:
+        """`callers`: who may ask; without it whoever has a certificate, as balancers have."""
+        self._callers = callers
         self._status = health_pb2.HealthCheckResponse.NOT_SERVING
         self._changed = asyncio.Condition()
         self._watchers = watchers
         self._max_write_seconds = max_write_seconds
+
+    @property
+    def status(self) -> Any:
+        """SERVING or NOT_SERVING."""
+        return self._status
 
     async def set_serving(self, serving: bool) -> None:
         """Answer SERVING or NOT_SERVING from now on, and tell the watchers."""
@@ -78,12 +94,14 @@ class Health:
         self, request: health_pb2.HealthCheckRequest, context: Any
     ) -> health_pb2.HealthCheckResponse:
         """Answer for the server as a whole (an empty name); there is nothing else to ask for."""
+        await _admit(self._callers, context)
         if request.service:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return health_pb2.HealthCheckResponse(status=self._status)
 
-    async def List(self, _: Any, __: Any) -> health_pb2.HealthListResponse:  # noqa: N802
+    async def List(self, _: Any, context: Any) -> health_pb2.HealthListResponse:  # noqa: N802
         """Answer for the server as a whole: it is all there is."""
+        await _admit(self._callers, context)
         whole = health_pb2.HealthCheckResponse(status=self._status)
         return health_pb2.HealthListResponse(statuses={"": whole})
 
@@ -92,6 +110,7 @@ class Health:
 
         Watchers are counted, and told to go, or a stop would wait for them.
         """
+        await _admit(self._callers, context)
         try:
             with self._watchers.open(peer_name(context.auth_context())):
                 await self._tell(request.service, context)
@@ -112,11 +131,37 @@ class Health:
         return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN if service else self._status
 
 
-def add_reflection(routes: Routes, service_names: Sequence[str]) -> None:
+class _Reflection(reflection_aio.ReflectionServicer):  # type: ignore[misc]  # Any in its stub
+    """Lists the contracts, to whom may call."""
+
+    def __init__(self, names: Sequence[str], callers: CallerList | None) -> None:
+        super().__init__(names)
+        self._callers = callers
+
+    async def ServerReflectionInfo(  # noqa: N802 - its name in the contract
+        self, request_iterator: Any, unused_context: Any
+    ) -> AsyncIterator[Any]:
+        await _admit(self._callers, unused_context)
+        async for answer in super().ServerReflectionInfo(request_iterator, unused_context):
+            yield answer
+
+
+def add_reflection(
+    routes: Routes, service_names: Sequence[str], callers: CallerList | None = None
+) -> None:
     """Let tools such as grpcurl list the contracts."""
-    names = [*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    servicer = reflection_aio.ReflectionServicer(names)
+    names = [*service_names, HEALTH_SERVICE, REFLECTION_SERVICE]
+    servicer = _Reflection(names, callers)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, routes)
+
+
+async def _admit(callers: CallerList | None, context: Any) -> None:
+    if callers is None:
+        return
+    try:
+        callers.admit(peer_name(context.auth_context()) or "")
+    except DomainError as error:
+        await abort(context, grpc.StatusCode.PERMISSION_DENIED, error.reason)
 
 
 async def _not_yet(_: bytes, context: Any) -> None:

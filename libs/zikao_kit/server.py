@@ -6,7 +6,7 @@ async def main(config: EnrollmentConfig) -> None:
         async with open_database(config.database, "zikao_enrollment") as db:
             yield [definition(service_pb2_grpc, service_pb2, "EnrollmentService", Enrollment(db))]
 
-    await serve(open_services, config=config.server, domain="enrollment",
+    await serve(open_services, config=config.server, domain="enrollment", contracts=CONTRACTS,
                 error_enum=errors_pb2.ErrorReason.DESCRIPTOR, verifier=verifier)
 
 run(lambda: main(config))
@@ -17,12 +17,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-import os
-import resource
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,8 +29,17 @@ from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from prometheus_client import start_http_server
 
+from zikao_kit.admin_health import AdminHealth
 from zikao_kit.admission import Admission
-from zikao_kit.config import ServerConfig
+from zikao_kit.background import repeat
+from zikao_kit.callers import Callers, check_callers
+from zikao_kit.certificates import (
+    LOOK_SECONDS,
+    CertificateWatch,
+    server_credentials_of,
+    show_expiry,
+)
+from zikao_kit.config import ConfigError, ServerConfig
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.guard import Gate, Guard
@@ -40,8 +48,14 @@ from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.listeners import ListenError, Listeners
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.policy import policies_of
-from zikao_kit.routing import Health, Routes, add_reflection
-from zikao_kit.tls import server_credentials
+from zikao_kit.process_limits import allow_files, wake_threads_late
+from zikao_kit.routing import (
+    HEALTH_SERVICE,
+    REFLECTION_SERVICE,
+    Health,
+    Routes,
+    add_reflection,
+)
 from zikao_kit.tokens import TokenVerifier
 
 MIN_CLIENT_PING_SECONDS = 10
@@ -81,6 +95,11 @@ def definition(grpc_module: Any, pb_module: Any, name: str, servicer: object) ->
     )
 
 
+def contracts_of(services: Sequence[tuple[Any, Any, str, Any]]) -> list[ServiceDescriptor]:
+    """The contracts of services: generated modules, name, and what answers."""
+    return [pb_module.DESCRIPTOR.services_by_name[name] for _, pb_module, name, _ in services]
+
+
 class GrpcServer:
     """Listens from `start`, answers from `publish`, is SERVING from `set_serving(True)`.
 
@@ -98,10 +117,12 @@ class GrpcServer:
         admission: Admission | None = None,
     ) -> None:
         self._config = config
+        self._callers = Callers(config.callers)
         self._gate = Gate(
             domain=domain,
             errors=ErrorTable.from_enums(error_enum),
             verifier=verifier,
+            callers=self._callers,
             admission=admission or Admission.of(config),
             subscriptions=OpenCalls(config.max_subscriptions, config.max_subscriptions_per_caller),
             public_subscriptions=OpenCalls(
@@ -113,33 +134,55 @@ class GrpcServer:
             max_write_seconds=config.max_write_seconds,
         )
         self._watchers = OpenCalls(config.max_watchers, config.max_watchers_per_caller)
-        self._health = Health(self._watchers, config.max_write_seconds)
+        # Balancers and clients ask for it too: "*" does not speak of it.
+        self._health = Health(
+            self._watchers, config.max_write_seconds, self._callers.only_of(HEALTH_SERVICE)
+        )
+        self._admin = AdminHealth(self._health)
         self._routes = Routes()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
         self._listeners: Listeners | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
         self.port = 0
+        self.admin_port = 0
 
     @property
     def admission(self) -> Admission:
         """The slots, for those who measure."""
         return self._gate.admission
 
+    async def answer_probes(self) -> None:
+        """Listen where probes ask, if anywhere: "liveness" is SERVING from now until `stop`.
+
+        ListenError when the port is taken.
+        """
+        if self._config.admin_listen is not None:
+            self.admin_port = await self._admin.start(self._config.admin_listen)
+            log.info("answering probes", address=self._config.admin_listen)
+
     async def start(self) -> int:
-        """Listen and return the port; health says NOT_SERVING. ListenError when it is taken."""
+        """Listen and return the port; health says NOT_SERVING.
+
+        ListenError when the port is taken, ConfigError when the certificates cannot be used.
+        """
         await self._health.set_serving(False)
+        certificates = _certificates(self._config)
         self._start_metrics()
         listeners = Listeners(self._config.listeners, self._routes, _options(self._config))
         try:
             self.port = await listeners.start(
                 self._config.listen,
-                server_credentials(self._config.tls),
+                partial(server_credentials_of, certificates),
                 shared=self._config.reuse_port,
             )
         except BaseException:
             self._stop_metrics()
             raise
         self._listeners = listeners
+        show_expiry(certificates)
+        renewing = repeat("certificates", certificates.work, LOOK_SECONDS)
+        self._renewing = asyncio.create_task(renewing)
         log.info("listening", address=self._config.listen, port=self.port)
         return self.port
 
@@ -159,7 +202,8 @@ class GrpcServer:
             guard = Guard(policy, self._gate, AccessLog(every, polled=policy.polled))
             self._routes.add(full_name, guarded(guard, handlers[full_name]))
         if self._config.reflection:
-            add_reflection(self._routes, [descriptor.full_name for descriptor in descriptors])
+            names = [descriptor.full_name for descriptor in descriptors]
+            add_reflection(self._routes, names, self._callers.of(REFLECTION_SERVICE))
         self._routes.publish()
 
     async def set_serving(self, serving: bool) -> None:
@@ -173,8 +217,11 @@ class GrpcServer:
         `drain_grace_seconds` for the rest.
         """
         listeners, self._listeners = self._listeners, None
-        if listeners is None:
-            return
+        if listeners is not None:
+            await self._drain(listeners)
+        await self._admin.stop()
+
+    async def _drain(self, listeners: Listeners) -> None:
         log.info("draining", wait_seconds=self._config.drain_wait_seconds)
         await self._health.set_serving(False)
         await asyncio.sleep(self._config.drain_wait_seconds)
@@ -182,6 +229,8 @@ class GrpcServer:
         self._gate.public_subscriptions.end_all()
         self._watchers.end_all()
         await listeners.stop(self._config.drain_grace_seconds)
+        if self._renewing is not None:
+            self._renewing.cancel()
         self._stop_metrics()
         log.info("stopped")
 
@@ -208,20 +257,24 @@ async def serve(
     domain: str,
     error_enum: EnumDescriptor,
     verifier: TokenVerifier,
+    contracts: Sequence[ServiceDescriptor],
     admission: Admission | None = None,
     computes_in_threads: bool = False,
 ) -> None:
     """Listen, open what the services need, serve until cancelled, drain, close it again.
 
-    `open_services` may wait for a database as long as it must: meanwhile health
-    says NOT_SERVING. It closes after the last call has ended. `admission` is for services that
-    look at how their calls get on. `computes_in_threads`: calls must take the core from the
-    process's own threads (`_wake_threads_late`).
+    `contracts`: those of all services, for settings that name one. `open_services` may wait for a
+    database as long as it must: meanwhile health says NOT_SERVING. It closes after the last call
+    has ended. `admission` is for services that look at how their calls get on.
+    `computes_in_threads`: calls must take the core from the process's own threads
+    (`wake_threads_late`).
     """
-    _allow_files(config.max_connections + OTHER_FILES)
+    names = [contract.full_name for contract in contracts]
+    check_callers(config.callers, [*names, HEALTH_SERVICE, REFLECTION_SERVICE])
+    allow_files(config.max_connections + OTHER_FILES)
     batch = config.batch_scheduling
     if batch or (batch is None and not computes_in_threads):
-        _wake_threads_late()
+        wake_threads_late()
     server = GrpcServer(
         config=config,
         domain=domain,
@@ -229,10 +282,11 @@ async def serve(
         verifier=verifier,
         admission=admission,
     )
-    # Where others answer on the same port, nobody is to come here before there are answers.
-    if not config.reuse_port:
-        await server.start()
+    await server.answer_probes()
     try:
+        # Where others answer on the same port, nobody is to come here before there are answers.
+        if not config.reuse_port:
+            await server.start()
         async with open_services() as definitions:
             server.publish(definitions)
             if config.reuse_port:
@@ -259,31 +313,6 @@ def run(
         runner.run(_run_until_signal(main))
 
 
-def _wake_threads_late() -> None:
-    """Let threads that begin from now on not take the core from the one that wakes them.
-
-    gRPC's threads and the event loop's wake each other several times a call. On a core of their
-    own each would else take it from the other at once, to do the work of one call: that is a third
-    of what a call costs. Needs no privilege. A policy that somebody has chosen is left alone.
-    """
-    if os.sched_getscheduler(0) != os.SCHED_OTHER:
-        return
-    try:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except OSError as error:
-        log.warning("a third fewer calls a core: SCHED_BATCH is refused", cause=str(error))
-
-
-def _allow_files(count: int) -> None:
-    """Let the process have `count` files open, connections among them; systems say 1,024 often."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < count:
-        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < count:
-            log.warning("fewer connections than max_connections: open files", limit=allowed)
-
-
 async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.ensure_future(main())
     stopped_by: list[str] = []
@@ -299,6 +328,13 @@ async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> No
     except asyncio.CancelledError:
         if not stopped_by:
             raise
+
+
+def _certificates(config: ServerConfig) -> CertificateWatch:
+    try:
+        return CertificateWatch(config.tls, "server")
+    except ConfigError as error:
+        raise ConfigError([f"server.tls: {problem}" for problem in error.problems]) from error
 
 
 def _handlers_of(definitions: Sequence[ServiceDefinition]) -> dict[str, Any]:

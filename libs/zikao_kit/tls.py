@@ -73,6 +73,11 @@ def peer_name(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
     return text if _NAME.fullmatch(text) else None
 
 
+def is_peer_name(name: str) -> bool:
+    """Say whether a certificate of the installation can have this name."""
+    return bool(_NAME.fullmatch(name))
+
+
 class DevelopmentCa:
     """An authority in a directory, for rehearsals, tests and single machines.
 

@@ -65,6 +65,10 @@ async def serve_sandbox(config: SandboxConfig) -> None:
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         # Candidates and officers have no business here: no token is known.
         verifier=TokenVerifier(TrustedKeys().get, clock),
+        contracts=[
+            payment.DESCRIPTOR.services_by_name["PaymentPlatformService"],
+            sandbox.DESCRIPTOR.services_by_name["SandboxService"],
+        ],
     )
 
 

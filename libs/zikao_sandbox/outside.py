@@ -72,6 +72,7 @@ async def serve_outside(config: OutsideConfig) -> None:
         domain="outside",
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(TrustedKeys().get, clock),
+        contracts=[],
     )
 
 

@@ -192,7 +192,14 @@ async def test_who_shares_a_port_comes_when_it_can_answer(tmp_path: Path) -> Non
         errors = probe_pb2.ErrorReason.DESCRIPTOR
         verifier = TokenVerifier(TrustedKeys().get, other.clock)
         serving = asyncio.ensure_future(
-            serve(open_services, config=config, domain="p", error_enum=errors, verifier=verifier)
+            serve(
+                open_services,
+                config=config,
+                domain="p",
+                error_enum=errors,
+                verifier=verifier,
+                contracts=[],
+            )
         )
         await opened.wait()
         for stub in await apart(probe, stack, 12):

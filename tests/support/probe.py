@@ -186,6 +186,7 @@ class Probe:
 async def running_probe(directory: Path, **settings: Any) -> AsyncIterator[Probe]:
     """Run a server with the probe on a free port; `settings` change its ServerConfig."""
     probe = make_probe(directory, **settings)
+    await probe.server.answer_probes()
     await probe.server.start()
     probe.server.publish([probe_definition(probe.servicer)])
     await probe.server.set_serving(True)

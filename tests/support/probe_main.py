@@ -41,6 +41,7 @@ async def main(directory: Path) -> None:
         domain="probe",
         error_enum=probe_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(TrustedKeys().get, SystemClock()),
+        contracts=list(probe_pb2.DESCRIPTOR.services_by_name.values()),
     )
 
 

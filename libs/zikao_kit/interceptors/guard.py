@@ -14,6 +14,7 @@ import grpc
 import structlog
 
 from zikao_kit.admission import Admission, Slot
+from zikao_kit.callers import Callers
 from zikao_kit.context import (
     ADMISSION_PASS_KEY,
     PRIORITY_KEY,
@@ -53,6 +54,7 @@ class Gate:
     domain: str
     errors: ErrorTable
     verifier: TokenVerifier
+    callers: Callers
     admission: Admission
     subscriptions: OpenCalls
     public_subscriptions: OpenCalls
@@ -74,6 +76,7 @@ class Guard:
         self._gate = gate
         self._access_log = access_log
         self.metrics = SERVED.of(policy.full_name, policy.grpc_type)
+        self._callers = gate.callers.of(policy.service)
         # However many look at what is public, those stay who make the services work together.
         self._subscriptions = (
             gate.subscriptions if policy.for_services_only else gate.public_subscriptions
@@ -97,6 +100,8 @@ class Guard:
         try:
             read_metadata(call, context)
             call.caller = peer_name(context.auth_context()) or ""
+            if self._callers is not None:
+                self._callers.admit(call.caller)
             if self.policy.long_lived:
                 with self._subscriptions.open(call.caller):
                     self._identify(call)

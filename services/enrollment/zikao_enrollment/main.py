@@ -44,7 +44,7 @@ from zikao_enrollment.seats.doorman import Doorman
 from zikao_enrollment.seats.gatekeeper import Gatekeeper
 from zikao_enrollment.seats.newcomers import Newcomers
 from zikao_enrollment.seats.submitting import Submitting
-from zikao_enrollment.services import services
+from zikao_enrollment.services import CONTRACTS, services
 from zikao_enrollment.stores.offices import note_audit_cut
 from zikao_enrollment.stores.statistics import count_figures
 from zikao_enrollment.views.boards import Boards
@@ -113,6 +113,7 @@ async def serve_enrollment(config: EnrollmentConfig) -> None:
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=verifier,
+        contracts=CONTRACTS,
         admission=admission,
     )
 

@@ -37,7 +37,7 @@ from zikao.enrollment.v1 import (
 )
 from zikao.payment.v1 import payment_platform_service_pb2 as payment
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as payment_grpc
-from zikao_kit.server import ServiceDefinition, definition
+from zikao_kit.server import ServiceDefinition, contracts_of, definition
 
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.rpc.availability import AvailabilityRpc
@@ -91,6 +91,8 @@ _SERVICES: Sequence[tuple[Any, Any, str, Callable[[Parts], Any]]] = (
     (place_stream_service_pb2_grpc, place_stream_service_pb2, "PlaceStreamService", PlaceStreamRpc),
     (waiting_room_service_pb2_grpc, waiting_room_service_pb2, "WaitingRoomService", WaitingRoomRpc),
 )
+
+CONTRACTS = contracts_of(_SERVICES)
 
 
 def services(parts: Parts) -> list[ServiceDefinition]:

@@ -1,6 +1,6 @@
 """How the parts of the registration service fit together."""
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -52,7 +52,7 @@ from zikao_kit.idempotency import FORGET_PAUSE_SECONDS, Forgetting
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
 from zikao_kit.revoked_logins import RevokedLogins
-from zikao_kit.server import ServiceDefinition, definition, serve
+from zikao_kit.server import ServiceDefinition, contracts_of, definition, serve
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 from zikao_registration.clients.identity_provider import open_identity_client
@@ -93,6 +93,28 @@ from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWor
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
 from zikao_registration.workers.retention import AuditCuts, OldImportWorker, RetentionWorker
 from zikao_registration.workers.signing_keys import SigningKeyWorker
+
+# The generated modules of a service, its name in them, and what answers it.
+_SERVICES: Sequence[tuple[Any, Any, str, Callable[[Parts], Any]]] = (
+    (account_grpc, account, "AccountService", AccountRpc),
+    (login_grpc, login, "LoginService", LoginRpc),
+    (staff_grpc, staff, "StaffService", StaffRpc),
+    (registration_grpc, registration, "RegistrationService", RegistrationRpc),
+    (privacy_grpc, privacy, "PrivacyService", PrivacyRpc),
+    (profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc),
+    (review_grpc, review, "ReviewService", ReviewRpc),
+    (work_list_grpc, work_list, "WorkListService", WorkListRpc),
+    (audit_grpc, audit, "AuditService", AuditRpc),
+    (recovery_grpc, recovery, "RecoveryService", RecoveryRpc),
+    (provider_grpc, provider, "IdentityProviderService", IdentityProviderRpc),
+    (contact_grpc, contact, "ContactService", ContactRpc),
+    (feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc),
+    (older_grpc, older, "OlderCandidateService", OlderCandidateRpc),
+    (record_grpc, record, "OlderRecordService", OlderRecordRpc),
+    (number_grpc, number, "TicketNumberService", TicketNumberRpc),
+    (session_grpc, session, "SessionService", SessionRpc),
+    (study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc),
+)
 
 
 async def serve_registration(config: RegistrationConfig) -> None:
@@ -145,6 +167,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(trusted.get, clock, revoked),
+        contracts=contracts_of(_SERVICES),
         computes_in_threads=True,
     )
 
@@ -224,24 +247,6 @@ def _login_rules(config: RegistrationConfig) -> LoginRules:
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
-        definition(account_grpc, account, "AccountService", AccountRpc(parts)),
-        definition(login_grpc, login, "LoginService", LoginRpc(parts)),
-        definition(staff_grpc, staff, "StaffService", StaffRpc(parts)),
-        definition(registration_grpc, registration, "RegistrationService", RegistrationRpc(parts)),
-        definition(privacy_grpc, privacy, "PrivacyService", PrivacyRpc(parts)),
-        definition(
-            profile_change_grpc, profile_change, "ProfileChangeService", ProfileChangeRpc(parts)
-        ),
-        definition(review_grpc, review, "ReviewService", ReviewRpc(parts)),
-        definition(work_list_grpc, work_list, "WorkListService", WorkListRpc(parts)),
-        definition(audit_grpc, audit, "AuditService", AuditRpc(parts)),
-        definition(recovery_grpc, recovery, "RecoveryService", RecoveryRpc(parts)),
-        definition(provider_grpc, provider, "IdentityProviderService", IdentityProviderRpc(parts)),
-        definition(contact_grpc, contact, "ContactService", ContactRpc(parts)),
-        definition(feed_grpc, feed, "CandidateFeedService", CandidateFeedRpc(parts)),
-        definition(older_grpc, older, "OlderCandidateService", OlderCandidateRpc(parts)),
-        definition(record_grpc, record, "OlderRecordService", OlderRecordRpc(parts)),
-        definition(number_grpc, number, "TicketNumberService", TicketNumberRpc(parts)),
-        definition(session_grpc, session, "SessionService", SessionRpc(parts)),
-        definition(study_record_grpc, study_record, "StudyRecordService", StudyRecordRpc(parts)),
+        definition(grpc_module, module, name, rpc(parts))
+        for grpc_module, module, name, rpc in _SERVICES
     ]

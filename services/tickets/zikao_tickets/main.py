@@ -1,6 +1,6 @@
 """How the parts of the tickets service fit together."""
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -50,7 +50,7 @@ from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, KeyRingWatch
 from zikao_kit.migrate import open_database
 from zikao_kit.peers import PeerWatch
 from zikao_kit.revoked_logins import RevocationKeeper, RevokedLogins
-from zikao_kit.server import ServiceDefinition, definition, serve
+from zikao_kit.server import ServiceDefinition, contracts_of, definition, serve
 from zikao_kit.token_keys import TokenKeyKeeper
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
@@ -91,6 +91,24 @@ from zikao_tickets.workers.proof_keys import ProofKeyWatch
 from zikao_tickets.workers.publishing import PublicationWorker
 from zikao_tickets.workers.retention import OldDocumentWorker
 
+# The generated modules of a service, its name in them, and what answers it.
+_SERVICES: Sequence[tuple[Any, Any, str, Callable[[Parts], Any]]] = (
+    (session_grpc, session, "SessionService", SessionRpc),
+    (arrangement_grpc, arrangement, "ArrangementService", ArrangementRpc),
+    (operation_grpc, operation, "ArrangementOperationService", ArrangementOperationRpc),
+    (site_grpc, site, "SiteService", SiteRpc),
+    (office_grpc, office, "OfficeService", OfficeRpc),
+    (office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc),
+    (ticket_grpc, ticket, "TicketService", TicketRpc),
+    (office_ticket_grpc, office_ticket, "OfficeTicketService", OfficeTicketRpc),
+    (ticket_feed_grpc, ticket_feed, "TicketFeedService", TicketFeedRpc),
+    (unprintable_grpc, unprintable, "UnprintableService", UnprintableRpc),
+    (door_grpc, door, "DoorService", DoorRpc),
+    (verification_grpc, verification, "VerificationService", VerificationRpc),
+    (statistics_grpc, statistics, "TicketStatisticsService", TicketStatisticsRpc),
+    (document_grpc, document, "DocumentService", DocumentRpc),
+)
+
 
 async def serve_tickets(config: TicketsConfig) -> None:
     """Serve until cancelled; raises ConfigError when nothing could be printed."""
@@ -121,6 +139,7 @@ async def serve_tickets(config: TicketsConfig) -> None:
         domain=SCHEMA,
         error_enum=errors_pb2.ErrorReason.DESCRIPTOR,
         verifier=TokenVerifier(trusted.get, clock, revoked),
+        contracts=contracts_of(_SERVICES),
     )
 
 
@@ -212,27 +231,6 @@ def _alone(config: TicketsConfig, parts: Parts) -> list[Coroutine[Any, Any, None
 def _services(parts: Parts) -> list[ServiceDefinition]:
     """What the service answers."""
     return [
-        definition(session_grpc, session, "SessionService", SessionRpc(parts)),
-        definition(arrangement_grpc, arrangement, "ArrangementService", ArrangementRpc(parts)),
-        definition(
-            operation_grpc,
-            operation,
-            "ArrangementOperationService",
-            ArrangementOperationRpc(parts),
-        ),
-        definition(site_grpc, site, "SiteService", SiteRpc(parts)),
-        definition(office_grpc, office, "OfficeService", OfficeRpc(parts)),
-        definition(office_audit_grpc, office_audit, "OfficeAuditService", OfficeAuditRpc(parts)),
-        definition(ticket_grpc, ticket, "TicketService", TicketRpc(parts)),
-        definition(
-            office_ticket_grpc, office_ticket, "OfficeTicketService", OfficeTicketRpc(parts)
-        ),
-        definition(ticket_feed_grpc, ticket_feed, "TicketFeedService", TicketFeedRpc(parts)),
-        definition(unprintable_grpc, unprintable, "UnprintableService", UnprintableRpc(parts)),
-        definition(door_grpc, door, "DoorService", DoorRpc(parts)),
-        definition(verification_grpc, verification, "VerificationService", VerificationRpc(parts)),
-        definition(
-            statistics_grpc, statistics, "TicketStatisticsService", TicketStatisticsRpc(parts)
-        ),
-        definition(document_grpc, document, "DocumentService", DocumentRpc(parts)),
+        definition(grpc_module, module, name, rpc(parts))
+        for grpc_module, module, name, rpc in _SERVICES
     ]

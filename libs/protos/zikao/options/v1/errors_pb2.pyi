@@ -36,7 +36,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 5
     """The access token has expired; log in or refresh."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 6
-    """The caller's role or certificate may not call this method."""
+    """The caller's role or certificate may not call this method. With metadata `caller`: the system of
+    this name is not on the installation's list for the service.
+    """
     ERROR_REASON_OUT_OF_SCOPE: _ErrorReason.ValueType  # 7
     """The officer's scope does not cover the county of the request."""
     ERROR_REASON_METHOD_NOT_PERMITTED: _ErrorReason.ValueType  # 8
@@ -77,7 +79,9 @@ ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 4
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 5
 """The access token has expired; log in or refresh."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 6
-"""The caller's role or certificate may not call this method."""
+"""The caller's role or certificate may not call this method. With metadata `caller`: the system of
+this name is not on the installation's list for the service.
+"""
 ERROR_REASON_OUT_OF_SCOPE: ErrorReason.ValueType  # 7
 """The officer's scope does not cover the county of the request."""
 ERROR_REASON_METHOD_NOT_PERMITTED: ErrorReason.ValueType  # 8

@@ -1,0 +1,90 @@
+"""A port for probes, without TLS: it answers grpc.health.v1, and nothing else.
+
+What starts and ends processes (Kubernetes, for one) has no certificate of the installation. It
+asks for "" whether to send calls here, and for "liveness" whether the process is to be started
+anew. That is answered by the event loop that answers calls: who hangs does not answer here either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from zikao_kit.listeners import ListenError
+from zikao_kit.routing import Health
+
+LIVENESS = "liveness"
+# A question has some 20 bytes, and as much metadata as gRPC itself adds.
+MAX_MESSAGE_BYTES = 1024
+MAX_METADATA_BYTES = 2048
+# A probe opens one connection, asks once, and closes it.
+MAX_CONNECTIONS = 32
+MAX_CALLS_PER_CONNECTION = 4
+MAX_IDLE_MS = 10_000
+MAX_CONNECTION_AGE_MS = 60_000
+AGE_GRACE_MS = 5_000
+HANDSHAKE_MS = 5_000
+
+
+class AdminHealth(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # Any in its stub
+    """Says what `health` says; "liveness" is SERVING as long as anybody answers.
+
+    Watching is left out (UNIMPLEMENTED): nothing here is open for long.
+    """
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str) -> int:
+        """Listen at "host:port" and return the port; ListenError when it is taken."""
+        server = grpc.aio.server(options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self, server)
+        try:
+            port: int = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ListenError(f"admin: cannot listen on {address}") from error
+        await server.start()
+        self._server = server
+        return port
+
+    async def stop(self) -> None:
+        """Answer no more; does nothing where it has not started."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(None)
+
+    async def Check(  # noqa: N802 - its name in the contract
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> health_pb2.HealthCheckResponse:
+        """Readiness for "", liveness for "liveness"; NOT_FOUND for anything else."""
+        if request.service not in ("", LIVENESS):
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse(status=self._statuses[request.service])
+
+    async def List(self, _: Any, __: Any) -> health_pb2.HealthListResponse:  # noqa: N802
+        """Both."""
+        answer = health_pb2.HealthCheckResponse
+        found = {name: answer(status=status) for name, status in self._statuses.items()}
+        return health_pb2.HealthListResponse(statuses=found)
+
+    @property
+    def _statuses(self) -> dict[str, Any]:
+        return {"": self._health.status, LIVENESS: health_pb2.HealthCheckResponse.SERVING}
+
+
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+    ("grpc.max_connection_idle_ms", MAX_IDLE_MS),
+    ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+    ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
+]

@@ -1,0 +1,211 @@
+"""Certificate files that are replaced while a process runs: key, certificate and authorities.
+
+Whoever replaces them does so file by file, or by swapping the folder that they are links into (as
+Kubernetes does with the files of a Secret). What is half written, or does not belong together, is
+left alone, and what was good before stays in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from prometheus_client import Counter, Gauge
+
+from zikao_kit.config import CertFiles, ConfigError
+
+# How long a new certificate waits to be seen.
+LOOK_SECONDS = 1.0
+
+EXPIRY = Gauge(
+    "zikao_certificate_expiry_seconds",
+    "Time until a certificate in force ends: the process's own, the first of its authorities.",
+    ["which"],
+)
+RELOADS = Counter(
+    "zikao_certificate_reloads_total", "Certificates that took effect without a restart.", ["by"]
+)
+RELOAD_FAILURES = Counter(
+    "zikao_certificate_reload_failures_total",
+    "Replaced certificate files that cannot be used: those before stay in force.",
+    ["by"],
+)
+log = structlog.get_logger()
+# Of each file: which it is, and when it was written. None where there is none.
+_State = tuple[tuple[int, int, int, int] | None, ...]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """A key, its certificate (with what comes between it and an authority), the authorities: PEM.
+
+    `ends_at` is the certificate's own end, `authorities_end_at` the first end of an authority.
+    """
+
+    key: bytes
+    chain: bytes
+    authorities: bytes
+    serial: int
+    ends_at: datetime
+    authorities_end_at: datetime
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Call as the certificate says, only servers of the authorities."""
+        return grpc.ssl_channel_credentials(self.authorities, self.key, self.chain)
+
+    def server_configuration(self) -> grpc.ServerCertificateConfiguration:
+        """Serve as the certificate says."""
+        return grpc.ssl_server_certificate_configuration([(self.key, self.chain)], self.authorities)
+
+
+def read_certificates(files: CertFiles) -> Certificates:
+    """Read what belongs together; raises ConfigError, which names the file and never its content.
+
+    Does not look at the time: what has ended is read too.
+    """
+    key, chain, authorities = map(_read, (files.key_file, files.cert_file, files.ca_file))
+    leaf = _parsed(chain, files.cert_file)[0]
+    if _public_key_of(key, files.key_file) != leaf.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    ):
+        raise ConfigError([f"{files.key_file}: the key is not that of {files.cert_file}"])
+    ends = [each.not_valid_after_utc for each in _parsed(authorities, files.ca_file)]
+    return Certificates(
+        key, chain, authorities, leaf.serial_number, leaf.not_valid_after_utc, min(ends)
+    )
+
+
+def _read_lasting(files: CertFiles) -> Certificates:
+    """Read what takes the place of others; raises ConfigError also where it has ended."""
+    found = read_certificates(files)
+    if found.ends_at <= datetime.now(UTC):
+        raise ConfigError([f"{files.cert_file}: ended at {found.ends_at.isoformat()}"])
+    return found
+
+
+class CertificateWatch:
+    """The certificates in force, out of files that may be replaced; `by` is who looks, in metrics.
+
+    Raises ConfigError when there are none to begin with.
+    """
+
+    def __init__(self, files: CertFiles, by: str) -> None:
+        self._files = files
+        self._by = by
+        self._seen = _state_of(files)
+        self._refused: _State = ()
+        self.current = read_certificates(files)
+
+    def look(self) -> bool:
+        """Look at the files; True when other certificates are in force from now on."""
+        state = _state_of(self._files)
+        if state == self._seen:
+            return False
+        try:
+            found = _read_lasting(self._files)
+        except ConfigError as error:
+            self._refuse(state, error)
+            return False
+        if _state_of(self._files) != state:
+            return False  # replaced while they were read: the next look sees all of it
+        self._seen = state
+        is_new = found != self.current
+        self.current = found
+        if is_new:
+            RELOADS.labels(self._by).inc()
+            told = {"serial": f"{found.serial:x}", "ends_at": found.ends_at.isoformat()}
+            log.info("certificate replaced", by=self._by, **told)
+        return is_new
+
+    async def work(self) -> bool:
+        """Look, for `zikao_kit.background.repeat`; never more at once."""
+        self.look()
+        return False
+
+    def _refuse(self, state: _State, error: ConfigError) -> None:
+        # Looked at again and again until it is whole: said once.
+        if state != self._refused:
+            self._refused = state
+            RELOAD_FAILURES.labels(self._by).inc()
+            log.warning("certificate not replaced", by=self._by, causes=error.problems)
+
+
+def server_credentials_of(watch: CertificateWatch) -> grpc.ServerCredentials:
+    """Serve each new connection with what `watch` has in force then.
+
+    For one listener: each has to be told of what is new to it. To ask costs a comparison, in a
+    thread of gRPC.
+    """
+    # None, "nothing new", is left out in the stubs.
+    fetch: Any = _fetcher(watch)
+    return grpc.dynamic_ssl_server_credentials(
+        watch.current.server_configuration(), fetch, require_client_authentication=True
+    )
+
+
+def show_expiry(watch: CertificateWatch) -> None:
+    """Tell scrapes from now on how long what is in force lasts."""
+
+    EXPIRY.labels("own").set_function(lambda: _left(watch.current.ends_at))
+    EXPIRY.labels("authority").set_function(lambda: _left(watch.current.authorities_end_at))
+
+
+def _left(until: datetime) -> float:
+    return (until - datetime.now(UTC)).total_seconds()
+
+
+def _fetcher(watch: CertificateWatch) -> Callable[[], grpc.ServerCertificateConfiguration | None]:
+    told = watch.current
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal told
+        current = watch.current
+        if current is told:
+            return None
+        configuration = current.server_configuration()
+        told = current
+        return configuration
+
+    return fetch
+
+
+def _state_of(files: CertFiles) -> _State:
+    return tuple(map(_stamp, (files.key_file, files.cert_file, files.ca_file)))
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
+
+
+def _parsed(pem: bytes, path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ConfigError([f"{path}: no certificates in PEM"]) from error
+
+
+def _public_key_of(pem: bytes, path: Path) -> bytes:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as error:  # no key; one with a password
+        raise ConfigError([f"{path}: no private key in PEM, without a password"]) from error
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,116 @@
+"""Certificates as operators replace them, and what a server shows to whoever connects."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from zikao_kit.config import CertFiles
+from zikao_kit.tls import DevelopmentCa
+
+_FILES = ("tls.crt", "tls.key", "ca.crt")
+
+
+def new_certificate(ca_folder: Path, name: str) -> CertFiles:
+    """Another certificate of `name`, of the authority in `ca_folder`, in a folder of its own."""
+    folder = Path(mkdtemp(dir=ca_folder.parent))
+    for file in ("ca.pem", "ca.key"):
+        shutil.copy(ca_folder / file, folder / file)
+    return DevelopmentCa(folder).issue(name)
+
+
+def serial_of(files: CertFiles) -> int:
+    """The serial number of the certificate in a file."""
+    return x509.load_pem_x509_certificate(files.cert_file.read_bytes()).serial_number
+
+
+def replace_files(old: CertFiles, new: CertFiles) -> None:
+    """Put the new ones in the place of the old ones, file by file, in the worst order: as written.
+
+    Each is first empty, then half there, then whole.
+    """
+    for target, source in zip(astuple(old), astuple(new), strict=True):
+        content = source.read_bytes()
+        with target.open("wb") as file:
+            file.flush()
+            file.write(content[: len(content) // 2])
+            file.flush()
+            file.write(content[len(content) // 2 :])
+
+
+class SecretMount:
+    """A folder as Kubernetes mounts a Secret: links into `..data`, which is swapped as a whole."""
+
+    def __init__(self, folder: Path, files: CertFiles) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._versions = count(1)
+        self.swap(files)
+        for name in _FILES:
+            (folder / name).symlink_to(Path("..data") / name)
+        self.files = CertFiles(*(folder / name for name in _FILES))
+
+    def swap(self, files: CertFiles) -> None:
+        """Put others in place of all three at once."""
+        version = self._folder / f"..version_{next(self._versions)}"
+        version.mkdir()
+        for name, source in zip(_FILES, astuple(files), strict=True):
+            shutil.copy(source, version / name)
+        link = self._folder / "..data_tmp"
+        link.symlink_to(version.name)
+        link.replace(self._folder / "..data")
+
+
+def nameless(ca_folder: Path, identity: str | None = None) -> CertFiles:
+    """A certificate of the authority without a name of the installation, or with that identity."""
+    ca_key = serialization.load_pem_private_key((ca_folder / "ca.key").read_bytes(), None)
+    ca = x509.load_pem_x509_certificate((ca_folder / "ca.pem").read_bytes())
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    if identity is not None:
+        names.append(x509.UniformResourceIdentifier(identity))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    folder = Path(mkdtemp(dir=ca_folder.parent))
+    files = CertFiles(folder / "tls.crt", folder / "tls.key", ca_folder / "ca.pem")
+    files.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files.key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+async def serial_shown(port: int, files: CertFiles) -> int:
+    """The serial number of the certificate that a new connection to 127.0.0.1 is shown."""
+    context = ssl.create_default_context(cafile=files.ca_file)
+    context.load_cert_chain(files.cert_file, files.key_file)
+    context.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    finally:
+        writer.close()
+    return x509.load_der_x509_certificate(shown).serial_number

@@ -1,0 +1,177 @@
+"""Certificate files that are replaced while they are in use."""
+
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+from support.certificates import SecretMount, new_certificate, replace_files, serial_of
+from zikao_kit import certificates, tls
+from zikao_kit.certificates import CertificateWatch, show_expiry
+from zikao_kit.config import CertFiles, ConfigError
+from zikao_kit.tls import DevelopmentCa
+
+DAY_SECONDS = 86_400
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> CertFiles:
+    """What is in force at first; its authority is in the same folder."""
+    return DevelopmentCa(tmp_path / "ca").issue("enrollment")
+
+
+@pytest.fixture
+def other(tmp_path: Path, files: CertFiles) -> CertFiles:
+    """Another certificate of the same name and authority."""
+    return new_certificate(files.ca_file.parent, "enrollment")
+
+
+def counted(name: str, by: str) -> float:
+    """The value of a counter now."""
+    return REGISTRY.get_sample_value(name, {"by": by}) or 0.0
+
+
+def test_replaced_files_take_effect(files: CertFiles, other: CertFiles) -> None:
+    """Nothing happens until files change; then all three count, once, and it is told."""
+    watch = CertificateWatch(files, "files")
+    assert not watch.look()
+    replace_files(files, other)
+    with capture_logs() as logs:
+        assert [watch.look(), watch.look()] == [True, False]
+    assert watch.current.serial == serial_of(other)
+    assert [line["event"] for line in logs] == ["certificate replaced"]
+    assert counted("zikao_certificate_reloads_total", "files") == 1
+    assert counted("zikao_certificate_reload_failures_total", "files") == 0
+
+
+def test_files_that_are_written_again_are_no_news(files: CertFiles) -> None:
+    """The same content under a new date changes nothing, so no connection is made for it."""
+    watch = CertificateWatch(files, "same")
+    replace_files(files, replace(files))
+    files.cert_file.write_bytes(files.cert_file.read_bytes())
+    assert not watch.look()
+    assert counted("zikao_certificate_reloads_total", "same") == 0
+
+
+def half(path: Path) -> None:
+    """As a writer leaves it that has not finished."""
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def nowhere(path: Path) -> None:
+    """A link to what is not there."""
+    path.unlink()
+    path.symlink_to("x")
+
+
+BROKEN: dict[str, Callable[[CertFiles], Any]] = {
+    "half a certificate": lambda files: half(files.cert_file),
+    "half a key": lambda files: half(files.key_file),
+    "half an authority": lambda files: half(files.ca_file),
+    "an empty authority": lambda files: files.ca_file.write_bytes(b""),
+    "no key": lambda files: files.key_file.unlink(),
+    "a link to nowhere": lambda files: nowhere(files.ca_file),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_not_whole_is_left_alone(files: CertFiles, other: CertFiles, what: str) -> None:
+    """The files before stay in force, that is told once, and what is whole then counts."""
+    watch = CertificateWatch(files, what)
+    before, whole = watch.current, [path.read_bytes() for path in astuple(other)]
+    replace_files(files, other)
+    BROKEN[what](files)
+    with capture_logs() as logs:
+        assert [watch.look(), watch.look()] == [False, False]
+    assert [line["event"] for line in logs] == ["certificate not replaced"]
+    assert watch.current is before
+    assert counted("zikao_certificate_reload_failures_total", what) == 1
+    for path, content in zip(astuple(files), whole, strict=True):
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+    assert watch.look()
+    assert watch.current.serial == serial_of(other)
+
+
+def test_a_key_of_another_certificate_is_left_alone(files: CertFiles, other: CertFiles) -> None:
+    """Between the writing of a certificate and its key, both before stay in force."""
+    watch = CertificateWatch(files, "pair")
+    files.cert_file.write_bytes(other.cert_file.read_bytes())
+    assert not watch.look()
+    assert watch.current.serial != serial_of(other)
+    files.key_file.write_bytes(other.key_file.read_bytes())
+    assert watch.look()
+    assert watch.current.serial == serial_of(other)
+
+
+def test_an_ended_certificate_takes_nobodys_place(
+    files: CertFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old backup that somebody copies over a good certificate does no harm."""
+    watch = CertificateWatch(files, "ended")
+    with monkeypatch.context() as patch:
+        patch.setattr(tls, "BACKDATE_MINUTES", 3 * 24 * 60)
+        patch.setattr(tls, "LEAF_LIFETIME_DAYS", -1)
+        ended = new_certificate(files.ca_file.parent, "enrollment")
+    replace_files(files, ended)
+    with capture_logs() as logs:
+        assert not watch.look()
+    assert "ended at" in logs[0]["causes"][0]
+
+
+def test_a_swapped_folder_takes_effect(files: CertFiles, other: CertFiles, tmp_path: Path) -> None:
+    """Links that stay as they are lead to other files: Kubernetes replaces a Secret so."""
+    mount = SecretMount(tmp_path / "mount", files)
+    watch = CertificateWatch(mount.files, "mount")
+    assert not watch.look()
+    mount.swap(other)
+    assert watch.look()
+    assert watch.current.serial == serial_of(other)
+
+
+def test_what_is_swapped_while_it_is_read_is_read_again(
+    files: CertFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new authority is never in force beside the certificate before, though that fits its key."""
+    mount = SecretMount(tmp_path / "mount", files)
+    watch = CertificateWatch(mount.files, "swap")
+    one = new_certificate(files.ca_file.parent, "enrollment")
+    foreign = DevelopmentCa(tmp_path / "foreign").issue("enrollment")
+    mount.swap(one)
+    read = certificates._read
+
+    def swapping(path: Path) -> bytes:
+        if path == mount.files.ca_file:
+            mount.swap(foreign)
+            monkeypatch.undo()
+        return read(path)
+
+    monkeypatch.setattr(certificates, "_read", swapping)
+    assert not watch.look()
+    assert watch.current.authorities == files.ca_file.read_bytes()
+    assert watch.look()
+    assert watch.current.serial == serial_of(foreign)
+    assert watch.current.authorities == foreign.ca_file.read_bytes()
+
+
+def test_wrong_files_refuse_the_start(files: CertFiles, other: CertFiles) -> None:
+    """A process that could serve nobody does not begin; the text names files, not content."""
+    with pytest.raises(ConfigError, match=r"enrollment\.key: the key is not that of"):
+        CertificateWatch(replace(files, cert_file=other.cert_file), "start")
+    with pytest.raises(ConfigError, match="No such file"):
+        CertificateWatch(replace(files, ca_file=Path("/nowhere/ca.pem")), "start")
+
+
+def test_how_long_certificates_last_is_shown(files: CertFiles, other: CertFiles) -> None:
+    """The process's own certificate has 90 days, its authority ten years: seconds, as of now."""
+    watch = CertificateWatch(files, "expiry")
+    show_expiry(watch)
+    left = {
+        which: REGISTRY.get_sample_value("zikao_certificate_expiry_seconds", {"which": which})
+        for which in ("own", "authority")
+    }
+    assert 89 * DAY_SECONDS < (left["own"] or 0) <= 90 * DAY_SECONDS
+    assert 3649 * DAY_SECONDS < (left["authority"] or 0) <= 3650 * DAY_SECONDS
