@@ -11,6 +11,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 import grpc
+from zikao_kit.context import ADMISSION_PASS_KEY
 from zikao_kit.error_table import problem_of, sentence_of
 from zikao_kit.errors import NOT_NOW, FieldProblem
 
@@ -64,9 +65,13 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float = PATIENCE_
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-def bearer(access_token: str) -> tuple[tuple[str, str], ...]:
-    """Metadata of a call in the name of whoever has logged in."""
-    return (("authorization", f"Bearer {access_token}"),)
+def bearer(access_token: str, admission_pass: str = "") -> tuple[tuple[str, str], ...]:
+    """Metadata of a call in the name of whoever has logged in.
+
+    `admission_pass`: of an admitted place in a waiting room, for calls that need one.
+    """
+    token = (("authorization", f"Bearer {access_token}"),)
+    return (*token, (ADMISSION_PASS_KEY, admission_pass)) if admission_pass else token
 
 
 def new_request_id() -> str:

@@ -41,6 +41,7 @@ from zikao.enrollment.v1 import (
 )
 from zikao.enrollment.v1 import session_service_pb2 as enrollment_session_pb2
 from zikao.enrollment.v1 import session_service_pb2_grpc as enrollment_session_grpc
+from zikao.payment.v1 import payment_platform_service_pb2, payment_platform_service_pb2_grpc
 from zikao.registration.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
@@ -154,6 +155,7 @@ _ENROLLMENT = (
     statement_service_pb2.DESCRIPTOR,
     reconciliation_service_pb2.DESCRIPTOR,
     odd_payment_service_pb2.DESCRIPTOR,
+    payment_platform_service_pb2.DESCRIPTOR,
 )
 _TICKETS = (
     arrangement_operation_service_pb2.DESCRIPTOR,
@@ -232,6 +234,9 @@ class ZikaoClient:
         self.odd_payments = odd_payment_service_pb2_grpc.OddPaymentServiceStub(enrollment)
         self.places = place_stream_service_pb2_grpc.PlaceStreamServiceStub(enrollment)
         self.waiting_room = waiting_room_service_pb2_grpc.WaitingRoomServiceStub(enrollment)
+        self.payment_notifications = (
+            payment_platform_service_pb2_grpc.PaymentNotificationServiceStub(enrollment)
+        )
         self.office_audits = office_audit_service_pb2_grpc.OfficeAuditServiceStub(enrollment)
         self._attach_tickets(tickets)
 
