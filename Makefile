@@ -90,16 +90,18 @@ lint: setup ## ruff, mypy, import contracts, buf lint and breaking, generated co
 	scripts/protos --check
 	$(BIN)/python scripts/errors_page.py --check
 	$(BIN)/python scripts/api_reference.py --check
+	PYTHONPATH=scripts $(BIN)/python -m dashboards --check
 	$(BIN)/python scripts/check_sizes.py
 
 format: setup ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: setup ## regenerate libs/protos, docs/errors.md and docs/api from protos/
+protos: setup ## regenerate libs/protos, docs/errors.md and docs/api from protos/, and deploy/grafana
 	@scripts/protos
 	@$(BIN)/python scripts/errors_page.py
 	@$(BIN)/python scripts/api_reference.py
+	@PYTHONPATH=scripts $(BIN)/python -m dashboards
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \

@@ -5,7 +5,9 @@ That the page names what real processes expose is shown by tests/e2e/test_story.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ from zikao_kit.metrics import SECONDS_BUCKETS
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 SEVERITIES = {"page", "ticket"}
-# Services, and what only they have: a rule that says `sum` of these counts replicas.
 ALIKE = "All replicas show the same"
 FILES = ("alerts.yaml", "recording.yaml")
 VALUES = {
@@ -77,6 +79,74 @@ def test_alerts_say_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> 
     given |= {label for metric in names.matchers for label in known[metric]}
     used = set(re.findall(r"\$labels\.(\w+)", " ".join(said.values())))
     assert used <= given
+
+
+def panels(path: Path) -> Iterator[dict[str, Any]]:
+    """The panels of a dashboard, without its rows."""
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+        if panel["type"] != "row":
+            yield panel
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_dashboards_show_what_there_is(path: Path) -> None:
+    """Each query parses, and asks for metrics, labels and values that there are; so do legends."""
+    known = labels_of()
+    for panel in panels(path):
+        for target in panel["targets"]:
+            wrong = wrong_names(target["expr"], known)
+            assert (panel["title"], wrong) == (panel["title"], [])
+            names = names_in(target["expr"])
+            for label, value in (each for found in names.matchers.values() for each in found):
+                if label in VALUES:
+                    assert set(value.split("|")) <= VALUES[label]
+            given = names.grouping or {"job", "instance"}.union(
+                *map(known.__getitem__, names.matchers)
+            )
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= given
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_dashboards_can_be_imported_anywhere(path: Path) -> None:
+    """Any Prometheus can be chosen; each panel has a unit, a sentence, a place of its own."""
+    board = json.loads(path.read_text(encoding="utf-8"))
+    assert board["templating"]["list"][0]["type"] == "datasource"
+    sources = re.findall(r'"uid": "([^"]*)"', path.read_text(encoding="utf-8"))
+    assert set(sources) == {"${datasource}", board["uid"]}
+    assert re.fullmatch(r"[a-z-]{1,40}", board["uid"])
+    asked = {name for each in board["templating"]["list"] for name in [each["name"]]}
+    queries = [target["expr"] for panel in panels(path) for target in panel["targets"]]
+    own = {"__rate_interval"}
+    assert set(re.findall(r"\$(\w+)", " ".join(queries))) <= asked | own
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        at = panel["gridPos"]
+        fields = {
+            (x, y)
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        }
+        assert not taken & fields
+        assert max(x for x, _ in fields) < 24
+        taken |= fields
+    for panel in panels(path):
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["description"].endswith(".")
+        assert panel["targets"]
+
+
+def test_dashboards_have_ids_of_their_own() -> None:
+    """None takes the place of another."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS]
+    assert {board["uid"] for board in found} == {
+        "zikao-rush",
+        "zikao-money",
+        "zikao-review",
+        "zikao-tickets",
+    }
+    assert len({board["title"] for board in found}) == len(found)
 
 
 def test_alert_names_are_unique() -> None:

@@ -129,7 +129,7 @@ def counted() -> list[float]:
     """Deaths of rendering processes, prints that failed, and sheets that were printed so far."""
     asked: list[tuple[str, dict[str, str]]] = [
         ("zikao_tickets_rendering_deaths_total", {}),
-        ("zikao_tickets_rendering_failures_total", {"job": "print_tickets"}),
+        ("zikao_tickets_rendering_failures_total", {"work": "print_tickets"}),
         ("zikao_tickets_sheets_total", {"outcome": "printed"}),
     ]
     return [REGISTRY.get_sample_value(*each) or 0 for each in asked]

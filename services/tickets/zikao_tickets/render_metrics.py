@@ -13,7 +13,7 @@ PRINTED = "printed"
 SECONDS = Histogram(
     "zikao_tickets_rendering_seconds",
     "Time from wanting something rendered to having it, by what.",
-    ["job"],
+    ["work"],
     buckets=SECONDS_BUCKETS,
 )
 DEATHS = Counter(
@@ -23,7 +23,7 @@ DEATHS = Counter(
 FAILURES = Counter(
     "zikao_tickets_rendering_failures_total",
     "What was not rendered at all: after two deaths, or by a fault of ours.",
-    ["job"],
+    ["work"],
 )
 SHEETS = Counter(
     "zikao_tickets_sheets_total",
