@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
   bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity alerts \
-  lint format protos lock clean
+  lint format manifests protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ capacity: setup ## measure what calls cost, and write docs/capacity.md anew (3 m
 alerts: ## check deploy/prometheus, and play to its alerts what they are for
 	@scripts/promtool check rules deploy/prometheus/*.yaml
 	@scripts/promtool test rules deploy/prometheus/tests/*.yaml
+
+manifests: setup ## render what is applied to Kubernetes, and each component, into out/manifests
+	@$(BIN)/python scripts/manifests.py out/manifests
 
 lint: setup ## ruff, mypy, import contracts, buf lint and breaking, generated code and pages, sizes
 	$(BIN)/ruff check .

@@ -1,0 +1,183 @@
+"""What brings manifests into a cluster, and what they need there that is not rendered."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from support.manifests.configuration import secrets_needed
+from support.manifests.documents import ROOT, SERVICES, Document, mounted_files, named
+from support.manifests.network import flows
+from zikao_kit.config import CertFiles
+from zikao_kit.crypto import KeyRing
+from zikao_kit.tls import server_credentials
+
+Rendered = dict[str, list[Document]]
+Secrets = dict[str, dict[str, bytes]]
+
+
+def make_secrets(folder: Path) -> Secrets:
+    """What scripts/kind_secrets.py writes, by name and key."""
+    script = ROOT / "scripts" / "kind_secrets.py"
+    subprocess.run([sys.executable, script, folder], check=True, stdout=subprocess.PIPE)
+    documents = yaml.safe_load_all((folder / "secrets.yaml").read_text())
+    return {
+        one["metadata"]["name"]: {k: base64.b64decode(v) for k, v in one["data"].items()}
+        for one in documents
+    }
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
+    """Those of a machine to try on."""
+    return make_secrets(tmp_path_factory.mktemp("kind"))
+
+
+def test_the_secrets_for_trying_are_all_that_pods_mount(
+    rendered: Rendered, secrets: Secrets
+) -> None:
+    """Every key of every Secret that a pod of the overlay `kind` mounts is made by the script."""
+    for name, keys in secrets_needed(rendered["overlay-kind"]).items():
+        assert keys <= secrets[name].keys(), name
+
+
+def test_the_secrets_for_trying_can_be_used(secrets: Secrets, tmp_path: Path) -> None:
+    """Certificates belong to their keys, key rings open, and the database is asked who it is."""
+    for service in SERVICES:
+        files = secrets[f"{service}-tls"]
+        for key, value in files.items():
+            (tmp_path / key).write_bytes(value)
+        server_credentials(CertFiles(*(tmp_path / key for key in ("tls.crt", "tls.key", "ca.crt"))))
+        dsn = urlsplit(secrets[f"{service}-secrets"]["dsn"].decode())
+        assert (dsn.hostname, dsn.username) == ("zikao-db", f"zikao_{service}")
+        assert dsn.password == secrets["zikao-db-passwords"][service].decode()
+        assert parse_qs(dsn.query)["sslmode"] == ["verify-full"]
+    for service in ("registration", "tickets"):
+        (tmp_path / "keys.yaml").write_bytes(secrets[f"{service}-secrets"]["keys.yaml"])
+        assert KeyRing.from_file(tmp_path / "keys.yaml").key_ids
+
+
+def test_the_database_is_trusted_by_what_is_mounted(rendered: Rendered, secrets: Secrets) -> None:
+    """The DSN names the authority's certificate where every pod that has a DSN finds it."""
+    query = parse_qs(urlsplit(secrets["tickets-secrets"]["dsn"].decode()).query)
+    for workload in ("Deployment/tickets", "Job/tickets-migrate-pre"):
+        found = named(rendered["overlay-kind"], *workload.split("/"))
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        assert mounted_files(found, container)[query["sslrootcert"][0]][0] == "Secret/zikao-db-ca"
+
+
+def test_secrets_for_trying_stay_the_same(tmp_path: Path) -> None:
+    """Made again, keys and passwords are those that the data in the database needs."""
+    assert make_secrets(tmp_path) == make_secrets(tmp_path)
+    assert (tmp_path / "secrets.yaml").stat().st_mode & 0o077 == 0
+
+
+def test_a_province_is_told_which_secrets_it_must_bring(rendered: Rendered) -> None:
+    """docs/operations.md names each Secret, with its keys, that no part of the overlay makes."""
+    documents = rendered["overlay-province"]
+    made = {one["spec"]["secretName"] for one in documents if one["kind"] == "Certificate"}
+    # CloudNativePG makes that of its own authority.
+    made |= {"zikao-db-ca"}
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for name, keys in secrets_needed(documents).items():
+        if name not in made:
+            row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+            assert all(f"`{key}`" in row for key in keys), row
+
+
+PLAYED_KUBECTL = """#!/bin/bash
+echo "$@" >>"$KUBECTL_LOG"
+case "$*" in
+  *"version --client"*) echo "Kustomize Version: v5.5.0" ;;
+  kustomize*) exec "$REAL_KUSTOMIZE" "${@: -1}" ;;
+  *"get job"*) echo "tickets-migrate=$JOB_ENDS" ;;
+  *"get cluster"*) exit 1 ;;
+esac
+"""
+
+
+def roll_out(tmp_path: Path, *words: str, job_ends: str = "Complete") -> tuple[int, list[str]]:
+    """Exit code of scripts/roll_out, and what it asked a kubectl that is played to do."""
+    log = tmp_path / "log"
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(PLAYED_KUBECTL)
+    kubectl.chmod(0o755)
+    # Rendering is the real one, before the played one is found.
+    rendering = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECTL_LOG": str(log)}
+    rendering |= {"JOB_ENDS": job_ends, "REAL_KUSTOMIZE": "/bin/true"}
+    run = subprocess.run(
+        [ROOT / "scripts" / "roll_out", *words], env=os.environ | rendering, check=False
+    )
+    return run.returncode, [line for line in log.read_text().splitlines() if "apply" in line]
+
+
+def steps_of(lines: list[str]) -> list[str]:
+    """The selector of each apply."""
+    return [line.rpartition(" ")[2] for line in lines]
+
+
+def test_a_rollout_goes_step_by_step(tmp_path: Path) -> None:
+    """What programs need, then `pre`, then the services, then `post`."""
+    code, lines = roll_out(tmp_path, "kind")
+    turns = ["!zikao/step", "zikao/step=pre", "zikao/step=serve", "zikao/step=post"]
+    assert (code, steps_of(lines)) == (0, turns)
+
+
+def test_no_service_is_rolled_out_after_a_migration_that_failed(tmp_path: Path) -> None:
+    """New code never meets a schema that it does not know, and the exit code says so."""
+    code, lines = roll_out(tmp_path, "kind", job_ends="Failed")
+    assert (code, steps_of(lines)[-1]) == (1, "zikao/step=pre")
+
+
+def test_an_upgrade_can_stop_where_it_can_go_back(tmp_path: Path) -> None:
+    """Without `post` the release before still runs on the schema."""
+    code, lines = roll_out(tmp_path, "kind", "--without-post")
+    assert (code, steps_of(lines)[-1]) == (0, "zikao/step=serve")
+
+
+SERVERS = {(service, "kube-system", 53) for service in SERVICES}
+BETWEEN = {
+    ("enrollment", "registration", 7100),
+    ("tickets", "registration", 7100),
+    ("tickets", "enrollment", 7100),
+}
+JOBS = [f"{service}-migrate-{phase}" for service in SERVICES for phase in ("pre", "post")]
+EVERYWHERE = (
+    SERVERS
+    | BETWEEN
+    | {("portal", service, 7100) for service in SERVICES}
+    | {("monitoring", service, 9100) for service in SERVICES}
+    | {(job, "kube-system", 53) for job in JOBS}
+    | {(job, "zikao-db", 5432) for job in JOBS}
+    | {("zikao-db", "kube-system", 53)}
+)
+FLOWS = {
+    "overlay-kind": EVERYWHERE
+    | {(service, "zikao-db", 5432) for service in SERVICES}
+    | {("enrollment", "payment-platform", 7100), ("payment-platform", "enrollment", 7100)}
+    | {("payment-platform", "kube-system", 53)},
+    "overlay-province": EVERYWHERE
+    | {(service, "zikao-db-pooler", 5432) for service in SERVICES}
+    | {("gateway", service, 7100) for service in SERVICES}
+    | {("enrollment", "payment-platform-outside", 443)}
+    | {("registration", "mail-sms-identity", port) for port in (443, 587)}
+    | {("zikao-db-pooler", "zikao-db", 5432), ("zikao-db-pooler", "kube-system", 53)}
+    | {("cnpg-system", "zikao-db", port) for port in (5432, 8000)}
+    | {("monitoring", "zikao-db", 9187), ("monitoring", "zikao-db-pooler", 9127)}
+    | {("zikao-db", "object-store", 443)}
+    | {(name, "api-server", 6443) for name in ("zikao-db", "zikao-db-pooler")},
+}
+
+
+@pytest.mark.parametrize("overlay", FLOWS)
+def test_the_network_lets_through_what_is_needed_and_nothing_else(
+    rendered: Rendered, overlay: str
+) -> None:
+    """Of all pairs of pods, neighbours and addresses, and all ports, these and no others talk."""
+    assert flows(rendered[overlay]) == FLOWS[overlay]
