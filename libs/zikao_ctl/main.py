@@ -23,6 +23,7 @@ from zikao_ctl.audit import (
     time_of,
 )
 from zikao_ctl.audit_log.command import audit_log
+from zikao_ctl.backup.command import backup, restore_command
 from zikao_ctl.candidates_file import CandidatesFileError, read_candidates
 from zikao_ctl.capacity.command import capacity
 from zikao_ctl.demo.command import (
@@ -72,6 +73,8 @@ def main() -> None:
 
 main.add_command(arrange)
 main.add_command(audit_log)
+main.add_command(backup)
+main.add_command(restore_command)
 main.add_command(capacity)
 main.add_command(export)
 main.add_command(faults)

@@ -102,7 +102,7 @@ def verify_command(
     except (InstallationError, OSError, ValueError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(NOT_CHECKED)
-    (_print_json if as_json else _print_table)(verdicts)
+    (_print_json if as_json else print_verdicts)(verdicts)
     sys.exit(CLEAN if clean else VIOLATED)
 
 
@@ -201,7 +201,8 @@ def _head(verdict: Verdict) -> dict[str, Any]:
     return {"number": verdict.head.head.number, "sha256": verdict.head.head.hash.hex()}
 
 
-def _print_table(verdicts: Sequence[Verdict]) -> None:
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """A line for each service, and where its chain does not hold."""
     table = Table("服务 service", "条目 entries", "未入链 unsealed", "秒 s", "问题 problems")
     for each in verdicts:
         colour = "red" if each.problems else "green"

@@ -1,0 +1,1 @@
+"""`zikao backup` and `zikao restore`: an installation on one machine in one file, and back."""
