@@ -142,8 +142,8 @@ async def test_a_bad_file_changes_nothing(taken: Taken, tmp_path: Path) -> None:
         "cut off": (whole[: len(whole) // 2], taken.passphrase, "not a whole backup"),
         "almost whole": (whole[:-20_000], taken.passphrase, "not a whole backup"),
         "changed": (changed(whole, len(whole) // 2), taken.passphrase, "is not what"),
-        "the manifest": (
-            whole.replace(b'"postgres": 18', b'"postgres": 17', 1), taken.passphrase, "PostgreSQL 17",
+        "older": (
+            whole.replace(b'"postgres": 18', b'"postgres": 17', 1), taken.passphrase, "SQL 17",
         ),
         "of a newer zikao": (
             whole.replace(b'"zikao": "0.', b'"zikao": "9.', 1), taken.passphrase, "by zikao 9",
