@@ -1,5 +1,6 @@
 """Channels to other services: mutual TLS, deadlines on every call, retries where they are safe.
 
+When the certificate files are replaced, calls from then on go out with the new certificate.
 A channel sets what a caller left out: a deadline, which it also tells the server as it was meant at
 first, and the request id of the call in progress, so that one id is found in the logs of every
 service it went through.
@@ -22,12 +23,13 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from zikao_kit.certificates import Certificates
+from zikao_kit.channel_renewal import Channels, RenewedChannels
 from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
 from zikao_kit.context import REQUEST_ID_KEY, TIMEOUT_KEY, current_request_id
 from zikao_kit.error_table import problem_of
 from zikao_kit.metrics import CALLED, MethodMetrics
 from zikao_kit.policy import policies_of
-from zikao_kit.tls import channel_credentials
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
@@ -114,7 +116,8 @@ def open_channel(
     target with its scheme. The server must have a certificate for `server_name`
     (such as "enrollment"; by default for the first host in `target`, which says nothing of
     its part when all are on one machine). `subscriptions_apart`: they have connections of their
-    own, for one that is full of them carries no call. Use the channel in the event loop that opened
+    own, for one that is full of them carries no call. Raises ConfigError for files that are no
+    certificate with its key. Use the channel in the event loop that opened
     it, and close it.
     """
     config = config or ServiceConfig()
@@ -125,15 +128,19 @@ def open_channel(
     if server_name is not None:
         options.append(("grpc.default_authority", server_name))
 
-    def opened(*more: tuple[str, Any]) -> grpc.aio.Channel:
-        credentials = channel_credentials(files)
-        return grpc.aio.secure_channel(
-            uri, credentials, [*options, *more], interceptors=tuple(interceptors)
-        )
+    def opened(certificates: Certificates) -> Channels:
+        credentials = certificates.channel_credentials()
 
-    # Channels to the same place would share their connections else.
-    apart = opened(("grpc.use_local_subchannel_pool", 1)) if subscriptions_apart else None
-    return _DefaultingChannel(opened(), apart, config)
+        def one(*more: tuple[str, Any]) -> grpc.aio.Channel:
+            return grpc.aio.secure_channel(
+                uri, credentials, [*options, *more], interceptors=tuple(interceptors)
+            )
+
+        # Channels to the same place would share their connections else.
+        apart = one(("grpc.use_local_subchannel_pool", 1)) if subscriptions_apart else None
+        return Channels(one(), apart)
+
+    return _DefaultingChannel(RenewedChannels(files, opened), config)
 
 
 def open_peer(peer: PeerConfig, tls: CertFiles, *services: ServiceDescriptor) -> grpc.aio.Channel:
@@ -156,20 +163,20 @@ async def answered(call: Awaitable[T]) -> T:
 class _DefaultingChannel(grpc.aio.Channel):
     """A channel whose calls carry a deadline and the current request id."""
 
-    def __init__(
-        self, channel: grpc.aio.Channel, apart: grpc.aio.Channel | None, config: ServiceConfig
-    ) -> None:
-        """`apart` is for what is long-lived, where that has a channel of its own."""
-        self._channel = channel
-        self._apart = apart
+    def __init__(self, renewed: RenewedChannels, config: ServiceConfig) -> None:
+        self._renewed = renewed
         self._config = config
 
-    def _of(self, method: str) -> grpc.aio.Channel:
-        if self._apart is not None and method in self._config.long_lived:
-            return self._apart
-        return self._channel
+    def _of(self, channels: Channels, method: str) -> grpc.aio.Channel:
+        if channels.apart is not None and method in self._config.long_lived:
+            return channels.apart
+        return channels.main
 
-    def _defaulting(self, method: str, grpc_type: str, call: Callable[..., Any]) -> Any:
+    def _defaulting(
+        self, method: str, grpc_type: str, kind: str, *serializers: Any, **options: Any
+    ) -> Any:
+        made_of: Channels | None = None
+        call: Callable[..., Any]
         long_lived = method in self._config.long_lived
         default = None if long_lived else self._config.default_timeout_seconds
         metrics = CALLED.of(method, grpc_type)
@@ -177,43 +184,43 @@ class _DefaultingChannel(grpc.aio.Channel):
         def start(
             *request: Any, timeout: float | None = None, metadata: Any = None, **others: Any
         ) -> Any:
+            nonlocal made_of, call
+            channels = self._renewed.now()
+            if channels is not made_of:
+                made_of = channels
+                call = getattr(self._of(channels, method), kind)(method, *serializers, **options)
             timeout = default if timeout is None else timeout
             metadata = _completed(metadata, timeout)
             started = call(*request, timeout=timeout, metadata=metadata, **others)
+            channels.calls.add(started)
             _count(started, metrics)
             return started
 
         return start
 
     def unary_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
-        call = self._channel.unary_unary(method, *serializers, **options)
-        return self._defaulting(method, "unary", call)
+        return self._defaulting(method, "unary", "unary_unary", *serializers, **options)
 
     def unary_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        call = self._of(method).unary_stream(method, *serializers, **options)
-        return self._defaulting(method, "server_stream", call)
+        return self._defaulting(method, "server_stream", "unary_stream", *serializers, **options)
 
     def stream_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
-        call = self._channel.stream_unary(method, *serializers, **options)
-        return self._defaulting(method, "client_stream", call)
+        return self._defaulting(method, "client_stream", "stream_unary", *serializers, **options)
 
     def stream_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
-        call = self._of(method).stream_stream(method, *serializers, **options)
-        return self._defaulting(method, "bidi_stream", call)
+        return self._defaulting(method, "bidi_stream", "stream_stream", *serializers, **options)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        return self._channel.get_state(try_to_connect)
+        return self._renewed.now().main.get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
+        await self._renewed.now().main.wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
+        await self._renewed.now().main.channel_ready()
 
     async def close(self, grace: float | None = None) -> None:
-        await self._channel.close(grace)
-        if self._apart is not None:
-            await self._apart.close(grace)
+        await self._renewed.close(grace)
 
     async def __aenter__(self) -> grpc.aio.Channel:
         return self
