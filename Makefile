@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# Of images: as pyproject.toml has it.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
   bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity alerts \
-  lint format manifests protos lock clean
+  lint images sbom test-containers format manifests protos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +29,15 @@ mutation: setup ## take each safety mechanism away, and see tests notice (MUTATI
 
 faults: setup ## break an installation again and again under load (FAULTS=1000 FAULTS_ARGS="--seed 7")
 	@$(BIN)/zikao faults --count $(or $(FAULTS),200) $(FAULTS_ARGS)
+
+images: setup ## build zikao/registration, enrollment, tickets (TAG=0.2.0 PYTHON_IMAGE=python:3.11-slim-bookworm)
+	@scripts/images
+
+sbom: setup ## list what is in the images: out/sbom/*.cdx.json (CycloneDX)
+	@$(BIN)/python scripts/sbom.py $(or $(TAG),$(VERSION)) out/sbom
+
+test-containers: images ## build the images, and test them and a whole session on them
+	@ZIKAO_TEST_IMAGES=$(or $(TAG),$(VERSION)) $(BIN)/python -m pytest tests/containers $(PYTEST_ARGS)
 
 demo: setup ## play a whole session on this machine (DEMO_ARGS="--others 50")
 	@$(BIN)/zikao demo $(DEMO_ARGS)

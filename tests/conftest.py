@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 import structlog
 import uvloop
+from support.images import describe_choice
 from support.postgres import Cluster, choose, test_cluster
 from support.refusals import missing, noted
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
@@ -54,12 +55,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Say which PostgreSQL the tests take, before anything else."""
+    """Say which PostgreSQL and which images the tests take, before anything else."""
     session.config.stash[DESCRIPTIONS] = []
     session.config.stash[REFUSALS] = set()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(f"[test] database: {choose().description}")
+        reporter.write_line(f"[test] images: {describe_choice()}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,10 +9,11 @@ async with run_installation(Layout(Path("out/zikao")), port_base=7100, say=print
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 from zikao_client.client import MAX_MESSAGE_BYTES
@@ -62,19 +63,33 @@ class Targets:
     outside: str = _target("outside")
 
 
+class Elsewhere(Protocol):
+    """Runs some parts of an installation in a way of its own: not as processes of ours."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of which parts."""
+        ...
+
+    def running(self, at: Surroundings) -> AbstractAsyncContextManager[None]:
+        """Run them while the block runs, at the addresses of `at`; what they log is in its logs."""
+        ...
+
+
 @dataclass(frozen=True)
 class Shape:
-    """What rehearsals of faults have otherwise than `zikao up`.
+    """What rehearsals of faults, and tests, have otherwise than `zikao up`.
 
     `enrollments`: one or two processes of it. `proxy`: services reach the database through one
     that can cut them off. `disk`: the embedded database's is a small one. `patience`: how soon
-    what died is started again.
+    what died is started again. `elsewhere`: who runs some of the parts instead of us.
     """
 
     enrollments: int = 1
     proxy: bool = False
     disk: DiskLimits | None = None
     patience: Patience = field(default_factory=Patience)
+    elsewhere: Elsewhere | None = None
 
 
 class NoCertificates(OSError):  # noqa: N818 - says what is wrong
@@ -165,13 +180,17 @@ async def run_installation(
         say(f"data in {layout.data}")
         shape = shape or Shape()
         at = _settle(layout, port_base, database_url, shape)
-        programs = [write_program(part, at) for part in at.parts]
+        elsewhere = shape.elsewhere
+        theirs = elsewhere.names if elsewhere else ()
+        programs = [write_program(part, at) for part in at.parts if part.name not in theirs]
         supervisor = Supervisor(programs, patience=shape.patience)
         try:
             async with AsyncExitStack() as stack:
                 proxy = await _proxy(at, stack) if shape.proxy else None
                 await stack.enter_async_context(beside(at.server.run()))
                 await stack.enter_async_context(beside(supervisor.run()))
+                if elsewhere:
+                    await stack.enter_async_context(elsewhere.running(at))
                 say(f"starting {', '.join(part.name for part in at.parts)}")
                 await _start(at, supervisor, reset=reset, say=say)
                 yield Installation(at, supervisor, proxy)

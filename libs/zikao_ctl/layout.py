@@ -8,7 +8,7 @@ secrets/            keys, passwords and connection strings, for test data only
 config/             what each process is told
 logs/               what each process writes, some 64 MiB each: the full ones end in .1 to .3
 payment/            what the sandbox's payment platform remembers
-clock.json          how far the rehearsal's clock is from the machine's
+clock/              how far the rehearsal's clock is from the machine's: a folder, for containers
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Layout:
         self.logs = self.data / "logs"
         self.payment_ledger = self.data / "payment" / "payment.sqlite"
         self.mails = self.data / "mails"
-        self.clock_file = self.data / "clock.json"
+        self.clock_file = self.data / "clock" / "clock.json"
         self._mark = self.data / "installation.json"
         self._lock = self.data / "lock"
 
@@ -73,6 +73,7 @@ class Layout:
                 self._delete()
             if not self._mark.exists():
                 self.write_mark(Mark())
+            self.clock_file.parent.mkdir(exist_ok=True)
             yield
 
     def read_mark(self) -> Mark:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import yaml
-from zikao_kit.config import CertFiles
+from zikao_kit.config import CertFiles, host_and_port
 from zikao_kit.files import write_whole
 from zikao_kit.roles import service_dsn
 from zikao_kit.tls import DevelopmentCa
@@ -89,10 +89,11 @@ def _reaching_out(at: Surroundings) -> Settings:
     """How registration reaches candidates, and the government: what the part `outside` plays."""
     secret = str(at.secrets.password_file(OUTSIDE))
     ca_file = str(at.ca.issue(OUTSIDE).ca_file)
+    mail_host, mail_port = host_and_port(at.target("mail"))
     return {
         "mail": {
-            "host": HOST,
-            "port": at.ports["mail"],
+            "host": mail_host,
+            "port": mail_port,
             "sender": "no-reply@zikao.example",
             "ca_file": ca_file,
             "user": "registration",
@@ -170,10 +171,14 @@ def write_program(part: Part, at: Surroundings) -> Program:
     """Write the part's configuration file; return how to run it."""
     config = at.layout.config / f"{part.name}.yaml"
     config.parent.mkdir(exist_ok=True)
-    settings = _common(part, at) | part.settings(at)
-    write_whole(config, yaml.safe_dump(settings, sort_keys=False))
+    write_whole(config, yaml.safe_dump(settings_of(part, at), sort_keys=False))
     command = (sys.executable, "-m", *part.module, "--config", str(config))
     return Program(part.name, command, os.environ, at.layout.logs / f"{part.name}.log")
+
+
+def settings_of(part: Part, at: Surroundings) -> Settings:
+    """All that a part is told."""
+    return _common(part, at) | part.settings(at)
 
 
 def _common(part: Part, at: Surroundings) -> Settings:

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from support.postgres import Cluster
-from support.service_databases import with_database
+from support.service_databases import drop_installation, with_database
 from zikao_ctl.installation import Installation, run_installation
 from zikao_ctl.layout import Layout
 
@@ -28,15 +27,4 @@ async def installation(
         ) as running:
             yield running
     finally:
-        await drop(cluster, name)
-
-
-async def drop(cluster: Cluster, name: str) -> None:
-    """Drop the installation's database and its roles."""
-    admin = await asyncpg.connect(cluster.admin_dsn)
-    try:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        for service in ("registration", "enrollment", "tickets"):
-            await admin.execute(f"DROP ROLE IF EXISTS {name}_{service}")
-    finally:
-        await admin.close()
+        await drop_installation(cluster, name)

@@ -121,7 +121,7 @@ def _pull(engine: docker.DockerClient, image: str) -> bool:
 @contextmanager
 def _container(image: str) -> Iterator[str]:
     # Both are imported late because testcontainers reads its settings on import.
-    _settle_reaper()
+    settle_reaper()
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
 
     password = secrets.token_urlsafe(16)
@@ -136,7 +136,7 @@ def _container(image: str) -> Iterator[str]:
         yield f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{SUPERUSER}"
 
 
-def _settle_reaper() -> None:
+def settle_reaper() -> None:
     """Do without testcontainers' reaper container when its image is not here: we stop our own."""
     from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
 

@@ -82,3 +82,14 @@ def database_of(dsn: str) -> str:
 def with_database(dsn: str, name: str) -> str:
     """The same DSN for another database."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+async def drop_installation(cluster: Cluster, name: str) -> None:
+    """Drop the installation's database and its roles."""
+    admin = await asyncpg.connect(cluster.admin_dsn)
+    try:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        for service in ("registration", "enrollment", "tickets"):
+            await admin.execute(f"DROP ROLE IF EXISTS {name}_{service}")
+    finally:
+        await admin.close()
