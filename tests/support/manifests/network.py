@@ -90,7 +90,6 @@ def _made_by_operator(documents: Documents) -> Iterator[Endpoint]:
         labels = {key: name}
         if document["kind"] == "Pooler":
             labels |= {"cnpg.io/cluster": document["spec"]["cluster"]["name"]}
-            labels |= document["spec"]["template"]["metadata"]["labels"]
         yield Endpoint(name, labels, ports=ports)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+import yaml
 from support.manifests.configuration import load, programs
 from support.manifests.documents import (
     NAMESPACE,
@@ -30,8 +31,7 @@ POOLED_ROLES = len(SERVICES)
 STREAMS, CONNECTIONS = 5000, 100
 _HOURS = re.compile(r"([0-9]+)h")
 LONGEST_LEAF_HOURS = 30 * 24
-# What an issuer that fails leaves people to repair it.
-LEAST_RENEWAL_HOURS = 48
+_SOON = re.compile(r"zikao_certificate_expiry_seconds\) < (\d+) \* 86400")
 
 
 @functools.cache
@@ -160,8 +160,17 @@ def database_survives_a_machine(documents: Documents) -> list[str]:
 
 
 def certificates_renew(documents: Documents) -> list[str]:
-    """Certificates live for days, are renewed with a new key, and long enough before they end."""
+    """Certificates live for a month at most, and get a new key before anybody is told of their end.
+
+    Else ZikaoCertificateExpiresSoon would say of each, again and again, what is no fault.
+    """
     problems = []
+    rules = yaml.safe_dump(
+        [one["spec"] for one in of_kind(documents, "PrometheusRule")], width=1000
+    )
+    told = max((24 * int(days) for days in _SOON.findall(rules)), default=0)
+    if not told:
+        problems.append("nobody is told of a certificate's end")
     for certificate in of_kind(documents, "Certificate"):
         spec = certificate["spec"]
         if spec.get("isCA"):
@@ -169,7 +178,7 @@ def certificates_renew(documents: Documents) -> list[str]:
         life, renewal = (_hours(spec.get(key, "")) for key in ("duration", "renewBefore"))
         if spec.get("privateKey", {}).get("rotationPolicy") != "Always":
             problems.append(f"{title(certificate)}: keeps its key")
-        if not LEAST_RENEWAL_HOURS <= renewal < life <= LONGEST_LEAF_HOURS:
+        if not told < renewal < life <= LONGEST_LEAF_HOURS:
             problems.append(f"{title(certificate)}: {life} h, renewed {renewal} h before")
     return problems
 
