@@ -6,6 +6,7 @@ component-….yaml                           to be read: what a component adds
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def main() -> None:
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as scratch, ThreadPoolExecutor(4) as pool:
+        kustomize()
         folders = {f"overlay-{path.name}": path for path in overlays()}
         for path in components():
             folders[f"component-{path.name}"] = _on_the_base(path, Path(scratch))
@@ -48,12 +50,20 @@ def components() -> list[Path]:
 
 def render(folder: Path) -> str:
     """What kustomize makes of a folder."""
-    run = subprocess.run(  # noqa: S603 - our own script
-        [ROOT / "scripts" / "kustomize", folder], capture_output=True, text=True, check=False
+    run = subprocess.run(  # noqa: S603 - our own script says which program
+        [*kustomize(), folder], capture_output=True, text=True, check=False
     )
     if run.returncode:
         raise SystemExit(f"{folder}: {run.stderr}")
     return run.stdout
+
+
+@functools.cache
+def kustomize() -> list[str]:
+    """The program that renders, with its first words."""
+    script = ROOT / "scripts" / "kustomize"
+    said = subprocess.run([script, "--command"], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return said.stdout.split()
 
 
 def _on_the_base(component: Path, scratch: Path) -> Path:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
+from support.manifests.cluster_secrets import Secrets, make_secrets
 from support.manifests.configuration import secrets_needed
 from support.manifests.documents import ROOT, SERVICES, Document, mounted_files, named
 from support.manifests.network import flows
@@ -19,18 +17,6 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.tls import server_credentials
 
 Rendered = dict[str, list[Document]]
-Secrets = dict[str, dict[str, bytes]]
-
-
-def make_secrets(folder: Path) -> Secrets:
-    """What scripts/kind_secrets.py writes, by name and key."""
-    script = ROOT / "scripts" / "kind_secrets.py"
-    subprocess.run([sys.executable, script, folder], check=True, stdout=subprocess.PIPE)
-    documents = yaml.safe_load_all((folder / "secrets.yaml").read_text())
-    return {
-        one["metadata"]["name"]: {k: base64.b64decode(v) for k, v in one["data"].items()}
-        for one in documents
-    }
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,18 @@ WORKLOADS = ("Deployment", "StatefulSet", "Job")
 SERVICES = ("registration", "enrollment", "tickets")
 
 
-def render_all(target: Path) -> dict[str, list[Document]]:
-    """What `make manifests` writes, by the file's name without its ending."""
+def render_all(target: Path) -> None:
+    """Do what `make manifests` does, into a folder."""
     script = ROOT / "scripts" / "manifests.py"
     subprocess.run([sys.executable, script, target], check=True, stdout=subprocess.PIPE)
-    return {path.stem: list(yaml.safe_load_all(path.read_text())) for path in target.glob("*.yaml")}
+
+
+def read_all(folder: Path) -> dict[str, list[Document]]:
+    """What is in a folder of manifests, by a file's name without its ending."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return {
+        path.stem: list(yaml.load_all(path.read_text(), loader)) for path in folder.glob("*.yaml")
+    }
 
 
 def of_kind(documents: Documents, *kinds: str) -> Iterator[Document]:
