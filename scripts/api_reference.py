@@ -32,8 +32,8 @@ LEFT_OUT = "zikao/sandbox/"
 INTRODUCTION = """# API reference
 
 Every service, method, message and error of the contracts in [`protos/`](../../protos/zikao), made
-from them by `make protos`. How to call: [client.md](../client.md); what may change:
-[versioning.md](../versioning.md).
+from them by `make protos`. How to call: [client.md](../client.md) from Python,
+[grpcurl.md](../grpcurl.md) from a shell; what may change: [versioning.md](../versioning.md).
 
 - **Who may call**: by the certificate of the system that calls, or by the access token of a person
   in the metadata `authorization: Bearer …`. A token counts only through the system it was issued
