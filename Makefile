@@ -105,6 +105,7 @@ lint: setup ## ruff, mypy, import contracts, buf lint and breaking, generated co
 	$(BIN)/python scripts/errors_page.py --check
 	$(BIN)/python scripts/api_reference.py --check
 	PYTHONPATH=scripts $(BIN)/python -m dashboards --check
+	$(BIN)/python scripts/security_page.py --check
 	$(BIN)/python scripts/check_sizes.py
 
 format: setup ## let ruff format and fix what it can
@@ -116,6 +117,9 @@ protos: setup ## regenerate libs/protos, docs/errors.md and docs/api from protos
 	@$(BIN)/python scripts/errors_page.py
 	@$(BIN)/python scripts/api_reference.py
 	@PYTHONPATH=scripts $(BIN)/python -m dashboards
+
+security: setup ## write the table of docs/security.md from docs/asvs.toml
+	@$(BIN)/python scripts/security_page.py
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
+from google.protobuf.descriptor import (
+    Descriptor,
+    EnumDescriptor,
+    FieldDescriptor,
+    MethodDescriptor,
+)
 from google.rpc import code_pb2
 from support.contracts import PROTOS, file_of, methods, reason_enums
 from zikao.options.v1 import options_pb2
@@ -136,3 +142,25 @@ def test_personal_fields_are_marked_sensitive(proto: Path) -> None:
             where = NAMES_OF_PERSONAL_FIELDS.get(field.name, set())
             if where is None or message.name in where:
                 assert field.GetOptions().Extensions[options_pb2.sensitive], field.full_name
+
+
+# A site is where people sit.
+PLACES = {"zikao.tickets.v1.Site.address", "zikao.tickets.v1.CorrectSiteRequest.address"}
+ELSEWHERE = {"url", "uri", "host", "address", "endpoint", "target", "path", "file", "filename"}
+
+
+def fields_sent(kind: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
+    """All fields of a request, also of what is in it."""
+    for field in kind.fields:
+        yield field
+        inner = field.message_type
+        if inner is not None and inner.full_name not in seen:
+            seen.add(inner.full_name)
+            yield from fields_sent(inner, seen)
+
+
+def test_no_request_names_an_address_or_a_file() -> None:
+    """Nobody tells a service where to connect to, or what to open."""
+    fields = [field for method in METHODS for field in fields_sent(method.input_type, set())]
+    named = {f.full_name for f in fields if ELSEWHERE & set(f.name.split("_"))}
+    assert named == PLACES

@@ -3,6 +3,7 @@
 import pytest
 from zikao_kit.errors import DomainError
 from zikao_registration.domain.passwords import check_password
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 NUMBER = "11010519491231002X"
 
@@ -26,6 +27,11 @@ def test_long_enough_passwords_pass(password: str) -> None:
         "88888888",
         "abababab",
         "woaini1314",
+        "qwertyuiop",
+        "Michelle1",
+        "zikao@2026",
+        "KaoShiYuan_1",
+        "自考准考证2026",
         NUMBER,
         NUMBER.lower(),
         "19491231",
@@ -34,11 +40,28 @@ def test_long_enough_passwords_pass(password: str) -> None:
     ],
 )
 def test_guessable_passwords_are_refused(password: str) -> None:
-    """Short, endless, common and trivial ones, and any part of the document number."""
+    """Short, endless, common, trivial ones, names of this system, parts of the document number."""
     with pytest.raises(DomainError) as refused:
         check_password(password, document_number=NUMBER)
     assert refused.value.reason == "PASSWORD_REFUSED"
     assert password not in refused.value.metadata["detail"]
+
+
+def test_thousands_that_leaked_elsewhere_are_refused() -> None:
+    """More than the 3,000 most frequent that are long enough, however they are written."""
+    leaked = [each for each in FREQUENCY_LISTS["passwords"] if len(each) >= 8]
+    assert len(leaked) > 3000
+    for password in (*leaked[:3000], leaked[0].upper()):
+        with pytest.raises(DomainError):
+            check_password(password)
+
+
+@pytest.mark.parametrize(
+    "password", ["zikao is my way", "我的自考之路在成都", "kaoshi-guixiang-22"]
+)
+def test_a_name_of_this_system_may_be_a_part(password: str) -> None:
+    """What has something of its own besides is no common word."""
+    check_password(password)
 
 
 def test_staff_need_longer_ones() -> None:
