@@ -209,6 +209,7 @@ def _settle(
     mark = layout.read_mark()
     ports = choose_ports(names, port_base, mark.ports)
     layout.write_mark(replace(mark, ports=ports))
+    layout.clock_file.parent.mkdir(exist_ok=True)
     ca = DevelopmentCa(layout.certs)
     for caller in CALLERS:
         ca.issue(caller)

@@ -73,7 +73,6 @@ class Layout:
                 self._delete()
             if not self._mark.exists():
                 self.write_mark(Mark())
-            self.clock_file.parent.mkdir(exist_ok=True)
             yield
 
     def read_mark(self) -> Mark:

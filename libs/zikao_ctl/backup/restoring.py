@@ -112,6 +112,7 @@ def _build(file: Path, building: Layout, passphrase: bytes, say: Say) -> Manifes
     (parts / LEDGER).replace(building.payment_ledger)
     (parts / PG_MANIFEST).replace(building.data / PG_MANIFEST)
     if CLOCK in manifest.files:
+        building.clock_file.parent.mkdir()
         (parts / CLOCK).replace(building.clock_file)
     shutil.rmtree(parts)
     say("the database is unpacked")
