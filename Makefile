@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Of images: as pyproject.toml has it.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit \
+.PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit bench-audit-log \
   bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity alerts \
   lint images sbom test-containers format manifests protos lock clean
 
@@ -59,6 +59,9 @@ bench-reconciliation: setup ## a day of 1,000,000 payments, one fen and one seat
 
 bench-audit: setup ## the auditor over a million orders, and submissions beside it
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_audit.py
+
+bench-audit-log: setup ## a million entries of an audit sealed, and their chain followed
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_audit_log.py
 
 bench-availability: setup ## 2,000 streams of remaining seats from one process
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_availability.py

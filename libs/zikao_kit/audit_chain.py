@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 FORMAT = "zikao audit log 1"
 HASH_BYTES = 32
+_DECODER = json.JSONDecoder(parse_float=Decimal)
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _ABSENT = b"\xff\xff\xff\xff"
 _LENGTH_BYTES = 4
 
@@ -85,9 +87,9 @@ def link_hash(before: bytes, number: int, sealed_at: datetime, entry: Entry) -> 
     fields = (
         FORMAT,
         str(number),
-        _instant(sealed_at),
+        instant(sealed_at),
         str(entry.audit_id),
-        _instant(entry.at),
+        instant(entry.at),
         entry.actor,
         entry.role,
         entry.action,
@@ -105,11 +107,18 @@ def canonical_json(text: str) -> str:
     Characters stand for themselves but for quotation marks, backslashes and controls; numbers
     keep the digits that PostgreSQL shows, which has no exponents.
     """
-    value = json.loads(text, parse_float=Decimal)
+    if text == "{}":  # as most are
+        return text
+    value = _DECODER.decode(text)
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except TypeError:  # a Decimal, which is rare
         return _canonical(value)
+
+
+def instant(moment: datetime) -> str:
+    """A moment as it is hashed: in UTC, with six decimals."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def first_break(start: Head, links: Iterable[Link]) -> tuple[Head, Break | None]:
@@ -158,10 +167,6 @@ def _field(value: str | None) -> bytes:
         return _ABSENT
     data = value.encode()
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _canonical(value: object) -> str:

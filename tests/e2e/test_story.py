@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 from support.exposition import exposed, scraped, written
 from zikao_ctl.audit import CLEAN, exit_code, run_audit
+from zikao_ctl.audit_log.command import verify_all
+from zikao_ctl.audit_log.verifying import Plan
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
 from zikao_ctl.demo.door import forge
 from zikao_ctl.demo.people import Person, Role, make_people
@@ -74,6 +76,16 @@ async def test_the_audit_finds_nothing_either(installation: Installation, played
     results = await run_audit(installation.admin_dsn, plan)
     assert exit_code(results) == CLEAN, results
     assert len(results) == len(SETTLED) + sum(map(len, RULES.values()))
+
+
+async def test_the_audits_chains_hold(installation: Installation, played: Played) -> None:
+    """What offices have done in the story is sealed, and each chain holds from its beginning."""
+    plan = Plan(OffsetClock(installation.clock_file).now(), max_unsealed_seconds=60)
+    verdicts = await verify_all(installation.admin_dsn, None, plan)
+    assert [each.service for each in verdicts] == ["registration", "enrollment", "tickets"]
+    assert not any(each.problems for each in verdicts), verdicts
+    assert all(each.entries for each in verdicts)
+    assert played.counts["approved"] < verdicts[0].entries
 
 
 async def test_the_ticket_says_all(played: Played) -> None:

@@ -11,17 +11,29 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import zikao_enrollment.stores.offices
+import zikao_tickets.stores.offices
 from support.clocks import FixedClock
 from support.service_databases import MakeDatabase, database_of, package_of, with_database
 from zikao_kit.audit_log import AuditRetention, AuditSealing
 from zikao_kit.config import DatabaseConfig
+from zikao_kit.crypto import KeyRing
 from zikao_kit.db import Database, Transaction
 from zikao_kit.migrate import open_database
-from zikao_kit.office_audit import OfficeAuditStore, note_cut
+from zikao_kit.office_audit import OfficeAuditStore
 from zikao_kit.tokens import Actor
+from zikao_registration.stores.registrations import Store
+from zikao_registration.workers.retention import note_audit_cuts
 
 AUDITED = ("registration", "enrollment", "tickets")
 TABLES = {"registration": "audit", "enrollment": "office_audit", "tickets": "office_audit"}
+KEYS = KeyRing.generate()
+# As each service enters that old entries went.
+NOTES = {
+    "registration": note_audit_cuts(lambda tx: Store(tx, KEYS)),
+    "enrollment": zikao_enrollment.stores.offices.note_audit_cut,
+    "tickets": zikao_tickets.stores.offices.note_audit_cut,
+}
 OFFICER = Actor("0d2f7f3e-4d5c-4c8e-9a39-4b9f3a1c2d3e", "county", "510104")
 NOON = datetime(2022, 2, 28, 4, tzinfo=UTC)
 
@@ -53,16 +65,7 @@ class Audit:
 
     async def remove_old(self, keep: timedelta) -> None:
         """Do what retention does, once."""
-        await AuditRetention(self.db, self.service, self.clock, keep, self._note).work()
-
-    async def _note(self, tx: Transaction, what: Any, now: datetime) -> None:
-        if self.service != "registration":
-            await note_cut(OfficeAuditStore(tx, self.service), what, now)
-            return
-        await tx.execute(
-            "insert_audit", now, "retention", "service", "remove_old_audit", [None],
-            *_texts(what), "",
-        )  # fmt: skip
+        await AuditRetention(self.db, self.service, self.clock, keep, NOTES[self.service]).work()
 
     async def chain(self) -> list[tuple[int, int]]:
         """The numbers of the chain, and which entry each seals."""

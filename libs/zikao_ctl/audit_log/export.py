@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from zikao_kit.audit_chain import FORMAT, Head, Link, canonical_json
+from zikao_kit.audit_chain import FORMAT, Head, Link, canonical_json, instant
 
 from zikao_ctl.audit_log.reading import ChainReader
 
@@ -39,10 +38,10 @@ async def _write(reader: ChainReader, anchor: Head, file: IO[str]) -> int:
 
 def _told(link: Link) -> dict[str, object]:
     entry = link.entry
-    told: dict[str, object] = {"number": link.number, "sealed_at": _instant(link.sealed_at)}
+    told: dict[str, object] = {"number": link.number, "sealed_at": instant(link.sealed_at)}
     told |= {"audit_id": link.audit_id}
     if entry is not None:
-        told |= {"at": _instant(entry.at), "actor": entry.actor, "role": entry.role}
+        told |= {"at": instant(entry.at), "actor": entry.actor, "role": entry.role}
         told |= {"action": entry.action, "subject": entry.subject, "area": entry.area}
         told |= {"before": canonical_json(entry.before), "after": canonical_json(entry.after)}
     return {**told, "sha256": link.hash.hex()}
@@ -50,7 +49,3 @@ def _told(link: Link) -> dict[str, object]:
 
 def _line(file: IO[str], content: dict[str, object]) -> None:
     file.write(json.dumps(content, ensure_ascii=False) + "\n")
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

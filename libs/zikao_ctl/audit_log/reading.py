@@ -42,10 +42,9 @@ TABLES = (
     Table("enrollment", "office_audit", "session_code", "county_prefix"),
     Table("tickets", "office_audit", "session_code", "county_prefix"),
 )
+# Each entry by its key: a table that was never analysed would else be read whole for each page.
 _LINKS = """
-    SELECT link.number, link.audit_id, link.sealed_at, link.sha256, entry.at, entry.actor,
-        entry.role, entry.action, entry.{subject} AS subject, entry.{area} AS area,
-        entry.before::text AS before, entry.after::text AS after
+    SELECT link.number, link.audit_id, link.sealed_at, link.sha256, entry.*
     FROM (
         SELECT number, audit_id, sealed_at, sha256
         FROM {service}.audit_chain
@@ -53,7 +52,13 @@ _LINKS = """
         ORDER BY number
         LIMIT $2
     ) AS link
-    LEFT JOIN {service}.{name} AS entry ON entry.audit_id = link.audit_id
+    LEFT JOIN LATERAL (
+        SELECT at, actor, role, action, {subject} AS subject, {area} AS area,
+            before::text AS before, after::text AS after
+        FROM {service}.{name} AS found
+        WHERE found.audit_id = link.audit_id
+        LIMIT 1
+    ) AS entry ON true
     ORDER BY link.number
 """
 _ANCHOR = "SELECT number, sha256 FROM {service}.audit_anchor"

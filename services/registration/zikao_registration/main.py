@@ -91,7 +91,7 @@ from zikao_registration.workers.deadlines import DeadlineWorker
 from zikao_registration.workers.logins import LoginWorker
 from zikao_registration.workers.messages import ExpiredMessageWorker, MessageWorker
 from zikao_registration.workers.profile_changes import ProfileChangeWorker
-from zikao_registration.workers.retention import AuditCuts, OldImportWorker, RetentionWorker
+from zikao_registration.workers.retention import OldImportWorker, RetentionWorker, note_audit_cuts
 from zikao_registration.workers.signing_keys import SigningKeyWorker
 
 # The generated modules of a service, its name in them, and what answers it.
@@ -191,7 +191,11 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
         repeat("retention", retention.work, poll_seconds),
         repeat("old imports", imports.work, poll_seconds),
         *audit_work(
-            parts.db, SCHEMA, parts.clock, config.audit_retention_days, AuditCuts(parts).note
+            parts.db,
+            SCHEMA,
+            parts.clock,
+            config.audit_retention_days,
+            note_audit_cuts(parts.store),
         ),
         repeat("key ring", KeyRingWatch(parts.keys).work, KEY_RING_PAUSE_SECONDS),
         repeat("old logins", LoginWorker(parts).work, FORGET_PAUSE_SECONDS),

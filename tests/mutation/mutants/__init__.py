@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutation.mutant import Mutant
+from mutation.mutants.audits import AUDITS
 from mutation.mutants.doors import DOORS
 from mutation.mutants.feeds import FEEDS
 from mutation.mutants.money import MONEY
@@ -23,5 +24,6 @@ GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Logins, reviews and numbers": PEOPLE,
     "Rooms, draws and tickets": TICKETS,
     "Permissions": DOORS,
+    "Audit": AUDITS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for group in GROUPS.values() for mutant in group)

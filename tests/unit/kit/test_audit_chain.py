@@ -78,6 +78,15 @@ def test_what_is_not_in_the_entry_counts_too() -> None:
     assert broken_at([second, third]) == 1
 
 
+def test_whoever_changes_one_must_change_all_after() -> None:
+    """An entry that was exchanged together with its hash does not fit the one behind it."""
+    first, second, third = chain_of(ENTRY, ENTRY, ENTRY)
+    other = replace(ENTRY, actor="nobody")
+    forged = replace(second, entry=other, hash=link_hash(first.hash, 2, AT, other))
+    assert broken_at([first, forged]) is None
+    assert broken_at([first, forged, third]) == 3
+
+
 def test_the_same_value_has_one_text() -> None:
     """Whatever form JSON and times come in."""
     assert canonical_json('{"b":[1 ,null], "a":"\\u00e9\\n\\u001f"}') == (

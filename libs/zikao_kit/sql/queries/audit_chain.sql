@@ -24,6 +24,7 @@ SELECT pg_try_advisory_xact_lock(hashtext('{schema}.audit_chain'));
 -- name: lock_audit_retention
 SELECT pg_try_advisory_xact_lock(hashtext('{schema}.audit_retention'));
 
+-- Each entry by its key, whatever the planner knows of the tables.
 -- Whatever is committed by now; an entry that is committed later is sealed later, whatever its number.
 -- name: list_unsealed_audit
 SELECT entry.audit_id, entry.at, entry.actor, entry.role, entry.action, entry.subject, entry.area,
@@ -31,7 +32,9 @@ SELECT entry.audit_id, entry.at, entry.actor, entry.role, entry.action, entry.su
 FROM (
     SELECT audit_id FROM {schema}.audit_unsealed ORDER BY audit_id LIMIT $1
 ) AS waiting
-JOIN {schema}.audit_entry AS entry ON entry.audit_id = waiting.audit_id
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.audit_entry AS found WHERE found.audit_id = waiting.audit_id LIMIT 1
+) AS entry
 ORDER BY entry.audit_id;
 
 -- name: append_to_audit_chain
@@ -61,7 +64,9 @@ FROM (
     ORDER BY number
     LIMIT $2
 ) AS link
-LEFT JOIN {schema}.audit_entry AS entry ON entry.audit_id = link.audit_id
+LEFT JOIN LATERAL (
+    SELECT * FROM {schema}.audit_entry AS found WHERE found.audit_id = link.audit_id LIMIT 1
+) AS entry ON true
 ORDER BY link.number;
 
 -- The oldest sealed entries; the newest one of all is no candidate to go.
@@ -74,7 +79,9 @@ FROM (
     ORDER BY number
     LIMIT $1
 ) AS link
-LEFT JOIN {schema}.audit_entry AS entry ON entry.audit_id = link.audit_id
+LEFT JOIN LATERAL (
+    SELECT * FROM {schema}.audit_entry AS found WHERE found.audit_id = link.audit_id LIMIT 1
+) AS entry ON true
 ORDER BY link.number;
 
 -- name: cut_audit

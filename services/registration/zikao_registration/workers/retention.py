@@ -1,24 +1,24 @@
 """Erases what is kept no longer; several processes may do so at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from zikao_kit.audit_log import NoteCut
 from zikao_kit.db import Transaction
 from zikao_kit.office_audit import CUT_ACTION, RETENTION
 
 from zikao_registration.commands.erase_personal_data import ERASED_AT_ONCE, erase_abandoned
 from zikao_registration.parts import Parts
+from zikao_registration.stores.registrations import Store
 
 
-class AuditCuts:
-    """Enters in the audit that old entries of it were removed."""
+def note_audit_cuts(store_of: Callable[[Transaction], Store]) -> NoteCut:
+    """What enters in the audit that old entries of it were removed; `store_of` a transaction."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    async def note(tx: Transaction, what: Mapping[str, object], now: datetime) -> None:
+        await store_of(tx).audit(RETENTION, CUT_ACTION, now, before=what)
 
-    async def note(self, tx: Transaction, what: Mapping[str, object], now: datetime) -> None:
-        """Enter one removal."""
-        await self._parts.store(tx).audit(RETENTION, CUT_ACTION, now, before=what)
+    return note
 
 
 class OldImportWorker:
