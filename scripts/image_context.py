@@ -32,6 +32,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("registration", "enrollment", "tickets")
+# The payment platform of rehearsals, for a cluster to try on.
+SANDBOX = "sandbox"
 # What of its own a service may also be told to do.
 MORE_EXTRAS = ("tracing",)
 SHARED_CODE = ("libs/protos/buf", "libs/protos/zikao", "libs/zikao_kit")
@@ -62,7 +64,7 @@ class Locked:
 def main() -> None:
     """Make the folder what it has to be."""
     service, folder = sys.argv[1], Path(sys.argv[2])
-    if service not in SERVICES:
+    if service not in (*SERVICES, SANDBOX):
         sys.exit(f"no service: {service}")
     packages, installer = needed(service), locked()[INSTALLER]
     pool = folder.parent / "wheels"
@@ -169,10 +171,15 @@ def _fill(folder: Path, files: Iterable[Path]) -> None:
         os.link(file, folder / file.name)
 
 
+def _package_of(service: str) -> str:
+    parent = "libs" if service == SANDBOX else f"services/{service}"
+    return f"{parent}/zikao_{service}"
+
+
 def _copy_code(folder: Path, service: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi")
-    for name in (*SHARED_CODE, f"services/{service}/zikao_{service}"):
+    for name in (*SHARED_CODE, _package_of(service)):
         source = ROOT / name
         shutil.copytree(source, folder / source.name, ignore=unwanted)
     _put_metadata(folder)
