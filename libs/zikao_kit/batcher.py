@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from zikao_kit import tracing
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import RequestKey
 from zikao_kit.metrics import SECONDS_BUCKETS
@@ -44,6 +45,7 @@ class BatchMetrics:
 
     def __init__(self, service: str, entries: str) -> None:
         """`entries` is what is batched, in the plural: `submissions`."""
+        self.name = f"{service} {entries}"
         self.batchers: WeakSet[Batcher[Any]] = WeakSet()
         waiting = Gauge(
             f"zikao_{service}_waiting_{entries}", f"{entries.capitalize()} that wait for a batch."
@@ -95,10 +97,12 @@ class Listener(Protocol):
 class _Waiting(Generic[T]):
     """One entry and those who wait for its answer (a caller may have sent it twice)."""
 
-    __slots__ = ("entry", "key", "listeners")
+    __slots__ = ("entry", "key", "listeners", "place")
 
     def __init__(self, key: RequestKey, entry: T, listener: Listener) -> None:
         self.key = key
+        # In the trace of who sent it: the batch runs in nobody's.
+        self.place = tracing.current_traceparent() if tracing.is_on() else ""
         self.entry = entry
         self.listeners = [listener]
 
@@ -250,7 +254,8 @@ class Batcher(Generic[T]):
         answers: Sequence[bytes | Exception]
         begun = time.monotonic()
         try:
-            answers = await self._decide([waiting.entry for waiting in batch])
+            with tracing.batch(self._metrics.name, {each.key: each.place for each in batch}):
+                answers = await self._decide([waiting.entry for waiting in batch])
         except Exception as error:
             answers = [error] * len(batch)
         if len(answers) != len(batch):

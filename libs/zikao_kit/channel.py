@@ -2,8 +2,8 @@
 
 When the certificate files are replaced, calls from then on go out with the new certificate.
 A channel sets what a caller left out: a deadline, which it also tells the server as it was meant at
-first, and the request id of the call in progress, so that one id is found in the logs of every
-service it went through.
+first, and the request id and the trace of the call in progress, so that one id is found in the logs
+of every service it went through.
 It wraps the calls rather than intercept them: gRPC wants an interceptor class for
 each of the four kinds of call, and puts a task and a call object of its own
 between the caller and each call.
@@ -23,6 +23,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from zikao_kit import tracing
 from zikao_kit.certificates import Certificates
 from zikao_kit.channel_renewal import Channels, RenewedChannels
 from zikao_kit.config import MAX_MESSAGE_BYTES, CertFiles, PeerConfig
@@ -30,6 +31,7 @@ from zikao_kit.context import REQUEST_ID_KEY, TIMEOUT_KEY, current_request_id
 from zikao_kit.error_table import problem_of
 from zikao_kit.metrics import CALLED, MethodMetrics
 from zikao_kit.policy import policies_of
+from zikao_kit.tracing import Span
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
@@ -190,10 +192,11 @@ class _DefaultingChannel(grpc.aio.Channel):
                 made_of = channels
                 call = getattr(self._of(channels, method), kind)(method, *serializers, **options)
             timeout = default if timeout is None else timeout
-            metadata = _completed(metadata, timeout)
+            span = None if long_lived else tracing.begin_call(method)
+            metadata = _completed(metadata, timeout, span)
             started = call(*request, timeout=timeout, metadata=metadata, **others)
             channels.calls.add(started)
-            _count(started, metrics)
+            _count(started, metrics, span)
             return started
 
         return start
@@ -234,13 +237,19 @@ class _DefaultingChannel(grpc.aio.Channel):
         await self.close()
 
 
-def _count(call: Any, metrics: MethodMetrics) -> None:
+def _count(call: Any, metrics: MethodMetrics, span: Span | None) -> None:
     """Count a call that has just begun, and how it ends."""
     begun = time.perf_counter()
     metrics.begin()
-    call.add_done_callback(
-        lambda ended: metrics.end(code_of_ended(ended), time.perf_counter() - begun)
-    )
+
+    def end(ended: Any) -> None:
+        code = code_of_ended(ended)
+        metrics.end(code, time.perf_counter() - begun)
+        if span is not None:
+            error = None if code is grpc.StatusCode.OK else code.name
+            span.end(error, tracing.ended_attributes(code))
+
+    call.add_done_callback(end)
 
 
 def code_of_ended(call: Any) -> grpc.StatusCode:
@@ -259,14 +268,17 @@ def code_of_ended(call: Any) -> grpc.StatusCode:
     return grpc.StatusCode.UNKNOWN
 
 
-def _completed(metadata: Any, timeout: float | None) -> Any:
-    """With the request id of the call in progress, and how long the caller waits."""
+def _completed(metadata: Any, timeout: float | None, span: Span | None) -> Any:
+    """With how long the caller waits, and the request id and trace of the call in progress."""
     ours = []
     if timeout is not None:
         ours.append((TIMEOUT_KEY, str(round(timeout * 1000))))
     request_id = current_request_id()
     if request_id and not any(key == REQUEST_ID_KEY for key, _ in metadata or ()):
         ours.append((REQUEST_ID_KEY, request_id))
+    place = span.traceparent if span is not None else tracing.current_traceparent()
+    if place and not any(key == tracing.TRACEPARENT_KEY for key, _ in metadata or ()):
+        ours.append((tracing.TRACEPARENT_KEY, place))
     return (*(metadata or ()), *ours)
 
 

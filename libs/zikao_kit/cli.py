@@ -8,6 +8,7 @@ Configuration comes from `--config` and variables `ZIKAO_ENROLLMENT__…`.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import asyncpg
 import click
 
-from zikao_kit.config import ConfigError, DatabaseConfig, LogConfig, load_config
+from zikao_kit.config import ConfigError, DatabaseConfig, LogConfig, TracingConfig, load_config
 from zikao_kit.crypto import KeyFileInvalid
 from zikao_kit.listeners import ListenError
 from zikao_kit.logs import configure_logging
@@ -39,6 +40,11 @@ class ServiceConfig(Protocol):
     @property
     def log(self) -> LogConfig:
         """What the process logs."""
+        ...
+
+    @property
+    def tracing(self) -> TracingConfig:
+        """Where its spans go."""
         ...
 
 
@@ -75,9 +81,10 @@ def service_cli(
         """
         with refusing_bad_config():
             config = load_config(config_type, path, os.environ, package.upper())
-            configure_logging(package.removeprefix("zikao_"), config.log)
+            service = package.removeprefix("zikao_")
+            configure_logging(service, config.log)
             try:
-                run(lambda: serve(config), new_loop)
+                run(lambda: _serve_traced(serve, config, service), new_loop)
             except ListenError as error:
                 raise click.ClickException(str(error)) from error
 
@@ -95,6 +102,20 @@ def service_cli(
         _migrate(dsn, package, phase, dry_run=dry_run)
 
     return main
+
+
+async def _serve_traced(
+    serve: Callable[[C], Coroutine[Any, Any, None]], config: C, service: str
+) -> None:
+    if config.tracing.endpoint is None:
+        await serve(config)
+        return
+    try:
+        telemetry = importlib.import_module("zikao_kit.telemetry")
+    except ImportError as error:
+        raise ConfigError([f"tracing.endpoint needs the extra zikao[tracing]: {error}"]) from error
+    async with telemetry.traced(config.tracing, service):
+        await serve(config)
 
 
 @contextmanager

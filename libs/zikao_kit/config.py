@@ -22,6 +22,7 @@ __all__ = [
     "LogConfig",
     "PeerConfig",
     "ServerConfig",
+    "TracingConfig",
     "host_and_port",
     "load_config",
     "read_secret",
@@ -84,6 +85,7 @@ STATEMENT_TIMEOUT_SECONDS = 15.0
 LOCK_TIMEOUT_SECONDS = 5.0
 IDLE_IN_TRANSACTION_SECONDS = 30.0
 POOL_MIN_CONNECTIONS = 2
+SAMPLE_RATIO = 0.01
 POOL_MAX_CONNECTIONS = 10
 MAX_PORT = 65_535
 _ADDRESS = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -209,6 +211,33 @@ class LogConfig:
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+
+
+@dataclass(frozen=True)
+class TracingConfig:
+    """Where spans go, as OTLP over gRPC; none are made when `endpoint` is not set.
+
+    `ca_file` proves the collector, `cert_file` and `key_file` are for one that asks for them;
+    `insecure` is for a collector on the same machine.
+    """
+
+    endpoint: str | None = None
+    insecure: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    # Of the traces that begin here; a caller's goes on as the caller has decided.
+    sample_ratio: float = SAMPLE_RATIO
+
+    def __post_init__(self) -> None:
+        """Refuse half a certificate, and a collector of which nobody says how it is reached."""
+        require_within(self, sample_ratio=(0.0, 1.0))
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.endpoint is not None:
+            host_and_port(self.endpoint)
+            if self.insecure == (self.ca_file is not None):
+                raise ValueError("an endpoint needs either ca_file or insecure: true")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Call:
     admission_pass: str = field(default="", repr=False)
     timeout_ms: int = 0
     lowered_to: str = ""
+    # W3C: where the call stands in its trace; '' when nobody asks for one.
+    traceparent: str = ""
 
 
 _current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)

@@ -27,6 +27,7 @@ from typing import Self
 from zikao_kit.db import Database, Record, Transaction
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.queries import kit_queries
+from zikao_kit.tracing import traces_of
 
 PAGE_SIZE = 500
 POLL_SECONDS = 0.1
@@ -69,6 +70,8 @@ class FeedRow:
     key: str
     payload: bytes
     created_at: datetime
+    # Of what caused the event, where that is traced; else ''.
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,13 @@ class Outbox:
 
     async def append(self, tx: Transaction, key: str, payload: bytes) -> None:
         """Append the state of `key` after a change."""
-        await tx.using(self._queries).execute("append_event", key, payload)
+        await self.append_all(tx, {key: payload})
 
     async def append_all(self, tx: Transaction, events: Mapping[str, bytes]) -> None:
         """Append the states of many keys after one change, in one statement."""
         keys, payloads = list(events), list(events.values())
-        await tx.using(self._queries).execute("append_events", keys, payloads)
+        places = traces_of(keys)
+        await tx.using(self._queries).execute("append_events", keys, payloads, places)
 
 
 class Compacting:
@@ -159,7 +163,13 @@ async def stream_feed(
 
 def _row(record: Record) -> FeedRow:
     cursor = Cursor(int(record["xid"]), record["position"])
-    return FeedRow(cursor, record["event_key"], record["payload"], record["created_at"])
+    return FeedRow(
+        cursor,
+        record["event_key"],
+        record["payload"],
+        record["created_at"],
+        record["traceparent"] or "",
+    )
 
 
 def _is_number(text: str, below: int) -> bool:

@@ -27,6 +27,7 @@ from prometheus_client import Gauge
 from zikao_kit.background import passing_reason
 from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.queries import kit_queries
+from zikao_kit.tracing import applying, read_traceparent
 
 # Heartbeats come every second: after this much silence the other side is gone.
 SILENCE_SECONDS = 15.0
@@ -47,6 +48,7 @@ class FeedEvent:
 
     cursor: str
     payload: Any
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def subscription(
         call = watch(request_type(cursor=cursor))
         try:
             async for answer in call:
-                events = [FeedEvent(event.cursor, payload_of(event)) for event in answer.events]
+                events = [
+                    FeedEvent(event.cursor, payload_of(event), read_traceparent(event.traceparent))
+                    for event in answer.events
+                ]
                 yield FeedMessage(events, answer.as_of.ToDatetime(UTC))
         finally:
             # gRPC goes on with a call that nobody reads any more.
@@ -203,7 +208,8 @@ class FeedConsumer:
                 await self._apply(tx, events)
             return lag
 
-        self._note_lag(await self._db.run(step))
+        with applying(self._source, [event.traceparent for event in events]):
+            self._note_lag(await self._db.run(step))
         self._position = after
 
     def _note_lag(self, seconds: float | None) -> None:

@@ -1,14 +1,29 @@
 """A whole session through the public RPCs: from the account to the verified ticket."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import asyncpg
+import grpc
+import jwt
 import pypdfium2
 import pytest
 import pytest_asyncio
+from google.rpc import error_details_pb2, status_pb2
+from support.canary import Canary, Search
 from support.exposition import exposed, scraped, written
+from support.registration_people import log_in_through
+from support.registration_server import RegistrationServer
+from support.service import new_id, until
+from support.traced_client import Traces, calls_of
+from zikao.enrollment.v1.enrollment_service_pb2 import SubmitPlanRequest
+from zikao.enrollment.v1.enrollment_service_pb2_grpc import EnrollmentServiceStub
+from zikao_client import bearer
 from zikao_ctl.audit import CLEAN, exit_code, run_audit
 from zikao_ctl.audit_log.command import verify_all
 from zikao_ctl.audit_log.verifying import Plan
@@ -21,7 +36,9 @@ from zikao_ctl.invariants import RULES, SETTLED, AuditPlan
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE
+from zikao_kit.channel import open_channel
 from zikao_kit.clock import OffsetClock
+from zikao_kit.tls import DevelopmentCa
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -131,6 +148,156 @@ async def test_the_page_describes_every_metric(installation: Installation, playe
             metric.row()
         )
         assert metric.labels in (said.labels, frozenset()), metric.row()
+
+
+async def test_one_submission_is_followed_to_the_ticket(
+    installation: Installation, traces: Traces, played: Played
+) -> None:
+    """From the caller's trace to enrollment's answer, its batch, and what tickets made of it."""
+    calls = calls_of(traces.calls.get_finished_spans(), "SubmitPlan")
+    confirmed = await orders_confirmed(installation)
+
+    async def followed() -> set[str]:
+        spans = traces.collector.all()
+        answered = {
+            span.trace_id
+            for span in spans
+            if span.service == "enrollment"
+            and span.name == "zikao.enrollment.v1.EnrollmentService/SubmitPlan"
+            and span.parent_id == calls.get(span.trace_id)
+        }
+        batches = [span for span in spans if span.name == "enrollment submissions"]
+        linked = {trace_id for batch in batches for trace_id in batch.links}
+        applied = {
+            span.trace_id
+            for span in spans
+            if span.service == "tickets" and span.name == "apply enrollment.enrollments"
+        }
+        return answered & linked & applied
+
+    found = await until(lambda: enough(followed, confirmed))
+    assert found <= calls.keys()
+
+
+async def test_an_approval_is_followed_to_who_hears_of_it(traces: Traces, played: Played) -> None:
+    """From an officer's trace to registration's batch, and to enrollment's and tickets' feeds."""
+    approved = calls_of(traces.calls.get_finished_spans(), "DecideRegistration")
+
+    async def followed() -> set[str]:
+        spans = traces.collector.all()
+        batches = [span for span in spans if span.name == "registration decisions"]
+        linked = {trace_id for batch in batches for trace_id in batch.links}
+        applied = [
+            {
+                span.trace_id
+                for span in spans
+                if span.service == service and span.name == "apply registration.candidates"
+            }
+            for service in ("enrollment", "tickets")
+        ]
+        return linked.intersection(*applied)
+
+    found = await until(lambda: enough(followed, len(played.people)))
+    assert found <= approved.keys()
+
+
+async def test_spans_name_what_was_called_and_nobody(traces: Traces, played: Played) -> None:
+    """Services, methods, codes, reasons; no name, number, mobile or token of anybody."""
+    spans = traces.collector.all()
+    assert {span.service for span in spans} == {"registration", "enrollment", "tickets"}
+    names = {attribute for span in spans for attribute in span.attributes}
+    assert names - {"error.type"} == {
+        "rpc.system",
+        "rpc.service",
+        "rpc.method",
+        "rpc.grpc.status_code",
+        "zikao.request_id",
+        "zikao.reason",
+        "zikao.batch.size",
+        "messaging.system",
+        "messaging.destination.name",
+    }
+    search = Search(
+        Canary(kind, text)
+        for person in played.people
+        for kind, text in (
+            ("name", person.name),
+            ("document number", person.document_number),
+            ("password", person.password),
+        )
+    )
+    search.look("spans", bytes(traces.collector.raw))
+    assert search.found == set()
+
+
+async def test_one_id_is_found_wherever_a_call_went(
+    installation: Installation, played: Played
+) -> None:
+    """The caller's id stands in the logs of both services that worked on it, and in the error."""
+    person = next(each for each in played.people if each.role is Role.NEVER_PAYS)
+    async with AsyncExitStack() as stack:
+        server = RegistrationServer(
+            installation.dsn("registration"),
+            installation.ports["registration"],
+            DevelopmentCa(installation.layout.certs),
+            installation.clock_file,
+            stack,
+        )
+        portal = await server.caller("portal")
+        tokens = await log_in_through(portal, person.document_number, person.password)
+        files = installation.certificate("portal")
+        channel = await stack.enter_async_context(
+            open_channel(installation.targets.enrollment, files, server_name="enrollment")
+        )
+        # Whom enrollment does not know it asks registration for.
+        await forget(installation, subject_of(tokens.access_token))
+        request = SubmitPlanRequest(request_id=new_id(), session_code=SESSION.code)
+        said = (*bearer(tokens.access_token), ("x-request-id", call_id := f"call-{new_id()}"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await EnrollmentServiceStub(channel).SubmitPlan(request, timeout=5, metadata=said)
+    trailing: Any = dict(caught.value.trailing_metadata() or ())  # type: ignore[arg-type]
+    status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
+    told = error_details_pb2.RequestInfo()
+    assert any(each.Unpack(told) for each in status.details)
+    assert told.request_id == call_id
+    for service in ("enrollment", "registration"):
+        log = (installation.layout.logs / f"{service}.log").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in log.splitlines() if call_id in line]
+        assert "rpc" in [line["event"] for line in lines], service
+        assert {line["request_id"] for line in lines} == {call_id}
+
+
+def subject_of(token: str) -> str:
+    """Whose token it is."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return str(claims["sub"])
+
+
+async def forget(installation: Installation, candidate_id: str) -> None:
+    """Take a candidate out of enrollment's projection, into which only the feed brings them."""
+    connection = await asyncpg.connect(installation.dsn("enrollment"))
+    try:
+        gone = "DELETE FROM enrollment.candidate WHERE candidate_id = $1"
+        assert await connection.execute(gone, candidate_id) == "DELETE 1"
+    finally:
+        await connection.close()
+
+
+async def enough(found: Callable[[], Awaitable[set[str]]], count: int) -> set[str] | None:
+    """What was found, once it is as much."""
+    traces = await found()
+    return traces if len(traces) >= count else None
+
+
+async def orders_confirmed(installation: Installation) -> int:
+    """How many orders have ever been confirmed after a plan was submitted."""
+    connection = await asyncpg.connect(installation.dsn("enrollment"))
+    try:
+        confirmed = "SELECT count(*) FROM enrollment.enrollment_order WHERE state = 'confirmed'"
+        found: int = await connection.fetchval(confirmed)
+    finally:
+        await connection.close()
+    return found
 
 
 def text_of(file: Path) -> str:

@@ -15,7 +15,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 from zikao_kit.cli import service_cli
-from zikao_kit.config import DatabaseConfig, LogConfig
+from zikao_kit.config import DatabaseConfig, LogConfig, TracingConfig
 from zikao_kit.listeners import ListenError
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -29,6 +29,7 @@ class ProbeConfig:
     database: DatabaseConfig
     greeting: str = "ready"
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
 
 
 async def serve(config: ProbeConfig) -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from google.protobuf.wrappers_pb2 import BytesValue
 from support.service import until
 from zikao_kit.cli import service_cli
-from zikao_kit.config import DatabaseConfig, LogConfig
+from zikao_kit.config import DatabaseConfig, LogConfig, TracingConfig
 from zikao_kit.crypto import DecryptionFailed, KeyRing
 from zikao_kit.key_commands import RETIRE_AFTER_SECONDS, add_key_commands
 from zikao_kit.reencryption import SealedColumn, count_by_key, reencrypt
@@ -47,6 +47,7 @@ class KeptConfig:
     database: DatabaseConfig
     key_ring_file: Path
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from uuid import uuid4
 import grpc
 import structlog
 
+from zikao_kit import tracing
 from zikao_kit.admission import Admission, Slot
 from zikao_kit.callers import Callers
 from zikao_kit.context import (
@@ -34,6 +35,7 @@ from zikao_kit.metrics import SERVED
 from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
+from zikao_kit.tracing import TRACEPARENT_KEY, Span, read_traceparent
 
 AUTHORIZATION_KEY = "authorization"
 
@@ -76,6 +78,7 @@ class Guard:
         self._gate = gate
         self._access_log = access_log
         self.metrics = SERVED.of(policy.full_name, policy.grpc_type)
+        self._attributes = tracing.rpc_attributes(policy.full_name)
         self._callers = gate.callers.of(policy.service)
         # However many look at what is public, those stay who make the services work together.
         self._subscriptions = (
@@ -97,8 +100,11 @@ class Guard:
         call = Call(self.policy.full_name, request_id="")
         set_current_call(call)
         self.metrics.begin()
+        span: Span | None = None
         try:
             read_metadata(call, context)
+            if tracing.is_on():
+                span = self._begin_span(call)
             call.caller = peer_name(context.auth_context()) or ""
             if self._callers is not None:
                 self._callers.admit(call.caller)
@@ -110,10 +116,10 @@ class Guard:
                 answer = await self._run_in_time(call, context, work, incoming)
         except (asyncio.CancelledError, grpc.aio.InternalError):
             # The caller has gone, or its deadline has passed: nobody hears an answer.
-            self._close(_code_of_cancelled(context), None, begun)
+            self._close(_code_of_cancelled(context), None, begun, span)
             raise
         except Exception as error:
-            code, text, trailing = self._refusal(call, begun, error)
+            code, text, trailing = self._refusal(call, begun, error, span)
             if self.policy.streams:
                 await abort(context, code, text, trailing)
                 raise
@@ -122,7 +128,7 @@ class Guard:
             context.set_details(text)
             context.set_trailing_metadata(trailing)
             return cast(T, b"")
-        self._close(grpc.StatusCode.OK, None, begun)
+        self._close(grpc.StatusCode.OK, None, begun, span)
         return answer
 
     async def _run_in_time(self, call: Call, context: Context, work: Work[T], incoming: Any) -> T:
@@ -193,21 +199,47 @@ class Guard:
         return identify(self.policy, self._gate.verifier, call.authorization, call.caller)
 
     def _refusal(
-        self, call: Call, begun: float, error: Exception
+        self, call: Call, begun: float, error: Exception, span: Span | None
     ) -> tuple[grpc.StatusCode, str, Sequence[tuple[str, str | bytes]]]:
         """Close the call with `error`; code, text and trailing metadata of its status."""
         if not isinstance(error, DomainError):
             log.error("unexpected error", exc_info=error)
             error = DomainError(INTERNAL)
         code = self._gate.errors.code(error.reason)
-        self._close(code, error.reason, begun)
+        self._close(code, error.reason, begun, span)
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
-    def _close(self, code: grpc.StatusCode, reason: str | None, begun: float) -> None:
+    def _begin_span(self, call: Call) -> Span | None:
+        """The span of a call; None for what has no end, and for polling that begins a trace."""
+        spans = tracing.spans()
+        if spans is None or self.policy.long_lived:
+            return None
+        if self.policy.polled and not call.traceparent:
+            return None
+        if call.traceparent and not tracing.is_sampled(call.traceparent):
+            return None
+        span = spans.begin(
+            self.policy.full_name.removeprefix("/"),
+            "server",
+            parent=call.traceparent,
+            attributes={**self._attributes, "zikao.request_id": call.request_id},
+        )
+        call.traceparent = span.traceparent
+        return span
+
+    def _close(
+        self, code: grpc.StatusCode, reason: str | None, begun: float, span: Span | None
+    ) -> None:
         seconds = time.perf_counter() - begun
         self.metrics.end(code, seconds)
         self._access_log.write(code, reason, seconds)
+        if span is not None:
+            ended = tracing.ended_attributes(code)
+            if reason is not None:
+                ended["zikao.reason"] = reason
+            is_fault = code in tracing.FAULTS
+            span.end((reason or code.name) if is_fault else None, ended)
 
 
 def read_metadata(call: Call, context: Context) -> None:
@@ -223,16 +255,26 @@ def read_metadata(call: Call, context: Context) -> None:
         elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):
             call.request_id = str(value)
         elif key == TIMEOUT_KEY:
-            call.timeout_ms = int(value) if _MILLISECONDS.fullmatch(str(value)) else 0
+            call.timeout_ms = _milliseconds(str(value))
         elif key == ADMISSION_PASS_KEY:
             call.admission_pass = str(value)
         elif key == PRIORITY_KEY:
             call.lowered_to = str(value)
+        elif key == TRACEPARENT_KEY:
+            call.traceparent = read_traceparent(str(value))
         elif key == _ATTEMPTS_KEY:
             is_first = False
     if not is_first:
         # gRPC of the caller has tried before: the time went to that.
         call.timeout_ms = 0
+    _require_id(call, context)
+
+
+def _milliseconds(text: str) -> int:
+    return int(text) if _MILLISECONDS.fullmatch(text) else 0
+
+
+def _require_id(call: Call, context: Context) -> None:
     if not call.request_id:
         call.request_id = str(uuid4())
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))

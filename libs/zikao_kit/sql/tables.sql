@@ -21,9 +21,12 @@ CREATE TABLE {schema}.outbox (
     event_key text NOT NULL,
     payload bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
+    traceparent text,
     PRIMARY KEY (xid, position)
 );
 COMMENT ON TABLE {schema}.outbox IS 'The feed: the state of a key after each change';
+COMMENT ON COLUMN {schema}.outbox.traceparent IS
+    'Of what caused the event, where that is traced (W3C Trace Context); names nobody';
 CREATE INDEX outbox_by_key ON {schema}.outbox (event_key, position);
 
 -- A service that verifies access tokens issued elsewhere (zikao_kit.token_keys).

@@ -13,6 +13,7 @@ from zikao_kit.config import (
     LogConfig,
     PeerConfig,
     ServerConfig,
+    TracingConfig,
     require_audit_retention,
     require_within,
 )
@@ -67,6 +68,7 @@ class EnrollmentConfig:
     # 0: for ever
     audit_retention_days: int = AUDIT_RETENTION_DAYS
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
 
     def __post_init__(self) -> None:

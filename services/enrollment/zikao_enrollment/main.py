@@ -61,6 +61,7 @@ from zikao_enrollment.workers.auditing import Auditor
 from zikao_enrollment.workers.backlog import BACKLOG_PAUSE_SECONDS, BacklogWorker
 from zikao_enrollment.workers.candidates import follow_candidates
 from zikao_enrollment.workers.expiry import ExpiryWorker
+from zikao_enrollment.workers.old_traces import OLD_TRACES_PAUSE_SECONDS, OldTraceWorker
 from zikao_enrollment.workers.order_counts import ORDER_COUNT_PAUSE_SECONDS, OrderCountWorker
 from zikao_enrollment.workers.payment_queries import PaymentQueryWorker
 from zikao_enrollment.workers.reconciliation import ReconciliationWorker
@@ -235,6 +236,7 @@ def _work(config: EnrollmentConfig, parts: Parts) -> list[Coroutine[Any, Any, No
         repeat("backlog", BacklogWorker(db, clock).work, BACKLOG_PAUSE_SECONDS),
         *audit_work(db, SCHEMA, clock, config.audit_retention_days, note_audit_cut),
         repeat("orders", OrderCountWorker(db, parts.boards).work, ORDER_COUNT_PAUSE_SECONDS),
+        repeat("old traces", OldTraceWorker(db).work, OLD_TRACES_PAUSE_SECONDS),
         repeat("old answers", Forgetting(db, SCHEMA).work, FORGET_PAUSE_SECONDS),
         repeat("old events", Compacting(db, SCHEMA).work, COMPACT_PAUSE_SECONDS),
     ]

@@ -14,6 +14,7 @@ from zikao_kit.config import (
     DatabaseConfig,
     LogConfig,
     ServerConfig,
+    TracingConfig,
     require_audit_retention,
     require_within,
 )
@@ -160,6 +161,7 @@ class RegistrationConfig:
     sms: SmsConfig | None = None
     identity_provider: IdentityProviderConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
     rare_characters_file: Path | None = None
 

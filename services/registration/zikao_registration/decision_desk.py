@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from google.protobuf.wrappers_pb2 import BytesValue
+from zikao_kit import tracing
 from zikao_kit.batch_desk import Answer, BatchDesk
 from zikao_kit.batcher import Batcher, BatchMetrics
 from zikao_kit.crypto import KeyRing
@@ -61,7 +62,9 @@ class DecisionDesk(BatchDesk[Entry, Mapping[UUID, Registration]]):
     ) -> Mapping[RequestKey, Answer]:
         """Judge each, in the order of arrival."""
         proposals = [entry.proposal for entry in entries]
-        outcomes = await decide_registrations(ReviewStore(tx, self._keys), proposals, locked)
+        places = {str(e.proposal.candidate_id): tracing.member_trace(e.key) for e in entries}
+        with tracing.of_events(places):
+            outcomes = await decide_registrations(ReviewStore(tx, self._keys), proposals, locked)
         return {
             entry.key: _answer(outcome) for entry, outcome in zip(entries, outcomes, strict=True)
         }

@@ -51,11 +51,11 @@ FEEDS = (
                 "            if events:\n"
                 "                await self._apply(tx, events)\n"
                 "            return lag\n\n"
-                "        self._note_lag(",
+                "        with applying(",
                 "            return lag\n\n"
                 "        if events:\n"
                 "            await self._db.run(lambda tx: self._apply(tx, events))\n"
-                "        self._note_lag(",
+                "        with applying(",
             ),
         ),
         (

@@ -1,17 +1,16 @@
--- name: append_event
-INSERT INTO {schema}.outbox (event_key, payload) VALUES ($1, $2);
-
+-- $3: places in traces, NULL for all where nothing is traced.
 -- name: append_events
-INSERT INTO {schema}.outbox (event_key, payload)
-SELECT event.event_key, event.payload
-FROM unnest($1::text[], $2::bytea[]) AS event (event_key, payload);
+INSERT INTO {schema}.outbox (event_key, payload, traceparent)
+SELECT event.event_key, event.payload, event.traceparent
+FROM unnest($1::text[], $2::bytea[], $3::text[]) AS event (event_key, payload, traceparent);
 
 -- One row at least, for as_of. Below xmin every transaction has ended, so nothing
 -- can appear there any more. A transaction may have begun (and got its xid) before
 -- another and still have changed a key after it: a state that is older than one
 -- already delivered is left out.
 -- name: read_page
-SELECT looked.as_of, page.xid, page.position, page.event_key, page.payload, page.created_at
+SELECT looked.as_of, page.xid, page.position, page.event_key, page.payload, page.created_at,
+    page.traceparent
 FROM (
     SELECT coalesce(min(held.created_at), statement_timestamp()) AS as_of
     FROM {schema}.outbox AS held
@@ -19,7 +18,7 @@ FROM (
 ) AS looked
 LEFT JOIN (
     SELECT event.xid::text AS xid, event.position, event.event_key, event.payload,
-        event.created_at, row_number() OVER (ORDER BY event.xid, event.position) AS place
+        event.created_at, event.traceparent, row_number() OVER (ORDER BY event.xid, event.position) AS place
     FROM {schema}.outbox AS event
     WHERE (event.xid, event.position) > ($1::text::xid8, $2)
         AND event.xid < pg_snapshot_xmin(pg_current_snapshot())

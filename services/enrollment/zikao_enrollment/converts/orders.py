@@ -1,7 +1,6 @@
 """Choices, orders, payments, candidates, and what the feed says of them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from zikao.payment.v1 import payment_platform_service_pb2 as platform_pb2
 from zikao.registration.v1 import candidate_feed_service_pb2 as candidates_pb2
 from zikao.registration.v1 import types_pb2 as registration_types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
+from zikao_kit.feed import FeedRow
 
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
@@ -128,11 +128,10 @@ def enrollment_event(
     ).SerializeToString()
 
 
-def event_to_pb(
-    payload: bytes, cursor: str, occurred_at: datetime
-) -> enrollment_feed_service_pb2.EnrollmentEvent:
+def event_to_pb(row: FeedRow) -> enrollment_feed_service_pb2.EnrollmentEvent:
     """An event of the outbox as it goes out."""
-    event = enrollment_feed_service_pb2.EnrollmentEvent.FromString(payload)
-    event.cursor = cursor
-    event.occurred_at.CopyFrom(time_to_pb(occurred_at))
+    event = enrollment_feed_service_pb2.EnrollmentEvent.FromString(row.payload)
+    event.cursor = str(row.cursor)
+    event.occurred_at.CopyFrom(time_to_pb(row.created_at))
+    event.traceparent = row.traceparent
     return event

@@ -28,9 +28,6 @@ class FeedRpc(enrollment_feed_service_pb2_grpc.EnrollmentFeedServiceServicer):
         async with aclosing(stream_feed(self._parts.db, SCHEMA, request.cursor)) as pages:
             async for page in pages:
                 yield enrollment_feed_service_pb2.WatchEnrollmentsResponse(
-                    events=[
-                        event_to_pb(row.payload, str(row.cursor), row.created_at)
-                        for row in page.rows
-                    ],
+                    events=[event_to_pb(row) for row in page.rows],
                     as_of=time_to_pb(page.as_of),
                 )

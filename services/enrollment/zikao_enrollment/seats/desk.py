@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from google.protobuf.message import Message
+from zikao_kit import tracing
 from zikao_kit.batch_desk import Answer, BatchDesk, Outdated
 from zikao_kit.batcher import BatchMetrics
 from zikao_kit.clock import Clock
@@ -152,13 +153,18 @@ class Desk(BatchDesk[Entry, Taken]):
         )
         taken.seated[session_code] = seated, applied.version
         answers: dict[RequestKey, Answer] = {}
+        places: dict[UUID, str] = {}
         for entry, outcome in zip(entries, seated.answers, strict=True):
             if isinstance(outcome, Order):
+                if place := tracing.member_trace(entry.key):
+                    places[outcome.order_id] = place
                 # Before the commit: who repeats the request meanwhile is not refused from memory.
                 self._boards.answered.add(entry.key.actor)
                 answers[entry.key] = entry.answer(outcome)
             else:
                 answers[entry.key] = outcome
+        if places:
+            await store.orders.keep_traces(places)
         return answers
 
 

@@ -451,9 +451,12 @@ CREATE TABLE enrollment.outbox (
     event_key text NOT NULL,
     payload bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
+    traceparent text,
     PRIMARY KEY (xid, position)
 );
 COMMENT ON TABLE enrollment.outbox IS 'The feed: the state of a key after each change';
+COMMENT ON COLUMN enrollment.outbox.traceparent IS
+    'Of what caused the event, where that is traced (W3C Trace Context); names nobody';
 CREATE INDEX outbox_by_key ON enrollment.outbox (event_key, position);
 
 -- A service that verifies access tokens issued elsewhere (zikao_kit.token_keys).
@@ -686,3 +689,11 @@ CREATE OR REPLACE TRIGGER office_audit_append_only BEFORE UPDATE OR DELETE OR TR
 CREATE TRIGGER office_audit_noted AFTER INSERT ON enrollment.office_audit
     REFERENCING NEW TABLE AS entered
     FOR EACH STATEMENT EXECUTE FUNCTION enrollment.note_unsealed();
+
+CREATE TABLE enrollment.order_trace (
+    order_id uuid PRIMARY KEY,
+    traceparent text NOT NULL,
+    kept_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE enrollment.order_trace IS
+    'Of orders whose submission is traced, until they are confirmed: the event goes on with it';

@@ -1,10 +1,11 @@
 """Orders and their history: one method a named query of `orders.sql`, and the outbox."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
+from zikao_kit import tracing
 from zikao_kit.columns import columns
 from zikao_kit.db import Record, Transaction
 from zikao_kit.feed import Outbox
@@ -111,13 +112,29 @@ class OrderStore:
 
         The candidates must be locked: the last event must be the last state.
         """
-        events = {
-            f"{session_code}:{order.candidate_id}": enrollment_event(
+        events, keys = {}, {}
+        for order, courses in enrollments:
+            key = keys[order.order_id] = f"{session_code}:{order.candidate_id}"
+            events[key] = enrollment_event(
                 session_code, order.candidate_id, order.county_code, courses
             )
-            for order, courses in enrollments
-        }
-        await self._outbox.append_all(self._tx, events)
+        with tracing.of_events(await self._take_traces(keys)):
+            await self._outbox.append_all(self._tx, events)
+
+    async def keep_traces(self, places: Mapping[UUID, str]) -> None:
+        """Note in which traces orders were submitted, for the event of their confirmation."""
+        await self._tx.execute("keep_order_traces", list(places), list(places.values()))
+
+    async def forget_traces(self, after: timedelta) -> int:
+        """Forget those of orders that were never confirmed."""
+        return await self._tx.execute("forget_order_traces", after)
+
+    async def _take_traces(self, keys: Mapping[UUID, str]) -> dict[str, str]:
+        """The places of orders' submissions by the keys of their events, where tracing is on."""
+        if not tracing.is_on():
+            return {}
+        rows = await self._tx.fetch("take_order_traces", list(keys))
+        return {keys[row["order_id"]]: row["traceparent"] for row in rows}
 
 
 def _kind(kind: _Kind) -> tuple[object, ...]:

@@ -137,6 +137,7 @@ def event_to_pb(row: FeedRow, candidate: bytes) -> feed_pb2.CandidateEvent:
         cursor=str(row.cursor),
         candidate=feed_pb2.Candidate.FromString(candidate),
         occurred_at=time_to_pb(row.created_at),
+        traceparent=row.traceparent,
     )
 
 

@@ -1,7 +1,6 @@
 """Versions of tickets and their seats, as messages and events."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from zikao.tickets.v1 import (
     types_pb2,
 )
 from zikao_kit.convert import enum_from_pb, enum_to_pb, optional, time_to_pb
+from zikao_kit.feed import FeedRow
 
 from zikao_tickets.domain.ticket import TicketSeat
 from zikao_tickets.domain.versions import (
@@ -146,11 +146,10 @@ def state_to_event(
     ).SerializeToString()
 
 
-def event_to_pb(
-    payload: bytes, cursor: str, occurred_at: datetime
-) -> ticket_feed_service_pb2.TicketEvent:
+def event_to_pb(row: FeedRow) -> ticket_feed_service_pb2.TicketEvent:
     """A stored event, with its place in the feed."""
-    event = ticket_feed_service_pb2.TicketEvent.FromString(payload)
-    event.cursor = cursor
-    event.occurred_at.CopyFrom(time_to_pb(occurred_at))
+    event = ticket_feed_service_pb2.TicketEvent.FromString(row.payload)
+    event.cursor = str(row.cursor)
+    event.occurred_at.CopyFrom(time_to_pb(row.created_at))
+    event.traceparent = row.traceparent
     return event

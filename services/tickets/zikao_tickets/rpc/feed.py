@@ -26,9 +26,6 @@ class TicketFeedRpc(ticket_feed_service_pb2_grpc.TicketFeedServiceServicer):
         async with aclosing(stream_feed(self._parts.db, SCHEMA, request.cursor)) as pages:
             async for page in pages:
                 yield ticket_feed_service_pb2.WatchTicketsResponse(
-                    events=[
-                        event_to_pb(row.payload, str(row.cursor), row.created_at)
-                        for row in page.rows
-                    ],
+                    events=[event_to_pb(row) for row in page.rows],
                     as_of=time_to_pb(page.as_of),
                 )

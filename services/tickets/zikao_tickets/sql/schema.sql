@@ -543,9 +543,12 @@ CREATE TABLE tickets.outbox (
     event_key text NOT NULL,
     payload bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
+    traceparent text,
     PRIMARY KEY (xid, position)
 );
 COMMENT ON TABLE tickets.outbox IS 'The feed: the state of a key after each change';
+COMMENT ON COLUMN tickets.outbox.traceparent IS
+    'Of what caused the event, where that is traced (W3C Trace Context); names nobody';
 CREATE INDEX outbox_by_key ON tickets.outbox (event_key, position);
 
 CREATE TABLE tickets.printed_glyph (

@@ -28,7 +28,7 @@ from zikao.enrollment.v1 import types_pb2 as zikao_dot_enrollment_dot_v1_dot_typ
 from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1zikao/enrollment/v1/enrollment_feed_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"2\n\x17WatchEnrollmentsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"{\n\x18WatchEnrollmentsResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.zikao.enrollment.v1.EnrollmentEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0f\x45nrollmentEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x04 \x01(\t\x12\x31\n\x07\x63ourses\x18\x05 \x03(\x0b\x32 .zikao.enrollment.v1.OrderCourse\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb7\x01\n\x15\x45nrollmentFeedService\x12\x9d\x01\n\x10WatchEnrollments\x12,.zikao.enrollment.v1.WatchEnrollmentsRequest\x1a-.zikao.enrollment.v1.WatchEnrollmentsResponse\"*\xca\xf3\x18&\x12\x07tickets\x12\rroster-reader\x12\x08operator(\x02\x30\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1zikao/enrollment/v1/enrollment_feed_service.proto\x12\x13zikao.enrollment.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fzikao/enrollment/v1/types.proto\x1a\x1ezikao/options/v1/options.proto\"2\n\x17WatchEnrollmentsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"{\n\x18WatchEnrollmentsResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.zikao.enrollment.v1.EnrollmentEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdb\x01\n\x0f\x45nrollmentEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x14\n\x0csession_code\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x04 \x01(\t\x12\x31\n\x07\x63ourses\x18\x05 \x03(\x0b\x32 .zikao.enrollment.v1.OrderCourse\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x07 \x01(\t2\xb7\x01\n\x15\x45nrollmentFeedService\x12\x9d\x01\n\x10WatchEnrollments\x12,.zikao.enrollment.v1.WatchEnrollmentsRequest\x1a-.zikao.enrollment.v1.WatchEnrollmentsResponse\"*\xca\xf3\x18&\x12\x07tickets\x12\rroster-reader\x12\x08operator(\x02\x30\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHENROLLMENTSRESPONSE']._serialized_start=253
   _globals['_WATCHENROLLMENTSRESPONSE']._serialized_end=376
   _globals['_ENROLLMENTEVENT']._serialized_start=379
-  _globals['_ENROLLMENTEVENT']._serialized_end=577
-  _globals['_ENROLLMENTFEEDSERVICE']._serialized_start=580
-  _globals['_ENROLLMENTFEEDSERVICE']._serialized_end=763
+  _globals['_ENROLLMENTEVENT']._serialized_end=598
+  _globals['_ENROLLMENTFEEDSERVICE']._serialized_start=601
+  _globals['_ENROLLMENTFEEDSERVICE']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

@@ -84,6 +84,7 @@ class EnrollmentEvent(_message.Message):
     COUNTY_CODE_FIELD_NUMBER: _builtins.int
     COURSES_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Position after this event; give it back to go on from here."""
     session_code: _builtins.str
@@ -92,6 +93,8 @@ class EnrollmentEvent(_message.Message):
     """Candidate."""
     county_code: _builtins.str
     """County of all the courses."""
+    traceparent: _builtins.str
+    """W3C Trace Context of what caused the event, where that is traced; names nobody."""
     @_builtins.property
     def courses(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderCourse]:
         """Every confirmed course; empty when there is none any more."""
@@ -109,10 +112,11 @@ class EnrollmentEvent(_message.Message):
         county_code: _builtins.str = ...,
         courses: _abc.Iterable[_types_pb2.OrderCourse] | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "courses", b"courses", "cursor", b"cursor", "occurred_at", b"occurred_at", "session_code", b"session_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "courses", b"courses", "cursor", b"cursor", "occurred_at", b"occurred_at", "session_code", b"session_code", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.registration.v1 import types_pb2 as zikao_dot_registration_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2zikao/registration/v1/candidate_feed_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"1\n\x16WatchCandidatesRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"{\n\x17WatchCandidatesResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.CandidateEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\x0e\x43\x61ndidateEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x33\n\tcandidate\x18\x02 \x01(\x0b\x32 .zikao.registration.v1.Candidate\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x02\n\tCandidate\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12+\n\x05track\x18\x04 \x01(\x0e\x32\x1c.zikao.registration.v1.Track\x12\x31\n\x08standing\x18\x05 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x17\n\x0fstanding_reason\x18\x06 \x01(\t\x12\x12\n\x04name\x18\x07 \x01(\tB\x04\xd0\xf3\x18\x01\x12\'\n\x03sex\x18\x08 \x01(\x0e\x32\x1a.zikao.registration.v1.Sex\x12\x1d\n\x0f\x64ocument_number\x18\t \x01(\tB\x04\xd0\xf3\x18\x01\x12\x14\n\x0cphoto_sha256\x18\n \x01(\x0c\"5\n\x13GetCandidateRequest\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x14GetCandidateResponse\x12\x33\n\tcandidate\x18\x01 \x01(\x0b\x32 .zikao.registration.v1.Candidate\"A\n\x15\x42\x61tchGetPhotosRequest\x12(\n\rcandidate_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x32\"\x05r\x03\xb0\x01\x01\"O\n\x16\x42\x61tchGetPhotosResponse\x12\x35\n\x06photos\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.CandidatePhoto\":\n\x0e\x43\x61ndidatePhoto\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x12\n\x04jpeg\x18\x02 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x32\xbb\x03\n\x14\x43\x61ndidateFeedService\x12\x9b\x01\n\x0fWatchCandidates\x12-.zikao.registration.v1.WatchCandidatesRequest\x1a..zikao.registration.v1.WatchCandidatesResponse\"\'\xca\xf3\x18#\x12\nenrollment\x12\x07tickets\x12\x08operator(\x02\x30\x01\x30\x01\x12\x84\x01\n\x0cGetCandidate\x12*.zikao.registration.v1.GetCandidateRequest\x1a+.zikao.registration.v1.GetCandidateResponse\"\x1b\xca\xf3\x18\x17\x12\nenrollment\x12\x07tickets(\x02\x12~\n\x0e\x42\x61tchGetPhotos\x12,.zikao.registration.v1.BatchGetPhotosRequest\x1a-.zikao.registration.v1.BatchGetPhotosResponse\"\x0f\xca\xf3\x18\x0b\x12\x07tickets(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2zikao/registration/v1/candidate_feed_service.proto\x12\x15zikao.registration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a!zikao/registration/v1/types.proto\"1\n\x16WatchCandidatesRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"{\n\x17WatchCandidatesResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.CandidateEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x01\n\x0e\x43\x61ndidateEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x33\n\tcandidate\x18\x02 \x01(\x0b\x32 .zikao.registration.v1.Candidate\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\"\xb8\x02\n\tCandidate\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x15\n\rticket_number\x18\x02 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x03 \x01(\t\x12+\n\x05track\x18\x04 \x01(\x0e\x32\x1c.zikao.registration.v1.Track\x12\x31\n\x08standing\x18\x05 \x01(\x0e\x32\x1f.zikao.registration.v1.Standing\x12\x17\n\x0fstanding_reason\x18\x06 \x01(\t\x12\x12\n\x04name\x18\x07 \x01(\tB\x04\xd0\xf3\x18\x01\x12\'\n\x03sex\x18\x08 \x01(\x0e\x32\x1a.zikao.registration.v1.Sex\x12\x1d\n\x0f\x64ocument_number\x18\t \x01(\tB\x04\xd0\xf3\x18\x01\x12\x14\n\x0cphoto_sha256\x18\n \x01(\x0c\"5\n\x13GetCandidateRequest\x12\x1e\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x14GetCandidateResponse\x12\x33\n\tcandidate\x18\x01 \x01(\x0b\x32 .zikao.registration.v1.Candidate\"A\n\x15\x42\x61tchGetPhotosRequest\x12(\n\rcandidate_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x32\"\x05r\x03\xb0\x01\x01\"O\n\x16\x42\x61tchGetPhotosResponse\x12\x35\n\x06photos\x18\x01 \x03(\x0b\x32%.zikao.registration.v1.CandidatePhoto\":\n\x0e\x43\x61ndidatePhoto\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x12\n\x04jpeg\x18\x02 \x01(\x0c\x42\x04\xd0\xf3\x18\x01\x32\xbb\x03\n\x14\x43\x61ndidateFeedService\x12\x9b\x01\n\x0fWatchCandidates\x12-.zikao.registration.v1.WatchCandidatesRequest\x1a..zikao.registration.v1.WatchCandidatesResponse\"\'\xca\xf3\x18#\x12\nenrollment\x12\x07tickets\x12\x08operator(\x02\x30\x01\x30\x01\x12\x84\x01\n\x0cGetCandidate\x12*.zikao.registration.v1.GetCandidateRequest\x1a+.zikao.registration.v1.GetCandidateResponse\"\x1b\xca\xf3\x18\x17\x12\nenrollment\x12\x07tickets(\x02\x12~\n\x0e\x42\x61tchGetPhotos\x12,.zikao.registration.v1.BatchGetPhotosRequest\x1a-.zikao.registration.v1.BatchGetPhotosResponse\"\x0f\xca\xf3\x18\x0b\x12\x07tickets(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,19 +58,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCANDIDATESRESPONSE']._serialized_start=257
   _globals['_WATCHCANDIDATESRESPONSE']._serialized_end=380
   _globals['_CANDIDATEEVENT']._serialized_start=383
-  _globals['_CANDIDATEEVENT']._serialized_end=517
-  _globals['_CANDIDATE']._serialized_start=520
-  _globals['_CANDIDATE']._serialized_end=832
-  _globals['_GETCANDIDATEREQUEST']._serialized_start=834
-  _globals['_GETCANDIDATEREQUEST']._serialized_end=887
-  _globals['_GETCANDIDATERESPONSE']._serialized_start=889
-  _globals['_GETCANDIDATERESPONSE']._serialized_end=964
-  _globals['_BATCHGETPHOTOSREQUEST']._serialized_start=966
-  _globals['_BATCHGETPHOTOSREQUEST']._serialized_end=1031
-  _globals['_BATCHGETPHOTOSRESPONSE']._serialized_start=1033
-  _globals['_BATCHGETPHOTOSRESPONSE']._serialized_end=1112
-  _globals['_CANDIDATEPHOTO']._serialized_start=1114
-  _globals['_CANDIDATEPHOTO']._serialized_end=1172
-  _globals['_CANDIDATEFEEDSERVICE']._serialized_start=1175
-  _globals['_CANDIDATEFEEDSERVICE']._serialized_end=1618
+  _globals['_CANDIDATEEVENT']._serialized_end=538
+  _globals['_CANDIDATE']._serialized_start=541
+  _globals['_CANDIDATE']._serialized_end=853
+  _globals['_GETCANDIDATEREQUEST']._serialized_start=855
+  _globals['_GETCANDIDATEREQUEST']._serialized_end=908
+  _globals['_GETCANDIDATERESPONSE']._serialized_start=910
+  _globals['_GETCANDIDATERESPONSE']._serialized_end=985
+  _globals['_BATCHGETPHOTOSREQUEST']._serialized_start=987
+  _globals['_BATCHGETPHOTOSREQUEST']._serialized_end=1052
+  _globals['_BATCHGETPHOTOSRESPONSE']._serialized_start=1054
+  _globals['_BATCHGETPHOTOSRESPONSE']._serialized_end=1133
+  _globals['_CANDIDATEPHOTO']._serialized_start=1135
+  _globals['_CANDIDATEPHOTO']._serialized_end=1193
+  _globals['_CANDIDATEFEEDSERVICE']._serialized_start=1196
+  _globals['_CANDIDATEFEEDSERVICE']._serialized_end=1639
 # @@protoc_insertion_point(module_scope)

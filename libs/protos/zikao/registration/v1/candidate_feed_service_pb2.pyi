@@ -81,8 +81,11 @@ class CandidateEvent(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Position after this event; give it back to go on from here."""
+    traceparent: _builtins.str
+    """W3C Trace Context of what caused the event, where that is traced; names nobody."""
     @_builtins.property
     def candidate(self) -> Global___Candidate:
         """The state after the change."""
@@ -97,10 +100,11 @@ class CandidateEvent(_message.Message):
         cursor: _builtins.str = ...,
         candidate: Global___Candidate | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "cursor", b"cursor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "cursor", b"cursor", "occurred_at", b"occurred_at", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

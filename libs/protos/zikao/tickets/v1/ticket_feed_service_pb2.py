@@ -28,7 +28,7 @@ from zikao.options.v1 import options_pb2 as zikao_dot_options_dot_v1_dot_options
 from zikao.tickets.v1 import types_pb2 as zikao_dot_tickets_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/tickets/v1/ticket_feed_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\".\n\x13WatchTicketsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"p\n\x14WatchTicketsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.zikao.tickets.v1.TicketEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xea\x02\n\x0bTicketEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0csession_code\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x04 \x01(\t\x12\x15\n\rticket_number\x18\x05 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\x05\x12*\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12.\n\x06reason\x18\t \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12\x0e\n\x06serial\x18\n \x01(\t\x12+\n\x05seats\x18\x0b \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\x12\x18\n\x10revoked_versions\x18\x0c \x03(\x05\x32\x98\x01\n\x11TicketFeedService\x12\x82\x01\n\x0cWatchTickets\x12%.zikao.tickets.v1.WatchTicketsRequest\x1a&.zikao.tickets.v1.WatchTicketsResponse\"!\xca\xf3\x18\x1d\x12\rticket-reader\x12\x08operator(\x03\x30\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*zikao/tickets/v1/ticket_feed_service.proto\x12\x10zikao.tickets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ezikao/options/v1/options.proto\x1a\x1czikao/tickets/v1/types.proto\".\n\x13WatchTicketsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"p\n\x14WatchTicketsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.zikao.tickets.v1.TicketEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x02\n\x0bTicketEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0csession_code\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x04 \x01(\t\x12\x15\n\rticket_number\x18\x05 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\x05\x12*\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.zikao.tickets.v1.TicketKind\x12.\n\x06reason\x18\t \x01(\x0e\x32\x1e.zikao.tickets.v1.TicketReason\x12\x0e\n\x06serial\x18\n \x01(\t\x12+\n\x05seats\x18\x0b \x03(\x0b\x32\x1c.zikao.tickets.v1.TicketSeat\x12\x18\n\x10revoked_versions\x18\x0c \x03(\x05\x12\x13\n\x0btraceparent\x18\r \x01(\t2\x98\x01\n\x11TicketFeedService\x12\x82\x01\n\x0cWatchTickets\x12%.zikao.tickets.v1.WatchTicketsRequest\x1a&.zikao.tickets.v1.WatchTicketsResponse\"!\xca\xf3\x18\x1d\x12\rticket-reader\x12\x08operator(\x03\x30\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHTICKETSRESPONSE']._serialized_start=236
   _globals['_WATCHTICKETSRESPONSE']._serialized_end=348
   _globals['_TICKETEVENT']._serialized_start=351
-  _globals['_TICKETEVENT']._serialized_end=713
-  _globals['_TICKETFEEDSERVICE']._serialized_start=716
-  _globals['_TICKETFEEDSERVICE']._serialized_end=868
+  _globals['_TICKETEVENT']._serialized_end=734
+  _globals['_TICKETFEEDSERVICE']._serialized_start=737
+  _globals['_TICKETFEEDSERVICE']._serialized_end=889
 # @@protoc_insertion_point(module_scope)

@@ -90,6 +90,7 @@ class TicketEvent(_message.Message):
     SERIAL_FIELD_NUMBER: _builtins.int
     SEATS_FIELD_NUMBER: _builtins.int
     REVOKED_VERSIONS_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Position after this event; give it back to go on from here."""
     session_code: _builtins.str
@@ -108,6 +109,8 @@ class TicketEvent(_message.Message):
     """Why this version was issued; unspecified without one in force."""
     serial: _builtins.str
     """Serial of it; empty without one in force."""
+    traceparent: _builtins.str
+    """W3C Trace Context of what caused the event, where that is traced; names nobody."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When the transaction of the change began, on the database's clock."""
@@ -135,10 +138,11 @@ class TicketEvent(_message.Message):
         serial: _builtins.str = ...,
         seats: _abc.Iterable[_types_pb2.TicketSeat] | None = ...,
         revoked_versions: _abc.Iterable[_builtins.int] | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "cursor", b"cursor", "kind", b"kind", "occurred_at", b"occurred_at", "reason", b"reason", "revoked_versions", b"revoked_versions", "seats", b"seats", "serial", b"serial", "session_code", b"session_code", "ticket_number", b"ticket_number", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "county_code", b"county_code", "cursor", b"cursor", "kind", b"kind", "occurred_at", b"occurred_at", "reason", b"reason", "revoked_versions", b"revoked_versions", "seats", b"seats", "serial", b"serial", "session_code", b"session_code", "ticket_number", b"ticket_number", "traceparent", b"traceparent", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -107,3 +107,18 @@ SET lease_until = clock_timestamp() + $1::interval
 FROM due
 WHERE enrollment_order.order_id = due.order_id
 RETURNING due.order_id;
+
+-- Where tracing is on, of submissions that are kept.
+-- name: keep_order_traces
+INSERT INTO enrollment.order_trace (order_id, traceparent)
+SELECT kept.order_id, kept.traceparent
+FROM unnest($1::uuid[], $2::text[]) AS kept (order_id, traceparent)
+ON CONFLICT (order_id) DO UPDATE SET traceparent = excluded.traceparent;
+
+-- name: take_order_traces
+DELETE FROM enrollment.order_trace
+WHERE order_id = ANY ($1::uuid[])
+RETURNING order_id, traceparent;
+
+-- name: forget_order_traces
+DELETE FROM enrollment.order_trace WHERE kept_at < clock_timestamp() - $1::interval;
