@@ -8,10 +8,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from support.contracts import methods
 from support.manifests.cluster_secrets import Secrets, make_secrets
 from support.manifests.configuration import secrets_needed
-from support.manifests.documents import ROOT, SERVICES, Document, mounted_files, named
+from support.manifests.documents import ROOT, SERVICES, Document, mounted_files, named, of_kind
 from support.manifests.network import flows
+from zikao.options.v1 import options_pb2
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
 from zikao_kit.tls import server_credentials
@@ -125,6 +127,25 @@ def test_an_upgrade_can_stop_where_it_can_go_back(tmp_path: Path) -> None:
     """Without `post` the release before still runs on the schema."""
     code, lines = roll_out(tmp_path, "kind", "--without-post")
     assert (code, steps_of(lines)[-1]) == (0, "zikao/step=serve")
+
+
+def test_one_portals_gateway_leads_on_what_a_portal_calls(rendered: Rendered) -> None:
+    """It stands before each service with a method for people or portals, and before no other."""
+    routed = {
+        match["method"]["service"]
+        for route in of_kind(rendered["component-gateway-api-grpcroute"], "GRPCRoute")
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+    }
+    for_portals = {
+        method.containing_service.full_name
+        for method in methods()
+        for access in [method.GetOptions().Extensions[options_pb2.access]]
+        if access.anyone
+        or options_pb2.ROLE_CANDIDATE in access.roles
+        or "portal" in access.services
+    }
+    assert routed == for_portals
 
 
 SERVERS = {(service, "kube-system", 53) for service in SERVICES}

@@ -108,19 +108,23 @@ class Pod:
         """What a probe of the manifest is told; None while nobody answers."""
         probe = self.container[name]["grpc"]
         target = f"127.0.0.1:{self.ports[str(probe['port'])]}"
+        request = health_pb2.HealthCheckRequest(service=probe.get("service", ""))
         async with grpc.aio.insecure_channel(target) as channel:
-            request = health_pb2.HealthCheckRequest(service=probe.get("service", ""))
-            try:
-                answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
-            except grpc.aio.AioRpcError:
-                return None
-            return answer.status
+            return await _status(channel, request)
 
     async def until(self, name: str, wanted: Any) -> None:
         """Ask a probe again until it is told so."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self.probed(name) != wanted:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
+
+
+async def _status(channel: grpc.aio.Channel, request: health_pb2.HealthCheckRequest) -> Any:
+    try:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+    except grpc.aio.AioRpcError:
+        return None
+    return answer.status
 
 
 @pytest.mark.parametrize("service", SERVICES)
