@@ -6,6 +6,7 @@ R = "services/registration/zikao_registration"
 TESTS = "tests/integration/test_registration"
 LOGINS = f"{TESTS}_open_logins.py"
 REVIEWS = f"{TESTS}_reviews.py"
+PASSWORDS = "tests/unit/registration/test_passwords.py"
 
 PEOPLE = (
     Mutant(
@@ -201,6 +202,46 @@ PEOPLE = (
                 f"{TESTS}_approvals.py::test_two_lists_that_meet_are_numbered_in_turn",
                 "INTERNAL",
                 "assert isinstance(answer, review.ApproveRegistrationsResponse), answer",
+            ),
+        ),
+    ),
+    Mutant(
+        "leaked-passwords",
+        "Thousands of passwords that leaked elsewhere are refused",
+        "Only a hundred that people here choose are",
+        "Whoever tries the lists that everybody has gets into accounts",
+        (
+            Cut(
+                f"{R}/domain/passwords.py",
+                'FREQUENCY_LISTS["passwords"] if len(each) >= PASSWORD_MIN_CHARACTERS',
+                "FREQUENCY_LISTS if len(each) >= PASSWORD_MIN_CHARACTERS",
+            ),
+        ),
+        (
+            Catch(
+                f"{PASSWORDS}::test_thousands_that_leaked_elsewhere_are_refused",
+                "DID NOT RAISE DomainError",
+                "with pytest.raises(DomainError):",
+            ),
+        ),
+    ),
+    Mutant(
+        "system-words",
+        "What is made of names of this system, digits and signs is no password",
+        "It is one",
+        "zikao@2026 is the first that anybody tries here, and on no list",
+        (
+            Cut(
+                f"{R}/domain/passwords.py",
+                '    if _OF_CONTEXT.fullmatch(_NO_LETTERS.sub("", lowered)):\n',
+                "    if not lowered:\n",
+            ),
+        ),
+        (
+            Catch(
+                f"{PASSWORDS}::test_guessable_passwords_are_refused",
+                "DID NOT RAISE DomainError",
+                "with pytest.raises(DomainError) as refused:",
             ),
         ),
     ),
