@@ -282,14 +282,16 @@ async def serve(
         verifier=verifier,
         admission=admission,
     )
+    # Where others answer on the same port, nobody is to come here before there are answers. Nor
+    # where probes are told elsewhere: what does not listen gets no call that is not tried again.
+    late = config.reuse_port or config.admin_listen is not None
     await server.answer_probes()
     try:
-        # Where others answer on the same port, nobody is to come here before there are answers.
-        if not config.reuse_port:
+        if not late:
             await server.start()
         async with open_services() as definitions:
             server.publish(definitions)
-            if config.reuse_port:
+            if late:
                 await server.start()
             # What is there now stays: the collector need not look at it for every call.
             gc.collect()

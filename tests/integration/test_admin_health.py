@@ -46,11 +46,15 @@ async def both(port: int) -> tuple[int, int]:
 
 
 async def test_liveness_is_not_readiness(tmp_path: Path) -> None:
-    """Whoever waits for a database or drains is alive and not ready; who has stopped is gone."""
+    """Whoever waits for a database or drains is alive and not ready; who has stopped is gone.
+
+    While it waits, nobody can send a call that would be lost.
+    """
     opened, ready, wait_seconds = asyncio.Event(), asyncio.Event(), 1.0
-    probe, port = make_probe(tmp_path), free_port()
+    probe, port, serving_port = make_probe(tmp_path), free_port(), free_port()
     config = probe_config(
         probe.ca,
+        listen=f"127.0.0.1:{serving_port}",
         admin_listen=f"127.0.0.1:{port}",
         drain_wait_seconds=wait_seconds,
         batch_scheduling=False,
@@ -74,6 +78,8 @@ async def test_liveness_is_not_readiness(tmp_path: Path) -> None:
     )
     await opened.wait()
     assert await both(port) == (NOT_SERVING, SERVING)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", serving_port)
     ready.set()
 
     async def is_ready() -> bool:

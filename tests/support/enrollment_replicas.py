@@ -89,7 +89,7 @@ async def replicas(
     ca, clock_file = DevelopmentCa(folder / "certs"), folder / "clock.json"
     key = Ed25519PrivateKey.generate()
     await move_clock(clock_file, now)
-    await _prepare(dsn, session, key.public_key().public_bytes_raw(), now)
+    await prepare(dsn, session, key.public_key().public_bytes_raw(), now)
     settings = {
         "registration": _peer(free_port(), "registration"),
         "platform": _peer(platform_port or free_port(), "payment-platform"),
@@ -127,7 +127,8 @@ async def add_people(dsn: str, people: Iterable[UUID]) -> None:
         await connection.close()
 
 
-async def _prepare(dsn: str, session: Session, public_key: bytes, now: datetime) -> None:
+async def prepare(dsn: str, session: Session, public_key: bytes, now: datetime) -> None:
+    """A session, and the key of candidates' tokens, where registration is away."""
     config = DatabaseConfig(dsn=dsn)
     async with (
         await Database.connect(config, Queries.load(PACKAGE)) as db,
