@@ -22,6 +22,7 @@ from zikao_kit.config import (
 from zikao_registration.clients.identity_tokens import IdentityProviderConfig
 from zikao_registration.clients.mail import MailConfig
 from zikao_registration.clients.sms import SmsConfig
+from zikao_registration.domain.signing_keys import SigningRotation
 
 # Photos and materials come with up to 5 MB, and 50 photos of 200 KB leave in one answer.
 MIN_RECEIVE_BYTES = 6 * MEBIBYTE
@@ -31,6 +32,7 @@ MAX_CALLS_PER_CONNECTION = 300
 # Longer than choosing, submitting and paying take, and than registration may be away.
 CANDIDATE_TOKEN_MINUTES = 120.0
 STAFF_TOKEN_MINUTES = 15.0
+SIGNING_KEY_DAYS = 30
 LEASE_MINUTES = 15.0
 POLL_SECONDS = 1.0
 # Registrations that came to nothing are kept for half a year: no law needs them longer.
@@ -147,6 +149,8 @@ class RegistrationConfig:
     key_ring_file: Path
     candidate_token_minutes: float = CANDIDATE_TOKEN_MINUTES
     staff_token_minutes: float = STAFF_TOKEN_MINUTES
+    # 0: only by command
+    signing_key_days: int = SIGNING_KEY_DAYS
     lease_minutes: float = LEASE_MINUTES
     poll_seconds: float = POLL_SECONDS
     # 0: for ever
@@ -172,11 +176,19 @@ class RegistrationConfig:
             self,
             candidate_token_minutes=(SECOND_MINUTES, WEEK_MINUTES),
             staff_token_minutes=(SECOND_MINUTES, WEEK_MINUTES),
+            signing_key_days=(0, MAX_DAYS),
             lease_minutes=(SECOND_MINUTES, WEEK_MINUTES),
             poll_seconds=(SHORTEST_SECONDS, HOUR_SECONDS),
             abandoned_retention_days=(0, MAX_DAYS),
             import_retention_days=(0, MAX_DAYS),
         )
+
+    @property
+    def signing_rotation(self) -> SigningRotation:
+        """When there is to be another key of access tokens."""
+        every = timedelta(days=self.signing_key_days) if self.signing_key_days else None
+        longest = max(self.candidate_token_minutes, self.staff_token_minutes)
+        return SigningRotation(every, timedelta(minutes=longest))
 
     @property
     def abandoned_retention(self) -> timedelta:

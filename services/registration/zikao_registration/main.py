@@ -155,7 +155,7 @@ async def serve_registration(config: RegistrationConfig) -> None:
                 rare_characters=rare_characters,
                 decisions=decision_batcher(db, keys),
             )
-            await SigningKeyWorker(parts).work()
+            await SigningKeyWorker(parts, config.signing_rotation).work()
             while await parts.revocations.work():
                 pass
             await stack.enter_async_context(running(*_beside(parts, config)))
@@ -178,7 +178,7 @@ def _beside(parts: Parts, config: RegistrationConfig) -> list[Coroutine[Any, Any
     retention = RetentionWorker(parts, config.abandoned_retention)
     imports = OldImportWorker(parts, config.import_retention)
     return [
-        repeat("signing keys", SigningKeyWorker(parts).work, poll_seconds),
+        repeat("signing keys", SigningKeyWorker(parts, config.signing_rotation).work, poll_seconds),
         repeat("revoked logins", parts.revocations.work, poll_seconds),
         repeat("deadlines", DeadlineWorker(parts).work, poll_seconds),
         *(

@@ -30,6 +30,7 @@ class StoredSigningKey:
     key_id: str
     private_key: bytes
     public_key: bytes
+    made_at: datetime
 
 
 class AccountStore:
@@ -217,10 +218,16 @@ class AccountStore:
         """Wait for other processes that are making a key, until the transaction ends."""
         await self._tx.execute("lock_signing_keys")
 
-    async def insert_signing_key(self, key: StoredSigningKey, now: datetime) -> None:
+    async def insert_signing_key(self, key: StoredSigningKey) -> None:
         """Store a key, its private half encrypted."""
         private_enc = self._keys.encrypt(key.private_key, _key_context(key.key_id))
-        await self._tx.execute("insert_signing_key", key.key_id, private_enc, key.public_key, now)
+        await self._tx.execute(
+            "insert_signing_key", key.key_id, private_enc, key.public_key, key.made_at
+        )
+
+    async def delete_signing_keys(self, key_ids: Sequence[str]) -> None:
+        """Trust what these have signed no more."""
+        await self._tx.execute("delete_signing_keys", list(key_ids))
 
     async def list_signing_keys(self) -> list[StoredSigningKey]:
         """Every key whose tokens are accepted, the newest first."""
@@ -229,6 +236,7 @@ class AccountStore:
                 row["key_id"],
                 self._keys.decrypt(row["private_key_enc"], _key_context(row["key_id"])),
                 row["public_key"],
+                row["created_at"],
             )
             for row in await self._tx.fetch("list_signing_keys")
         ]

@@ -112,9 +112,12 @@ INSERT INTO registration.signing_key (key_id, private_key_enc, public_key, creat
 VALUES ($1, $2, $3, $4);
 
 -- name: list_signing_keys
-SELECT key_id, private_key_enc, public_key
+SELECT key_id, private_key_enc, public_key, created_at
 FROM registration.signing_key
 ORDER BY created_at DESC, key_id;
+
+-- name: delete_signing_keys
+DELETE FROM registration.signing_key WHERE key_id = ANY ($1::text []);
 
 -- Services that start together make one key, not one each.
 -- name: lock_signing_keys
