@@ -6,7 +6,7 @@ BIN := .venv/bin
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit bench-audit-log \
-  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation faults capacity alerts \
+  bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation upgrades faults capacity alerts \
   lint images sbom test-containers format manifests protos lock clean
 
 help: ## list the targets
@@ -23,6 +23,9 @@ test: setup ## run all tests, a process a core and one (PYTEST_ARGS="-k seats" f
 
 fuzz: setup ## 10,000 odd requests to every method (ZIKAO_FUZZ_SEED=7 for other ones)
 	@ZIKAO_FUZZ_SHOTS=10000 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/integration -k fuzz $(PYTEST_ARGS)
+
+upgrades: setup ## play a session on the code before each pair of migrations, half a minute each
+	@PYTHONPATH=tests $(BIN)/python tests/migration/history.py
 
 mutation: setup ## take each safety mechanism away, and see tests notice (MUTATION_ARGS="ledger-lock lock-order")
 	@PYTHONPATH=tests $(BIN)/python tests/mutation/run.py $(MUTATION_ARGS)

@@ -125,7 +125,7 @@ class Course:
 
 
 async def the_release_alone(at: Course) -> None:
-    """Its own schema with data in every table, then today's `pre` under its calls, and again."""
+    """Its own schema with a whole session in it, then today's `pre` under its calls."""
     at.tell("the release begins")
     await at.fleet.start_platform()
     await at.migrate("all", OLD)
@@ -135,15 +135,17 @@ async def the_release_alone(at: Course) -> None:
     await at.past.whole()
     async with at.under_calls(PRE):
         await at.migrate("pre")
-    at.tell("the release after pre")
-    await (await at.begin()).whole()
 
 
 async def beside_each_other(at: Course) -> None:
-    """A replica of today beside each of the release; half a session on both; the old ones go."""
+    """A replica of today beside each of the release goes on with what that began, until it ends."""
+    at.tell("the release after pre")
+    story = await at.begin()
+    await story.first_half()
     async with at.under_calls(ROLL_OUT, rolling=True):
         await at.fleet.start(NEW)
     before = await at.fleet.calls_answered()
+    await story.second_half()
     story = await at.begin()
     await story.first_half()
     async with at.under_calls(OLD_ENDS, rolling=True):

@@ -34,7 +34,8 @@ from zikao_ctl.demo.stage import Player, Stage
 from zikao_kit.convert import time_to_pb
 
 ROUNDS_SECONDS = 60.0
-PAUSE_SECONDS = 0.02
+# Many enough for every moment of a migration, and not so many that nothing else gets a processor.
+PAUSE_SECONDS = 0.15
 NOT_REACHED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 _NEWCOMERS = count()
 
