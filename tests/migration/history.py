@@ -29,7 +29,7 @@ import asyncio, sys
 from pathlib import Path
 from zikao_ctl.invariants import count_violations
 from zikao_kit.clock import OffsetClock
-now = OffsetClock(Path(sys.argv[2]) / "clock.json").now()
+now = OffsetClock(next(Path(sys.argv[2]).rglob("clock.json"))).now()
 counted = asyncio.run(count_violations(sys.argv[1], now))
 print(len(counted), "rules,", "violated:", sorted(rule for rule, count in counted.items() if count))
 sys.exit(any(counted.values()))

@@ -69,6 +69,7 @@ class Fleet:
         self.admin_dsn = admin_dsn
         self.layout = Layout(folder)
         self.clock_file = self.layout.clock_file
+        self.clock_file.parent.mkdir(exist_ok=True)
         self._codes = codes
         self._ca = DevelopmentCa(self.layout.certs)
         self._secrets = SecretFiles(self.layout.secrets)
