@@ -11,6 +11,7 @@ from importlib import resources
 import asyncpg
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from support.audit_logs import AUDITED, NOON, TABLES, Audit, open_audit
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
@@ -61,10 +62,11 @@ async def test_entries_are_sealed_in_order(audit: Audit) -> None:
         await audit.enter(count, tx)
     sealing = AuditSealing(audit.db, audit.service)
     sealed_before = metric("sealed_total") or 0
-    assert await sealing.work()
-    assert metric("unsealed") == count
-    assert not await sealing.work()
-    assert not await sealing.work()
+    with capture_logs() as logs:
+        assert await sealing.work()
+        assert metric("unsealed") == count
+        assert not await sealing.work()
+        assert not await sealing.work()
     assert metric("unsealed") == 0
     assert metric("oldest_unsealed_seconds") == 0
     assert metric("sealed_total") == sealed_before + count
@@ -73,6 +75,9 @@ async def test_entries_are_sealed_in_order(audit: Audit) -> None:
     head = await holds(audit, genesis(audit.service))
     assert (head.number, metric("head_number")) == (count, count)
     assert metric("head_hash48") == int.from_bytes(head.hash[:6], "big")
+    told = [each for each in logs if each["event"] == "audit sealed"]
+    assert sum(each["entries"] for each in told) == count
+    assert (told[-1]["number"], told[-1]["hash"]) == (count, head.hash.hex())
 
 
 async def test_what_is_committed_late_is_sealed_late(one: Audit) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from support.commands import Ended, run_command
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
 from zikao_ctl.audit import CLEAN, NOT_CHECKED, VIOLATED
-from zikao_ctl.audit_log.reading import LINKS_AT_ONCE
-from zikao_kit.audit_chain import Head, genesis, link_hash, link_of
+from zikao_ctl.audit_log.reading import LINKS_AT_ONCE, TABLES, ChainReader, Connection
+from zikao_ctl.audit_log.verifying import Plan, verify
+from zikao_kit.audit_chain import Head, Link, genesis, link_hash, link_of
 from zikao_kit.queries import kit_queries
 
 ENTRIES = 10
@@ -238,6 +239,36 @@ async def test_retention_is_no_break(audit: Audit, tmp_path: Path) -> None:
     code, told = await verified(audit, "--checkpoint", seen)
     assert code == VIOLATED
     assert told["problems"][0]["reason"] == "a checkpoint was here: removed before its time"
+
+
+class Overtaken(ChainReader):
+    """One that retention overtakes: what it is about to read goes, once."""
+
+    def __init__(self, connection: Connection, audit: Audit) -> None:
+        super().__init__(connection, next(each for each in TABLES if each.service == "tickets"))
+        self._audit: Audit | None = audit
+
+    async def links(self, behind: int) -> Sequence[Link]:
+        """Read what is left."""
+        if self._audit is not None:
+            audit, self._audit = self._audit, None
+            await audit.remove_old(timedelta(days=184))
+        return await super().links(behind)
+
+
+async def test_retention_may_go_on_meanwhile(audit: Audit) -> None:
+    """The rest is followed from the new anchor, and nothing is taken for a break."""
+    await audit.enter(1)
+    await audit.seal()
+    audit.clock.advance(timedelta(days=400))
+    connection = await asyncpg.connect(audit.dsn)
+    try:
+        plan = Plan(audit.clock.now(), max_unsealed_seconds=60)
+        verdict = await verify(Overtaken(connection, audit), (), plan, lambda *_: None)
+    finally:
+        await connection.close()
+    assert verdict.problems == []
+    assert (verdict.start.number, verdict.entries) == (0, 1)
 
 
 async def test_a_retention_that_is_too_short_is_seen(audit: Audit) -> None:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from zikao_kit.audit_chain import FORMAT, Head, Link, canonical_json, instant
+from zikao_kit.files import OWNER_ONLY
 
 from zikao_ctl.audit_log.reading import ChainReader
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
 
 async def export(readers: Sequence[ChainReader], path: Path) -> int:
-    """Write all sealed entries, a line of JSON each; return how many. Raises OSError."""
+    """Write all sealed entries, a line of JSON each; return how many. Raises OSError.
+
+    The file is there whole or not at all, and its owner alone may read it.
+    """
     count = 0
     part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        for reader in readers:
-            anchor = await reader.anchor()
-            if anchor is not None:
-                count += await _write(reader, anchor, file)
-    part.replace(path)
+    try:
+        with os.fdopen(os.open(part, _NEW, OWNER_ONLY), "w", encoding="utf-8") as file:
+            for reader in readers:
+                anchor = await reader.anchor()
+                if anchor is not None:
+                    count += await _write(reader, anchor, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return count
 
 

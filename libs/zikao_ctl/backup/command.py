@@ -119,6 +119,8 @@ def restore_command(
         run(work)
     except (InstallationError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    if not codes:
+        raise click.ClickException("interrupted: what was restored has not been checked")
     if codes != [CLEAN]:
         click.echo("Error: what was restored does not hold", err=True)
         sys.exit(NOT_CLEAN)

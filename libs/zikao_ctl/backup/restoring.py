@@ -32,7 +32,6 @@ from zikao_ctl.embedded_postgres_binaries import account_for
 from zikao_ctl.layout import InstallationError, Layout, Mark
 
 EMBEDDED = "embedded"
-POSTGRES_MAJOR = 18
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 Say = Callable[[str], None]
 
@@ -141,9 +140,10 @@ def _require_readable(manifest: Manifest) -> None:
             raise InstallationError(
                 f"the backup has migration {number:04} of {service}, this zikao only {known:04}"
             )
-    if manifest.postgres != POSTGRES_MAJOR:
+    (major, *_) = _release(version("embedded-postgres"))
+    if manifest.postgres != major:
         raise InstallationError(
-            f"the backup is of PostgreSQL {manifest.postgres}, and this is {POSTGRES_MAJOR}"
+            f"the backup is of PostgreSQL {manifest.postgres}, and this is {major}"
         )
 
 
