@@ -143,19 +143,19 @@ async def test_a_bad_file_changes_nothing(taken: Taken, tmp_path: Path) -> None:
         "almost whole": (whole[:-20_000], taken.passphrase, "not a whole backup"),
         "changed": (changed(whole, len(whole) // 2), taken.passphrase, "is not what"),
         "older": (
-            whole.replace(b'"postgres": 18', b'"postgres": 17', 1), taken.passphrase, "SQL 17",
+            told(whole, "postgres", b"10"), taken.passphrase, "is of PostgreSQL 10",
         ),
         "of a newer zikao": (
-            whole.replace(b'"zikao": "0.', b'"zikao": "9.', 1), taken.passphrase, "by zikao 9",
+            told(whole, "zikao", b'"9'), taken.passphrase, "taken by zikao 9",
         ),
         "with a newer schema": (
-            whole.replace(b'"tickets": 1', b'"tickets": 9', 1), taken.passphrase, "migration 0099",
+            told(whole, "tickets", b"99"), taken.passphrase, "has migration 0099",
         ),
         "of a newer format": (
-            whole.replace(b'"format": 1', b'"format": 2', 1), taken.passphrase, "of a newer zikao",
+            told(whole, "format", b"2"), taken.passphrase, "of a newer zikao",
         ),
         "its times": (
-            whole.replace(b'"taken_at": "2', b'"taken_at": "1', 1), taken.passphrase, "was changed",
+            told(whole, "taken_at", b'"1'), taken.passphrase, "the backup was changed",
         ),
         "no backup": (b"something else" * 1000, taken.passphrase, "not a whole backup"),
         "another passphrase": (whole, other, "the passphrase is another one"),
@@ -172,6 +172,13 @@ async def test_a_bad_file_changes_nothing(taken: Taken, tmp_path: Path) -> None:
         assert words in ended.output, what
         assert not data.exists(), what
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.zikao", "other", "short"]
+
+
+def told(whole: bytes, name: str, value: bytes) -> bytes:
+    """The same with a manifest that begins a value otherwise."""
+    place = whole.index(f'"{name}": '.encode()) + len(name) + 4
+    assert whole[place : place + len(value)] != value
+    return whole[:place] + value + whole[place + len(value) :]
 
 
 def changed(whole: bytes, place: int) -> bytes:
