@@ -254,7 +254,8 @@ class Batcher(Generic[T]):
         answers: Sequence[bytes | Exception]
         begun = time.monotonic()
         try:
-            with tracing.batch(self._metrics.name, {each.key: each.place for each in batch}):
+            places = {each.key: each.place for each in batch} if tracing.is_on() else {}
+            with tracing.batch(self._metrics.name, places):
                 answers = await self._decide([waiting.entry for waiting in batch])
         except Exception as error:
             answers = [error] * len(batch)

@@ -7,6 +7,7 @@ span says what was called and how it ended, never what was in it or of whom.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,7 +71,14 @@ class Spans(Protocol):
         links: Sequence[str] = (),
         attributes: Attributes | None = None,
     ) -> Span:
-        """Begin a span below `parent`; without one it is the first of a new trace."""
+        """Begin a span below `parent`; without one it is the first of a new trace.
+
+        Only of what is to be kept.
+        """
+        ...
+
+    def chosen(self) -> bool:
+        """Whether a trace that begins here is to be kept."""
         ...
 
     def outside(self) -> str:
@@ -113,6 +121,12 @@ def is_sampled(traceparent: str) -> bool:
 def read_traceparent(text: str) -> str:
     """What a caller sent, or '' when it is no place of a span."""
     return text if _TRACEPARENT.fullmatch(text) else ""
+
+
+def left_place() -> str:
+    """A place in a new trace that nobody keeps, so that others who work for it do not either."""
+    trace_id, span_id = random.getrandbits(128) | 1, random.getrandbits(64) | 1
+    return f"00-{trace_id:032x}-{span_id:016x}-00"
 
 
 def current_traceparent() -> str:

@@ -10,19 +10,19 @@ from typing import Any
 
 import grpc
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, get_tracer
 from prometheus_client import REGISTRY
-from support.probe import Probe, running_probe
+from support.probe import Probe, ProbeRpc, running_probe
 from support.service import free_port
 from zikao.test.v1 import probe_pb2
 from zikao.test.v1.probe_pb2_grpc import ProbeServiceStub
 from zikao_kit import tracing
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.config import TracingConfig
-from zikao_kit.telemetry import LinkedSampler, OtelSpans, traced
+from zikao_kit.telemetry import OtelSpans, traced
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 KEPT, LEFT = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
@@ -39,11 +39,9 @@ def spans() -> Iterator[InMemorySpanExporter]:
 class _Kept:
     def __init__(self, ratio: float) -> None:
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider(
-            sampler=LinkedSampler(ratio), span_limits=SpanLimits(max_links=1000)
-        )
+        provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self._spans = OtelSpans(provider.get_tracer("test"))
+        self._spans = OtelSpans(provider.get_tracer("test"), ratio)
 
     def __enter__(self) -> InMemorySpanExporter:
         tracing.use(self._spans)
@@ -111,6 +109,27 @@ async def test_what_nobody_keeps_has_no_span(
     async with running_probe(tmp_path) as probe, calling(probe, place) as call:
         await call()
     assert spans.get_finished_spans() == ()
+
+
+async def test_what_is_left_here_is_left_downstream(
+    tmp_path: Path, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who works for a call that is not kept is told so, and keeps nothing of it either."""
+    told: list[str] = []
+
+    async def remember(rpc: ProbeRpc, *_: object) -> probe_pb2.OpenResponse:
+        told.append(tracing.current_traceparent())
+        return probe_pb2.OpenResponse()
+
+    monkeypatch.setattr(ProbeRpc, "Open", remember)
+    async with running_probe(tmp_path) as probe:
+        for place in ("", LEFT):
+            async with calling(probe, place) as call:
+                await call()
+    new, same = told
+    assert tracing.read_traceparent(new) == new != ""
+    assert not tracing.is_sampled(new)
+    assert same == LEFT
 
 
 async def test_a_share_of_other_traces_is_kept(tmp_path: Path) -> None:

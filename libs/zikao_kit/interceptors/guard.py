@@ -215,9 +215,11 @@ class Guard:
         spans = tracing.spans()
         if spans is None or self.policy.long_lived:
             return None
-        if self.policy.polled and not call.traceparent:
-            return None
-        if call.traceparent and not tracing.is_sampled(call.traceparent):
+        if call.traceparent:
+            if not tracing.is_sampled(call.traceparent):
+                return None
+        elif self.policy.polled or not spans.chosen():
+            call.traceparent = tracing.left_place()
             return None
         span = spans.begin(
             self.policy.full_name.removeprefix("/"),
