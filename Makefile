@@ -87,6 +87,10 @@ bench-waiting-room: setup ## 10,000 candidates with 3 tabs: one place each, a fa
 bench-overload: setup ## what is still done when 3 and 10 times as much is wanted as can be done
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_overload.py
 
+.PHONY: bench-abuse
+bench-abuse: setup ## what honest callers still get while somebody abuses the server (BENCH_ARGS="ping_flood idle_tls")
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_abuse.py $(BENCH_ARGS)
+
 bench-expiry: setup ## submissions while 50,000 holds of the same county end
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_expiry.py
 

@@ -30,7 +30,8 @@ __all__ = [
     "tls_context",
 ]
 
-MEBIBYTE = 1024 * 1024
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
 MAX_MESSAGE_BYTES = 4 * MEBIBYTE
 # A token, a pass and what tracing adds have some 2 KiB.
 MAX_METADATA_BYTES = 8 * 1024
@@ -40,6 +41,8 @@ DRAIN_GRACE_SECONDS = 20.0
 DRAIN_WAIT_SECONDS = 1.0
 # Some 70 KiB each, more than the portals, services and balancers of an installation open.
 MAX_CONNECTIONS = 4000
+# Of one address: whoever takes all it can get leaves as many to others.
+MAX_CONNECTIONS_PER_ADDRESS = 2000
 # The kernel deals connections out blindly, and a turn takes one call of each listener: with few of
 # these, two dozen connections are four on one, whose calls wait five times as long as others'.
 LISTENERS = 48
@@ -118,6 +121,7 @@ class ServerConfig:
     max_send_bytes: int = MAX_MESSAGE_BYTES
     max_metadata_bytes: int = MAX_METADATA_BYTES
     max_connections: int = MAX_CONNECTIONS
+    max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
     max_queue_depth: int = MAX_QUEUE_DEPTH
@@ -153,7 +157,8 @@ class ServerConfig:
             host_and_port(self.admin_listen)
         if not 1 <= self.listeners <= MAX_LISTENERS:
             raise ValueError(f"listeners must be from 1 to {MAX_LISTENERS}")
-        if min(self.max_concurrent_calls, self.max_calls_per_connection, self.max_connections) < 1:
+        connections = min(self.max_connections, self.max_connections_per_address)
+        if min(self.max_concurrent_calls, self.max_calls_per_connection, connections) < 1:
             raise ValueError("max_concurrent_calls, _per_connection, max_connections: at least 1")
         open_for_long = (
             *(self.max_subscriptions, self.max_subscriptions_per_caller),

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -57,18 +56,13 @@ from zikao_kit.routing import (
     add_reflection,
 )
 from zikao_kit.tokens import TokenVerifier
+from zikao_kit.transport_limits import server_options
+from zikao_kit.warden import Seen, Warden
 
-MIN_CLIENT_PING_SECONDS = 10
-# Above 1000 calls that have come at once gRPC cancels some by itself, and callers do not try again
-# what was cancelled. Below this, of the whole process, we say what is too many. Each waits in some
-# 30 KiB of memory.
-MAX_PENDING_CALLS = 20_000
 # Nearly all that calls leave behind goes without the collector. At Python's 700 it would look at
 # what a batch holds dozens of times while the batch lives: a sixth of what a submission cost. At
 # 20,000 it costs no less than here, and keeps everybody waiting for 15 ms at a time instead of 4.
 OBJECTS_A_COLLECTION = 8_000
-# Who connects and says nothing holds a connection no longer. Longer than clients wait for one.
-HANDSHAKE_MS = 10_000
 # What a process has open besides connections: listeners, the database, logs, files it reads.
 OTHER_FILES = 500
 
@@ -118,11 +112,13 @@ class GrpcServer:
     ) -> None:
         self._config = config
         self._callers = Callers(config.callers)
+        self._seen = Seen()
         self._gate = Gate(
             domain=domain,
             errors=ErrorTable.from_enums(error_enum),
             verifier=verifier,
             callers=self._callers,
+            seen=self._seen,
             admission=admission or Admission.of(config),
             subscriptions=OpenCalls(config.max_subscriptions, config.max_subscriptions_per_caller),
             public_subscriptions=OpenCalls(
@@ -142,7 +138,7 @@ class GrpcServer:
         self._routes = Routes()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
         self._listeners: Listeners | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
         self._stop_metrics: Callable[[], None] = lambda: None
         self.port = 0
         self.admin_port = 0
@@ -169,7 +165,7 @@ class GrpcServer:
         await self._health.set_serving(False)
         certificates = _certificates(self._config)
         self._start_metrics()
-        listeners = Listeners(self._config.listeners, self._routes, _options(self._config))
+        listeners = Listeners(self._config.listeners, self._routes, server_options(self._config))
         try:
             self.port = await listeners.start(
                 self._config.listen,
@@ -181,8 +177,9 @@ class GrpcServer:
             raise
         self._listeners = listeners
         show_expiry(certificates)
-        renewing = repeat("certificates", certificates.work, LOOK_SECONDS)
-        self._renewing = asyncio.create_task(renewing)
+        warden = Warden(self.port, self._seen, self._config)
+        work = (repeat("certificates", certificates.work, LOOK_SECONDS), warden.run())
+        self._beside = [asyncio.create_task(each) for each in work]
         log.info("listening", address=self._config.listen, port=self.port)
         return self.port
 
@@ -229,8 +226,8 @@ class GrpcServer:
         self._gate.public_subscriptions.end_all()
         self._watchers.end_all()
         await listeners.stop(self._config.drain_grace_seconds)
-        if self._renewing is not None:
-            self._renewing.cancel()
+        for task in self._beside:
+            task.cancel()
         self._stop_metrics()
         log.info("stopped")
 
@@ -344,29 +341,3 @@ def _handlers_of(definitions: Sequence[ServiceDefinition]) -> dict[str, Any]:
     for definition in definitions:
         definition.add_to_server(definition.servicer, collected)
     return collected.handlers
-
-
-def _options(config: ServerConfig) -> list[tuple[str, Any]]:
-    """The options of each listener: gRPC counts what it bounds of each apart."""
-    connections = math.ceil(config.max_connections / config.listeners)
-    # Two busy connections may come to one listener, and none to another.
-    fewest_pending = 2 * config.max_calls_per_connection
-    pending = max(MAX_PENDING_CALLS // config.listeners, fewest_pending)
-    return [
-        ("grpc.max_receive_message_length", config.max_receive_bytes),
-        ("grpc.max_send_message_length", config.max_send_bytes),
-        # The same twice: between two bounds gRPC would refuse by chance.
-        ("grpc.max_metadata_size", config.max_metadata_bytes),
-        ("grpc.absolute_max_metadata_size", config.max_metadata_bytes),
-        ("grpc.max_allowed_incoming_connections", connections),
-        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-        ("grpc.max_connection_age_ms", round(config.max_connection_age_seconds * 1000)),
-        # What is not read by then is lost: a reader that does not read keeps no memory longer.
-        # Subscriptions end with their connection too, and begin again where they were.
-        ("grpc.max_connection_age_grace_ms", round(config.max_stream_seconds * 1000)),
-        ("grpc.max_concurrent_streams", config.max_calls_per_connection),
-        ("grpc.server.max_pending_requests", pending),
-        ("grpc.server.max_pending_requests_hard_limit", pending),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_CLIENT_PING_SECONDS * 1000),
-    ]

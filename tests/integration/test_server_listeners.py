@@ -22,6 +22,7 @@ from support.probe import (
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit import server as kit_server
+from zikao_kit import transport_limits
 from zikao_kit.error_table import reason_of
 from zikao_kit.listeners import ListenError
 from zikao_kit.server import serve
@@ -93,7 +94,7 @@ async def test_who_connects_and_says_nothing_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strangers hold no connection beyond the time of a handshake."""
-    monkeypatch.setattr(kit_server, "HANDSHAKE_MS", 200)
+    monkeypatch.setattr(transport_limits, "HANDSHAKE_MS", 200)
     async with running_probe(tmp_path) as probe:
         reader, writer = await asyncio.open_connection("127.0.0.1", probe.server.port)
         async with asyncio.timeout(5):

@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
             stream, call = next(iter(self._open.items()))
             if call.deadline > now:
                 break
-            self._out.append(_frame(RESET, 0, stream, _NUMBER.pack(CANCEL)))
+            self._out.append(frame(RESET, 0, stream, _NUMBER.pack(CANCEL)))
             self._end(stream, DEADLINE_EXCEEDED, b"not answered", 0.0)
         while self._waiting and self._waiting[0].deadline <= now:
             self._waiting.popleft().ended(DEADLINE_EXCEEDED, b"waited in the channel", 0.0)
@@ -148,8 +148,8 @@ class Connection(asyncio.Protocol):
         """Say who we are, and how much we take."""
         self._transport = transport  # type: ignore[assignment]
         ours = _SETTING.pack(1, 0) + _SETTING.pack(2, 0) + _SETTING.pack(4, _WIDE)
-        self._out += [PREFACE, _frame(SETTINGS, 0, 0, ours)]
-        self._out.append(_frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(_WIDE - _FIRST_WINDOW)))
+        self._out += [PREFACE, frame(SETTINGS, 0, 0, ours)]
+        self._out.append(frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(_WIDE - _FIRST_WINDOW)))
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         elif kind == SETTINGS and not flags & ACK:
             self._settle(payload)
         elif kind == PING and not flags & ACK:
-            self._out.append(_frame(PING, ACK, 0, payload))
+            self._out.append(frame(PING, ACK, 0, payload))
         elif kind == WINDOW_UPDATE and not stream:
             self._window += _NUMBER.unpack(payload)[0]
         elif kind == GOAWAY:
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
     def _take_answer(self, flags: int, stream: int, payload: bytes) -> None:
         self._taken += len(payload)
         if self._taken > _WIDE // 2:
-            self._out.append(_frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._taken)))
+            self._out.append(frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._taken)))
             self._taken = 0
         if stream in self._open:
             self._open[stream].answer += _without_padding(flags, payload)
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
                 self._most_streams = self._allowed_streams = value
             elif name == 4:
                 self._stream_window = value
-        self._out.append(_frame(SETTINGS, ACK, 0, b""))
+        self._out.append(frame(SETTINGS, ACK, 0, b""))
         if not self.ready.done():
             self.ready.set_result(None)
 
@@ -275,8 +275,8 @@ class Connection(asyncio.Protocol):
         remaining_ms = max(1, round((call.deadline - time.monotonic()) * 1000))
         head = call.head + literal(b"grpc-timeout", b"%dm" % remaining_ms)
         body = b"\0" + _NUMBER.pack(len(call.body)) + call.body
-        self._out.append(_frame(HEADERS, END_HEADERS, stream, head))
-        self._out.append(_frame(DATA, END_STREAM, stream, body))
+        self._out.append(frame(HEADERS, END_HEADERS, stream, head))
+        self._out.append(frame(DATA, END_STREAM, stream, body))
         self._window -= len(body)
         self._open[stream] = call
 
@@ -333,7 +333,8 @@ def status_of(block: bytes) -> tuple[int, bytes, float]:
     return code, text, max(0, int(said.get(b"grpc-retry-pushback-ms", b"0"))) / 1000
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """One frame (RFC 9113, section 4.1)."""
     length = len(payload)
     return FRAME.pack(length >> 8, length & 255, kind, flags, stream) + payload
 

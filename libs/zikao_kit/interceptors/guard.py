@@ -36,6 +36,7 @@ from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
 from zikao_kit.tracing import TRACEPARENT_KEY, Span, read_traceparent
+from zikao_kit.warden import CALL_BYTES, Seen
 
 AUTHORIZATION_KEY = "authorization"
 
@@ -64,6 +65,7 @@ class Gate:
     max_call_seconds: float
     max_stream_seconds: float
     max_write_seconds: float
+    seen: Seen
 
 
 # What a method does with the incoming bytes, the call's context and its slot.
@@ -76,6 +78,7 @@ class Guard:
     def __init__(self, policy: MethodPolicy, gate: Gate, access_log: AccessLog) -> None:
         self.policy = policy
         self._gate = gate
+        self.seen = gate.seen
         self._access_log = access_log
         self.metrics = SERVED.of(policy.full_name, policy.grpc_type)
         self._attributes = tracing.rpc_attributes(policy.full_name)
@@ -101,6 +104,8 @@ class Guard:
         set_current_call(call)
         self.metrics.begin()
         span: Span | None = None
+        call.peer = context.peer()
+        self.seen.note(call.peer, CALL_BYTES)
         try:
             read_metadata(call, context)
             if tracing.is_on():

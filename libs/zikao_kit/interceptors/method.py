@@ -16,13 +16,14 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from zikao_kit.admission import Slot
-from zikao_kit.context import current_actor
+from zikao_kit.context import current_actor, current_call
 from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.interceptors.deadline import ended_after
 from zikao_kit.interceptors.guard import Context, Guard
 from zikao_kit.message_values import path_of_nul, path_of_wrong_time
 from zikao_kit.serialized import Serialized
 from zikao_kit.validation import require_valid
+from zikao_kit.warden import SMALL_BYTES
 
 T = TypeVar("T")
 
@@ -103,6 +104,8 @@ class _GuardedMethod:
 
     def _read(self, raw: bytes, _: Slot | None = None) -> Any:
         self._metrics.received += 1
+        if len(raw) > SMALL_BYTES and (call := current_call()) is not None:
+            self._guard.seen.note(call.peer, len(raw))
         if len(raw) > self._max_request_kib * 1024:
             raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:

@@ -1,0 +1,285 @@
+"""Who sends much of which no call sees anything is let go, before it costs all others.
+
+gRPC works on what a connection sends before any code of ours hears of a call: frames that ask for
+nothing (SETTINGS, WINDOW_UPDATE, header blocks and messages without an end) never get further, and
+keep cores and memory from everybody. So what came over each connection, as the kernel counts it
+(`own_sockets`), is compared with what calls have shown of it. The difference is the connection's
+debt, of which a little is forgiven all the time. Who owes too much is let go; an address that goes
+on with it all the same is not heard for a while.
+
+Nobody is let go for many calls: those are seen, and admission sees to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from prometheus_client import Counter as Metric
+
+from zikao_kit.config import KIBIBYTE, MEBIBYTE, ServerConfig
+from zikao_kit.own_sockets import MOST_SHUT_OUT, Address, Counts, OwnSockets, Peer
+
+LOOK_SECONDS = 0.2
+# Looking costs a process no more than this share of its time, however many connections it has.
+MOST_OF_THE_TIME = 0.03
+# What a call may bring beside its messages: metadata as large as it may be, and frames.
+CALL_BYTES = 16 * KIBIBYTE
+# A message that is no larger comes with its call.
+SMALL_BYTES = 2 * KIBIBYTE
+# What needs no call: pings, settings, the handshake.
+FORGIVEN_BYTES_A_SECOND = 16 * KIBIBYTE
+# Who reads says so: at most a WINDOW_UPDATE for every so many bytes that it was sent.
+TAKEN_FOR_ONE = 32
+# Messages under way are a debt until they are whole: as many of the largest at once.
+MESSAGES_UNDER_WAY = 16
+# While what nobody sees is most of what comes, and much, a quarter of one: frames of a few bytes
+# cost more than messages. While gRPC's threads work more than ours do, less: some bytes make it
+# work for hours.
+MUCH_BYTES_A_SECOND = 4 * MEBIBYTE
+PART_IN_DISTRESS = 4
+BYTES_OF_HARD_WORK = 256 * KIBIBYTE
+MUCH_WORK = 0.25
+# All debts together, in messages of the largest kind: that much memory may be lost to them.
+MESSAGES_IN_ALL = 64
+# An address that was let go so often in so long is not heard, unless it is mostly well-behaved:
+# others may come from there too.
+CUTS_TO_SHUT_OUT = 8
+CUTS_SECONDS = 60.0
+SHUT_OUT_SECONDS = 60.0
+
+CUT = Metric("zikao_connections_cut", "Connections that were let go, by cause.", ["cause"])
+SHUT_OUT = Metric("zikao_addresses_shut_out", "Addresses that were not heard for a while.")
+log = structlog.get_logger()
+_NOTHING = Counts(0, 0)
+_THREADS, _THREADS_OF_GRPC = Path("/proc/self/task"), "event_engine"
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class Seen:
+    """What calls have shown of each connection since the warden looked last, in bytes."""
+
+    def __init__(self) -> None:
+        self._by_peer: defaultdict[str, int] = defaultdict(int)
+
+    def note(self, peer: str, size: int) -> None:
+        """A call of `peer`, as `ServicerContext.peer()` names it, has shown so much."""
+        self._by_peer[peer] += size
+
+    def take(self) -> Mapping[str, int]:
+        """What has been noted, once."""
+        taken, self._by_peer = self._by_peer, defaultdict(int)
+        return taken
+
+
+@dataclass(slots=True)
+class Account:
+    """A connection: what the kernel had counted at the last look, and what it owes."""
+
+    counts: Counts = _NOTHING
+    debt: float = 0.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of debts in bytes; `connections_each` is how many an address may have."""
+
+    debt: int
+    debt_in_distress: int
+    debt_of_hard_work: int
+    debts: int
+    connections_each: int
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> Limits:
+        """As they follow from what a server takes."""
+        largest = config.max_receive_bytes
+        return cls(
+            debt=MESSAGES_UNDER_WAY * largest,
+            debt_in_distress=largest // PART_IN_DISTRESS,
+            debt_of_hard_work=min(BYTES_OF_HARD_WORK, largest),
+            debts=MESSAGES_IN_ALL * largest,
+            connections_each=config.max_connections_per_address,
+        )
+
+
+@dataclass
+class Verdict:
+    """Whom to let go, and why."""
+
+    owing: list[Peer] = field(default_factory=list)
+    too_many: list[Peer] = field(default_factory=list)
+
+
+class Ledger:
+    """What all connections owe."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._accounts: dict[Peer, Account] = {}
+
+    @property
+    def debts(self) -> float:
+        """All together, in bytes."""
+        return sum(account.debt for account in self._accounts.values())
+
+    def settle(
+        self,
+        looked: Iterable[tuple[Peer, Counts]],
+        seen: Mapping[str, int],
+        seconds: float,
+        *,
+        works_hard: bool = False,
+    ) -> Verdict:
+        """Take what came in so many seconds into account.
+
+        `works_hard`: gRPC's threads do, for something that is no call.
+        """
+        accounts: dict[Peer, Account] = {}
+        shown, hidden = 0, 0.0
+        for peer, counts in looked:
+            account = accounts[peer] = self._accounts.get(peer) or Account()
+            came = counts.come - account.counts.come
+            owed_to = seen.get(peer.in_grpc, 0)
+            owed_to += (counts.taken - account.counts.taken) // TAKEN_FOR_ONE
+            shown += min(came, owed_to)
+            hidden += max(0, came - owed_to)
+            forgiven = owed_to + FORGIVEN_BYTES_A_SECOND * seconds
+            account.counts = counts
+            account.debt = max(0.0, account.debt + came - forgiven)
+        self._accounts = accounts
+        bound = self._limits.debt
+        if works_hard:
+            bound = self._limits.debt_of_hard_work
+        elif hidden > max(shown, MUCH_BYTES_A_SECOND * seconds):
+            bound = self._limits.debt_in_distress
+        return Verdict(self._owing(bound), self._too_many())
+
+    def _owing(self, bound: int) -> list[Peer]:
+        """Those beyond their bound; then those who owe most, until all debts are within theirs."""
+        accounts = sorted(self._accounts.items(), key=lambda each: each[1].debt, reverse=True)
+        owing = [peer for peer, account in accounts if account.debt > bound]
+        rest = sum(account.debt for _, account in accounts[len(owing) :])
+        for peer, account in accounts[len(owing) :]:
+            if rest <= self._limits.debts:
+                break
+            owing.append(peer)
+            rest -= account.debt
+        return owing
+
+    def _too_many(self) -> list[Peer]:
+        """The youngest of an address that has more than it may."""
+        most = self._limits.connections_each
+        if len(self._accounts) <= most:
+            return []
+        by_address: defaultdict[Address, list[Peer]] = defaultdict(list)
+        for peer in self._accounts:
+            by_address[peer.address].append(peer)
+        return [peer for peers in by_address.values() for peer in peers[most:]]
+
+
+class ShutOut:
+    """Addresses that are not heard for a while."""
+
+    def __init__(self) -> None:
+        self._cuts: defaultdict[Address, list[float]] = defaultdict(list)
+        self._until: dict[Address, float] = {}
+
+    def judge(self, cut: Iterable[Peer], all_peers: Iterable[Peer], now: float) -> set[Address]:
+        """Who is not to be heard from now on, when these were let go."""
+        well_behaved = Counter(peer.address for peer in all_peers)
+        for peer in cut:
+            self._cuts[peer.address].append(now)
+            well_behaved[peer.address] -= 1
+        for address, times in list(self._cuts.items()):
+            times[:] = [at for at in times if now - at < CUTS_SECONDS]
+            if not times:
+                del self._cuts[address]
+            elif len(times) >= max(CUTS_TO_SHUT_OUT, well_behaved[address]):
+                self._until[address] = now + SHUT_OUT_SECONDS
+                del self._cuts[address]
+        self._until = {each: until for each, until in self._until.items() if until > now}
+        return set(list(self._until)[-MOST_SHUT_OUT:])
+
+
+class Work:
+    """What gRPC's threads work, beside ours."""
+
+    def __init__(self) -> None:
+        self._of_grpc, self._ours = _work_of_grpc(), time.thread_time()
+
+    def is_hard(self, seconds: float) -> bool:
+        """Whether it was much in the last seconds, and more than ours was."""
+        before = self._of_grpc, self._ours
+        self._of_grpc, self._ours = _work_of_grpc(), time.thread_time()
+        worked = self._of_grpc - before[0]
+        return worked > max(MUCH_WORK * seconds, self._ours - before[1])
+
+
+def _work_of_grpc() -> float:
+    """Seconds of its threads that read and write; 0 where that cannot be known."""
+    ticks = 0
+    for stat in _THREADS.glob("*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            if name.startswith(_THREADS_OF_GRPC):
+                ticks += sum(int(each) for each in rest.split()[11:13])
+    return ticks / _TICKS_A_SECOND
+
+
+class Warden:
+    """Looks again and again."""
+
+    def __init__(self, port: int, seen: Seen, config: ServerConfig) -> None:
+        self._sockets = OwnSockets(port)
+        self._seen = seen
+        self._ledger = Ledger(Limits.of(config))
+        self._shut_out = ShutOut()
+        self._not_heard: set[Address] = set()
+        self._work = Work()
+        self._looked_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            begun = time.perf_counter()
+            try:
+                self.look()
+            except Exception:  # who is on guard does not fall for one look
+                log.exception("connections cannot be looked at")
+            took = time.perf_counter() - begun
+            await asyncio.sleep(max(LOOK_SECONDS, took / MOST_OF_THE_TIME))
+
+    def look(self) -> None:
+        """Let go of whom the ledger names, and shut out who comes again and again."""
+        now = time.monotonic()
+        seconds, self._looked_at = now - self._looked_at, now
+        looked = list(self._sockets.look())
+        works_hard = self._work.is_hard(seconds)
+        verdict = self._ledger.settle(looked, self._seen.take(), seconds, works_hard=works_hard)
+        self._let_go(verdict.owing, "owing")
+        self._let_go(verdict.too_many, "too many")
+        peers = [peer for peer, _ in looked]
+        not_heard = self._shut_out.judge((*verdict.owing, *verdict.too_many), peers, now)
+        if new := not_heard - self._not_heard:
+            SHUT_OUT.inc(len(new))
+            self._let_go([peer for peer in peers if peer.address in new], "shut out")
+            log.warning("not heard for a while", addresses=sorted(map(str, new)))
+        if not_heard != self._not_heard:
+            self._sockets.shut_out(not_heard)
+            self._not_heard = not_heard
+
+    def _let_go(self, peers: list[Peer], cause: str) -> None:
+        if not peers:
+            return
+        count = self._sockets.cut(peers)
+        CUT.labels(cause).inc(count)
+        addresses = sorted({str(peer.address) for peer in peers})
+        log.warning("connections let go", cause=cause, count=count, addresses=addresses[:8])

@@ -1,0 +1,210 @@
+"""The honest callers of bench_abuse, a process of its own.
+
+A closed loop of calls keeps the server busy: reads, and every tenth of them a submission. Beside it
+a portal with the typed client reads now and then, and another one comes anew each time, as after
+a restart. What it needs comes pickled on stdin, then a line with the seconds of a phase, each
+answered by a line of figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import pickle
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+from bench.enrollment_seeding import SESSION_CODE
+from bench.overload_load import quantile
+from bench.overload_seeding import CALL_SECONDS, Submissions
+from support.cpu import cpu_seconds
+from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
+from zikao_client import CallFailed, Endpoints, ZikaoClient
+from zikao_ctl.rush.connections import Connections
+from zikao_ctl.rush.http2 import Address, headers
+from zikao_kit.config import CertFiles
+from zikao_kit.context import TIMEOUT_KEY
+from zikao_kit.error_table import reason_of
+
+AT_ONCE, CONNECTIONS = 64, 12
+READS_A_SUBMISSION = 9
+PORTAL_PAUSE_SECONDS, NEWCOMER_PAUSE_SECONDS = 0.05, 0.5
+READ = "/zikao.enrollment.v1.EnrollmentService/GetAvailability"
+COUNTY = "510104"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the calls go, and what they are made of."""
+
+    port: int
+    portal: dict[str, str]
+    submissions: Submissions
+    watched: Mapping[str, int]
+    cpu: int
+
+
+@dataclass
+class Seen:
+    """What became of the calls of a phase; latencies in seconds."""
+
+    answered: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    portal: list[float] = field(default_factory=list)
+    portal_failures: Counter[str] = field(default_factory=Counter)
+    newcomers: list[float] = field(default_factory=list)
+    newcomer_failures: Counter[str] = field(default_factory=Counter)
+
+    def described(self, seconds: float) -> dict[str, Any]:
+        """As figures."""
+        return {
+            "per_second": self.answered / seconds,
+            "seconds": seconds,
+            "failures": dict(self.failures),
+            "p99_ms": quantile(self.latencies, 0.99) * 1000,
+            "portal_calls": len(self.portal),
+            "portal_p99_ms": quantile(self.portal, 0.99) * 1000,
+            "portal_failures": dict(self.portal_failures),
+            "newcomers": len(self.newcomers),
+            "newcomer_slowest_ms": max(self.newcomers, default=0.0) * 1000,
+            "newcomer_failures": dict(self.newcomer_failures),
+        }
+
+
+class Honest:
+    """All of them; the loop goes on between phases."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._files = CertFiles(**{name: Path(path) for name, path in stage.portal.items()})
+        address = Address("127.0.0.1", stage.port, "enrollment", self._files)
+        self._connections = Connections(address, CALL_SECONDS)
+        self._calls = self._mixed(iter(stage.submissions))
+        self._is_flushing = False
+        self._tasks: Sequence[asyncio.Task[None]] = ()
+        self.seen = Seen()
+
+    async def start(self) -> None:
+        """Connect, and begin."""
+        await self._connections.open(CONNECTIONS)
+        portal = self._client()
+        self._tasks = [
+            asyncio.ensure_future(self._keep_asking(portal)),
+            asyncio.ensure_future(self._keep_coming()),
+        ]
+        for _ in range(AT_ONCE):
+            self._send()
+        self._connections.flush()
+
+    async def run(self, seconds: float) -> dict[str, Any]:
+        """What is seen in so many seconds."""
+        watched = self._stage.watched
+        used = {name: cpu_seconds(pid) for name, pid in watched.items()}
+        own, begun, self.seen = time.process_time(), time.perf_counter(), Seen()
+        await asyncio.sleep(seconds)
+        passed = time.perf_counter() - begun
+        cores = {name: (cpu_seconds(pid) - used[name]) / passed for name, pid in watched.items()}
+        cores["honest"] = (time.process_time() - own) / passed
+        return self.seen.described(passed) | {"cores": cores}
+
+    def _client(self) -> ZikaoClient:
+        nowhere, target = "127.0.0.1:1", f"localhost:{self._stage.port}"
+        return ZikaoClient(Endpoints(nowhere, target, nowhere), self._files)
+
+    def _mixed(self, submissions: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        timeout = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
+        head = headers(READ, "enrollment", [("x-request-id", "bench-abuse"), timeout])
+        request = enrollment.GetAvailabilityRequest(
+            session_code=SESSION_CODE, county_prefix=COUNTY
+        ).SerializeToString()
+        while True:
+            for _ in range(READS_A_SUBMISSION):
+                yield head, request
+            yield next(submissions)
+
+    def _send(self) -> None:
+        head, body = next(self._calls)
+        self._connections.send(head, body, partial(self._ended, time.perf_counter()))
+
+    def _ended(self, sent_at: float, code: int, message: bytes, _: float) -> None:
+        if code:
+            self.seen.failures[f"{code} {message.decode('utf-8', 'replace')[:60]}"] += 1
+        else:
+            self.seen.answered += 1
+            self.seen.latencies.append(time.perf_counter() - sent_at)
+        loop = asyncio.get_running_loop()
+        if code:
+            # As after a refusal: not at once.
+            loop.call_later(0.05, self._send_and_flush)
+            return
+        self._send()
+        if not self._is_flushing:
+            self._is_flushing = True
+            loop.call_soon(self._flush)
+
+    def _send_and_flush(self) -> None:
+        self._send()
+        self._connections.flush()
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        self._connections.flush()
+
+    async def _keep_asking(self, portal: ZikaoClient) -> None:
+        async with portal:
+            while True:
+                await self._asked(portal, lambda: (self.seen.portal, self.seen.portal_failures))
+                await asyncio.sleep(PORTAL_PAUSE_SECONDS)
+
+    async def _keep_coming(self) -> None:
+        while True:
+            async with self._client() as portal:
+                await self._asked(
+                    portal, lambda: (self.seen.newcomers, self.seen.newcomer_failures)
+                )
+            await asyncio.sleep(NEWCOMER_PAUSE_SECONDS)
+
+    async def _asked(
+        self, portal: ZikaoClient, notes: Callable[[], tuple[list[float], Counter[str]]]
+    ) -> None:
+        begun = time.perf_counter()
+        request = enrollment.GetTimetableRequest(session_code=SESSION_CODE)
+        try:
+            await portal.enrollment.GetTimetable(request)
+        except CallFailed as error:
+            notes()[1][str(error.reason)] += 1
+        except grpc.aio.AioRpcError as error:
+            notes()[1][reason_of(error) or error.code().name] += 1
+        else:
+            notes()[0].append(time.perf_counter() - begun)
+
+
+async def serve() -> None:
+    """Connect, then do what the lines say until there are none."""
+    stage: Stage = pickle.load(sys.stdin.buffer)  # from bench_abuse alone
+    os.sched_setaffinity(0, {stage.cpu})
+    honest = Honest(stage)
+    await honest.start()
+    gc.collect()
+    gc.freeze()
+    loop = asyncio.get_running_loop()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
+        sys.stdout.write(json.dumps(await honest.run(float(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())

@@ -1,0 +1,185 @@
+"""A real server and abusers of each kind: what they are told, and that others are served.
+
+How many they may be, and what is left to others meanwhile, `make bench-abuse` measures.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.abuse import KINDS, Call
+from support.abuser import ABUSER, Abuse
+from support.memory import MEBIBYTE, resident_mib
+from support.probe import Probe, running_probe
+from support.service import until
+from zikao.test.v1 import probe_pb2
+from zikao_kit import warden
+from zikao_kit.warden import CUT
+
+OPEN = probe_pb2.OpenRequest()
+CALL = Call("/zikao.test.v1.ProbeService/Open", b"", (("grpc-timeout", "20S"),))
+UNENDING = replace(CALL, metadata=())
+# So small that an abuser has sent too much within moments.
+SETTINGS: dict[str, Any] = {"max_receive_bytes": 256 * 1024}
+PROCESS = os.getpid()
+UNTIL_SECONDS = 10.0
+TURN_SECONDS = 0.001
+# What an abuser has left behind is worked on first.
+SERVED_SECONDS = 20.0
+MOST_GROWTH_MIB = 64
+
+
+@asynccontextmanager
+async def abused(
+    probe: Probe, kind_name: str, connections: int = 2, call: Call = CALL, **changes: Any
+) -> AsyncIterator[Abuse]:
+    """Somebody abuses the server while the block runs; in the end others are served."""
+    (kind,) = (each for each in KINDS if each.name == kind_name)
+    # Abuser and server share the loop of the test: each has its turn.
+    changes = {"comes_again": False, "pause_seconds": kind.pause_seconds or TURN_SECONDS} | changes
+    kind = replace(kind, connections=connections, **changes)
+    # A connection that is cut may be in any state.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    files = probe.ca.issue("portal")
+    try:
+        async with Abuse(kind, call, probe.server.port, files) as abuse:
+            yield abuse
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    async with probe.stub() as stub:
+        await stub.Open(OPEN, timeout=SERVED_SECONDS)
+
+
+async def answered(abuse: Abuse, *beginnings: str) -> None:
+    """Wait until the abuser was told one of these."""
+    try:
+        await until(
+            lambda: any(said.startswith(beginnings) for said in abuse.deeds.answers), UNTIL_SECONDS
+        )
+    except TimeoutError:
+        raise AssertionError(f"answered: {dict(abuse.deeds.answers)}") from None
+
+
+def cuts(cause: str) -> float:
+    """How many connections were let go for it."""
+    return float(CUT.labels(cause)._value.get())
+
+
+@pytest.mark.parametrize(
+    "kind", ["settings_flood_unread", "ping_flood", "window_update_flood", "continuation_flood"]
+)
+async def test_who_floods_with_frames_is_let_go(tmp_path: Path, kind: str) -> None:
+    """Frames that ask for nothing never reach a call; whoever sends them by the MiB loses both."""
+    before = cuts("owing")
+    async with running_probe(tmp_path, **SETTINGS) as probe, abused(probe, kind) as abuse:
+        await until(lambda: abuse.deeds.answers["closed"] == 2, UNTIL_SECONDS)
+    assert cuts("owing") >= before + 1
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_pings_cost_their_answer_and_no_more(tmp_path: Path, *, reads: bool) -> None:
+    """gRPC's own bound of pings makes it copy an ever longer text for each: it is off."""
+    async with running_probe(tmp_path) as probe, probe.stub() as stub:
+        begun = resident_mib(PROCESS)
+        async with abused(probe, "ping_flood", reads=reads) as abuse:
+            await until(lambda: abuse.deeds.deeds > 10_000, UNTIL_SECONDS)
+            await stub.Open(OPEN, timeout=5)
+        assert not any("too_many_pings" in said for said in abuse.deeds.answers)
+        assert resident_mib(PROCESS) - begun < MOST_GROWTH_MIB
+
+
+@pytest.mark.parametrize("kind", ["rapid_reset", "forced_reset"])
+async def test_streams_that_are_reset_are_refused_when_they_are_too_many(
+    tmp_path: Path, kind: str
+) -> None:
+    """gRPC refuses them or ends the connection; what was let in goes, and others are served."""
+    async with running_probe(tmp_path) as probe, abused(probe, kind) as abuse:
+        await answered(abuse, "RST_STREAM", "GOAWAY", "closed")
+
+
+async def test_a_stream_of_nothing_is_ended(tmp_path: Path) -> None:
+    """Empty DATA frames by the dozen end their connection."""
+    async with running_probe(tmp_path) as probe, abused(probe, "empty_data_flood") as abuse:
+        await until(lambda: abuse.deeds.answers["closed"] == 2, UNTIL_SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["metadata_1mb", "header_bomb"])
+async def test_much_metadata_is_refused(tmp_path: Path, kind: str) -> None:
+    """Whether it comes whole or grows on arrival: RESOURCE_EXHAUSTED, before any code of ours."""
+    async with running_probe(tmp_path) as probe, abused(probe, kind, 1, pause_seconds=1.0) as abuse:
+        await answered(abuse, "status 8", "RST_STREAM 11")
+        assert probe.servicer.entered == []
+
+
+async def test_a_message_that_says_it_is_huge_is_refused_at_once(tmp_path: Path) -> None:
+    """RESOURCE_EXHAUSTED before it comes: no memory is set apart for what is only said."""
+    async with running_probe(tmp_path) as probe:
+        begun = resident_mib(PROCESS)
+        async with abused(probe, "message_1gb", 1) as abuse:
+            await answered(abuse, "status 8")
+        assert resident_mib(PROCESS) - begun < MOST_GROWTH_MIB
+
+
+async def test_messages_without_an_end_are_bounded(tmp_path: Path) -> None:
+    """What is kept of them is a debt: who owes more than some messages is let go."""
+    async with (
+        running_probe(tmp_path) as probe,
+        abused(probe, "unfinished_messages", 1, UNENDING) as abuse,
+    ):
+        begun = resident_mib(PROCESS)
+        await until(lambda: abuse.deeds.answers["closed"] == 1, UNTIL_SECONDS)
+        assert abuse.deeds.bytes_sent < 400 * MEBIBYTE
+        assert resident_mib(PROCESS) - begun < 4 * MOST_GROWTH_MIB
+
+
+async def test_an_address_has_so_many_connections_and_others_have_theirs(tmp_path: Path) -> None:
+    """Whoever opens more than that loses the youngest; from elsewhere one is let in."""
+    async with (
+        running_probe(tmp_path, max_connections_per_address=3) as probe,
+        abused(probe, "idle_tls", 8) as abuse,
+    ):
+        await until(lambda: abuse.deeds.connections == 8, UNTIL_SECONDS)
+        await until(lambda: abuse.deeds.answers["closed"] == 5, UNTIL_SECONDS)
+        async with probe.stub() as stub:
+            await stub.Open(OPEN, timeout=5)
+
+
+async def test_an_address_that_goes_on_is_not_heard_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections end and new ones are not made, while others are served; then they are."""
+    monkeypatch.setattr(warden, "CUTS_TO_SHUT_OUT", 2)
+    monkeypatch.setattr(warden, "SHUT_OUT_SECONDS", 1.0)
+
+    async def is_heard() -> bool:
+        try:
+            async with asyncio.timeout(0.2):
+                place = ("127.0.0.1", probe.server.port)
+                _, writer = await asyncio.open_connection(*place, local_addr=(ABUSER, 0))
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    async def is_not_heard() -> bool:
+        return not await is_heard()
+
+    async with running_probe(tmp_path, **SETTINGS) as probe:
+        async with abused(probe, "window_update_flood", 4) as abuse:
+            await answered(abuse, "closed")
+            await until(is_not_heard, UNTIL_SECONDS)
+        await until(is_heard, UNTIL_SECONDS)
+
+
+async def test_many_calls_are_no_reason_to_be_let_go(tmp_path: Path) -> None:
+    """Whatever comes with calls is seen, however much it is: admission sees to those."""
+    before = cuts("owing") + cuts("shut out")
+    async with running_probe(tmp_path, **SETTINGS) as probe, abused(probe, "lawful_calls") as abuse:
+        await until(lambda: len(probe.servicer.entered) > 300, UNTIL_SECONDS)
+        assert abuse.deeds.answers["closed"] == 0
+    assert cuts("owing") + cuts("shut out") == before

@@ -1,0 +1,122 @@
+"""Who owes too much is let go, who comes again and again is not heard: judged without sockets."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from zikao_kit.own_sockets import Counts, Peer
+from zikao_kit.warden import (
+    CUTS_TO_SHUT_OUT,
+    FORGIVEN_BYTES_A_SECOND,
+    MUCH_BYTES_A_SECOND,
+    SHUT_OUT_SECONDS,
+    TAKEN_FOR_ONE,
+    Ledger,
+    Limits,
+    Seen,
+    ShutOut,
+    Verdict,
+)
+
+LIMITS = Limits(
+    debt=16_000_000,
+    debt_in_distress=250_000,
+    debt_of_hard_work=100_000,
+    debts=40_000_000,
+    connections_each=3,
+)
+HONEST, OTHER = Peer(ip_address("10.0.0.1"), 1), Peer(ip_address("10.0.0.2"), 1)
+ABUSER = Peer(ip_address("10.0.0.3"), 1)
+MUCH = 2 * MUCH_BYTES_A_SECOND
+
+
+def come(*counts: tuple[Peer, int]) -> list[tuple[Peer, Counts]]:
+    """As the kernel counts what came of each."""
+    return [(peer, Counts(0, each)) for peer, each in counts]
+
+
+def peers(address: str, count: int) -> list[Peer]:
+    """So many connections of an address."""
+    return [Peer(ip_address(address), port) for port in range(1, count + 1)]
+
+
+def after(seen: Seen, looks: Sequence[list[tuple[Peer, Counts]]], **how: bool) -> Verdict:
+    """The verdict of the last of so many looks, a second apart."""
+    ledger, verdict = Ledger(LIMITS), Verdict()
+    for look in looks:
+        verdict = ledger.settle(look, seen.take(), 1.0, **how)
+    return verdict
+
+
+def test_what_calls_have_shown_is_owed_by_nobody() -> None:
+    """However much it is, also while somebody else is let go."""
+    seen = Seen()
+    seen.note("ipv4:10.0.0.1:1", 100 * MUCH)
+    verdict = after(seen, [come((HONEST, 100 * MUCH), (ABUSER, 200 * MUCH))])
+    assert verdict.owing == [ABUSER]
+
+
+def test_a_message_under_way_may_be_large_while_most_is_seen() -> None:
+    """Who sends photos over one connection is let go for it only where nobody else is served."""
+    seen = Seen()
+    seen.note("ipv4:10.0.0.2:1", 2 * MUCH)
+    busy = come((HONEST, MUCH), (OTHER, 2 * MUCH))
+    assert after(seen, [busy]).owing == []
+    assert after(Seen(), [come((HONEST, MUCH))]).owing == [HONEST]
+
+
+def test_a_little_is_forgiven_all_the_time() -> None:
+    """Pings and settings need no call, and idle connections are no debtors after a day."""
+    looks = [come((HONEST, FORGIVEN_BYTES_A_SECOND * second)) for second in range(1, 1000)]
+    assert after(Seen(), looks, works_hard=True).owing == []
+
+
+def test_who_reads_may_say_so() -> None:
+    """A reader's window updates are no debt: they come with what it takes."""
+    taken = 1_000_000_000
+    look = [(HONEST, Counts(taken, taken // TAKEN_FOR_ONE))]
+    assert after(Seen(), [look], works_hard=True).owing == []
+
+
+def test_less_is_borne_while_grpc_works_hard() -> None:
+    """A few bytes can make much work: then the bound is low, and holds for what was owed before."""
+    look = come((ABUSER, 200_000))
+    assert after(Seen(), [look]).owing == []
+    assert after(Seen(), [look], works_hard=True).owing == [ABUSER]
+
+
+def test_debts_are_bounded_in_all_and_the_largest_goes_first() -> None:
+    """Many who owe a little less than one may are as bad as one who owes too much."""
+    seen = Seen()
+    seen.note("ipv4:10.0.0.9:1", 10**9)
+    debtors = [Peer(ip_address(f"10.0.1.{number}"), number) for number in range(1, 5)]
+    owed = [(each, 10_000_000 + 1_000_000 * each.port) for each in debtors]
+    look = come((Peer(ip_address("10.0.0.9"), 1), 10**9), *owed)
+    assert after(seen, [look]).owing == [debtors[3]]
+
+
+def test_an_address_has_so_many_connections() -> None:
+    """The youngest are let go; those of others are not counted."""
+    crowd = peers("10.0.0.3", 5)
+    look = come((HONEST, 0), *((each, 0) for each in crowd))
+    assert after(Seen(), [look]).too_many == crowd[3:]
+
+
+def test_connections_that_have_gone_are_forgotten() -> None:
+    """A port that is used again begins without a debt."""
+    half = come((HONEST, 200_000))
+    assert after(Seen(), [half, [], half]).owing == []
+
+
+def test_who_is_let_go_again_and_again_is_not_heard_for_a_while() -> None:
+    """An address that has only such connections; after a while it is heard again."""
+    shut_out, crowd = ShutOut(), peers("10.0.0.3", CUTS_TO_SHUT_OUT)
+    assert shut_out.judge(crowd[1:], crowd[1:], 0.0) == set()
+    assert shut_out.judge(crowd[:1], crowd[:1], 10.0) == {ABUSER.address}
+    assert shut_out.judge([], [], 9.0 + SHUT_OUT_SECONDS) == {ABUSER.address}
+    assert shut_out.judge([], [], 11.0 + SHUT_OUT_SECONDS) == set()
+
+
+def test_an_address_that_mostly_behaves_is_heard() -> None:
+    """Behind a gateway one abuser does not take the others with it."""
+    crowd = peers("10.0.0.3", 10 * CUTS_TO_SHUT_OUT)
+    assert ShutOut().judge(crowd[:CUTS_TO_SHUT_OUT], crowd, 0.0) == set()
