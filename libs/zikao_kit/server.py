@@ -66,6 +66,9 @@ OBJECTS_A_COLLECTION = 8_000
 # What a process has open besides connections: listeners, the database, logs, files it reads.
 OTHER_FILES = 500
 
+# Watchers of health are told that it is over before they are let go.
+LEAST_DRAIN_WAIT_SECONDS = 0.05
+
 log = structlog.get_logger()
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 OpenServices = Callable[[], AbstractAsyncContextManager[Sequence["ServiceDefinition"]]]
@@ -221,7 +224,7 @@ class GrpcServer:
     async def _drain(self, listeners: Listeners) -> None:
         log.info("draining", wait_seconds=self._config.drain_wait_seconds)
         await self._health.set_serving(False)
-        await asyncio.sleep(self._config.drain_wait_seconds)
+        await asyncio.sleep(max(self._config.drain_wait_seconds, LEAST_DRAIN_WAIT_SECONDS))
         self._gate.subscriptions.end_all()
         self._gate.public_subscriptions.end_all()
         self._watchers.end_all()

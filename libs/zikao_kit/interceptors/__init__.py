@@ -1,7 +1,8 @@
 """What every call passes before and after its method, outermost first.
 
 1. recovery: an unexpected exception becomes an opaque INTERNAL (`guard`)
-2. request id, log context, access log, metrics (`guard`, `access_log`)
+2. request id, log context, access log, metrics (`guard`, `access_log`); then, before anything that
+   the caller sends, whether its system may call the service at all (`zikao_kit.callers`)
 3. deadline: one is needed, and counts up to the server's own (`deadline`)
 4. admission by priority, and its slot left while a stream waits for its caller
    (`zikao_kit.admission`); what is open for long is counted (`open_calls`)
