@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.images import SERVICES, image_of, run_in
+from support.images import SERVICES, hardened, image_of, run_in
 
 OF_SERVICES = {f"zikao_{service}" for service in SERVICES}
 OF_NONE = {"zikao_ctl", "zikao_sandbox", "zikao_client", "pytest", "mplfonts"}
@@ -24,6 +27,8 @@ SETTINGS = {
 }
 # What a public Python image says of itself.
 BASE_SETTINGS = {"GPG_KEY", "PYTHON_VERSION", "PYTHON_SHA256"}
+START_SECONDS, END_SECONDS = 60.0, 20
+ENDED_BY_SIGTERM = 143
 TELLTALE = ("password", "secret", "token", "proxy", "index-url", "index_url", "pip.conf", "://")
 
 pytestmark = pytest.mark.parametrize("service", SERVICES)
@@ -113,3 +118,33 @@ def test_it_keeps_no_secret_and_nothing_of_the_builder(service: str) -> None:
     assert [word for word in TELLTALE if word in told] == []
     assert found_in(service, "-name", "pip.conf", "-o", "-name", "uv.toml") == []
     assert run_in(service, "cat", "/etc/apt/sources.list", "/etc/resolv.conf").find("://") == -1
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_it_ends_when_told_before_it_has_begun(service: str, command: str, tmp_path: Path) -> None:
+    """SIGTERM ends the first process also while it reads its configuration; nobody kills it."""
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    for path, mode in ((tmp_path, 0o755), (pipe, 0o444)):
+        path.chmod(mode)
+    container = hardened(service).with_volume_mapping(str(tmp_path), "/etc/zikao", "ro")
+    with container.with_command([command, "--config", "/etc/zikao/config.yaml"]):
+        writer = opened_when_read(pipe)
+        try:
+            wrapped = container.get_wrapped_container()
+            wrapped.stop(timeout=END_SECONDS)
+            assert wrapped.wait()["StatusCode"] == ENDED_BY_SIGTERM
+        finally:
+            os.close(writer)
+
+
+def opened_when_read(pipe: Path) -> int:
+    """The other end of a pipe, once somebody reads it."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
