@@ -18,7 +18,7 @@ from pathlib import Path
 
 from support.migration_pairs import Pair, pairs
 from support.postgres import test_cluster
-from support.released_code import Code, git, lay_out
+from support.released_code import Code, git, lay_out, today
 from support.service_databases import with_database
 from zikao_ctl.demo.command import DEFAULT_SESSION
 
@@ -56,7 +56,8 @@ def main() -> int:
 
 def _go_through(pair: Pair, admin_dsn: str, folder: Path) -> int:
     began = time.monotonic()
-    old, new = (lay_out(commit, folder) for commit in (pair.before, pair.since))
+    old = lay_out(pair.before, folder)
+    new = lay_out(pair.since, folder) if pair.since else today(folder)
     with tarfile.open(fileobj=io.BytesIO(git("archive", pair.before, "examples"))) as archive:
         archive.extractall(folder, filter="data")
     pre, post = folder / "pre.sql", folder / "post.sql"

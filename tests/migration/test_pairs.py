@@ -54,9 +54,15 @@ async def go_through(
         await db.execute(text)
     seen[OLD_AFTER_PRE] = await unprepared(db, olds)
     seen[NEW_BEFORE_POST] = await unprepared(db, new.queries)
+    kit_before = await unprepared(db, new.kit_queries)
     for _, text in new.missing_from(old, "post"):
         await db.execute(text)
     seen[NEW_AFTER_POST] = await unprepared(db, new.queries)
+    kit_after = await unprepared(db, new.kit_queries)
+    seen[NEW_BEFORE_POST] |= {
+        name: kit_before[name] for name in kit_before.keys() - kit_after.keys()
+    }
+    seen[NEW_AFTER_POST] |= {name: kit_after[name] for name in kit_after.keys() - kit_before.keys()}
     return seen
 
 
