@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from zikao_kit.cli import service_cli
+from zikao_kit.cli import CONFIG_EXIT_CODE, service_cli
 from zikao_kit.config import DatabaseConfig, LogConfig, TracingConfig
 from zikao_kit.listeners import ListenError
 
@@ -89,6 +90,16 @@ def test_serving_begins_with_the_logs(command: Command) -> None:
     lines = command(config, "serve").output.splitlines()
     events = [json.loads(line) for line in lines if line != "ready"]
     assert ("served", "probe") in [(event["event"], event["service"]) for event in events]
+
+
+def test_tracing_needs_its_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who turns it on without the packages is told so at the start; else they are not missed."""
+    monkeypatch.setitem(sys.modules, "zikao_kit.telemetry", None)
+    config = "database: {dsn: 'postgresql://x'}"
+    assert command(config, "serve").exit_code == 0
+    refused = command(f"{config}\ntracing: {{endpoint: 'here:4317', insecure: true}}", "serve")
+    assert refused.exit_code == CONFIG_EXIT_CODE
+    assert "tracing.endpoint needs the extra zikao[tracing]" in refused.output
 
 
 def test_help_says_where_the_settings_are(command: Command) -> None:
