@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
+from typing import Any
 
 import click
 import pytest
@@ -61,20 +63,82 @@ def test_files_that_are_named_exist() -> None:
         assert (folder / path).exists() or (folder / "overlays/province" / path).exists(), path
 
 
-# Where a command begins: a line of an example, a span of code, what a pod is told to run.
-COMMAND = re.compile(r"(?:^ *(?:\.venv/bin/)?|`|-- )(zikao[a-z-]*) ([a-z][a-z-]*)", re.MULTILINE)
+def commands_in(text: str) -> list[str]:
+    """Commands of ours: lines of examples, spans of code, and what a pod is told to run."""
+    text = text.replace("\\\n", " ")
+    begin = r"(?:^ *(?:\.venv/bin/)?|`|-- )"
+    lines = re.sub(r"`[^`\n]*\n[^`]*`", lambda span: span[0].replace("\n", " "), text)
+    found = re.findall(begin + r"(zikao(?:-[a-z]+)? [a-z][^`\n#]*)", text, re.MULTILINE)
+    # A span of code may go on in the next line; an example may not.
+    spans = re.findall(r"`(zikao(?:-[a-z]+)? [a-z][^`#]*)`", lines)
+    return [" ".join(command.split()) for command in dict.fromkeys((*found, *spans))]
+
+
+def wrong_in(line: str) -> list[str]:
+    """What a program would refuse of a command: subcommands, options, values, what is left out.
+
+    A command without any option is only named; capitals and "…" stand for what is filled in.
+    """
+    programs: dict[str, click.Command] = {"zikao": zikao}
+    programs |= {f"zikao-{name}": command for name, (_, _, command) in PROGRAMS.items()}
+    words = line.split()
+    command = programs[words.pop(0)]
+    while isinstance(command, click.Group) and not _by_itself(command, words):
+        found = command.get_command(click.Context(command), words[0]) if words else None
+        if found is None:
+            return [f"no command: {line}"]
+        command = found
+        words.pop(0)
+    options = {name: each for each in command.params for name in each.opts}
+    given = {word.partition("=")[0] for word in words if word.startswith("--")}
+    problems = [f"no option {name}: {line}" for name in given - options.keys()]
+    if given and "…" not in line:
+        problems += [
+            f"without {each.opts[0]}: {line}"
+            for each in options.values()
+            if isinstance(each, click.Option) and each.required and not given & set(each.opts)
+        ]
+    for name, value in pairwise(words):
+        bound = options[name].type if name in options else None
+        if isinstance(bound, click.IntRange | click.Choice) and not value.isupper():
+            problems += _refused(bound, value, line)
+    return problems
+
+
+def _by_itself(group: click.Group, words: list[str]) -> bool:
+    return group.invoke_without_command and (not words or words[0].startswith("-"))
+
+
+def _refused(bound: click.ParamType[Any], value: str, line: str) -> list[str]:
+    try:
+        bound.convert(value, None, None)
+    except click.BadParameter as error:
+        return [f"{error.message}: {line}"]
+    return []
 
 
 def test_commands_that_are_named_exist() -> None:
-    """Each command of ours in the page is one of its program's."""
-    programs: dict[str, click.Command] = {"zikao": zikao}
-    programs |= {f"zikao-{name}": command for name, (_, _, command) in PROGRAMS.items()}
-    found = COMMAND.findall(PAGE)
+    """Each command of ours in the page is one that its program takes, with all its words."""
+    found = commands_in(PAGE)
     assert len(found) > 15
-    for program, word in found:
-        command = programs[program]
-        assert isinstance(command, click.Group)
-        assert command.get_command(click.Context(command), word), f"{program} {word}"
+    assert [problem for line in found for problem in wrong_in(line)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "zikao rooms limit",
+        "zikao room stop --session 22.1",
+        "zikao room limit --session 22.1 --track social --per-second 0",
+        "zikao room limit --session 22.1 --track art --hold",
+        "zikao room limit --session 22.1 --hold",
+        "zikao room limit --session 22.1 --track social --holds",
+    ],
+)
+def test_a_command_that_is_refused_is_seen(line: str) -> None:
+    """Negative control: each of these would have been an error at night."""
+    assert commands_in(f"Then `{line}`, at once.") == [line]
+    assert wrong_in(line)
 
 
 def test_the_clusters_rules_are_those_of_prometheus() -> None:

@@ -45,10 +45,12 @@ EVERYWHERE: tuple[Check, ...] = (
 PROVINCE: tuple[Check, ...] = (
     serving.spread_over_zones,
     scaling.opening_is_prepared,
+    scaling.asks_for_what_is_measured,
     scaling.resources_are_measured,
     scaling.pooling_is_possible,
     scaling.connections_suffice,
     scaling.database_survives_a_machine,
+    scaling.database_goes_last,
     scaling.certificates_renew,
     scaling.certificates_fit,
     scaling.reflection_is_off,

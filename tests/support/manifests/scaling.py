@@ -6,6 +6,7 @@ import functools
 import re
 
 import yaml
+from support.exposition import written
 from support.manifests.configuration import load, programs
 from support.manifests.documents import (
     NAMESPACE,
@@ -17,9 +18,11 @@ from support.manifests.documents import (
     named,
     of_kind,
     pod,
+    pod_labels,
     title,
 )
 from support.manifests.pods import amount
+from support.promql import names_in, wrong_names
 from zikao_ctl.capacity.command import DEFAULT_FIGURES, DEFAULT_QUESTION
 from zikao_ctl.capacity.figures import Figures, read_figures
 from zikao_ctl.capacity.sizing import Size, process_memory, size_of
@@ -29,6 +32,8 @@ SPARE_CONNECTIONS = 30
 POOLED_ROLES = len(SERVICES)
 # Streams and connections of a process in docs/capacity.md.
 STREAMS, CONNECTIONS = 5000, 100
+# What the Prometheus operator adds to all that it lets scrape.
+_OF_THE_OPERATOR = frozenset({"namespace", "pod", "container"})
 _HOURS = re.compile(r"([0-9]+)h")
 LONGEST_LEAF_HOURS = 30 * 24
 _SOON = re.compile(r"zikao_certificate_expiry_seconds\) < (\d+) \* 86400")
@@ -61,6 +66,26 @@ def opening_is_prepared(documents: Documents) -> list[str]:
             problems.append(f"by the clock of {cron['timezone']}")
     if scaler.get("fallback", {}).get("replicas", 0) < opening().pods:
         problems.append("too few where Prometheus cannot be asked")
+    return problems
+
+
+def asks_for_what_is_measured(documents: Documents) -> list[str]:
+    """A scaler's query names a metric that there is, of the namespace and the job it scales.
+
+    The job is what the PodMonitor takes it from: a label of the pods.
+    """
+    monitor = named(documents, "PodMonitor", "zikao")
+    known = {name: metric.labels | _OF_THE_OPERATOR for name, metric in written().items()}
+    problems = []
+    for scaler in of_kind(documents, "ScaledObject"):
+        target = named(documents, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
+        job = pod_labels(target).get(monitor["spec"].get("jobLabel", ""), title(monitor))
+        for trigger in (t for t in scaler["spec"]["triggers"] if t["type"] == "prometheus"):
+            query = trigger["metadata"]["query"]
+            problems += [f"{title(scaler)}: no {name}" for name in wrong_names(query, known)]
+            for metric, matchers in names_in(query).matchers.items():
+                if sorted(matchers) != [("job", job), ("namespace", NAMESPACE)]:
+                    problems.append(f"{title(scaler)}: {metric} of {matchers}, not of {job}")
     return problems
 
 
@@ -145,6 +170,8 @@ def database_survives_a_machine(documents: Documents) -> list[str]:
     wanted = {
         "instances": spec["instances"] >= 3,
         "synchronous": copies.get("number", 0) >= 1 and copies.get("dataDurability") == "required",
+        # Else a standby that has not all of them may become the primary.
+        "quorum": copies.get("failoverQuorum") is True,
         # As many copies as standbys would stop all writing with one of them.
         "not all": copies.get("number", 0) < spec["instances"] - 1,
         "apart": apart.get("podAntiAffinityType") == "required",
@@ -157,6 +184,22 @@ def database_survives_a_machine(documents: Documents) -> list[str]:
     ):
         wanted["schedule"] = False
     return [name for name, holds in wanted.items() if not holds]
+
+
+def database_goes_last(documents: Documents) -> list[str]:
+    """Where nodes are short no service takes the place of the database or of its pooler."""
+    values = {one["metadata"]["name"]: one["value"] for one in of_kind(documents, "PriorityClass")}
+    services = [
+        values.get(pod(named(documents, "Deployment", service)).get("priorityClassName"), 0)
+        for service in SERVICES
+    ]
+    cluster = named(documents, "Cluster", "zikao-db")["spec"]
+    pooler = named(documents, "Pooler", "zikao-db-pooler")["spec"]["template"]["spec"]
+    return [
+        f"{where}: {spec.get('priorityClassName')}, and services come before it"
+        for where, spec in (("database", cluster), ("pooler", pooler))
+        if values.get(spec.get("priorityClassName"), 0) <= max(services)
+    ]
 
 
 def certificates_renew(documents: Documents) -> list[str]:

@@ -100,21 +100,26 @@ def _is_of_one_service(rule: Document, service: str) -> bool:
 
 
 def spread_over_zones(documents: Documents) -> list[str]:
-    """No zone takes all pods of a service along, nor two instances of the database."""
+    """No zone takes all pods of a service along, nor two instances of the database.
+
+    A zone that is dead is still a zone: what is not to stand uneven could be made nowhere else. So
+    services may, and for the database only nodes that can be had count (`nodeTaintsPolicy`).
+    """
     zone = "topology.kubernetes.io/zone"
     rules = [
-        (title(one), pod(one).get("topologySpreadConstraints", []))
+        (title(one), pod(one).get("topologySpreadConstraints", []), {"ScheduleAnyway": "Ignore"})
         for one in deployments(documents)
     ]
     rules += [
-        (title(one), one["spec"].get("topologySpreadConstraints", []))
+        (title(one), one["spec"].get("topologySpreadConstraints", []), {"DoNotSchedule": "Honor"})
         for one in of_kind(documents, "Cluster")
     ]
     return [
         f"{where}: not spread over zones"
-        for where, constraints in rules
+        for where, constraints, wanted in rules
         if not any(
-            rule["topologyKey"] == zone and rule["whenUnsatisfiable"] == "DoNotSchedule"
+            rule["topologyKey"] == zone
+            and {rule["whenUnsatisfiable"]: rule.get("nodeTaintsPolicy", "Ignore")} == wanted
             for rule in constraints
         )
     ]
