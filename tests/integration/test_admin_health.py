@@ -50,7 +50,7 @@ async def test_liveness_is_not_readiness(tmp_path: Path) -> None:
 
     While it waits, nobody can send a call that would be lost.
     """
-    opened, ready, wait_seconds = asyncio.Event(), asyncio.Event(), 1.0
+    opened, ready, wait_seconds = asyncio.Event(), asyncio.Event(), 30.0
     probe, port, serving_port = make_probe(tmp_path), free_port(), free_port()
     config = probe_config(
         probe.ca,
@@ -92,6 +92,7 @@ async def test_liveness_is_not_readiness(tmp_path: Path) -> None:
         return await both(port) == (NOT_SERVING, SERVING)
 
     await until(is_draining)
+    serving.cancel()  # as by a second signal: nobody waits for the rest
     await asyncio.wait([serving])
     async with plain(port) as channel:
         call = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)

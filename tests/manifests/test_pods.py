@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +24,21 @@ from support.manifests.documents import (
     named,
     of_kind,
 )
+from support.service import free_port
 from support.service_databases import MakeDatabase
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 PATIENCE_SECONDS = 60
 PORTS = ("7100", "7180", "9100")
+# So long that probes are asked meanwhile, however slow the machine: a second signal ends it.
+DRAIN_WAIT = ("drain_wait_seconds: 2", "drain_wait_seconds: 30")
 
 
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
     """Those of a machine to try on."""
     return make_secrets(tmp_path_factory.mktemp("kind"))
-
-
-def free_ports() -> dict[str, str]:
-    """A port of this machine for each of a pod's."""
-    with (
-        closing(socket.socket()) as a,
-        closing(socket.socket()) as b,
-        closing(socket.socket()) as c,
-    ):
-        for one in (a, b, c):
-            one.bind(("127.0.0.1", 0))
-        return dict(zip(PORTS, (str(one.getsockname()[1]) for one in (a, b, c)), strict=True))
 
 
 class Pod:
@@ -61,7 +51,7 @@ class Pod:
         self.service = service
         self.root = root
         self.container = containers(workload)[0]
-        self.ports = free_ports()
+        self.ports = {port: str(free_port()) for port in PORTS}
         for path, (source, key) in mounted_files(workload, self.container).items():
             kind, _, name = source.partition("/")
             assert kind == "Secret"
@@ -72,6 +62,8 @@ class Pod:
             if one["metadata"]["name"].startswith(f"{service}-config")
         )
         text: str = config_map["data"]["config.yaml"].replace("/etc/zikao/", f"{root}/etc/zikao/")
+        assert DRAIN_WAIT[0] in text
+        text = text.replace(*DRAIN_WAIT)
         for inside, outside in self.ports.items():
             text = text.replace(f"0.0.0.0:{inside}", f"127.0.0.1:{outside}")
             text = text.replace(f"metrics_port: {inside}", f"metrics_port: {outside}")
@@ -146,5 +138,6 @@ async def test_a_pod_is_alive_all_the_time_and_ready_when_it_can_serve(
         process.send_signal(signal.SIGTERM)
         await pod.until("readinessProbe", NOT_SERVING)
         assert await pod.probed("livenessProbe") == SERVING
+        process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0
