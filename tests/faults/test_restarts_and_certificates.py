@@ -40,6 +40,7 @@ from zikao.registration.v1 import session_service_pb2 as registration_sessions
 from zikao.tickets.v1 import session_service_pb2 as ticket_sessions
 from zikao_client import ZikaoClient
 from zikao_kit.channel import ServiceConfig, open_channel
+from zikao_kit.channel_renewal import Channels, RenewedChannels
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
 from zikao_kit.tls import DevelopmentCa, channel_credentials
@@ -52,8 +53,6 @@ KEY_ID = "test-key"
 CALLERS = ("portal", "operator", "payment-platform")
 AT_ONCE = 8
 PATIENCE_SECONDS = 60.0
-# They look once a second, and connect beside before they change over.
-CALLERS_LOOK_SECONDS = 3.0
 
 
 class World:
@@ -189,7 +188,29 @@ async def test_a_process_that_is_killed_fails_calls(world: World) -> None:
     assert set(failed) == {grpc.StatusCode.UNAVAILABLE}
 
 
-async def test_certificates_are_replaced_under_load(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> set[RenewedChannels]:
+    """What calls of this process go over."""
+    found: set[RenewedChannels] = set()
+    now = RenewedChannels.now
+
+    def noted(self: RenewedChannels) -> Channels:
+        found.add(self)
+        return now(self)
+
+    monkeypatch.setattr(RenewedChannels, "now", noted)
+    return found
+
+
+def all_trust(used: set[RenewedChannels], authorities: bytes) -> bool:
+    """Whether all of them have changed over to these authorities."""
+    assert used
+    return all(each._watch.current.authorities == authorities and not each._coming for each in used)
+
+
+async def test_certificates_are_replaced_under_load(
+    world: World, tmp_path: Path, used: set[RenewedChannels]
+) -> None:
     """Certificates of servers and callers, then the authority itself, are replaced: no call fails.
 
     Each process shows the new ones to new connections; who has what came before is refused then.
@@ -213,7 +234,7 @@ async def test_certificates_are_replaced_under_load(world: World, tmp_path: Path
         assert not await any_served(pairs, prober)
         write_in_place(authority, both)
         await until(lambda: all_served(pairs, prober), PATIENCE_SECONDS)
-        await asyncio.sleep(CALLERS_LOOK_SECONDS)
+        await until(lambda: all_trust(used, both), PATIENCE_SECONDS)
         for name, each in files.items():
             replace_files(replace(each, ca_file=tmp_path / "copy.pem"), new[name])
         await until_shown(pairs, old, files)
