@@ -13,6 +13,7 @@ Nobody is let go for many calls: those are seen, and admission sees to them.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections import Counter, defaultdict
@@ -30,22 +31,23 @@ from zikao_kit.own_sockets import MOST_SHUT_OUT, Address, Counts, OwnSockets, Pe
 LOOK_SECONDS = 0.2
 # Looking costs a process no more than this share of its time, however many connections it has.
 MOST_OF_THE_TIME = 0.03
-# What a call may bring beside its messages: metadata as large as it may be, and frames.
-CALL_BYTES = 16 * KIBIBYTE
-# A message that is no larger comes with its call.
-SMALL_BYTES = 2 * KIBIBYTE
+# What a call brings beside its metadata and messages: headers that gRPC keeps to itself, frames,
+# TLS records, word of what the caller has read.
+CALL_BYTES = 512
+# The same of a message; of a large one a part, as it comes in many frames.
+MESSAGE_BYTES, MESSAGE_PART = 128, 32
 # What needs no call: pings, settings, the handshake.
 FORGIVEN_BYTES_A_SECOND = 16 * KIBIBYTE
 # Who reads says so: at most a WINDOW_UPDATE for every so many bytes that it was sent.
 TAKEN_FOR_ONE = 32
 # Messages under way are a debt until they are whole: as many of the largest at once.
 MESSAGES_UNDER_WAY = 16
-# While what nobody sees is most of what comes, and much, a quarter of one: frames of a few bytes
-# cost more than messages. While gRPC's threads work more than ours do, less: some bytes make it
-# work for hours.
+# While what nobody sees is most of what comes, and much, or gRPC's threads work more than ours do,
+# fewer: frames of a few bytes cost more than messages. But whoever causes that, honest senders of
+# photos are connected meanwhile: each may have as many under way as calls have shown bytes of its
+# connection before, and these beside. 100 streams may send 64 KiB each before they are let.
+MESSAGES_IN_DISTRESS = 2
 MUCH_BYTES_A_SECOND = 4 * MEBIBYTE
-PART_IN_DISTRESS = 4
-BYTES_OF_HARD_WORK = 256 * KIBIBYTE
 MUCH_WORK = 0.25
 # All debts together, in messages of the largest kind: that much memory may be lost to them.
 MESSAGES_IN_ALL = 64
@@ -73,6 +75,10 @@ class Seen:
         """A call of `peer`, as `ServicerContext.peer()` names it, has shown so much."""
         self._by_peer[peer] += size
 
+    def note_message(self, peer: str, size: int) -> None:
+        """A message of so many bytes has come, or word that one was read when it is 0."""
+        self._by_peer[peer] += size + size // MESSAGE_PART + MESSAGE_BYTES
+
     def take(self) -> Mapping[str, int]:
         """What has been noted, once."""
         taken, self._by_peer = self._by_peer, defaultdict(int)
@@ -81,10 +87,19 @@ class Seen:
 
 @dataclass(slots=True)
 class Account:
-    """A connection: what the kernel had counted at the last look, and what it owes."""
+    """A connection: what the kernel had counted at the last look, and what it owes.
+
+    `shown` is what calls have shown of it since it was made.
+    """
 
     counts: Counts = _NOTHING
     debt: float = 0.0
+    shown: int = 0
+
+    @property
+    def unproven(self) -> float:
+        """Its debt beyond what it has proved to be good for."""
+        return self.debt - self.shown
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,6 @@ class Limits:
 
     debt: int
     debt_in_distress: int
-    debt_of_hard_work: int
     debts: int
     connections_each: int
 
@@ -103,8 +117,7 @@ class Limits:
         largest = config.max_receive_bytes
         return cls(
             debt=MESSAGES_UNDER_WAY * largest,
-            debt_in_distress=largest // PART_IN_DISTRESS,
-            debt_of_hard_work=min(BYTES_OF_HARD_WORK, largest),
+            debt_in_distress=MESSAGES_IN_DISTRESS * largest,
             debts=MESSAGES_IN_ALL * largest,
             connections_each=config.max_connections_per_address,
         )
@@ -148,6 +161,7 @@ class Ledger:
             account = accounts[peer] = self._accounts.get(peer) or Account()
             came = counts.come - account.counts.come
             owed_to = seen.get(peer.in_grpc, 0)
+            account.shown += owed_to
             owed_to += (counts.taken - account.counts.taken) // TAKEN_FOR_ONE
             shown += min(came, owed_to)
             hidden += max(0, came - owed_to)
@@ -155,23 +169,23 @@ class Ledger:
             account.counts = counts
             account.debt = max(0.0, account.debt + came - forgiven)
         self._accounts = accounts
-        bound = self._limits.debt
-        if works_hard:
-            bound = self._limits.debt_of_hard_work
-        elif hidden > max(shown, MUCH_BYTES_A_SECOND * seconds):
-            bound = self._limits.debt_in_distress
-        return Verdict(self._owing(bound), self._too_many())
+        in_distress = works_hard or hidden > max(shown, MUCH_BYTES_A_SECOND * seconds)
+        return Verdict(self._owing(in_distress=in_distress), self._too_many())
 
-    def _owing(self, bound: int) -> list[Peer]:
-        """Those beyond their bound; then those who owe most, until all debts are within theirs."""
-        accounts = sorted(self._accounts.items(), key=lambda each: each[1].debt, reverse=True)
-        owing = [peer for peer, account in accounts if account.debt > bound]
-        rest = sum(account.debt for _, account in accounts[len(owing) :])
-        for peer, account in accounts[len(owing) :]:
+    def _owing(self, *, in_distress: bool) -> list[Peer]:
+        """Those beyond their bound; then the least proven, until all debts are within theirs."""
+        unproven = self._limits.debt_in_distress if in_distress else math.inf
+        owing: list[Peer] = []
+        others: list[Peer] = []
+        for peer, account in self._accounts.items():
+            is_owing = account.debt > self._limits.debt or account.unproven > unproven
+            (owing if is_owing else others).append(peer)
+        rest = sum(self._accounts[peer].debt for peer in others)
+        for peer in sorted(others, key=lambda each: -self._accounts[each].unproven):
             if rest <= self._limits.debts:
                 break
             owing.append(peer)
-            rest -= account.debt
+            rest -= self._accounts[peer].debt
         return owing
 
     def _too_many(self) -> list[Peer]:

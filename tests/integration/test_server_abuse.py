@@ -11,21 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from support.abuse import KINDS, Call
 from support.abuser import ABUSER, Abuse
 from support.memory import MEBIBYTE, resident_mib
-from support.probe import Probe, running_probe
+from support.probe import SERVICE, Probe, running_probe
 from support.service import until
-from zikao.test.v1 import probe_pb2
+from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit import warden
-from zikao_kit.warden import CUT
+from zikao_kit.warden import CALL_BYTES, CUT, Account, Ledger, Verdict
 
 OPEN = probe_pb2.OpenRequest()
 CALL = Call("/zikao.test.v1.ProbeService/Open", b"", (("grpc-timeout", "20S"),))
 UNENDING = replace(CALL, metadata=())
 # So small that an abuser has sent too much within moments.
 SETTINGS: dict[str, Any] = {"max_receive_bytes": 256 * 1024}
+# A message with a field of 1,024 bytes that nobody knows.
+PADDED = b"\x7a\x80\x08" + bytes(1024)
+# What comes before any call.
+HANDSHAKE_BYTES = 8 * 1024
 PROCESS = os.getpid()
 UNTIL_SECONDS = 10.0
 TURN_SECONDS = 0.001
@@ -182,6 +187,61 @@ async def test_an_address_that_goes_on_is_not_heard_for_a_while(
         assert await is_not_heard()
         passed_seconds = warden.SHUT_OUT_SECONDS
         await until(is_heard, UNTIL_SECONDS)
+
+
+@pytest.fixture
+def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
+    """The server's, from its first look on; in it nothing is forgiven."""
+    found: list[Ledger] = []
+    settle = Ledger.settle
+
+    def settled(self: Ledger, *what: Any, **how: Any) -> Verdict:
+        found[:] = [self]
+        return settle(self, *what, **how)
+
+    monkeypatch.setattr(Ledger, "settle", settled)
+    monkeypatch.setattr(warden, "FORGIVEN_BYTES_A_SECOND", 0)
+    return found
+
+
+def accounts(ledgers: list[Ledger]) -> list[Account]:
+    """As they were at the last look."""
+    return [account for ledger in ledgers for account in ledger._accounts.values()]
+
+
+async def test_what_honest_callers_send_is_shown(tmp_path: Path, ledgers: list[Ledger]) -> None:
+    """Calls, and small messages of a stream and its answers: of it all only handshakes are owed."""
+    async with running_probe(tmp_path) as probe, probe.channel() as channel:
+        stub = probe_pb2_grpc.ProbeServiceStub(channel)
+        for _ in range(200):
+            await stub.Open(OPEN, timeout=5)
+        exchange = channel.stream_stream(SERVICE + "Exchange")
+        answers = [each async for each in exchange(iter([PADDED] * 2000), timeout=20)]
+        assert len(answers) == 2000
+        await until(lambda: sum(each.counts.come for each in accounts(ledgers)) > 2_000_000)
+        await until(lambda: all(each.debt < HANDSHAKE_BYTES for each in accounts(ledgers)))
+
+
+async def test_a_call_shows_no_more_than_it_brings(tmp_path: Path, ledgers: list[Ledger]) -> None:
+    """Small ones do not pay for a flood."""
+    async with running_probe(tmp_path) as probe, probe.stub() as stub:
+        for _ in range(100):
+            await stub.Open(OPEN, timeout=5)
+        await until(lambda: sum(each.shown for each in accounts(ledgers)) > 100 * CALL_BYTES)
+        assert sum(each.shown for each in accounts(ledgers)) < 100 * 2048
+
+
+async def test_a_call_of_nobody_who_may_shows_nothing(
+    tmp_path: Path, ledgers: list[Ledger]
+) -> None:
+    """Who may not call at all pays for nothing with it."""
+    callers = {"zikao.test.v1.ProbeService": ("enrollment",)}
+    async with running_probe(tmp_path, callers=callers) as probe, probe.stub() as stub:
+        for _ in range(20):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.Open(OPEN, timeout=5)
+        await until(lambda: sum(each.counts.come for each in accounts(ledgers)) > 4096)
+        assert sum(each.shown for each in accounts(ledgers)) == 0
 
 
 async def test_many_calls_are_no_reason_to_be_let_go(tmp_path: Path) -> None:

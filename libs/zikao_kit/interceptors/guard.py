@@ -105,7 +105,6 @@ class Guard:
         self.metrics.begin()
         span: Span | None = None
         call.peer = context.peer()
-        self.seen.note(call.peer, CALL_BYTES)
         try:
             read_metadata(call, context)
             if tracing.is_on():
@@ -113,6 +112,9 @@ class Guard:
             call.caller = peer_name(context.auth_context()) or ""
             if self._callers is not None:
                 self._callers.admit(call.caller)
+            # What it has brought and no more, and of who may not call at all nothing: else the
+            # smallest call would pay for much that nobody sees.
+            self.seen.note(call.peer, call.metadata_bytes + CALL_BYTES)
             if self.policy.long_lived:
                 with self._subscriptions.open(call.caller):
                     self._identify(call)
@@ -257,6 +259,7 @@ def read_metadata(call: Call, context: Context) -> None:
     """
     is_first = True
     for key, value in context.invocation_metadata() or ():
+        call.metadata_bytes += len(key) + len(value)
         if key == AUTHORIZATION_KEY:
             call.authorization = str(value)
         elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):

@@ -23,7 +23,6 @@ from zikao_kit.interceptors.guard import Context, Guard
 from zikao_kit.message_values import path_of_nul, path_of_wrong_time
 from zikao_kit.serialized import Serialized
 from zikao_kit.validation import require_valid
-from zikao_kit.warden import SMALL_BYTES
 
 T = TypeVar("T")
 
@@ -76,6 +75,11 @@ class _GuardedMethod:
             async for response in responses:
                 self._guard.identify_again()
                 await _apart(slot, self._write(context, self._serialize(response)))
+                self._note(0)  # the reader says that there is room again
+
+    def _note(self, size: int) -> None:
+        if (call := current_call()) is not None:
+            self._guard.seen.note_message(call.peer, size)
 
     def _serialize(self, response: Any) -> bytes:
         self._metrics.sent += 1
@@ -104,8 +108,7 @@ class _GuardedMethod:
 
     def _read(self, raw: bytes, _: Slot | None = None) -> Any:
         self._metrics.received += 1
-        if len(raw) > SMALL_BYTES and (call := current_call()) is not None:
-            self._guard.seen.note(call.peer, len(raw))
+        self._note(len(raw))
         if len(raw) > self._max_request_kib * 1024:
             raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:

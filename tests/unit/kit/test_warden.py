@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address
+from pathlib import Path
 
+from zikao_kit.config import CertFiles, ServerConfig
 from zikao_kit.own_sockets import Counts, Peer
 from zikao_kit.warden import (
     CUTS_TO_SHUT_OUT,
     FORGIVEN_BYTES_A_SECOND,
+    LOOK_SECONDS,
     MUCH_BYTES_A_SECOND,
     SHUT_OUT_SECONDS,
     TAKEN_FOR_ONE,
@@ -19,11 +22,14 @@ from zikao_kit.warden import (
 
 LIMITS = Limits(
     debt=16_000_000,
-    debt_in_distress=250_000,
-    debt_of_hard_work=100_000,
+    debt_in_distress=100_000,
     debts=40_000_000,
     connections_each=3,
 )
+CONFIG = ServerConfig("127.0.0.1:7101", CertFiles(Path("c"), Path("k"), Path("a")))
+A_MINUTE = round(60 / LOOK_SECONDS)
+# Of HTTP/2, gRPC and TLS.
+FRAMES = 60
 HONEST, OTHER = Peer(ip_address("10.0.0.1"), 1), Peer(ip_address("10.0.0.2"), 1)
 ABUSER = Peer(ip_address("10.0.0.3"), 1)
 MUCH = 2 * MUCH_BYTES_A_SECOND
@@ -82,6 +88,57 @@ def test_less_is_borne_while_grpc_works_hard() -> None:
     look = come((ABUSER, 200_000))
     assert after(Seen(), [look]).owing == []
     assert after(Seen(), [look], works_hard=True).owing == [ABUSER]
+
+
+def test_a_stream_of_small_messages_is_owed_by_nobody() -> None:
+    """500 a second of 1 KiB for a minute, while somebody makes gRPC work hard."""
+    seen, ledger, sent = Seen(), Ledger(Limits.of(CONFIG)), 0
+    seen.note(HONEST.in_grpc, 1024)
+    for _ in range(A_MINUTE):
+        for _ in range(round(500 * LOOK_SECONDS)):
+            seen.note_message(HONEST.in_grpc, 1024)
+            sent += 1024 + FRAMES
+        look = come((HONEST, sent))
+        assert ledger.settle(look, seen.take(), LOOK_SECONDS, works_hard=True).owing == []
+        assert ledger.debts == 0
+
+
+def test_who_sends_photos_stays_while_somebody_makes_grpc_work() -> None:
+    """A hundred at once over a new connection, later more and larger ones; the flood goes."""
+    seen, ledger, sent, flood = Seen(), Ledger(Limits.of(CONFIG)), 0, 0
+    lost = set()
+    for photo_bytes, count in [(64 * 1024, 100), (200 * 1024, 60), (300 * 1024, 80)]:
+        for part in range(4):  # all come side by side, and are whole together
+            sent += count * photo_bytes // 4
+            flood += 6_000_000
+            if part == 3:
+                for _ in range(count):
+                    seen.note_message(HONEST.in_grpc, photo_bytes)
+            look = come((HONEST, sent), (ABUSER, flood))
+            lost |= set(ledger.settle(look, seen.take(), LOOK_SECONDS, works_hard=True).owing)
+    assert lost == {ABUSER}
+
+
+def test_a_large_message_on_its_way_is_borne_whatever_others_do() -> None:
+    """Over a slow line it takes long, and nothing of its connection is shown before its end."""
+    ledger, sent = Ledger(Limits.of(CONFIG)), 0
+    while sent < CONFIG.max_receive_bytes:
+        sent += 50_000
+        look = come((HONEST, sent), (ABUSER, 100 * MUCH * sent))
+        assert HONEST not in ledger.settle(look, {}, LOOK_SECONDS, works_hard=True).owing
+
+
+def test_whom_calls_have_shown_much_of_goes_last() -> None:
+    """Of all debts together those are let go of first who have shown least, however many."""
+    ledger, seen = Ledger(LIMITS), Seen()
+    seen.note(HONEST.in_grpc, 20_000_000)
+    ledger.settle(come((HONEST, 20_000_000)), seen.take(), 1.0)
+    crowd = [(Peer(ip_address(f"10.0.1.{number}"), number), 9_000_000) for number in range(1, 5)]
+    seen.note(OTHER.in_grpc, 10**9)
+    look = come((HONEST, 32_000_000), (OTHER, 10**9), *crowd)
+    owing = ledger.settle(look, seen.take(), 1.0).owing
+    assert len(owing) == 1
+    assert HONEST not in owing
 
 
 def test_debts_are_bounded_in_all_and_the_largest_goes_first() -> None:
