@@ -226,7 +226,8 @@ def _fetch_debian(package: str, unpacked: Path) -> None:
         try:
             _run("apt-get", "-q", "download", package, cwd=pool)
         except subprocess.CalledProcessError:  # a new machine knows no packages yet
-            _run("apt-get", "-q", "update")
+            lock = Path(tempfile.gettempdir()) / "zikao-apt.lock"  # others of ours want it, too
+            _run("flock", str(lock), "apt-get", "-q", "update")
             _run("apt-get", "-q", "download", package, cwd=pool)
         found = list(pool.glob(f"{package}_*.deb"))
     shutil.rmtree(unpacked, ignore_errors=True)

@@ -23,6 +23,7 @@ EVERYWHERE: tuple[Check, ...] = (
     pods.no_secret_in_clear,
     serving.namespace_is_restricted,
     serving.rolls_without_a_gap,
+    serving.known_before_old_ones_go,
     serving.grace_is_enough,
     serving.spread,
     serving.disruptions_are_bounded,

@@ -23,6 +23,8 @@ from zikao_kit.db import CLOSE_SECONDS
 
 SERVICE_LABEL = "app.kubernetes.io/name"
 STEP = "zikao/step"
+# What CoreDNS of a cluster (kubeadm's) and NodeLocal DNSCache keep a name for at most.
+DNS_TTL_SECONDS = 30
 CLUSTER_WIDE = ("Namespace", "PriorityClass")
 PROFILE = "pod-security.kubernetes.io/"
 
@@ -55,6 +57,26 @@ def rolls_without_a_gap(documents: Documents) -> list[str]:
         rolling = deployment["spec"].get("strategy", {}).get("rollingUpdate", {})
         if rolling.get("maxUnavailable") != 0 or rolling.get("maxSurge") in (None, 0, "0%"):
             problems.append(f"{title(deployment)}: {rolling}")
+    return problems
+
+
+def known_before_old_ones_go(documents: Documents) -> list[str]:
+    """A new pod is ready for as long as names live in DNS, and an old one drains, before one goes.
+
+    Clients ask DNS anew when connections end. Who then hears of old pods alone would find none.
+    """
+    problems = []
+    for deployment in deployments(documents):
+        spec = deployment["spec"]
+        pause = containers(deployment)[0].get("lifecycle", {}).get("preStop", {}).get("sleep", {})
+        drained = pause.get("seconds", 0) + server_of(documents, deployment).drain_wait_seconds
+        ready = spec.get("minReadySeconds", 0)
+        if ready < DNS_TTL_SECONDS + drained:
+            problems.append(f"{title(deployment)}: goes on {ready} s after a pod is ready")
+        startup = containers(deployment)[0]["startupProbe"]
+        start = startup["periodSeconds"] * startup["failureThreshold"]
+        if spec.get("progressDeadlineSeconds", 600) < 2 * (start + ready):
+            problems.append(f"{title(deployment)}: given up while a pod begins")
     return problems
 
 
