@@ -26,8 +26,9 @@ from payment_ledger import Ledger, NotThere, Other
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
 from zikao_client import CallFailed, ZikaoClient, patiently
+from zikao_kit.certificates import CertificateWatch, server_credentials_of
 from zikao_kit.clock import Clock
-from zikao_kit.tls import peer_name, server_credentials
+from zikao_kit.tls import peer_name
 
 LINES_A_PAGE = 1000
 POLL_SECONDS = 0.2
@@ -156,7 +157,7 @@ async def serve(asked: argparse.Namespace) -> int:
     server = grpc.aio.server()
     rpc.add_PaymentPlatformServiceServicer_to_server(Platform(ledger, clock(asked)), server)
     files = certificate(asked, "payment-platform")
-    server.add_secure_port(asked.listen, server_credentials(files))
+    server.add_secure_port(asked.listen, server_credentials_of(CertificateWatch(files, "server")))
     await server.start()
     print(f"serving on {asked.listen}", flush=True)
     stop = asyncio.Event()

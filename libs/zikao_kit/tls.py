@@ -15,14 +15,13 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
-import grpc
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from zikao_kit.config import CertFiles, ConfigError
+from zikao_kit.config import CertFiles
 from zikao_kit.files import write_whole
 
 SPIFFE_PREFIX = "spiffe://zikao/"
@@ -35,26 +34,6 @@ BACKDATE_MINUTES = 5
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # What gRPC found in the peer's verified certificate; see peer_name.
 _SPIFFE_PROPERTY = "peer_spiffe_id"
-
-
-def server_credentials(files: CertFiles) -> grpc.ServerCredentials:
-    """Serve as `files.cert_file`, only to clients with a certificate of `files.ca_file`.
-
-    Raises ConfigError for a file that cannot be read.
-    """
-    try:
-        pair = (files.key_file.read_bytes(), files.cert_file.read_bytes())
-        ca = files.ca_file.read_bytes()
-    except OSError as error:
-        raise ConfigError([f"server.tls: {error.filename}: {error.strerror}"]) from error
-    return grpc.ssl_server_credentials([pair], ca, require_client_auth=True)
-
-
-def channel_credentials(files: CertFiles) -> grpc.ChannelCredentials:
-    """Call as `files.cert_file`, only servers with a certificate of `files.ca_file`."""
-    return grpc.ssl_channel_credentials(
-        files.ca_file.read_bytes(), files.key_file.read_bytes(), files.cert_file.read_bytes()
-    )
 
 
 def peer_name(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:

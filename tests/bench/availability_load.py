@@ -15,9 +15,10 @@ from pathlib import Path
 import grpc
 from bench.enrollment_seeding import SESSION_CODE
 from support.bench import CHANNEL
+from support.certificates import channel_credentials
 from support.service import Caller
 from zikao.enrollment.v1 import availability_service_pb2 as availability
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 # Reading the time of each message would cost more than reading the message.
 AGED_ONE_IN = 20

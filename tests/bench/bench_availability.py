@@ -20,10 +20,11 @@ import asyncpg
 import grpc
 from bench.enrollment_seeding import SESSION_CODE, prepare
 from support.bench import CHANNEL, Rate, migrated, own_postgres, report, service_process
+from support.certificates import channel_credentials
 from support.cpu import cpu_seconds
 from support.service import Caller
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 STREAMS = 2000
 STREAMS_A_CONNECTION = 90  # of 100 that a connection carries

@@ -34,6 +34,7 @@ from support.bench import (
     report,
     service_process,
 )
+from support.certificates import channel_credentials
 from support.cpu import cpu_seconds
 from support.enrollment_audit import violations
 from support.enrollment_money_rows import insert_payments, insert_seats
@@ -51,7 +52,7 @@ from zikao_kit.china_time import CHINA
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_sandbox.payment_store import PaymentStore
 
 PAYMENTS = 1_000_000

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from zikao_kit.certificates import CertificateWatch, server_credentials_of
 from zikao_kit.config import CertFiles
-from zikao_kit.tls import server_credentials
 
 METHOD = "/zikao.bench.Echo/Call"
 
@@ -36,7 +36,9 @@ async def serve(port: int, files: CertFiles) -> None:
     """Serve until the process is ended."""
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((Echo(),))
-    server.add_secure_port(f"127.0.0.1:{port}", server_credentials(files))
+    server.add_secure_port(
+        f"127.0.0.1:{port}", server_credentials_of(CertificateWatch(files, "server"))
+    )
     await server.start()
     await server.wait_for_termination()
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from support.certificates import channel_credentials
 from zikao.enrollment.v1 import portal_service_pb2 as portal
 from zikao_kit.config import CertFiles
 from zikao_kit.error_table import reason_of
-from zikao_kit.tls import channel_credentials
 
 CALL_SECONDS = 20.0
 STREAM = "/zikao.enrollment.v1.PortalService/SubmitEnrollments"

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from support.certificates import channel_credentials
 from support.service import Caller
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import registration_service_pb2 as registration
 from zikao_kit.config import CertFiles
 from zikao_kit.error_table import problem_of
-from zikao_kit.tls import channel_credentials
 
 CALL_SECONDS = 10.0
 STORM_NICENESS = 10

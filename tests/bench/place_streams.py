@@ -15,10 +15,11 @@ from pathlib import Path
 
 import grpc
 from support.bench import CHANNEL
+from support.certificates import channel_credentials
 from support.service import Caller
 from zikao.enrollment.v1 import place_stream_service_pb2 as places
 from zikao.enrollment.v1 import place_stream_service_pb2_grpc as places_grpc
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 STREAMS_A_CONNECTION = 90  # of 100 that a connection carries
 A_MESSAGE = 200

@@ -11,6 +11,7 @@ import grpc
 import pyotp
 import pytest
 import pytest_asyncio
+from support.certificates import channel_credentials
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.options.v1 import options_pb2
 from zikao.registration.v1 import account_service_pb2 as accounts
@@ -30,7 +31,7 @@ from zikao_ctl.demo.stage import move_clock
 from zikao_ctl.installation import OPERATOR, Installation, open_operator_channel
 from zikao_ctl.session_file import load_session_file
 from zikao_kit.error_table import reason_of
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -21,7 +21,13 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.certificates import new_certificate, replace_files, serial_of, serial_shown
+from support.certificates import (
+    channel_credentials,
+    new_certificate,
+    replace_files,
+    serial_of,
+    serial_shown,
+)
 from support.clocks import FixedClock
 from support.enrollment_database import NOW
 from support.enrollment_replicas import add_candidates, prepare
@@ -43,7 +49,7 @@ from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.channel_renewal import Channels, RenewedChannels
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenIssuer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

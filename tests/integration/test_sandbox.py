@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from support.certificates import channel_credentials
 from support.service import Caller, free_port, new_id, until, until_serving
 from zikao.enrollment.v1 import errors_pb2
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
@@ -24,7 +25,7 @@ from zikao_kit.config import ServerConfig
 from zikao_kit.convert import time_to_pb
 from zikao_kit.error_table import problem_of
 from zikao_kit.server import GrpcServer, definition
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 ORDERS = 5

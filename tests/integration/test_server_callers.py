@@ -12,12 +12,11 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.certificates import nameless
+from support.certificates import channel_credentials, nameless
 from support.probe import Probe, refusal, running_probe
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.cli import CONFIG_EXIT_CODE
 from zikao_kit.error_table import problem_of, reason_of, sentence_of
-from zikao_kit.tls import channel_credentials
 
 PROBE = "zikao.test.v1.ProbeService"
 HEALTH = "grpc.health.v1.Health"

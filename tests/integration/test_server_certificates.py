@@ -4,14 +4,20 @@ from pathlib import Path
 
 import grpc
 import pytest
-from support.certificates import new_certificate, replace_files, serial_of, serial_shown
+from support.certificates import (
+    channel_credentials,
+    new_certificate,
+    replace_files,
+    serial_of,
+    serial_shown,
+)
 from support.probe import make_probe, refusal, running_probe
 from support.service import until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit import server as kit_server
 from zikao_kit.certificates import RELOAD_FAILURES
 from zikao_kit.config import CertFiles, ConfigError
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 OPEN = probe_pb2.OpenRequest()
 LISTENERS = 8

@@ -15,13 +15,14 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.certificates import channel_credentials
 from support.probe import ProbeRpc, health_of, make_probe, probe_definition, refusal, running_probe
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.config import MAX_CONNECTIONS
 from zikao_kit.error_table import problem_of, reason_of, status_of
 from zikao_kit.server import definition
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 Code = grpc.StatusCode
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
+from support.certificates import channel_credentials
 from support.probe import (
     Probe,
     health_of,
@@ -26,7 +27,6 @@ from zikao_kit import transport_limits
 from zikao_kit.error_table import reason_of
 from zikao_kit.listeners import ListenError
 from zikao_kit.server import serve
-from zikao_kit.tls import channel_credentials
 from zikao_kit.tokens import TokenVerifier, TrustedKeys
 
 Code = grpc.StatusCode

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from support.certificates import server_credentials
 from support.contracts import methods
 from support.manifests.cluster_secrets import Secrets, make_secrets
 from support.manifests.configuration import secrets_needed
@@ -16,7 +17,6 @@ from support.manifests.network import flows
 from zikao.options.v1 import options_pb2
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
-from zikao_kit.tls import server_credentials
 
 Rendered = dict[str, list[Document]]
 

@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.certificates import channel_credentials
 from support.service import Caller, free_port, until
 from support.targets import Target
 from zikao_ctl.embedded_postgres import EmbeddedPostgres
@@ -25,7 +26,7 @@ from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 OUT = Path(__file__).parents[2] / "out" / "bench"
 START_SECONDS = 60.0

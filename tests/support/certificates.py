@@ -11,13 +11,25 @@ from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
+import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from zikao_kit.certificates import CertificateWatch, read_certificates, server_credentials_of
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
 
 _FILES = ("tls.crt", "tls.key", "ca.crt")
+
+
+def server_credentials(files: CertFiles) -> grpc.ServerCredentials:
+    """Those of every service; for one listener."""
+    return server_credentials_of(CertificateWatch(files, "test"))
+
+
+def channel_credentials(files: CertFiles) -> grpc.ChannelCredentials:
+    """Those of every client of ours."""
+    return read_certificates(files).channel_credentials()
 
 
 def new_certificate(ca_folder: Path, name: str) -> CertFiles:

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+from support.certificates import server_credentials
 from support.enrollment_service import Installation
 from support.service import until
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as pb_grpc
-from zikao_kit.tls import server_credentials
 
 
 class OddPlatform(pb_grpc.PaymentPlatformServiceServicer):

@@ -17,6 +17,7 @@ import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.bench import service_process
+from support.certificates import channel_credentials
 from support.clocks import FixedClock
 from support.service import Caller, free_port, move_clock
 from zikao_enrollment.commands.apply_session import apply_session
@@ -26,7 +27,7 @@ from zikao_enrollment.stores.sessions import SessionStore
 from zikao_kit.config import DatabaseConfig
 from zikao_kit.db import Database
 from zikao_kit.queries import Queries
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenIssuer
 
 _KEY_ID = "test-key"

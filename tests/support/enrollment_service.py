@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.certificates import channel_credentials
 from support.clocks import FixedClock
 from support.service import (
     RECONNECTING,
@@ -31,7 +32,7 @@ from zikao_kit.config import (
     PeerConfig,
     ServerConfig,
 )
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenIssuer
 from zikao_sandbox.main import SandboxConfig, serve_sandbox
 

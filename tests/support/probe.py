@@ -14,6 +14,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.certificates import channel_credentials
 from support.clocks import FixedClock
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.config import ServerConfig
@@ -21,7 +22,7 @@ from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.errors import DomainError
 from zikao_kit.revoked_logins import RevokedLogins
 from zikao_kit.server import GrpcServer, ServiceDefinition, definition
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenIssuer, TokenVerifier, TrustedKeys
 
 SERVICE = "/zikao.test.v1.ProbeService/"

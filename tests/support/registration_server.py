@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import grpc
+from support.certificates import channel_credentials
 from support.one_time_codes import CodeGenerator
 from support.service import (
     RECONNECTING,
@@ -22,7 +23,7 @@ from support.service import (
 from zikao_kit.clock import OffsetClock
 from zikao_kit.config import CertFiles, ClockConfig, DatabaseConfig, LogConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_registration.config import Argon2Config, LoginConfig, RegistrationConfig
 from zikao_registration.main import serve_registration
 

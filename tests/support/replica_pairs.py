@@ -14,11 +14,12 @@ import grpc
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.bench import end_process, paths_of
+from support.certificates import channel_credentials
 from support.exposition import scrape
 from support.service import RECONNECTING, free_port, until
 from zikao_client import Endpoints
 from zikao_kit.config import CertFiles
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 
 # Six processes that start at once on a machine with other things to do.
 START_SECONDS = 120.0

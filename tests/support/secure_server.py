@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
+from support.certificates import server_credentials
 from zikao_ctl.rush.http2 import Address
-from zikao_kit.tls import DevelopmentCa, server_credentials
+from zikao_kit.tls import DevelopmentCa
 
 NAME = "enrollment"
 

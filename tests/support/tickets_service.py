@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.certificates import channel_credentials
 from support.service import (
     TIMEOUT_SECONDS,
     Caller,
@@ -45,7 +46,7 @@ from zikao_kit.clock import OffsetClock
 from zikao_kit.config import ClockConfig, DatabaseConfig, ServerConfig
 from zikao_kit.crypto import KeyRing
 from zikao_kit.error_table import reason_of
-from zikao_kit.tls import DevelopmentCa, channel_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import TokenIssuer
 from zikao_tickets.config import TicketsConfig
 from zikao_tickets.converts.sessions import session_to_pb

@@ -25,9 +25,9 @@ from typing import Any
 
 import grpc
 import uvloop
+from zikao_kit.certificates import read_certificates
 from zikao_kit.channel import open_channel
 from zikao_kit.config import CertFiles
-from zikao_kit.tls import channel_credentials
 
 from zikao_ctl.rush.browsing import Browser
 from zikao_ctl.rush.calibrating import Steps
@@ -329,7 +329,7 @@ def _own_connection(target: str, files: CertFiles) -> grpc.aio.Channel:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
-    return grpc.aio.secure_channel(target, channel_credentials(files), options)
+    return grpc.aio.secure_channel(target, read_certificates(files).channel_credentials(), options)
 
 
 def _say(event: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from support.broken_peers import hanging_up, proxy_to
+from support.certificates import server_credentials
 from support.service import until
 from zikao.payment.v1 import payment_platform_service_pb2
 from zikao.registration.v1 import account_service_pb2, candidate_feed_service_pb2
@@ -26,7 +27,7 @@ from zikao_kit.channel import (
 from zikao_kit.config import CertFiles
 from zikao_kit.context import acting_as
 from zikao_kit.errors import DomainError
-from zikao_kit.tls import DevelopmentCa, server_credentials
+from zikao_kit.tls import DevelopmentCa
 from zikao_kit.tokens import Actor
 
 SERVICE = "zikao.test.Echo"

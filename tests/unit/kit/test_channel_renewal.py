@@ -8,14 +8,14 @@ from typing import Any
 import grpc
 import pytest
 from cryptography import x509
-from support.certificates import new_certificate, replace_files, serial_of
+from support.certificates import new_certificate, replace_files, serial_of, server_credentials
 from support.service import until
 from zikao_kit import channel_renewal
 from zikao_kit.certificates import Certificates
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.channel_renewal import Channels, RenewedChannels
 from zikao_kit.config import CertFiles, ConfigError
-from zikao_kit.tls import DevelopmentCa, server_credentials
+from zikao_kit.tls import DevelopmentCa
 
 SERVICE = "zikao.test.Serials"
 ONE, SLOW, STREAM = (f"/{SERVICE}/{name}" for name in ("One", "Slow", "Stream"))

@@ -12,14 +12,10 @@ import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.certificates import channel_credentials, server_credentials
 from zikao_kit import tls
 from zikao_kit.config import CertFiles
-from zikao_kit.tls import (
-    DevelopmentCa,
-    channel_credentials,
-    peer_name,
-    server_credentials,
-)
+from zikao_kit.tls import DevelopmentCa, peer_name
 
 WHO_AM_I = "/zikao.test.Peer/WhoAmI"
 CALL_SECONDS = 5

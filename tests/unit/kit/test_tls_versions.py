@@ -10,9 +10,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from support.certificates import server_credentials
 from zikao_kit.channel import open_channel
 from zikao_kit.config import CertFiles
-from zikao_kit.tls import DevelopmentCa, server_credentials
+from zikao_kit.tls import DevelopmentCa
 
 WAIT_SECONDS = 5.0
 # In TLS 1.2: keys that are forgotten, and authenticated encryption.
@@ -35,6 +36,28 @@ async def serving(files: CertFiles) -> AsyncIterator[int]:
         await server.stop(0)
 
 
+async def agreed_with_anybody(files: CertFiles, context: ssl.SSLContext) -> tuple[str | None, str]:
+    """What a server that takes whatever is offered agrees on: so the client does offer it."""
+    willing = willing_context(files)
+
+    async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=willing)
+    async with server:
+        return await agreed(server.sockets[0].getsockname()[1], context)
+
+
+def willing_context(files: CertFiles) -> ssl.SSLContext:
+    """A server of TLS 1.1 and newer, with weak suites too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert_file, files.key_file)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_alpn_protocols(["h2"])
+    context.minimum_version = ssl.TLSVersion.TLSv1_1
+    return context
+
+
 def client_context(files: CertFiles) -> ssl.SSLContext:
     """A client with a certificate of the installation; what it offers is set by each test."""
     context = ssl.create_default_context(cafile=str(files.ca_file))
@@ -48,7 +71,7 @@ async def agreed(port: int, context: ssl.SSLContext) -> tuple[str | None, str]:
     opening = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
     try:
         _, writer = await asyncio.wait_for(opening, WAIT_SECONDS)
-    except OSError as error:
+    except (ssl.SSLError, ConnectionResetError) as error:
         raise NothingAgreed from error
     connection = writer.get_extra_info("ssl_object")
     writer.close()
@@ -83,18 +106,23 @@ async def test_older_versions_are_refused(tmp_path: Path) -> None:
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1_1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
-    async with serving(ca.issue("enrollment")) as port:
+    files = ca.issue("enrollment")
+    assert (await agreed_with_anybody(files, context))[0] == "TLSv1.1"
+    async with serving(files) as port:
         with pytest.raises(NothingAgreed):
             await agreed(port, context)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 async def test_weak_suites_are_refused(tmp_path: Path) -> None:
     """Without forward secrecy or authenticated encryption there is no connection."""
     ca = DevelopmentCa(tmp_path)
     context = client_context(ca.issue("portal"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(f"{WEAK_SUITES}:@SECLEVEL=0")
-    async with serving(ca.issue("enrollment")) as port:
+    files = ca.issue("enrollment")
+    assert (await agreed_with_anybody(files, context))[1] in WEAK_SUITES.split(":")
+    async with serving(files) as port:
         with pytest.raises(NothingAgreed):
             await agreed(port, context)
 
@@ -110,11 +138,7 @@ async def test_our_client_speaks_to_no_older_server(tmp_path: Path) -> None:
 
 async def reached(files: CertFiles, caller: CertFiles, newest: ssl.TLSVersion) -> bool:
     """Whether a client of ours completes a handshake with a server of at most this version."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.cert_file, files.key_file)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.set_alpn_protocols(["h2"])
-    context.minimum_version = ssl.TLSVersion.TLSv1_1
+    context = willing_context(files)
     context.maximum_version = newest
     shaken_hands = asyncio.Event()
 
