@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ NEEDED = frozenset({BASE, WAL, PG_MANIFEST, LEDGER, PRIVATE})
 KNOWN = NEEDED | {CLOCK}
 CHUNK_BYTES = 1 << 20
 MANIFEST_LIMIT_BYTES = 1 << 20
+# Some hundred keys and certificates; it is held in memory.
+PRIVATE_LIMIT_BYTES = 64 << 20
+_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class Manifest:
         }
 
 
+# Told the manifest and what is encrypted before anything else is unpacked; InstallationError.
+Vouch = Callable[[Manifest, bytes], None]
+
+
 def manifest_from(text: bytes) -> Manifest:
     """Read a manifest. Raises InstallationError for one that is none, or of a newer format."""
     try:
@@ -88,14 +95,13 @@ def described(folder: Path) -> dict[str, tuple[int, str]]:
 def pack(folder: Path, manifest: Manifest, target: Path) -> None:
     """Write the files of a folder into `target`, whole or not at all. OSError."""
     part = target.with_name(f"{target.name}.part")
+    # Outside of the try: a file that another backup is writing is not ours to take away.
+    file = part.open("xb")
     try:
-        with part.open("xb") as file:
+        with file:
             os.fchmod(file.fileno(), 0o600)
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                _add(tar, MANIFEST, io.BytesIO(manifest.to_json()), len(manifest.to_json()))
-                for name, (size, _) in manifest.files.items():
-                    with (folder / name).open("rb") as content:
-                        _add(tar, name, content, size)
+                _write(tar, folder, manifest)
             file.flush()
             os.fsync(file.fileno())
         # A link never takes the place of a file that somebody has made meanwhile.
@@ -105,30 +111,40 @@ def pack(folder: Path, manifest: Manifest, target: Path) -> None:
     _sync_folder(target.parent)
 
 
-def unpack(file: Path, folder: Path | None) -> Manifest:
+def unpack(file: Path, folder: Path | None, vouch: Vouch | None = None) -> Manifest:
     """Check everything in a backup, and write it into `folder` if there is one.
 
+    What is encrypted comes first, and opens only for the manifest it was made with: when `vouch`
+    has opened it, sizes and digests of all that follows are known to be those of who took it.
     Raises InstallationError where something is missing, cut off, changed or too much.
     """
     try:
         with tarfile.open(file, mode="r:") as tar:
             manifest = _manifest_of(tar)
             _require_known(manifest)
-            found = {name: _take(tar, member, folder) for name, member in _members(tar)}
+            found = {PRIVATE: _take_private(tar, manifest, folder, vouch)}
+            for member in _members(tar, manifest):
+                found[member.name] = _take(tar, member, folder)
     except (tarfile.TarError, EOFError) as error:
         raise InstallationError(f"{file}: not a whole backup ({error})") from error
     for name, told in manifest.files.items():
-        if found.pop(name, None) != told:
+        if found.get(name) != told:
             raise InstallationError(f"{file}: {name} is not what the manifest says")
-    if found:
-        raise InstallationError(f"{file}: {', '.join(found)} is not in the manifest")
     return manifest
+
+
+def _write(tar: tarfile.TarFile, folder: Path, manifest: Manifest) -> None:
+    _add(tar, MANIFEST, io.BytesIO(manifest.to_json()), len(manifest.to_json()))
+    for name in sorted(manifest.files, key=lambda name: name != PRIVATE):
+        with (folder / name).open("rb") as content:
+            _add(tar, name, content, manifest.files[name][0])
 
 
 def _manifest_of(tar: tarfile.TarFile) -> Manifest:
     first = tar.next()
     if first is None or first.name != MANIFEST or first.size > MANIFEST_LIMIT_BYTES:
         raise InstallationError("this is no backup: it does not begin with its manifest")
+    _require_plain(first)
     content = tar.extractfile(first)
     return manifest_from(content.read() if content else b"")
 
@@ -141,11 +157,47 @@ def _require_known(manifest: Manifest) -> None:
         )
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
+def _require_plain(member: tarfile.TarInfo) -> None:
+    """A sparse member of some bytes may stand for as many terabytes of zeros."""
+    if member.type not in _PLAIN or member.sparse is not None:
+        raise InstallationError(f"the backup holds {member.name!r}, which is no part of one")
+
+
+def _require_told(member: tarfile.TarInfo, manifest: Manifest) -> None:
+    """Raise InstallationError for what the manifest does not know, or knows of another size."""
+    _require_plain(member)
+    if member.name not in manifest.files:
+        raise InstallationError(f"the backup holds {member.name!r}, which is no part of one")
+    if member.size != manifest.files[member.name][0]:
+        raise InstallationError(f"{member.name} is not what the manifest says: {member.size} bytes")
+
+
+def _take_private(
+    tar: tarfile.TarFile, manifest: Manifest, folder: Path | None, vouch: Vouch | None
+) -> tuple[int, str]:
+    member = tar.next()
+    if member is None or member.name != PRIVATE or member.size > PRIVATE_LIMIT_BYTES:
+        raise InstallationError("this is no backup: its keys do not come first")
+    _require_told(member, manifest)
+    content = io.BytesIO()
+    reader = tar.extractfile(member)
+    assert reader is not None
+    told = _copy(reader, content)
+    if vouch is not None:
+        vouch(manifest, content.getvalue())
+    with _into(folder, PRIVATE) as file:
+        _copy(io.BytesIO(content.getvalue()), file)
+    return told
+
+
+def _members(tar: tarfile.TarFile, manifest: Manifest) -> Iterator[tarfile.TarInfo]:
+    seen = {PRIVATE}
     while (member := tar.next()) is not None:
-        if member.name not in KNOWN or not member.isreg():
-            raise InstallationError(f"the backup holds {member.name!r}, which is no part of one")
-        yield member.name, member
+        _require_told(member, manifest)
+        if member.name in seen:
+            raise InstallationError(f"the backup holds {member.name!r} twice")
+        seen.add(member.name)
+        yield member
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path | None) -> tuple[int, str]:

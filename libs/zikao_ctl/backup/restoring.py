@@ -8,7 +8,7 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,6 @@ from zikao_ctl.backup.archive import (
     CLOCK,
     LEDGER,
     PG_MANIFEST,
-    PRIVATE,
     WAL,
     Manifest,
     unpack,
@@ -38,12 +37,7 @@ Say = Callable[[str], None]
 
 def check(file: Path, passphrase: bytes) -> Manifest:
     """Check a backup, also whether the passphrase opens it; write nothing. InstallationError."""
-    with tempfile.TemporaryDirectory() as scratch:
-        manifest = unpack(file, Path(scratch))
-        _require_readable(manifest)
-        sealed = (Path(scratch) / PRIVATE).read_bytes()
-        unpack_private(unseal(sealed, passphrase, manifest.bound))
-    return manifest
+    return _read(file, passphrase, None)[0]
 
 
 async def restore(
@@ -94,10 +88,7 @@ def _beside(layout: Layout) -> Iterator[Layout]:
 def _build(file: Path, building: Layout, passphrase: bytes, say: Say) -> Manifest:
     parts = building.data / "parts"
     parts.mkdir()
-    manifest = unpack(file, parts)
-    _require_readable(manifest)
-    sealed = (parts / PRIVATE).read_bytes()
-    private = unpack_private(unseal(sealed, passphrase, manifest.bound))
+    manifest, private = _read(file, passphrase, parts)
     say(f"{file.name} is whole: taken at {manifest.taken_at} by zikao {manifest.zikao}")
     building.postgres.mkdir(mode=0o700)
     # Without it the folder would be taken for somebody else's.
@@ -116,6 +107,19 @@ def _build(file: Path, building: Layout, passphrase: bytes, say: Say) -> Manifes
     shutil.rmtree(parts)
     say("the database is unpacked")
     return manifest
+
+
+def _read(
+    file: Path, passphrase: bytes, folder: Path | None
+) -> tuple[Manifest, Mapping[str, bytes]]:
+    """Check a backup, and write its parts; none before the passphrase has opened what it seals."""
+    private: dict[str, bytes] = {}
+
+    def vouch(manifest: Manifest, sealed: bytes) -> None:
+        _require_readable(manifest)
+        private.update(unpack_private(unseal(sealed, passphrase, manifest.bound)))
+
+    return unpack(file, folder, vouch), private
 
 
 def _extract(archive: Path, folder: Path) -> None:
