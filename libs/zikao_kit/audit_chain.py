@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 FORMAT = "zikao audit log 1"
 HASH_BYTES = 32
-_DECODER = json.JSONDecoder(parse_float=Decimal)
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 _ABSENT = b"\xff\xff\xff\xff"
 _LENGTH_BYTES = 4
+_INTEGER_DIGITS = 640  # the least that Python's limit may be set to
 
 
 class Row(Protocol):
@@ -150,6 +150,14 @@ def link_of(row: Row) -> Link:
     """The link in a row of `list_audit_links`."""
     entry = None if row["at"] is None else entry_of(row)
     return Link(row["number"], row["audit_id"], row["sealed_at"], bytes(row["sha256"]), entry)
+
+
+def _integer(digits: str) -> int | Decimal:
+    """Python reads no integer of more than some thousand digits; JSON may have one."""
+    return int(digits) if len(digits) <= _INTEGER_DIGITS else Decimal(digits)
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=_integer)
 
 
 def _wrong(head: Head, link: Link) -> str | None:

@@ -34,6 +34,8 @@ WATCHED_LINKS = 500
 COUNTED_AT_MOST = 10_000
 REMOVED_AT_ONCE = 1000
 WITNESSED_BYTES = 6
+# Less than the day that `find_last_old_audit` leaves.
+_MAY_GO_SECONDS = 12 * 3600
 
 UNSEALED = Gauge(
     "zikao_audit_log_unsealed",
@@ -51,7 +53,11 @@ HEAD_HASH = Gauge(
 BROKEN = Gauge(
     "zikao_audit_log_broken",
     "1 when the newest part of the chain does not hold, or does not lead on from where this process"
-    " saw it; NaN before the first look.",
+    " saw it; NaN before the first look, and while it cannot be looked at.",
+)
+LOOKED = Gauge(
+    "zikao_audit_log_looked_timestamp_seconds",
+    "When this process last could look at the newest part of the chain, as Unix time.",
 )
 REMOVED = Counter("zikao_audit_log_removed_total", "Entries that were old enough to go.")
 
@@ -143,24 +149,40 @@ class AuditSealing:
         return len(rows), Head(numbers[-1], hashes[-1])
 
 
+@dataclass(frozen=True)
+class _MayGo:
+    """Up to which number entries may go within a day of a look, `at` by the monotonic clock."""
+
+    last: int
+    at: float
+
+    def passed_by(self, anchored: int) -> bool:
+        """Whether more is gone; of a look of long ago nothing is known."""
+        return anchored > self.last and time.monotonic() - self.at < _MAY_GO_SECONDS
+
+
 class AuditWatch:
     """Looks again and again whether the newest part of the chain holds.
 
-    And whether it still leads on from where this process saw it last: a tail that was cut off, and
-    a chain that was written anew, hold by themselves.
+    And whether it still leads on from where this process saw it last: a tail that was cut off, a
+    chain that was written anew, and one whose young entries were removed, hold by themselves.
     """
 
     def __init__(self, db: Database, schema: str) -> None:
         self._db = db
         self._queries = kit_queries(schema)
         self._seen: Head | None = None
+        self._may_go: _MayGo | None = None
         BROKEN.set(math.nan)
 
     async def work(self) -> bool:
         """Look once."""
+        # What cannot be looked at must not look well, nor as it did before.
+        BROKEN.set(math.nan)
         async with self._db.transaction(isolation="REPEATABLE READ", read_only=True) as tx:
             found = await self._look(tx.using(self._queries))
         BROKEN.set(0 if found is None else 1)
+        LOOKED.set_to_current_time()
         if found is not None:
             log.error("audit is broken", number=found.number, reason=found.reason)
         return False
@@ -177,10 +199,14 @@ class AuditWatch:
         head, broken = first_break(start, map(link_of, rows))
         if broken is None:
             self._seen = head
+            last = await tx.fetchval("find_last_old_audit")
+            self._may_go = _MayGo(last, time.monotonic())
         return broken
 
     async def _gone_back(self, tx: Transaction, anchored: int) -> Break | None:
-        seen = self._seen
+        seen, may_go = self._seen, self._may_go
+        if may_go is not None and may_go.passed_by(anchored):
+            return Break(anchored, None, "entries were removed before their time")
         if seen is None or seen.number <= anchored:
             return None
         if await tx.fetchval("load_audit_link", seen.number) == seen.hash:
@@ -197,6 +223,7 @@ class AuditWatch:
 class AuditRetention:
     """Removes the oldest sealed entries once all of a day are old enough; `keep` none: never.
 
+    What was sealed in the last 184 days stays, by the database's clock, whatever `clock` says.
     The anchor keeps the hash of the last that went, and `note` enters in the audit that they did.
     """
 
@@ -223,7 +250,7 @@ class AuditRetention:
 
     async def _remove(self, tx: Transaction, before: datetime, now: datetime) -> int:
         kit = tx.using(self._queries)
-        if not await kit.fetchval("lock_audit_retention"):
+        if not await kit.fetchval("lock_audit_chain"):
             return 0
         old = _old(await kit.fetch("list_oldest_audit", REMOVED_AT_ONCE), before)
         if not old:
@@ -258,7 +285,7 @@ def _hashes(before: Head, rows: Sequence[Record]) -> list[bytes]:
 def _old(rows: Sequence[Record], before: datetime) -> list[int]:
     numbers = []
     for row in rows:
-        if row["at"] is None or row["at"] >= before:
+        if row["at"] is None or row["at"] >= before or not row["old"]:
             break
         numbers.append(row["number"])
     return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -12,11 +13,12 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.audit_logs import AUDITED, NOON, TABLES, Audit, open_audit
+from support.audit_logs import AUDITED, NOON, TABLES, Audit, let_young_go, open_audit
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
 from zikao_kit.audit_chain import Head, first_break, genesis, link_of
 from zikao_kit.audit_log import SEALED_AT_ONCE, AuditSealing, AuditWatch
+from zikao_kit.config import LEAST_AUDIT_RETENTION_DAYS
 from zikao_kit.queries import kit_queries
 
 WRITERS, ENTRIES_EACH = 6, 20
@@ -148,6 +150,10 @@ async def test_the_database_refuses_changes(audit: Audit) -> None:
         f"DELETE FROM {s}.audit_unsealed",
         f"TRUNCATE {s}.audit_unsealed",
         f"SELECT {s}.cut_audit(1, '{NOON.isoformat()}', now())",
+        f"INSERT INTO {s}.audit_unsealed VALUES (-1)",
+        f"INSERT INTO {s}.audit_unsealed SELECT audit_id FROM {s}.audit_chain",
+        f"INSERT INTO {s}.audit_chain SELECT 9, 9, now() - interval '1 day', sha256"
+        f" FROM {s}.audit_anchor",
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await audit.rows(statement)
@@ -246,3 +252,132 @@ async def test_the_watch_sees_a_tail_cut_off(one: Audit) -> None:
     fresh = AuditWatch(one.db, "tickets")
     await fresh.work()
     assert metric("broken") == 0
+
+
+async def test_what_was_sealed_lately_stays(audit: Audit) -> None:
+    """Whatever the service's clock and its role say: the database goes by the real clock."""
+    await audit.enter(4)
+    await audit.seal()
+    await let_young_go(audit.superuser_dsn, may=False)
+    audit.clock.advance(LONG_AGO)
+    await audit.remove_old(KEPT)
+    s, name = audit.service, (await audit.rows("SELECT current_database()"))[0][0]
+    on = f"SET {s}.cutting_audit = on; SET zikao.young_audit_may_go = on"
+    connection = await asyncpg.connect(audit.dsn)
+    try:
+        for whose in (f"DATABASE {name}", "ROLE CURRENT_USER"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"ALTER {whose} SET zikao.young_audit_may_go = on")
+        for statement in (
+            f"SELECT {s}.cut_audit(3, 'infinity', now())",
+            f"{on}; DELETE FROM {s}.audit_chain WHERE number < 4",
+        ):
+            with pytest.raises(asyncpg.RestrictViolationError, match="last six months"):
+                await connection.execute(statement)
+        kept = await connection.fetchval(f"SELECT clock_timestamp() - {s}.audit_kept_since()")
+    finally:
+        await connection.close()
+    assert round(kept / timedelta(days=1)) == LEAST_AUDIT_RETENTION_DAYS
+    assert [number for number, _ in await audit.chain()] == [1, 2, 3, 4]
+    # Where whoever owns the database has said so, a rehearsal may remove them.
+    await let_young_go(audit.superuser_dsn, may=True)
+    await audit.remove_old(KEPT)
+    assert [number for number, _ in await audit.chain()] == [4]
+
+
+async def test_the_watch_sees_young_entries_removed(one: Audit) -> None:
+    """The rest leads on from the anchor, but what is gone was too young to go."""
+    await one.enter(4)
+    await one.seal()
+    await let_young_go(one.superuser_dsn, may=False)
+    watch = AuditWatch(one.db, "tickets")
+    await watch.work()
+    assert metric("broken") == 0
+    # By somebody whom no trigger stops, as the service's function would do it.
+    await one.tamper("SELECT set_config('tickets.cutting_audit', 'on', true)", *REMOVED_YOUNG)
+    await holds(one, await anchor_of(one))
+    with capture_logs() as logs:
+        await watch.work()
+        await watch.work()
+    assert metric("broken") == 1
+    assert {each["reason"] for each in logs} == {"entries were removed before their time"}
+
+
+REMOVED_YOUNG = (
+    "UPDATE {s}.audit_anchor AS anchor SET number = link.number, sha256 = link.sha256"
+    " FROM {s}.audit_chain AS link WHERE link.number = 2",
+    "DELETE FROM {s}.{t} WHERE audit_id <= 2",
+    "DELETE FROM {s}.audit_chain WHERE number <= 2",
+)
+
+
+async def anchor_of(audit: Audit) -> Head:
+    """Where the chain begins."""
+    (row,) = await audit.rows(f"SELECT number, sha256 FROM {audit.service}.audit_anchor")
+    return Head(row["number"], bytes(row["sha256"]))
+
+
+async def test_what_was_old_enough_is_no_break(one: Audit) -> None:
+    """The watch knows up to where entries may go, wherever that is."""
+    await one.enter(9)
+    await one.seal()
+    await let_young_go(one.superuser_dsn, may=False)
+    for old in (0, 1, 4, 8, 9):
+        await one.tamper(
+            "UPDATE {s}.audit_chain SET sealed_at = now() - interval '185 days'"
+            f" WHERE number <= {old}"
+        )
+        async with one.db.read() as tx:
+            found = await tx.using(kit_queries("tickets")).fetchval("find_last_old_audit")
+        assert found == old
+
+
+async def test_a_watch_that_cannot_look_says_so(one: Audit) -> None:
+    """Neither "holds" nor an old answer is shown, and the time of the last look stands still."""
+    await one.enter(1)
+    await one.seal()
+    watch = AuditWatch(one.db, "tickets")
+    await watch.work()
+    assert metric("broken") == 0
+    looked = metric("looked_timestamp_seconds")
+    assert looked
+    await one.tamper("ALTER TABLE {s}.audit_chain RENAME TO gone")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await watch.work()
+    assert math.isnan(metric("broken") or 0)
+    assert metric("looked_timestamp_seconds") == looked
+
+
+async def test_nothing_stands_before_what_waits(one: Audit) -> None:
+    """Whoever is the service's role has nothing that is no entry wait, nor an entry since when."""
+    await one.enter(1)
+    await one.rows("INSERT INTO tickets.audit_unsealed SELECT 1 WHERE false")
+    (row,) = await one.rows("SELECT noted_at <= clock_timestamp() FROM tickets.audit_unsealed")
+    assert row[0]
+    with pytest.raises(asyncpg.RestrictViolationError, match="no entry"):
+        await one.rows(
+            "INSERT INTO tickets.audit_unsealed SELECT -number FROM generate_series(1, $1) number",
+            SEALED_AT_ONCE,
+        )
+    await one.tamper("DELETE FROM {s}.audit_unsealed")
+    await one.rows(
+        "INSERT INTO tickets.audit_unsealed SELECT max(audit_id), 'infinity'"
+        " FROM tickets.office_audit"
+    )
+    (row,) = await one.rows("SELECT noted_at <= clock_timestamp() FROM tickets.audit_unsealed")
+    assert row[0]
+    await one.seal()
+    assert len(await one.chain()) == 1
+
+
+async def test_other_services_cannot_hold_the_chain(one: Audit) -> None:
+    """Advisory locks, which need no right, do not stop sealing: the lock is a row of the schema."""
+    await one.enter(1)
+    connection = await asyncpg.connect(one.dsn)
+    try:
+        for name in ("tickets.audit_chain", "tickets.audit_retention"):
+            await connection.execute(f"SELECT pg_advisory_lock(hashtext('{name}'))")
+        await one.seal()
+        assert len(await one.chain()) == 1
+    finally:
+        await connection.close()

@@ -153,7 +153,17 @@ async def run_python(*arguments: Path) -> tuple[int | None, str]:
 
 async def rewrite(audit: Audit) -> None:
     """Compute the whole chain anew, as somebody would who has the code and the database."""
-    head = genesis("tickets")
+    await rewrite_from(audit, genesis("tickets"))
+
+
+async def rewrite_left(audit: Audit) -> None:
+    """The same from where retention has left the chain."""
+    (row,) = await audit.rows("SELECT number, sha256 FROM tickets.audit_anchor")
+    await rewrite_from(audit, Head(row["number"], bytes(row["sha256"])))
+
+
+async def rewrite_from(audit: Audit, head: Head) -> None:
+    """Compute the chain behind a head anew."""
     async with audit.db.read() as tx:
         rows = await tx.using(kit_queries("tickets")).fetch("list_audit_links", 0, 1000)
     for link in map(link_of, rows):
@@ -281,6 +291,28 @@ async def test_a_retention_that_is_too_short_is_seen(audit: Audit) -> None:
     code, told = await verified(audit)
     assert code == VIOLATED
     assert told["problems"][0]["reason"] == "entries were removed before their time"
+
+
+async def test_removals_follow_on_each_other(audit: Audit) -> None:
+    """An entry that tells of a removal as somebody wants it does not fit what was told before."""
+    await audit.enter(1)
+    await audit.seal()
+    for days in (200, 100):
+        audit.clock.advance(timedelta(days=days))
+        await audit.remove_old(timedelta(days=184))
+        await audit.enter(1)
+        await audit.seal()
+    assert (await verified(audit))[0] == CLEAN
+    for key, value in (("first", "3"), ("before", '"2020-01-01T00:00:00+08:00"')):
+        await audit.tamper(
+            f"UPDATE {{s}}.{{t}} SET before = jsonb_set(before, '{{{{{key}}}}}', '{value}')"
+            " WHERE audit_id ="
+            " (SELECT max(audit_id) FROM {s}.{t} WHERE action = 'remove_old_audit')"
+        )
+        await rewrite_left(audit)
+        code, told = await verified(audit)
+        assert code == VIOLATED
+        assert "does not follow on what was told before" in told["problems"][0]["reason"]
 
 
 async def test_what_waits_too_long_is_said(audit: Audit) -> None:

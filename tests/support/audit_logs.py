@@ -124,12 +124,24 @@ def _texts(before: Any) -> tuple[str, str]:
     return json.dumps(before, ensure_ascii=False), '{"b": [1, null, 0.50], "a": "\\u00e9\\n"}'
 
 
+async def let_young_go(superuser_dsn: str, *, may: bool) -> None:
+    """Have the database let entries go that were sealed just now, as where a clock is moved."""
+    name = database_of(superuser_dsn)
+    connection = await asyncpg.connect(superuser_dsn)
+    try:
+        setting = "SET zikao.young_audit_may_go = on" if may else "RESET zikao.young_audit_may_go"
+        await connection.execute(f"ALTER DATABASE {name} {setting}")
+    finally:
+        await connection.close()
+
+
 @asynccontextmanager
 async def open_audit(
     make_database: MakeDatabase, admin_dsn: str, service: str
 ) -> AsyncIterator[Audit]:
-    """Yield the audit of a service that has done nothing yet."""
+    """Yield the audit of a service that has done nothing yet, and whose clock may be moved."""
     dsn = await make_database(service)
     superuser = with_database(admin_dsn, database_of(dsn))
+    await let_young_go(superuser, may=True)
     async with open_database(DatabaseConfig(dsn=dsn), package_of(service)) as db:
         yield Audit(service, dsn, superuser, db, FixedClock(NOON))

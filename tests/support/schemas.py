@@ -18,7 +18,7 @@ KIT_TABLES = {
 # Which the kit has queries for, and the service its own rules of.
 OFFICE_TABLES = {"office_action", "office_audit"}
 # What the kit's queries on the chain use beside its tables.
-CHAIN_NAMES = {"audit_entry", "cut_audit"}
+CHAIN_NAMES = {"audit_entry", "audit_kept_since", "cut_audit"}
 QUERIED_TABLES = {
     **KIT_TABLES,
     "registration": KIT_TABLES["registration"] | CHAIN_NAMES,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from zikao_kit.audit_chain import Break, Head, Link, first_break, genesis
 from zikao_kit.config import LEAST_AUDIT_RETENTION_DAYS
@@ -165,14 +166,28 @@ async def _not_told(reader: ChainReader, anchor: Head) -> list[Break]:
     """Entries that went must be told of by one that is there, and have been old enough."""
     if anchor.number == 0:
         return []
-    for row in await reader.entries_of(CUT_ACTION):
-        told = json.loads(row["before"])
-        if (told.get("last"), told.get("hash")) == (anchor.number, anchor.hash.hex()):
-            before = datetime.fromisoformat(told["before"])
-            if row["at"] - before >= LEAST_RETENTION:
-                return []
+    rows = await reader.entries_of(CUT_ACTION)
+    notes = [json.loads(row["before"]) for row in rows]
+    for place, (row, told) in enumerate(zip(rows, notes, strict=True)):
+        if (told.get("last"), told.get("hash")) != (anchor.number, anchor.hash.hex()):
+            continue
+        if row["at"] - _before(told) < LEAST_RETENTION:
             return [Break(anchor.number, None, "entries were removed before their time")]
+        return _not_following(anchor, told, notes[place + 1 : place + 2])
     return [Break(anchor.number, None, "entries up to here are gone, and none tells of it")]
+
+
+def _not_following(anchor: Head, told: Any, earlier: Sequence[Any]) -> list[Break]:
+    """What retention removes follows on what it removed before, and is never from before that."""
+    for each in earlier:
+        if told["first"] != each["last"] + 1 or _before(told) < _before(each):
+            reason = "what is told of the removed entries does not follow on what was told before"
+            return [Break(anchor.number, None, reason)]
+    return []
+
+
+def _before(told: Any) -> datetime:
+    return datetime.fromisoformat(told["before"])
 
 
 def _late(waiting: Waiting, allowed: float) -> list[Break]:

@@ -103,6 +103,28 @@ AUDITS = (
         ),
     ),
     Mutant(
+        "audit-kept-since",
+        "A link that was sealed in the last six months, by the real clock, leaves no chain",
+        "The chain's own trigger does not look when it was sealed",
+        "Whoever has the service's password removes what he did yesterday, by a moved clock",
+        (
+            Cut(
+                MIGRATION,
+                "CREATE TRIGGER audit_chain_kept AFTER DELETE ON tickets.audit_chain\n"
+                "    REFERENCING OLD TABLE AS gone\n"
+                "    FOR EACH STATEMENT EXECUTE FUNCTION tickets.keep_young_audit();\n",
+                "",
+            ),
+        ),
+        (
+            Catch(
+                f"{CHAIN}::test_what_was_sealed_lately_stays",
+                "DID NOT RAISE",
+                "with pytest.raises(asyncpg.RestrictViolationError, match=",
+            ),
+        ),
+    ),
+    Mutant(
         "audit-old-enough",
         "The database removes no entry that is younger than what it was told",
         "It removes whatever the number covers",

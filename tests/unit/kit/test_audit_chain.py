@@ -110,3 +110,9 @@ def test_too_short_a_retention_is_refused(days: int) -> None:
 def test_a_retention_is_taken(days: int) -> None:
     """From six months on, or for ever."""
     require_audit_retention(days)
+
+
+def test_an_integer_of_any_length_is_hashed() -> None:
+    """PostgreSQL keeps more digits than Python reads by itself: they stay as they are."""
+    digits = "9" * 5000
+    assert canonical_json(f'{{"b": [-{digits}], "a": 7}}') == f'{{"a":7,"b":[-{digits}]}}'

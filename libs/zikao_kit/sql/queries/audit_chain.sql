@@ -17,12 +17,10 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS head;
 
--- One process seals at a time; the others find nothing to do.
+-- One process seals or removes at a time; the others find nothing to do. A row of the schema is the
+-- lock: advisory locks are of the whole database, and other services' roles could hold them.
 -- name: lock_audit_chain
-SELECT pg_try_advisory_xact_lock(hashtext('{schema}.audit_chain'));
-
--- name: lock_audit_retention
-SELECT pg_try_advisory_xact_lock(hashtext('{schema}.audit_retention'));
+SELECT true FROM {schema}.audit_anchor FOR UPDATE SKIP LOCKED;
 
 -- Each entry by its key, whatever the planner knows of the tables.
 -- Whatever is committed by now; an entry that is committed later is sealed later, whatever its number.
@@ -69,11 +67,34 @@ LEFT JOIN LATERAL (
 ) AS entry ON true
 ORDER BY link.number;
 
+-- The number of the last link that was sealed long enough ago, by the real clock, that it may go by
+-- the day after; numbers and times rise together, so the place is found by halving.
+-- name: find_last_old_audit
+WITH RECURSIVE halving (low, high) AS (
+    SELECT anchor.number, (
+        SELECT coalesce(max(number), anchor.number) + 1 FROM {schema}.audit_chain
+    )
+    FROM {schema}.audit_anchor AS anchor
+    UNION ALL
+    SELECT CASE WHEN old THEN middle ELSE low END, CASE WHEN old THEN high ELSE middle END
+    FROM halving
+    CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) AS between
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM {schema}.audit_chain
+            WHERE number = middle
+                AND sealed_at < {schema}.audit_kept_since() + interval '1 day'
+        ) AS old
+    ) AS looked
+    WHERE high - low > 1
+)
+SELECT min(low) FROM halving WHERE high - low <= 1;
+
 -- The oldest sealed entries; the newest one of all is no candidate to go.
 -- name: list_oldest_audit
-SELECT link.number, entry.at
+SELECT link.number, entry.at, link.old
 FROM (
-    SELECT number, audit_id
+    SELECT number, audit_id, sealed_at < {schema}.audit_kept_since() AS old
     FROM {schema}.audit_chain
     WHERE number < (SELECT max(number) FROM {schema}.audit_chain)
     ORDER BY number

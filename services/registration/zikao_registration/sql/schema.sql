@@ -637,6 +637,61 @@ END
 $$;
 COMMENT ON FUNCTION registration.note_unsealed() IS 'Has every new entry of the audit sealed';
 
+CREATE FUNCTION registration.require_unsealed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM registration.audit_entry WHERE audit_id = NEW.audit_id)
+        OR EXISTS (SELECT FROM registration.audit_chain WHERE audit_id = NEW.audit_id)
+    THEN
+        RAISE EXCEPTION '% is no entry that is to be sealed', NEW.audit_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    NEW.noted_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION registration.require_unsealed() IS
+    'Nothing waits for the chain but entries that are not in it, and since when is the truth';
+
+CREATE FUNCTION registration.require_sealed_now() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM sealed
+        WHERE sealed_at > clock_timestamp() OR sealed_at < clock_timestamp() - interval '1 hour'
+    ) THEN
+        RAISE EXCEPTION 'an entry is sealed now, and at no other time'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION registration.require_sealed_now() IS 'Nobody seals an entry as of long ago';
+
+CREATE FUNCTION registration.audit_kept_since() RETURNS timestamptz LANGUAGE sql STABLE
+RETURN CASE
+    WHEN EXISTS (
+        SELECT
+        FROM pg_catalog.pg_db_role_setting AS given
+        JOIN pg_catalog.pg_database AS here ON here.oid = given.setdatabase
+        WHERE here.datname = current_database() AND given.setrole = 0
+            AND 'zikao.young_audit_may_go=on' = ANY (given.setconfig)
+    ) THEN 'infinity'::timestamptz
+    ELSE clock_timestamp() - interval '184 days'
+END;
+COMMENT ON FUNCTION registration.audit_kept_since() IS
+    'What was sealed since then stays, by the real clock; only who owns the database lets it go,
+    where a rehearsal moves the clock: ALTER DATABASE … SET zikao.young_audit_may_go = on';
+
+CREATE FUNCTION registration.keep_young_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM gone WHERE sealed_at >= registration.audit_kept_since()) THEN
+        RAISE EXCEPTION 'what was sealed in the last six months stays'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION registration.keep_young_audit() IS 'No link leaves the chain before its time, not even by cut_audit';
+
 CREATE FUNCTION registration.cut_audit(up_to bigint, older_than timestamptz, cut_now timestamptz)
     RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -671,12 +726,20 @@ $$;
 COMMENT ON FUNCTION registration.cut_audit(bigint, timestamptz, timestamptz) IS
     'Removes the oldest entries up to a number, all from before a time; the anchor takes their place';
 
+CREATE TRIGGER audit_unsealed_noted BEFORE INSERT ON registration.audit_unsealed
+    FOR EACH ROW EXECUTE FUNCTION registration.require_unsealed();
 CREATE TRIGGER audit_unsealed_kept BEFORE DELETE ON registration.audit_unsealed
     FOR EACH ROW EXECUTE FUNCTION registration.keep_until_sealed();
 CREATE TRIGGER audit_unsealed_append_only BEFORE UPDATE OR TRUNCATE ON registration.audit_unsealed
     FOR EACH STATEMENT EXECUTE FUNCTION registration.keep_audit();
 CREATE TRIGGER audit_chain_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.audit_chain
     FOR EACH STATEMENT EXECUTE FUNCTION registration.keep_audit();
+CREATE TRIGGER audit_chain_sealed_now AFTER INSERT ON registration.audit_chain
+    REFERENCING NEW TABLE AS sealed
+    FOR EACH STATEMENT EXECUTE FUNCTION registration.require_sealed_now();
+CREATE TRIGGER audit_chain_kept AFTER DELETE ON registration.audit_chain
+    REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION registration.keep_young_audit();
 CREATE TRIGGER audit_anchor_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registration.audit_anchor
     FOR EACH STATEMENT EXECUTE FUNCTION registration.keep_audit();
 
