@@ -86,11 +86,15 @@ case "$*" in
   kustomize*) exec "$REAL_KUSTOMIZE" "${@: -1}" ;;
   *"get job"*) echo "tickets-migrate=$JOB_ENDS" ;;
   *"get cluster"*) exit 1 ;;
+  *"get configmap zikao-trust"*) exit "$TRUSTS" ;;
+  *"get secret zikao-ca"*) echo "an authority" | base64 ;;
 esac
 """
 
 
-def roll_out(tmp_path: Path, *words: str, job_ends: str = "Complete") -> tuple[int, list[str]]:
+def roll_out(
+    tmp_path: Path, *words: str, job_ends: str = "Complete", trusts: bool = True
+) -> tuple[int, list[str]]:
     """Exit code of scripts/roll_out, and what it asked a kubectl that is played to do."""
     log = tmp_path / "log"
     kubectl = tmp_path / "kubectl"
@@ -98,6 +102,7 @@ def roll_out(tmp_path: Path, *words: str, job_ends: str = "Complete") -> tuple[i
     kubectl.chmod(0o755)
     # Rendering is the real one, before the played one is found.
     rendering = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECTL_LOG": str(log)}
+    rendering |= {"TRUSTS": "0" if trusts else "1"}
     rendering |= {"JOB_ENDS": job_ends, "REAL_KUSTOMIZE": "/bin/true"}
     run = subprocess.run(
         [ROOT / "scripts" / "roll_out", *words], env=os.environ | rendering, check=False
@@ -115,6 +120,15 @@ def test_a_rollout_goes_step_by_step(tmp_path: Path) -> None:
     code, lines = roll_out(tmp_path, "kind")
     turns = ["!zikao/step", "zikao/step=pre", "zikao/step=serve", "zikao/step=post"]
     assert (code, steps_of(lines)) == (0, turns)
+
+
+@pytest.mark.parametrize("trusts", [True, False])
+def test_the_first_rollout_says_who_is_trusted(tmp_path: Path, trusts: bool) -> None:
+    """It makes the ConfigMap of the authority; one that is there, maybe of two, it leaves alone."""
+    code, _ = roll_out(tmp_path, "province", trusts=trusts)
+    log = (tmp_path / "log").read_text()
+    made = "create configmap zikao-trust --from-literal=ca.crt=an authority" in log
+    assert (code, made) == (0, not trusts)
 
 
 def test_no_service_is_rolled_out_after_a_migration_that_failed(tmp_path: Path) -> None:
@@ -155,6 +169,8 @@ BETWEEN = {
     ("tickets", "enrollment", 7100),
 }
 JOBS = [f"{service}-migrate-{phase}" for service in SERVICES for phase in ("pre", "post")]
+# Begun by hand, and as near to the database as they.
+JOBS += ["registration-reencrypt", "tickets-reencrypt"]
 EVERYWHERE = (
     SERVERS
     | BETWEEN

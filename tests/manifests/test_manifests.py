@@ -54,6 +54,7 @@ DATABASE = ("Cluster", "zikao-db")
 POOLER = ("Pooler", "zikao-db-pooler")
 SCALER = ("ScaledObject", "enrollment")
 LEAF = ("Certificate", "tickets")
+OWN_AND_TRUSTED = [{"key": key, "path": key} for key in ("tls.crt", "tls.key", "ca.crt")]
 # The check that must see it, of which object, where, and what is put there.
 PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     (pods.images_are_named, ENROLLMENT, f"{MAIN}/image", "zikao/enrollment"),
@@ -161,16 +162,25 @@ PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     (serving.scaled_by_one, SCALER, "spec/minReplicaCount", 0),
     (serving.scaled_by_one, SCALER, "spec/scaleTargetRef/name", "enrolment"),
     (serving.steps, ("Job", "tickets-migrate-post"), "metadata/labels/zikao~step", "pre"),
+    # A roll-out would begin it.
+    (serving.steps, ("Job", "tickets-reencrypt"), "metadata/labels/zikao~step", DELETE),
     (serving.steps, ENROLLMENT, "metadata/labels/zikao~step", DELETE),
-    (configuration.files_are_mounted, ENROLLMENT, f"{POD}/volumes/1/secret/items/0/path", "dns"),
+    (configuration.files_are_mounted, ENROLLMENT, f"{POD}/volumes/2/secret/items/0/path", "dns"),
     (configuration.files_are_mounted, ENROLLMENT, f"{MAIN}/volumeMounts/2/mountPath", "/etc/tls"),
+    (
+        configuration.files_are_mounted,
+        ("Job", "tickets-reencrypt"),
+        f"{POD}/volumes/1/secret/items",
+        [{"key": "direct-dsn", "path": "dsn"}],
+    ),
     (configuration.ports_agree, ENROLLMENT, f"{MAIN}/ports/2/containerPort", 7181),
     (configuration.ports_agree, ENROLLMENT, f"{MAIN}/ports/1/name", "prometheus"),
     (configuration.peers_are_there, ("Service", "registration"), "metadata/name", "registrations"),
     (configuration.commands_exist, ENROLLMENT, f"{MAIN}/args/0", "server"),
     (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/2", "before"),
     (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/1", "--step"),
-    (configuration.references_resolve, ENROLLMENT, f"{POD}/volumes/0/configMap/name", "enrollment"),
+    (configuration.commands_exist, ("Job", "tickets-reencrypt"), f"{MAIN}/args/0", "re-encrypt"),
+    (configuration.references_resolve, ENROLLMENT, f"{POD}/volumes/1/configMap/name", "enrollment"),
     (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/desiredReplicas", "3"),
     (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/timezone", "UTC"),
     (scaling.opening_is_prepared, SCALER, "spec/maxReplicaCount", 6),
@@ -236,6 +246,13 @@ PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     (scaling.certificates_renew, LEAF, "spec/privateKey/rotationPolicy", "Never"),
     (scaling.certificates_renew, LEAF, "spec/duration", "8760h"),
     (scaling.certificates_renew, LEAF, "spec/renewBefore", "1h"),
+    (
+        scaling.trust_is_apart,
+        ENROLLMENT,
+        f"{POD}/volumes/0",
+        {"name": "tls", "secret": {"secretName": "enrollment-tls", "items": OWN_AND_TRUSTED}},
+    ),
+    (scaling.trust_is_apart, ENROLLMENT, f"{POD}/volumes/0/projected/sources/1", {}),
     (scaling.certificates_fit, LEAF, "spec/uris/0", "spiffe://zikao/ticket"),
     (scaling.certificates_fit, LEAF, "spec/dnsNames", ["tickets.zikao.svc"]),
     (scaling.certificates_fit, LEAF, "spec/usages", ["server auth"]),

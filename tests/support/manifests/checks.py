@@ -53,6 +53,7 @@ PROVINCE: tuple[Check, ...] = (
     scaling.database_survives_a_machine,
     scaling.database_goes_last,
     scaling.certificates_renew,
+    scaling.trust_is_apart,
     scaling.certificates_fit,
     scaling.reflection_is_off,
     scaling.gateway_reads_nothing,

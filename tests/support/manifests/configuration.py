@@ -20,6 +20,7 @@ from support.manifests.documents import (
     named,
     of_kind,
     pod,
+    sources_of,
     title,
     workloads,
 )
@@ -44,6 +45,8 @@ PROGRAMS: dict[str, tuple[type[Any], str, click.Command]] = {
 # Enrollment serves a contract beside its own.
 FOREIGN = {"zikao.payment.v1.PaymentNotificationService": "enrollment"}
 FOLDER = "/etc/zikao/config"
+# The authorities that are trusted: scripts/roll_out makes it when it is not there.
+TRUST = "zikao-trust"
 
 
 def programs(documents: Documents) -> Iterator[tuple[str, Document, Document]]:
@@ -96,11 +99,16 @@ def files_are_mounted(documents: Documents) -> list[str]:
     for program, workload, container in programs(documents):
         mounted = mounted_files(workload, container)
         for where, path in _paths(load(documents, program, workload, container)):
-            # A migration needs the database alone.
-            needless = workload["kind"] == "Job" and where != "database.dsn_file"
+            needless = workload["kind"] == "Job" and where not in _needed_by(container)
             if str(path) not in mounted and not needless and not str(path).startswith("/tmp/"):
                 problems.append(f"{title(workload)}: {where} is {path}, which nothing mounts")
     return problems
+
+
+def _needed_by(container: Document) -> set[str]:
+    """Of a Job: a migration needs the database alone, what encrypts anew also the keys."""
+    keys = {"key_ring_file"} if "reencrypt" in container["args"] else set()
+    return {"database.dsn_file"} | keys
 
 
 def _paths(section: Any, where: str = "") -> Iterator[tuple[str, Path]]:
@@ -225,8 +233,8 @@ def callers_by_contract() -> dict[str, set[str]]:
 
 
 def references_resolve(documents: Documents) -> list[str]:
-    """Every ConfigMap that is mounted is rendered."""
-    known = {one["metadata"]["name"] for one in of_kind(documents, "ConfigMap")}
+    """Every ConfigMap that is mounted is rendered, or made by scripts/roll_out."""
+    known = {one["metadata"]["name"] for one in of_kind(documents, "ConfigMap")} | {TRUST}
     return [
         f"{title(workload)}: there is no ConfigMap {name}"
         for workload in workloads(documents)
@@ -237,11 +245,10 @@ def references_resolve(documents: Documents) -> list[str]:
 
 def _config_maps(workload: Document) -> Iterator[str]:
     for volume in pod(workload).get("volumes", []):
-        if "configMap" in volume:
-            yield volume["configMap"]["name"]
-        for source in volume.get("projected", {}).get("sources", []):
-            if "configMap" in source:
-                yield source["configMap"]["name"]
+        for source, _ in sources_of(volume):
+            kind, _, name = source.partition("/")
+            if kind == "ConfigMap":
+                yield name
 
 
 def secrets_needed(documents: Documents) -> dict[str, set[str]]:
@@ -249,7 +256,8 @@ def secrets_needed(documents: Documents) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = {}
     for workload in workloads(documents):
         for volume in pod(workload).get("volumes", []):
-            if "secret" in volume:
-                keys = {item["key"] for item in volume["secret"].get("items", [])}
-                needed.setdefault(volume["secret"]["secretName"], set()).update(keys or {"*"})
+            for source, items in sources_of(volume):
+                kind, _, name = source.partition("/")
+                if kind == "Secret":
+                    needed.setdefault(name, set()).update({i["key"] for i in items} or {"*"})
     return needed

@@ -105,12 +105,15 @@ def mounted_files(workload: Document, container: Document) -> dict[str, tuple[st
     files = {}
     volumes = {volume["name"]: volume for volume in pod(workload).get("volumes", [])}
     for mount in container.get("volumeMounts", []):
-        volume = volumes.get(mount["name"], {})
-        for kind, source, name_key in (
-            ("Secret", volume.get("secret"), "secretName"),
-            ("ConfigMap", volume.get("configMap"), "name"),
-        ):
-            for item in (source or {}).get("items", []):
-                path = f"{mount['mountPath']}/{item['path']}"
-                files[path] = (f"{kind}/{(source or {})[name_key]}", item["key"])
+        for source, items in sources_of(volumes.get(mount["name"], {})):
+            for item in items:
+                files[f"{mount['mountPath']}/{item['path']}"] = (source, item["key"])
     return files
+
+
+def sources_of(volume: Document) -> Iterator[tuple[str, list[Document]]]:
+    """(kind/name, items) of each Secret and ConfigMap that a volume is made of."""
+    for part in [volume, *volume.get("projected", {}).get("sources", [])]:
+        for kind, found in (("Secret", part.get("secret")), ("ConfigMap", part.get("configMap"))):
+            if found is not None:
+                yield f"{kind}/{found.get('secretName') or found['name']}", found.get("items", [])

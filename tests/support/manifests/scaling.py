@@ -7,7 +7,7 @@ import re
 
 import yaml
 from support.exposition import written
-from support.manifests.configuration import load, programs
+from support.manifests.configuration import TRUST, load, programs
 from support.manifests.documents import (
     NAMESPACE,
     ROOT,
@@ -15,6 +15,7 @@ from support.manifests.documents import (
     Document,
     Documents,
     containers,
+    mounted_files,
     named,
     of_kind,
     pod,
@@ -229,6 +230,21 @@ def certificates_renew(documents: Documents) -> list[str]:
 def _hours(text: str) -> int:
     found = _HOURS.fullmatch(text)
     return int(found[1]) if found else 0
+
+
+def trust_is_apart(documents: Documents) -> list[str]:
+    """Whom services trust is not in the Secret that is renewed: two can be trusted for a while.
+
+    cert-manager writes there the authority that issued the certificate, and that one alone.
+    """
+    return [
+        f"{title(workload)}: trusts {source}"
+        for program, workload, container in programs(documents)
+        for files in [mounted_files(workload, container)]
+        for server in [load(documents, program, workload, container).server]
+        for source, _ in [files.get(str(server.tls.ca_file), ("nobody", ""))]
+        if source != f"ConfigMap/{TRUST}"
+    ]
 
 
 def certificates_fit(documents: Documents) -> list[str]:
