@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
@@ -139,6 +141,23 @@ def test_a_command_that_is_refused_is_seen(line: str) -> None:
     """Negative control: each of these would have been an error at night."""
     assert commands_in(f"Then `{line}`, at once.") == [line]
     assert wrong_in(line)
+
+
+def test_a_restored_database_is_found_by_everything(tmp_path: Path) -> None:
+    """After the page's commands no file of a province names the cluster that is gone."""
+    shutil.copytree(ROOT / "deploy" / "k8s", tmp_path / "deploy" / "k8s")
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    found = re.search(r"^ *(sed -i -E 's/zikao-db.*?pod\.yaml)$", PAGE, re.MULTILINE | re.DOTALL)
+    assert found
+    old = re.compile(r"zikao-db(?![-\w])|zikao-db-ca")
+    files = [
+        path
+        for path in (*tmp_path.rglob("*.yaml"), tmp_path / "scripts" / "roll_out")
+        if not {"postgres", "kind"} & set(path.parts)
+    ]
+    assert sum(bool(old.search(path.read_text())) for path in files) >= 10
+    subprocess.run(["bash", "-euc", found[1]], cwd=tmp_path, check=True)
+    assert [path for path in files if old.search(path.read_text())] == []
 
 
 def test_the_clusters_rules_are_those_of_prometheus() -> None:
