@@ -112,6 +112,7 @@ from zikao.tickets.v1 import session_service_pb2 as tickets_session_pb2
 from zikao.tickets.v1 import session_service_pb2_grpc as tickets_session_grpc
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.config import MEBIBYTE, CertFiles
+from zikao_kit.server_names import server_at
 
 from zikao_client.throttling import Throttling
 
@@ -177,7 +178,12 @@ _TICKETS = (
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the services are: `host:port` or a gRPC target such as `dns:///enrollment:7102`."""
+    """Where the services are: `host:port` or a gRPC target such as `dns:///enrollment:7102`.
+
+    A service has to have a certificate for the host's name, by which gateways find it, or for its
+    own ("enrollment") where there is no such name: at IP addresses, localhost, several addresses.
+    `NAME@` before an address asks for NAME instead.
+    """
 
     registration: str
     enrollment: str
@@ -277,14 +283,15 @@ class ZikaoClient:
 
 
 def _open(
-    target: str, files: CertFiles, server_name: str, *contracts: FileDescriptor
+    address: str, files: CertFiles, name: str, *contracts: FileDescriptor
 ) -> grpc.aio.Channel:
+    server = server_at(address, name)
     services = [service for file in contracts for service in file.services_by_name.values()]
     return open_channel(
-        target,
+        server.target,
         files,
         ServiceConfig.from_contract(*services),
-        server_name=server_name,
+        server_name=server.name,
         max_message_bytes=MAX_MESSAGE_BYTES,
         interceptors=[Throttling(*services)],
         subscriptions_apart=True,

@@ -110,8 +110,14 @@ def certificate_of(folder: Path, name: str) -> CertFiles:
 
 
 def open_operator_channel(target: str, files: CertFiles) -> grpc.aio.Channel:
-    """A channel for an operator's calls, each of which brings its own deadline."""
-    return open_channel(target, files, max_message_bytes=MAX_MESSAGE_BYTES)
+    """A channel for an operator's calls, each of which brings its own deadline.
+
+    The server has a certificate for the target's host, or for NAME where `NAME@` is before it.
+    """
+    name, _, target = target.rpartition("@")
+    return open_channel(
+        target, files, server_name=name or None, max_message_bytes=MAX_MESSAGE_BYTES
+    )
 
 
 class Installation:

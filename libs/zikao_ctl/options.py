@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from zikao_kit.server_names import server_at
 
 from zikao_ctl.layout import DEFAULT_DATA
 
@@ -19,13 +20,15 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def target_option(service: str, default: str) -> Callable[[F], F]:
-    """Where a service listens."""
+    """Where a service listens: the command is given it with the name that is asked for there."""
     return click.option(
         f"--{service}",
-        metavar="HOST:PORT",
+        metavar="[NAME@]HOST:PORT",
         default=default,
         show_default=True,
-        help=f"Where {service} listens.",
+        callback=lambda _context, _option, given: server_at(given, service).address,
+        help=f"Where {service} listens; NAME is in its certificate, by default HOST, or {service} "
+        "at IP addresses and localhost.",
     )
 
 

@@ -92,7 +92,7 @@ _NOT_YOURS = "who operates {} says so by --i-operate-this-deployment"
 )
 @click.option(
     "--target",
-    metavar="HOST:PORT",
+    metavar="[NAME@]HOST:PORT",
     help="Put this enrollment service under load, instead of an installation of one's own.",
 )
 @target_option("registration", Targets.registration)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -73,11 +73,12 @@ class DevelopmentCa:
         with self._locked():
             self._cert, self._key = self._load() or self._make()
 
-    def issue(self, name: str) -> CertFiles:
+    def issue(self, name: str, *host_names: str) -> CertFiles:
         """Return the files of `name` (lower-case letters, digits, dashes), made or renewed.
 
         The certificate serves for both ends of a connection to localhost, 127.0.0.1 or
-        DNS `name`, for 90 days. Files that are still good for a week are left alone.
+        DNS `name`, and to `host_names` when it is made, for 90 days. Files that are still good for
+        a week are left alone.
         ValueError for a name that cannot be one.
         """
         if not _NAME.fullmatch(name) or name == "ca":
@@ -89,7 +90,7 @@ class DevelopmentCa:
         )
         with self._locked():
             if not self._is_good(files):
-                self._make_leaf(name, files)
+                self._make_leaf(name, files, host_names)
         return files
 
     @contextmanager
@@ -116,7 +117,7 @@ class DevelopmentCa:
         _write_pair(self._cert_path, self._key_path, certificate, key)
         return certificate, key
 
-    def _make_leaf(self, name: str, files: CertFiles) -> None:
+    def _make_leaf(self, name: str, files: CertFiles, host_names: Sequence[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _common_name(name)
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -125,7 +126,7 @@ class DevelopmentCa:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-            .add_extension(_alternative_names(name), critical=False)
+            .add_extension(_alternative_names(name, host_names), critical=False)
             .add_extension(_key_identifier(key), critical=False)
             .add_extension(_issuer_identifier(self._key), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -206,11 +207,12 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _alternative_names(name: str) -> x509.SubjectAlternativeName:
+def _alternative_names(name: str, host_names: Sequence[str]) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName(
         [
             x509.DNSName("localhost"),
             x509.DNSName(name),
+            *map(x509.DNSName, host_names),
             x509.IPAddress(IPv4Address("127.0.0.1")),
             x509.UniformResourceIdentifier(SPIFFE_PREFIX + name),
         ]

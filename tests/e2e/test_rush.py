@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from support.name_gateway import name_gateway
 from zikao_ctl.installation import Installation, run_installation
 from zikao_ctl.layout import Layout
 from zikao_ctl.rush.command import write_report
@@ -19,6 +20,7 @@ from zikao_ctl.rush.running import run_rush
 from zikao_ctl.rush.scenario import Scenario
 from zikao_ctl.rush.seeding import PASSWORD
 from zikao_ctl.session_file import load_session_file
+from zikao_kit.tls import DevelopmentCa
 
 SMALL = replace(
     Scenario.load(Path("examples/rush/small.yaml")),
@@ -32,6 +34,7 @@ SMALL = replace(
     tabs_share=1.0,
 )
 SEED = 7
+OUTSIDE = {name: f"{name}.zikao.example.gov.cn" for name in ("enrollment", "registration")}
 THERE = 12
 SAFETY = {
     *("oversold", "lost_acknowledgements", "unacknowledged_orders", "doubtful_unresolved"),
@@ -42,10 +45,13 @@ SAFETY = {
 async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> None:
     """Whoever came has a final answer, which is what is stored; money is right to the fen.
 
-    So it is when the same installation is put under load as a deployment, by people who log in.
+    So it is when the same installation is put under load as a deployment, by people who log in,
+    through a gateway that sees only the names that are asked for.
     How fast it was is no matter here: the machine is busy with other tests.
     """
     layout = Layout(tmp_path / "installation")
+    for name, host in OUTSIDE.items():
+        DevelopmentCa(layout.certs).issue(name, host)
     async with run_installation(layout, port_base=None, say=_silent) as installation:
         report = await run_rush(installation, SMALL, seed=SEED, folder=tmp_path, say=_silent)
         elsewhere = await _rehearse_as_a_deployment(installation, tmp_path)
@@ -76,17 +82,22 @@ async def _rehearse_as_a_deployment(installation: Installation, folder: Path) ->
     rows = [f"{each.document_number},{PASSWORD}\n" for each in people]
     file = folder / "people.csv"
     file.write_text("login_name,password\n" + "".join(rows))
-    target = Target(
-        enrollment=installation.targets.enrollment,
-        registration=installation.targets.registration,
-        files=installation.certificate("portal"),
-        accounts=read_accounts(file),
-        peak=20.0,
-    )
     there = folder / "there"
     there.mkdir()
     scenario = replace(SMALL, browse_share=0.0)
-    return await run_target(target, scenario, Terms(SEED + 1, there, _silent, lambda _: None))
+    backends = {host: installation.ports[name] for name, host in OUTSIDE.items()}
+    async with name_gateway(backends) as gateway:
+        target = Target(
+            enrollment=f"{OUTSIDE['enrollment']}@127.0.0.1:{gateway.port}",
+            registration=f"{OUTSIDE['registration']}@127.0.0.1:{gateway.port}",
+            files=installation.certificate("portal"),
+            accounts=read_accounts(file),
+            peak=20.0,
+        )
+        terms = Terms(SEED + 1, there, _silent, lambda _: None)
+        report = await run_target(target, scenario, terms)
+    assert set(gateway.asked) == set(OUTSIDE.values())
+    return report
 
 
 def _silent(_: str) -> None:

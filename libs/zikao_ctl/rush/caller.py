@@ -28,6 +28,7 @@ import uvloop
 from zikao_kit.certificates import read_certificates
 from zikao_kit.channel import open_channel
 from zikao_kit.config import CertFiles
+from zikao_kit.server_names import Server, server_at
 
 from zikao_ctl.rush.browsing import Browser
 from zikao_ctl.rush.calibrating import Steps
@@ -91,8 +92,9 @@ class Generator:
         self._stack = stack
         self._ticker = Ticker(say, time.monotonic())
         self._channels: list[grpc.aio.Channel] = []
-        host, _, port = setup.enrollment.rpartition(":")
-        address = Address(host.strip("[]"), int(port), "enrollment", setup.portal_files)
+        self._server = server_at(setup.enrollment, "enrollment")
+        host, _, port = self._server.target.rpartition(":")
+        address = Address(host.strip("[]"), int(port), self._server.name, setup.portal_files)
         portals = max(1, round(setup.scenario.portals / setup.parts))
         self._portals = [Connections(address, CALL_SECONDS) for _ in range(portals)]
         self._main: list[Submission] = []
@@ -153,7 +155,7 @@ class Generator:
             await portal.open(CONNECTIONS)
             self._stack.push_async_callback(portal.close)
         for _number in range(CHANNELS):
-            channel = _own_connection(setup.enrollment, setup.portal_files)
+            channel = _own_connection(self._server, setup.portal_files)
             self._channels.append(await self._stack.enter_async_context(channel))
         await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
         self._service = await self._open(setup.enrollment, "enrollment")
@@ -166,8 +168,9 @@ class Generator:
             self._uncounted = Payers(*called, Ticker(lambda _: None, time.monotonic()))
         return {}
 
-    async def _open(self, target: str, name: str) -> grpc.aio.Channel:
-        channel = open_channel(target, self._setup.portal_files, server_name=name)
+    async def _open(self, address: str, service: str) -> grpc.aio.Channel:
+        server, files = server_at(address, service), self._setup.portal_files
+        channel = open_channel(server.target, files, server_name=server.name)
         return await self._stack.enter_async_context(channel)
 
     async def _log_in(self, _: Command) -> Command:
@@ -319,9 +322,9 @@ def _acknowledged(submission: Submission) -> dict[str, object]:
     return line
 
 
-def _own_connection(target: str, files: CertFiles) -> grpc.aio.Channel:
+def _own_connection(server: Server, files: CertFiles) -> grpc.aio.Channel:
     options = [
-        ("grpc.default_authority", "enrollment"),
+        ("grpc.default_authority", server.name),
         ("grpc.max_receive_message_length", _MESSAGE_BYTES),
         # Else channels to one place share a connection.
         ("grpc.use_local_subchannel_pool", 1),
@@ -329,7 +332,8 @@ def _own_connection(target: str, files: CertFiles) -> grpc.aio.Channel:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
-    return grpc.aio.secure_channel(target, read_certificates(files).channel_credentials(), options)
+    credentials = read_certificates(files).channel_credentials()
+    return grpc.aio.secure_channel(server.target, credentials, options)
 
 
 def _say(event: object) -> None:

@@ -19,6 +19,7 @@ from zikao_client import CallFailed, patiently
 from zikao_client.client import MAX_MESSAGE_BYTES
 from zikao_kit.channel import open_channel
 from zikao_kit.config import CertFiles
+from zikao_kit.server_names import server_at
 
 from zikao_ctl.beside import beside
 from zikao_ctl.csv_table import CsvTable, require_cells
@@ -44,7 +45,10 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Target:
-    """A deployment: where its services listen, who calls, and what it is said to bear a second."""
+    """A deployment: where its services listen, who calls, and what it is said to bear a second.
+
+    Addresses are `host:port`, perhaps with `NAME@` before it (zikao_kit.server_names).
+    """
 
     enrollment: str
     registration: str
@@ -211,9 +215,10 @@ async def run_target(target: Target, scenario: Scenario, terms: Terms) -> Report
 
 
 def _open(target: Target) -> grpc.aio.Channel:
+    server = server_at(target.enrollment, "enrollment")
     return open_channel(
-        target.enrollment,
+        server.target,
         target.files,
-        server_name="enrollment",
+        server_name=server.name,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
