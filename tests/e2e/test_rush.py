@@ -50,9 +50,10 @@ async def test_an_opening_is_rehearsed_and_nothing_is_lost(tmp_path: Path) -> No
     How fast it was is no matter here: the machine is busy with other tests.
     """
     layout = Layout(tmp_path / "installation")
-    for name, host in OUTSIDE.items():
-        DevelopmentCa(layout.certs).issue(name, host)
     async with run_installation(layout, port_base=None, say=_silent) as installation:
+        for name, host in OUTSIDE.items():  # replaced while it runs
+            installation.certificate(name).cert_file.unlink()
+            DevelopmentCa(layout.certs).issue(name, host)
         report = await run_rush(installation, SMALL, seed=SEED, folder=tmp_path, say=_silent)
         elsewhere = await _rehearse_as_a_deployment(installation, tmp_path)
     _assert_right(report, {"numbers_not_as_drawn"})

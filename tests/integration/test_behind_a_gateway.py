@@ -55,15 +55,19 @@ async def test_a_gateway_finds_the_service_by_the_host_that_a_client_calls(
     assert set(gateway.asked) == {OUTSIDE}
 
 
+async def test_an_address_without_a_name_is_asked_for_the_service(
+    server: RegistrationServer, gateway: NameGateway
+) -> None:
+    """Which a gateway does not know: it needs to be told another name."""
+    assert await reason_told(f"127.0.0.1:{gateway.port}", server) is None
+    assert set(gateway.asked) == {"registration"}
+
+
 async def test_a_client_says_by_which_name_it_comes_through_a_tunnel(
     server: RegistrationServer, gateway: NameGateway
 ) -> None:
-    """Without it an address of this machine is asked for the service's name, which is unknown."""
-    tunnel = f"127.0.0.1:{gateway.port}"
-    assert await reason_told(tunnel, server) is None
-    assert set(gateway.asked) == {"registration"}
-    gateway.asked.clear()
-    assert await reason_told(f"{OUTSIDE}@{tunnel}", server) == REFUSED
+    """The name before the address is the one that is asked for."""
+    assert await reason_told(f"{OUTSIDE}@127.0.0.1:{gateway.port}", server) == REFUSED
     assert set(gateway.asked) == {OUTSIDE}
 
 
@@ -77,23 +81,24 @@ async def test_who_answers_has_the_name_that_was_asked_for(
     assert set(gateway.asked) == {astray}
 
 
+@pytest.mark.parametrize("named", [True, False])
 async def test_commands_come_through_a_gateway(
-    server: RegistrationServer, gateway: NameGateway, tmp_path: Path
+    server: RegistrationServer, gateway: NameGateway, tmp_path: Path, named: bool
 ) -> None:
     """By the host's name, and through a tunnel by the name that is given before it."""
     server.ca.issue("operator")
-    for address in (gateway.target(OUTSIDE), f"{OUTSIDE}@127.0.0.1:{gateway.port}"):
-        gateway.asked.clear()
-        read, write = os.pipe()
-        os.write(write, b"no password at all\n\n")
-        os.close(write)
-        ended = await run_command(
-            [
-                *("login", "--name", "nobody", "--password-fd", str(read), "--code-fd", str(read)),
-                *("--token-file", str(tmp_path / "token")),
-                *("--registration", address, "--certs", str(tmp_path / "certs")),
-            ]
-        )
-        os.close(read)
-        assert REFUSED in ended.output, ended
-        assert set(gateway.asked) == {OUTSIDE}
+    tunnel = f"{OUTSIDE}@127.0.0.1:{gateway.port}"
+    address = gateway.target(OUTSIDE) if named else tunnel
+    read, write = os.pipe()
+    os.write(write, b"no password at all\n\n")
+    os.close(write)
+    ended = await run_command(
+        [
+            *("login", "--name", "nobody", "--password-fd", str(read), "--code-fd", str(read)),
+            *("--token-file", str(tmp_path / "token")),
+            *("--registration", address, "--certs", str(tmp_path / "certs")),
+        ]
+    )
+    os.close(read)
+    assert REFUSED in ended.output, ended
+    assert set(gateway.asked) == {OUTSIDE}
