@@ -7,7 +7,8 @@ left alone, and what was good before stays in force.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import grpc
 import structlog
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import Counter, Gauge
@@ -39,6 +41,8 @@ RELOAD_FAILURES = Counter(
     ["by"],
 )
 log = structlog.get_logger()
+_BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_LAST_LINE = re.compile(rb"-----END [A-Z0-9 ]+-----\s*|[^-].*")
 # Of each file: which it is, and when it was written. None where there is none.
 _State = tuple[tuple[int, int, int, int] | None, ...]
 
@@ -47,13 +51,15 @@ _State = tuple[tuple[int, int, int, int] | None, ...]
 class Certificates:
     """A key, its certificate (with what comes between it and an authority), the authorities: PEM.
 
-    `ends_at` is the certificate's own end, `authorities_end_at` the first end of an authority.
+    `begins_at` and `ends_at` are the certificate's own, `authorities_end_at` the first end of an
+    authority.
     """
 
     key: bytes
     chain: bytes
     authorities: bytes
     serial: int
+    begins_at: datetime
     ends_at: datetime
     authorities_end_at: datetime
 
@@ -69,26 +75,71 @@ class Certificates:
 def read_certificates(files: CertFiles) -> Certificates:
     """Read what belongs together; raises ConfigError, which names the file and never its content.
 
-    Does not look at the time: what has ended is read too.
+    The certificate's issuers lead to one of the authorities: peers that have the same would accept
+    nobody else. Does not look at the time: what has ended is read too.
     """
+    return _read_together(files, lambda _: True)
+
+
+def _read_lasting(files: CertFiles) -> Certificates:
+    """Read what takes the place of others; raises ConfigError also for what is not in force now."""
+    now = datetime.now(UTC)
+    found = _read_together(
+        files, lambda each: each.not_valid_before_utc <= now < each.not_valid_after_utc
+    )
+    if found.ends_at <= now:
+        raise ConfigError([f"{files.cert_file}: ended at {found.ends_at.isoformat()}"])
+    if found.begins_at > now:
+        raise ConfigError([f"{files.cert_file}: begins at {found.begins_at.isoformat()}"])
+    return found
+
+
+def _read_together(files: CertFiles, counts: Callable[[x509.Certificate], bool]) -> Certificates:
+    """`counts` says which authorities are looked at."""
     key, chain, authorities = map(_read, (files.key_file, files.cert_file, files.ca_file))
-    leaf = _parsed(chain, files.cert_file)[0]
+    leaf, *between = _parsed(chain, files.cert_file)
     if _public_key_of(key, files.key_file) != leaf.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     ):
         raise ConfigError([f"{files.key_file}: the key is not that of {files.cert_file}"])
-    ends = [each.not_valid_after_utc for each in _parsed(authorities, files.ca_file)]
+    known = _parsed(authorities, files.ca_file)
+    if not _leads_to(leaf, between, [each for each in known if counts(each)]):
+        raise ConfigError(
+            [f"{files.cert_file}: not of an authority in {files.ca_file}, or of one not in force"]
+        )
     return Certificates(
-        key, chain, authorities, leaf.serial_number, leaf.not_valid_after_utc, min(ends)
+        key=key,
+        chain=chain,
+        authorities=authorities,
+        serial=leaf.serial_number,
+        begins_at=leaf.not_valid_before_utc,
+        ends_at=leaf.not_valid_after_utc,
+        authorities_end_at=min(each.not_valid_after_utc for each in known),
     )
 
 
-def _read_lasting(files: CertFiles) -> Certificates:
-    """Read what takes the place of others; raises ConfigError also where it has ended."""
-    found = read_certificates(files)
-    if found.ends_at <= datetime.now(UTC):
-        raise ConfigError([f"{files.cert_file}: ended at {found.ends_at.isoformat()}"])
-    return found
+def _leads_to(
+    leaf: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    authorities: Iterable[x509.Certificate],
+) -> bool:
+    """Whether one of the authorities issued the leaf, or what issued it and so on."""
+    known, left, current = list(authorities), list(between), leaf
+    while not any(_is_issued(current, by) for by in known):
+        issuers = [each for each in left if _is_issued(current, each)]
+        if not issuers:
+            return False
+        current = issuers[0]
+        left.remove(current)
+    return True
+
+
+def _is_issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(by)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False  # another key; another name; a key that signs nothing
+    return True
 
 
 class CertificateWatch:
@@ -197,10 +248,15 @@ def _read(path: Path) -> bytes:
 
 
 def _parsed(pem: bytes, path: Path) -> list[x509.Certificate]:
+    """All of a file: a bundle that ends within a certificate would else count without it."""
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise ConfigError([f"{path}: no certificates in PEM"]) from error
+    last_line = pem.rstrip().rpartition(b"\n")[2]
+    if len(found) != len(_BEGIN.findall(pem)) or not _LAST_LINE.fullmatch(last_line):
+        raise ConfigError([f"{path}: not whole"])
+    return found
 
 
 def _public_key_of(pem: bytes, path: Path) -> bytes:

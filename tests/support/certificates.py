@@ -15,6 +15,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from zikao_kit.certificates import CertificateWatch, read_certificates, server_credentials_of
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
@@ -82,6 +83,53 @@ class SecretMount:
         link.replace(self._folder / "..data")
 
 
+def with_one_between(folder: Path) -> CertFiles:
+    """A certificate of an authority in `folder` that issued it through another one, in its file."""
+    folder.mkdir(exist_ok=True)
+    names = ("authority", "between", "enrollment")
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in names}
+    made = {
+        name: _issued(name, keys[name], by, keys[by])
+        for name, by in zip(names, (names[0], *names[:2]), strict=True)
+    }
+    files = CertFiles(*(folder / name for name in _FILES))
+    files.cert_file.write_bytes(_pem(made["enrollment"]) + _pem(made["between"]))
+    files.key_file.write_bytes(_key_pem(keys["enrollment"]))
+    files.ca_file.write_bytes(_pem(made["authority"]))
+    return files
+
+
+def _issued(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    by: str,
+    by_key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, by)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(by_key, hashes.SHA256())
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
 def nameless(ca_folder: Path, identity: str | None = None) -> CertFiles:
     """A certificate of the authority without a name of the installation, or with that identity."""
     ca_key = serialization.load_pem_private_key((ca_folder / "ca.key").read_bytes(), None)
@@ -104,14 +152,8 @@ def nameless(ca_folder: Path, identity: str | None = None) -> CertFiles:
     )
     folder = Path(mkdtemp(dir=ca_folder.parent))
     files = CertFiles(folder / "tls.crt", folder / "tls.key", ca_folder / "ca.pem")
-    files.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files.key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    files.cert_file.write_bytes(_pem(certificate))
+    files.key_file.write_bytes(_key_pem(key))
     return files
 
 

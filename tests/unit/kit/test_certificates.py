@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.certificates import SecretMount, new_certificate, replace_files, serial_of
+from support.certificates import (
+    SecretMount,
+    new_certificate,
+    replace_files,
+    serial_of,
+    with_one_between,
+)
 from zikao_kit import certificates, tls
 from zikao_kit.certificates import CertificateWatch, show_expiry
 from zikao_kit.config import CertFiles, ConfigError
@@ -67,11 +73,22 @@ def nowhere(path: Path) -> None:
     path.symlink_to("x")
 
 
+def second_cut(path: Path, left: int) -> None:
+    """As a writer of a bundle leaves it within its second certificate: `left` bytes of it."""
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:left])
+
+
 BROKEN: dict[str, Callable[[CertFiles], Any]] = {
     "half a certificate": lambda files: half(files.cert_file),
     "half a key": lambda files: half(files.key_file),
     "half an authority": lambda files: half(files.ca_file),
     "an empty authority": lambda files: files.ca_file.write_bytes(b""),
+    "half a bundle": lambda files: second_cut(files.ca_file, 300),
+    "the first line of a second authority": lambda files: second_cut(files.ca_file, 27),
+    "a dash of a second authority": lambda files: second_cut(files.ca_file, 1),
+    "a second authority but its end": lambda files: second_cut(files.ca_file, -8),
+    "half a chain": lambda files: second_cut(files.cert_file, 300),
     "no key": lambda files: files.key_file.unlink(),
     "a link to nowhere": lambda files: nowhere(files.ca_file),
 }
@@ -120,6 +137,70 @@ def test_an_ended_certificate_takes_nobodys_place(
     with capture_logs() as logs:
         assert not watch.look()
     assert "ended at" in logs[0]["causes"][0]
+
+
+def test_what_is_not_in_force_yet_takes_nobodys_place(
+    files: CertFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate from tomorrow on, which every peer would refuse until then, waits."""
+    watch = CertificateWatch(files, "early")
+    with monkeypatch.context() as patch:
+        patch.setattr(tls, "BACKDATE_MINUTES", -24 * 60)
+        early = new_certificate(files.ca_file.parent, "enrollment")
+    replace_files(files, early)
+    with capture_logs() as logs:
+        assert not watch.look()
+    assert "begins at" in logs[0]["causes"][0]
+
+
+def test_a_certificate_of_no_authority_takes_nobodys_place(
+    files: CertFiles, tmp_path: Path
+) -> None:
+    """Key and certificate of another authority wait until that one is beside the old; and so
+    they refuse a start.
+    """
+    watch = CertificateWatch(files, "foreign")
+    old = files.ca_file.read_bytes()
+    foreign = DevelopmentCa(tmp_path / "foreign").issue("enrollment")
+    replace_files(files, replace(foreign, ca_file=files.ca_file))
+    with capture_logs() as logs:
+        assert not watch.look()
+    assert "not of an authority" in logs[0]["causes"][0]
+    with pytest.raises(ConfigError, match="not of an authority"):
+        CertificateWatch(files, "foreign")
+    files.ca_file.write_bytes(old + foreign.ca_file.read_bytes())
+    assert watch.look()
+    assert watch.current.serial == serial_of(foreign)
+
+
+def test_an_authority_that_has_ended_takes_nobodys_place(
+    files: CertFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what only an ended authority issued, though another one beside it is in force."""
+    watch = CertificateWatch(files, "old authority")
+    old = files.ca_file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(tls, "CA_LIFETIME_DAYS", -1)
+        patch.setattr(tls, "BACKDATE_MINUTES", 3 * 24 * 60)
+        ended = DevelopmentCa(tmp_path / "ended")
+        patch.setattr(tls, "LEAF_LIFETIME_DAYS", 90)
+        leaf = ended.issue("enrollment")
+    replace_files(files, leaf)
+    assert not watch.look()
+    files.ca_file.write_bytes(old + leaf.ca_file.read_bytes())
+    with capture_logs() as logs:
+        assert not watch.look()
+    assert "not in force" in logs[0]["causes"][0]
+
+
+def test_a_certificate_between_leads_to_the_authority(files: CertFiles, tmp_path: Path) -> None:
+    """What issued the certificate stands behind it in its file, and need be no authority."""
+    chained = with_one_between(tmp_path / "chained")
+    assert CertificateWatch(chained, "chain").current.serial == serial_of(chained)
+    alone = chained.cert_file.read_bytes().split(b"-----END CERTIFICATE-----")[0]
+    chained.cert_file.write_bytes(alone + b"-----END CERTIFICATE-----\n")
+    with pytest.raises(ConfigError, match="not of an authority"):
+        CertificateWatch(chained, "chain")
 
 
 def test_a_swapped_folder_takes_effect(files: CertFiles, other: CertFiles, tmp_path: Path) -> None:
