@@ -89,6 +89,7 @@ LOCK_TIMEOUT_SECONDS = 5.0
 IDLE_IN_TRANSACTION_SECONDS = 30.0
 POOL_MIN_CONNECTIONS = 2
 SAMPLE_RATIO = 0.01
+TRUSTED_CALLERS = ("registration", "enrollment", "tickets")
 POOL_MAX_CONNECTIONS = 10
 MAX_PORT = 65_535
 _ADDRESS = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -231,8 +232,10 @@ class TracingConfig:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    # Of the traces that begin here; a caller's goes on as the caller has decided.
+    # Of the traces that begin here, or come from callers that are not trusted.
     sample_ratio: float = SAMPLE_RATIO
+    # Names in certificates: whether their traces are kept is theirs to say.
+    trusted_callers: tuple[str, ...] = TRUSTED_CALLERS
 
     def __post_init__(self) -> None:
         """Refuse half a certificate, and a collector of which nobody says how it is reached."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -66,10 +66,13 @@ class OtelSpan:
 class OtelSpans:
     """Makes spans with a tracer of OpenTelemetry."""
 
-    def __init__(self, tracer: trace.Tracer, ratio: float = 1.0) -> None:
-        """`ratio` is the share of the traces that begin here and are kept."""
+    def __init__(
+        self, tracer: trace.Tracer, ratio: float = 1.0, trusted_callers: Iterable[str] = ()
+    ) -> None:
+        """`ratio` is the share kept of the traces that begin here or come from others."""
         self._tracer = tracer
         self._ratio = ratio
+        self._trusted = frozenset(trusted_callers)
 
     def begin(
         self,
@@ -93,6 +96,10 @@ class OtelSpans:
     def chosen(self) -> bool:
         """Whether a trace that begins here is to be kept; a share of them by chance."""
         return random.random() < self._ratio  # noqa: S311 - no secret
+
+    def trusts(self, caller: str) -> bool:
+        """Whether a caller, by its name, decides which of its traces are kept."""
+        return caller in self._trusted
 
     def outside(self) -> str:
         """The place of the span that is current for OpenTelemetry; '' for none."""
@@ -130,7 +137,8 @@ class CountingExporter(SpanExporter):
 async def traced(config: TracingConfig, service: str) -> AsyncIterator[None]:
     """Make spans of a service while the block runs, and hand over what is left at its end."""
     provider = provider_of(config, service)
-    tracing.use(OtelSpans(provider.get_tracer("zikao"), config.sample_ratio))
+    tracer = provider.get_tracer("zikao")
+    tracing.use(OtelSpans(tracer, config.sample_ratio, config.trusted_callers))
     log.info("tracing", endpoint=config.endpoint, sample_ratio=config.sample_ratio)
     try:
         yield

@@ -81,6 +81,10 @@ class Spans(Protocol):
         """Whether a trace that begins here is to be kept."""
         ...
 
+    def trusts(self, caller: str) -> bool:
+        """Whether a caller, by its name, decides which of its traces are kept."""
+        ...
+
     def outside(self) -> str:
         """The place of the program's own span, where spans are not only ours; else ''."""
         ...
@@ -123,8 +127,13 @@ def read_traceparent(text: str) -> str:
     return text if _TRACEPARENT.fullmatch(text) else ""
 
 
-def left_place() -> str:
-    """A place in a new trace that nobody keeps, so that others who work for it do not either."""
+def left_place(place: str = "") -> str:
+    """A place that nobody keeps, so that others who work for it do not either.
+
+    It is `place`, where there is one, else one in a new trace.
+    """
+    if place:
+        return f"{place[:-2]}00"
     trace_id, span_id = random.getrandbits(128) | 1, random.getrandbits(64) | 1
     return f"00-{trace_id:032x}-{span_id:016x}-00"
 

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, get_tracer
 from prometheus_client import REGISTRY
 from support.probe import Probe, ProbeRpc, running_probe
@@ -37,11 +38,11 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 class _Kept:
-    def __init__(self, ratio: float) -> None:
+    def __init__(self, ratio: float, trusted: Sequence[str]) -> None:
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider()
+        provider = TracerProvider(sampler=ALWAYS_ON)  # as services have it
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self._spans = OtelSpans(provider.get_tracer("test"), ratio)
+        self._spans = OtelSpans(provider.get_tracer("test"), ratio, trusted)
 
     def __enter__(self) -> InMemorySpanExporter:
         tracing.use(self._spans)
@@ -51,9 +52,9 @@ class _Kept:
         tracing.use(None)
 
 
-def kept(ratio: float) -> _Kept:
-    """Trace in this process, and keep what is traced here."""
-    return _Kept(ratio)
+def kept(ratio: float, trusted: Sequence[str] = ("portal",)) -> _Kept:
+    """Trace in this process, and keep what is traced here; `trusted` callers decide themselves."""
+    return _Kept(ratio, trusted)
 
 
 @asynccontextmanager
@@ -141,6 +142,41 @@ async def test_a_share_of_other_traces_is_kept(tmp_path: Path) -> None:
                     await call()
         (span,) = served(exporter.get_finished_spans())
         assert span.parent is None
+
+
+@pytest.mark.parametrize(("ratio", "place"), [(0.0, KEPT), (1.0, LEFT)])
+async def test_who_is_not_trusted_does_not_choose_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ratio: float, place: str
+) -> None:
+    """The service draws whether such a trace is kept, tells others downstream, and keeps its id."""
+    told: list[str] = []
+
+    async def remember(rpc: ProbeRpc, *_: object) -> probe_pb2.OpenResponse:
+        told.append(tracing.current_traceparent())
+        return probe_pb2.OpenResponse()
+
+    monkeypatch.setattr(ProbeRpc, "Open", remember)
+    with kept(ratio, trusted=["tickets"]) as exporter:
+        async with running_probe(tmp_path) as probe, calling(probe, place) as call:
+            await call()
+        found = served(exporter.get_finished_spans())
+    assert len(found) == ratio
+    assert [TRACE in each for each in told] == [True]
+    assert [tracing.is_sampled(each) for each in told] == [ratio == 1.0]
+    for span in found:
+        assert span.parent is not None
+        assert f"{span.parent.trace_id:032x}" == TRACE
+
+
+async def test_who_is_not_on_the_list_has_no_span(
+    tmp_path: Path, spans: InMemorySpanExporter
+) -> None:
+    """A system that may not call at all leaves nothing at the collector."""
+    lists = {"*": ["scanner"]}
+    async with running_probe(tmp_path, callers=lists) as probe, calling(probe, KEPT) as call:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call()
+    assert served(spans.get_finished_spans()) == []
 
 
 async def test_calls_of_a_program_that_traces_are_in_its_trace(tmp_path: Path) -> None:

@@ -107,14 +107,14 @@ class Guard:
         call.peer = context.peer()
         try:
             read_metadata(call, context)
-            if tracing.is_on():
-                span = self._begin_span(call)
             call.caller = peer_name(context.auth_context()) or ""
             if self._callers is not None:
                 self._callers.admit(call.caller)
             # What it has brought and no more, and of who may not call at all nothing: else the
             # smallest call would pay for much that nobody sees.
             self.seen.note(call.peer, call.metadata_bytes + CALL_BYTES)
+            if tracing.is_on():
+                span = self._begin_span(call)
             if self.policy.long_lived:
                 with self._subscriptions.open(call.caller):
                     self._identify(call)
@@ -218,15 +218,18 @@ class Guard:
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
     def _begin_span(self, call: Call) -> Span | None:
-        """The span of a call; None for what has no end, and for polling that begins a trace."""
+        """The span of a call; None for what has no end, and for polling that begins a trace.
+
+        Whether a trace is kept is decided here, except for callers that are trusted with it.
+        """
         spans = tracing.spans()
         if spans is None or self.policy.long_lived:
             return None
-        if call.traceparent:
+        if call.traceparent and spans.trusts(call.caller):
             if not tracing.is_sampled(call.traceparent):
                 return None
         elif self.policy.polled or not spans.chosen():
-            call.traceparent = tracing.left_place()
+            call.traceparent = tracing.left_place(call.traceparent)
             return None
         span = spans.begin(
             self.policy.full_name.removeprefix("/"),
