@@ -1,6 +1,7 @@
 """The port for probes: plaintext, health alone, and true from the first moment to the last."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.probe import Probe, make_probe, probe_config, refusal, running_probe
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
-from zikao_kit import admin_health
+from zikao_kit import admin_health, probe_door
 from zikao_kit.admin_health import LIVENESS
 from zikao_kit.config import MAX_METADATA_BYTES
 from zikao_kit.listeners import ListenError
@@ -166,6 +167,47 @@ async def test_who_hangs_is_not_alive(probe: Probe) -> None:
     await asking
     assert asked == [grpc.StatusCode.DEADLINE_EXCEEDED]
     assert await status(port, LIVENESS) == SERVING
+
+
+async def test_who_stays_keeps_no_probe_out(probe: Probe) -> None:
+    """Connections that ask nothing, of one address or of many, do not keep probes waiting.
+
+    Of an address as many stay as it may have, the newest, and none for longer than its time.
+    """
+    port = probe.server.admin_port
+    idle = [await knock(port, "127.0.0.1") for _ in range(40)]
+    idle += [await knock(port, f"127.0.1.{number}") for number in range(1, 41)]
+    for _ in range(5):
+        assert await both(port) == (SERVING, SERVING)
+    gone = [each for each in idle if await is_over(each)]
+    assert len(idle) - len(gone) <= probe_door.MAX_CONNECTIONS
+    assert idle[-1] not in gone
+
+    async def all_gone() -> bool:
+        return all([await is_over(each) for each in idle])
+
+    await until(all_gone)
+
+
+async def knock(port: int, address: str) -> socket.socket:
+    """A connection from an address of this machine, on which nothing is sent."""
+    connection = socket.socket()
+    connection.bind((address, 0))
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    return connection
+
+
+async def is_over(connection: socket.socket) -> bool:
+    """Whether the other end has closed it."""
+    try:
+        while connection.recv(100):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        pass
+    return True
 
 
 async def test_a_port_that_is_taken_is_said(probe: Probe, tmp_path: Path) -> None:
