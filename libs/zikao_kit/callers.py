@@ -30,6 +30,13 @@ REFUSED = Counter(
 log = structlog.get_logger()
 
 
+class NotListedError(DomainError):
+    """PERMISSION_DENIED by a list. Whoever is told has been counted, and said once a minute."""
+
+    def __init__(self, caller: str) -> None:
+        super().__init__(PERMISSION_DENIED, caller=caller)
+
+
 class CallerList:
     """Who may call one service. Made once; a call costs a look into `names`."""
 
@@ -46,10 +53,10 @@ class CallerList:
         self._tell_after: dict[str, float] = {}
 
     def admit(self, caller: str) -> None:
-        """Raise PERMISSION_DENIED for a name that is not on the list, or "" for none at all."""
+        """Raise NotListedError for a name that is not on the list, or "" for none at all."""
         if caller not in self.names:
             self._tell(caller)
-            raise DomainError(PERMISSION_DENIED, caller=caller)
+            raise NotListedError(caller)
 
     def _tell(self, caller: str) -> None:
         self._refused.inc()

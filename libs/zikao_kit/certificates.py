@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import structlog
@@ -66,6 +68,22 @@ class Certificates:
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Call as the certificate says, only servers of the authorities."""
         return grpc.ssl_channel_credentials(self.authorities, self.key, self.chain)
+
+    def can_serve(self) -> bool:
+        """Whether gRPC takes it for a server: it says so of a listener, never of what it fetches.
+
+        It refuses keys on curves that it does not know, for one.
+        """
+        credentials = grpc.ssl_server_credentials([(self.key, self.chain)], self.authorities, True)
+        trial = grpc.server(ThreadPoolExecutor(1))
+        try:
+            # Of Linux: a name without a file, at which nothing is ever answered.
+            trial.add_secure_port(f"unix-abstract:zikao-trial-{uuid4().hex}", credentials)
+        except RuntimeError:
+            return False
+        finally:
+            trial.stop(None)
+        return True
 
     def server_configuration(self) -> grpc.ServerCertificateConfiguration:
         """Serve as the certificate says."""
@@ -148,8 +166,10 @@ class CertificateWatch:
     Raises ConfigError when there are none to begin with.
     """
 
-    def __init__(self, files: CertFiles, by: str) -> None:
+    def __init__(self, files: CertFiles, by: str, *, serves: bool = False) -> None:
+        """`serves`: what gRPC would not take for a server is not whole either."""
         self._files = files
+        self._serves = serves
         self._by = by
         self._seen = _state_of(files)
         self._refused: _State = ()
@@ -161,7 +181,7 @@ class CertificateWatch:
         if state == self._seen:
             return False
         try:
-            found = _read_lasting(self._files)
+            found = self._read()
         except ConfigError as error:
             self._refuse(state, error)
             return False
@@ -180,6 +200,12 @@ class CertificateWatch:
         """Look, for `zikao_kit.background.repeat`; never more at once."""
         self.look()
         return False
+
+    def _read(self) -> Certificates:
+        found = _read_lasting(self._files)
+        if self._serves and found != self.current and not found.can_serve():
+            raise ConfigError([f"{self._files.cert_file}: gRPC cannot serve with it"])
+        return found
 
     def _refuse(self, state: _State, error: ConfigError) -> None:
         # Looked at again and again until it is whole: said once.

@@ -1,7 +1,8 @@
 """Channels that take new certificates: others are opened with them, and those before end in peace.
 
 gRPC gives a channel its certificate for good. So who has a new one opens another channel: calls
-begin there once it is connected, and those under way end where they have begun.
+begin there once it is connected, and those under way end where they have begun. A certificate that
+the other side does not accept takes the place of none that still holds.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakSet
 
 import grpc
+import structlog
 
-from zikao_kit.certificates import LOOK_SECONDS, Certificates, CertificateWatch
+from zikao_kit.certificates import LOOK_SECONDS, RELOAD_FAILURES, Certificates, CertificateWatch
 from zikao_kit.config import CertFiles
 
-# Nobody waits for a handshake, and what nobody accepts yet is not used at once.
+# After that what nobody accepts is said; it is tried on, and calls go over the channel before.
 CONNECT_SECONDS = 10.0
 # How often what is left of a channel is looked at.
 LEAVE_SECONDS = 1.0
 # So for longer than servers let any stream go on after a connection's age: none is cut short.
 LEAVE_LOOKS = 1200
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,7 @@ class RenewedChannels:
         self._monotonic = monotonic
         self._look_at = monotonic() + LOOK_SECONDS
         self._current = open_channels(self._watch.current)
+        self._ends_at = self._watch.current.ends_at
         # Those that are being connected, and those before that have not ended yet.
         self._coming: asyncio.Task[None] | None = None
         self._leaving: dict[Channels, asyncio.Task[None]] = {}
@@ -95,15 +100,31 @@ class RenewedChannels:
     async def _change(self, certificates: Certificates) -> None:
         """Connect, change over, and let the channels before end."""
         coming = self._open_channels(certificates)
+        connecting = asyncio.ensure_future(coming.main.channel_ready())
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await coming.main.channel_ready()
+            await self._until_better(connecting, certificates)
         except asyncio.CancelledError:
             await coming.close(None)
             raise
+        finally:
+            connecting.cancel()
         before, self._current = self._current, coming
+        self._ends_at = certificates.ends_at
         self._coming = None
         leaving = asyncio.get_running_loop().create_task(before.leave())
         self._leaving[before] = leaving
         leaving.add_done_callback(lambda _: self._leaving.pop(before, None))
+
+    async def _until_better(
+        self, connecting: asyncio.Future[None], certificates: Certificates
+    ) -> None:
+        """Wait until it is connected, or until the certificate before is of no use either."""
+        is_said = False
+        while True:
+            done, _ = await asyncio.wait([connecting], timeout=CONNECT_SECONDS)
+            if done or self._ends_at <= datetime.now(UTC):
+                return
+            if not is_said:
+                is_said = True
+                RELOAD_FAILURES.labels("channel").inc()
+                log.warning("certificate not accepted", serial=f"{certificates.serial:x}")

@@ -26,7 +26,6 @@ from typing import Any
 import structlog
 from google.protobuf.descriptor import EnumDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
-from prometheus_client import start_http_server
 
 from zikao_kit.admin_health import AdminHealth
 from zikao_kit.admission import Admission
@@ -46,6 +45,7 @@ from zikao_kit.interceptors.method import guarded
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.listeners import ListenError, Listeners
 from zikao_kit.logs import register_sensitive_fields
+from zikao_kit.metrics_port import serve_metrics
 from zikao_kit.policy import policies_of
 from zikao_kit.process_limits import allow_files, wake_threads_late
 from zikao_kit.routing import (
@@ -239,15 +239,9 @@ class GrpcServer:
         if port is None:
             return
         try:
-            http, _ = start_http_server(port, host)
+            self._stop_metrics = serve_metrics(host, port)
         except OSError as error:
             raise ListenError(f"metrics: cannot listen on {host}:{port}: {error}") from error
-
-        def stop() -> None:
-            http.shutdown()
-            http.server_close()
-
-        self._stop_metrics = stop
 
 
 async def serve(
@@ -334,7 +328,7 @@ async def _run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> No
 
 def _certificates(config: ServerConfig) -> CertificateWatch:
     try:
-        return CertificateWatch(config.tls, "server")
+        return CertificateWatch(config.tls, "server", serves=True)
     except ConfigError as error:
         raise ConfigError([f"server.tls: {problem}" for problem in error.problems]) from error
 

@@ -165,6 +165,20 @@ async def test_request_id_is_taken_or_made(probe: Probe) -> None:
             assert echoed == (None if kept else answer.request_id)
 
 
+@pytest.mark.parametrize(
+    "number", ["510101199003078515", "of-51010119900307851X", "510101900307851", "13812345678"]
+)
+async def test_an_id_that_is_a_persons_number_is_replaced(probe: Probe, number: str) -> None:
+    """Ids go to traces as they are, so one that may be of a document or a mobile is not taken."""
+    async with probe.stub() as stub:
+        metadata = (("x-request-id", number),)
+        answer = await stub.Open(probe_pb2.OpenRequest(), timeout=5, metadata=metadata)
+        assert number not in answer.request_id
+        longer = (("x-request-id", f"a{number[-11:]}b"),)
+        answer = await stub.Open(probe_pb2.OpenRequest(), timeout=5, metadata=longer)
+        assert answer.request_id == f"a{number[-11:]}b"
+
+
 async def test_every_call_is_logged_without_its_content(probe: Probe) -> None:
     """One line a call: method, code, reason, duration."""
     with capture_logs() as logs:

@@ -54,6 +54,8 @@ async def test_who_is_not_on_the_list_is_refused(
     assert problem_of(error).metadata == {"caller": "scanner"}
     assert sentence_of(error) == "无权进行此操作"
     told = [line for line in logs if line["event"] == "caller is not on the list"]
+    # No line a call: who may not call at all would fill the disk.
+    assert [line["event"] for line in logs if line["event"] != "draining"] == [told[0]["event"]]
     assert [(line["grpc_service"], line["refused"]) for line in told] == [(PROBE, "scanner")]
     assert REGISTRY.get_sample_value("zikao_callers_refused_total", labels) == before + 2
     assert probe.servicer.entered == ["Open"]

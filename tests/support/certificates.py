@@ -83,11 +83,14 @@ class SecretMount:
         link.replace(self._folder / "..data")
 
 
-def with_one_between(folder: Path) -> CertFiles:
-    """A certificate of an authority in `folder` that issued it through another one, in its file."""
+def with_one_between(folder: Path, curve: type[ec.EllipticCurve] = ec.SECP256R1) -> CertFiles:
+    """A certificate of an authority in `folder` that issued it through another one, in its file.
+
+    Keys are on the curve.
+    """
     folder.mkdir(exist_ok=True)
     names = ("authority", "between", "enrollment")
-    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in names}
+    keys = {name: ec.generate_private_key(curve()) for name in names}
     made = {
         name: _issued(name, keys[name], by, keys[by])
         for name, by in zip(names, (names[0], *names[:2]), strict=True)

@@ -15,7 +15,7 @@ import structlog
 
 from zikao_kit import tracing
 from zikao_kit.admission import Admission, Slot
-from zikao_kit.callers import Callers
+from zikao_kit.callers import Callers, NotListedError
 from zikao_kit.context import (
     ADMISSION_PASS_KEY,
     PRIORITY_KEY,
@@ -31,6 +31,7 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.logs import mask_numbers
 from zikao_kit.metrics import SERVED
 from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
@@ -213,7 +214,8 @@ class Guard:
             log.error("unexpected error", exc_info=error)
             error = DomainError(INTERNAL)
         code = self._gate.errors.code(error.reason)
-        self._close(code, error.reason, begun, span)
+        # Those who may not call at all fill no disk: their list tells of them, once a minute.
+        self._close(code, error.reason, begun, span, told=isinstance(error, NotListedError))
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
@@ -241,11 +243,19 @@ class Guard:
         return span
 
     def _close(
-        self, code: grpc.StatusCode, reason: str | None, begun: float, span: Span | None
+        self,
+        code: grpc.StatusCode,
+        reason: str | None,
+        begun: float,
+        span: Span | None,
+        *,
+        told: bool = False,
     ) -> None:
+        """Count and log how a call ended, where nobody has `told` it already."""
         seconds = time.perf_counter() - begun
         self.metrics.end(code, seconds)
-        self._access_log.write(code, reason, seconds)
+        if not told:
+            self._access_log.write(code, reason, seconds)
         if span is not None:
             ended = tracing.ended_attributes(code)
             if reason is not None:
@@ -265,8 +275,8 @@ def read_metadata(call: Call, context: Context) -> None:
         call.metadata_bytes += len(key) + len(value)
         if key == AUTHORIZATION_KEY:
             call.authorization = str(value)
-        elif key == REQUEST_ID_KEY and _REQUEST_ID.fullmatch(str(value)):
-            call.request_id = str(value)
+        elif key == REQUEST_ID_KEY:
+            call.request_id = _read_id(str(value))
         elif key == TIMEOUT_KEY:
             call.timeout_ms = _milliseconds(str(value))
         elif key == ADMISSION_PASS_KEY:
@@ -281,6 +291,11 @@ def read_metadata(call: Call, context: Context) -> None:
         # gRPC of the caller has tried before: the time went to that.
         call.timeout_ms = 0
     _require_id(call, context)
+
+
+def _read_id(text: str) -> str:
+    """The caller's id; '' for what is none, or might be a person's number: ids are never masked."""
+    return text if _REQUEST_ID.fullmatch(text) and mask_numbers(text) == text else ""
 
 
 def _milliseconds(text: str) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from support.certificates import (
@@ -201,6 +202,19 @@ def test_a_certificate_between_leads_to_the_authority(files: CertFiles, tmp_path
     chained.cert_file.write_bytes(alone + b"-----END CERTIFICATE-----\n")
     with pytest.raises(ConfigError, match="not of an authority"):
         CertificateWatch(chained, "chain")
+
+
+def test_what_grpc_cannot_serve_takes_nobodys_place(files: CertFiles, tmp_path: Path) -> None:
+    """A key on a curve that it does not know is said and counted: it would use the old one."""
+    watch = CertificateWatch(files, "curve", serves=True)
+    replace_files(files, with_one_between(tmp_path / "odd", ec.SECP256K1))
+    with capture_logs() as logs:
+        assert not watch.look()
+    assert "gRPC cannot serve" in logs[0]["causes"][0]
+    assert counted("zikao_certificate_reload_failures_total", "curve") == 1
+    replace_files(files, usual := with_one_between(tmp_path / "usual"))
+    assert watch.look()
+    assert watch.current.serial == serial_of(usual)
 
 
 def test_a_swapped_folder_takes_effect(files: CertFiles, other: CertFiles, tmp_path: Path) -> None:

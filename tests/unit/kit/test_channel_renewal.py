@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from cryptography import x509
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from support.certificates import new_certificate, replace_files, serial_of, server_credentials
-from support.service import until
-from zikao_kit import channel_renewal
+from support.service import free_port, until
+from zikao_kit import channel_renewal, tls
 from zikao_kit.certificates import Certificates
 from zikao_kit.channel import ServiceConfig, open_channel
 from zikao_kit.channel_renewal import Channels, RenewedChannels
@@ -138,28 +141,86 @@ async def test_what_is_not_whole_changes_nothing(files: CertFiles, target: str) 
         await until_shown(channel, serial_of(new))
 
 
-async def test_what_nobody_accepts_is_not_used_at_once(
-    files: CertFiles, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_nobody_accepts_is_used_when_it_is_accepted(
+    ca: DevelopmentCa, files: CertFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate of an authority that servers do not know yet costs no call for a while.
+    """A certificate of an authority that servers do not know yet costs no call, however long.
 
-    Then it is used, come what may: the operator has said so.
+    That is said and counted once. It is tried on, and used as soon as servers know its authority.
     """
     foreign = DevelopmentCa(tmp_path / "foreign").issue("portal")
     both = files.ca_file.read_bytes() + foreign.ca_file.read_bytes()
-    monkeypatch.setattr(channel_renewal, "CONNECT_SECONDS", 1.0)
-    async with open_channel(target, files) as channel:
+    monkeypatch.setattr(channel_renewal, "CONNECT_SECONDS", 0.1)
+    own = new_certificate(files.ca_file.parent, "enrollment")
+    server_files = replace(own, ca_file=tmp_path / "known.pem")
+    server_files.ca_file.write_bytes(files.ca_file.read_bytes())
+    before = counted_failures()
+    server, port = await listening(server_files, 0)
+    async with open_channel(f"127.0.0.1:{port}", files, server_name="localhost") as channel:
         old = serial_of(files)
         assert await serial_seen(channel) == old
-        replace_files(files, foreign)
-        files.ca_file.write_bytes(both)
-        assert [await serial_seen(channel) for _ in range(10)] == [old] * 10
+        with capture_logs() as logs:
+            replace_files(files, foreign)
+            files.ca_file.write_bytes(both)
 
-        async def refused() -> bool:
+            async def said() -> bool:
+                assert await serial_seen(channel) == old
+                return any(line["event"] == "certificate not accepted" for line in logs)
+
+            await until(said)
+            for _ in range(20):
+                assert await serial_seen(channel) == old
+                await asyncio.sleep(0.02)
+        assert [line["event"] for line in logs].count("certificate not accepted") == 1
+        assert counted_failures() == before + 1
+        await server.stop(None)
+        server_files.ca_file.write_bytes(both)
+        server, _ = await listening(server_files, port)
+
+        async def used() -> bool:
             call = channel.unary_unary(ONE, None, None)(b"", timeout=5)
-            return await call.code() is grpc.StatusCode.UNAVAILABLE
+            is_ok = await call.code() is grpc.StatusCode.OK
+            return is_ok and int(await call) == serial_of(foreign)
 
-        await until(refused)
+        await until(used)
+    await server.stop(None)
+
+
+async def test_a_certificate_that_has_ended_makes_way(
+    files: CertFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the one before has ended nothing is kept by it: the newer one is used."""
+    monkeypatch.setattr(channel_renewal, "CONNECT_SECONDS", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(tls, "BACKDATE_MINUTES", 3 * 24 * 60)
+        patch.setattr(tls, "LEAF_LIFETIME_DAYS", -1)
+        replace_files(files, new_certificate(files.ca_file.parent, "portal"))
+
+    def open_one(certificates: Certificates) -> Channels:
+        credentials = certificates.channel_credentials()
+        return Channels(grpc.aio.secure_channel(f"127.0.0.1:{free_port()}", credentials))
+
+    renewed = RenewedChannels(files, open_one)
+    first = renewed.now()
+    replace_files(files, new_certificate(files.ca_file.parent, "portal"))
+    await until(lambda: renewed.now() is not first)
+    await renewed.close(None)
+
+
+def counted_failures() -> float:
+    """Certificates of channels that could not be used so far."""
+    name = "zikao_certificate_reload_failures_total"
+    return REGISTRY.get_sample_value(name, {"by": "channel"}) or 0.0
+
+
+async def listening(files: CertFiles, port: int) -> tuple[grpc.aio.Server, int]:
+    """A server that says which certificate it is called with."""
+    server = grpc.aio.server()
+    handlers = {"One": grpc.unary_unary_rpc_method_handler(Serials().one)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    port = server.add_secure_port(f"127.0.0.1:{port}", server_credentials(files))
+    await server.start()
+    return server, port
 
 
 async def test_the_newest_of_several_counts(files: CertFiles, target: str) -> None:
