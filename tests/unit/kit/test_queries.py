@@ -58,6 +58,6 @@ def test_unclear_files_are_refused(load: Load, files: dict[str, str], problem: s
 
 def test_the_kits_queries_are_bound_to_one_schema() -> None:
     """They name the service's own tables; what is no schema's name is refused."""
-    assert "enrollment.outbox" in kit_queries(schema_of("zikao_enrollment"))["append_event"]
+    assert "enrollment.outbox" in kit_queries(schema_of("zikao_enrollment"))["append_events"]
     with pytest.raises(QueriesError, match="schema"):
         kit_queries("x; DROP TABLE y")
