@@ -93,18 +93,23 @@ class Certificates:
 def read_certificates(files: CertFiles) -> Certificates:
     """Read what belongs together; raises ConfigError, which names the file and never its content.
 
-    The certificate's issuers lead to one of the authorities: peers that have the same would accept
-    nobody else. Does not look at the time: what has ended is read too.
+    Looks neither at the time nor at who issued it: a caller may be of another authority than those
+    whom it calls.
     """
-    return _read_together(files, lambda _: True)
+    return _read_together(files, None)
 
 
-def _read_lasting(files: CertFiles) -> Certificates:
-    """Read what takes the place of others; raises ConfigError also for what is not in force now."""
+def _read_lasting(files: CertFiles, *, of_authorities: bool) -> Certificates:
+    """Read what takes the place of others; raises ConfigError also for what is not in force now.
+
+    And for what none of the authorities in force has issued, if it must be `of_authorities`.
+    """
     now = datetime.now(UTC)
-    found = _read_together(
-        files, lambda each: each.not_valid_before_utc <= now < each.not_valid_after_utc
-    )
+
+    def in_force(each: x509.Certificate) -> bool:
+        return each.not_valid_before_utc <= now < each.not_valid_after_utc
+
+    found = _read_together(files, in_force if of_authorities else None)
     if found.ends_at <= now:
         raise ConfigError([f"{files.cert_file}: ended at {found.ends_at.isoformat()}"])
     if found.begins_at > now:
@@ -112,8 +117,10 @@ def _read_lasting(files: CertFiles) -> Certificates:
     return found
 
 
-def _read_together(files: CertFiles, counts: Callable[[x509.Certificate], bool]) -> Certificates:
-    """`counts` says which authorities are looked at."""
+def _read_together(
+    files: CertFiles, counts: Callable[[x509.Certificate], bool] | None
+) -> Certificates:
+    """`counts` says which authorities may have issued it; None: whoever has."""
     key, chain, authorities = map(_read, (files.key_file, files.cert_file, files.ca_file))
     leaf, *between = _parsed(chain, files.cert_file)
     if _public_key_of(key, files.key_file) != leaf.public_key().public_bytes(
@@ -121,7 +128,7 @@ def _read_together(files: CertFiles, counts: Callable[[x509.Certificate], bool])
     ):
         raise ConfigError([f"{files.key_file}: the key is not that of {files.cert_file}"])
     known = _parsed(authorities, files.ca_file)
-    if not _leads_to(leaf, between, [each for each in known if counts(each)]):
+    if counts and not _leads_to(leaf, between, [each for each in known if counts(each)]):
         raise ConfigError(
             [f"{files.cert_file}: not of an authority in {files.ca_file}, or of one not in force"]
         )
@@ -174,6 +181,7 @@ class CertificateWatch:
         self._seen = _state_of(files)
         self._refused: _State = ()
         self.current = read_certificates(files)
+        self._of_authorities = _is_of_authorities(files)
 
     def look(self) -> bool:
         """Look at the files; True when other certificates are in force from now on."""
@@ -202,7 +210,7 @@ class CertificateWatch:
         return False
 
     def _read(self) -> Certificates:
-        found = _read_lasting(self._files)
+        found = _read_lasting(self._files, of_authorities=self._of_authorities)
         if self._serves and found != self.current and not found.can_serve():
             raise ConfigError([f"{self._files.cert_file}: gRPC cannot serve with it"])
         return found
@@ -213,6 +221,14 @@ class CertificateWatch:
             self._refused = state
             RELOAD_FAILURES.labels(self._by).inc()
             log.warning("certificate not replaced", by=self._by, causes=error.problems)
+
+
+def _is_of_authorities(files: CertFiles) -> bool:
+    try:
+        _read_together(files, lambda _: True)
+    except ConfigError:
+        return False
+    return True
 
 
 def server_credentials_of(watch: CertificateWatch) -> grpc.ServerCredentials:
