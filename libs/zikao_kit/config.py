@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +21,13 @@ __all__ = [
     "ConfigError",
     "DatabaseConfig",
     "LogConfig",
+    "Network",
     "PeerConfig",
     "ServerConfig",
     "TracingConfig",
     "host_and_port",
     "load_config",
+    "networks_of",
     "read_secret",
     "require_within",
     "tls_context",
@@ -92,6 +95,7 @@ SAMPLE_RATIO = 0.01
 TRUSTED_CALLERS = ("registration", "enrollment", "tickets")
 POOL_MAX_CONNECTIONS = 10
 MAX_PORT = 65_535
+Network = IPv4Network | IPv6Network
 _ADDRESS = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -123,6 +127,8 @@ class ServerConfig:
     max_metadata_bytes: int = MAX_METADATA_BYTES
     max_connections: int = MAX_CONNECTIONS
     max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
+    # Networks (CIDR) of gateways and address translators: behind one address there are many.
+    shared_addresses: tuple[str, ...] = ()
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
     max_concurrent_calls: int = MAX_CONCURRENT_CALLS
     max_queue_depth: int = MAX_QUEUE_DEPTH
@@ -156,6 +162,7 @@ class ServerConfig:
         host_and_port(self.listen)
         if self.admin_listen is not None:
             host_and_port(self.admin_listen)
+        networks_of(self.shared_addresses)
         if not 1 <= self.listeners <= MAX_LISTENERS:
             raise ValueError(f"listeners must be from 1 to {MAX_LISTENERS}")
         connections = min(self.max_connections, self.max_connections_per_address)
@@ -261,6 +268,14 @@ def host_and_port(address: str) -> tuple[str, int]:
     if found is None or int(found["port"]) > MAX_PORT:
         raise ValueError("listen must be host:port, such as 0.0.0.0:7101 or [::1]:7101")
     return found["host"], int(found["port"])
+
+
+def networks_of(addresses: Iterable[str]) -> list[Network]:
+    """Networks of `shared_addresses`; ValueError when one is none."""
+    try:
+        return [ip_network(each) for each in addresses]
+    except ValueError as error:
+        raise ValueError(f"shared_addresses must be networks (10.0.0.0/8): {error}") from None
 
 
 def require_within(section: object, **ranges: tuple[float, float]) -> None:

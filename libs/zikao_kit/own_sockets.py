@@ -27,6 +27,8 @@ _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _LOAD_WORD, _LOAD_BYTE, _AND, _EQUAL, _RETURN = 0x20, 0x30, 0x54, 0x15, 0x06
 _NETWORK_HEADER = 0xFFF00000
 _IPV4_SOURCE, _IPV6_SOURCE = 12, 8
+# Of IPv6 whoever has one address has all that differ in these bits.
+_OF_ONE_BITS = 64
 _INSTRUCTION = struct.Struct("=HBBI")
 _WHOLE, _NOTHING = 0xFFFFFFFF, 0
 # An instruction jumps over 255 at most, and five are needed for an address.
@@ -43,6 +45,13 @@ class Peer:
 
     address: Address
     port: int
+
+    @property
+    def origin(self) -> Address:
+        """The address; of IPv6 the first one of its /64."""
+        if self.address.version == 4:
+            return self.address
+        return IPv6Address(int(self.address) >> _OF_ONE_BITS << _OF_ONE_BITS)
 
     @property
     def in_grpc(self) -> str:
@@ -140,7 +149,7 @@ class OwnSockets:
 
 
 def program_against(addresses: Iterable[Address]) -> bytes:
-    """Classic BPF that drops the packets of these; empty without any."""
+    """Classic BPF that drops the packets of these, of IPv6 of their /64; empty without any."""
     fours = [each for each in addresses if each.version == 4]
     sixes = [each for each in addresses if each.version == 6]
     if not fours and not sixes:
@@ -161,7 +170,8 @@ def program_against(addresses: Iterable[Address]) -> bytes:
 
 def _tests(addresses: Sequence[Address], source_at: int) -> Iterator[tuple[int, int, int, int]]:
     for address in addresses:
-        words = struct.unpack(f">{len(address.packed) // 4}I", address.packed)
+        packed = address.packed[: _OF_ONE_BITS // 8]  # of IPv4 all
+        words = struct.unpack(f">{len(packed) // 4}I", packed)
         for index, word in enumerate(words):
             rest = 2 * (len(words) - 1 - index) + 1
             yield (_LOAD_WORD, 0, 0, _NETWORK_HEADER + source_at + 4 * index)

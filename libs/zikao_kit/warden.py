@@ -5,7 +5,8 @@ nothing (SETTINGS, WINDOW_UPDATE, header blocks and messages without an end) nev
 keep cores and memory from everybody. So what came over each connection, as the kernel counts it
 (`own_sockets`), is compared with what calls have shown of it. The difference is the connection's
 debt, of which a little is forgiven all the time. Who owes too much is let go; an address that goes
-on with it all the same is not heard for a while.
+on with it all the same, and from which nobody calls, is not heard for a while. Addresses of IPv6
+are taken by the /64: whoever has one has them all.
 
 Nobody is let go for many calls: those are seen, and admission sees to them.
 """
@@ -17,7 +18,7 @@ import math
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter as Metric
 
-from zikao_kit.config import KIBIBYTE, MEBIBYTE, ServerConfig
+from zikao_kit.config import KIBIBYTE, MEBIBYTE, Network, ServerConfig, networks_of
 from zikao_kit.own_sockets import MOST_SHUT_OUT, Address, Counts, OwnSockets, Peer
 
 LOOK_SECONDS = 0.2
@@ -51,9 +52,9 @@ MUCH_BYTES_A_SECOND = 4 * MEBIBYTE
 MUCH_WORK = 0.25
 # All debts together, in messages of the largest kind: that much memory may be lost to them.
 MESSAGES_IN_ALL = 64
-# An address that was let go so often in so long is not heard, unless it is mostly well-behaved:
-# others may come from there too.
-CUTS_TO_SHUT_OUT = 8
+# An address of which so many debtors were let go in so long is not heard, unless somebody has
+# called from there meanwhile.
+CUTS_TO_SHUT_OUT = 4
 CUTS_SECONDS = 60.0
 SHUT_OUT_SECONDS = 60.0
 
@@ -134,14 +135,19 @@ class Verdict:
 class Ledger:
     """What all connections owe."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shared: Sequence[Network] = ()) -> None:
         self._limits = limits
+        self._shared = shared
         self._accounts: dict[Peer, Account] = {}
 
     @property
     def debts(self) -> float:
         """All together, in bytes."""
         return sum(account.debt for account in self._accounts.values())
+
+    def callers(self) -> list[Peer]:
+        """Those of which calls have shown something."""
+        return [peer for peer, account in self._accounts.items() if account.shown]
 
     def settle(
         self,
@@ -189,38 +195,59 @@ class Ledger:
         return owing
 
     def _too_many(self) -> list[Peer]:
-        """The youngest of an address that has more than it may."""
+        """Of an address that has more than it may: who has not called yet, the youngest first."""
         most = self._limits.connections_each
         if len(self._accounts) <= most:
             return []
-        by_address: defaultdict[Address, list[Peer]] = defaultdict(list)
-        for peer in self._accounts:
-            by_address[peer.address].append(peer)
-        return [peer for peers in by_address.values() for peer in peers[most:]]
+        by_origin: defaultdict[Address, list[Peer]] = defaultdict(list)
+        for peer, _ in sorted(self._accounts.items(), key=lambda each: each[1].shown == 0):
+            by_origin[peer.origin].append(peer)
+        return [
+            peer
+            for peers in by_origin.values()
+            if len(peers) > most and not is_within(peers[0].address, self._shared)
+            for peer in peers[most:]
+        ]
 
 
 class ShutOut:
-    """Addresses that are not heard for a while."""
+    """Addresses that are not heard for a while; never shared ones."""
 
-    def __init__(self) -> None:
-        self._cuts: defaultdict[Address, list[float]] = defaultdict(list)
+    def __init__(self, shared: Sequence[Network] = ()) -> None:
+        self._shared = shared
+        self._cut: dict[Peer, float] = {}
+        self._callers: dict[Peer, float] = {}
         self._until: dict[Address, float] = {}
 
-    def judge(self, cut: Iterable[Peer], all_peers: Iterable[Peer], now: float) -> set[Address]:
-        """Who is not to be heard from now on, when these were let go."""
-        well_behaved = Counter(peer.address for peer in all_peers)
-        for peer in cut:
-            self._cuts[peer.address].append(now)
-            well_behaved[peer.address] -= 1
-        for address, times in list(self._cuts.items()):
-            times[:] = [at for at in times if now - at < CUTS_SECONDS]
-            if not times:
-                del self._cuts[address]
-            elif len(times) >= max(CUTS_TO_SHUT_OUT, well_behaved[address]):
-                self._until[address] = now + SHUT_OUT_SECONDS
-                del self._cuts[address]
+    def judge(self, cut: Iterable[Peer], callers: Iterable[Peer], now: float) -> set[Address]:
+        """Who is not to be heard from now on, when these were let go, and those call."""
+        debtors = dict.fromkeys(cut, now)
+        self._cut = _of_late(self._cut | debtors, now)
+        self._callers = _of_late(self._callers | dict.fromkeys(callers, now), now)
+        for peer in debtors:
+            self._callers.pop(peer, None)
+        for origin in self._too_often():
+            self._until[origin] = now + SHUT_OUT_SECONDS
+            self._cut = {peer: at for peer, at in self._cut.items() if peer.origin != origin}
         self._until = {each: until for each, until in self._until.items() if until > now}
         return set(list(self._until)[-MOST_SHUT_OUT:])
+
+    def _too_often(self) -> list[Address]:
+        cuts = Counter(
+            peer.origin for peer in self._cut if not is_within(peer.address, self._shared)
+        )
+        often = [origin for origin, count in cuts.items() if count >= CUTS_TO_SHUT_OUT]
+        called = {peer.origin for peer in self._callers} if often else set()
+        return [origin for origin in often if origin not in called]
+
+
+def _of_late(times: Mapping[Peer, float], now: float) -> dict[Peer, float]:
+    return {peer: at for peer, at in times.items() if now - at < CUTS_SECONDS}
+
+
+def is_within(address: Address, networks: Iterable[Network]) -> bool:
+    """Whether it belongs to one of them."""
+    return any(address in network for network in networks)
 
 
 class Work:
@@ -254,8 +281,9 @@ class Warden:
     def __init__(self, port: int, seen: Seen, config: ServerConfig) -> None:
         self._sockets = OwnSockets(port)
         self._seen = seen
-        self._ledger = Ledger(Limits.of(config))
-        self._shut_out = ShutOut()
+        shared = networks_of(config.shared_addresses)
+        self._ledger = Ledger(Limits.of(config), shared)
+        self._shut_out = ShutOut(shared)
         self._not_heard: set[Address] = set()
         self._work = Work()
         self._looked_at = time.monotonic()
@@ -281,10 +309,10 @@ class Warden:
         self._let_go(verdict.owing, "owing")
         self._let_go(verdict.too_many, "too many")
         peers = [peer for peer, _ in looked]
-        not_heard = self._shut_out.judge((*verdict.owing, *verdict.too_many), peers, now)
+        not_heard = self._shut_out.judge(verdict.owing, self._ledger.callers(), now)
         if new := not_heard - self._not_heard:
             SHUT_OUT.inc(len(new))
-            self._let_go([peer for peer in peers if peer.address in new], "shut out")
+            self._let_go([peer for peer in peers if peer.origin in new], "shut out")
             log.warning("not heard for a while", addresses=sorted(map(str, new)))
         if not_heard != self._not_heard:
             self._sockets.shut_out(not_heard)

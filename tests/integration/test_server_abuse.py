@@ -70,6 +70,18 @@ async def answered(abuse: Abuse, *beginnings: str) -> None:
         raise AssertionError(f"answered: {dict(abuse.deeds.answers)}") from None
 
 
+async def is_heard(probe: Probe) -> bool:
+    """Whether the abuser's address gets a connection."""
+    try:
+        async with asyncio.timeout(0.2):
+            place = ("127.0.0.1", probe.server.port)
+            _, writer = await asyncio.open_connection(*place, local_addr=(ABUSER, 0))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
 def cuts(cause: str) -> float:
     """How many connections were let go for it."""
     return float(CUT.labels(cause)._value.get())
@@ -167,18 +179,8 @@ async def test_an_address_that_goes_on_is_not_heard_for_a_while(
     # The while is over when the test has seen it, however slow the machine.
     monkeypatch.setattr(warden.ShutOut, "judge", judge_later)
 
-    async def is_heard() -> bool:
-        try:
-            async with asyncio.timeout(0.2):
-                place = ("127.0.0.1", probe.server.port)
-                _, writer = await asyncio.open_connection(*place, local_addr=(ABUSER, 0))
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
-
     async def is_not_heard() -> bool:
-        return not await is_heard()
+        return not await is_heard(probe)
 
     async with running_probe(tmp_path, **SETTINGS) as probe:
         async with abused(probe, "window_update_flood", 4) as abuse:
@@ -186,7 +188,39 @@ async def test_an_address_that_goes_on_is_not_heard_for_a_while(
             await until(is_not_heard, UNTIL_SECONDS)
         assert await is_not_heard()
         passed_seconds = warden.SHUT_OUT_SECONDS
-        await until(is_heard, UNTIL_SECONDS)
+        await until(lambda: is_heard(probe), UNTIL_SECONDS)
+
+
+async def test_a_shared_address_loses_its_debtors_and_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a gateway everybody has the abuser's address."""
+    monkeypatch.setattr(warden, "CUTS_TO_SHUT_OUT", 1)
+    before = cuts("shut out")
+    settings = SETTINGS | {"shared_addresses": (f"{ABUSER}/32",)}
+    async with (
+        running_probe(tmp_path, **settings) as probe,
+        abused(probe, "window_update_flood", 2) as abuse,
+    ):
+        await until(lambda: abuse.deeds.answers["closed"] == 2, UNTIL_SECONDS)
+        await until(lambda: is_heard(probe), UNTIL_SECONDS)
+    assert cuts("shut out") == before
+
+
+async def test_an_address_with_too_many_connections_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To have many is no debt: the youngest go, the others stay."""
+    monkeypatch.setattr(warden, "CUTS_TO_SHUT_OUT", 1)
+    before = cuts("too many"), cuts("shut out")
+    async with (
+        running_probe(tmp_path, max_connections_per_address=3) as probe,
+        abused(probe, "idle_tls", 8) as abuse,
+    ):
+        await until(lambda: abuse.deeds.answers["closed"] == 5, UNTIL_SECONDS)
+        await until(lambda: is_heard(probe), UNTIL_SECONDS)
+    assert cuts("too many") >= before[0] + 5
+    assert cuts("shut out") == before[1]
 
 
 @pytest.fixture

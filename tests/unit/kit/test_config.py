@@ -201,12 +201,14 @@ def test_limits_under_which_nobody_is_answered_are_refused(limit: dict[str, Any]
     [
         ({"listeners": 0}, "from 1 to 64"),
         ({"listeners": 65}, "from 1 to 64"),
+        ({"shared_addresses": ("10.0.0.1/8",)}, "shared_addresses .* host bits"),
+        ({"shared_addresses": ("gateway",)}, "shared_addresses"),
         *(({"listen": listen}, "host:port") for listen in ODD_ADDRESSES),
     ],
 )
 def test_where_nobody_can_listen_is_refused(setting: dict[str, Any], said: str) -> None:
     """An address is a host and a port, and a port is not listened on without end."""
     tls: Any = CertFiles(Path("/a.pem"), Path("/b.pem"), Path("/c.pem"))
-    ServerConfig("[::1]:7101", tls, listeners=64)
+    ServerConfig("[::1]:7101", tls, listeners=64, shared_addresses=("10.0.0.0/8", "fd00::/64"))
     with pytest.raises(ValueError, match=said):
         ServerConfig(**{"listen": "localhost:0", "tls": tls, **setting})

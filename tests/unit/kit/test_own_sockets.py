@@ -90,6 +90,24 @@ def test_an_address_is_kept_out_by_the_kernel(place: Place) -> None:
     place.connected(place.host)
 
 
+def test_of_ipv6_the_whole_64_is_kept_out() -> None:
+    """Whoever has one of its addresses has them all; another network is let in."""
+    with ExitStack() as stack:
+        place = Place(stack, socket.AF_INET6, "::1")
+        place.seen()
+        place.sockets.shut_out([ip_address("0:0:0:1::")])
+        place.connected("::1")
+        place.sockets.shut_out([ip_address("::7")])
+        with pytest.raises(OSError, match="timed out"):
+            place.connected("::1")
+
+
+def test_an_address_of_ipv6_stands_for_its_64() -> None:
+    """One of IPv4 for itself."""
+    origins = [Peer(ip_address(each), 1).origin for each in ("2001:db8::7:1", "192.0.2.7")]
+    assert origins == [ip_address("2001:db8::"), ip_address("192.0.2.7")]
+
+
 def test_another_address_of_the_machine_is_let_in() -> None:
     """Only the one that is named is kept out."""
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """Who owes too much is let go, who comes again and again is not heard: judged without sockets."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from zikao_kit.config import CertFiles, ServerConfig
@@ -32,6 +32,7 @@ A_MINUTE = round(60 / LOOK_SECONDS)
 FRAMES = 60
 HONEST, OTHER = Peer(ip_address("10.0.0.1"), 1), Peer(ip_address("10.0.0.2"), 1)
 ABUSER = Peer(ip_address("10.0.0.3"), 1)
+SHARED = [ip_network("10.0.0.0/29")]
 MUCH = 2 * MUCH_BYTES_A_SECOND
 
 
@@ -158,6 +159,28 @@ def test_an_address_has_so_many_connections() -> None:
     assert after(Seen(), [look]).too_many == crowd[3:]
 
 
+def test_an_address_of_ipv6_is_its_64() -> None:
+    """Whoever has one has all of them."""
+    crowd = [Peer(ip_address(f"2001:db8::{number}"), 1) for number in range(1, 6)]
+    look = come((Peer(ip_address("2001:db8:0:1::1"), 1), 0), *((each, 0) for each in crowd))
+    assert after(Seen(), [look]).too_many == crowd[3:]
+
+
+def test_who_has_called_keeps_its_connection() -> None:
+    """Of an address that has too many those go who have not, though they are older."""
+    seen, crowd = Seen(), peers("10.0.0.3", 6)
+    for caller in crowd[3:]:
+        seen.note(caller.in_grpc, 1)
+    assert after(seen, [come(*((each, 1) for each in crowd))]).too_many == crowd[:3]
+
+
+def test_connections_of_a_shared_address_are_not_counted() -> None:
+    """Behind a gateway each may be somebody else's."""
+    ledger = Ledger(LIMITS, SHARED)
+    look = come(*((each, 0) for each in peers("10.0.0.3", 50)))
+    assert ledger.settle(look, {}, 1.0).too_many == []
+
+
 def test_connections_that_have_gone_are_forgotten() -> None:
     """A port that is used again begins without a debt."""
     half = come((HONEST, 200_000))
@@ -171,6 +194,45 @@ def test_who_is_let_go_again_and_again_is_not_heard_for_a_while() -> None:
     assert shut_out.judge(crowd[:1], crowd[:1], 10.0) == {ABUSER.address}
     assert shut_out.judge([], [], 9.0 + SHUT_OUT_SECONDS) == {ABUSER.address}
     assert shut_out.judge([], [], 11.0 + SHUT_OUT_SECONDS) == set()
+
+
+def test_debtors_of_an_address_add_up_over_a_minute() -> None:
+    """One now and then, too: each counts once, however often it is named."""
+    shut_out = ShutOut()
+    for _ in range(CUTS_TO_SHUT_OUT):
+        assert shut_out.judge([ABUSER], [], 0.0) == set()
+    others = peers("10.0.0.3", CUTS_TO_SHUT_OUT)[1:]
+    judged = [shut_out.judge([each], [], 15.0 * number) for number, each in enumerate(others, 1)]
+    assert judged[-2:] == [set(), {ABUSER.address}]
+
+
+def test_an_address_from_which_somebody_calls_is_heard() -> None:
+    """However many others are let go, look after look, and also between two of its calls."""
+    shut_out, (caller, *crowd) = ShutOut(), peers("10.0.0.3", 301)
+    for look, debtor in enumerate(crowd):
+        calls = [caller] if look % 100 == 0 else []
+        assert shut_out.judge([debtor], [*calls, debtor], look * 0.5) == set()
+    assert shut_out.judge(crowd, [], 300.0) == {ABUSER.address}
+
+
+def test_debtors_that_have_called_do_not_speak_for_their_address() -> None:
+    """A call before the flood makes nobody honest."""
+    shut_out, crowd = ShutOut(), peers("10.0.0.3", CUTS_TO_SHUT_OUT)
+    assert shut_out.judge([], crowd, 0.0) == set()
+    assert shut_out.judge(crowd, crowd, 1.0) == {ABUSER.address}
+
+
+def test_a_shared_address_is_heard_whatever_comes_from_there() -> None:
+    """A gateway that passes connections on is one address for everybody behind it."""
+    shut_out = ShutOut(SHARED)
+    for look, debtor in enumerate(peers("10.0.0.3", 300)):
+        assert shut_out.judge([debtor], [], look * 0.2) == set()
+
+
+def test_debtors_of_a_64_of_ipv6_count_together() -> None:
+    """Each connection from another address of it is no way round."""
+    crowd = [Peer(ip_address(f"2001:db8::{number}"), 1) for number in range(CUTS_TO_SHUT_OUT)]
+    assert ShutOut().judge(crowd, [], 0.0) == {ip_address("2001:db8::")}
 
 
 def test_an_address_that_mostly_behaves_is_heard() -> None:
