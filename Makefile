@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Of images: as pyproject.toml has it.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo up rush test fuzz bench-enrollment bench-expiry bench-registration bench-audit bench-audit-log \
+.PHONY: help setup demo up rush test fuzz security bench-abuse bench-waiting-room bench-enrollment bench-expiry bench-registration bench-audit bench-audit-log \
   bench-availability bench-import bench-reconciliation bench-logins bench-timing bench-tickets bench-overload mutation upgrades faults capacity alerts \
   lint images sbom test-containers format manifests protos lock clean
 

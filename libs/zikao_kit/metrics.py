@@ -27,6 +27,8 @@ from prometheus_client.registry import Collector
 # When each counter began would be as many series again, which Prometheus does not ask for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+# Every process shows the number of all, so the sum over processes says nothing.
+ALIKE = "All replicas show the same, or NaN while they do not know: use max()."
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 

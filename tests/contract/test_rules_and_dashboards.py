@@ -16,13 +16,12 @@ import pytest
 import yaml
 from support.exposition import SUFFIXES, written
 from support.promql import UP, names_in, wrong_names
-from zikao_kit.metrics import SECONDS_BUCKETS
+from zikao_kit.metrics import ALIKE, SECONDS_BUCKETS
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 SEVERITIES = {"page", "ticket"}
-ALIKE = "All replicas show the same"
 FILES = ("alerts.yaml", "recording.yaml")
 VALUES = {
     "grpc_code": {code.name for code in grpc.StatusCode},

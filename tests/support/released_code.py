@@ -114,7 +114,9 @@ def lay_out(commit: str, folder: Path, repository: Path = ROOT) -> Code:
 def git(*arguments: str, repository: Path = ROOT) -> bytes:
     """What git prints; CodeNotThereError when it cannot say that."""
     try:
-        done = subprocess.run(("git", *arguments), cwd=repository, capture_output=True, check=False)
+        done = subprocess.run(
+            (*_git(repository), *arguments), cwd=repository, capture_output=True, check=False
+        )
     except FileNotFoundError as error:
         raise CodeNotThereError(
             "git is not installed: the code of releases comes from it"
@@ -124,8 +126,13 @@ def git(*arguments: str, repository: Path = ROOT) -> bytes:
     return done.stdout
 
 
+def _git(repository: Path) -> tuple[str, ...]:
+    """The folder may belong to somebody else than who runs the tests."""
+    return ("git", "-c", f"safe.directory={repository.resolve()}")
+
+
 def _advice(command: str, said: str, repository: Path) -> str:
-    shallow = ("git", "rev-parse", "--is-shallow-repository")
+    shallow = (*_git(repository), "rev-parse", "--is-shallow-repository")
     known = subprocess.run(shallow, cwd=repository, capture_output=True, text=True, check=False)
     if known.returncode:
         what = "this is no clone of the project: the tests need one, with its history"

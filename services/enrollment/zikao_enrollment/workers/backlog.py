@@ -8,6 +8,7 @@ from typing import NamedTuple
 from prometheus_client import Gauge
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
+from zikao_kit.metrics import ALIKE
 
 from zikao_enrollment.domain.money import Flag
 from zikao_enrollment.stores.money import MoneyStore
@@ -18,9 +19,6 @@ BACKLOG_PAUSE_SECONDS = 15.0
 # Platforms give money back within minutes.
 LONG_WAIT = timedelta(hours=1)
 ODD_PAYMENTS_OF = timedelta(days=1)
-
-# Every process shows the number of all, so the sum over processes says nothing.
-ALIKE = "All replicas show the same, or NaN while they do not know: use max()."
 
 REFUSED_REFUNDS = Gauge(
     "zikao_enrollment_refused_refunds",

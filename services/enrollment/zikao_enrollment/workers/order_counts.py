@@ -4,12 +4,12 @@ import math
 
 from prometheus_client import Gauge
 from zikao_kit.db import Database
+from zikao_kit.metrics import ALIKE
 
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.stores.statistics import count_orders
 from zikao_enrollment.views.boards import Boards
 from zikao_enrollment.views.seat_metrics import SESSIONS_SHOWN
-from zikao_enrollment.workers.backlog import ALIKE
 
 # 300,000 orders are counted in a tenth of a second, by indexes of what is held and of what is
 # confirmed, in every process.

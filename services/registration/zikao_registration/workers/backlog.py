@@ -4,23 +4,23 @@ import math
 from datetime import timedelta
 
 from prometheus_client import Gauge
+from zikao_kit.metrics import ALIKE
 
 from zikao_registration.parts import Parts
 from zikao_registration.stores.reviews import measure_backlog
 
 BACKLOG_PAUSE_SECONDS = 15.0
 
-_ALIKE = "All replicas show the same, or NaN while they do not know: use max()."
 APPLICATIONS = Gauge(
-    "zikao_registration_pending_reviews", f"Applications that wait for an office. {_ALIKE}"
+    "zikao_registration_pending_reviews", f"Applications that wait for an office. {ALIKE}"
 )
 OLDEST = Gauge(
     "zikao_registration_oldest_review_seconds",
-    f"For how long the oldest application has waited; 0 for none. {_ALIKE}",
+    f"For how long the oldest application has waited; 0 for none. {ALIKE}",
 )
 PROFILE_CHANGES = Gauge(
     "zikao_registration_pending_profile_changes",
-    f"Profile changes that wait for an office. {_ALIKE}",
+    f"Profile changes that wait for an office. {ALIKE}",
 )
 
 

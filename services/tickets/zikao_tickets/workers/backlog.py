@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from prometheus_client import Gauge
 from zikao_kit.clock import Clock
 from zikao_kit.db import Database
+from zikao_kit.metrics import ALIKE
 
 from zikao_tickets.domain.states import ArrangementState
 from zikao_tickets.stores.offices import office_actions
@@ -21,20 +22,19 @@ SHOWN = (
     ArrangementState.PUBLISHED,
 )
 
-_ALIKE = "All replicas show the same, or NaN while they do not know: use max()."
 PENDING_ACTS = Gauge(
     "zikao_tickets_pending_office_acts",
-    f"Acts of offices that wait for a second officer. {_ALIKE}",
+    f"Acts of offices that wait for a second officer. {ALIKE}",
 )
 COUNTIES = Gauge(
     "zikao_tickets_counties",
     "Counties by the state of the arrangement that was started last, and those with one in force"
-    f" (published). {_ALIKE}",
+    f" (published). {ALIKE}",
     ["session", "state"],
 )
 UNPRINTABLE = Gauge(
     "zikao_tickets_unprintable",
-    f"Tickets that cannot be printed, by reason: an office must see to them. {_ALIKE}",
+    f"Tickets that cannot be printed, by reason: an office must see to them. {ALIKE}",
     ["session", "reason"],
 )
 
