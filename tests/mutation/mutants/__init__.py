@@ -13,6 +13,7 @@ from mutation.mutants.requests import REQUESTS
 from mutation.mutants.room import WAITING_ROOM
 from mutation.mutants.seats import SEATS
 from mutation.mutants.tickets import TICKETS
+from mutation.mutants.transport import TRANSPORT
 
 GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Seats": SEATS,
@@ -25,5 +26,6 @@ GROUPS: dict[str, tuple[Mutant, ...]] = {
     "Rooms, draws and tickets": TICKETS,
     "Permissions": DOORS,
     "Audit": AUDITS,
+    "Connections": TRANSPORT,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for group in GROUPS.values() for mutant in group)
