@@ -33,7 +33,7 @@ TRANSPORT = (
         (
             Cut(
                 f"{KIT}/callers.py",
-                "            raise DomainError(PERMISSION_DENIED, caller=caller)\n",
+                "            raise NotListedError(caller)\n",
                 "",
             ),
         ),
