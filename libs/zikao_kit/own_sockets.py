@@ -93,12 +93,14 @@ class OwnSockets:
         for file in list(self._peers):
             # The number may be another one's by now: who is at the other end tells.
             with suppress(OSError), _borrowed(file) as connection:
-                place, (known, peer) = connection.getpeername(), self._peers[file]
-                if place != known:
-                    peer = self._note(file, place)
+                if connection.getpeername() != self._peers[file][0]:
+                    del self._peers[file]
+                    self._sort_in(file)
+                    if file not in self._peers:
+                        continue
                 raw = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
                 if len(raw) == _TCP_INFO_BYTES:
-                    yield peer, Counts(*_COUNTS.unpack_from(raw, _COUNTS_AT))
+                    yield self._peers[file][1], Counts(*_COUNTS.unpack_from(raw, _COUNTS_AT))
                 continue
             del self._peers[file]
 
@@ -137,15 +139,12 @@ class OwnSockets:
                 elif found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     self._listeners.add(file)
                 else:
-                    self._note(file, found.getpeername())
-        except (OSError, IndexError):  # no socket; one without a port; one that has just ended
+                    place = found.getpeername()
+                    self._peers[file] = place, _peer_of(place)
+        # No socket; one without a port; one that has just ended, or is another one by now.
+        except (OSError, IndexError, ValueError):
             if not _is_socket(file):
                 self._others[file] = _inode_of(file)
-
-    def _note(self, file: int, place: Place) -> Peer:
-        peer = _peer_of(place)
-        self._peers[file] = place, peer
-        return peer
 
 
 def program_against(addresses: Iterable[Address]) -> bytes:

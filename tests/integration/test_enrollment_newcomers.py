@@ -98,6 +98,7 @@ async def person(running: Installation, server: RegistrationServer, number: int)
 def questions() -> float:
     """How often registration has been asked for a candidate."""
     labels = {
+        "grpc_type": "unary",
         "grpc_service": "zikao.registration.v1.CandidateFeedService",
         "grpc_method": "GetCandidate",
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
+from support.commands import without_log
 from support.config_files import write_config
 from support.service import TIMEOUT_SECONDS, new_id, until
 from support.service_databases import MakeDatabase
@@ -40,8 +41,7 @@ class Operator:
     async def run(self, *command: str) -> str:
         """What the command says; `Error: …` where it refuses."""
         result = await asyncio.to_thread(CliRunner().invoke, main, [*command, *self._options])
-        # The service logs to the same output, which the runner has caught.
-        (said,) = (line for line in result.output.splitlines() if "rpc  " not in line)
+        (said,) = without_log(result.output).splitlines()
         assert (result.exit_code == 0) != said.startswith("Error: ")
         return said
 

@@ -36,9 +36,13 @@ class Ended(NamedTuple):
 async def run_command(arguments: Sequence[str], stdin: str = "") -> Ended:
     """Run `zikao`, in a thread and with an event loop of its own."""
     result = await asyncio.to_thread(CliRunner().invoke, main, arguments, stdin)
-    # The service, which runs beside it, writes its log there, too.
-    lines = result.output.splitlines(keepends=True)
-    return Ended(result.exit_code, "".join(line for line in lines if not _LOG.match(line)))
+    return Ended(result.exit_code, without_log(result.output))
+
+
+def without_log(output: str) -> str:
+    """What a command printed: the service, which runs beside it, writes its log there, too."""
+    lines = output.splitlines(keepends=True)
+    return "".join(line for line in lines if not _LOG.match(line))
 
 
 class Command:

@@ -1,5 +1,6 @@
 """The process's own connections, on real sockets: counted, cut, and kept out by the kernel."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +20,8 @@ class Place:
         self._listener = stack.enter_context(socket.create_server((host, 0), family=family))
         self.host, self.port = self._listener.getsockname()[:2]
         self.sockets = OwnSockets(self.port)
+        # The server's ends of what is connected, in its order.
+        self.accepted: list[socket.socket] = []
 
     def connected(self, source: str) -> tuple[socket.socket, Peer]:
         """A connection from an address, and how the server sees it."""
@@ -26,7 +29,7 @@ class Place:
             (self.host, self.port), timeout=BRIEF_SECONDS, source_address=(source, 0)
         )
         self._stack.enter_context(client)
-        self._stack.enter_context(self._listener.accept()[0])
+        self.accepted.append(self._stack.enter_context(self._listener.accept()[0]))
         return client, Peer(ip_address(source), client.getsockname()[1])
 
     def seen(self) -> dict[Peer, int]:
@@ -72,6 +75,24 @@ def test_a_number_that_another_file_had_is_looked_at_anew(place: Place) -> None:
     second.close()
     _, peer = place.connected(place.host)
     assert place.seen() == {peer: 0}
+
+
+def test_a_number_that_a_connection_had_is_looked_at_anew(place: Place) -> None:
+    """It may be a connection of another port by now, or a socket of the machine without a name."""
+    place.connected(place.host)
+    _, stays = place.connected(place.host)
+    with ExitStack() as stack:
+        elsewhere = Place(stack, socket.AF_INET, "127.0.0.1")
+        elsewhere.connected(elsewhere.host)
+        for other in (*socket.socketpair(), *elsewhere.accepted):
+            stack.enter_context(other)
+            _, peer = place.connected(place.host)
+            assert place.seen().keys() >= {peer, stays}
+            os.dup2(other.fileno(), place.accepted[-1].fileno())
+            assert peer not in (seen := place.seen())
+            assert stays in seen
+            assert len(seen) == 2
+            assert place.sockets.cut([peer]) == 0
 
 
 def test_an_address_is_kept_out_by_the_kernel(place: Place) -> None:
