@@ -38,7 +38,7 @@ async def following(
                 pause = FIRST_PAUSE_SECONDS
                 yield message
         except TimeoutError:
-            pass
+            pass  # silence: opened again like a stream that has ended
         except grpc.aio.AioRpcError as error:
             failed = CallFailed(error)
             if failed.reason not in NOT_NOW:

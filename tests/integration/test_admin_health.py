@@ -206,7 +206,7 @@ async def is_over(connection: socket.socket) -> bool:
     except BlockingIOError:
         return False
     except ConnectionError:
-        pass
+        pass  # reset: closed, too
     return True
 
 
