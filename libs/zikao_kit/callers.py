@@ -1,8 +1,9 @@
 """Which systems may call a gRPC service at all, by the names in their certificates.
 
-The contracts say who may call a method; an operator may say less with `server.callers`. It is
-looked at before anything that a caller sends, so a system that has no business with a service
-cannot even have it verify tokens.
+The contracts say who may call a method; an operator may say less with `server.callers`, and
+take stolen certificates back with `server.refused_certificates`. Both are looked at before
+anything that a caller sends, so a system that has no business with a service cannot even have it
+verify tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from prometheus_client import Counter
 
 from zikao_kit.config import ConfigError
 from zikao_kit.errors import PERMISSION_DENIED, DomainError
-from zikao_kit.tls import is_peer_name
+from zikao_kit.tls import AuthContext, is_peer_name, peer_key, peer_name
 
 OTHERS = "*"
 # How often a system that keeps coming is told of.
@@ -24,7 +25,7 @@ TELL_SECONDS = 60.0
 
 REFUSED = Counter(
     "zikao_callers_refused_total",
-    "Calls of systems that are not on the service's list (server.callers).",
+    "Calls of systems that are not on the service's list, or whose certificate is taken back.",
     ["grpc_service"],
 )
 log = structlog.get_logger()
@@ -33,59 +34,84 @@ log = structlog.get_logger()
 class NotListedError(DomainError):
     """PERMISSION_DENIED by a list. Whoever is told has been counted, and said once a minute."""
 
-    def __init__(self, caller: str) -> None:
-        super().__init__(PERMISSION_DENIED, caller=caller)
+    def __init__(self, caller: str, refused_certificate: str = "") -> None:
+        if refused_certificate:
+            super().__init__(
+                PERMISSION_DENIED, caller=caller, refused_certificate=refused_certificate
+            )
+        else:
+            super().__init__(PERMISSION_DENIED, caller=caller)
 
 
 class CallerList:
-    """Who may call one service. Made once; a call costs a look into `names`."""
+    """Who may call one service. Made once; a call costs a look into a set or two."""
 
     def __init__(
         self,
         service: str,
-        names: Iterable[str],
+        names: Iterable[str] | None,
+        refused: Iterable[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.names = frozenset(names)
+        """`names`: None for every system; `refused`: fingerprints of keys that are nobody's."""
+        self._names = None if names is None else frozenset(names)
+        self._refused = frozenset(refused)
         self._service = service
-        self._refused = REFUSED.labels(service)
+        self._count = REFUSED.labels(service)
         self._monotonic = monotonic
-        self._tell_after: dict[str, float] = {}
+        self._tell_after: dict[tuple[str, str], float] = {}
 
-    def admit(self, caller: str) -> None:
-        """Raise NotListedError for a name that is not on the list, or "" for none at all."""
-        if caller not in self.names:
-            self._tell(caller)
+    def admit(self, auth: AuthContext) -> str:
+        """Return the caller's name, "" for none at all; NotListedError when it may not call.
+
+        `auth` is `ServicerContext.auth_context()`.
+        """
+        caller = peer_name(auth) or ""
+        if self._refused:
+            fingerprint = peer_key(auth)
+            if fingerprint in self._refused:
+                self._tell("certificate is refused", caller, key=fingerprint)
+                raise NotListedError(caller, fingerprint)
+        if self._names is not None and caller not in self._names:
+            self._tell("caller is not on the list", caller)
             raise NotListedError(caller)
+        return caller
 
-    def _tell(self, caller: str) -> None:
-        self._refused.inc()
-        now = self._monotonic()
-        if now >= self._tell_after.get(caller, now):
-            self._tell_after[caller] = now + TELL_SECONDS
-            log.warning("caller is not on the list", grpc_service=self._service, refused=caller)
+    def _tell(self, event: str, caller: str, **more: str) -> None:
+        self._count.inc()
+        now, about = self._monotonic(), (event, caller)
+        if now >= self._tell_after.get(about, now):
+            self._tell_after[about] = now + TELL_SECONDS
+            log.warning(event, grpc_service=self._service, refused=caller, **more)
 
 
 class Callers:
-    """The lists of a server, out of `server.callers`."""
+    """The lists of a server, out of `server.callers`, and what `refused_certificates` takes back.
 
-    def __init__(self, lists: Mapping[str, Sequence[str]]) -> None:
-        self._lists = {
-            service: CallerList(service, names)
-            for service, names in lists.items()
-            if service != OTHERS
-        }
-        self._others = lists.get(OTHERS)
+    A service has none where neither says anything: whoever has a certificate may call.
+    """
+
+    def __init__(self, lists: Mapping[str, Sequence[str]], refused: Sequence[str] = ()) -> None:
+        self._lists = lists
+        self._refused = refused
+        # All methods of a service share one: it tells of a caller once.
+        self._made: dict[tuple[str, bool], CallerList] = {}
 
     def of(self, service: str) -> CallerList | None:
-        """The list of a service, its own or that of all others; None: whoever has a certificate."""
-        if service not in self._lists and self._others is not None:
-            self._lists[service] = CallerList(service, self._others)
-        return self._lists.get(service)
+        """The list of a service, its own or that of all others."""
+        return self._list(service, self._lists.get(service, self._lists.get(OTHERS)))
 
     def only_of(self, service: str) -> CallerList | None:
         """The list of a service that "*" does not speak of."""
-        return self._lists.get(service)
+        return self._list(service, self._lists.get(service))
+
+    def _list(self, service: str, names: Sequence[str] | None) -> CallerList | None:
+        if names is None and not self._refused:
+            return None
+        which = service, names is None
+        if which not in self._made:
+            self._made[which] = CallerList(service, names, self._refused)
+        return self._made[which]
 
 
 def check_callers(lists: Mapping[str, Sequence[str]], services: Iterable[str]) -> None:

@@ -96,6 +96,7 @@ TRUSTED_CALLERS = ("registration", "enrollment", "tickets")
 POOL_MAX_CONNECTIONS = 10
 MAX_PORT = 65_535
 Network = IPv4Network | IPv6Network
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -120,6 +121,9 @@ class ServerConfig:
     # Full service name -> names in certificates that may call it at all; "*" for all not named,
     # health left out. A service without a list is for whoever has a certificate.
     callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Whoever shows a certificate with one of these public keys is refused: its SHA-256
+    # (SubjectPublicKeyInfo, DER) in hexadecimal.
+    refused_certificates: tuple[str, ...] = ()
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
     max_receive_bytes: int = MAX_MESSAGE_BYTES
@@ -163,6 +167,7 @@ class ServerConfig:
         if self.admin_listen is not None:
             host_and_port(self.admin_listen)
         networks_of(self.shared_addresses)
+        require_fingerprints(self.refused_certificates)
         if not 1 <= self.listeners <= MAX_LISTENERS:
             raise ValueError(f"listeners must be from 1 to {MAX_LISTENERS}")
         connections = min(self.max_connections, self.max_connections_per_address)
@@ -276,6 +281,16 @@ def networks_of(addresses: Iterable[str]) -> list[Network]:
         return [ip_network(each) for each in addresses]
     except ValueError as error:
         raise ValueError(f"shared_addresses must be networks (10.0.0.0/8): {error}") from None
+
+
+def require_fingerprints(refused: Iterable[str]) -> None:
+    """Raise ValueError for what can be no fingerprint of a key: a slip would refuse nobody."""
+    wrong = [each for each in refused if not _FINGERPRINT.fullmatch(each)]
+    if wrong:
+        raise ValueError(
+            "refused_certificates must be SHA-256 of public keys, 64 digits 0-9a-f in quotes"
+            f" (docs/operations.md says how to get them), not {', '.join(wrong)}"
+        )
 
 
 def require_within(section: object, **ranges: tuple[float, float]) -> None:

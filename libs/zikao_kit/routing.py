@@ -159,7 +159,7 @@ async def _admit(callers: CallerList | None, context: Any) -> None:
     if callers is None:
         return
     try:
-        callers.admit(peer_name(context.auth_context()) or "")
+        callers.admit(context.auth_context())
     except DomainError as error:
         await abort(context, grpc.StatusCode.PERMISSION_DENIED, error.reason)
 

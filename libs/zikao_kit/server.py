@@ -114,7 +114,7 @@ class GrpcServer:
         admission: Admission | None = None,
     ) -> None:
         self._config = config
-        self._callers = Callers(config.callers)
+        self._callers = Callers(config.callers, config.refused_certificates)
         self._seen = Seen()
         self._gate = Gate(
             domain=domain,

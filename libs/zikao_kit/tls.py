@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -34,9 +36,15 @@ BACKDATE_MINUTES = 5
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # What gRPC found in the peer's verified certificate; see peer_name.
 _SPIFFE_PROPERTY = "peer_spiffe_id"
+# The certificate itself, without what comes between it and an authority.
+_CERTIFICATE_PROPERTY = "x509_pem_cert"
+# Of how many certificates the key is kept: of all that call at a time.
+KEYS_KEPT = 1024
+
+AuthContext = Mapping[str, Iterable[bytes]]
 
 
-def peer_name(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
+def peer_name(auth_context: AuthContext) -> str | None:
     """Return `<name>` of the peer's URI SAN, None when it has none of the installation.
 
     `auth_context` is `ServicerContext.auth_context()`. gRPC states the property only
@@ -50,6 +58,24 @@ def peer_name(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
         return None
     text = name.removeprefix(prefix).decode("ascii", "replace")
     return text if _NAME.fullmatch(text) else None
+
+
+def peer_key(auth_context: AuthContext) -> str:
+    """Return the fingerprint of the key in the peer's certificate."""
+    (pem,) = auth_context[_CERTIFICATE_PROPERTY]
+    return key_fingerprint(pem)
+
+
+@lru_cache(KEYS_KEPT)
+def key_fingerprint(pem: bytes) -> str:
+    """Return SHA-256 of a certificate's public key (SubjectPublicKeyInfo, DER) in hexadecimal.
+
+    Not of the certificate: who has an ECDSA certificate can write its signature in a second way
+    that is as good, and so has two with different fingerprints. The key is what was stolen.
+    """
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    der, shape = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return sha256(key.public_bytes(der, shape)).hexdigest()
 
 
 def is_peer_name(name: str) -> bool:

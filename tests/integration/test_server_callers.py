@@ -1,4 +1,4 @@
-"""A real server with lists of who may call its services at all."""
+"""A real server with lists of who may call its services at all, and of stolen certificates."""
 
 import subprocess
 import sys
@@ -12,11 +12,19 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.certificates import channel_credentials, nameless
+from support.certificates import (
+    channel_credentials,
+    key_fingerprint_of,
+    nameless,
+    new_certificate,
+    signed_otherwise,
+)
 from support.probe import Probe, refusal, running_probe
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
 from zikao_kit.cli import CONFIG_EXIT_CODE
+from zikao_kit.config import CertFiles
 from zikao_kit.error_table import problem_of, reason_of, sentence_of
+from zikao_kit.tls import DevelopmentCa
 
 PROBE = "zikao.test.v1.ProbeService"
 HEALTH = "grpc.health.v1.Health"
@@ -108,13 +116,18 @@ async def test_a_peer_without_a_name_of_ours_is_on_no_list(
 async def health_as(probe: Probe, name: str) -> grpc.StatusCode:
     """How asking for health ends, for a system, asked in each way."""
     async with probe.channel(name) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=5)
-        codes: set[grpc.StatusCode] = {
-            await stub.Check(health_pb2.HealthCheckRequest(), timeout=5).code(),
-            await stub.List(health_pb2.HealthListRequest(), timeout=5).code(),
-            await first_code(watch),
-        }
+        return await health_over(channel)
+
+
+async def health_over(channel: Any) -> grpc.StatusCode:
+    """How asking for health ends over a channel, asked in each way."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=5)
+    codes: set[grpc.StatusCode] = {
+        await stub.Check(health_pb2.HealthCheckRequest(), timeout=5).code(),
+        await stub.List(health_pb2.HealthListRequest(), timeout=5).code(),
+        await first_code(watch),
+    }
     (code,) = codes
     return code
 
@@ -131,9 +144,14 @@ async def first_code(call: Any) -> grpc.StatusCode:
 async def reflection_as(probe: Probe, name: str) -> grpc.StatusCode:
     """How listing the contracts ends, for a system."""
     async with probe.channel(name) as channel:
-        path = f"/{REFLECTION}/ServerReflectionInfo"
-        call = channel.stream_stream(path)(iter([b"\x3a\x00"]), timeout=5)
-        return await first_code(call)
+        return await reflection_over(channel)
+
+
+async def reflection_over(channel: Any) -> grpc.StatusCode:
+    """How listing the contracts ends over a channel."""
+    path = f"/{REFLECTION}/ServerReflectionInfo"
+    call = channel.stream_stream(path)(iter([b"\x3a\x00"]), timeout=5)
+    return await first_code(call)
 
 
 async def test_health_is_for_all_but_where_it_has_a_list(tmp_path: Path) -> None:
@@ -176,3 +194,59 @@ def test_a_list_of_no_service_refuses_the_start(tmp_path: Path) -> None:
     assert result.returncode == CONFIG_EXIT_CODE
     assert "did you mean zikao.enrollment.v1.OrderService?" in result.stderr
     assert "'payment platform' is no name" in result.stderr
+
+
+async def codes_with(probe: Probe, files: CertFiles) -> set[grpc.StatusCode]:
+    """How calls of each kind end with a certificate: unary, both streams, health, contracts."""
+    async with probe.channel_with(channel_credentials(files)) as channel:
+        stub = probe_pb2_grpc.ProbeServiceStub(channel)
+        messages = iter([probe_pb2.ExchangeRequest(text="甲")])
+        return {
+            await stub.Open(OPEN, timeout=5).code(),
+            await first_code(stub.Subscribe(probe_pb2.SubscribeRequest())),
+            await first_code(
+                stub.Exchange(messages, timeout=5, metadata=probe.bearer("candidate"))
+            ),
+            await health_over(channel),
+            await reflection_over(channel),
+        }
+
+
+@pytest.mark.parametrize("lists", [{}, {"*": ["portal", "scanner"], HEALTH: ["portal", "scanner"]}])
+async def test_a_stolen_certificate_is_refused(
+    tmp_path: Path, lists: Mapping[str, Sequence[str]]
+) -> None:
+    """Whatever it calls, whether its name is on a list or there is none; others are let in.
+
+    Also those of the same name with another key: the rightful owner has one at once. What was
+    signed anew, by whomever, is refused as long as its key is the stolen one.
+    """
+    ca = DevelopmentCa(tmp_path / "ca")
+    stolen, rightful = ca.issue("portal"), new_certificate(tmp_path / "ca", "portal")
+    settings = {"callers": lists, "refused_certificates": (key_fingerprint_of(stolen),)}
+    denied = {grpc.StatusCode.PERMISSION_DENIED}
+    async with running_probe(tmp_path / "ca", reflection=True, **settings) as probe:
+        for files in (stolen, signed_otherwise(stolen)):
+            assert await codes_with(probe, files) == denied
+        assert probe.servicer.entered == []
+        for files in (rightful, ca.issue("scanner")):
+            assert await codes_with(probe, files) == {grpc.StatusCode.OK}
+
+
+async def test_who_is_refused_is_told_which_certificate(tmp_path: Path) -> None:
+    """The rightful owner may not know. It is counted each time, and logged once with the key."""
+    ca = DevelopmentCa(tmp_path / "ca")
+    fingerprint = key_fingerprint_of(ca.issue("portal"))
+    labels = {"grpc_service": PROBE}
+    before = REGISTRY.get_sample_value("zikao_callers_refused_total", labels) or 0
+    async with running_probe(tmp_path / "ca", refused_certificates=(fingerprint,)) as probe:
+        with capture_logs() as logs:
+            async with probe.stub("portal") as stub:
+                for _ in range(2):
+                    error = await refusal(stub.Open(OPEN, timeout=5))
+    assert reason_of(error) == "PERMISSION_DENIED"
+    expected = {"caller": "portal", "refused_certificate": fingerprint}
+    assert problem_of(error).metadata == expected
+    (told,) = [line for line in logs if line["event"] == "certificate is refused"]
+    assert (told["grpc_service"], told["refused"], told["key"]) == (PROBE, "portal", fingerprint)
+    assert REGISTRY.get_sample_value("zikao_callers_refused_total", labels) == before + 2

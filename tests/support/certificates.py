@@ -7,6 +7,7 @@ import shutil
 import ssl
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,12 +16,19 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.x509.oid import NameOID
 from zikao_kit.certificates import CertificateWatch, read_certificates, server_credentials_of
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
 
 _FILES = ("tls.crt", "tls.key", "ca.crt")
+_ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+# The number of points of the curve that the installation's keys are on (SEC 2, section 2.4.2).
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def server_credentials(files: CertFiles) -> grpc.ServerCredentials:
@@ -158,6 +166,37 @@ def nameless(ca_folder: Path, identity: str | None = None) -> CertFiles:
     files.cert_file.write_bytes(_pem(certificate))
     files.key_file.write_bytes(_key_pem(key))
     return files
+
+
+def signed_otherwise(files: CertFiles) -> CertFiles:
+    """The same certificate with its signature in the other way that ECDSA has, and the same key.
+
+    Whoever has it can do so without the authority: what was signed is the same.
+    """
+    certificate = x509.load_pem_x509_certificate(files.cert_file.read_bytes())
+    r, s = decode_dss_signature(certificate.signature)
+    signature = encode_dss_signature(r, _P256_ORDER - s)
+    parts = certificate.tbs_certificate_bytes + _ECDSA_WITH_SHA256
+    der = _der(0x30, parts + _der(0x03, b"\0" + signature))
+    folder = Path(mkdtemp(dir=files.cert_file.parent))
+    other = CertFiles(folder / "tls.crt", files.key_file, files.ca_file)
+    other.cert_file.write_text(ssl.DER_cert_to_PEM_cert(der))
+    return other
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def key_fingerprint_of(files: CertFiles) -> str:
+    """SHA-256 of the public half of the key in a file, as `server.refused_certificates` has it."""
+    key = serialization.load_pem_private_key(files.key_file.read_bytes(), None)
+    der, shape = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return sha256(key.public_key().public_bytes(der, shape)).hexdigest()
 
 
 async def serial_shown(port: int, files: CertFiles) -> int:

@@ -108,9 +108,9 @@ class Guard:
         call.peer = context.peer()
         try:
             read_metadata(call, context)
-            call.caller = peer_name(context.auth_context()) or ""
-            if self._callers is not None:
-                self._callers.admit(call.caller)
+            auth = context.auth_context()
+            listed = self._callers
+            call.caller = (peer_name(auth) or "") if listed is None else listed.admit(auth)
             # What it has brought and no more, and of who may not call at all nothing: else the
             # smallest call would pay for much that nobody sees.
             self.seen.note(call.peer, call.metadata_bytes + CALL_BYTES)

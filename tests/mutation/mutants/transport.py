@@ -47,6 +47,26 @@ TRANSPORT = (
         ),
     ),
     Mutant(
+        "refused-certificates",
+        "A certificate that is taken back opens nothing",
+        "It is let in as long as its name is",
+        "Whoever stole a key calls with it until its certificate ends",
+        (
+            Cut(
+                f"{KIT}/callers.py",
+                "            if fingerprint in self._refused:\n",
+                "            if False:\n",
+            ),
+        ),
+        (
+            Catch(
+                "tests/integration/test_server_callers.py::test_a_stolen_certificate_is_refused",
+                "assert",
+                "            assert await codes_with(probe, files) == denied",
+            ),
+        ),
+    ),
+    Mutant(
         "certificate-replaced",
         "A certificate that replaces another is in force at the next look",
         "The one before stays",

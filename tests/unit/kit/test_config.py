@@ -203,6 +203,8 @@ def test_limits_under_which_nobody_is_answered_are_refused(limit: dict[str, Any]
         ({"listeners": 65}, "from 1 to 64"),
         ({"shared_addresses": ("10.0.0.1/8",)}, "shared_addresses .* host bits"),
         ({"shared_addresses": ("gateway",)}, "shared_addresses"),
+        ({"refused_certificates": ("AB" * 32,)}, "refused_certificates .* not ABAB"),
+        ({"refused_certificates": ("ab" * 32, "ab" * 20)}, "refused_certificates .* not abab"),
         *(({"listen": listen}, "host:port") for listen in ODD_ADDRESSES),
     ],
 )

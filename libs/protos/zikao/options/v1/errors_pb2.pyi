@@ -37,7 +37,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The access token has expired; log in or refresh."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 6
     """The caller's role or certificate may not call this method. With metadata `caller`: the system of
-    this name is not on the installation's list for the service.
+    this name is not on the installation's list for the service; with `refused_certificate` beside it,
+    the certificate with this key has been taken back, and the system needs another one.
     """
     ERROR_REASON_OUT_OF_SCOPE: _ErrorReason.ValueType  # 7
     """The officer's scope does not cover the county of the request."""
@@ -80,7 +81,8 @@ ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 5
 """The access token has expired; log in or refresh."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 6
 """The caller's role or certificate may not call this method. With metadata `caller`: the system of
-this name is not on the installation's list for the service.
+this name is not on the installation's list for the service; with `refused_certificate` beside it,
+the certificate with this key has been taken back, and the system needs another one.
 """
 ERROR_REASON_OUT_OF_SCOPE: ErrorReason.ValueType  # 7
 """The officer's scope does not cover the county of the request."""
