@@ -21,6 +21,8 @@ NAMESPACE = "zikao"
 DATABASE = "zikao"
 SERVICES = ("registration", "enrollment", "tickets")
 SEALING = ("registration", "tickets")
+# The role that only reads (roles.sql).
+AUDITOR = "auditor"
 # Who serves in the cluster, and who calls from the machine (through `kubectl port-forward`).
 SERVERS = (*SERVICES, "payment-platform", "zikao-db")
 CALLERS = ("operator", "office", "portal")
@@ -67,6 +69,9 @@ def _secrets(folder: Path) -> dict[str, Files]:
         made[f"{service}-secrets"] = {"dsn": dsn, "direct-dsn": dsn}
         if service in SEALING:
             made[f"{service}-secrets"]["keys.yaml"] = kept.key_ring_file(service).read_bytes()
+    password = kept.password(AUDITOR)
+    made["zikao-db-passwords"][AUDITOR] = password.encode()
+    made["auditor-secrets"] = {"dsn": service_dsn(ADDRESS, DATABASE, AUDITOR, password).encode()}
     return made
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 import asyncpg
 from rich.console import Console
 from rich.table import Table
+from zikao_kit.audit_verifying import CLEAN, NOT_CHECKED, VIOLATED
 from zikao_kit.clock import OffsetClock, SystemClock
 
 from zikao_ctl.database_server import EmbeddedServer, ForeignServer
 from zikao_ctl.invariants import AuditPlan, Checked, NothingToAudit, audit
 from zikao_ctl.layout import InstallationError, Layout
 from zikao_ctl.ports import POSTGRES
-
-CLEAN, VIOLATED, NOT_CHECKED = 0, 1, 2
 
 
 def admin_dsn_of(data: Path, database_url: str | None) -> str:

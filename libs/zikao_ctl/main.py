@@ -9,19 +9,12 @@ from pathlib import Path
 
 import click
 from zikao_client import CallFailed
+from zikao_kit.audit_verifying import NOT_CHECKED
 from zikao_kit.server import run
 
 from zikao_ctl.apply_session import ApplyRefused, apply_session
 from zikao_ctl.arrange_command import arrange
-from zikao_ctl.audit import (
-    NOT_CHECKED,
-    admin_dsn_of,
-    exit_code,
-    print_json,
-    print_table,
-    run_audit,
-    time_of,
-)
+from zikao_ctl.audit import admin_dsn_of, exit_code, print_json, print_table, run_audit, time_of
 from zikao_ctl.audit_log.command import audit_log
 from zikao_ctl.backup.command import backup, restore_command
 from zikao_ctl.candidates_file import CandidatesFileError, read_candidates

@@ -19,12 +19,13 @@ from support.containers import ADMIN_PORT, STOP_SECONDS, ServiceContainers
 from support.images import SERVICES, image_of
 from support.postgres import Cluster
 from support.service_databases import drop_installation
-from zikao_ctl.audit import CLEAN, exit_code, run_audit
+from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
 from zikao_ctl.demo.people import Person, Role, make_people
 from zikao_ctl.installation import Installation
 from zikao_ctl.invariants import AuditPlan
 from zikao_ctl.session_file import load_session_file
+from zikao_kit.audit_verifying import CLEAN
 from zikao_kit.clock import OffsetClock
 from zikao_kit.roles import prepare_service
 

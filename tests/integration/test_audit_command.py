@@ -12,10 +12,11 @@ from support.enrollment_audit import REFUND_DEADLINE
 from support.enrollment_people import NOON, hold, open_enrollment
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
-from zikao_ctl.audit import CLEAN, NOT_CHECKED, VIOLATED, exit_code, run_audit
+from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.invariants import PACKAGE, RULES, SETTLED, AuditPlan
 from zikao_ctl.layout import InstallationError
 from zikao_enrollment.domain.invariants import HOLDS_IN_TIME, INVARIANTS
+from zikao_kit.audit_verifying import CLEAN, NOT_CHECKED, VIOLATED
 from zikao_kit.queries import Queries
 
 

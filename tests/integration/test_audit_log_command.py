@@ -17,10 +17,10 @@ from support.audit_logs import NOON, Audit, open_audit
 from support.commands import Ended, run_command
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
-from zikao_ctl.audit import CLEAN, NOT_CHECKED, VIOLATED
-from zikao_ctl.audit_log.reading import LINKS_AT_ONCE, TABLES, ChainReader, Connection
-from zikao_ctl.audit_log.verifying import Plan, verify
+from zikao_ctl.audit_log.command import TABLES
 from zikao_kit.audit_chain import Head, Link, genesis, link_hash, link_of
+from zikao_kit.audit_reading import LINKS_AT_ONCE, ChainReader, Connection
+from zikao_kit.audit_verifying import CLEAN, NOT_CHECKED, VIOLATED, Plan, verify
 from zikao_kit.queries import kit_queries
 
 ENTRIES = 10

@@ -36,7 +36,7 @@ from zikao.registration.v1.types_pb2 import DocumentType
 from zikao.sandbox.v1 import sandbox_service_pb2 as sandbox
 from zikao.sandbox.v1 import sandbox_service_pb2_grpc as sandbox_grpc
 from zikao_ctl.apply_session import ApplyRefused, apply_session
-from zikao_ctl.audit import CLEAN, admin_dsn_of, exit_code, run_audit, time_of
+from zikao_ctl.audit import admin_dsn_of, exit_code, run_audit, time_of
 from zikao_ctl.installation import (
     OPERATOR,
     Installation,
@@ -52,6 +52,7 @@ from zikao_ctl.programs import PARTS
 from zikao_ctl.readiness import is_serving
 from zikao_ctl.session_file import load_session_file
 from zikao_ctl.session_model import SessionFile
+from zikao_kit.audit_verifying import CLEAN
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
 from zikao_kit.error_table import reason_of
 

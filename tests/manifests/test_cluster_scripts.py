@@ -48,6 +48,9 @@ def test_the_secrets_for_trying_can_be_used(secrets: Secrets, tmp_path: Path) ->
         assert (dsn.hostname, dsn.username) == ("zikao-db", f"zikao_{service}")
         assert dsn.password == secrets["zikao-db-passwords"][service].decode()
         assert parse_qs(dsn.query)["sslmode"] == ["verify-full"]
+    auditor = urlsplit(secrets["auditor-secrets"]["dsn"].decode())
+    assert auditor.username == "zikao_auditor"
+    assert auditor.password == secrets["zikao-db-passwords"]["auditor"].decode()
     for service in ("registration", "tickets"):
         (tmp_path / "keys.yaml").write_bytes(secrets[f"{service}-secrets"]["keys.yaml"])
         assert KeyRing.from_file(tmp_path / "keys.yaml").key_ids
@@ -172,6 +175,7 @@ BETWEEN = {
 JOBS = [f"{service}-migrate-{phase}" for service in SERVICES for phase in ("pre", "post")]
 # Begun by hand, and as near to the database as they.
 JOBS += ["registration-reencrypt", "tickets-reencrypt"]
+JOBS += [f"{service}-verify-audit-log" for service in SERVICES]
 EVERYWHERE = (
     SERVERS
     | BETWEEN

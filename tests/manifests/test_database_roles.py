@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from support.manifests.documents import ROOT, SERVICES, Document, named
+from support.manifests.documents import (
+    ROOT,
+    SERVICES,
+    Document,
+    containers,
+    mounted_files,
+    named,
+    of_kind,
+)
 from support.postgres import Cluster
 from support.service_databases import with_database
+from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.embedded_postgres_binaries import program_directory
+from zikao_ctl.invariants import RUNNING_REFUND_DEADLINE, AuditPlan
+from zikao_kit.audit_verifying import CLEAN
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service, service_dsn
 
@@ -36,8 +50,15 @@ SELECT role.rolname, role.rolcanlogin, role.rolsuper, role.rolcreatedb, role.rol
        (SELECT count(*) FROM pg_auth_members WHERE member = role.oid) AS memberships
 FROM pg_roles AS role, pg_database AS database
 WHERE database.datname = current_database() AND role.rolname LIKE current_database() || '\\_%'
+    AND role.rolname <> current_database() || '_auditor'
 ORDER BY role.rolname
 """
+
+MAY = """
+SELECT (has_table_privilege($1, 'SELECT'),
+    has_table_privilege($1, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES'))
+"""
+Rendered = dict[str, list[Document]]
 
 
 @pytest.fixture
@@ -50,8 +71,8 @@ async def databases(cluster: Cluster) -> AsyncIterator[tuple[str, str]]:
     yield names
     for name in names:
         await administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
-        for service in SERVICES:
-            await administer(cluster, f"DROP ROLE IF EXISTS {name}_{service}")
+        for role in (*SERVICES, "auditor"):
+            await administer(cluster, f"DROP ROLE IF EXISTS {name}_{role}")
 
 
 async def administer(cluster: Cluster, statement: str) -> None:
@@ -96,13 +117,9 @@ async def test_roles_are_those_of_the_kit(
         assert mounted == ROLES.read_text()
 
 
-async def test_services_migrate_with_the_passwords_they_are_given(
-    cluster: Cluster, databases: tuple[str, str], tmp_path: Path
-) -> None:
-    """After both scripts of a first start each role logs in with its password, however odd."""
-    ours, _ = databases
-    await make_roles(cluster, ours)
-    words = {service: f"{service}-' \"$x\\`:y" for service in SERVICES}
+def make_passwords(cluster: Cluster, ours: str, tmp_path: Path) -> dict[str, str]:
+    """Run the other script of a first start; return the passwords by the last word of the role."""
+    words = {role: f"{role}-' \"$x\\`:y" for role in (*SERVICES, "auditor")}
     for service, word in words.items():
         (tmp_path / service).write_text(word)
     script = PASSWORDS.read_text().replace("/etc/zikao/passwords", str(tmp_path))
@@ -119,6 +136,85 @@ async def test_services_migrate_with_the_passwords_they_are_given(
         env=os.environ | client,
         check=True,
     )
-    for service, word in words.items():
-        dsn = service_dsn(cluster.admin_dsn, ours, service, word)
+    return words
+
+
+async def test_services_migrate_with_the_passwords_they_are_given(
+    cluster: Cluster, databases: tuple[str, str], tmp_path: Path
+) -> None:
+    """After both scripts of a first start each role logs in with its password, however odd."""
+    ours, _ = databases
+    await make_roles(cluster, ours)
+    words = make_passwords(cluster, ours, tmp_path)
+    for service in SERVICES:
+        dsn = service_dsn(cluster.admin_dsn, ours, service, words[service])
         assert await migrate(dsn, f"zikao_{service}", say=lambda _: None)
+
+
+async def test_the_auditor_reads_all_and_changes_nothing(
+    cluster: Cluster, databases: tuple[str, str], tmp_path: Path, rendered: Rendered
+) -> None:
+    """It verifies each chain as the nightly Job does, and audits; no table takes anything of it."""
+    ours, _ = databases
+    await make_roles(cluster, ours)
+    words = make_passwords(cluster, ours, tmp_path)
+    for service in SERVICES:
+        await migrate(
+            service_dsn(cluster.admin_dsn, ours, service, words[service]),
+            f"zikao_{service}",
+            say=lambda _: None,
+        )
+    dsn = service_dsn(cluster.admin_dsn, ours, "auditor", words["auditor"])
+    for service in SERVICES:
+        job = named(rendered["overlay-kind"], "CronJob", f"{service}-verify-audit-log")
+        ended = run_nightly(rendered["overlay-kind"], job, service, dsn, tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["problems"] == []
+    plan = AuditPlan(datetime.now(UTC), RUNNING_REFUND_DEADLINE, settled=True)
+    results = await run_audit(with_database(dsn, ours), plan)
+    assert exit_code(results) == CLEAN, results
+    await check_that_nothing_is_written(dsn)
+
+
+def run_nightly(
+    documents: list[Document], job: Document, service: str, dsn: str, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run what a nightly Job runs, with its configuration and the auditor's connection string."""
+    (container,) = containers(job)
+    (folder / "dsn").write_text(dsn)
+    assert mounted_files(job, container)["/etc/zikao/secrets/dsn"] == (
+        "Secret/auditor-secrets",
+        "dsn",
+    )
+    config = next(
+        one
+        for one in of_kind(documents, "ConfigMap")
+        if one["metadata"]["name"].startswith(f"{service}-config")
+    )
+    text: str = config["data"]["config.yaml"]
+    (folder / "config.yaml").write_text(text.replace("/etc/zikao/secrets", str(folder)))
+    words = [word.replace("/etc/zikao/config", str(folder)) for word in container["args"]]
+    command = [sys.executable, "-m", f"zikao_{service}", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def check_that_nothing_is_written(dsn: str) -> None:
+    """Also where the role has told its session that it may write."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("DELETE FROM registration.audit_unsealed")
+        await connection.execute("SET default_transaction_read_only = off")
+        rows = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables"
+            " WHERE schemaname = ANY($1)",
+            SERVICES,
+        )
+        assert len(rows) > 50
+        for row in rows:
+            assert await connection.fetchval(MAY, row["name"]) == (True, False)
+        for statement in ("CREATE SCHEMA mine", "CREATE TEMPORARY TABLE mine ()"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -49,6 +49,8 @@ def spoil(value: Any, path: str, new: Any) -> None:
 DELETE = object()
 ENROLLMENT = ("Deployment", "enrollment")
 POD = "spec/template/spec"
+NIGHTLY = ("CronJob", "tickets-verify-audit-log")
+NIGHTLY_POD = f"spec/jobTemplate/{POD}"
 MAIN = f"{POD}/containers/0"
 DATABASE = ("Cluster", "zikao-db")
 POOLER = ("Pooler", "zikao-db-pooler")
@@ -71,6 +73,8 @@ PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/capabilities/add", ["NET_ADMIN"]),
     (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/privileged", True),
     (pods.restricted, ("Job", "tickets-migrate-pre"), f"{MAIN}/securityContext", {}),
+    (pods.restricted, NIGHTLY, f"{NIGHTLY_POD}/securityContext/runAsNonRoot", False),
+    (pods.volumes, NIGHTLY, f"{NIGHTLY_POD}/containers/0/volumeMounts/1/readOnly", DELETE),
     (pods.off_the_host, ENROLLMENT, f"{POD}/hostNetwork", True),
     (pods.off_the_host, ENROLLMENT, f"{POD}/volumes/0", {"name": "x", "hostPath": {"path": "/"}}),
     (pods.off_the_host, ENROLLMENT, f"{MAIN}/ports/0/hostPort", 7100),
@@ -165,6 +169,7 @@ PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     # A roll-out would begin it.
     (serving.steps, ("Job", "tickets-reencrypt"), "metadata/labels/zikao~step", DELETE),
     (serving.steps, ENROLLMENT, "metadata/labels/zikao~step", DELETE),
+    (serving.steps, NIGHTLY, "metadata/labels/zikao~step", DELETE),
     (configuration.files_are_mounted, ENROLLMENT, f"{POD}/volumes/2/secret/items/0/path", "dns"),
     (configuration.files_are_mounted, ENROLLMENT, f"{MAIN}/volumeMounts/2/mountPath", "/etc/tls"),
     (
@@ -180,6 +185,8 @@ PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
     (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/2", "before"),
     (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/1", "--step"),
     (configuration.commands_exist, ("Job", "tickets-reencrypt"), f"{MAIN}/args/0", "re-encrypt"),
+    (configuration.commands_exist, NIGHTLY, f"{NIGHTLY_POD}/containers/0/args/0", "verify"),
+    (configuration.files_are_mounted, NIGHTLY, f"{NIGHTLY_POD}/volumes/1/secret/items", []),
     (configuration.references_resolve, ENROLLMENT, f"{POD}/volumes/1/configMap/name", "enrollment"),
     (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/desiredReplicas", "3"),
     (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/timezone", "UTC"),
@@ -362,6 +369,7 @@ MISSHAPEN: list[tuple[tuple[str, str], str, Any]] = [
     (("NetworkPolicy", "dns"), "spec/policyType", ["Egress"]),
     (("PodDisruptionBudget", "tickets"), "spec/unhealthyPodEviction", "AlwaysAllow"),
     (("Job", "tickets-migrate-pre"), "spec/backoffLimit", "4"),
+    (NIGHTLY, "spec/timezone", "Asia/Shanghai"),
     (LEAF, "spec/renewbefore", "1h"),
     (LEAF, "spec/dnsNames", "tickets"),
     (SCALER, "spec/minReplicas", 2),

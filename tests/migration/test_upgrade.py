@@ -21,9 +21,10 @@ from support.released_code import SERVICES, lay_out, releases, today
 from support.upgrade_calls import Calls, calling
 from support.upgrade_fleet import NEW, OLD, Fleet, open_fleet
 from support.upgrade_story import Story, Storyteller, small_session
-from zikao_ctl.audit import CLEAN, exit_code, run_audit
+from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.demo.stage import Stage
 from zikao_ctl.invariants import RULES, SETTLED, AuditPlan, Checked
+from zikao_kit.audit_verifying import CLEAN
 from zikao_kit.clock import OffsetClock
 from zikao_kit.migration_files import load_migrations
 

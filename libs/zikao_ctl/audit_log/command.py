@@ -8,24 +8,36 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
+from zikao_enrollment.audit_table import AUDIT as ENROLLMENT
 from zikao_kit.audit_chain import Break
+from zikao_kit.audit_command import MAX_UNSEALED_SECONDS
+from zikao_kit.audit_reading import open_readers
+from zikao_kit.audit_verifying import (
+    CLEAN,
+    NOT_CHECKED,
+    VIOLATED,
+    OnProgress,
+    Plan,
+    Verdict,
+    told,
+    verify,
+)
+from zikao_registration.audit_table import AUDIT as REGISTRATION
+from zikao_tickets.audit_table import AUDIT as TICKETS
 
-from zikao_ctl.audit import CLEAN, NOT_CHECKED, VIOLATED, admin_dsn_of, time_of
+from zikao_ctl.audit import admin_dsn_of, time_of
 from zikao_ctl.audit_log.export import export
-from zikao_ctl.audit_log.reading import TABLES, open_readers
-from zikao_ctl.audit_log.verifying import OnProgress, Plan, Verdict, verify
 from zikao_ctl.audit_log.witness import WitnessFile
 from zikao_ctl.layout import DEFAULT_DATA, InstallationError
 from zikao_ctl.options import FOLDER
 
-MAX_UNSEALED_SECONDS = 60.0
+TABLES = (REGISTRATION, ENROLLMENT, TICKETS)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 _Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -130,7 +142,7 @@ async def verify_all(
     """
     plan = plan or Plan(time_of(Path(), admin_dsn), MAX_UNSEALED_SECONDS)
     with _explained():
-        async with open_readers(admin_dsn) as readers:
+        async with open_readers(admin_dsn, TABLES) as readers:
             if not readers:
                 known = ", ".join(table.service for table in TABLES)
                 raise InstallationError(f"no schema of {known} in this database")
@@ -143,7 +155,7 @@ async def verify_all(
 
 async def _export(admin_dsn: str, file: Path) -> int:
     with _explained():
-        async with open_readers(admin_dsn) as readers:
+        async with open_readers(admin_dsn, TABLES) as readers:
             return await export(readers, file)
 
 
@@ -177,28 +189,8 @@ def _bars() -> Iterator[OnProgress]:
 
 
 def _print_json(verdicts: Sequence[Verdict]) -> None:
-    services = {each.service: _told(each) for each in verdicts}
+    services = {each.service: told(each) for each in verdicts}
     sys.stdout.write(json.dumps({"services": services}, ensure_ascii=False, indent=2) + "\n")
-
-
-def _told(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "from": verdict.start.number,
-        "entries": verdict.entries,
-        "head": None if verdict.head is None else _head(verdict),
-        "unsealed": verdict.waiting.entries,
-        "oldest_unsealed_seconds": round(verdict.waiting.age_seconds, 3),
-        "problems": [
-            {"number": each.number, "audit_id": each.audit_id, "reason": each.reason}
-            for each in verdict.problems
-        ],
-        "seconds": round(verdict.seconds, 3),
-    }
-
-
-def _head(verdict: Verdict) -> dict[str, Any]:
-    assert verdict.head is not None
-    return {"number": verdict.head.head.number, "sha256": verdict.head.head.hash.hex()}
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from zikao_kit.audit_chain import FORMAT, Head, Link, canonical_json, instant
+from zikao_kit.audit_reading import ChainReader
 from zikao_kit.files import OWNER_ONLY
-
-from zikao_ctl.audit_log.reading import ChainReader
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 

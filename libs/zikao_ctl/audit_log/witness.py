@@ -8,24 +8,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from zikao_kit.audit_chain import HASH_BYTES, Head
+from zikao_kit.audit_verifying import Seen
 
 from zikao_ctl.layout import InstallationError
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A head that was seen: `entry_at` is the time of its entry."""
-
-    head: Head
-    entry_at: datetime
 
 
 class WitnessFile:

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import click
+from zikao_kit.audit_verifying import CLEAN, Plan
 from zikao_kit.clock import OffsetClock
 from zikao_kit.server import run
 
-from zikao_ctl.audit import CLEAN, exit_code, print_table, run_audit
+from zikao_ctl.audit import exit_code, print_table, run_audit
 from zikao_ctl.audit_log.command import print_verdicts, verify_all
-from zikao_ctl.audit_log.verifying import Plan
 from zikao_ctl.backup.archive import Manifest
 from zikao_ctl.backup.passphrase import read_passphrase
 from zikao_ctl.backup.restoring import check, refuse_occupied, restore

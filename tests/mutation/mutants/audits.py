@@ -89,7 +89,7 @@ AUDITS = (
         "The newest entries are cut off, and the rest holds by itself",
         (
             Cut(
-                "libs/zikao_ctl/audit_log/verifying.py",
+                "libs/zikao_kit/audit_verifying.py",
                 "        *_cut_off(walk),\n",
                 "",
             ),

@@ -16,6 +16,7 @@ from support.manifests.documents import (
     Document,
     Documents,
     containers,
+    is_job,
     mounted_files,
     named,
     of_kind,
@@ -99,14 +100,14 @@ def files_are_mounted(documents: Documents) -> list[str]:
     for program, workload, container in programs(documents):
         mounted = mounted_files(workload, container)
         for where, path in _paths(load(documents, program, workload, container)):
-            needless = workload["kind"] == "Job" and where not in _needed_by(container)
+            needless = is_job(workload) and where not in _needed_by(container)
             if str(path) not in mounted and not needless and not str(path).startswith("/tmp/"):
                 problems.append(f"{title(workload)}: {where} is {path}, which nothing mounts")
     return problems
 
 
 def _needed_by(container: Document) -> set[str]:
-    """Of a Job: a migration needs the database alone, what encrypts anew also the keys."""
+    """Of a Job: all need the database, and but for what encrypts anew nothing else."""
     keys = {"key_ring_file"} if "reencrypt" in container["args"] else set()
     return {"database.dsn_file"} | keys
 
@@ -125,7 +126,7 @@ def ports_agree(documents: Documents) -> list[str]:
     """A program listens where its container says, on every address of the pod."""
     problems = []
     for program, workload, container in programs(documents):
-        if workload["kind"] == "Job":
+        if is_job(workload):
             continue
         server: ServerConfig = load(documents, program, workload, container).server
         stated = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
@@ -156,7 +157,7 @@ def peers_are_there(documents: Documents) -> list[str]:
         config = load(documents, program, workload, container)
         for field in fields(config):
             peer = getattr(config, field.name)
-            if not isinstance(peer, PeerConfig) or workload["kind"] == "Job":
+            if not isinstance(peer, PeerConfig) or is_job(workload):
                 continue
             host, _, port = peer.target.removeprefix("dns:///").rpartition(":")
             if not peer.target.startswith("dns:///"):
@@ -203,7 +204,7 @@ def callers_are_named(documents: Documents) -> list[str]:
     problems = []
     contracts = callers_by_contract()
     for program, workload, container in programs(documents):
-        if program not in SERVICES or workload["kind"] == "Job":
+        if program not in SERVICES or is_job(workload):
             continue
         callers = load(documents, program, workload, container).server.callers
         if "*" not in callers:

@@ -15,7 +15,8 @@ Documents: TypeAlias = Sequence[Document]
 
 ROOT = Path(__file__).parents[3]
 NAMESPACE = "zikao"
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+JOBS = ("Job", "CronJob")
+WORKLOADS = ("Deployment", "StatefulSet", *JOBS)
 SERVICES = ("registration", "enrollment", "tickets")
 
 
@@ -56,15 +57,28 @@ def workloads(documents: Documents) -> Iterator[Document]:
     return of_kind(documents, *WORKLOADS)
 
 
+def is_job(workload: Document) -> bool:
+    """Whether its pods end by themselves."""
+    return workload["kind"] in JOBS
+
+
+def _template(workload: Document) -> Document:
+    whole: Document = workload["spec"]
+    if workload["kind"] == "CronJob":
+        whole = whole["jobTemplate"]["spec"]
+    found: Document = whole["template"]
+    return found
+
+
 def pod(workload: Document) -> Document:
     """The specification of a workload's pods."""
-    found: Document = workload["spec"]["template"]["spec"]
+    found: Document = _template(workload)["spec"]
     return found
 
 
 def pod_labels(workload: Document) -> Mapping[str, str]:
     """What a workload's pods are labelled with."""
-    found: Mapping[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    found: Mapping[str, str] = _template(workload)["metadata"]["labels"]
     return found
 
 

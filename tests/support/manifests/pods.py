@@ -10,6 +10,7 @@ from support.manifests.documents import (
     Document,
     Documents,
     containers,
+    is_job,
     of_kind,
     pod,
     title,
@@ -149,7 +150,7 @@ def probed(documents: Documents) -> list[str]:
     """
     problems = []
     for where, workload, container in _each(documents):
-        if workload["kind"] == "Job":
+        if is_job(workload):
             continue
         missing = [name for name in PROBES if name not in container]
         problems += [f"{where}: no {name}" for name in missing]
@@ -173,7 +174,7 @@ def patient_start(documents: Documents) -> list[str]:
     """A process has two minutes to begin, and half a minute to answer, before it is killed."""
     problems = []
     for where, workload, container in _each(documents):
-        if workload["kind"] == "Job" or not all(name in container for name in PROBES):
+        if is_job(workload) or not all(name in container for name in PROBES):
             continue
         for name, least in (("startupProbe", 120), ("livenessProbe", 30)):
             probe = container[name]

@@ -243,7 +243,8 @@ def trust_is_apart(documents: Documents) -> list[str]:
         for files in [mounted_files(workload, container)]
         for server in [load(documents, program, workload, container).server]
         for source, _ in [files.get(str(server.tls.ca_file), ("nobody", ""))]
-        if source != f"ConfigMap/{TRUST}"
+        # Who has no certificate calls nobody.
+        if str(server.tls.cert_file) in files and source != f"ConfigMap/{TRUST}"
     ]
 
 

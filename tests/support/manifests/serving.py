@@ -11,6 +11,7 @@ from support.manifests.documents import (
     Document,
     Documents,
     containers,
+    is_job,
     matches,
     of_kind,
     pod,
@@ -161,8 +162,8 @@ def disruptions_are_bounded(documents: Documents) -> list[str]:
             for one in workloads(documents)
             if matches(budget["spec"]["selector"], pod_labels(one))
         ]
-        if any(one["kind"] == "Job" for one in takes):
-            problems.append(f"{title(budget)}: for migrations, too")
+        if any(is_job(one) for one in takes):
+            problems.append(f"{title(budget)}: for jobs, too")
     return problems
 
 
@@ -225,7 +226,7 @@ def scaled_by_one(documents: Documents) -> list[str]:
 
 
 def steps(documents: Documents) -> list[str]:
-    """Jobs and Deployments say when it is their turn, nothing else does (scripts/roll_out)."""
+    """Jobs and what runs on say when it is their turn, nothing else does (scripts/roll_out)."""
     problems = []
     for document in documents:
         step = document["metadata"].get("labels", {}).get(STEP)
@@ -233,6 +234,8 @@ def steps(documents: Documents) -> list[str]:
         match document["kind"]:
             case "Deployment":
                 wanted: str | None = "serve"
+            case "CronJob":
+                wanted = "serve"
             case "Job":
                 wanted = name.rpartition("-")[2]
             case _:

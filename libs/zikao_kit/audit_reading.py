@@ -5,12 +5,13 @@ Each page is a statement of its own: a snapshot of minutes would keep dead rows 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import asyncpg
+
 from zikao_kit.audit_chain import Head, Link, link_of
 
 LINKS_AT_ONCE = 2000
@@ -37,11 +38,6 @@ class Table:
     area: str
 
 
-TABLES = (
-    Table("registration", "audit", "candidate_id::text", "county_code"),
-    Table("enrollment", "office_audit", "session_code", "county_prefix"),
-    Table("tickets", "office_audit", "session_code", "county_prefix"),
-)
 # Each entry by its key: a table that was never analysed would else be read whole for each page.
 _LINKS = """
     SELECT link.number, link.audit_id, link.sealed_at, link.sha256, entry.*
@@ -164,12 +160,12 @@ class ChainReader:
 
 
 @asynccontextmanager
-async def open_readers(dsn: str) -> AsyncIterator[Sequence[ChainReader]]:
-    """Readers of the services whose schemas are in the database; asyncpg's errors, OSError."""
+async def open_readers(dsn: str, tables: Iterable[Table]) -> AsyncIterator[Sequence[ChainReader]]:
+    """Readers of those whose schemas are in the database; asyncpg's errors, OSError."""
     connection = await asyncpg.connect(dsn, server_settings=_SETTINGS)
     try:
         known = "SELECT to_regclass($1 || '.schema_migration') IS NOT NULL"
-        found = [t for t in TABLES if await connection.fetchval(known, t.service)]
+        found = [t for t in tables if await connection.fetchval(known, t.service)]
         yield [ChainReader(connection, table) for table in found]
     finally:
         await connection.close()

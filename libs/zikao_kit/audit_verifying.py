@@ -10,14 +10,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from zikao_kit.audit_chain import Break, Head, Link, first_break, genesis
+from zikao_kit.audit_reading import ChainReader, Waiting
 from zikao_kit.config import LEAST_AUDIT_RETENTION_DAYS
 from zikao_kit.office_audit import CUT_ACTION
 
-from zikao_ctl.audit_log.reading import ChainReader, Waiting
-from zikao_ctl.audit_log.witness import Seen
-
 LEAST_RETENTION = timedelta(days=LEAST_AUDIT_RETENTION_DAYS)
+# How commands end that check what should be.
+CLEAN, VIOLATED, NOT_CHECKED = 0, 1, 2
 OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A head that was seen: `entry_at` is the time of its entry."""
+
+    head: Head
+    entry_at: datetime
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class _Walk:
 
 
 async def verify(
-    reader: ChainReader, seen: Sequence[Seen], plan: Plan, show: OnProgress
+    reader: ChainReader, seen: Sequence[Seen], plan: Plan, show: OnProgress = lambda *_: None
 ) -> Verdict:
     """Check one service's chain; `seen` are its heads of before, the oldest first."""
     began = time.monotonic()
@@ -201,3 +209,24 @@ def _seen_now(walk: _Walk, seen: Sequence[Seen]) -> Seen | None:
     if walk.last is not None and walk.last.entry is not None:
         return Seen(walk.head, walk.last.entry.at)
     return seen[-1] if seen and seen[-1].head == walk.head else None
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """What programs are told of it."""
+    return {
+        "from": verdict.start.number,
+        "entries": verdict.entries,
+        "head": None if verdict.head is None else _head(verdict),
+        "unsealed": verdict.waiting.entries,
+        "oldest_unsealed_seconds": round(verdict.waiting.age_seconds, 3),
+        "problems": [
+            {"number": each.number, "audit_id": each.audit_id, "reason": each.reason}
+            for each in verdict.problems
+        ],
+        "seconds": round(verdict.seconds, 3),
+    }
+
+
+def _head(verdict: Verdict) -> dict[str, Any]:
+    assert verdict.head is not None
+    return {"number": verdict.head.head.number, "sha256": verdict.head.head.hash.hex()}
