@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -88,25 +89,36 @@ PLAYED_KUBECTL = """#!/bin/bash
 echo "$@" >>"$KUBECTL_LOG"
 case "$*" in
   *"version --client"*) echo "Kustomize Version: v5.5.0" ;;
-  kustomize*) ;;
+  kustomize*) cat "$RENDERED" ;;
   *"get job"*) echo "tickets-migrate=$JOB_ENDS" ;;
-  *"get cluster"*) exit 1 ;;
   *"get configmap zikao-trust"*) exit "$TRUSTS" ;;
   *"get secret zikao-ca"*) echo "an authority" | base64 ;;
 esac
 """
 
 
+def database(kind: str, name: str) -> Document:
+    """As much of a database's document as a roll-out looks at."""
+    metadata = {"labels": {"name": "no"}, "name": name, "namespace": "zikao"}
+    return {"apiVersion": "some/v1", "kind": kind, "metadata": metadata, "spec": {"name": "no"}}
+
+
 def roll_out(
-    tmp_path: Path, *words: str, job_ends: str = "Complete", trusts: bool = True
+    tmp_path: Path,
+    *words: str,
+    job_ends: str = "Complete",
+    trusts: bool = True,
+    rendered: Sequence[Document] = (database("Cluster", "zikao-db"),),
 ) -> tuple[int, list[str]]:
     """Exit code of scripts/roll_out, and what it asked a kubectl that is played to do."""
+    manifest = tmp_path / "rendered.yaml"
+    manifest.write_text(yaml.safe_dump_all(rendered))
     log = tmp_path / "log"
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(PLAYED_KUBECTL)
     kubectl.chmod(0o755)
-    # What is rendered is no matter here: nothing is.
     played = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECTL_LOG": str(log)}
+    played |= {"RENDERED": str(manifest)}
     played |= {"JOB_ENDS": job_ends, "TRUSTS": "0" if trusts else "1"}
     run = subprocess.run(
         [ROOT / "scripts" / "roll_out", *words], env=os.environ | played, check=False
@@ -124,6 +136,35 @@ def test_a_rollout_goes_step_by_step(tmp_path: Path) -> None:
     code, lines = roll_out(tmp_path, "kind")
     turns = ["!zikao/step", "zikao/step=pre", "zikao/step=serve", "zikao/step=post"]
     assert (code, steps_of(lines)) == (0, turns)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "waits"),
+    [
+        ("overlay-kind", "rollout status statefulset/zikao-db "),
+        ("overlay-province", "wait cluster.postgresql.cnpg.io/zikao-db "),
+    ],
+)
+def test_a_rollout_waits_for_the_database_that_is_rendered(
+    rendered: Rendered, tmp_path: Path, overlay: str, waits: str
+) -> None:
+    """Whatever kind it is."""
+    code, _ = roll_out(tmp_path, overlay.partition("-")[2], rendered=rendered[overlay])
+    asked = [line for line in (tmp_path / "log").read_text().splitlines() if "zikao-db" in line]
+    assert (code, len(asked)) == (0, 1)
+    assert waits in asked[0]
+
+
+def test_a_rollout_waits_for_a_database_of_another_name(tmp_path: Path) -> None:
+    """After a restore it has one; without any, or with two, nothing at all is applied."""
+    restored = database("Cluster", "zikao-db-2")
+    code, _ = roll_out(tmp_path, "province", rendered=[restored])
+    assert code == 0
+    assert "wait cluster.postgresql.cnpg.io/zikao-db-2 " in (tmp_path / "log").read_text()
+    for wrong in ([], [restored, database("Cluster", "zikao-db")]):
+        (tmp_path / "log").unlink()
+        code, lines = roll_out(tmp_path, "province", rendered=wrong)
+        assert (code, lines) == (1, [])
 
 
 @pytest.mark.parametrize("trusts", [True, False])
