@@ -6,9 +6,21 @@ import copy
 from typing import Any
 
 import pytest
-from support.manifests import checks, configuration, network, pods, scaling, schemas, serving
+from support.manifests import checks, configuration, pods, scaling, schemas, serving
 from support.manifests.checks import Check, checks_of
 from support.manifests.documents import ROOT, Document, named, of_kind
+from support.manifests.planted import (
+    DATABASE,
+    DELETE,
+    ENROLLMENT,
+    LEAF,
+    MAIN,
+    NIGHTLY,
+    PLANTED,
+    POD,
+    POOLER,
+    SCALER,
+)
 
 OVERLAYS = [
     f"overlay-{path.parent.name}" for path in ROOT.glob("deploy/k8s/overlays/*/kustomization.yaml")
@@ -44,262 +56,6 @@ def spoil(value: Any, path: str, new: Any) -> None:
         del value[place]
     else:
         value[place] = new
-
-
-DELETE = object()
-ENROLLMENT = ("Deployment", "enrollment")
-POD = "spec/template/spec"
-NIGHTLY = ("CronJob", "tickets-verify-audit-log")
-NIGHTLY_POD = f"spec/jobTemplate/{POD}"
-MAIN = f"{POD}/containers/0"
-DATABASE = ("Cluster", "zikao-db")
-POOLER = ("Pooler", "zikao-db-pooler")
-SCALER = ("ScaledObject", "enrollment")
-LEAF = ("Certificate", "tickets")
-OWN_AND_TRUSTED = [{"key": key, "path": key} for key in ("tls.crt", "tls.key", "ca.crt")]
-# The check that must see it, of which object, where, and what is put there.
-PLANTED: list[tuple[Check, tuple[str, str], str, Any]] = [
-    (pods.images_are_named, ENROLLMENT, f"{MAIN}/image", "zikao/enrollment"),
-    (pods.images_are_named, ENROLLMENT, f"{MAIN}/image", "zikao/enrollment:latest"),
-    (pods.images_are_named, DATABASE, "spec/imageName", "registry.example.gov.cn/postgresql"),
-    (pods.bounded, ENROLLMENT, f"{MAIN}/resources/limits/memory", DELETE),
-    (pods.bounded, ENROLLMENT, f"{MAIN}/resources/requests", DELETE),
-    (pods.bounded, ENROLLMENT, f"{MAIN}/resources/limits/cpu", "500m"),
-    (pods.restricted, ENROLLMENT, f"{POD}/securityContext/runAsNonRoot", False),
-    (pods.restricted, ENROLLMENT, f"{POD}/securityContext/runAsUser", 0),
-    (pods.restricted, ENROLLMENT, f"{POD}/securityContext/seccompProfile", DELETE),
-    (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/readOnlyRootFilesystem", False),
-    (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/allowPrivilegeEscalation", True),
-    (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/capabilities/add", ["NET_ADMIN"]),
-    (pods.restricted, ENROLLMENT, f"{MAIN}/securityContext/privileged", True),
-    (pods.restricted, ("Job", "tickets-migrate-pre"), f"{MAIN}/securityContext", {}),
-    (pods.restricted, NIGHTLY, f"{NIGHTLY_POD}/securityContext/runAsNonRoot", False),
-    (pods.volumes, NIGHTLY, f"{NIGHTLY_POD}/containers/0/volumeMounts/1/readOnly", DELETE),
-    (pods.off_the_host, ENROLLMENT, f"{POD}/hostNetwork", True),
-    (pods.off_the_host, ENROLLMENT, f"{POD}/volumes/0", {"name": "x", "hostPath": {"path": "/"}}),
-    (pods.off_the_host, ENROLLMENT, f"{MAIN}/ports/0/hostPort", 7100),
-    (pods.accounts, ENROLLMENT, f"{POD}/automountServiceAccountToken", True),
-    (pods.accounts, ENROLLMENT, f"{POD}/serviceAccountName", "default"),
-    (pods.accounts, ("ServiceAccount", "tickets"), "automountServiceAccountToken", DELETE),
-    (pods.ports_are_named, ENROLLMENT, f"{MAIN}/ports/1/name", DELETE),
-    (pods.ports_are_named, ENROLLMENT, f"{MAIN}/ports/1/name", "grpc"),
-    (pods.probed, ENROLLMENT, f"{MAIN}/readinessProbe", DELETE),
-    (pods.probed, ENROLLMENT, f"{MAIN}/livenessProbe/grpc/port", 7100),
-    # A liveness probe that asks for readiness kills pods that wait for their database.
-    (pods.probed, ENROLLMENT, f"{MAIN}/livenessProbe/grpc/service", ""),
-    (pods.probed, ENROLLMENT, f"{MAIN}/readinessProbe/grpc/service", "liveness"),
-    (pods.patient_start, ENROLLMENT, f"{MAIN}/startupProbe/failureThreshold", 3),
-    (pods.patient_start, ENROLLMENT, f"{MAIN}/livenessProbe/failureThreshold", 1),
-    (pods.volumes, ENROLLMENT, f"{MAIN}/volumeMounts/2/subPath", "tls.crt"),
-    (pods.volumes, ENROLLMENT, f"{MAIN}/volumeMounts/0/readOnly", DELETE),
-    (pods.volumes, ENROLLMENT, f"{MAIN}/volumeMounts/0/name", "nothing"),
-    (pods.no_secret_in_clear, ("ServiceAccount", "tickets"), "kind", "Secret"),
-    (serving.namespace_is_restricted, ENROLLMENT, "metadata/namespace", "default"),
-    (
-        serving.namespace_is_restricted,
-        ("Namespace", "zikao"),
-        "metadata/labels/pod-security.kubernetes.io~enforce",
-        "baseline",
-    ),
-    (serving.rolls_without_a_gap, ENROLLMENT, "spec/strategy/rollingUpdate/maxUnavailable", 1),
-    (serving.rolls_without_a_gap, ENROLLMENT, "spec/strategy/rollingUpdate/maxSurge", 0),
-    (serving.known_before_old_ones_go, ENROLLMENT, "spec/minReadySeconds", DELETE),
-    (serving.known_before_old_ones_go, ENROLLMENT, "spec/minReadySeconds", 30),
-    (serving.known_before_old_ones_go, ENROLLMENT, "spec/progressDeadlineSeconds", 200),
-    (serving.grace_is_enough, ENROLLMENT, f"{POD}/terminationGracePeriodSeconds", 30),
-    (serving.grace_is_enough, ENROLLMENT, f"{MAIN}/lifecycle", {}),
-    (serving.spread, ENROLLMENT, f"{POD}/topologySpreadConstraints", []),
-    (
-        serving.spread,
-        ENROLLMENT,
-        f"{POD}/topologySpreadConstraints/0/labelSelector/matchLabels/app.kubernetes.io~name",
-        "tickets",
-    ),
-    (
-        serving.spread_over_zones,
-        ENROLLMENT,
-        f"{POD}/topologySpreadConstraints/0/topologyKey",
-        "rack",
-    ),
-    (
-        serving.spread_over_zones,
-        ENROLLMENT,
-        f"{POD}/topologySpreadConstraints/0/whenUnsatisfiable",
-        "DoNotSchedule",
-    ),
-    (serving.spread_over_zones, DATABASE, "spec/topologySpreadConstraints", []),
-    (
-        serving.spread_over_zones,
-        DATABASE,
-        "spec/topologySpreadConstraints/0/nodeTaintsPolicy",
-        DELETE,
-    ),
-    (serving.disruptions_are_bounded, ("PodDisruptionBudget", "tickets"), "spec/maxUnavailable", 0),
-    (
-        serving.disruptions_are_bounded,
-        ("PodDisruptionBudget", "tickets"),
-        "spec/selector/matchLabels/app.kubernetes.io~component",
-        DELETE,
-    ),
-    (
-        serving.services_find_pods,
-        ("Service", "tickets"),
-        "spec/selector/app.kubernetes.io~name",
-        "ticket",
-    ),
-    (serving.services_find_pods, ("Service", "tickets"), "spec/clusterIP", DELETE),
-    (serving.services_find_pods, ("Service", "tickets"), "spec/ports/0/targetPort", "http"),
-    # Migrations would be called, too.
-    (
-        serving.services_find_pods,
-        ("Service", "tickets"),
-        "spec/selector/app.kubernetes.io~component",
-        DELETE,
-    ),
-    (
-        serving.selectors_agree,
-        ENROLLMENT,
-        "spec/selector/matchLabels/app.kubernetes.io~component",
-        DELETE,
-    ),
-    (serving.scaled_by_one, ENROLLMENT, "spec/replicas", 2),
-    (serving.scaled_by_one, SCALER, "spec/minReplicaCount", 0),
-    (serving.scaled_by_one, SCALER, "spec/scaleTargetRef/name", "enrolment"),
-    (serving.steps, ("Job", "tickets-migrate-post"), "metadata/labels/zikao~step", "pre"),
-    # A roll-out would begin it.
-    (serving.steps, ("Job", "tickets-reencrypt"), "metadata/labels/zikao~step", DELETE),
-    (serving.steps, ENROLLMENT, "metadata/labels/zikao~step", DELETE),
-    (serving.steps, NIGHTLY, "metadata/labels/zikao~step", DELETE),
-    (configuration.files_are_mounted, ENROLLMENT, f"{POD}/volumes/2/secret/items/0/path", "dns"),
-    (configuration.files_are_mounted, ENROLLMENT, f"{MAIN}/volumeMounts/2/mountPath", "/etc/tls"),
-    (
-        configuration.files_are_mounted,
-        ("Job", "tickets-reencrypt"),
-        f"{POD}/volumes/1/secret/items",
-        [{"key": "direct-dsn", "path": "dsn"}],
-    ),
-    (configuration.ports_agree, ENROLLMENT, f"{MAIN}/ports/2/containerPort", 7181),
-    (configuration.ports_agree, ENROLLMENT, f"{MAIN}/ports/1/name", "prometheus"),
-    (configuration.peers_are_there, ("Service", "registration"), "metadata/name", "registrations"),
-    (configuration.commands_exist, ENROLLMENT, f"{MAIN}/args/0", "server"),
-    (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/2", "before"),
-    (configuration.commands_exist, ("Job", "tickets-migrate-pre"), f"{MAIN}/args/1", "--step"),
-    (configuration.commands_exist, ("Job", "tickets-reencrypt"), f"{MAIN}/args/0", "re-encrypt"),
-    (configuration.commands_exist, NIGHTLY, f"{NIGHTLY_POD}/containers/0/args/0", "verify"),
-    (configuration.files_are_mounted, NIGHTLY, f"{NIGHTLY_POD}/volumes/1/secret/items", []),
-    (configuration.references_resolve, ENROLLMENT, f"{POD}/volumes/1/configMap/name", "enrollment"),
-    (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/desiredReplicas", "3"),
-    (scaling.opening_is_prepared, SCALER, "spec/triggers/0/metadata/timezone", "UTC"),
-    (scaling.opening_is_prepared, SCALER, "spec/maxReplicaCount", 6),
-    (scaling.opening_is_prepared, SCALER, "spec/fallback/replicas", 2),
-    (
-        scaling.asks_for_what_is_measured,
-        SCALER,
-        "spec/triggers/1/metadata/query",
-        'sum(rate(process_cpu_seconds_total{namespace="zikao",job="zikao/enrollment"}[1m]))',
-    ),
-    (
-        scaling.asks_for_what_is_measured,
-        SCALER,
-        "spec/triggers/1/metadata/query",
-        'sum(rate(process_cpu_second_total{namespace="zikao",job="enrollment"}[1m]))',
-    ),
-    (
-        scaling.asks_for_what_is_measured,
-        SCALER,
-        "spec/triggers/1/metadata/query",
-        'sum(rate(process_cpu_seconds_total{job="enrollment"}[1m]))',
-    ),
-    (scaling.asks_for_what_is_measured, ("PodMonitor", "zikao"), "spec/jobLabel", DELETE),
-    (scaling.resources_are_measured, ENROLLMENT, f"{MAIN}/resources/requests/memory", "512Mi"),
-    (scaling.resources_are_measured, ENROLLMENT, f"{MAIN}/resources/requests/cpu", "500m"),
-    (scaling.resources_are_measured, DATABASE, "spec/resources/requests/cpu", "2"),
-    (scaling.connections_suffice, DATABASE, "spec/postgresql/parameters/max_connections", "150"),
-    (scaling.connections_suffice, POOLER, "spec/pgbouncer/parameters/max_client_conn", "200"),
-    (scaling.connections_suffice, SCALER, "spec/maxReplicaCount", 60),
-    (scaling.pooling_is_possible, POOLER, "spec/pgbouncer/poolMode", "session"),
-    (scaling.pooling_is_possible, POOLER, "spec/pgbouncer/parameters/max_prepared_statements", "0"),
-    (
-        scaling.pooling_is_possible,
-        POOLER,
-        "spec/pgbouncer/parameters/ignore_startup_parameters",
-        "jit",
-    ),
-    (scaling.database_survives_a_machine, DATABASE, "spec/instances", 2),
-    (scaling.database_survives_a_machine, DATABASE, "spec/postgresql/synchronous", DELETE),
-    (scaling.database_survives_a_machine, DATABASE, "spec/postgresql/synchronous/number", 2),
-    (
-        scaling.database_survives_a_machine,
-        DATABASE,
-        "spec/postgresql/synchronous/failoverQuorum",
-        DELETE,
-    ),
-    (scaling.database_goes_last, DATABASE, "spec/priorityClassName", DELETE),
-    (scaling.database_goes_last, POOLER, "spec/template/spec/priorityClassName", "zikao-service"),
-    (scaling.database_goes_last, ("PriorityClass", "zikao-service"), "value", 200000),
-    (
-        scaling.database_survives_a_machine,
-        DATABASE,
-        "spec/affinity/podAntiAffinityType",
-        "preferred",
-    ),
-    (scaling.database_survives_a_machine, DATABASE, "spec/plugins", []),
-    (
-        scaling.database_survives_a_machine,
-        ("ScheduledBackup", "zikao-db-nightly"),
-        "spec/cluster/name",
-        "db",
-    ),
-    (scaling.certificates_renew, LEAF, "spec/privateKey/rotationPolicy", "Never"),
-    (scaling.certificates_renew, LEAF, "spec/duration", "8760h"),
-    (scaling.certificates_renew, LEAF, "spec/renewBefore", "1h"),
-    (
-        scaling.trust_is_apart,
-        ENROLLMENT,
-        f"{POD}/volumes/0",
-        {"name": "tls", "secret": {"secretName": "enrollment-tls", "items": OWN_AND_TRUSTED}},
-    ),
-    (scaling.trust_is_apart, ENROLLMENT, f"{POD}/volumes/0/projected/sources/1", {}),
-    (scaling.certificates_fit, LEAF, "spec/uris/0", "spiffe://zikao/ticket"),
-    (scaling.certificates_fit, LEAF, "spec/dnsNames", ["tickets.zikao.svc"]),
-    (scaling.certificates_fit, LEAF, "spec/usages", ["server auth"]),
-    (scaling.gateway_reads_nothing, ("Gateway", "zikao"), "spec/listeners/0/tls/mode", "Terminate"),
-    (
-        scaling.gateway_reads_nothing,
-        ("TLSRoute", "tickets"),
-        "spec/rules/0/backendRefs/0/port",
-        443,
-    ),
-    (
-        scaling.gateway_reads_nothing,
-        ("TLSRoute", "tickets"),
-        "spec/parentRefs/0/sectionName",
-        "ticket",
-    ),
-    (scaling.gateway_reads_nothing, LEAF, "spec/dnsNames/3", "tickets.example.gov.cn"),
-    (network.default_deny, ("NetworkPolicy", "default-deny"), "spec/policyTypes", ["Ingress"]),
-    (network.default_deny, ("NetworkPolicy", "default-deny"), "metadata/name", "deny"),
-    (network.default_deny, ("NetworkPolicy", "default-deny"), "spec/egress", [{}]),
-    (
-        network.peers_exist,
-        ("NetworkPolicy", "enrollment"),
-        "spec/egress/0/to/0/podSelector/matchLabels/app.kubernetes.io~name",
-        "registrations",
-    ),
-    (network.peers_exist, ("NetworkPolicy", "enrollment"), "spec/ingress/0/from", DELETE),
-    (
-        network.peers_exist,
-        ("NetworkPolicy", "enrollment"),
-        "spec/podSelector/matchLabels/app.kubernetes.io~name",
-        "x",
-    ),
-    (
-        network.policy_ports_exist,
-        ("NetworkPolicy", "enrollment"),
-        "spec/ingress/0/ports/0/port",
-        "http",
-    ),
-]
 
 
 def planted_id(value: object) -> str | None:

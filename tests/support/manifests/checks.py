@@ -35,6 +35,7 @@ EVERYWHERE: tuple[Check, ...] = (
     configuration.files_are_mounted,
     configuration.ports_agree,
     configuration.peers_are_there,
+    configuration.peers_are_asked_for_by_their_hosts,
     configuration.commands_exist,
     configuration.references_resolve,
     configuration.callers_are_named,

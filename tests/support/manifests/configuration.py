@@ -46,6 +46,8 @@ PROGRAMS: dict[str, tuple[type[Any], str, click.Command]] = {
 # Enrollment serves a contract beside its own.
 FOREIGN = {"zikao.payment.v1.PaymentNotificationService": "enrollment"}
 FOLDER = "/etc/zikao/config"
+# A target that is looked up again and again.
+BY_DNS = "dns:///"
 # The authorities that are trusted: scripts/roll_out makes it when it is not there.
 TRUST = "zikao-trust"
 
@@ -153,20 +155,39 @@ def peers_are_there(documents: Documents) -> list[str]:
         for port in service["spec"]["ports"]
     }
     problems = []
+    for where, peer in _peers(documents):
+        host, port = _host_of(peer)
+        if not peer.target.startswith(BY_DNS):
+            problems.append(f"{where} is found once and for all")
+        if "." not in host and (host, int(port)) not in known:
+            problems.append(f"{where} is {peer.target}, which is nobody")
+    return problems
+
+
+def peers_are_asked_for_by_their_hosts(documents: Documents) -> list[str]:
+    """The name that a peer's certificate must have is that of the host that is called.
+
+    So the payment platform's is: a target that is changed alone would have nobody accepted.
+    """
+    return [
+        f"{where} is {peer.target}, and its certificate should say {peer.server_name}"
+        for where, peer in _peers(documents)
+        if _host_of(peer)[0] != peer.server_name
+    ]
+
+
+def _peers(documents: Documents) -> Iterator[tuple[str, PeerConfig]]:
     for program, workload, container in programs(documents):
         config = load(documents, program, workload, container)
         for field in fields(config):
             peer = getattr(config, field.name)
-            if not isinstance(peer, PeerConfig) or is_job(workload):
-                continue
-            host, _, port = peer.target.removeprefix("dns:///").rpartition(":")
-            if not peer.target.startswith("dns:///"):
-                problems.append(f"{title(workload)}: {field.name} is found once and for all")
-            if "." not in host and (host, int(port)) not in known:
-                problems.append(
-                    f"{title(workload)}: {field.name} is {peer.target}, which is nobody"
-                )
-    return problems
+            if isinstance(peer, PeerConfig) and not is_job(workload):
+                yield f"{title(workload)}: {field.name}", peer
+
+
+def _host_of(peer: PeerConfig) -> tuple[str, str]:
+    host, _, port = peer.target.removeprefix(BY_DNS).rpartition(":")
+    return host, port
 
 
 def commands_exist(documents: Documents) -> list[str]:
