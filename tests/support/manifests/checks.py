@@ -45,6 +45,7 @@ EVERYWHERE: tuple[Check, ...] = (
 )
 # Of what people depend on.
 PROVINCE: tuple[Check, ...] = (
+    pods.pulled_from_one_registry,
     serving.spread_over_zones,
     scaling.opening_is_prepared,
     scaling.asks_for_what_is_measured,

@@ -48,7 +48,41 @@ def images_are_named(documents: Documents) -> list[str]:
         (title(cluster), cluster["spec"].get("imageName", "operator's:own"))
         for cluster in of_kind(documents, "Cluster")
     ]
+    images += [
+        (f"{title(pooler)}/{container['name']}", container.get("image", "operator's:own"))
+        for pooler in of_kind(documents, "Pooler")
+        for container in pod(pooler)["containers"]
+    ]
     return [f"{where}: {image or 'no image'}" for where, image in images if not _is_fixed(image)]
+
+
+def pulled_from_one_registry(documents: Documents) -> list[str]:
+    """Every image is fetched from the same registry, with the password of one Secret.
+
+    What a pod does not say its account says, and what an operator starts its resource.
+    """
+    secrets: dict[str, list[str]] = {}
+    for account in of_kind(documents, "ServiceAccount"):
+        secrets[title(account)] = _pull_secrets(account)
+    for cluster in of_kind(documents, "Cluster"):
+        secrets[title(cluster)] = _pull_secrets(cluster["spec"])
+    for pooler in of_kind(documents, "Pooler"):
+        secrets[title(pooler)] = _pull_secrets(pod(pooler))
+    images = [container["image"] for _, _, container in _each(documents)]
+    images += [one["spec"].get("imageName", "") for one in of_kind(documents, "Cluster")]
+    images += [
+        container.get("image", "")
+        for pooler in of_kind(documents, "Pooler")
+        for container in pod(pooler)["containers"]
+    ]
+    hosts = {image.partition("/")[0] for image in images}
+    wanted = next(iter(secrets.values()), [])
+    problems = [f"{where}: {names}" for where, names in secrets.items() if names != wanted]
+    return problems if wanted and len(hosts) == 1 else [*problems, f"from {sorted(hosts)}"]
+
+
+def _pull_secrets(place: Document) -> list[str]:
+    return [one["name"] for one in place.get("imagePullSecrets", [])]
 
 
 def _is_fixed(image: str) -> bool:
