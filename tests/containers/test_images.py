@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.images import SERVICES, hardened, image_of, run_in
+from support.images import hardened, image_of, run_in
+from support.services import SERVICES
 
 OF_SERVICES = {f"zikao_{service}" for service in SERVICES}
 OF_NONE = {"zikao_ctl", "zikao_sandbox", "zikao_client", "pytest", "mplfonts"}

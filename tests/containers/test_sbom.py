@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import image_context
 import pytest
+import sbom
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from support.images import SERVICES, image_of, run_in
+from support.images import image_of, run_in
+from support.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
-
-
-def script(name: str) -> ModuleType:
-    """A script of the project, loaded without being run."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module", params=SERVICES)
@@ -38,7 +27,7 @@ def service(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def text(service: str) -> str:
     """The list of the service's image."""
-    return str(script("sbom").listed(image_of(service)))
+    return str(sbom.listed(image_of(service)))
 
 
 def packages_in(text: str, kind: str) -> dict[str, str]:
@@ -63,7 +52,7 @@ def test_it_is_valid_cyclonedx(text: str) -> None:
 def test_it_has_just_what_the_lock_has(service: str, text: str) -> None:
     """The image has every Python package of requirements.lock that it needs, and no other."""
     listed = {plain(name): version for name, version in packages_in(text, "pypi").items()}
-    needed = script("image_context").needed(service)
+    needed = image_context.needed(service)
     assert listed == {package.name: package.version for package in needed}
 
 
@@ -80,7 +69,7 @@ def test_it_has_what_debian_has_installed(service: str, text: str) -> None:
 
 def test_it_is_the_same_again(service: str, text: str) -> None:
     """Two lists of one image differ in nothing: what differs is another image."""
-    assert script("sbom").listed(image_of(service)) == text
+    assert sbom.listed(image_of(service)) == text
 
 
 def plain(name: str) -> str:

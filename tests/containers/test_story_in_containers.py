@@ -16,9 +16,10 @@ import pypdfium2
 import pytest
 import pytest_asyncio
 from support.containers import ADMIN_PORT, STOP_SECONDS, ServiceContainers
-from support.images import SERVICES, image_of
+from support.images import image_of
 from support.postgres import Cluster
 from support.service_databases import drop_installation
+from support.services import SERVICES
 from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
 from zikao_ctl.demo.people import Person, Role, make_people

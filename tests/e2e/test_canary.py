@@ -7,7 +7,6 @@ service sends it in clear is found, and so is what is left in any file of the cl
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message_factory import GetMessageClass
 from support.canary import Canary, Search, document_canaries
 from support.contracts import methods
+from support.exposition import scraped_text
 from support.registration_older import activation_request, import_rows, older_row
 from support.registration_people import (
     account_request,
@@ -122,16 +122,10 @@ class World:
         search.look_into_files("logs", self.installation.layout.logs)
         for name, port in self.installation.ports.items():
             if name.endswith("-metrics"):
-                url = f"http://127.0.0.1:{port}/metrics"
-                search.look(name, await asyncio.to_thread(_fetch, url))
+                exposed = await asyncio.to_thread(scraped_text, port)
+                search.look(name, exposed.encode())
         search.look("errors", "\n".join(self.errors).encode())
         return search
-
-
-def _fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        content: bytes = answer.read()
-    return content
 
 
 async def _finish(call: Any) -> None:

@@ -20,9 +20,8 @@ import grpc
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.certificates import (
-    channel_credentials,
+    is_served,
     new_certificate,
     replace_files,
     serial_of,
@@ -34,9 +33,10 @@ from support.enrollment_replicas import add_candidates, prepare
 from support.enrollment_sessions import small_session
 from support.registration_people import session_part
 from support.registration_server import NOON
-from support.replica_pairs import SERVICES, Pairs, running_pairs
+from support.replica_pairs import Pairs, running_pairs
 from support.service import free_port, new_id, set_clock, until
 from support.service_databases import ServiceDatabases
+from support.services import SERVICES
 from support.steady_load import SESSION_CODE, TIMEOUT_SECONDS, People, SteadyLoad, steady_load
 from support.tickets_database import SESSION
 from support.tickets_service import session_message
@@ -291,16 +291,3 @@ async def any_served(pairs: Pairs, files: CertFiles) -> bool:
 async def all_served(pairs: Pairs, files: CertFiles) -> bool:
     """Whether each does."""
     return all(await served(pairs, files))
-
-
-async def is_served(port: int, files: CertFiles) -> bool:
-    """Whether a process accepts a new connection with these files."""
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    credentials = channel_credentials(files)
-    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options) as channel:
-        call = health_pb2_grpc.HealthStub(channel).Check(
-            health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS
-        )
-        code = await call.code()
-    assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
-    return code is grpc.StatusCode.OK

@@ -13,9 +13,10 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from support.audit_logs import AUDITED, NOON, TABLES, Audit, let_young_go, open_audit
+from support.audit_logs import NOON, TABLES, Audit, let_young_go, open_audit
 from support.postgres import Cluster
 from support.service_databases import MakeDatabase
+from support.services import SERVICES
 from zikao_kit.audit_chain import Head, first_break, genesis, link_of
 from zikao_kit.audit_log import SEALED_AT_ONCE, AuditSealing, AuditWatch
 from zikao_kit.config import LEAST_AUDIT_RETENTION_DAYS
@@ -27,7 +28,7 @@ LONG_AGO = timedelta(days=400)
 KEPT = timedelta(days=184)
 
 
-@pytest.fixture(params=AUDITED)
+@pytest.fixture(params=SERVICES)
 async def audit(
     request: pytest.FixtureRequest, make_database: MakeDatabase, cluster: Cluster
 ) -> AsyncIterator[Audit]:
@@ -160,7 +161,7 @@ async def test_the_database_refuses_changes(audit: Audit) -> None:
     assert len(await audit.ids()) == 3
 
 
-@pytest.mark.parametrize("service", AUDITED)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_what_was_there_before_is_sealed(empty_database: str, service: str) -> None:
     """Entries from before the migration wait for the chain, and those of older code do after it."""
     folder = resources.files(f"zikao_{service}") / "sql" / "migrations"

@@ -28,6 +28,7 @@ from support.postgres import Cluster
 from support.processes import family_of, is_alive
 from support.service import until
 from support.service_databases import with_database
+from support.services import SERVICES
 from zikao.registration.v1 import account_service_pb2 as accounts
 from zikao.registration.v1 import account_service_pb2_grpc as accounts_grpc
 from zikao.registration.v1 import identity_provider_service_pb2 as provider
@@ -59,7 +60,6 @@ from zikao_kit.error_table import reason_of
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SESSION = load_session_file(Path(__file__).parents[2] / "examples/sichuan-22.1.yaml")
-SERVICES = ("registration", "enrollment", "tickets")
 NAMES = tuple(part.name for part in PARTS)
 START_SECONDS = 60.0
 NOTHING_CHANGES: dict[str, list[str]] = {service: [] for service in SERVICES}

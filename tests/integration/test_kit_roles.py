@@ -13,10 +13,9 @@ import asyncpg
 import pytest
 from support.postgres import Cluster
 from support.service_databases import database_of, with_database
+from support.services import SERVICES
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service, role_of, service_dsn
-
-SERVICES = ("registration", "enrollment", "tickets")
 
 
 @dataclass

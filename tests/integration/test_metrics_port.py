@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from support.exposition import scraped_text
 from support.service import free_port
 from zikao_kit import metrics_port
 from zikao_kit.metrics_port import serve_metrics
@@ -22,17 +22,11 @@ def port() -> Iterator[int]:
     stop()
 
 
-def scrape(port: int) -> str:
-    """What a scrape gets."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return str(answer.read().decode())
-
-
 def test_who_stays_keeps_no_scrape_out(port: int) -> None:
     """Connections that ask nothing have no thread each: as many as may be, the oldest go."""
     before = threading.active_count()
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
-    assert "process_cpu_seconds_total" in scrape(port)
+    assert "process_cpu_seconds_total" in scraped_text(port)
     over = [each for each in idle if is_over(each)]
     assert len(over) >= len(idle) - metrics_port.MAX_CONNECTIONS
     assert idle[-1] not in over

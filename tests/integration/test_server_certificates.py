@@ -5,7 +5,7 @@ from pathlib import Path
 import grpc
 import pytest
 from support.certificates import (
-    channel_credentials,
+    is_served,
     new_certificate,
     replace_files,
     serial_of,
@@ -13,7 +13,7 @@ from support.certificates import (
 )
 from support.probe import make_probe, refusal, running_probe
 from support.service import until
-from zikao.test.v1 import probe_pb2, probe_pb2_grpc
+from zikao.test.v1 import probe_pb2
 from zikao_kit import server as kit_server
 from zikao_kit.certificates import RELOAD_FAILURES
 from zikao_kit.config import CertFiles, ConfigError
@@ -28,19 +28,6 @@ CONNECTIONS = 100
 @pytest.fixture(autouse=True)
 def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit_server, "LOOK_SECONDS", 0.02)
-
-
-async def answered(port: int, files: CertFiles) -> bool:
-    """Whether a new connection with these files is served."""
-    credentials = channel_credentials(files)
-    # Else it would share a connection with one before.
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    target = f"127.0.0.1:{port}"
-    async with grpc.aio.secure_channel(target, credentials, options) as channel:
-        call = probe_pb2_grpc.ProbeServiceStub(channel).Open(OPEN, timeout=5)
-        code = await call.code()
-    assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
-    return code is grpc.StatusCode.OK
 
 
 def failures() -> float:
@@ -84,19 +71,19 @@ async def test_an_authority_is_replaced_in_three_steps(tmp_path: Path) -> None:
         # What callers trust is theirs: here, both all the time.
         old = CertFiles(old_caller.cert_file, old_caller.key_file, both)
         new = CertFiles(new_caller.cert_file, new_caller.key_file, both)
-        assert [await answered(port, old), await answered(port, new)] == [True, False]
+        assert [await is_served(port, old), await is_served(port, new)] == [True, False]
 
         files.ca_file.write_bytes(both.read_bytes())
-        await until(lambda: answered(port, new))
-        assert await answered(port, old)
+        await until(lambda: is_served(port, new))
+        assert await is_served(port, old)
 
         replace_files(files, new_files)  # the new authority alone
 
         async def old_is_out() -> bool:
-            return not await answered(port, old)
+            return not await is_served(port, old)
 
         await until(old_is_out)
-        assert await answered(port, new)
+        assert await is_served(port, new)
 
 
 async def test_half_a_certificate_changes_nothing(tmp_path: Path) -> None:
@@ -107,7 +94,7 @@ async def test_half_a_certificate_changes_nothing(tmp_path: Path) -> None:
         files.cert_file.write_bytes(files.cert_file.read_bytes()[:200])
         await until(lambda: failures() > failed)
         assert await serial_shown(probe.server.port, caller) == before
-        assert await answered(probe.server.port, caller)
+        assert await is_served(probe.server.port, caller)
 
 
 async def test_a_server_without_a_usable_certificate_does_not_begin(tmp_path: Path) -> None:
@@ -127,7 +114,7 @@ async def test_a_foreign_certificate_stays_refused(tmp_path: Path) -> None:
     async with running_probe(tmp_path / "ca") as probe:
         files = probe.ca.issue("probe")
         stolen_trust = CertFiles(foreign.cert_file, foreign.key_file, files.ca_file)
-        assert not await answered(probe.server.port, stolen_trust)
+        assert not await is_served(probe.server.port, stolen_trust)
         new = new_certificate(tmp_path / "ca", "probe")
         replace_files(files, new)
         caller = probe.ca.issue("portal")
@@ -136,7 +123,7 @@ async def test_a_foreign_certificate_stays_refused(tmp_path: Path) -> None:
             return await serial_shown(probe.server.port, caller) == serial_of(new)
 
         await until(shown)
-        assert not await answered(probe.server.port, stolen_trust)
+        assert not await is_served(probe.server.port, stolen_trust)
         async with probe.stub() as stub:
             error = await refusal(stub.Candidate(probe_pb2.CandidateRequest(), timeout=5))
         assert error.code() == grpc.StatusCode.UNAUTHENTICATED

@@ -5,7 +5,6 @@ import json
 import resource
 import signal
 import sys
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.certificates import channel_credentials
+from support.exposition import scraped_text
 from support.probe import ProbeRpc, health_of, make_probe, probe_definition, refusal, running_probe
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
@@ -182,8 +182,7 @@ async def test_metrics_are_served(tmp_path: Path) -> None:
             timeout=5,
             metadata=probe.bearer("county_officer", "510104"),
         )
-        url = f"http://127.0.0.1:{port}/metrics"
-        body = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
+        body = await asyncio.to_thread(scraped_text, port)
     labels = 'grpc_method="Officer",grpc_service="zikao.test.v1.ProbeService",grpc_type="unary"'
     assert f"grpc_server_started_total{{{labels}}}" in body
     assert f'grpc_code="OK",{labels}' in body

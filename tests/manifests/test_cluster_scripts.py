@@ -15,8 +15,9 @@ from support.certificates import server_credentials
 from support.contracts import methods
 from support.manifests.cluster_secrets import Secrets, make_secrets
 from support.manifests.configuration import secrets_needed
-from support.manifests.documents import ROOT, SERVICES, Document, mounted_files, named, of_kind
+from support.manifests.documents import ROOT, Document, mounted_files, named, of_kind
 from support.manifests.network import flows
+from support.services import SERVICES
 from zikao.options.v1 import options_pb2
 from zikao_kit.config import CertFiles
 from zikao_kit.crypto import KeyRing

@@ -14,17 +14,10 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from support.manifests.documents import (
-    ROOT,
-    SERVICES,
-    Document,
-    containers,
-    mounted_files,
-    named,
-    of_kind,
-)
+from support.manifests.documents import ROOT, Document, containers, mounted_files, named, of_kind
 from support.postgres import Cluster
 from support.service_databases import with_database
+from support.services import SERVICES
 from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.embedded_postgres_binaries import program_directory
 from zikao_ctl.invariants import RUNNING_REFUND_DEADLINE, AuditPlan

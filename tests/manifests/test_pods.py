@@ -16,16 +16,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.manifests.cluster_secrets import Secrets, make_secrets
-from support.manifests.documents import (
-    SERVICES,
-    Document,
-    containers,
-    mounted_files,
-    named,
-    of_kind,
-)
+from support.manifests.documents import Document, containers, mounted_files, named, of_kind
 from support.service import free_port
 from support.service_databases import MakeDatabase
+from support.services import SERVICES
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

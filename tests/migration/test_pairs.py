@@ -9,7 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from support.migration_pairs import Pair, ServiceSql, pairs, sql_at, sql_today, unprepared
-from support.released_code import SERVICES, Release, releases
+from support.released_code import Release, releases
+from support.services import SERVICES
 
 PAIRS = pairs()
 HERE = Path(__file__).parent

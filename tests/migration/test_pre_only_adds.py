@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from support.explained_migrations import EXPLAINED
-from support.released_code import SERVICES
 from support.schema_changes import allowed, findings, read_schema
+from support.services import SERVICES
 from zikao_kit.migration_files import load_migrations
 
 # Of enrollment, each with what is wrong with it.

@@ -17,7 +17,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from support.postgres import Cluster
-from support.released_code import SERVICES, lay_out, releases, today
+from support.released_code import lay_out, releases, today
+from support.services import SERVICES
 from support.upgrade_calls import Calls, calling
 from support.upgrade_fleet import NEW, OLD, Fleet, open_fleet
 from support.upgrade_story import Story, Storyteller, small_session

@@ -25,7 +25,6 @@ from zikao_kit.tokens import Actor
 from zikao_registration.stores.registrations import Store
 from zikao_registration.workers.retention import note_audit_cuts
 
-AUDITED = ("registration", "enrollment", "tickets")
 TABLES = {"registration": "audit", "enrollment": "office_audit", "tickets": "office_audit"}
 KEYS = KeyRing.generate()
 # As each service enters that old entries went.

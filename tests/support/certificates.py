@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 from cryptography.x509.oid import NameOID
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from zikao_kit.certificates import CertificateWatch, read_certificates, server_credentials_of
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
@@ -197,6 +198,18 @@ def key_fingerprint_of(files: CertFiles) -> str:
     key = serialization.load_pem_private_key(files.key_file.read_bytes(), None)
     der, shape = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     return sha256(key.public_key().public_bytes(der, shape)).hexdigest()
+
+
+async def is_served(port: int, files: CertFiles) -> bool:
+    """Whether a server on this machine accepts a new connection with these files."""
+    # Else it would share a connection with one before.
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    credentials = channel_credentials(files)
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options) as channel:
+        request = health_pb2.HealthCheckRequest()
+        code = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=20).code()
+    assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
+    return code is grpc.StatusCode.OK
 
 
 async def serial_shown(port: int, files: CertFiles) -> int:

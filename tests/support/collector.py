@@ -12,10 +12,9 @@ from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from support.services import SERVICES
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
-
-SERVICES = ("registration", "enrollment", "tickets")
 
 
 @dataclass(frozen=True)

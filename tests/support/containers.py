@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 
 import yaml
 from support.forwarding import LOOPBACK, forwarding
-from support.images import SERVICES, hardened
+from support.images import hardened
 from support.postgres import settle_reaper
+from support.services import SERVICES
 from zikao_ctl.programs import Part, Settings, Surroundings, settings_of
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from support.services import SERVICES
 from zikao_ctl.installation import Installation
 
 PAGE = Path(__file__).parents[2] / "docs" / "observability.md"
-SERVICES = ("registration", "enrollment", "tickets")
 # Of a histogram and its sums, which the page names once.
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
 _ROW = re.compile(
@@ -61,8 +61,13 @@ async def scraped(installation: Installation) -> dict[str, list[Metric]]:
 
 def scrape(port: int) -> list[Metric]:
     """All families that a process on this machine exposes."""
+    return list(text_string_to_metric_families(scraped_text(port)))
+
+
+def scraped_text(port: int) -> str:
+    """The same as it comes."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return list(text_string_to_metric_families(answer.read().decode()))
+        return str(answer.read().decode())
 
 
 def exposed(families: Mapping[str, Iterable[Metric]]) -> dict[str, Described]:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 TAG_VARIABLE = "ZIKAO_TEST_IMAGES"
-SERVICES = ("registration", "enrollment", "tickets")
 USER = "10001:10001"
 
 

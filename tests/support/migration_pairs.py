@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from support.released_code import ROOT, SERVICES, git
+from support.released_code import ROOT, git
+from support.services import SERVICES
 from zikao_kit.migration_files import Migration, load_migrations
 
 _NAME = re.compile(r"^-- name: *(\S+) *$", re.MULTILINE)

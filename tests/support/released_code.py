@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.services import SERVICES
+
 ROOT = Path(__file__).parents[2]
-SERVICES = ("registration", "enrollment", "tickets")
 # What is imported, as pyproject.toml has it.
 PLACES = ("libs", "libs/protos", *(f"services/{service}" for service in SERVICES))
 # Python runs it in every process, also in those that a process spawns: after the path of this

@@ -17,13 +17,13 @@ from support.bench import end_process, paths_of
 from support.certificates import channel_credentials
 from support.exposition import scrape
 from support.service import RECONNECTING, free_port, until
+from support.services import SERVICES
 from zikao_client import Endpoints
 from zikao_kit.config import CertFiles
 from zikao_kit.tls import DevelopmentCa
 
 # Six processes that start at once on a machine with other things to do.
 START_SECONDS = 120.0
-SERVICES = ("registration", "enrollment", "tickets")
 # Connections are renewed while a test runs, as in a minute elsewhere. How fast a machine is that
 # tests run on is no matter here: who waits a while is not sent away.
 SERVER = {

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 from support.postgres import Cluster
+from support.services import SERVICES
 from zikao_kit.migrate import migrate
 from zikao_kit.roles import prepare_service
 
@@ -89,7 +90,7 @@ async def drop_installation(cluster: Cluster, name: str) -> None:
     admin = await asyncpg.connect(cluster.admin_dsn)
     try:
         await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        for service in ("registration", "enrollment", "tickets"):
+        for service in SERVICES:
             await admin.execute(f"DROP ROLE IF EXISTS {name}_{service}")
     finally:
         await admin.close()

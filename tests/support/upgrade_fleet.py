@@ -15,15 +15,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 from uuid import uuid4
 
 import asyncpg
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import Metric
+from support.exposition import scrape
 from support.postgres import Cluster
-from support.released_code import SERVICES, Code
+from support.released_code import Code
 from support.service_databases import with_database
+from support.services import SERVICES
 from zikao_ctl.installation import OPERATOR, Targets, open_operator_channel
 from zikao_ctl.layout import Layout
 from zikao_ctl.ports import HOST, choose_ports
@@ -144,13 +145,9 @@ class Fleet:
     async def calls_answered(self) -> dict[str, int]:
         """How many calls each running replica has answered with OK."""
         names = sorted(self.running)
-        texts = await asyncio.gather(*(asyncio.to_thread(self._scrape, name) for name in names))
-        return dict(zip(names, map(_answered, texts), strict=True))
-
-    def _scrape(self, name: str) -> str:
-        url = f"http://{HOST}:{self._ports[f'{name}-metrics']}/metrics"
-        with urlopen(url, timeout=10) as answer:
-            return str(answer.read().decode())
+        ports = [self._ports[f"{name}-metrics"] for name in names]
+        exposed = await asyncio.gather(*(asyncio.to_thread(scrape, port) for port in ports))
+        return dict(zip(names, map(_answered, exposed), strict=True))
 
     async def _start(self, name: str, module: tuple[str, ...], code: Code) -> None:
         command = code.command(*module, "--config", str(self._config(name)))
@@ -210,11 +207,11 @@ class Fleet:
         return self.layout.config / f"{name}.yaml"
 
 
-def _answered(text: str) -> int:
+def _answered(families: Sequence[Metric]) -> int:
     return int(
         sum(
             sample.value
-            for family in text_string_to_metric_families(text)
+            for family in families
             if family.name == HANDLED
             for sample in family.samples
             if sample.labels["grpc_code"] == "OK" and "health" not in sample.labels["grpc_service"]

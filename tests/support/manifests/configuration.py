@@ -12,7 +12,6 @@ from typing import Any
 import click
 from support.contracts import methods
 from support.manifests.documents import (
-    SERVICES,
     Document,
     Documents,
     containers,
@@ -25,6 +24,7 @@ from support.manifests.documents import (
     title,
     workloads,
 )
+from support.services import SERVICES
 from zikao.options.v1 import options_pb2
 from zikao_enrollment import __main__ as enrollment
 from zikao_enrollment.config import EnrollmentConfig

@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[3]
 NAMESPACE = "zikao"
 JOBS = ("Job", "CronJob")
 WORKLOADS = ("Deployment", "StatefulSet", *JOBS)
-SERVICES = ("registration", "enrollment", "tickets")
 
 
 def render_all(target: Path) -> None:

@@ -11,7 +11,6 @@ from support.manifests.configuration import TRUST, load, programs
 from support.manifests.documents import (
     NAMESPACE,
     ROOT,
-    SERVICES,
     Document,
     Documents,
     containers,
@@ -24,6 +23,7 @@ from support.manifests.documents import (
 )
 from support.manifests.pods import amount
 from support.promql import names_in, wrong_names
+from support.services import SERVICES
 from zikao_ctl.capacity.command import DEFAULT_FIGURES, DEFAULT_QUESTION
 from zikao_ctl.capacity.figures import Figures, read_figures
 from zikao_ctl.capacity.sizing import Size, process_memory, size_of

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from support.manifests.configuration import server_of
 from support.manifests.documents import (
     NAMESPACE,
-    SERVICES,
     Document,
     Documents,
     containers,
@@ -19,6 +18,7 @@ from support.manifests.documents import (
     title,
     workloads,
 )
+from support.services import SERVICES
 from zikao_kit.config import ServerConfig
 from zikao_kit.db import CLOSE_SECONDS
 

@@ -1,0 +1,3 @@
+"""The names of the three services, in the order in which a candidate meets them."""
+
+SERVICES = ("registration", "enrollment", "tickets")
