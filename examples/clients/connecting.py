@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from zikao_client import CertFiles, Endpoints, ZikaoClient
-from zikao_kit.clock import Clock, OffsetClock, SystemClock
+from zikao_client.clocks import Clock, OffsetClock, SystemClock
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -26,9 +26,8 @@ from payment_ledger import Ledger, NotThere, Other
 from zikao.payment.v1 import payment_platform_service_pb2 as pb
 from zikao.payment.v1 import payment_platform_service_pb2_grpc as rpc
 from zikao_client import CallFailed, ZikaoClient, patiently
-from zikao_kit.certificates import CertificateWatch, server_credentials_of
-from zikao_kit.clock import Clock
-from zikao_kit.tls import peer_name
+from zikao_client.clocks import Clock
+from zikao_client.serving import CertificateWatch, peer_name, server_credentials_of
 
 LINES_A_PAGE = 1000
 POLL_SECONDS = 0.2

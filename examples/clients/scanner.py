@@ -23,8 +23,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from zikao.tickets.v1 import door_service_pb2 as door
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_client import patiently
-from zikao_ctl.scanner_trust import first_trust
-from zikao_ctl.verify_ticket import Door, Scanner, TicketRefused, describe_proof
+from zikao_client.scanner import Door, Scanner, TicketRefused, describe_proof, first_trust
 
 LIST, TRUST, SCANS = "verification.zkr", "trust.json", "scans.jsonl"
 AT_ONCE = 500  # most in one message, by the contract

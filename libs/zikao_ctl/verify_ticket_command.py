@@ -12,12 +12,12 @@ import click
 from zikao.tickets.v1 import verification_service_pb2 as pb
 from zikao.tickets.v1 import verification_service_pb2_grpc as pb_grpc
 from zikao_client import CallFailed, patiently
+from zikao_client.scanner import Door, Scanner, TicketRefused, describe_proof
+from zikao_client.scanner_trust import TrustError, first_trust, read_trust
 from zikao_kit.files import write_whole
 
 from zikao_ctl.installation import OPERATOR, Targets, certificate_of, open_operator_channel
 from zikao_ctl.options import FILE, FOLDER, certs_option, target_option
-from zikao_ctl.scanner_trust import TrustError, first_trust, read_trust
-from zikao_ctl.verify_ticket import Door, Scanner, TicketRefused, describe_proof
 
 LIST_FILE = "verification.zkr"
 TRUST_FILE = "trust.json"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import zikao_client
 from zikao_client import Endpoints, ZikaoClient
 from zikao_kit.tls import DevelopmentCa
 
 DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = DOCS.parent / "examples" / "clients"
+PROMISED = ("zikao_client", "zikao_client.scanner", "zikao_client.serving", "zikao_client.clocks")
 PAGE = (DOCS / "client.md").read_text(encoding="utf-8")
 _STUB_ROW = re.compile(r"^\| `(\w+)` \| \[(\w+)\.(\w+)\]\((api/[\w/]+\.md)\) \|$", re.MULTILINE)
 _NAME_ROW = re.compile(r"^\| `(\w+)[^`]*` \| ", re.MULTILINE)
@@ -32,7 +38,7 @@ async def test_every_stub_is_on_the_page(tmp_path: Path) -> None:
 
 def test_every_public_name_is_on_the_page_and_says_what_it_is() -> None:
     """What the package exports has a row on the page and a docstring of its own."""
-    named = set(_NAME_ROW.findall(PAGE.partition("## Names")[2].partition("Attributes of")[0]))
+    named = set(_NAME_ROW.findall(PAGE.partition("## Names")[2].partition("| in |")[0]))
     assert set(zikao_client.__all__) == named
     for name in zikao_client.__all__:
         text = getattr(zikao_client, name).__doc__ or ""
@@ -49,8 +55,53 @@ def test_the_packages_are_typed() -> None:
 
 def test_every_program_is_on_the_page() -> None:
     """Each example that can be run is named, and links lead to files."""
-    examples = DOCS.parent / "examples" / "clients"
-    runnable = [each.name for each in examples.glob("*.py") if "__main__" in each.read_text()]
+    runnable = [each.name for each in EXAMPLES.glob("*.py") if "__main__" in each.read_text()]
     assert [name for name in runnable if f"({'../examples/clients/' + name})" not in PAGE] == []
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGE):
         assert (DOCS / link).exists(), link
+
+
+def test_every_name_of_a_submodule_is_on_the_page() -> None:
+    """Those that the package promises beside its own."""
+    rows = dict(re.findall(r"^\| `(zikao_client\.\w+)` \| ([^|]+) \|", PAGE, re.MULTILINE))
+    assert rows.keys() == set(PROMISED[1:])
+    for module, names in rows.items():
+        assert set(re.findall(r"`(\w+)`", names)) == set(importlib.import_module(module).__all__)
+
+
+def not_promised(source: str) -> Iterator[str]:
+    """What a program imports of zikao that docs/versioning.md does not promise to keep."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names if each.name.startswith("zikao"))
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("zikao"):
+            public: list[str] = []
+            if node.module in PROMISED:
+                public = importlib.import_module(node.module).__all__
+            is_contract = re.fullmatch(r"zikao\.\w+\.v1", node.module)
+            for each in node.names:
+                if each.name not in public and not is_contract:
+                    yield f"{node.module}.{each.name}"
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_examples_need_nothing_that_is_not_promised(example: Path) -> None:
+    """Whoever begins with one has to know of generated contracts and of the client alone."""
+    assert list(not_promised(example.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import zikao_kit.tls",
+        "from zikao_kit.clock import Clock",
+        "from zikao_client.calls import bearer",
+        "from zikao_client import nothing",
+        "from zikao_client.scanner import read_trust",
+        "from zikao_ctl.main import main",
+        "def main():\n    from zikao_tickets.proof import verify",
+    ],
+)
+def test_what_is_not_promised_is_seen(line: str) -> None:
+    """Negative control: ours, and names that are in nobody's `__all__`."""
+    assert list(not_promised(line))

@@ -24,6 +24,7 @@ from support.traced_client import Traces, calls_of
 from zikao.enrollment.v1.enrollment_service_pb2 import SubmitPlanRequest
 from zikao.enrollment.v1.enrollment_service_pb2_grpc import EnrollmentServiceStub
 from zikao_client import bearer
+from zikao_client.scanner import Scanner, TicketRefused
 from zikao_ctl.audit import exit_code, run_audit
 from zikao_ctl.audit_log.command import verify_all
 from zikao_ctl.demo.command import DEFAULT_SESSION, play
@@ -33,7 +34,6 @@ from zikao_ctl.demo.printing import read_code
 from zikao_ctl.installation import Installation
 from zikao_ctl.invariants import RULES, SETTLED, AuditPlan
 from zikao_ctl.session_file import load_session_file
-from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE
 from zikao_kit.audit_verifying import CLEAN, Plan
 from zikao_kit.channel import open_channel

@@ -17,8 +17,8 @@ from support.tickets_database import SESSION
 from support.tickets_service import Installation, reason, tickets_installation
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao.tickets.v1 import verification_service_pb2 as pb
+from zikao_client.scanner import Scanner, TicketRefused
 from zikao_ctl.main import main as zikao
-from zikao_ctl.verify_ticket import Scanner, TicketRefused
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets import main as tickets_main

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from zikao.tickets.v1 import door_service_pb2 as door
 from zikao.tickets.v1 import verification_service_pb2 as verification
 from zikao_client import patiently
+from zikao_client.scanner import Scanner, TicketRefused
 from zikao_kit.convert import time_to_pb
 from zikao_tickets.proof import ProofSitting
 
 from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
-from zikao_ctl.verify_ticket import Scanner, TicketRefused
 
 OTHER_ROOM = "999"
 COPY_AFTER = timedelta(minutes=5)

@@ -13,12 +13,12 @@ import zxingcpp
 from zikao.tickets.v1 import document_service_pb2 as documents
 from zikao.tickets.v1 import ticket_service_pb2 as tickets
 from zikao_client import CallFailed, new_request_id, patiently
+from zikao_client.scanner import Scanner
 
 from zikao_ctl.demo.door import verify_at_the_door
 from zikao_ctl.demo.officers import officer_metadata
 from zikao_ctl.demo.people import Role
 from zikao_ctl.demo.stage import Player, Stage, StoryBroken
-from zikao_ctl.verify_ticket import Scanner
 from zikao_ctl.verify_ticket_command import LIST_FILE, TRUST_FILE, fetch_verification
 
 SCAN_DPI = 150

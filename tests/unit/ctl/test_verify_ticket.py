@@ -15,8 +15,8 @@ from zikao.tickets.v1.verification_service_pb2 import (
     SignedVerificationList,
     VerificationList,
 )
+from zikao_client.scanner_trust import MAX_EPOCH_JUMP, MAX_NUMBER_JUMP, Trust, read_trust
 from zikao_ctl.main import main
-from zikao_ctl.scanner_trust import MAX_EPOCH_JUMP, MAX_NUMBER_JUMP, Trust, read_trust
 from zikao_tickets.proof import (
     NO_PHOTO,
     ProofSitting,

@@ -1,4 +1,9 @@
-"""`zikao verify-ticket`: check a ticket's QR code with two files, as a scanner does offline."""
+"""Checks a ticket's QR code with two files, as a scanner does offline.
+
+first_trust(answer_of_get_verification_data).write(trust)       # once, over a good connection
+scanner = Scanner.load(list_file, trust)
+print(describe_proof(scanner.verify(text, Door(slot=1, site="S1"))))
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,9 @@ from zikao_tickets.proof import (
 )
 from zikao_tickets.verification_list import KnownList
 
-from zikao_ctl.scanner_trust import TrustError, read_trust
+from zikao_client.scanner_trust import TrustError, first_trust, read_trust
+
+__all__ = ["Door", "Scanner", "TicketRefused", "TrustError", "describe_proof", "first_trust"]
 
 OTHER_SESSION = "该准考证属于考次{other}，不是{session}"
 NO_SITTING = "该考生第{slot}场没有考试"
