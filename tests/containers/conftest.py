@@ -17,13 +17,13 @@ from zikao_ctl.layout import Layout
 collect_ignore_glob = [] if chosen_tag() else ["test_*.py"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def services() -> ServiceContainers:
     """The containers of the installation."""
     return ServiceContainers()
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(
     services: ServiceContainers, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:

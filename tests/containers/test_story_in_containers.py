@@ -30,7 +30,7 @@ from zikao_kit.audit_verifying import CLEAN
 from zikao_kit.clock import OffsetClock
 from zikao_kit.roles import prepare_service
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SESSION = load_session_file(Path(__file__).parents[2] / DEFAULT_SESSION)
 OTHERS = 12
@@ -48,7 +48,7 @@ class Played:
     out: Path
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The story of the demo with fewer people, one of whom has a rarer name."""
     people = [

@@ -13,7 +13,7 @@ from zikao_ctl.installation import Installation, run_installation
 from zikao_ctl.layout import Layout
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
     """Every call is traced: by the services, and by this process as their caller."""
     with (
@@ -26,7 +26,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
         yield Traces(collector, calls)
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(
     cluster: Cluster, traces: Traces, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:

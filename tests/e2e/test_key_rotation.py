@@ -12,7 +12,7 @@ from zikao_kit.crypto import KeyRing
 from zikao_kit.key_commands import KEY_RING_PAUSE_SECONDS, RETIRE_AFTER_SECONDS
 from zikao_registration.config import POLL_SECONDS
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def run(installation: Installation, service: str, *args: str) -> tuple[int, str]:

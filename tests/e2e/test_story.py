@@ -40,7 +40,7 @@ from zikao_kit.channel import open_channel
 from zikao_kit.clock import OffsetClock
 from zikao_kit.tls import DevelopmentCa
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parents[2]
 SESSION = load_session_file(ROOT / DEFAULT_SESSION)
@@ -57,7 +57,7 @@ class Played:
     out: Path
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The story of the demo with fewer people."""
     people, out = make_people(SESSION, OTHERS, seed=7), tmp_path_factory.mktemp("story")

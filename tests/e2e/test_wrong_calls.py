@@ -33,7 +33,7 @@ from zikao_ctl.session_file import load_session_file
 from zikao_kit.error_table import reason_of
 from zikao_kit.tls import DevelopmentCa
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SESSION = load_session_file(Path(__file__).parents[2] / DEFAULT_SESSION)
 NOON = SESSION.calendar.registration.opens_at + timedelta(hours=3)
@@ -69,7 +69,7 @@ class World:
             await move_clock(file, NOON)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(installation: Installation) -> AsyncIterator[World]:
     """Apply the session, make a candidate and an officer of one county, log both in."""
     await move_clock(installation.clock_file, NOON)
