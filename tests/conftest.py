@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,9 +22,16 @@ from support.refusals import missing, noted
 from support.service_databases import MakeDatabase, ServiceDatabases, with_database
 from zikao_kit.server import NewLoop
 
+TESTS = Path(__file__).parent
 DESCRIPTIONS = pytest.StashKey[list[str]]()
 REFUSALS = pytest.StashKey[set[tuple[str, str]]]()
 UNSEEN = pytest.StashKey[list[str]]()
+# What runs whole installations, and how many files of others come between two of its files.
+WHOLE = (
+    *("containers", "e2e", "faults"),
+    *("integration/test_installation.py", "migration/test_upgrade.py"),
+)
+OTHERS_BETWEEN = 8
 
 
 def pytest_configure() -> None:
@@ -45,6 +53,28 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, NewLoop]:
     if item.path.name.startswith(("test_enrollment_", "test_tickets_")):
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin files that run whole installations one after the other, among those of others.
+
+    Side by side they wait for each other's processes; one of them and others leave no core idle.
+    And what is begun last is short: no process of the run works on alone for long.
+    """
+    files = dict.fromkeys(item.path for item in items)
+    whole = [file for file in files if _is_below(file, WHOLE)]
+    others = [file for file in files if file not in whole]
+    order: list[Path] = []
+    for number, file in enumerate(others):
+        if number % OTHERS_BETWEEN == 0 and whole:
+            order.append(whole.pop(0))
+        order.append(file)
+    place = {file: number for number, file in enumerate(order + whole)}
+    items.sort(key=lambda item: place[item.path])
+
+
+def _is_below(file: Path, names: Iterable[str]) -> bool:
+    return any(file.is_relative_to(TESTS / name) for name in names)
 
 
 @pytest.hookimpl(optionalhook=True)
