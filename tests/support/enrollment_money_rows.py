@@ -83,7 +83,7 @@ async def insert_payments(
     await connection.execute(_ORDERS, count, begins_at, FEE_FEN)
     await connection.execute(_PAYMENT_ORDERS)
     await connection.execute(_PAYMENTS, count, begins_at, apart, FEE_FEN)
-    await connection.execute("ANALYZE enrollment.payment, enrollment.enrollment_order")
+    await connection.execute("ANALYZE")
 
 
 async def insert_seats(connection: asyncpg.Connection) -> None:
@@ -100,6 +100,7 @@ async def insert_statement(connection: asyncpg.Connection, day: datetime) -> UUI
     fen = await connection.fetchval("SELECT sum(amount_fen)::bigint FROM enrollment.payment")
     await connection.execute(_STATEMENT, day.date(), import_id, count, fen)
     await connection.execute(_LINES, day.date(), import_id)
+    await connection.execute("ANALYZE enrollment.statement_line")
     return import_id
 
 
