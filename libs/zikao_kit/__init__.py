@@ -7,3 +7,7 @@ import os
 # starting processes forks, Python's own does not. Nobody here forks to go on with gRPC in the
 # child. It is read when gRPC starts, which happens after this.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
+# gRPC writes a line for each handshake that fails and for much that a flood sends: whoever abuses
+# a server would fill its disk. Set it to see why a handshake fails (docs/transport.md).
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -231,14 +231,16 @@ def _is_of_authorities(files: CertFiles) -> bool:
     return True
 
 
-def server_credentials_of(watch: CertificateWatch) -> grpc.ServerCredentials:
+def server_credentials_of(
+    watch: CertificateWatch, on_connection: Callable[[], None] = lambda: None
+) -> grpc.ServerCredentials:
     """Serve each new connection with what `watch` has in force then.
 
     For one listener: each has to be told of what is new to it. To ask costs a comparison, in a
-    thread of gRPC.
+    thread of gRPC. `on_connection` is called there, too, for each new connection.
     """
     # None, "nothing new", is left out in the stubs.
-    fetch: Any = _fetcher(watch)
+    fetch: Any = _fetcher(watch, on_connection)
     return grpc.dynamic_ssl_server_credentials(
         watch.current.server_configuration(), fetch, require_client_authentication=True
     )
@@ -255,11 +257,14 @@ def _left(until: datetime) -> float:
     return (until - datetime.now(UTC)).total_seconds()
 
 
-def _fetcher(watch: CertificateWatch) -> Callable[[], grpc.ServerCertificateConfiguration | None]:
+def _fetcher(
+    watch: CertificateWatch, on_connection: Callable[[], None]
+) -> Callable[[], grpc.ServerCertificateConfiguration | None]:
     told = watch.current
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:
         nonlocal told
+        on_connection()
         current = watch.current
         if current is told:
             return None

@@ -46,6 +46,8 @@ DRAIN_WAIT_SECONDS = 1.0
 MAX_CONNECTIONS = 4000
 # Of one address: whoever takes all it can get leaves as many to others.
 MAX_CONNECTIONS_PER_ADDRESS = 2000
+# Each costs a handshake, a millisecond of a core. Five seconds' worth may come at once.
+MAX_NEW_CONNECTIONS_PER_SECOND = 50.0
 # The kernel deals connections out blindly, and a turn takes one call of each listener: with few of
 # these, two dozen connections are four on one, whose calls wait five times as long as others'.
 LISTENERS = 48
@@ -131,6 +133,7 @@ class ServerConfig:
     max_metadata_bytes: int = MAX_METADATA_BYTES
     max_connections: int = MAX_CONNECTIONS
     max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
+    max_new_connections_per_second: float = MAX_NEW_CONNECTIONS_PER_SECOND
     # Networks (CIDR) of gateways and address translators: behind one address there are many.
     shared_addresses: tuple[str, ...] = ()
     max_connection_age_seconds: float = MAX_CONNECTION_AGE_SECONDS
@@ -173,6 +176,8 @@ class ServerConfig:
         connections = min(self.max_connections, self.max_connections_per_address)
         if min(self.max_concurrent_calls, self.max_calls_per_connection, connections) < 1:
             raise ValueError("max_concurrent_calls, _per_connection, max_connections: at least 1")
+        if self.max_new_connections_per_second < 1:
+            raise ValueError("max_new_connections_per_second of an address: at least 1")
         open_for_long = (
             *(self.max_subscriptions, self.max_subscriptions_per_caller),
             *(self.max_public_subscriptions, self.max_public_subscriptions_per_caller),

@@ -33,7 +33,7 @@ class Call:
     `authorization` is what proves the actor, and is looked at again while the call goes on.
     `admission_pass` is what the caller has shown, and nobody has looked at yet; `timeout_ms` how
     long it waits (0 when it did not say), `lowered_to` the priority it asks for. `peer` is its
-    connection, as gRPC names it, `metadata_bytes` what came with it.
+    connection, as gRPC names it, `shown_bytes` what it has shown of what came over that.
     """
 
     method: str
@@ -47,7 +47,7 @@ class Call:
     # W3C: where the call stands in its trace; '' when nobody asks for one.
     traceparent: str = ""
     peer: str = ""
-    metadata_bytes: int = 0
+    shown_bytes: int = 0
 
 
 _current: ContextVar[Call | None] = ContextVar("zikao_call", default=None)

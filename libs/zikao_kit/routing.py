@@ -19,6 +19,7 @@ from zikao_kit.callers import CallerList
 from zikao_kit.errors import UNAVAILABLE, DomainError
 from zikao_kit.interceptors.deadline import abort, ended_after
 from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.ledger import CALL_BYTES, Seen
 from zikao_kit.tls import peer_name
 
 HEALTH_SERVICE: str = health.SERVICE_NAME
@@ -31,9 +32,11 @@ class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in it
     Until `publish`, methods that are not there yet answer UNAVAILABLE.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Seen | None = None) -> None:
+        """`seen` hears of calls that come too early: who makes them is no abuser."""
         self.handlers: dict[str, Any] = {}
-        self._fallback: Any = grpc.unary_unary_rpc_method_handler(_not_yet)
+        self._seen = seen
+        self._fallback: Any = grpc.unary_unary_rpc_method_handler(self._not_yet)
 
     def service(self, details: Any) -> Any:
         """Return the handler of a call, None (UNIMPLEMENTED) when there is none."""
@@ -46,6 +49,12 @@ class Routes(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in it
     def publish(self) -> None:
         """All methods are there: others do not exist."""
         self._fallback = None
+
+    async def _not_yet(self, request: bytes, context: Any) -> None:
+        if self._seen is not None:
+            metadata = sum(len(key) + len(value) for key, value in context.invocation_metadata())
+            self._seen.note(context.peer(), CALL_BYTES + metadata + len(request))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, f"{UNAVAILABLE}: starting")
 
     # The two calls that a generated `add_…_to_server` makes.
 
@@ -162,7 +171,3 @@ async def _admit(callers: CallerList | None, context: Any) -> None:
         callers.admit(context.auth_context())
     except DomainError as error:
         await abort(context, grpc.StatusCode.PERMISSION_DENIED, error.reason)
-
-
-async def _not_yet(_: bytes, context: Any) -> None:
-    await context.abort(grpc.StatusCode.UNAVAILABLE, f"{UNAVAILABLE}: starting")

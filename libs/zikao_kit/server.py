@@ -43,6 +43,7 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.guard import Gate, Guard
 from zikao_kit.interceptors.method import guarded
 from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.ledger import Seen
 from zikao_kit.listeners import ListenError, Listeners
 from zikao_kit.logs import register_sensitive_fields
 from zikao_kit.metrics_port import serve_metrics
@@ -57,7 +58,7 @@ from zikao_kit.routing import (
 )
 from zikao_kit.tokens import TokenVerifier
 from zikao_kit.transport_limits import server_options
-from zikao_kit.warden import Seen, Warden
+from zikao_kit.warden import Bell, Warden
 
 # Nearly all that calls leave behind goes without the collector. At Python's 700 it would look at
 # what a batch holds dozens of times while the batch lives: a sixth of what a submission cost. At
@@ -138,7 +139,7 @@ class GrpcServer:
             self._watchers, config.max_write_seconds, self._callers.only_of(HEALTH_SERVICE)
         )
         self._admin = AdminHealth(self._health)
-        self._routes = Routes()
+        self._routes = Routes(self._seen)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._routes)
         self._listeners: Listeners | None = None
         self._beside: list[asyncio.Task[None]] = []
@@ -168,11 +169,12 @@ class GrpcServer:
         await self._health.set_serving(False)
         certificates = _certificates(self._config)
         self._start_metrics()
+        bell = Bell()
         listeners = Listeners(self._config.listeners, self._routes, server_options(self._config))
         try:
             self.port = await listeners.start(
                 self._config.listen,
-                partial(server_credentials_of, certificates),
+                partial(server_credentials_of, certificates, bell.ring),
                 shared=self._config.reuse_port,
             )
         except BaseException:
@@ -180,7 +182,7 @@ class GrpcServer:
             raise
         self._listeners = listeners
         show_expiry(certificates)
-        warden = Warden(self.port, self._seen, self._config)
+        warden = Warden(self.port, self._seen, bell, self._config)
         work = (repeat("certificates", certificates.work, LOOK_SECONDS), warden.run())
         self._beside = [asyncio.create_task(each) for each in work]
         log.info("listening", address=self._config.listen, port=self.port)

@@ -28,6 +28,11 @@ RECEIVE_BUFFER_BYTES = 64 * KIBIBYTE
 # takes no answers is not read any more. The warden lets go of who pings for nothing.
 PING_STRIKES = 0
 
+# 1 lets a stream's window grow with the line, to 4 MiB and more that wait in memory for a service
+# that has not asked for it, and that the warden cannot tell from a flood. Without it 64 KiB wait,
+# and the rest of the message that is asked for.
+PROBES_OF_BANDWIDTH = 0
+
 
 def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     """The options of each listener: gRPC counts what it bounds of each apart."""
@@ -52,6 +57,7 @@ def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
         ("grpc.server.max_pending_requests_hard_limit", pending),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_ping_strikes", PING_STRIKES),
+        ("grpc.http2.bdp_probe", PROBES_OF_BANDWIDTH),
         ("grpc.experimental.tcp_read_chunk_size", MOST_READ_BYTES),
         ("grpc.experimental.tcp_max_read_chunk_size", MOST_READ_BYTES),
         ("grpc.tcp_receive_buffer_size", RECEIVE_BUFFER_BYTES),

@@ -1,9 +1,9 @@
 """The honest callers of bench_abuse, a process of its own.
 
-A closed loop of calls keeps the server busy: reads, and every tenth of them a submission. Beside it
-a portal with the typed client reads now and then, and another one comes anew each time, as after
-a restart. What it needs comes pickled on stdin, then a line with the seconds of a phase, each
-answered by a line of figures.
+Reads, and every tenth call a submission: in a closed loop that keeps the server busy, or so many
+a second whatever it answers. Beside it a portal with the typed client reads now and then, and
+another one comes anew each time, as after a restart. What it needs comes pickled on stdin, then for
+each phase a line with its seconds and its rate, if it has one, answered by a line of figures.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from zikao_kit.context import TIMEOUT_KEY
 from zikao_kit.error_table import reason_of
 
 AT_ONCE, CONNECTIONS = 64, 12
+# Of calls at a rate more would not find a stream; what is not sent then is not answered.
+MOST_AT_ONCE = 1_000
+PACE_SECONDS = 0.005
 READS_A_SUBMISSION = 9
 PORTAL_PAUSE_SECONDS, NEWCOMER_PAUSE_SECONDS = 0.05, 0.5
 READ = "/zikao.enrollment.v1.EnrollmentService/GetAvailability"
@@ -83,7 +86,7 @@ class Seen:
 
 
 class Honest:
-    """All of them; the loop goes on between phases."""
+    """All of them; portals go on between phases."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -92,6 +95,8 @@ class Honest:
         self._connections = Connections(address, CALL_SECONDS)
         self._calls = self._mixed(iter(stage.submissions))
         self._is_flushing = False
+        self._under_way = 0
+        self._is_closed_loop = False
         self._tasks: Sequence[asyncio.Task[None]] = ()
         self.seen = Seen()
 
@@ -103,20 +108,39 @@ class Honest:
             asyncio.ensure_future(self._keep_asking(portal)),
             asyncio.ensure_future(self._keep_coming()),
         ]
-        for _ in range(AT_ONCE):
-            self._send()
-        self._connections.flush()
 
-    async def run(self, seconds: float) -> dict[str, Any]:
-        """What is seen in so many seconds."""
+    async def run(self, seconds: float, rate: float | None) -> dict[str, Any]:
+        """What is seen in so many seconds, of calls at a rate or in a closed loop."""
+        await self._begin(is_closed_loop=rate is None)
         watched = self._stage.watched
         used = {name: cpu_seconds(pid) for name, pid in watched.items()}
         own, begun, self.seen = time.process_time(), time.perf_counter(), Seen()
-        await asyncio.sleep(seconds)
+        if rate is None:
+            await asyncio.sleep(seconds)
+        else:
+            await self._keep_pace(rate, begun + seconds)
         passed = time.perf_counter() - begun
         cores = {name: (cpu_seconds(pid) - used[name]) / passed for name, pid in watched.items()}
         cores["honest"] = (time.process_time() - own) / passed
         return self.seen.described(passed) | {"cores": cores}
+
+    async def _begin(self, *, is_closed_loop: bool) -> None:
+        was_closed_loop, self._is_closed_loop = self._is_closed_loop, is_closed_loop
+        if is_closed_loop and not was_closed_loop:
+            for _ in range(AT_ONCE):
+                self._send()
+            self._connections.flush()
+        while not is_closed_loop and self._under_way:
+            await asyncio.sleep(PACE_SECONDS)
+
+    async def _keep_pace(self, rate: float, until: float) -> None:
+        begun, due = time.perf_counter(), 0
+        while (now := time.perf_counter()) < until:
+            sent, due = due, round((now - begun) * rate)
+            for _ in range(min(due - sent, MOST_AT_ONCE - self._under_way)):
+                self._send()
+            self._connections.flush()
+            await asyncio.sleep(PACE_SECONDS)
 
     def _client(self) -> ZikaoClient:
         nowhere, target = "127.0.0.1:1", f"localhost:{self._stage.port}"
@@ -135,14 +159,18 @@ class Honest:
 
     def _send(self) -> None:
         head, body = next(self._calls)
+        self._under_way += 1
         self._connections.send(head, body, partial(self._ended, time.perf_counter()))
 
     def _ended(self, sent_at: float, code: int, message: bytes, _: float) -> None:
+        self._under_way -= 1
         if code:
             self.seen.failures[f"{code} {message.decode('utf-8', 'replace')[:60]}"] += 1
         else:
             self.seen.answered += 1
             self.seen.latencies.append(time.perf_counter() - sent_at)
+        if not self._is_closed_loop:
+            return
         loop = asyncio.get_running_loop()
         if code:
             # As after a refusal: not at once.
@@ -154,6 +182,8 @@ class Honest:
             loop.call_soon(self._flush)
 
     def _send_and_flush(self) -> None:
+        if not self._is_closed_loop:
+            return
         self._send()
         self._connections.flush()
 
@@ -202,7 +232,8 @@ async def serve() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
-        sys.stdout.write(json.dumps(await honest.run(float(line))) + "\n")
+        seconds, rate = json.loads(line)
+        sys.stdout.write(json.dumps(await honest.run(seconds, rate)) + "\n")
         sys.stdout.flush()
 
 

@@ -1,7 +1,7 @@
 """The abuser of bench_abuse, a process of its own that takes what others leave of its core.
 
-Arguments: kind, port, seconds, and the directory of certificates. Prints as JSON what it did and
-what the server said to it. It ends by itself.
+Arguments: kind, port, seconds, the directory of certificates, and the address to come from. Prints
+as JSON what it did and what the server said to it. It ends by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_SECONDS = 60.0
 ANSWERS_TOLD = 8
 
 
-async def abuse(kind: Kind, port: int, seconds: float, certs: Path) -> Deeds:
+async def abuse(kind: Kind, port: int, seconds: float, certs: Path, address: str) -> Deeds:
     """Do it for so long."""
     request = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE)
     call = Call(
@@ -38,8 +38,6 @@ async def abuse(kind: Kind, port: int, seconds: float, certs: Path) -> Deeds:
     )
     # A server that has had enough leaves connections in every state there is.
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    # Each from an address of its own: a server does not forget at once.
-    address = f"127.0.66.{1 + KINDS.index(kind)}"
     files = DevelopmentCa(certs).issue("portal")
     async with Abuse(kind, call, port, files, address) as abusing:
         await asyncio.sleep(seconds)
@@ -48,14 +46,15 @@ async def abuse(kind: Kind, port: int, seconds: float, certs: Path) -> Deeds:
 
 def main() -> None:
     """Read, pin, run, print."""
-    name, port, seconds, certs = sys.argv[1:5]
+    name, port, seconds, certs, address = sys.argv[1:6]
     os.sched_setaffinity(0, {LOAD_CPU})
     os.nice(NICE)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     (kind,) = (each for each in KINDS if each.name == name)
     begun = time.process_time()
-    deeds = uvloop.run(abuse(kind, int(port), min(float(seconds), MOST_SECONDS), Path(certs)))
+    abusing = abuse(kind, int(port), min(float(seconds), MOST_SECONDS), Path(certs), address)
+    deeds = uvloop.run(abusing)
     told = vars(deeds) | {"answers": dict(deeds.answers.most_common(ANSWERS_TOLD))}
     sys.stdout.write(json.dumps(told | {"cpu_seconds": time.process_time() - begun}) + "\n")
 

@@ -19,8 +19,9 @@ from support.memory import MEBIBYTE, resident_mib
 from support.probe import SERVICE, Probe, running_probe
 from support.service import until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
-from zikao_kit import warden
-from zikao_kit.warden import CALL_BYTES, CUT, Account, Ledger, Verdict
+from zikao_kit import ledger, warden
+from zikao_kit.ledger import CALL_BYTES, Account, Ledger, Verdict
+from zikao_kit.warden import CUT, SHUT_OUT
 
 OPEN = probe_pb2.OpenRequest()
 CALL = Call("/zikao.test.v1.ProbeService/Open", b"", (("grpc-timeout", "20S"),))
@@ -87,15 +88,28 @@ def cuts(cause: str) -> float:
     return float(CUT.labels(cause)._value.get())
 
 
-@pytest.mark.parametrize(
-    "kind", ["settings_flood_unread", "ping_flood", "window_update_flood", "continuation_flood"]
-)
+@pytest.mark.parametrize("kind", ["ping_flood", "window_update_flood", "continuation_flood"])
 async def test_who_floods_with_frames_is_let_go(tmp_path: Path, kind: str) -> None:
     """Frames that ask for nothing never reach a call; whoever sends them by the MiB loses both."""
     before = cuts("owing")
     async with running_probe(tmp_path, **SETTINGS) as probe, abused(probe, kind) as abuse:
         await until(lambda: abuse.deeds.answers["closed"] == 2, UNTIL_SECONDS)
     assert cuts("owing") >= before + 1
+
+
+@pytest.mark.parametrize("kind", ["settings_flood_unread", "ping_flood"])
+async def test_who_takes_no_answers_is_not_read_any_more(tmp_path: Path, kind: str) -> None:
+    """Or is let go before: either way no more comes of it, and its answers take no memory."""
+    async with running_probe(tmp_path) as probe:
+        begun = resident_mib(PROCESS)
+        async with abused(probe, kind, reads=False) as abuse:
+            sent = -1
+            async with asyncio.timeout(2 * UNTIL_SECONDS):
+                while abuse.deeds.answers["closed"] < 2 and abuse.deeds.deeds > sent:
+                    sent = abuse.deeds.deeds
+                    await asyncio.sleep(1.0)
+        assert sent > 1_000
+        assert resident_mib(PROCESS) - begun < MOST_GROWTH_MIB
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -223,6 +237,24 @@ async def test_an_address_with_too_many_connections_is_heard(
     assert cuts("shut out") == before[1]
 
 
+async def test_who_connects_too_often_is_not_heard_for_a_moment(tmp_path: Path) -> None:
+    """Each new connection costs a handshake; those that there are stay."""
+    before = SHUT_OUT.labels("arrivals")._value.get(), cuts("shut out")
+
+    async def is_not_heard() -> bool:
+        return not await is_heard(probe)
+
+    async with (
+        running_probe(tmp_path, max_new_connections_per_second=1) as probe,
+        abused(probe, "idle_tls", 15) as abuse,
+    ):
+        await until(is_not_heard, UNTIL_SECONDS)
+        assert abuse.deeds.answers["closed"] == 0
+        await until(lambda: is_heard(probe), 2 * UNTIL_SECONDS)
+    assert SHUT_OUT.labels("arrivals")._value.get() > before[0]
+    assert cuts("shut out") == before[1]
+
+
 @pytest.fixture
 def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
     """The server's, from its first look on; in it nothing is forgiven."""
@@ -234,13 +266,13 @@ def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
         return settle(self, *what, **how)
 
     monkeypatch.setattr(Ledger, "settle", settled)
-    monkeypatch.setattr(warden, "FORGIVEN_BYTES_A_SECOND", 0)
+    monkeypatch.setattr(ledger, "FORGIVEN_BYTES_A_SECOND", 0)
     return found
 
 
 def accounts(ledgers: list[Ledger]) -> list[Account]:
     """As they were at the last look."""
-    return [account for ledger in ledgers for account in ledger._accounts.values()]
+    return [account for each in ledgers for account in each.accounts.values()]
 
 
 async def test_what_honest_callers_send_is_shown(tmp_path: Path, ledgers: list[Ledger]) -> None:
@@ -253,7 +285,7 @@ async def test_what_honest_callers_send_is_shown(tmp_path: Path, ledgers: list[L
         answers = [each async for each in exchange(iter([PADDED] * 2000), timeout=20)]
         assert len(answers) == 2000
         await until(lambda: sum(each.counts.come for each in accounts(ledgers)) > 2_000_000)
-        await until(lambda: all(each.debt < HANDSHAKE_BYTES for each in accounts(ledgers)))
+        await until(lambda: all(each.tally.debt < HANDSHAKE_BYTES for each in accounts(ledgers)))
 
 
 async def test_a_call_shows_no_more_than_it_brings(tmp_path: Path, ledgers: list[Ledger]) -> None:
@@ -261,8 +293,8 @@ async def test_a_call_shows_no_more_than_it_brings(tmp_path: Path, ledgers: list
     async with running_probe(tmp_path) as probe, probe.stub() as stub:
         for _ in range(100):
             await stub.Open(OPEN, timeout=5)
-        await until(lambda: sum(each.shown for each in accounts(ledgers)) > 100 * CALL_BYTES)
-        assert sum(each.shown for each in accounts(ledgers)) < 100 * 2048
+        await until(lambda: sum(each.tally.shown for each in accounts(ledgers)) > 100 * CALL_BYTES)
+        assert sum(each.tally.shown for each in accounts(ledgers)) < 100 * 2048
 
 
 async def test_a_call_of_nobody_who_may_shows_nothing(
@@ -275,7 +307,19 @@ async def test_a_call_of_nobody_who_may_shows_nothing(
             with pytest.raises(grpc.aio.AioRpcError):
                 await stub.Open(OPEN, timeout=5)
         await until(lambda: sum(each.counts.come for each in accounts(ledgers)) > 4096)
-        assert sum(each.shown for each in accounts(ledgers)) == 0
+        assert sum(each.tally.shown for each in accounts(ledgers)) == 0
+
+
+@pytest.mark.parametrize("method", ["Open", "Exchange"])
+async def test_calls_that_are_taken_back_at_once_show_nothing(
+    tmp_path: Path, ledgers: list[Ledger], method: str
+) -> None:
+    """Also of those that come so far as our code (rapid reset)."""
+    call = Call(SERVICE + method, b"", (("grpc-timeout", "20S"),))
+    async with running_probe(tmp_path) as probe, abused(probe, "rapid_reset", 1, call) as abuse:
+        await until(lambda: abuse.deeds.deeds > 5_000, UNTIL_SECONDS)
+        await until(lambda: max((a.tally.debt for a in accounts(ledgers)), default=0) > 100_000)
+        assert sum(each.tally.shown for each in accounts(ledgers)) < 10_000
 
 
 async def test_many_calls_are_no_reason_to_be_let_go(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ AGAIN_SECONDS = 0.02
 CONNECT_SECONDS = 10.0
 OPENED_AT_ONCE = 100
 WRITTEN_AT_ONCE = 8
+LITTLE_BYTES = 16 * 1024
 
 
 @dataclass
@@ -68,6 +70,9 @@ class Abuser(asyncio.Protocol):
         transport.write(PREFACE + self._kind.opening())  # type: ignore[attr-defined]
         if not self._kind.reads:
             transport.pause_reading()  # type: ignore[attr-defined]
+            # Nor does the kernel take much in our place.
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE_BYTES)
         if self._kind.pieces is None:
             self._deeds.deeds += 1
             return

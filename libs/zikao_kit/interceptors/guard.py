@@ -31,13 +31,13 @@ from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
+from zikao_kit.ledger import CALL_BYTES, Seen
 from zikao_kit.logs import mask_numbers
 from zikao_kit.metrics import SERVED
 from zikao_kit.policy import MethodPolicy, Priority
 from zikao_kit.tls import peer_name
 from zikao_kit.tokens import Actor, TokenVerifier
 from zikao_kit.tracing import TRACEPARENT_KEY, Span, read_traceparent
-from zikao_kit.warden import CALL_BYTES, Seen
 
 AUTHORIZATION_KEY = "authorization"
 
@@ -48,6 +48,8 @@ log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _ATTEMPTS_KEY = "grpc-previous-rpc-attempts"
+# Whoever takes a call back sooner than anybody changes their mind.
+TAKEN_BACK_SECONDS = 0.05
 _LOWERED = {"read": Priority.READ, "print": Priority.PRINT}
 
 
@@ -113,7 +115,8 @@ class Guard:
             call.caller = (peer_name(auth) or "") if listed is None else listed.admit(auth)
             # What it has brought and no more, and of who may not call at all nothing: else the
             # smallest call would pay for much that nobody sees.
-            self.seen.note(call.peer, call.metadata_bytes + CALL_BYTES)
+            call.shown_bytes += CALL_BYTES
+            self.seen.note(call.peer, call.shown_bytes)
             if tracing.is_on():
                 span = self._begin_span(call)
             if self.policy.long_lived:
@@ -124,7 +127,9 @@ class Guard:
                 answer = await self._run_in_time(call, context, work, incoming)
         except (asyncio.CancelledError, grpc.aio.InternalError):
             # The caller has gone, or its deadline has passed: nobody hears an answer.
-            self._close(_code_of_cancelled(context), None, begun, span)
+            code = _code_of_cancelled(context)
+            self._note_taken_back(call, code, begun)
+            self._close(code, None, begun, span)
             raise
         except Exception as error:
             code, text, trailing = self._refusal(call, begun, error, span)
@@ -219,6 +224,11 @@ class Guard:
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
+    def _note_taken_back(self, call: Call, code: grpc.StatusCode, begun: float) -> None:
+        """What is asked and taken back at once has shown nothing: floods do that (rapid reset)."""
+        if code is grpc.StatusCode.CANCELLED and time.perf_counter() - begun < TAKEN_BACK_SECONDS:
+            self.seen.note(call.peer, -call.shown_bytes)
+
     def _begin_span(self, call: Call) -> Span | None:
         """The span of a call; None for what has no end, and for polling that begins a trace.
 
@@ -272,7 +282,7 @@ def read_metadata(call: Call, context: Context) -> None:
     """
     is_first = True
     for key, value in context.invocation_metadata() or ():
-        call.metadata_bytes += len(key) + len(value)
+        call.shown_bytes += len(key) + len(value)
         if key == AUTHORIZATION_KEY:
             call.authorization = str(value)
         elif key == REQUEST_ID_KEY:

@@ -79,7 +79,7 @@ class _GuardedMethod:
 
     def _note(self, size: int) -> None:
         if (call := current_call()) is not None:
-            self._guard.seen.note_message(call.peer, size)
+            call.shown_bytes += self._guard.seen.note_message(call.peer, size)
 
     def _serialize(self, response: Any) -> bytes:
         self._metrics.sent += 1
