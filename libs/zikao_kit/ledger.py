@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from operator import itemgetter
 from typing import NamedTuple
 
 from zikao_kit.config import KIBIBYTE, Network, ServerConfig
@@ -35,20 +36,22 @@ MESSAGES_UNDER_WAY = 16
 # of photos does; and a part where gRPC answers by itself.
 MESSAGES_OF_A_FLOOD = 2
 AT_ONCE = 8
-ANSWERED_PART = 1 / 64
+ANSWERED_PART = 1 / 16
 # All debts together, in messages of the largest kind: that much memory may be lost to them, and
 # what gRPC and the kernel need to hold it, about twice as much.
 MESSAGES_IN_ALL = 24
 # Whoever owes less may just have come.
 LITTLE_BYTES = 16 * KIBIBYTE
-# A flood shows less than this part of what it sends, and does so for a while. Photos that come side
-# by side are whole one after the other, or their line is slow.
+# A flood shows less than this part of what it sends, and is older than a moment. Photos that come
+# side by side are whole one after the other, or their line is slow.
 PART_OF_A_FLOOD = 1 / 8
 FLOOD_SECONDS = 2.0
 # Who was sent more than this part of what came, and has shown no calls, was answered by gRPC
 # itself: pings, settings, streams that are refused. To a message under way it says hardly anything.
 PART_OF_ANSWERS = 1 / 8
 ANSWERED_SECONDS = 1.0
+# What calls have shown counts for so long.
+SHOWN_SECONDS = 60.0
 
 
 class Seen:
@@ -102,11 +105,11 @@ NO_TRAFFIC = Traffic()
 class Tally:
     """What came of a connection or an address, and what calls have shown of it, in bytes.
 
-    `lately` forgets, so that about `FLOOD_SECONDS` are left in it.
+    `lately` forgets, so that about `FLOOD_SECONDS` are left in it, `shown` after `SHOWN_SECONDS`.
     """
 
     debt: float = 0.0
-    shown: int = 0
+    shown: float = 0.0
     seconds: float = 0.0
     lately: Traffic = NO_TRAFFIC
 
@@ -114,12 +117,18 @@ class Tally:
         """Take in the traffic of the last seconds."""
         self.lately = self.lately.times(math.exp(-seconds / FLOOD_SECONDS)).plus(traffic)
         self.seconds += seconds
-        self.shown += round(traffic.shown)
+        self.shown = self.shown * math.exp(-seconds / SHOWN_SECONDS) + traffic.shown
 
     @property
     def unproven(self) -> float:
         """Its debt beyond what calls have shown."""
         return self.debt - self.shown
+
+    @property
+    def dubious(self) -> float:
+        """Its debt, less by the part of what came lately that calls have shown."""
+        came, shown, _ = self.lately
+        return self.debt * (1 - min(1.0, shown / came)) if came > 0 else self.debt
 
     def is_flood(self, bound: float) -> bool:
         """Whether it owes more than `bound` beyond what was shown, and shows hardly anything.
@@ -136,8 +145,12 @@ class Tally:
 
 @dataclass(slots=True)
 class Account:
-    """A connection, and what the kernel had counted of it at the last look."""
+    """A connection, and what the kernel had counted of it at the last look.
 
+    `is_shared`: there are others behind its address.
+    """
+
+    is_shared: bool
     tally: Tally = field(default_factory=Tally)
     counts: Counts = field(default_factory=lambda: Counts(0, 0))
 
@@ -184,9 +197,13 @@ class Limits:
 
 @dataclass
 class Verdict:
-    """Whom to let go, and why; who has come since the last look."""
+    """Whom to let go, and why; who has come since the last look.
+
+    `in_all` owe too much together with the others, `too_many` are more than an address may have.
+    """
 
     owing: list[Peer] = field(default_factory=list)
+    in_all: list[Peer] = field(default_factory=list)
     too_many: list[Peer] = field(default_factory=list)
     newcomers: list[Peer] = field(default_factory=list)
 
@@ -206,13 +223,18 @@ class Ledger:
         return self._accounts
 
     @property
+    def households(self) -> Mapping[Address, Household]:
+        """The addresses that are not shared, as they were at the last look."""
+        return self._households
+
+    @property
     def debts(self) -> float:
         """Of all connections together, in bytes."""
         return sum(account.tally.debt for account in self._accounts.values())
 
     def callers(self) -> list[Peer]:
-        """Those of which calls have shown something."""
-        return [peer for peer, account in self._accounts.items() if account.tally.shown]
+        """Those of which calls have shown something in the last seconds."""
+        return [p for p, account in self._accounts.items() if account.tally.lately.shown >= 1]
 
     def settle(
         self,
@@ -229,15 +251,24 @@ class Ledger:
         before, self._accounts = self._accounts, {}
         traffic: dict[Peer, Traffic] = {}
         for peer, counts in looked:
-            account = self._accounts[peer] = before.get(peer) or Account()
+            account = self._accounts[peer] = before.get(peer) or self._new(peer)
             traffic[peer] = account.settle(counts, seen.get(peer.in_grpc, 0), seconds)
         gone = {peer: before[peer] for peer in before.keys() - self._accounts.keys()}
         self._settle_households(gone, traffic, seconds)
+        owing = self._owing(is_busy=is_busy)
         return Verdict(
-            self._owing(is_busy=is_busy),
+            list(owing),
+            self._in_all(owing),
             self._too_many(),
             [peer for peer in self._accounts if peer not in before],
         )
+
+    def has_called(self, peer: Peer) -> bool:
+        """Whether calls have shown anything of it for some minutes."""
+        return self._accounts[peer].tally.shown >= 1
+
+    def _new(self, peer: Peer) -> Account:
+        return Account(is_within(peer.address, self._shared))
 
     def _settle_households(
         self, gone: Mapping[Peer, Account], traffic: Mapping[Peer, Traffic], seconds: float
@@ -249,44 +280,54 @@ class Ledger:
         for peer, account in gone.items():
             if (home := households.get(peer.origin)) is not None:
                 home.left += account.tally.debt
-        for peer in self._accounts:
-            households.setdefault(peer.origin, Household()).peers.append(peer)
-        self._households = {}
-        for address, home in households.items():
-            if is_within(address, self._shared) or not (home.peers or home.left):
-                continue
-            self._households[address] = home
+        for peer, account in self._accounts.items():
+            if not account.is_shared:
+                households.setdefault(peer.origin, Household()).peers.append(peer)
+        self._households = {at: home for at, home in households.items() if home.peers or home.left}
+        for home in self._households.values():
             together = reduce(Traffic.plus, (traffic[peer] for peer in home.peers), NO_TRAFFIC)
             home.tally.add(together, seconds)
             debts = sum(self._accounts[peer].tally.debt for peer in home.peers)
             home.tally.debt = home.left + debts
 
-    def _owing(self, *, is_busy: bool) -> list[Peer]:
-        """Those beyond their bound; then the least proven, until all debts are within theirs."""
+    def _owing(self, *, is_busy: bool) -> set[Peer]:
+        """Those beyond their bound, and all of an address that is beyond its own."""
+        most = self._limits.debt
+        bound = self._limits.flood if is_busy else most
         owing = {
-            peer: None
+            peer
             for peer, account in self._accounts.items()
-            if account.tally.debt > self._limits.debt
-            or (is_busy and account.tally.is_flood(self._limits.flood))
+            if account.tally.debt > most or account.tally.is_flood(bound)
         }
-        if is_busy:
-            owing |= dict.fromkeys(self._floods())
-        rest = self.debts - sum(self._accounts[peer].tally.debt for peer in owing)
-        for peer in sorted(self._accounts.keys() - owing.keys(), key=self._unproven, reverse=True):
+        return owing.union(self._floods(bound))
+
+    def _in_all(self, owing: set[Peer]) -> list[Peer]:
+        """The most dubious of the others, until all debts are within their bound.
+
+        Only those that owe anything to speak of: it helps nobody that others go.
+        """
+        debts = {peer: each.tally for peer, each in self._accounts.items() if peer not in owing}
+        rest = sum(tally.debt for tally in debts.values())
+        if rest <= self._limits.debts:
+            return []
+        gone: list[Peer] = []
+        debtors = [
+            (tally.dubious, peer) for peer, tally in debts.items() if tally.debt > LITTLE_BYTES
+        ]
+        for _, peer in sorted(debtors, key=itemgetter(0), reverse=True):
             if rest <= self._limits.debts:
                 break
-            owing[peer] = None
-            rest -= self._accounts[peer].tally.debt
-        return list(owing)
+            gone.append(peer)
+            rest -= debts[peer].debt
+        return gone
 
-    def _floods(self) -> Iterable[Peer]:
+    def _floods(self, bound: float) -> Iterable[Peer]:
         """All that owe anything to speak of from addresses that flood by many connections."""
         for household in self._households.values():
-            if household.tally.is_flood(self._limits.flood):
-                yield from (each for each in household.peers if self._unproven(each) > LITTLE_BYTES)
-
-    def _unproven(self, peer: Peer) -> float:
-        return self._accounts[peer].tally.unproven
+            if household.tally.is_flood(bound):
+                for peer in household.peers:
+                    if self._accounts[peer].tally.unproven > LITTLE_BYTES:
+                        yield peer
 
     def _too_many(self) -> list[Peer]:
         """Of an address that has more than it may: who has not called yet, the youngest first."""
@@ -295,9 +336,7 @@ class Ledger:
             peer
             for household in self._households.values()
             if len(household.peers) > most
-            for peer in sorted(
-                household.peers, key=lambda each: self._accounts[each].tally.shown == 0
-            )[most:]
+            for peer in sorted(household.peers, key=lambda each: not self.has_called(each))[most:]
         ]
 
 

@@ -117,18 +117,22 @@ class OwnSockets:
                     cut += 1
         return cut
 
-    def shut_out(self, addresses: Iterable[Address]) -> None:
+    def shut_out(self, addresses: Iterable[Address]) -> bool:
         """Let the kernel drop what these send to the listeners; who is connected stays.
 
-        Needs no privilege: it is a filter of our own sockets. At most MOST_SHUT_OUT count.
+        Needs no privilege: it is a filter of our own sockets. At most MOST_SHUT_OUT count. False
+        where it could not be done for each listener.
         """
         program = program_against(list(addresses)[:MOST_SHUT_OUT])
+        done = 0
         for file in self._listeners:
-            with suppress(OSError), closing(socket.socket(fileno=os.dup(file))) as listener:
+            with suppress(OSError), _borrowed(file) as listener:
                 if program:
                     _attach(listener, program)
                 else:
-                    listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+                    _detach(listener)
+                done += 1
+        return done == len(self._listeners)
 
     def _sort_in(self, file: int) -> None:
         try:
@@ -183,6 +187,12 @@ def _attach(listener: socket.socket, program: bytes) -> None:
     count = len(program) // _INSTRUCTION.size
     argument = struct.pack("@HP", count, ctypes.addressof(memory))
     listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, argument)
+
+
+def _detach(listener: socket.socket) -> None:
+    # ENOENT: it has none.
+    with suppress(FileNotFoundError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def _reset(connection: socket.socket) -> None:

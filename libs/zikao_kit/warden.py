@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter as Metric
@@ -37,6 +38,9 @@ CUTS_SECONDS = 60.0
 SHUT_OUT_SECONDS = 60.0
 # What an address may have saved up of new connections: a portal begins with some at once.
 SAVED_SECONDS = 5
+# A connection that is there stands for so many that have come and gone, at most.
+MOST_FOR_ONE = 8
+COMPLAIN_SECONDS = 60.0
 
 CUT = Metric("zikao_connections_cut", "Connections that were let go, by cause.", ["cause"])
 SHUT_OUT = Metric(
@@ -62,6 +66,7 @@ class ShutOut:
         for peer in debtors:
             self._callers.pop(peer, None)
         for origin in self._too_often():
+            self._until.pop(origin, None)  # the last in the order is the newest
             self._until[origin] = now + SHUT_OUT_SECONDS
             self._cut = {peer: at for peer, at in self._cut.items() if peer.origin != origin}
         self._until = {each: until for each, until in self._until.items() if until > now}
@@ -100,8 +105,8 @@ class Bell:
 class Arrivals:
     """New connections of each address: so many a second, and some seconds' worth saved up.
 
-    Most of those that come and go at once are gone when somebody looks: they are put down to the
-    addresses of the others.
+    Most of those that come and go at once are gone when somebody looks: they are put down to those
+    that are there and have not called.
     """
 
     def __init__(self, per_second: float, shared: Sequence[Network] = ()) -> None:
@@ -109,17 +114,19 @@ class Arrivals:
         self._shared = shared
         # Those that have not saved up all they may; below 0 they have taken more.
         self._left: dict[Address, float] = {}
-        self._unseen = 0
 
-    def judge(self, newcomers: Sequence[Peer], made: int, seconds: float) -> set[Address]:
+    def judge(
+        self, newcomers: Sequence[Peer], silent: Container[Peer], made: int, seconds: float
+    ) -> set[Address]:
         """Who is not to be heard until the next look.
 
-        Of `made` connections since the last one these `newcomers` are there.
+        Of `made` connections since the last one these `newcomers` are there, and of those these
+        `silent` have not called.
         """
         most = self._per_second * SAVED_SECONDS
-        came = self._came(newcomers, made)
+        came = self._came(newcomers, silent, made)
         self._left = {
-            address: left - came.get(address, 0)
+            address: max(-most, left - came.get(address, 0))
             for address in self._left.keys() | came.keys()
             if (left := min(most, self._left.get(address, most) + self._per_second * seconds))
             < most
@@ -127,15 +134,16 @@ class Arrivals:
         }
         return {address for address, left in self._left.items() if left < 0}
 
-    def _came(self, newcomers: Sequence[Peer], made: int) -> Mapping[Address, float]:
-        self._unseen += max(0, made - len(newcomers))
+    def _came(
+        self, newcomers: Sequence[Peer], silent: Container[Peer], made: int
+    ) -> Mapping[Address, float]:
+        unseen = max(0, made - len(newcomers))
+        suspects = sum(peer in silent for peer in newcomers)
+        each = min(MOST_FOR_ONE, 1 + unseen / max(1, suspects))
         came: defaultdict[Address, float] = defaultdict(float)
-        if newcomers:
-            each = 1 + self._unseen / len(newcomers)
-            self._unseen = 0
-            for peer in newcomers:
-                if not is_within(peer.address, self._shared):
-                    came[peer.origin] += each
+        for peer in newcomers:
+            if not is_within(peer.address, self._shared):
+                came[peer.origin] += each if peer in silent else 1
         return came
 
 
@@ -165,6 +173,7 @@ class Warden:
         self._not_heard: dict[Address, str] = {}
         self._work = Work()
         self._looked_at = time.monotonic()
+        self._complained_at = -math.inf
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -173,7 +182,7 @@ class Warden:
             try:
                 self.look()
             except Exception:  # who is on guard does not fall for one look
-                log.exception("connections cannot be looked at")
+                self._complain()
             took = time.thread_time() - begun
             await asyncio.sleep(max(LOOK_SECONDS, took / MOST_OF_THE_TIME))
 
@@ -181,31 +190,38 @@ class Warden:
         """Let go of whom the ledger names, and do not hear who comes again and again."""
         now = time.monotonic()
         seconds, self._looked_at = now - self._looked_at, now
+        seen, made, is_busy = self._seen.take(), self._bell.rung(), self._work.is_hard(seconds)
         looked = list(self._sockets.look())
-        is_busy = self._work.is_hard(seconds)
-        verdict = self._ledger.settle(looked, self._seen.take(), seconds, is_busy=is_busy)
+        verdict = self._ledger.settle(looked, seen, seconds, is_busy=is_busy)
         self._let_go(verdict.owing, "owing")
+        self._let_go(verdict.in_all, "owing in all")
         self._let_go(verdict.too_many, "too many")
         debtors = self._shut_out.judge(verdict.owing, self._ledger.callers(), now)
-        arrivals = self._arrivals.judge(verdict.newcomers, self._bell.rung(), seconds)
-        not_heard = dict.fromkeys(debtors, "owing") | dict.fromkeys(arrivals - debtors, "arrivals")
-        self._let_go([p for p, _ in looked if p.origin in self._new(debtors)], "shut out")
-        self._hear_no_more(not_heard)
+        silent = {each for each in verdict.newcomers if not self._ledger.has_called(each)}
+        arrivals = self._arrivals.judge(verdict.newcomers, silent, made, seconds)
+        if new := {each for each in debtors if self._not_heard.get(each) != "owing"}:
+            self._let_go([peer for peer, _ in looked if peer.origin in new], "shut out")
+        not_heard = dict.fromkeys(debtors, "owing")
+        self._hear_no_more(
+            not_heard | dict.fromkeys(sorted(arrivals - debtors, key=str), "arrivals")
+        )
 
-    def _new(self, debtors: set[Address]) -> set[Address]:
-        return {each for each in debtors if self._not_heard.get(each) != "owing"}
+    def _complain(self) -> None:
+        """At most now and then: there may be a reason that lasts, and another look is soon."""
+        if time.monotonic() - self._complained_at > COMPLAIN_SECONDS:
+            self._complained_at = time.monotonic()
+            log.exception("connections cannot be looked at")
 
     def _hear_no_more(self, not_heard: dict[Address, str]) -> None:
         """Let the kernel drop what these send to the listeners; debtors before all others."""
         not_heard = dict(list(not_heard.items())[:MOST_SHUT_OUT])
-        if not_heard == self._not_heard:
-            return
+        if not_heard == self._not_heard or not self._sockets.shut_out(not_heard):
+            return  # not all listeners: again at the next look
         new = {each: cause for each, cause in not_heard.items() if each not in self._not_heard}
         for cause in new.values():
             SHUT_OUT.labels(cause).inc()
         if new:
             log.warning("not heard for a while", addresses={str(e): new[e] for e in new})
-        self._sockets.shut_out(not_heard)
         self._not_heard = not_heard
 
     def _let_go(self, peers: list[Peer], cause: str) -> None:

@@ -25,12 +25,13 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 from bench.abuse_honest import Stage
 from bench.bench_enrollment import AWAY, LOAD_CPU, SERVER_CPU, violations
 from bench.enrollment_seeding import bench_session, people_of, store
@@ -62,6 +63,8 @@ MOST_GROWTH_MIB = 256
 # Of each kind; a server does not forget an address at once.
 ADDRESSES = {"planned": "127.0.66.{}", "full": "127.0.67.{}"}
 LAWFUL = "lawful_calls"
+# By number from the honest callers, by name from the portal.
+LOST = (f"{grpc.StatusCode.UNAVAILABLE.value[0]} ", grpc.StatusCode.UNAVAILABLE.name)
 
 
 class HonestProcess:
@@ -205,6 +208,12 @@ async def run(folder: Path, postgres: Any, dsn: str, kinds: Sequence[Kind]) -> d
     return measured
 
 
+def lost_of(seen: Mapping[str, Any]) -> int:
+    """Calls whose connection ended: honest ones are not to be let go."""
+    failures = {**seen["failures"], **seen["portal_failures"]}
+    return sum(count for why, count in failures.items() if why.startswith(LOST))
+
+
 def targets_of(measured: dict[str, Any], broken: int) -> dict[str, Target]:
     """What each kind is to leave to honest callers, and of memory."""
     targets = {"violations": Target(broken, at_most=0, is_owed=True)}
@@ -212,6 +221,7 @@ def targets_of(measured: dict[str, Any], broken: int) -> dict[str, Target]:
         for way, each in ways.items():
             if name != LAWFUL:
                 targets[f"{way}_{name}"] = Target(each["during_per_beside"], at_least=LEAST_RATIO)
+            targets[f"lost_{way}_{name}"] = Target(lost_of(each["during"]), at_most=0)
             growth = each["peak_rss_mib"] - each["rss_before_mib"]
             targets[f"growth_mib_{way}_{name}"] = Target(growth, at_most=MOST_GROWTH_MIB)
     return targets

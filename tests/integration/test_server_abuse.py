@@ -197,7 +197,7 @@ async def test_an_address_that_goes_on_is_not_heard_for_a_while(
         return not await is_heard(probe)
 
     async with running_probe(tmp_path, **SETTINGS) as probe:
-        async with abused(probe, "window_update_flood", 4) as abuse:
+        async with abused(probe, "window_update_flood", 4, comes_again=True) as abuse:
             await answered(abuse, "closed")
             await until(is_not_heard, UNTIL_SECONDS)
         assert await is_not_heard()
@@ -320,6 +320,17 @@ async def test_calls_that_are_taken_back_at_once_show_nothing(
         await until(lambda: abuse.deeds.deeds > 5_000, UNTIL_SECONDS)
         await until(lambda: max((a.tally.debt for a in accounts(ledgers)), default=0) > 100_000)
         assert sum(each.tally.shown for each in accounts(ledgers)) < 10_000
+
+
+async def test_what_is_refused_has_been_seen(tmp_path: Path, ledgers: list[Ledger]) -> None:
+    """A photo without a token came whole: no flood, whatever becomes of the call."""
+    async with running_probe(tmp_path) as probe, probe.channel() as channel:
+        upload = channel.unary_unary(SERVICE + "Candidate")
+        for _ in range(50):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await upload(bytes(64 * 1024), timeout=5)
+        await until(lambda: sum(each.counts.come for each in accounts(ledgers)) > 3_000_000)
+        await until(lambda: all(each.tally.debt < HANDSHAKE_BYTES for each in accounts(ledgers)))
 
 
 async def test_many_calls_are_no_reason_to_be_let_go(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _ATTEMPTS_KEY = "grpc-previous-rpc-attempts"
 # Whoever takes a call back sooner than anybody changes their mind.
 TAKEN_BACK_SECONDS = 0.05
+# Whoever has no more left than this may give up for that.
+PATIENCE_SECONDS = 0.5
 _LOWERED = {"read": Priority.READ, "print": Priority.PRINT}
 
 
@@ -117,6 +119,8 @@ class Guard:
             # smallest call would pay for much that nobody sees.
             call.shown_bytes += CALL_BYTES
             self.seen.note(call.peer, call.shown_bytes)
+            if type(incoming) is bytes:  # whole by now, whatever becomes of the call
+                call.shown_bytes += self.seen.note_message(call.peer, len(incoming))
             if tracing.is_on():
                 span = self._begin_span(call)
             if self.policy.long_lived:
@@ -127,9 +131,8 @@ class Guard:
                 answer = await self._run_in_time(call, context, work, incoming)
         except (asyncio.CancelledError, grpc.aio.InternalError):
             # The caller has gone, or its deadline has passed: nobody hears an answer.
-            code = _code_of_cancelled(context)
-            self._note_taken_back(call, code, begun)
-            self._close(code, None, begun, span)
+            self._note_taken_back(call, context.time_remaining(), begun)
+            self._close(_code_of_cancelled(context), None, begun, span)
             raise
         except Exception as error:
             code, text, trailing = self._refusal(call, begun, error, span)
@@ -224,9 +227,13 @@ class Guard:
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
-    def _note_taken_back(self, call: Call, code: grpc.StatusCode, begun: float) -> None:
-        """What is asked and taken back at once has shown nothing: floods do that (rapid reset)."""
-        if code is grpc.StatusCode.CANCELLED and time.perf_counter() - begun < TAKEN_BACK_SECONDS:
+    def _note_taken_back(self, call: Call, left_seconds: float | None, begun: float) -> None:
+        """What is asked and taken back at once has shown nothing: floods do that (rapid reset).
+
+        Not what its caller could wait for no longer.
+        """
+        was_short = time.perf_counter() - begun < TAKEN_BACK_SECONDS
+        if was_short and (left_seconds is None or left_seconds > PATIENCE_SECONDS):
             self.seen.note(call.peer, -call.shown_bytes)
 
     def _begin_span(self, call: Call) -> Span | None:

@@ -97,6 +97,7 @@ class _GuardedMethod:
     ) -> AsyncIterator[Any]:
         index = 0
         while (raw := await _apart(slot, anext(incoming, None))) is not None:
+            self._note(len(raw))
             self._guard.identify_again()
             try:
                 request = self._read(raw)
@@ -108,7 +109,6 @@ class _GuardedMethod:
 
     def _read(self, raw: bytes, _: Slot | None = None) -> Any:
         self._metrics.received += 1
-        self._note(len(raw))
         if len(raw) > self._max_request_kib * 1024:
             raise _invalid("", f"请求不能超过{self._max_request_kib}KiB")
         try:

@@ -212,6 +212,25 @@ def test_a_shared_address_owes_nothing_itself() -> None:
         assert looks.after((each, MUCH // 3)).owing == []
 
 
+def test_one_shared_address_of_ipv6_is_not_its_64() -> None:
+    """The gateway has one; its neighbours are no gateways."""
+    gateway, neighbour = (ip_address(f"2001:db8::{number}") for number in (5, 6))
+    ledger = Ledger(LIMITS, [ip_network("2001:db8::5/128")])
+    crowd = [*(Peer(gateway, port) for port in range(20)), *(Peer(neighbour, p) for p in range(5))]
+    assert ledger.settle(come(*((each, 0) for each in crowd)), {}, 1.0).too_many == crowd[23:]
+
+
+def test_a_call_long_ago_does_not_speak_for_its_address() -> None:
+    """Who is still connected and calls no more is no caller."""
+    looks = Looks()
+    looks.seen.note(HONEST.in_grpc, 1_000)
+    looks.after((HONEST, 1_000))
+    assert looks.ledger.callers() == [HONEST]
+    for _ in range(20):
+        looks.after((HONEST, 0))
+    assert looks.ledger.callers() == []
+
+
 def test_an_address_is_forgiven_in_time() -> None:
     """What it has left behind is less every second."""
     looks, (one, two, three) = Looks(), peers("10.0.0.3", 3)
@@ -231,9 +250,20 @@ def test_whom_calls_have_shown_much_of_goes_last() -> None:
     crowd = [(Peer(ip_address(f"10.0.1.{number}"), number), 9_000_000) for number in range(1, 5)]
     seen.note(OTHER.in_grpc, 10**9)
     look = come((HONEST, 32_000_000), (OTHER, 10**9), *crowd)
-    owing = ledger.settle(look, seen.take(), 1.0).owing
-    assert len(owing) == 1
-    assert HONEST not in owing
+    verdict = ledger.settle(look, seen.take(), 1.0)
+    assert len(verdict.in_all) == 1
+    assert HONEST not in verdict.in_all
+    assert verdict.owing == []
+
+
+def test_bystanders_stay_when_others_owe_too_much_in_all() -> None:
+    """However little calls have shown of them: nobody is helped by their going."""
+    looks, crowd = Looks(is_busy=False), peers("10.0.1.1", 3)
+    debtors = [Peer(ip_address(f"10.0.2.{number}"), 1) for number in range(1, 6)]
+    looks.seen.note(debtors[0].in_grpc, 10**9)
+    looks.after((debtors[0], 10**9), *((each, 100) for each in crowd))
+    owed = [(each, 10_000_000) for each in debtors]
+    assert len(looks.after(*owed, *((each, 0) for each in crowd)).in_all) == 1
 
 
 def test_debts_are_bounded_in_all_and_the_largest_goes_first() -> None:
@@ -241,7 +271,7 @@ def test_debts_are_bounded_in_all_and_the_largest_goes_first() -> None:
     looks = Looks(is_busy=False)
     debtors = [Peer(ip_address(f"10.0.1.{number}"), number) for number in range(1, 5)]
     owed = [(each, 10_000_000 + 1_000_000 * each.port) for each in debtors]
-    assert looks.after(*owed).owing == [debtors[3]]
+    assert looks.after(*owed).in_all == [debtors[3]]
 
 
 def test_an_address_has_so_many_connections() -> None:
@@ -285,5 +315,6 @@ def test_a_connection_that_has_gone_is_forgotten() -> None:
     looks = Looks(is_busy=False)
     looks.after((HONEST, 1_000_000))
     looks.after()
-    looks.after((HONEST, 1_000_000))
-    assert looks.ledger.accounts[HONEST].tally.debt < 1_000_000
+    looks.after((HONEST, 500_000))
+    assert 450_000 < looks.ledger.accounts[HONEST].tally.debt < 500_000
+    assert looks.ledger.households[HONEST.address].tally.debt > 1_400_000

@@ -79,36 +79,43 @@ def test_an_address_that_mostly_behaves_is_heard() -> None:
 def test_many_may_come_at_once_and_then_so_many_a_second() -> None:
     """Beyond that an address is not heard until it may make new connections again."""
     arrivals = Arrivals(10)
-    assert arrivals.judge(peers("10.0.0.3", 10 * SAVED_SECONDS), 0, 1.0) == set()
-    assert arrivals.judge(peers("10.0.0.3", 10), 10, 1.0) == set()
-    assert arrivals.judge(peers("10.0.0.3", 25), 25, 1.0) == {ABUSER.address}
-    assert arrivals.judge([], 0, 1.0) == {ABUSER.address}
-    assert arrivals.judge([], 0, 1.0) == set()
+    assert arrivals.judge(peers("10.0.0.3", 10 * SAVED_SECONDS), (), 0, 1.0) == set()
+    assert arrivals.judge(peers("10.0.0.3", 10), (), 10, 1.0) == set()
+    assert arrivals.judge(peers("10.0.0.3", 25), (), 25, 1.0) == {ABUSER.address}
+    assert arrivals.judge([], (), 0, 1.0) == {ABUSER.address}
+    assert arrivals.judge([], (), 0, 1.0) == set()
 
 
 def test_who_makes_no_more_connections_than_may_be_is_always_heard() -> None:
     """For hours, and nobody else's count."""
     arrivals, crowd = Arrivals(10), [*peers("10.0.0.3", 2), *peers("10.0.0.4", 2)]
-    assert not any(arrivals.judge(crowd, 4, 0.2) for _ in range(10_000))
+    assert not any(arrivals.judge(crowd, (), 4, 0.2) for _ in range(10_000))
 
 
 def test_new_connections_of_a_shared_address_are_not_counted() -> None:
     """A gateway makes one for each caller."""
-    assert Arrivals(10, SHARED).judge(peers("10.0.0.3", 1_000), 1_000, 0.2) == set()
+    assert Arrivals(10, SHARED).judge(peers("10.0.0.3", 1_000), (), 1_000, 0.2) == set()
 
 
 def test_new_connections_of_a_64_of_ipv6_count_together() -> None:
     """Each from another address of it is no way round."""
     crowd = [Peer(ip_address(f"2001:db8::{number:x}"), 1) for number in range(200)]
-    assert Arrivals(10).judge(crowd, 200, 0.2) == {ip_address("2001:db8::")}
+    assert Arrivals(10).judge(crowd, (), 200, 0.2) == {ip_address("2001:db8::")}
 
 
-def test_who_has_gone_is_put_down_to_those_who_are_there() -> None:
+def test_who_has_gone_is_put_down_to_those_who_are_there_and_silent() -> None:
     """A flood of connections that end at once; beside it somebody who connects now and then."""
     arrivals, (caller,), crowd = Arrivals(20), peers("10.0.0.4", 1), peers("10.0.0.3", 9)
-    assert arrivals.judge([], 50, 0.2) == set()
-    assert arrivals.judge([caller, *crowd], 60, 0.2) == set()
-    assert arrivals.judge(crowd, 20, 0.2) == {ABUSER.address}
+    assert arrivals.judge([caller, *crowd], crowd, 60, 0.2) == set()
+    assert arrivals.judge([caller, *crowd], crowd, 60, 0.2) == {ABUSER.address}
+    assert arrivals.judge([caller], [caller], 10_000, 0.2) == {ABUSER.address}
+
+
+def test_whoever_makes_too_many_is_heard_again_soon() -> None:
+    """However many they were."""
+    arrivals = Arrivals(10)
+    assert arrivals.judge(peers("10.0.0.3", 5_000), (), 5_000, 0.2) == {ABUSER.address}
+    assert arrivals.judge([], (), 0, SAVED_SECONDS) == set()
 
 
 def test_a_bell_counts_who_has_come_since_it_was_asked() -> None:
