@@ -191,15 +191,21 @@ async def test_no_more_is_taken_than_may_be_under_way(
         wishes = [for_candidate(running, number) for number in people]
         others = await asyncpg.connect(running.dsn)
         async with portal_stream(running) as stream:
+
+            async def send() -> None:
+                for begin in range(0, len(wishes), 50):
+                    await stream.send(*wishes[begin : begin + 50])
+
             before = accepted()
             async with others.transaction():
                 await others.execute("SELECT FROM enrollment.seat_ledger FOR UPDATE")
-                for begin in range(0, len(wishes), 50):
-                    await stream.send(*wishes[begin : begin + 50])
+                # What is not read finds no room soon, and its sender waits.
+                sending = asyncio.create_task(send())
                 await until(lambda: accepted() - before >= LIMIT)
                 await asyncio.sleep(0.2)
                 assert accepted() - before == LIMIT
             found = await stream.results(len(wishes))
+            await sending
             assert set(reasons(found.values())) == {"held"}
             assert await stream.end() is grpc.StatusCode.OK
         await others.close()

@@ -174,16 +174,25 @@ class SteadyLoad:
             portal.Submission(access_token=self._people.next_token(), enrollment=submission())
             for _ in range(OF_A_STREAM)
         ]
-        requests = iter([portal.SubmitEnrollmentsRequest(submissions=sent)])
+        unanswered = {each.enrollment.request_id: each for each in sent}
+        while unanswered:
+            try:
+                await self._stream(unanswered)
+            except grpc.aio.AioRpcError as error:
+                # So its contract says that it ends: another one, with what was not answered.
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+        return len(sent)
+
+    async def _stream(self, unanswered: dict[str, portal.Submission]) -> None:
+        """Send them, and take out those that are answered."""
+        requests = iter([portal.SubmitEnrollmentsRequest(submissions=unanswered.values())])
         call: Any = self._portal.portals.SubmitEnrollments(requests, timeout=TIMEOUT_SECONDS)
-        held = 0
         async for answer in call:
             for result in answer.results:
-                if result.WhichOneof("outcome") == "enrollment":
-                    held += 1
-                else:
+                del unanswered[result.request_id]
+                if result.WhichOneof("outcome") != "enrollment":
                     self.outcome.failed.append(f"submissions of a portal: {result.error.reason}")
-        return held
 
     async def _pay(self) -> int:
         paid = payment.Payment(
