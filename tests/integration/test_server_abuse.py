@@ -143,7 +143,7 @@ async def test_a_stream_of_nothing_is_ended(tmp_path: Path) -> None:
 async def test_much_metadata_is_refused(tmp_path: Path, kind: str) -> None:
     """Whether it comes whole or grows on arrival: RESOURCE_EXHAUSTED, before any code of ours."""
     # An answer is lost with its connection where that is reset: then it comes again.
-    how = {"pause_seconds": 1.0, "comes_again": True}
+    how: dict[str, Any] = {"pause_seconds": 1.0, "comes_again": True}
     async with running_probe(tmp_path) as probe, abused(probe, kind, 1, **how) as abuse:
         await answered(abuse, "status 8", "RST_STREAM 11")
         assert probe.servicer.entered == []
