@@ -79,8 +79,8 @@ def _is_below(file: Path, names: Iterable[str]) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes more than cores (`-n auto`): each waits for others a part of its time."""
-    return len(os.sched_getaffinity(0)) + 2
+    """One process more than cores (`-n auto`): each waits for others a part of its time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

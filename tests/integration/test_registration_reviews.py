@@ -138,7 +138,8 @@ async def test_leases_end(server: RegistrationServer) -> None:
     """After 15 minutes the holder decides no more, and another may take the work."""
     _, candidate_id = await pending_candidate(server)
     await (await new_officer(server)).call(lease_request())
-    await server.move_clock(NOON + timedelta(minutes=15, seconds=1))
+    # The clock has gone on since noon, on a slow machine for seconds.
+    await server.move_clock(NOON + timedelta(minutes=16))
     late = await log_in(server, f"officer-{JINJIANG}", STAFF_PASSWORD)
     assert (await late.refused(approval(candidate_id))).reason == "LEASE_LOST"
     other = await new_officer(server, name="colleague")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from zikao_kit.error_table import problem_of, reason_of
 from zikao_kit.errors import DomainError
 
 TIMEOUT_SECONDS = 20.0
+# Each has ports of its own: what is free when one looks is else another's a moment later.
+TEST_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+TEST_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 TICK_SECONDS = 0.02
 # Whoever came before a service listens does not wait a second before coming again.
 RECONNECTING = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
@@ -87,8 +91,11 @@ def new_id() -> str:
 
 
 def free_port() -> int:
-    """A port that is free now, and that no outgoing connection takes."""
-    return choose_ports(["test"], None, {})["test"]
+    """A port that is free now, and that no outgoing connection takes, nor another test process."""
+    while True:
+        port = choose_ports(["test"], None, {})["test"]
+        if port % TEST_PROCESSES == TEST_PROCESS:
+            return port
 
 
 async def until(found: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -> Any:
