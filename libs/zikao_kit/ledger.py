@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from operator import itemgetter
 from typing import NamedTuple
 
 from zikao_kit.config import KIBIBYTE, Network, ServerConfig
@@ -314,7 +313,7 @@ class Ledger:
         debtors = [
             (tally.dubious, peer) for peer, tally in debts.items() if tally.debt > LITTLE_BYTES
         ]
-        for _, peer in sorted(debtors, key=itemgetter(0), reverse=True):
+        for _, peer in sorted(debtors, key=operator.itemgetter(0), reverse=True):
             if rest <= self._limits.debts:
                 break
             gone.append(peer)

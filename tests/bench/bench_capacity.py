@@ -204,6 +204,8 @@ async def benched(folder: Path, postgres: Any, dsn: str) -> AsyncIterator[Bench]
             "registration": AWAY,
             "platform": {"target": target, "server_name": "payment-platform"},
             "log": {"level": "error"},
+            # All come from one address, at once.
+            "server": {"max_new_connections_per_second": CONNECTIONS},
         }
         async with service_process(folder, dsn, "enrollment", settings) as (service, ca):
             pin(service.process_id, {SERVER_CPU})
