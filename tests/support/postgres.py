@@ -1,16 +1,14 @@
 """Chooses the database cluster that a run of the tests uses.
 
 In this order: the cluster that `ZIKAO_TEST_DSN` names, a container
-(testcontainers), the embedded PostgreSQL. Every one is reached on TCP; a container listens on
-127.0.0.1 in this machine's own network: what Docker passes on to a network of the container's
-took a tenth of the processors' time.
+(testcontainers), the embedded PostgreSQL. Every one is reached on TCP; a
+container through its port published on 127.0.0.1, as nothing of a test goes elsewhere.
 """
 
 import asyncio
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,15 +22,15 @@ from docker.errors import (  # type: ignore[import-untyped]
     ImageNotFound,
 )
 from zikao_ctl.embedded_postgres import EmbeddedPostgres
-from zikao_ctl.ports import HOST, POSTGRES, choose_ports
 
 DSN_VARIABLE = "ZIKAO_TEST_DSN"
 IMAGE_VARIABLE = "ZIKAO_TEST_PG_IMAGE"
 DEFAULT_IMAGE = "postgres:15"
 ENGINE_ANSWER_SECONDS = 10
 SUPERUSER = "postgres"
+HOST = "127.0.0.1"
+POSTGRES_PORT = 5432
 NO_ENGINE = "no Docker engine answers"
-ELSEWHERE = "the containers of this Docker engine cannot have this machine's network"
 # The cluster is thrown away after the run, so nothing waits for the disk. A killed
 # server still keeps every commit (synchronous_commit stays on); a killed machine would not.
 # Each test has databases of its own: on ext4 a third of the processors' time went into making and
@@ -93,14 +91,11 @@ def _obstacle(image: str) -> str | None:
     except DockerException:
         return NO_ENGINE
     try:
-        info = engine.info()
+        engine.ping()
     except (DockerException, OSError):
         return NO_ENGINE
     finally:
         engine.close()
-    # One in a virtual machine or on another one, and one without root's rights.
-    if info["Name"] != socket.gethostname() or "name=rootless" in info["SecurityOptions"]:
-        return ELSEWHERE
     return None if _image_is_there(image) else f"Docker answers but has no image {image}"
 
 
@@ -130,17 +125,14 @@ def _container(image: str) -> Iterator[str]:
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
 
     password = secrets.token_urlsafe(16)
-    port = choose_ports([POSTGRES], None, {})[POSTGRES]
     container = PostgresContainer(image, username=SUPERUSER, password=password, dbname=SUPERUSER)
-    container.ports.clear()
-    container.with_kwargs(network_mode="host").with_env("PGPORT", str(port))
-    settings = {"max_connections": "200", "listen_addresses": HOST, **THROWAWAY_SETTINGS}
-    options = (word for item in settings.items() for word in ("-c", "=".join(item)))
-    container.with_command(["postgres", *options])
+    options = (word for item in THROWAWAY_SETTINGS.items() for word in ("-c", "=".join(item)))
+    container.with_command(["postgres", "-c", "max_connections=200", *options])
     if _memory_has_room():
         container.tmpfs[IN_CONTAINER] = "mode=1777"
         container.with_env("PGDATA", f"{IN_CONTAINER}/cluster")
     with container:  # removes the container also when its start fails
+        port = container.get_exposed_port(POSTGRES_PORT)
         yield f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{SUPERUSER}"
 
 
