@@ -68,3 +68,12 @@ class DomainError(Exception):
         details = [f"{key}={value}" for key, value in self.metadata.items()]
         details += [problem.field for problem in self.fields]
         return f"{self.reason} ({', '.join(details)})" if details else self.reason
+
+
+def forget_frames(error: DomainError) -> None:
+    """Let go of the frames that `error` and its causes came through, once its caller was told.
+
+    One of them may hold the error, as a local or in what is answered. Such a circle is freed by
+    the collector alone: in a full county that cost as much as all the rest of a refusal.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None

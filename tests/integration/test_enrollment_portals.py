@@ -27,11 +27,13 @@ from support.enrollment_people import (
 from support.enrollment_portals import for_candidate, id_in, portal_stream, reasons
 from support.enrollment_service import KEY_ID, Installation
 from support.enrollment_sessions import small_session
+from support.garbage import left_to_the_collector
 from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import portal_service_pb2 as portal
 from zikao_kit.error_table import problem_of, reason_of
+from zikao_kit.errors import DomainError
 from zikao_kit.tokens import TokenIssuer
 
 SEATS = 30
@@ -63,6 +65,18 @@ async def test_many_candidates_over_one_stream(running: Installation) -> None:
         assert (error.code, error.reason) == (code_pb2.RESOURCE_EXHAUSTED, "SOLD_OUT")
         assert error.metadata["full"] == "510104:1,2"
         assert error.message_zh == "所选区县考位已满：锦江区第1、2场"
+
+
+async def test_refused_ones_leave_nothing_to_the_collector(running: Installation) -> None:
+    """Nobody who is refused at the door is in a circle of answer and error."""
+    wishes = [for_candidate(running, number, token="nonsense") for number in range(1, 21)]
+    with left_to_the_collector(DomainError) as left:
+        async with portal_stream(running) as stream:
+            await stream.send(*wishes)
+            found = await stream.results(len(wishes))
+            assert set(reasons(found.values())) == {"TOKEN_INVALID"}
+            assert await stream.end() is grpc.StatusCode.OK
+    assert left == []
 
 
 async def test_what_is_sent_before_closing_is_answered(running: Installation) -> None:

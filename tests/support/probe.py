@@ -43,6 +43,9 @@ class ProbeRpc(probe_pb2_grpc.ProbeServiceServicer):
         match request.deed:
             case "refuse":
                 raise DomainError("PROBE_REFUSED", what="甲")
+            case "refuse_what_it_holds":
+                held = DomainError("PROBE_REFUSED", what="甲")
+                raise held
             case "crash":
                 raise RuntimeError("the password of 510101199003078515 is hunter2")
             case "unlisted":

@@ -26,7 +26,7 @@ from zikao_kit.context import (
     set_current_call,
 )
 from zikao_kit.error_table import ErrorTable
-from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError
+from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError, forget_frames
 from zikao_kit.interceptors.access_log import AccessLog
 from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
 from zikao_kit.interceptors.identity import identify
@@ -225,6 +225,7 @@ class Guard:
         # Those who may not call at all fill no disk: their list tells of them, once a minute.
         self._close(code, error.reason, begun, span, told=isinstance(error, NotListedError))
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
+        forget_frames(error)
         return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
 
     def _note_taken_back(self, call: Call, left_seconds: float | None, begun: float) -> None:

@@ -12,7 +12,7 @@ import structlog
 from zikao.enrollment.v1 import enrollment_service_pb2, portal_service_pb2
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.error_table import ErrorTable
-from zikao_kit.errors import INTERNAL, DomainError
+from zikao_kit.errors import INTERNAL, DomainError, forget_frames
 from zikao_kit.policy import MethodPolicy
 
 from zikao_enrollment.converts.portals import error_to_pb, id_of, request_of
@@ -177,4 +177,5 @@ class Exchange:
         if not isinstance(error, DomainError) or error.reason not in self._errors:
             log.error("a submission failed", exc_info=error)
             error = DomainError(INTERNAL)
+        forget_frames(error)
         return error_to_pb(error, self._errors, self._call_id)
