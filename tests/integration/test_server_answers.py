@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -165,6 +166,24 @@ async def test_request_id_is_taken_or_made(probe: Probe) -> None:
             echoed = dict(await call.trailing_metadata()).get("x-request-id")
             assert (answer.request_id == sent) is kept
             assert echoed == (None if kept else answer.request_id)
+
+
+@pytest.mark.parametrize("method", ["Open", "Exchange"])
+async def test_a_refusal_names_the_request_id(probe: Probe, method: str) -> None:
+    """In its details always, in its metadata where the server has made it; of a stream, too."""
+    for sent, kept in (("abcd-1234", True), ("no id: spaces", False)):
+        more: Any = {"metadata": (("x-request-id", sent),), "timeout": 5}
+        async with probe.stub() as stub:
+            if method == "Open":
+                error = await refusal(stub.Open(probe_pb2.OpenRequest(deed="refuse"), **more))
+            else:
+                too_long = probe_pb2.ExchangeRequest(text="far too long")
+                error = await refusal(stub.Exchange(iter([too_long]), **more).read())
+        told = error_details_pb2.RequestInfo()
+        assert any(each.Unpack(told) for each in status_of(error).details)
+        trailing: Any = error.trailing_metadata()
+        assert (told.request_id == sent) is kept
+        assert dict(trailing).get("x-request-id") == (None if kept else told.request_id)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ class Guard:
             self._close(_code_of_cancelled(context), None, begun, span)
             raise
         except Exception as error:
-            code, text, trailing = self._refusal(call, begun, error, span)
+            code, text, details = self._refusal(call, begun, error, span)
+            trailing = (*(context.trailing_metadata() or ()), *details)
             if self.policy.streams:
                 await abort(context, code, text, trailing)
                 raise
@@ -226,7 +227,7 @@ class Guard:
         self._close(code, error.reason, begun, span, told=isinstance(error, NotListedError))
         text, trailing = self._gate.errors.trailing(error, call.request_id, self._gate.domain)
         forget_frames(error)
-        return code, text, ((REQUEST_ID_KEY, call.request_id), *trailing)
+        return code, text, trailing
 
     def _note_taken_back(self, call: Call, left_seconds: float | None, begun: float) -> None:
         """What is asked and taken back at once has shown nothing: floods do that (rapid reset).
