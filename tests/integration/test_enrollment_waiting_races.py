@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
 from support.clocks import FixedClock
 from support.enrollment_database import NOW, enrollment_database, until_somebody_waits
-from support.enrollment_rooms import EARLY, QUEUED, session_with_room, two_rooms
+from support.enrollment_rooms import EARLY, QUEUED, WAITING, session_with_room, two_rooms
 from support.service import until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import waiting_room_service_pb2 as pb
@@ -46,9 +46,9 @@ async def come_in(tx: Transaction, *candidates: UUID) -> list[PlaceRow]:
     return await join_room(WaitingStore(tx), KEY, candidates, lambda _: False, NOW, is_drawn=False)
 
 
-async def process(db: Database) -> tuple[Rooms, Joining]:
+async def process(db: Database, now: datetime = NOW) -> tuple[Rooms, Joining]:
     """What a process has of the rooms, at the opening."""
-    clock = FixedClock(NOW)
+    clock = FixedClock(now)
     boards = Boards(db, clock)
     await boards.refresh()
     rooms = Rooms(db, boards, clock)
@@ -88,6 +88,18 @@ async def places(db: Database) -> dict[UUID, PlaceRow]:
     """All places."""
     async with db.read() as tx:
         return await WaitingStore(tx).places(KEY, [ONE, TWO, THREE])
+
+
+async def test_the_first_who_come_in_are_told_their_places(make_database: MakeDatabase) -> None:
+    """Also at processes that have not read yet that the room was opened a moment ago."""
+    async with enrollment_database(make_database, SESSION, candidates=3) as db:
+        processes = [await process(db, EARLY) for _ in range(2)]
+        for (rooms, joining), who in zip(processes, (ONE, TWO), strict=True):
+            live = rooms.live(KEY)
+            assert live is not None
+            assert live.room is None
+            place = pb.JoinWaitingRoomResponse.FromString(await joining.join("22.1", who)).place
+            assert place.state == WAITING
 
 
 async def test_the_draw_waits_for_who_is_coming_in(make_database: MakeDatabase) -> None:

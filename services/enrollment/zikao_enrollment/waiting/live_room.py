@@ -55,8 +55,9 @@ class LiveRoom:
 
     def understands(self, row: PlaceRow) -> bool:
         """Whether enough is known of the room to say how a stored place stands."""
-        drawn = self.room is not None and self.room.drawn_count is not None
-        return drawn or row.late_number is None
+        if self.room is None:  # opened a moment ago
+            return False
+        return self.room.drawn_count is not None or row.late_number is None
 
     def note(self, rows: Iterable[PlaceRow]) -> None:
         """Take places as they are stored."""
