@@ -51,13 +51,14 @@ LOOKUP_INTERVAL_SECONDS = 1.0
 # Waits of about 0.1, 0.3, 0.9 and 2 s between five attempts (gRPC's maximum): a
 # restart is survived, by some hundred calls at once. When half the tokens are lost
 # (one a failed attempt, a tenth regained a success) there are no retries: they would
-# keep a sick service down.
+# keep a sick service down. CANCELLED is what gRPC's servers answer calls that reach them
+# while they end, begun or not; what a caller cancels itself is not tried again.
 RETRY_POLICY = {
     "maxAttempts": 5,
     "initialBackoff": "0.1s",
     "maxBackoff": "2s",
     "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 RETRY_THROTTLING = {"maxTokens": 1000, "tokenRatio": 0.1}
 
@@ -70,7 +71,7 @@ _TARGET_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:")
 class ServiceConfig:
     """How the methods of a channel are called; methods are full names, `/package.Service/Method`.
 
-    `idempotent` methods are tried again on UNAVAILABLE. All get a deadline of
+    `idempotent` methods are tried again on UNAVAILABLE and CANCELLED. All get a deadline of
     `default_timeout_seconds` when the caller gives none, except the `long_lived`.
     """
 

@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import sys
+from collections import Counter as Tally
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,10 +17,20 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.certificates import channel_credentials
 from support.exposition import scraped_text
-from support.probe import ProbeRpc, health_of, make_probe, probe_definition, refusal, running_probe
+from support.probe import (
+    SERVICE,
+    Probe,
+    ProbeRpc,
+    health_of,
+    make_probe,
+    probe_definition,
+    refusal,
+    running_probe,
+)
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
-from zikao_kit.config import MAX_CONNECTIONS
+from zikao_kit.channel import ServiceConfig, open_channel
+from zikao_kit.config import MAX_CONNECTIONS, CertFiles
 from zikao_kit.error_table import problem_of, reason_of, status_of
 from zikao_kit.server import definition
 from zikao_kit.tls import DevelopmentCa
@@ -28,6 +39,8 @@ Code = grpc.StatusCode
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 FEW_FILES = 256
+# Fewer than wait for each other.
+CALLING = 16
 OPEN, WAIT = probe_pb2.OpenRequest(), probe_pb2.OpenRequest(deed="wait", seconds=0.3)
 
 
@@ -137,6 +150,60 @@ async def test_too_many_calls_are_told_when_to_come_again(tmp_path: Path) -> Non
     assert pushback_ms == round(retry.retry_delay.ToTimedelta().total_seconds() * 1000)
     assert 250 <= pushback_ms <= 750
     assert problem_of(error).retry_after == retry.retry_delay.ToTimedelta()
+
+
+@asynccontextmanager
+async def many_calling(
+    target: str, files: CertFiles, config: ServiceConfig
+) -> AsyncIterator[Tally[Code]]:
+    """Some who call without a pause; how their calls ended."""
+    codes, ending = Tally[Code](), asyncio.Event()
+    async with open_channel(target, files, config, server_name="probe") as channel:
+        stub = probe_pb2_grpc.ProbeServiceStub(channel)
+
+        async def call() -> None:
+            while not ending.is_set():
+                codes[await stub.Open(OPEN, timeout=10).code()] += 1
+
+        calling = [asyncio.create_task(call()) for _ in range(CALLING)]
+        try:
+            await until(lambda: codes[Code.OK] > len(calling))
+            yield codes
+        finally:
+            ending.set()
+            await asyncio.gather(*calling)
+
+
+async def reached(probe: Probe) -> None:
+    """Wait until calls come to a server."""
+    await until(lambda: probe.servicer.entered)
+
+
+async def more_answered(codes: Tally[Code]) -> None:
+    """Wait until everybody has been answered some times more."""
+    wanted = codes[Code.OK] + 5 * CALLING
+    await until(lambda: codes[Code.OK] > wanted)
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+async def test_a_server_that_ends_costs_no_call(tmp_path: Path, *, is_repeated: bool) -> None:
+    """Who has not heard yet that it ends calls another one; without retries calls are lost."""
+    config = ServiceConfig(frozenset({f"{SERVICE}Open"}) if is_repeated else frozenset())
+    async with running_probe(tmp_path) as staying:
+        codes = Tally[Code]()
+        for _ in range(5):
+            async with running_probe(tmp_path) as leaving:
+                ports = (leaving.server.port, staying.server.port)
+                target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+                async with many_calling(target, leaving.ca.issue("portal"), config) as ended:
+                    await reached(leaving)
+                    await leaving.server.stop()
+                    await more_answered(ended)
+            codes += ended
+    if is_repeated:
+        assert codes.keys() == {Code.OK}
+    else:
+        assert codes[Code.CANCELLED] > 0
 
 
 async def test_payment_displaces_a_waiting_read(tmp_path: Path) -> None:

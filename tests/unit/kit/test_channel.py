@@ -172,7 +172,7 @@ def test_service_config_retries_only_what_is_idempotent() -> None:
         ],
         "retryThrottling": RETRY_THROTTLING,
     }
-    assert RETRY_POLICY["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert RETRY_POLICY["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
     assert json.loads(ServiceConfig().to_json()).keys() == {"loadBalancingConfig"}
 
 
