@@ -29,7 +29,8 @@ from zikao.options.v1 import options_pb2
 
 RELEASES = ROOT / "releases.toml"
 # One folder of protos, whatever buf.yaml stands beside it.
-BUF_CONFIG = """{"version": "v2", "breaking": {"use": ["FILE"], "ignore": ["buf"]}}"""
+BUF_CONFIG = """{"version": "v2", "breaking": {
+    "use": ["FILE"], "except": ["RPC_SAME_IDEMPOTENCY_LEVEL"], "ignore": ["buf"]}}"""
 NO_HISTORY = """breaking.py: the commit of release {version} ({commit})
 is not in this clone, so nobody can say what would break its callers.
 Is the clone shallow? `git fetch --unshallow` gets the rest.
@@ -98,7 +99,14 @@ def problems_between(old: Path, new: Path, stated: dict[str, Any]) -> Iterator[s
 
 
 def never(before: Contracts, now: Contracts) -> Iterator[str]:
-    """What no release changes: the code of a reason, and that a field is sensitive."""
+    """What no release changes: a reason's code, a field that is sensitive, repeatable methods.
+
+    That a method may be repeated from now on (which buf would refuse, too) breaks nobody.
+    """
+    for name, method in before.methods.items():
+        level = method.proto.options.idempotency_level
+        if level and now.methods[name].proto.options.idempotency_level != level:
+            yield f"{name}: its callers repeat it, by its idempotency_level"
     for name, enum in before.enums.items():
         values = {value.name: value for value in now.enums[name].proto.value}
         for value in enum.proto.value:

@@ -23,8 +23,8 @@ A status without a reason is not a service's:
 
 - RESOURCE_EXHAUSTED with "Received message larger than max" is the transport's: the message is
   larger than a server takes at all (4 MiB, unless its `max_receive_bytes` says otherwise).
-- UNAVAILABLE is of a connection that could not be made or has ended, as all do after some minutes:
-  send the same again.
+- UNAVAILABLE is of a connection that could not be made or has ended, as all do after some minutes,
+  CANCELLED that nobody here has asked for of a server that ends: send the same again.
 - INTERNAL with "Internal error from Core" is made by gRPC's own asyncio client in Python when a
   server has ended a stream while parts were being sent: it loses the status that it got
   (grpc/grpc#36066). Open the stream again and send again what was not answered, waiting for each

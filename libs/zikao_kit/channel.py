@@ -52,7 +52,8 @@ LOOKUP_INTERVAL_SECONDS = 1.0
 # restart is survived, by some hundred calls at once. When half the tokens are lost
 # (one a failed attempt, a tenth regained a success) there are no retries: they would
 # keep a sick service down. CANCELLED is what gRPC's servers answer calls that reach them
-# while they end, begun or not; what a caller cancels itself is not tried again.
+# while they end, begun or not, and the excess of a crowd that waits for a listener; what a
+# caller cancels itself is not tried again.
 RETRY_POLICY = {
     "maxAttempts": 5,
     "initialBackoff": "0.1s",
@@ -312,7 +313,8 @@ def _options(
 def _may_be_repeated(method: MethodDescriptor) -> bool:
     """Say whether a second call does no harm: it reads, or its request id marks it as the same.
 
-    Contracts with ids of their own, as the payment platform's, say so by `idempotency_level`.
+    Where something else does, as the payment platform's own ids, or that a candidate has one place
+    in a waiting room, contracts say so by `idempotency_level`.
     LogIn, for one, does none of it: each attempt counts against a limit.
     """
     is_read = method.name.startswith(_READ_PREFIXES)

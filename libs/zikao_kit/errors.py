@@ -74,6 +74,6 @@ def forget_frames(error: DomainError) -> None:
     """Let go of the frames that `error` and its causes came through, once its caller was told.
 
     One of them may hold the error, as a local or in what is answered. Such a circle is freed by
-    the collector alone: in a full county that cost as much as all the rest of a refusal.
+    the collector alone, and its memory is cold by then: that was a third of a sold-out answer.
     """
     error.__traceback__ = error.__context__ = error.__cause__ = None

@@ -59,12 +59,12 @@ WANTED = {
     "availability_per_echo": 0.80,
 }
 SERVICE = "/zikao.enrollment.v1.EnrollmentService/"
-# Many short ones in turns, and empty calls before each that is compared with them: another guest
-# of the machine slows whole seconds down.
+# Many short ones in turns, and empty calls before each that is compared with them, and with those
+# alone: another guest of the machine slows whole seconds down.
 ROUNDS = 10
 CALLS = 2_000
 STREAMED = 15_000
-AGAINST_ECHO = {"submit_hot", "soldout", "availability"}
+AGAINST_ECHO = ("submit_hot", "soldout", "availability")
 AWAY = {"target": "127.0.0.1:1", "server_name": "away"}
 
 
@@ -183,9 +183,6 @@ def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
         ]
         tokens = [person.token for person in took]
         yield name, Load(0, {}, f"{SERVICE}SubmitEnrollment", requests, tokens)
-    took = people.take(STREAMED)
-    yield "tokens_seen", Load(0, {}, STREAM, people.messages(took, session_code="none"))
-    yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
     look = enrollment.GetAvailabilityRequest(session_code=SESSION_CODE, county_prefix=HOT_COUNTY)
     requests = [look.SerializeToString()] * CALLS
     yield "availability", Load(0, {}, f"{SERVICE}GetAvailability", requests, has_id=True)
@@ -195,6 +192,9 @@ def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
         "availability_province",
         Load(0, {}, f"{SERVICE}GetAvailability", requests, has_id=True),
     )
+    took = people.take(STREAMED)
+    yield "tokens_seen", Load(0, {}, STREAM, people.messages(took, session_code="none"))
+    yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
 
 
 async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:
@@ -214,7 +214,7 @@ async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:
                 for name, load in loads(people):
                     if name in AGAINST_ECHO:
                         nothing = Load(0, {}, ECHO, [b""] * CALLS)
-                        await echo.measure(nothing, used.setdefault("echo", Used()))
+                        await echo.measure(nothing, used.setdefault(f"echo_{name}", Used()))
                     await stage.measure(load, used.setdefault(name, Used()))
                     _say(name, used[name])
         whole = os.sched_getaffinity(0)
@@ -269,12 +269,12 @@ def ratios(rates: Mapping[str, Rate]) -> dict[str, float]:
     best_sql = max(rates[way].per_second for way in ways)
     speed = {name: rate.per_second for name, rate in rates.items()}
     return {
-        "submit_hot_per_echo": speed["submit_hot"] / speed["echo"],
+        "submit_hot_per_echo": speed["submit_hot"] / speed["echo_submit_hot"],
         "submit_hot_per_spread": speed["submit_hot"] / speed["submit_spread"],
         "stream_hot_per_best_sql": speed["submit_two_streams_hot"] / best_sql,
         "one_stream_hot_per_best_sql": speed["submit_stream_hot"] / best_sql,
-        "soldout_per_echo": speed["soldout"] / speed["echo"],
-        "availability_per_echo": speed["availability"] / speed["echo"],
+        "soldout_per_echo": speed["soldout"] / speed["echo_soldout"],
+        "availability_per_echo": speed["availability"] / speed["echo_availability"],
     }
 
 
@@ -292,6 +292,8 @@ def main(arguments: Sequence[str]) -> None:
                 else asyncio.run(sql_ways.measure(folder, postgres.dsn()))
             )
     rates = {name: Rate(each.calls, each.seconds) for name, each in used.items()} | ways
+    empty = [used[f"echo_{name}"] for name in AGAINST_ECHO]
+    rates["echo"] = Rate(sum(e.calls for e in empty), sum(e.seconds for e in empty))
     cpu = {name: each.described() for name, each in used.items()}
     report(
         "enrollment",

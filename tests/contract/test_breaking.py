@@ -13,6 +13,7 @@ from support.contracts import ROOT as PROTOS
 
 ORDERS = "zikao/enrollment/v1/enrollment_service.proto"
 REASONS = "zikao/enrollment/v1/errors.proto"
+PLATFORM = "zikao/payment/v1/payment_platform_service.proto"
 PORTALS = "zikao/enrollment/v1/portal_service.proto"
 RELEASES = Path(__file__).parents[2] / "releases.toml"
 SUBMIT = "zikao.enrollment.v1.EnrollmentService.SubmitPlan"
@@ -65,10 +66,11 @@ def problems(today: Path, new: Path, **stated: Any) -> list[str]:
             (ORDERS, SUBMIT_ACCESS, WIDER_ACCESS),
             "access: anyone - → True; roles ROLE_CANDIDATE → -",
         ),
+        ((PLATFORM, "    option idempotency_level = IDEMPOTENT;\n", ""), "callers repeat it"),
         ((ORDERS, FEW_COURSES, FEW_COURSES.replace("min_items: 1", "min_items: 2")), "rules: ["),
     ],
     ids=["reused-number", "type", "renumbered", "removed-method", "renumbered-reason",
-         "renamed-reason", "code", "sensitive", "access", "rule"],
+         "renamed-reason", "code", "sensitive", "access", "not-repeatable", "rule"],
 )  # fmt: skip
 def test_what_breaks_callers_is_refused(
     change: tuple[str, str, str], said: str, today: Path, tmp_path: Path

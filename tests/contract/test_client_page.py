@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import zikao_client
 from zikao_client import Endpoints, ZikaoClient
+from zikao_kit.channel import ServiceConfig
 from zikao_kit.tls import DevelopmentCa
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -105,3 +107,10 @@ def test_examples_need_nothing_that_is_not_promised(example: Path) -> None:
 def test_what_is_not_promised_is_seen(line: str) -> None:
     """Negative control: ours, and names that are in nobody's `__all__`."""
     assert list(not_promised(line))
+
+
+def test_clients_in_other_languages_are_told_the_same_service_config() -> None:
+    """The page's JSON is what the typed client gives gRPC for the method that it names."""
+    (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    method = "/zikao.enrollment.v1.EnrollmentService/SubmitPlan"
+    assert json.loads(shown) == json.loads(ServiceConfig(frozenset({method})).to_json())

@@ -14,6 +14,7 @@ T = TypeVar("T")
 def left_to_the_collector(kind: type[T]) -> Iterator[list[T]]:
     """Objects of `kind` that were left in circles meanwhile; the list is filled at the end."""
     found: list[T] = []
+    was_on = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
@@ -24,4 +25,5 @@ def left_to_the_collector(kind: type[T]) -> Iterator[list[T]]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-        gc.enable()
+        if was_on:
+            gc.enable()

@@ -169,11 +169,12 @@ class Joining:
 
     async def _note(self, stored: Sequence[_Stored]) -> None:
         """Know what is stored, at once."""
+        is_read = False
         for key, row in stored:
             live = self._rooms.live(key)
-            if live is None or not live.understands(row):
+            if not is_read and (live is None or not live.understands(row)):
                 await self._rooms.refresh()
-                live = self._rooms.live(key)
+                live, is_read = self._rooms.live(key), True
             if live is not None:
                 live.note([row])
 
