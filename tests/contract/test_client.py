@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from support.contracts import methods
 from zikao.options.v1 import options_pb2
 from zikao_client import Endpoints, ZikaoClient
+from zikao_kit.channel import ServiceConfig
 from zikao_kit.tls import DevelopmentCa
 
 SERVICES = ("zikao.registration.", "zikao.enrollment.", "zikao.tickets.")
@@ -41,3 +42,26 @@ async def test_whatever_others_may_call_has_an_attribute(tmp_path: Path) -> None
     async with client:
         stubs = [each for name, each in vars(client).items() if not name.startswith("_")]
         assert wanted - set().union(*map(calls_of, stubs)) == set()
+
+
+def test_what_is_not_repeated_is_known() -> None:
+    """A call that a restart cuts off is lost to its caller for these alone, each for a reason.
+
+    Attempts are counted against a limit, or, of the last one, kept.
+    """
+    services = {
+        method.containing_service for method in methods() if method.full_name.startswith(SERVICES)
+    }
+    repeated = ServiceConfig.from_contract(*services).idempotent
+    assert {
+        method.full_name
+        for service in services
+        for method in service.methods
+        if not (method.client_streaming or method.server_streaming)
+        and f"/{service.full_name}/{method.name}" not in repeated
+    } == {
+        "zikao.registration.v1.AccountService.LogIn",
+        "zikao.registration.v1.IdentityProviderService.CompleteProviderLogin",
+        "zikao.registration.v1.RecoveryService.FindTicketNumber",
+        "zikao.tickets.v1.VerificationService.VerifyTicket",
+    }

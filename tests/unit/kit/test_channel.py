@@ -14,7 +14,6 @@ from prometheus_client import REGISTRY
 from support.broken_peers import hanging_up, proxy_to
 from support.certificates import server_credentials
 from support.service import until
-from zikao.enrollment.v1 import waiting_room_service_pb2
 from zikao.payment.v1 import payment_platform_service_pb2
 from zikao.registration.v1 import account_service_pb2, candidate_feed_service_pb2
 from zikao_kit.channel import (
@@ -197,13 +196,6 @@ def test_a_contract_with_ids_of_its_own_says_what_may_be_repeated() -> None:
     platform = payment_platform_service_pb2.DESCRIPTOR.services_by_name["PaymentPlatformService"]
     names = {f"/{platform.full_name}/{method.name}" for method in platform.methods}
     assert ServiceConfig.from_contract(platform).idempotent == names
-
-
-def test_whoever_joins_a_waiting_room_may_do_so_again() -> None:
-    """There is one place for each: a connection that ends costs nobody theirs."""
-    room = waiting_room_service_pb2.DESCRIPTOR.services_by_name["WaitingRoomService"]
-    name = "/zikao.enrollment.v1.WaitingRoomService/JoinWaitingRoom"
-    assert name in ServiceConfig.from_contract(room).idempotent
 
 
 @pytest.mark.parametrize("method", KINDS)
