@@ -12,7 +12,7 @@ from typing import Any
 from zikao_kit.config import KIBIBYTE, ServerConfig
 
 # Above 1000 calls that have come at once gRPC cancels some by itself, and does not say when to come
-# again: callers' gRPC repeats them at once. Below this, of the whole process, we say what is too
+# again: callers' gRPC repeats them soon. Below this, of the whole process, we say what is too
 # many. Each waits in some 30 KiB of memory.
 MAX_PENDING_CALLS = 20_000
 # Who connects and says nothing holds a connection no longer. Longer than clients wait for one.

@@ -47,7 +47,7 @@ async def test_whatever_others_may_call_has_an_attribute(tmp_path: Path) -> None
 def test_what_is_not_repeated_is_known() -> None:
     """A call that a restart cuts off is lost to its caller for these alone, each for a reason.
 
-    Attempts are counted against a limit, or, of the last one, kept.
+    An attempt counts against a limit, uses up what came back from a provider, or is kept.
     """
     services = {
         method.containing_service for method in methods() if method.full_name.startswith(SERVICES)

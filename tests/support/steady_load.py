@@ -40,6 +40,8 @@ ACCOUNT_PAUSE_SECONDS = 0.4
 TIMEOUT_SECONDS = 40.0
 SESSION_CODE = "22.1"
 OF_A_STREAM = 3
+# How streams end with their server, begun or not (docs/errors.md): gRPC repeats none of them.
+ENDED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 @dataclass
@@ -141,7 +143,7 @@ class SteadyLoad:
                     self.outcome.done[name] += 1
             except grpc.aio.AioRpcError as error:
                 # So its contract says that it ends: it begins again where it was.
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in ENDED:
                     self.outcome.failed.append(f"{name}: {error.code().name} {error.details()}")
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -180,7 +182,7 @@ class SteadyLoad:
                 await self._stream(unanswered)
             except grpc.aio.AioRpcError as error:
                 # So its contract says that it ends: another one, with what was not answered.
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in ENDED:
                     raise
         return len(sent)
 
