@@ -11,6 +11,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from zikao.options.v1 import options_pb2
 
 # A day less than the calendar has at either end: no time zone takes it out of there.
 _FIRST_TIME = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
@@ -50,6 +51,13 @@ def may_hold_times(kind: Descriptor, seen: frozenset[Descriptor] = frozenset()) 
     inner = {field.message_type for field in kind.fields if field.message_type} - seen
     times = {Timestamp.DESCRIPTOR, Duration.DESCRIPTOR}
     return bool(inner & times) or any(may_hold_times(each, seen | inner) for each in inner)
+
+
+def may_be_sensitive(kind: Descriptor, seen: frozenset[Descriptor] = frozenset()) -> bool:
+    """Say whether a message of this kind has a place for what its contract calls sensitive."""
+    inner = {field.message_type for field in kind.fields if field.message_type} - seen
+    stated = any(field.GetOptions().Extensions[options_pb2.sensitive] for field in kind.fields)
+    return stated or any(may_be_sensitive(each, seen | inner) for each in inner)
 
 
 def path_of_wrong_time(message: Message) -> str | None:

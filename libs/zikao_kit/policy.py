@@ -42,6 +42,7 @@ class MethodPolicy:
     """Who may call one method, and how it is treated."""
 
     full_name: str  # "/zikao.enrollment.v1.EnrollmentService/SubmitEnrollment"
+    request: Descriptor
     stated: bool
     anyone: bool = False
     roles: frozenset[str] = frozenset()
@@ -75,12 +76,13 @@ class MethodPolicy:
         full_name = f"/{method.containing_service.full_name}/{method.name}"
         options = method.GetOptions()
         if not options.HasExtension(options_pb2.access):
-            return cls(full_name, stated=False, grpc_type=grpc_type(method))
+            return cls(full_name, method.input_type, stated=False, grpc_type=grpc_type(method))
         access = options.Extensions[options_pb2.access]
         if access.scope_field:
             _check_scope_field(full_name, method.input_type, access.scope_field)
         return cls(
             full_name,
+            method.input_type,
             stated=True,
             anyone=access.anyone,
             roles=frozenset(_role_name(role) for role in access.roles),

@@ -22,6 +22,7 @@ from zikao_kit.interceptors.deadline import ended_after
 from zikao_kit.interceptors.guard import Context, Guard
 from zikao_kit.message_values import path_of_nul, path_of_wrong_time
 from zikao_kit.serialized import Serialized
+from zikao_kit.valid_contents import ValidContents
 from zikao_kit.validation import require_valid
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class _GuardedMethod:
         self._judges_parts = guard.policy.judges_parts
         # An operator's session file holds thousands of values, and needs to hear of every bad one.
         self._trusted = guard.policy.for_services_only
+        self._valid = ValidContents(guard.policy.request)
         self._parse = handler.request_deserializer
         self._serializer = handler.response_serializer
         self._behaviour = _behaviour_of(handler, guard.policy.full_name)
@@ -117,12 +119,18 @@ class _GuardedMethod:
             raise _invalid("", "请求无法解析") from None
         if self._scoped:
             self._guard.policy.check_scope(current_actor(), request)
+        if raw not in self._valid:
+            self._require_valid(request, raw)
+            self._valid.add(raw)
+        return request
+
+    def _require_valid(self, request: Any, raw: bytes) -> None:
+        """Raise INVALID_REQUEST for what is wrong with its content."""
         require_valid(request, of_any_size=self._trusted)
         if b"\0" in raw and not self._judges_parts:
             _require(path_of_nul(request), "不能含有空字符")
         if self._guard.policy.may_hold_times:
             _require(path_of_wrong_time(request), "时间不正确")
-        return request
 
 
 async def _apart(slot: Slot | None, waited: Awaitable[T]) -> T:

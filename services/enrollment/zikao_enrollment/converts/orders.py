@@ -25,6 +25,8 @@ _STANDING = "STANDING_"
 _ORDER_STATES = {
     state: enum_to_pb(types_pb2.OrderState, "ORDER_STATE_", state) for state in OrderState
 }
+# A rush chooses the same few. Longer ones than the rules allow bring what nobody knows.
+CHOICES_KEPT, MAX_CHOICE_BYTES = 10_000, 200
 # Each batch makes its own, for the deadline is in them.
 ANSWERS_KEPT = 256
 # Found in no order.
@@ -34,7 +36,15 @@ _deadline = lru_cache(maxsize=64)(time_to_pb)
 
 
 def choice_from_pb(message: enrollment_service_pb2.EnrollmentChoice) -> Choice:
-    """Courses and ranked counties."""
+    """Courses and ranked counties: the same ones for all who choose the same."""
+    encoded = message.SerializeToString()
+    read = _choice_of if len(encoded) <= MAX_CHOICE_BYTES else _choice_of.__wrapped__
+    return read(encoded)
+
+
+@lru_cache(maxsize=CHOICES_KEPT)
+def _choice_of(encoded: bytes) -> Choice:
+    message = enrollment_service_pb2.EnrollmentChoice.FromString(encoded)
     return Choice(tuple(message.course_codes), tuple(message.county_codes))
 
 
