@@ -11,13 +11,14 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
 
 from zikao_kit.config import ConfigError
 from zikao_kit.errors import PERMISSION_DENIED, DomainError
-from zikao_kit.tls import AuthContext, is_peer_name, peer_key, peer_name
+from zikao_kit.tls import is_peer_name, peer_key
 
 OTHERS = "*"
 # How often a system that keeps coming is told of.
@@ -61,21 +62,19 @@ class CallerList:
         self._monotonic = monotonic
         self._tell_after: dict[tuple[str, str], float] = {}
 
-    def admit(self, auth: AuthContext) -> str:
-        """Return the caller's name, "" for none at all; NotListedError when it may not call.
+    def admit(self, caller: str, context: Any) -> None:
+        """Raise NotListedError when the caller of that name, "" for none, may not call.
 
-        `auth` is `ServicerContext.auth_context()`.
+        `context` is the call's `ServicerContext`.
         """
-        caller = peer_name(auth) or ""
         if self._refused:
-            fingerprint = peer_key(auth)
+            fingerprint = peer_key(context.auth_context())
             if fingerprint in self._refused:
                 self._tell("certificate is refused", caller, key=fingerprint)
                 raise NotListedError(caller, fingerprint)
         if self._names is not None and caller not in self._names:
             self._tell("caller is not on the list", caller)
             raise NotListedError(caller)
-        return caller
 
     def _tell(self, event: str, caller: str, **more: str) -> None:
         self._count.inc()

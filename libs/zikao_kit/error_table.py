@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -137,7 +138,8 @@ class ErrorTable:
     def _encoded(self, error: DomainError, request_id: str, domain: str) -> bytes:
         """The status in bytes: messages that follow each other are read as one."""
         described = self._described(error, request_id, domain)
-        encoded = described + _detail(error_details_pb2.RequestInfo(request_id=request_id))
+        named = request_id.encode()
+        encoded = described + _before_id(len(named)) + named
         if error.retry_after is not None:
             retry = error_details_pb2.RetryInfo()
             retry.retry_delay.FromTimedelta(error.retry_after)
@@ -179,6 +181,13 @@ def _detail(message: Message) -> bytes:
     )
     encoded: bytes = status_pb2.Status(details=[packed]).SerializeToString()
     return encoded
+
+
+@lru_cache(maxsize=128)
+def _before_id(length: int) -> bytes:
+    """A status with nothing but a RequestInfo, up to its id, of so many bytes, which ends it."""
+    detail = _detail(error_details_pb2.RequestInfo(request_id="0" * length))
+    return detail[: len(detail) - length]
 
 
 def _readable(text: str) -> str:

@@ -168,6 +168,6 @@ async def _admit(callers: CallerList | None, context: Any) -> None:
     if callers is None:
         return
     try:
-        callers.admit(context.auth_context())
+        callers.admit(peer_name(context.auth_context()) or "", context)
     except DomainError as error:
         await abort(context, grpc.StatusCode.PERMISSION_DENIED, error.reason)

@@ -56,6 +56,7 @@ from zikao_kit.routing import (
     Routes,
     add_reflection,
 )
+from zikao_kit.tls import PeerNames
 from zikao_kit.tokens import TokenVerifier
 from zikao_kit.transport_limits import server_options
 from zikao_kit.warden import Bell, Warden
@@ -120,6 +121,7 @@ class GrpcServer:
         self._gate = Gate(
             domain=domain,
             errors=ErrorTable.from_enums(error_enum),
+            names=PeerNames(),
             verifier=verifier,
             callers=self._callers,
             seen=self._seen,

@@ -16,6 +16,7 @@ from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -40,6 +41,8 @@ _SPIFFE_PROPERTY = "peer_spiffe_id"
 _CERTIFICATE_PROPERTY = "x509_pem_cert"
 # Of how many certificates the key is kept: of all that call at a time.
 KEYS_KEPT = 1024
+# About 500 bytes each.
+CONNECTIONS_KEPT = 4_000
 
 AuthContext = Mapping[str, Iterable[bytes]]
 
@@ -58,6 +61,27 @@ def peer_name(auth_context: AuthContext) -> str | None:
         return None
     text = name.removeprefix(prefix).decode("ascii", "replace")
     return text if _NAME.fullmatch(text) else None
+
+
+class PeerNames:
+    """Names of callers, looked up once for each connection: gRPC copies a certificate to tell.
+
+    By where a connection comes from and all names in its certificate. The one alone is another's
+    when a port is used again; in the others' texts a DNS name may read like a URI.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str | bytes, ...], str] = {}
+
+    def of(self, peer: str, context: Any) -> str:
+        """Return `peer_name` of a call's `ServicerContext`, "" for none; `peer` is its `peer()`."""
+        key = (peer, *(context.peer_identities() or ()))
+        name = self._names.get(key)
+        if name is None:
+            if len(self._names) >= CONNECTIONS_KEPT:
+                self._names.clear()
+            name = self._names[key] = peer_name(context.auth_context()) or ""
+        return name
 
 
 def peer_key(auth_context: AuthContext) -> str:

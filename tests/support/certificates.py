@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
+from collections.abc import Callable
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -142,15 +143,22 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def nameless(ca_folder: Path, identity: str | None = None) -> CertFiles:
-    """A certificate of the authority without a name of the installation, or with that identity."""
+def nameless(
+    ca_folder: Path,
+    identity: str | None = None,
+    kind: Callable[[str], x509.GeneralName] = x509.UniformResourceIdentifier,
+) -> CertFiles:
+    """A certificate of the authority without a name of the installation, or with that identity.
+
+    `kind`: the identity as what it is stated.
+    """
     ca_key = serialization.load_pem_private_key((ca_folder / "ca.key").read_bytes(), None)
     ca = x509.load_pem_x509_certificate((ca_folder / "ca.pem").read_bytes())
     assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     names: list[x509.GeneralName] = [x509.DNSName("localhost")]
     if identity is not None:
-        names.append(x509.UniformResourceIdentifier(identity))
+        names.append(kind(identity))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))

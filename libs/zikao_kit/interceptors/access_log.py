@@ -7,7 +7,7 @@ import structlog
 
 log = structlog.get_logger()
 # Faults of ours. All else happens by the thousand when callers want it to.
-_ALWAYS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
+_ALWAYS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 
 
 class AccessLog:

@@ -8,9 +8,9 @@ one with hours left does not get them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -18,6 +18,8 @@ from zikao_kit.errors import DEADLINE_REQUIRED, DEADLINE_TOO_SHORT, UNAVAILABLE,
 
 MIN_REMAINING_SECONDS = 0.020
 ABORT_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 def patience_of(remaining_seconds: float | None) -> float:
@@ -53,6 +55,12 @@ async def ended_after(seconds: float) -> AsyncIterator[None]:
         if limit.expired():
             raise DomainError(UNAVAILABLE) from None
         raise
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """Await work that ends so."""
+    async with ended_after(seconds):
+        return await work
 
 
 async def abort(context: Any, code: grpc.StatusCode, text: str, trailing: Any = ()) -> None:

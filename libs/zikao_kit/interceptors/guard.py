@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
@@ -28,14 +29,14 @@ from zikao_kit.context import (
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, TOKEN_INVALID, DomainError, forget_frames
 from zikao_kit.interceptors.access_log import AccessLog
-from zikao_kit.interceptors.deadline import abort, age_of, ended_after, patience_of
+from zikao_kit.interceptors.deadline import abort, age_of, patience_of, within
 from zikao_kit.interceptors.identity import identify
 from zikao_kit.interceptors.open_calls import OpenCalls
 from zikao_kit.ledger import CALL_BYTES, Seen
 from zikao_kit.logs import mask_numbers
 from zikao_kit.metrics import SERVED
 from zikao_kit.policy import MethodPolicy, Priority
-from zikao_kit.tls import peer_name
+from zikao_kit.tls import PeerNames
 from zikao_kit.tokens import Actor, TokenVerifier
 from zikao_kit.tracing import TRACEPARENT_KEY, Span, read_traceparent
 
@@ -61,6 +62,7 @@ class Gate:
 
     domain: str
     errors: ErrorTable
+    names: PeerNames
     verifier: TokenVerifier
     callers: Callers
     admission: Admission
@@ -99,7 +101,11 @@ class Guard:
         """How long a part of a stream waits for its reader."""
         return self._gate.max_write_seconds
 
-    async def run(self, context: Context, work: Work[T], incoming: Any) -> T:
+    def handling(self, work: Work[T]) -> Callable[[Any, Context], Awaitable[T]]:
+        """What gRPC calls with what has come and a context: the one way into a method."""
+        return partial(Guard._run, self, work)
+
+    async def _run(self, work: Work[T], incoming: Any, context: Context) -> T:
         """Run `work(incoming, context, slot)` for a call that may come in; abort it otherwise.
 
         Only a stream that ends has a slot, which it leaves while it waits for its caller.
@@ -112,9 +118,9 @@ class Guard:
         call.peer = context.peer()
         try:
             read_metadata(call, context)
-            auth = context.auth_context()
-            listed = self._callers
-            call.caller = (peer_name(auth) or "") if listed is None else listed.admit(auth)
+            call.caller = self._gate.names.of(call.peer, context)
+            if self._callers is not None:
+                self._callers.admit(call.caller, context)
             # What it has brought and no more, and of who may not call at all nothing: else the
             # smallest call would pay for much that nobody sees.
             call.shown_bytes += CALL_BYTES
@@ -148,13 +154,15 @@ class Guard:
         self._close(grpc.StatusCode.OK, None, begun, span)
         return answer
 
-    async def _run_in_time(self, call: Call, context: Context, work: Work[T], incoming: Any) -> T:
+    def _run_in_time(
+        self, call: Call, context: Context, work: Work[T], incoming: Any
+    ) -> Awaitable[T]:
         patience_seconds = patience_of(context.time_remaining())
         run = self._run_stream if self.policy.streams else self._run_short
+        running = run(call, context, work, incoming, patience_seconds)
         if patience_seconds < self._max_seconds:  # nearly always; the other way costs more
-            return await run(call, context, work, incoming, patience_seconds)
-        async with ended_after(self._max_seconds):
-            return await run(call, context, work, incoming, patience_seconds)
+            return running
+        return within(self._max_seconds, running)
 
     async def _run_short(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float

@@ -35,13 +35,14 @@ def guarded(guard: Guard, handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
     asynchronous generator (a stream): also for one the servicer does not implement.
     """
     method = _GuardedMethod(guard, handler)
+    work = guard.handling(method.stream if handler.response_streaming else method.answer)
     if handler.request_streaming and handler.response_streaming:
-        return grpc.stream_stream_rpc_method_handler(method.stream)
+        return grpc.stream_stream_rpc_method_handler(work)
     if handler.request_streaming:
-        return grpc.stream_unary_rpc_method_handler(method.answer)
+        return grpc.stream_unary_rpc_method_handler(work)
     if handler.response_streaming:
-        return grpc.unary_stream_rpc_method_handler(method.stream)
-    return grpc.unary_unary_rpc_method_handler(method.answer)
+        return grpc.unary_stream_rpc_method_handler(work)
+    return grpc.unary_unary_rpc_method_handler(work)
 
 
 class _GuardedMethod:
@@ -59,19 +60,13 @@ class _GuardedMethod:
         self._behaviour = _behaviour_of(handler, guard.policy.full_name)
         self._request_of = self._read_each if handler.request_streaming else self._read
 
-    async def answer(self, incoming: Any, context: Context) -> bytes:
+    async def answer(self, incoming: Any, context: Context, slot: Slot | None) -> bytes:
         """Handle a call with one response."""
-        return await self._guard.run(context, self._work_answer, incoming)
-
-    async def stream(self, incoming: Any, context: Context) -> None:
-        """Handle a call with a stream of responses."""
-        await self._guard.run(context, self._work_stream, incoming)
-
-    async def _work_answer(self, incoming: Any, context: Context, slot: Slot | None) -> bytes:
         response = await self._behaviour(self._request_of(incoming, slot), context)
         return self._serialize(response)
 
-    async def _work_stream(self, incoming: Any, context: Context, slot: Slot | None) -> None:
+    async def stream(self, incoming: Any, context: Context, slot: Slot | None) -> None:
+        """Handle a call with a stream of responses."""
         requests = self._request_of(incoming, slot)
         async with aclosing(self._behaviour(requests, context)) as responses:
             async for response in responses:

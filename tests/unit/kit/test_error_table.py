@@ -162,3 +162,14 @@ def test_people_read_moments_in_china_s_time() -> None:
     sentence = error_details_pb2.LocalizedMessage()
     assert any(detail.Unpack(sentence) for detail in status.details)
     assert sentence.message == "课程报考时间为2022年2月28日09:00至2022年3月2日17:00"
+
+
+@pytest.mark.parametrize("request_id", ["", "r", "r" * 64, "r" * 200, "请求"])
+def test_a_refusal_carries_the_id_of_its_call(request_id: str) -> None:
+    """Whatever its length: what is said with it is made once, and the id is put in."""
+    for _ in range(2):
+        status = TABLE.status(DomainError("PROBE_REFUSED", what="甲"), request_id, "probe")
+        info = error_details_pb2.RequestInfo()
+        (packed,) = (each for each in status.details if each.Is(info.DESCRIPTOR))
+        packed.Unpack(info)
+        assert info == error_details_pb2.RequestInfo(request_id=request_id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import Any
 from uuid import UUID
 
-from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2, enrollment_service_pb2_grpc
 from zikao_kit.context import current_actor, current_admission_pass
 from zikao_kit.db import Transaction
@@ -20,8 +20,6 @@ from zikao_enrollment.domain.choices import Plan
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.store import Store
-
-R = TypeVar("R", bound=Message)
 
 
 class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
@@ -66,18 +64,18 @@ class EnrollmentRpc(enrollment_service_pb2_grpc.EnrollmentServiceServicer):
         self, request: enrollment_service_pb2.SubmitPlanRequest, context: Any
     ) -> enrollment_service_pb2.SubmitPlanResponse:
         """Take the seats of the saved plan."""
-        return await self._submit(request, enrollment_service_pb2.SubmitPlanResponse)
+        return answered(enrollment_service_pb2.SubmitPlanResponse, await self._submit(request))
 
     async def SubmitEnrollment(
         self, request: enrollment_service_pb2.SubmitEnrollmentRequest, context: Any
     ) -> enrollment_service_pb2.SubmitEnrollmentResponse:
         """Take seats for the courses and counties given."""
-        return await self._submit(request, enrollment_service_pb2.SubmitEnrollmentResponse)
+        response_type = enrollment_service_pb2.SubmitEnrollmentResponse
+        return answered(response_type, await self._submit(request))
 
-    async def _submit(self, request: SubmitRequest, response_type: type[R]) -> R:
-        shown = current_admission_pass()
-        entry = self._parts.submitting.entry_of(request, current_actor().subject, shown)
-        return answered(response_type, await self._parts.submitting.submit(entry))
+    def _submit(self, request: SubmitRequest) -> Awaitable[bytes]:
+        submitting, shown = self._parts.submitting, current_admission_pass()
+        return submitting.submit(submitting.entry_of(request, current_actor().subject, shown))
 
     async def ListOrders(
         self, request: enrollment_service_pb2.ListOrdersRequest, context: Any
