@@ -21,12 +21,15 @@ class AccessLog:
         self._polled = polled
         self._every = every
         self._left = every
+        # To find out at each call which lines are wanted costs more than to write none.
+        self._log = log.bind()
 
     def write(self, code: grpc.StatusCode, reason: str | None, seconds: float) -> None:
         """Log a call that ended; method, caller and request id come from the context."""
         if code not in _ALWAYS and not self._is_turn():
             return
-        write = log.debug if self._polled and code is grpc.StatusCode.OK else log.info
+        is_debug = self._polled and code is grpc.StatusCode.OK
+        write = self._log.debug if is_debug else self._log.info
         write("rpc", grpc_code=code.name, reason=reason, duration_ms=round(seconds * 1000, 2))
 
     def _is_turn(self) -> bool:
