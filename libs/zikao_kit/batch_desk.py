@@ -14,7 +14,7 @@ import structlog
 
 from zikao_kit.db import CommitInDoubt, Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import INTERNAL, DomainError
-from zikao_kit.idempotency import RequestKey, recall_many, remember_many
+from zikao_kit.idempotency import IdTaken, RequestKey, recall_many, remember_many
 
 ATTEMPTS = 3
 
@@ -37,10 +37,6 @@ L = TypeVar("L")
 
 class Outdated(Exception):  # noqa: N818 - it is what happened
     """What a batch was decided by has changed meanwhile: nothing of it counts, decide it again."""
-
-
-class _IdTaken(Exception):  # noqa: N818 - it is what happened
-    """A request id of the batch was used for something else meanwhile."""
 
 
 class BatchDesk(ABC, Generic[E, L]):
@@ -113,7 +109,7 @@ class BatchDesk(ABC, Generic[E, L]):
                 return await self._db.run(lambda tx: self._decide_in(tx, entries))
             except Outdated:
                 await self.refresh()
-            except _IdTaken:
+            except IdTaken:
                 log.info("a request id was used meanwhile", entries=len(entries))
             except CommitInDoubt:
                 return await self._settle(entries)
@@ -154,5 +150,5 @@ class BatchDesk(ABC, Generic[E, L]):
             for key, answer in answers.items()
             if isinstance(answer, bytes)
         }
-        if given and await remember_many(tx, self._schema, given) != len(given):
-            raise _IdTaken
+        if given:
+            await remember_many(tx, self._schema, given)

@@ -26,6 +26,7 @@ from zikao_kit.columns import columns
 from zikao_kit.context import current_actor
 from zikao_kit.db import (
     CommitInDoubt,
+    ConstraintViolated,
     Database,
     DatabaseUnavailable,
     Record,
@@ -61,6 +62,10 @@ class RequestKey(NamedTuple):
         """Raise DomainError REQUEST_ID_REUSED unless it is the request that was stored."""
         if (method, body_sha256) != (self.method, self.body_sha256):
             raise DomainError(REQUEST_ID_REUSED)
+
+
+class IdTaken(Exception):  # noqa: N818 - it is what happened
+    """A request id was used for something else, by somebody else, a moment ago."""
 
 
 def key_of(request: Message, digest: Digest = sha256, *, asker: str = "") -> RequestKey:
@@ -162,14 +167,17 @@ async def recall_many(
     return {key: _answer(key, row) for key, row in answers if row is not None}
 
 
-async def remember_many(tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]) -> int:
-    """Store answers without a claim; return how many were stored now.
+async def remember_many(tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]) -> None:
+    """Store answers to requests that had none when they were looked up (`recall_many`).
 
-    The others were answered by somebody else meanwhile: leave out their effect and
-    `recall_many` them. Ids are locked in one order; lock other rows before.
+    Raises IdTaken when somebody else has answered one meanwhile: the transaction is lost then.
+    Ids are locked in one order; lock other rows before.
     """
     given = columns(answers, 4)
-    return await _kit(tx, schema).execute("remember_answers", *given, list(answers.values()))
+    try:
+        await _kit(tx, schema).execute("remember_answers", *given, list(answers.values()))
+    except ConstraintViolated as taken:
+        raise IdTaken from taken
 
 
 async def forget(tx: Transaction, schema: str, older_than: timedelta, limit: int) -> int:

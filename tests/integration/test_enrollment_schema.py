@@ -1,8 +1,8 @@
 """Enrollment's schema is the last line: it refuses even if the allocator were wrong."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -49,13 +49,28 @@ async def test_one_seat_too_many_is_refused(connection: asyncpg.Connection) -> N
     assert refused.value.constraint_name == "seat_ledger_never_oversold"
 
 
-async def hold(connection: asyncpg.Connection, county_code: str, slot: int) -> None:
-    """Store one more order of the candidate, as a submission does."""
+async def hold(
+    connection: asyncpg.Connection,
+    county_code: str,
+    slot: int,
+    seated: Sequence[UUID] = (CANDIDATE,),
+) -> None:
+    """Store one more order of the candidate, as a submission of one of `seated` does."""
     await connection.execute(
         *(QUERIES["insert_held_orders"], "22.1", [uuid4()], [CANDIDATE], [1]),
         *([county_code], [f"{{{slot}}}"], ["{00003}"], [3500], [1 << slot - 1]),
-        *("held", "submit", NOW, NOW),
+        *("held", "submit", NOW, NOW, seated),
     )
+
+
+async def test_who_has_seats_is_not_bound_as_one_who_has_none(
+    connection: asyncpg.Connection,
+) -> None:
+    """Whoever takes a candidate with seats for one without is refused."""
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await hold(connection, "510104", 2, seated=())
+    assert refused.value.constraint_name == "enrollment_pkey"
+    await hold(connection, "510104", 2)
 
 
 @pytest.mark.parametrize(

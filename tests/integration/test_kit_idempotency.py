@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
+from types import NoneType
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import REQUEST_ID_REUSED, DomainError
 from zikao_kit.idempotency import (
     Forgetting,
+    IdTaken,
     RequestKey,
     claim,
     forget,
@@ -170,8 +172,7 @@ async def test_a_batch_recalls_what_was_answered(database: Database) -> None:
     keys = [key_of(request_with()) for _ in range(3)]
     async with database.transaction() as tx:
         assert await recall_many(tx, SCHEMA, keys) == {}
-        stored = await remember_many(tx, SCHEMA, {keys[0]: b"one", keys[1]: b"two"})
-    assert stored == 2
+        await remember_many(tx, SCHEMA, {keys[0]: b"one", keys[1]: b"two"})
     reused = RequestKey(keys[1].actor, keys[1].request_id, keys[1].method, b"another body")
     async with database.read() as tx:
         answers = await recall_many(tx, SCHEMA, [keys[0], reused, keys[2]])
@@ -182,17 +183,33 @@ async def test_a_batch_recalls_what_was_answered(database: Database) -> None:
     assert answers == {}
 
 
-async def test_two_batches_with_the_same_ids_share_them_out(database: Database) -> None:
-    """Each id is stored by one of two batches, which come in opposite order and do not deadlock."""
+async def test_of_two_batches_with_the_same_ids_one_is_stored(database: Database) -> None:
+    """They come in opposite order and do not deadlock: the other hears that ids are taken."""
 
-    async def batch(ordered: list[RequestKey]) -> int:
+    async def batch(ordered: list[RequestKey], answer: bytes) -> None:
         async with database.transaction() as tx:
-            return await remember_many(tx, SCHEMA, dict.fromkeys(ordered, b""))
+            await remember_many(tx, SCHEMA, dict.fromkeys(ordered, answer))
 
     for _ in range(3):
         keys = [key_of(request_with()) for _ in range(2000)]
-        first, second = await asyncio.gather(batch(keys), batch(keys[::-1]))
-        assert first + second == len(keys)
+        both = batch(keys, b"one"), batch(keys[::-1], b"other")
+        outcomes = await asyncio.gather(*both, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {IdTaken, NoneType}
+        async with database.read() as tx:
+            answers = await recall_many(tx, SCHEMA, keys)
+        assert answers == dict.fromkeys(keys, b"one" if outcomes[0] is None else b"other")
+
+
+async def test_a_batch_of_which_one_id_is_taken_stores_nothing(database: Database) -> None:
+    """Nothing of the transaction stays: whoever decided it decides it again."""
+    keys = [key_of(request_with()) for _ in range(3)]
+    async with database.transaction() as tx:
+        await remember_many(tx, SCHEMA, {keys[1]: b"before"})
+    with pytest.raises(IdTaken):
+        async with database.transaction() as tx:
+            await remember_many(tx, SCHEMA, dict.fromkeys(keys, b"after"))
+    async with database.read() as tx:
+        assert await recall_many(tx, SCHEMA, keys) == {keys[1]: b"before"}
 
 
 async def test_old_answers_are_forgotten_in_parts(database: Database) -> None:

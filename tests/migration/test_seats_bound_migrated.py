@@ -106,7 +106,7 @@ async def new_hold(
     await db.execute(
         *(QUERIES["insert_held_orders"], "22.1", [UUID(int=order)], [who], [1]),
         *([county_code], [f"{{{slot}}}"], [f"{{{slot}}}"], [5], [1 << slot - 1]),
-        *("held", "submit", NOW, NOW),
+        *("held", "submit", NOW, NOW, [who]),
     )
 
 

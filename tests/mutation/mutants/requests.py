@@ -45,7 +45,7 @@ REQUESTS = (
                 "        stored = await recall(tx, schema, key)\n"
                 "        if stored is not None:\n"
                 "            return response_type.FromString(stored)\n"
-                "        await remember_many(tx, schema, {key: b''})\n",
+                "        await _kit(tx, schema).execute('claim_request', *key)\n",
             ),
         ),
         (

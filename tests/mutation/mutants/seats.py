@@ -81,15 +81,19 @@ SEATS = (
         (
             Cut(
                 f"{E}/domain/allocation.py",
-                "    keys = {key for holding in given_up for key in holding.keys}\n"
-                "    for county_codes, slots in wanted:\n"
-                "        for county_code in county_codes:\n"
-                "            keys.update(keys_of(county_code, slots))\n"
+                "    keys: set[SeatKey] = set()\n"
+                "    for claim in set(claims):\n"
+                "        if claim.gives_up is not None:\n"
+                "            keys.update(claim.gives_up.keys)\n"
+                "        for county_code in claim.county_codes:\n"
+                "            keys.update(keys_of(county_code, claim.slots))\n"
                 "    return sorted(keys)\n",
-                "    keys = {key: 0 for holding in given_up for key in holding.keys}\n"
-                "    for county_codes, slots in wanted:\n"
-                "        for county_code in county_codes:\n"
-                "            keys.update(dict.fromkeys(keys_of(county_code, slots), 0))\n"
+                "    keys: dict[SeatKey, None] = {}\n"
+                "    for claim in claims:\n"
+                "        if claim.gives_up is not None:\n"
+                "            keys.update(dict.fromkeys(claim.gives_up.keys))\n"
+                "        for county_code in claim.county_codes:\n"
+                "            keys.update(dict.fromkeys(keys_of(county_code, claim.slots)))\n"
                 "    return list(keys)\n",
             ),
             Cut(

@@ -18,23 +18,28 @@ from zikao_enrollment.domain.allocation import (
     SoldOut,
     TooManyCourses,
     is_hopeless,
+    is_plenty,
     seat_keys,
 )
 
 COUNTIES = ("510104", "510105", "510107")
 SLOTS = (1, 2, 3, 4)
 MAX_COURSES = 4
+# Who claims what.
+Theirs = tuple[str, Claim]
 
 slot_sets = st.frozensets(st.sampled_from(SLOTS), min_size=1)
 claim_lists = st.lists(
-    st.builds(
-        Claim,
-        candidate_id=st.integers(0, 25).map(str),
-        slots=slot_sets,
-        county_codes=st.lists(st.sampled_from(COUNTIES), min_size=1, max_size=3, unique=True).map(
-            tuple
+    st.tuples(
+        st.integers(0, 25).map(str),
+        st.builds(
+            Claim,
+            slots=slot_sets,
+            county_codes=st.lists(
+                st.sampled_from(COUNTIES), min_size=1, max_size=3, unique=True
+            ).map(tuple),
+            gives_up=st.none(),
         ),
-        gives_up=st.none(),
     ),
     max_size=40,
 )
@@ -46,34 +51,34 @@ holding_maps = st.dictionaries(
 )
 
 
-def claim(candidate: str, *slots: int, counties: tuple[str, ...] = COUNTIES[:1]) -> Claim:
+def claim(candidate: str, *slots: int, counties: tuple[str, ...] = COUNTIES[:1]) -> Theirs:
     """A claim of one candidate."""
-    return Claim(candidate, frozenset(slots), counties)
+    return candidate, Claim(frozenset(slots), counties)
 
 
 def allocate(
-    claims: list[Claim],
+    claims: list[Theirs],
     free: dict[SeatKey, int],
     holdings: dict[str, Holding],
     max_courses: int,
 ) -> list[Decision]:
     """Decide claims one after the other."""
     allocation = Allocation(free, holdings, Rules(max_courses))
-    return [allocation.decide(each) for each in claims]
+    return [allocation.decide(*each) for each in claims]
 
 
 def change(
     candidate: str, *slots: int, gives_up: Holding, counties: tuple[str, ...] = COUNTIES[:1]
-) -> Claim:
+) -> Theirs:
     """A claim of one candidate for other seats than an order's."""
-    return Claim(candidate, frozenset(slots), counties, gives_up)
+    return candidate, Claim(frozenset(slots), counties, gives_up)
 
 
-def taken(claims: list[Claim], decisions: list[Decision]) -> Counter[SeatKey]:
+def taken(claims: list[Theirs], decisions: list[Decision]) -> Counter[SeatKey]:
     """Seats that the decisions take from each ledger row."""
     return Counter(
         SeatKey(decision.county_code, slot)
-        for claim, decision in zip(claims, decisions, strict=True)
+        for (_, claim), decision in zip(claims, decisions, strict=True)
         if isinstance(decision, Granted)
         for slot in claim.slots
     )
@@ -81,7 +86,7 @@ def taken(claims: list[Claim], decisions: list[Decision]) -> Counter[SeatKey]:
 
 @given(claim_lists, ledgers, holding_maps)
 def test_never_oversells(
-    claims: list[Claim], free: dict[SeatKey, int], holdings: dict[str, Holding]
+    claims: list[Theirs], free: dict[SeatKey, int], holdings: dict[str, Holding]
 ) -> None:
     """No row gives more seats than it had free."""
     used = taken(claims, allocate(claims, free, holdings, MAX_COURSES))
@@ -90,7 +95,7 @@ def test_never_oversells(
 
 @given(claim_lists, ledgers, holding_maps)
 def test_one_county_no_slot_twice(
-    claims: list[Claim], free: dict[SeatKey, int], holdings: dict[str, Holding]
+    claims: list[Theirs], free: dict[SeatKey, int], holdings: dict[str, Holding]
 ) -> None:
     """A candidate ends in one county, at most once in a slot, with what was held before."""
     decisions = allocate(claims, free, holdings, MAX_COURSES)
@@ -98,10 +103,10 @@ def test_one_county_no_slot_twice(
         (candidate, slot) for candidate, held in holdings.items() for slot in held.slots
     )
     counties = {candidate: {held.county_code} for candidate, held in holdings.items()}
-    for each, decision in zip(claims, decisions, strict=True):
+    for (candidate, each), decision in zip(claims, decisions, strict=True):
         if isinstance(decision, Granted):
-            seats.update((each.candidate_id, slot) for slot in each.slots)
-            counties.setdefault(each.candidate_id, set()).add(decision.county_code)
+            seats.update((candidate, slot) for slot in each.slots)
+            counties.setdefault(candidate, set()).add(decision.county_code)
             assert decision.county_code in each.county_codes
     assert all(count == 1 for count in seats.values())
     assert all(len(codes) == 1 for codes in counties.values())
@@ -109,12 +114,12 @@ def test_one_county_no_slot_twice(
 
 @given(claim_lists, ledgers)
 def test_ranked_order_and_no_needless_refusal(
-    claims: list[Claim], free: dict[SeatKey, int]
+    claims: list[Theirs], free: dict[SeatKey, int]
 ) -> None:
     """A claim gets its first county with all seats left by those before it, else learns why."""
     decisions = allocate(claims, free, {}, MAX_COURSES)
     left = Counter(free)
-    for each, decision in zip(claims, decisions, strict=True):
+    for (_, each), decision in zip(claims, decisions, strict=True):
         full = tuple(
             (county, tuple(slot for slot in sorted(each.slots) if left[SeatKey(county, slot)] < 1))
             for county in each.county_codes
@@ -130,7 +135,7 @@ def test_ranked_order_and_no_needless_refusal(
 
 @given(claim_lists, ledgers, holding_maps, st.integers(0, 40))
 def test_later_claims_change_nothing_before_them(
-    claims: list[Claim], free: dict[SeatKey, int], holdings: dict[str, Holding], cut: int
+    claims: list[Theirs], free: dict[SeatKey, int], holdings: dict[str, Holding], cut: int
 ) -> None:
     """Who arrives first is decided as if nobody came after."""
     whole = allocate(claims, free, holdings, MAX_COURSES)
@@ -171,10 +176,37 @@ def test_additions_stay_in_the_county() -> None:
 
 
 @given(claim_lists)
-def test_rows_are_locked_in_one_order(claims: list[Claim]) -> None:
+def test_rows_are_locked_in_one_order(claims: list[Theirs]) -> None:
     """The keys are sorted, once each, whatever the order of the claims."""
-    keys = seat_keys(claims)
-    assert keys == sorted(set(keys)) == seat_keys(reversed(claims))
+    wanted = [each for _, each in claims]
+    keys = seat_keys(wanted)
+    assert keys == sorted(set(keys)) == seat_keys(reversed(wanted))
+
+
+@given(claim_lists, ledgers, holding_maps, st.integers(0, 3))
+def test_where_there_is_plenty_all_get_what_they_like_best(
+    claims: list[Theirs], free: dict[SeatKey, int], holdings: dict[str, Holding], spare: int
+) -> None:
+    """Nothing is to be decided then, and `spare` seats are left in each row that gives some."""
+    claims = list(dict(claims).items())
+    if any(candidate in holdings for candidate, _ in claims):
+        assert not is_plenty(claims, free, holdings, spare)
+        holdings = {}
+    decisions = allocate(claims, free, holdings, MAX_COURSES)
+    best: list[Decision] = [Granted(each.county_codes[0]) for _, each in claims]
+    used = taken(claims, best)
+    plenty = all(free[key] >= count + spare for key, count in used.items())
+    assert is_plenty(claims, free, holdings, spare) == plenty
+    assert decisions == best or not plenty
+
+
+def test_who_gives_up_seats_is_decided() -> None:
+    """Whether what is given up is enough the rows alone say."""
+    moving = change("a", 1, gives_up=Holding("510105", frozenset({1})))
+    free = {SeatKey("510104", 1): 9}
+    assert is_plenty([claim("a", 1)], free, {}, 8)
+    assert not is_plenty([claim("a", 1)], free, {}, 9)
+    assert not is_plenty([moving], free, {}, 0)
 
 
 @given(st.data(), ledgers, holding_maps)
@@ -184,25 +216,25 @@ def test_changes_neither_lose_nor_make_seats(
     """Whatever is changed, added or given up: free seats and those that people have add up."""
     left, has = Counter(free), dict(holdings)
     allocation = Allocation(free, holdings, Rules(MAX_COURSES))
-    for wish in data.draw(claim_lists):
-        own = has.get(wish.candidate_id)
+    for candidate, wish in data.draw(claim_lists):
+        own = has.get(candidate)
         gives_up = own if data.draw(st.booleans()) else None
         nothing_more = gives_up is not None and data.draw(st.booleans())
         wanted: frozenset[int] = frozenset() if nothing_more else wish.slots
         counties = (gives_up.county_code,) if gives_up and not wanted else wish.county_codes
-        decision = allocation.decide(Claim(wish.candidate_id, wanted, counties, gives_up))
+        decision = allocation.decide(candidate, Claim(wanted, counties, gives_up))
         if not isinstance(decision, Granted):
             continue
         kept = own if own and not gives_up else None
         slots = wanted | (kept.slots if kept else frozenset())
         left.update(own.keys if own else ())
-        has.pop(wish.candidate_id, None)
+        has.pop(candidate, None)
         if slots:
-            has[wish.candidate_id] = Holding(decision.county_code, slots)
-            left.subtract(has[wish.candidate_id].keys)
+            has[candidate] = Holding(decision.county_code, slots)
+            left.subtract(has[candidate].keys)
         assert min(left.values()) >= 0
     for key in free:
-        decision = allocation.decide(claim(str(key), key.slot, counties=(key.county_code,)))
+        decision = allocation.decide(*claim(str(key), key.slot, counties=(key.county_code,)))
         assert isinstance(decision, Granted) == (left[key] > 0)
 
 
@@ -216,8 +248,8 @@ def test_a_change_keeps_what_it_has_and_wants() -> None:
     refused = change("a", 1, 4, gives_up=own), claim("b", 2)
     lacking = SoldOut((("510104", (4,)),))
     assert allocate([*refused], free, {"a": own}, 2) == [lacking, SoldOut((("510104", (2,)),))]
-    assert not is_hopeless(both[0], free)
-    assert is_hopeless(refused[0], free)
+    assert not is_hopeless(both[0][1], free)
+    assert is_hopeless(refused[0][1], free)
 
 
 def test_a_change_of_county_gives_every_seat_back() -> None:
@@ -250,10 +282,10 @@ def test_additions_can_be_forbidden(single_submission: bool) -> None:
     free = {SeatKey("510104", slot): 9 for slot in SLOTS}
     rules = Rules(MAX_COURSES, single_submission)
     allocation = Allocation(free, {"a": own}, rules)
-    assert allocation.decide(claim("a", 2)) == (
+    assert allocation.decide(*claim("a", 2)) == (
         OnlyOnce() if single_submission else Granted("510104")
     )
-    assert allocation.decide(change("a", 3, gives_up=own)) == Granted("510104")
+    assert allocation.decide(*change("a", 3, gives_up=own)) == Granted("510104")
 
 
 def test_who_only_gives_up_is_never_refused() -> None:

@@ -69,7 +69,7 @@ def test_hopeless_is_who_lacks_a_seat_in_every_county() -> None:
     free = BOARD.free["22.1"]
 
     def hopeless(*counties: str) -> bool:
-        return is_hopeless(Claim("a", frozenset({1, 2}), counties), free)
+        return is_hopeless(Claim(frozenset({1, 2}), counties), free)
 
     assert hopeless("510104", "320102")
     assert not hopeless("510104", "510105")

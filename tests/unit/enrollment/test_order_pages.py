@@ -9,23 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from zikao_enrollment.commands.list_orders import _read_token, _token_after
 from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Order
+from zikao_enrollment.domain.orders import Order, Terms
 from zikao_kit.errors import DomainError
 
 
 def order(created_at: datetime, order_id: UUID) -> Order:
     """An order made at a time."""
-    return Order(
-        order_id,
-        uuid4(),
-        "22.1",
-        "510104",
-        (),
-        OrderState.HELD,
-        3500,
-        created_at,
-        created_at,
-    )
+    terms = Terms("22.1", "510104", (), OrderState.HELD, 3500, created_at, created_at)
+    return Order(order_id, uuid4(), terms)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

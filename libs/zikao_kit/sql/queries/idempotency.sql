@@ -24,14 +24,14 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS found;
 
--- In one order for everybody: two batches with the same ids do not deadlock.
+-- In one order for everybody: two batches with the same ids do not deadlock. Whoever stores has looked
+-- for answers before: one that is there by now is an error, which costs others nothing.
 -- name: remember_answers
 INSERT INTO {schema}.idempotency (actor, request_id, method, body_sha256, response)
 SELECT given.actor, given.request_id, given.method, given.body_sha256, given.response
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[])
     AS given (actor, request_id, method, body_sha256, response)
-ORDER BY given.actor, given.request_id
-ON CONFLICT (actor, request_id) DO NOTHING;
+ORDER BY given.actor, given.request_id;
 
 -- name: forget_answers
 DELETE FROM {schema}.idempotency

@@ -40,7 +40,7 @@ async def begin_payment(
         found = replace(attempt, amount_fen=order.fee_fen)
         await store.payment_orders.open(found, now, first_query)
     action = OrderAction.OPEN_PAYMENT
-    paying = order._replace(state=next_state(order.state, action))
+    paying = order.on(state=next_state(order.state, action))
     if paying.state is not order.state:
         move = Move(order, paying, action, str(candidate_id))
         await store_moves(store, order.session_code, [move], now)

@@ -33,5 +33,5 @@ async def release_orders(store: Store, order_ids: Iterable[UUID], now: datetime)
 
 def _released(order: Order) -> Move:
     action = OrderAction.CLOSE
-    after = order._replace(state=next_state(order.state, action))
+    after = order.on(state=next_state(order.state, action))
     return Move(order, after, action, EXPIRY)

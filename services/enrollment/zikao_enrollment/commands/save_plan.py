@@ -20,7 +20,7 @@ async def save_plan(
     """
     candidate = await store.candidates.find(candidate_id)
     holdings = await store.seats.list_holdings(session.code, [candidate_id])
-    holding = holdings.get(str(candidate_id))
+    holding = holdings.get(candidate_id)
     if error := plan_error(session, candidate, holding, plan.choice, now):
         raise error
     await store.candidates.save_plan(session.code, candidate_id, plan, now)

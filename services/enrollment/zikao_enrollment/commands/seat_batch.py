@@ -13,7 +13,7 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.commands.store_moves import store_orders
+from zikao_enrollment.commands.store_moves import store_new_orders, store_orders
 from zikao_enrollment.domain.allocation import (
     Allocation,
     AlreadyEnrolled,
@@ -30,10 +30,24 @@ from zikao_enrollment.domain.allocation import (
     seat_keys,
 )
 from zikao_enrollment.domain.order_states import OrderAction
-from zikao_enrollment.domain.orders import Candidate, Move, Order, ledger_changes
+from zikao_enrollment.domain.orders import (
+    Candidate,
+    Move,
+    NotYetKnown,
+    Order,
+    Terms,
+    ledger_changes,
+)
 from zikao_enrollment.domain.timetable import Session, Track
 from zikao_enrollment.domain.waiting import needs_pass_error
-from zikao_enrollment.domain.wishes import Submission, Wish, claim_of, granted
+from zikao_enrollment.domain.wishes import (
+    Submission,
+    Wish,
+    claim_of,
+    granted,
+    require_choice,
+    terms_of,
+)
 from zikao_enrollment.store import Store
 
 
@@ -86,40 +100,59 @@ async def seat_batch(
     wishes = await _with_plans(store, session, wishes)
     batch = _Batch(session, locked.candidates, dict(locked.orders), now, gated)
     drafts = [batch.draft(wish) for wish in wishes]
-    people = {
-        wish.candidate_id
+    claims = [
+        (wish.candidate_id, draft)
         for wish, draft in zip(wishes, drafts, strict=True)
         if isinstance(draft, Claim)
-    }
-    if not people:
+    ]
+    if not claims:
         return Seated([draft for draft in drafts if not isinstance(draft, Claim)], {}, True)
     # The candidates are locked: what they have cannot change until the end.
+    people = {candidate_id for candidate_id, _ in claims}
     holdings = await store.seats.list_holdings(session.code, people)
-    hopeless = _hopeless(drafts, seen.surely_full)
-    hopeful = [
-        draft
-        for draft, no in zip(drafts, hopeless, strict=True)
-        if not no and isinstance(draft, Claim)
-    ]
-    is_locked = not (seen.likely and is_plenty(hopeful, seen.likely, holdings, seen.spare))
-    free = seen.likely
-    if is_locked:
-        free = await store.seats.lock(session.code, seat_keys(hopeful)) if hopeful else {}
+    hopeless = _hopeless({claim for _, claim in claims}, seen.surely_full)
+    hopeful = [each for each in claims if each[1] not in hopeless] if hopeless else claims
+    is_twice = len(people) < len(claims)
+    if not is_twice and is_plenty(hopeful, seen.likely, holdings, seen.spare):
+        free, has_plenty = seen.likely, True
+    else:
+        keys = seat_keys(claim for _, claim in hopeful)
+        free, has_plenty = await store.seats.lock(session.code, keys) if keys else {}, False
     allocation = Allocation(free, holdings, session.rules)
+    deciding = _Deciding(allocation, hopeless, seen.surely_full, has_plenty)
     answers = [
-        batch.decide(wish, draft, allocation, seen.surely_full if no else None)
-        for wish, draft, no in zip(wishes, drafts, hopeless, strict=True)
+        batch.answer(wish, draft, deciding) for wish, draft in zip(wishes, drafts, strict=True)
     ]
     if batch.moves:
         await store_orders(store, session.code, batch.moves, now)
+    if batch.new:
+        await store_new_orders(store, batch.new, holdings)
     if closed := [m.after.order_id for m in batch.moves if m.action is OrderAction.CLOSE]:
         await store.payment_orders.close_of(closed)
-    return Seated(answers, ledger_changes(batch.moves), is_locked)
+    return Seated(answers, ledger_changes(batch.moves, batch.new), not has_plenty)
+
+
+class _Deciding(NamedTuple):
+    """What claims are decided by."""
+
+    allocation: Allocation[UUID]
+    # Refused by what was free a moment ago, without the ledger.
+    hopeless: Collection[Claim]
+    surely_full: Mapping[SeatKey, int]
+    has_plenty: bool
+
+    def decision(self, candidate_id: UUID, claim: Claim) -> Decision:
+        """The decision of the next claim."""
+        if self.hopeless and claim in self.hopeless:
+            return self.allocation.decide_hopeless(candidate_id, claim, self.surely_full)
+        if self.has_plenty:
+            return Granted(claim.county_codes[0])
+        return self.allocation.decide(candidate_id, claim)
 
 
 @dataclass
 class _Batch:
-    """A batch while it is decided: its orders as they are by now, and what moved them."""
+    """A batch while it is decided: its orders as they are by now, what moved them, and new ones."""
 
     session: Session
     candidates: Mapping[UUID, Candidate]
@@ -127,60 +160,68 @@ class _Batch:
     now: datetime
     gated: Collection[Track] = ()
     moves: list[Move] = field(default_factory=list)
+    new: list[Order] = field(default_factory=list)
+    # What those claim who want the same and are alike, and on which terms they get it.
+    claims: dict[object, Claim] = field(default_factory=dict)
+    terms: dict[object, Terms] = field(default_factory=dict)
 
     def draft(self, wish: Wish) -> Claim | Order | DomainError:
         """What a wish claims, or its answer when no seat can change that."""
-        candidate, order = self.candidates.get(wish.candidate_id), self.orders.get(wish.order_id)
+        candidate = self.candidates.get(wish.candidate_id)
         try:
-            claim = claim_of(self.session, wish, candidate, order, self.now)
+            if isinstance(wish, Submission):
+                return self._claim_of(wish, candidate)
+            order = self.orders.get(wish.order_id)
+            return claim_of(self.session, wish, candidate, order, self.now)
         except DomainError as refusal:
             return refusal
-        if isinstance(wish, Submission) and candidate is not None:
-            track = candidate.track
-            if track in self.gated and wish.admitted_to is not track:
-                return needs_pass_error()
+
+    def _claim_of(self, wish: Submission, candidate: Candidate | None) -> Claim:
+        if candidate is None:
+            raise NotYetKnown
+        alike = wish.choice, wish.admitted_to, candidate.track, candidate.standing
+        claim = self.claims.get(alike)
+        if claim is None:
+            claim = require_choice(self.session, candidate, wish.choice, self.now).claim
+            if candidate.track in self.gated and wish.admitted_to is not candidate.track:
+                raise needs_pass_error()
+            self.claims[alike] = claim
         return claim
 
-    def decide(
-        self,
-        wish: Wish,
-        draft: Claim | Order | DomainError,
-        allocation: Allocation,
-        surely_full: Mapping[SeatKey, int] | None,
+    def answer(
+        self, wish: Wish, draft: Claim | Order | DomainError, deciding: _Deciding
     ) -> Order | DomainError:
-        """The answer to the next wish; `surely_full` is given for one that is hopeless by it."""
+        """The answer to the next wish."""
         if wish.order_id in self.orders:
             # Another wish of the batch may have moved the order.
             draft = self.draft(wish)
         if not isinstance(draft, Claim):
             return draft
-        if surely_full is not None:
-            decision = allocation.decide_hopeless(draft, surely_full)
-        else:
-            decision = allocation.decide(draft)
+        decision = deciding.decision(wish.candidate_id, draft)
         if not isinstance(decision, Granted):
             return _refusal(self.session, decision)
-        order, county_code = self.orders.get(wish.order_id), decision.county_code
-        move = granted(self.session, wish, order, county_code, self.now)
-        if order is not None:
-            self.orders[wish.order_id] = move.after
+        if isinstance(wish, Submission):
+            return self._submitted(wish, decision.county_code)
+        order = self.orders[wish.order_id]
+        move = granted(self.session, wish, order, decision.county_code)
+        self.orders[wish.order_id] = move.after
         self.moves.append(move)
         return move.after
 
+    def _submitted(self, wish: Submission, county_code: str) -> Order:
+        assert wish.choice is not None
+        same = wish.choice, county_code
+        terms = self.terms.get(same)
+        if terms is None:
+            terms = self.terms[same] = terms_of(self.session, *same, self.now)
+        order = Order(wish.order_id, wish.candidate_id, terms)
+        self.new.append(order)
+        return order
 
-def _hopeless(drafts: Sequence[object], surely_full: Mapping[SeatKey, int]) -> list[bool]:
-    """Whether each claim may be refused without the ledger; one that gives up seats never is."""
-    verdicts: dict[object, bool] = {}
-    found = []
-    for draft in drafts:
-        if not isinstance(draft, Claim) or draft.gives_up is not None:
-            found.append(False)
-            continue
-        wanted = draft.county_codes, draft.slots
-        if wanted not in verdicts:
-            verdicts[wanted] = is_hopeless(draft, surely_full)
-        found.append(verdicts[wanted])
-    return found
+
+def _hopeless(claims: Collection[Claim], surely_full: Mapping[SeatKey, int]) -> Collection[Claim]:
+    """Those that may be refused without the ledger: never one that gives up seats."""
+    return {claim for claim in claims if claim.gives_up is None and is_hopeless(claim, surely_full)}
 
 
 async def _with_plans(store: Store, session: Session, wishes: Sequence[Wish]) -> Sequence[Wish]:

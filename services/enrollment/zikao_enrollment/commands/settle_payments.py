@@ -103,14 +103,14 @@ class _Settling:
 class _LateSeats:
     """Takes the seats of released orders again: the same, or where the plan lets them move."""
 
-    def __init__(self, allocation: Allocation, claims: Mapping[UUID, Claim]) -> None:
+    def __init__(self, allocation: Allocation[UUID], claims: Mapping[UUID, Claim]) -> None:
         self._allocation = allocation
         self._claims = claims
 
     def take_again(self, order: Order) -> Move | None:
         """The order confirmed with seats, or None when it gets none."""
         claim = self._claims.get(order.order_id)
-        decision = self._allocation.decide(claim) if claim else None
+        decision = self._allocation.decide(order.candidate_id, claim) if claim else None
         if not isinstance(decision, Granted):
             return None
         moved = decision.county_code != order.county_code
@@ -187,7 +187,7 @@ def _claim(
     counties = _open(session, dict.fromkeys((order.county_code, *others)), order)
     if not counties:
         return None
-    return Claim(str(order.candidate_id), order.slots, counties)
+    return Claim(order.slots, counties)
 
 
 def _open(session: Session, counties: Iterable[str], order: Order) -> tuple[str, ...]:
@@ -204,7 +204,7 @@ def _is_offered(session: Session, order: Order) -> bool:
 
 
 def _confirmed(order: Order, county_code: str, action: OrderAction) -> Move:
-    after = order._replace(county_code=county_code, state=next_state(order.state, action))
+    after = order.on(county_code=county_code, state=next_state(order.state, action))
     return Move(order, after, action, PLATFORM)
 
 

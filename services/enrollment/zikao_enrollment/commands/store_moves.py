@@ -1,10 +1,9 @@
 """Stores what has become of orders: their rows, their seats, the ledger, their history."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from zikao_enrollment.domain.allocation import Holding
 from zikao_enrollment.domain.order_states import OrderAction
 from zikao_enrollment.domain.orders import Move, Order, ledger_changes
 from zikao_enrollment.store import Store
@@ -36,23 +35,29 @@ async def store_orders(
     """Store all of moves but how the ledger changes by them."""
     after = {move.after.order_id: move.after for move in moves}
     before = {move.after.order_id: move.before for move in reversed(moves)}
-    if known := [order for order_id, order in after.items() if before[order_id] is not None]:
-        await store.orders.update(known)
-        changed = {o.candidate_id for o in known if o.seats != _seats_of(before[o.order_id])}
-        if changed:
-            await store.seats.bind(session_code, sorted(changed))
-    for new in _one_a_candidate([o for o in after.values() if before[o.order_id] is None]):
-        await store.orders.insert_held(new, OrderAction.SUBMIT)
-    if later := [move.event for move in moves if move.before is not None]:
-        await store.orders.insert_events(later, now)
+    await store.orders.update(list(after.values()))
+    changed = {o.candidate_id for o in after.values() if o.seats != before[o.order_id].seats}
+    if changed:
+        await store.seats.bind(session_code, sorted(changed))
+    await store.orders.insert_events([move.event for move in moves], now)
 
 
-def _seats_of(order: Order | None) -> Holding | None:
-    return order.seats if order else None
+async def store_new_orders(store: Store, orders: Sequence[Order], seated: Collection[UUID]) -> None:
+    """Store orders that were just made, of one session, all but how the ledger changes by them.
+
+    The candidates are locked; `seated` are those who had seats when they were.
+    """
+    bound = set(seated)
+    for part in _one_a_candidate(orders):
+        await store.orders.insert_held(part, OrderAction.SUBMIT, bound)
+        bound.update(order.candidate_id for order in part)
 
 
 def _one_a_candidate(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
     """The orders in parts in which nobody has two: nearly always they are one."""
+    if len({order.candidate_id for order in orders}) == len(orders):
+        yield orders
+        return
     while orders:
         first: dict[UUID, Order] = {}
         rest = [each for each in orders if first.setdefault(each.candidate_id, each) is not each]

@@ -28,7 +28,7 @@ async def begin_cancelling(
     if order.state is not OrderState.PAYING:
         return False, None
     action = OrderAction.CANCEL
-    closing = order._replace(state=next_state(order.state, action))
+    closing = order.on(state=next_state(order.state, action))
     await store.orders.begin_closing(order_id, CLOSING_LEASE)
     move = Move(order, closing, action, str(candidate_id))
     await store.orders.insert_events([move.event], now)
@@ -78,7 +78,7 @@ async def lock_own(store: Store, order_id: UUID, candidate_id: UUID) -> Order:
 
 async def _withdraw(store: Store, order: Order, now: datetime) -> None:
     action = OrderAction.WITHDRAW_PAYMENT
-    held = order._replace(state=next_state(order.state, action))
+    held = order.on(state=next_state(order.state, action))
     move = Move(order, held, action, str(order.candidate_id))
     await store_moves(store, order.session_code, [move], now)
 

@@ -6,13 +6,15 @@ A claim about an order that holds seats gives these up when it is granted, and o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 # A rush wants the same few combinations; of 3 sessions all counties, each with 30 of them.
 KEYS_KEPT = 16_384
+# What tells candidates apart: their id.
+P = TypeVar("P", bound=Hashable)
 
 
 class SeatKey(NamedTuple):
@@ -48,13 +50,13 @@ class Holding(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A candidate wants a seat in each of `slots`, in the first county that has them all.
+    """Somebody wants a seat in each of `slots`, in the first county that has them all.
 
-    `gives_up` is what the order has that the claim is about. What it has and wants is kept, so
-    a full slot in which it sits is no obstacle. A claim without slots only gives up.
+    It names nobody: thousands claim the same. `gives_up` is what the order has that the claim is
+    about. What it has and wants is kept, so a full slot in which it sits is no obstacle. A claim
+    without slots only gives up.
     """
 
-    candidate_id: str
     slots: frozenset[int]
     county_codes: tuple[str, ...]
     gives_up: Holding | None = None
@@ -119,49 +121,49 @@ class Rules:
 
 def seat_keys(claims: Iterable[Claim]) -> list[SeatKey]:
     """The ledger rows that these claims take or free, in the one order in which rows are locked."""
-    claims = list(claims)
-    wanted = {(claim.county_codes, claim.slots) for claim in claims}
-    given_up = {claim.gives_up for claim in claims if claim.gives_up is not None}
-    keys = {key for holding in given_up for key in holding.keys}
-    for county_codes, slots in wanted:
-        for county_code in county_codes:
-            keys.update(keys_of(county_code, slots))
+    keys: set[SeatKey] = set()
+    for claim in set(claims):
+        if claim.gives_up is not None:
+            keys.update(claim.gives_up.keys)
+        for county_code in claim.county_codes:
+            keys.update(keys_of(county_code, claim.slots))
     return sorted(keys)
 
 
-class Allocation:
+class Allocation(Generic[P]):
     """A batch as it is decided: each claim sees what those before it have taken and freed.
 
-    `holdings` by candidate id. A key missing in `free` has no seat.
+    `holdings` by candidate. A key missing in `free` has no seat.
     """
 
     def __init__(
-        self, free: Mapping[SeatKey, int], holdings: Mapping[str, Holding], rules: Rules
+        self, free: Mapping[SeatKey, int], holdings: Mapping[P, Holding], rules: Rules
     ) -> None:
         self._left = dict(free)
         self._holdings = dict(holdings)
         self._rules = rules
 
-    def decide(self, claim: Claim) -> Decision:
-        """Decide the next claim, and give it its seats when it is granted."""
-        holding = self._holdings.get(claim.candidate_id)
-        decision = decide(claim, self._left, holding, self._rules)
+    def decide(self, candidate: P, claim: Claim) -> Decision:
+        """Decide the next claim, and give its candidate the seats when it is granted."""
+        decision = decide(claim, self._left, self._holdings.get(candidate), self._rules)
         if isinstance(decision, Granted):
-            self._take(claim, decision.county_code)
+            self._take(candidate, claim, decision.county_code)
         return decision
 
-    def decide_hopeless(self, claim: Claim, surely_full: Mapping[SeatKey, int]) -> Decision:
+    def decide_hopeless(
+        self, candidate: P, claim: Claim, surely_full: Mapping[SeatKey, int]
+    ) -> Decision:
         """Refuse a claim that `is_hopeless` by what was free a moment ago."""
-        return decide(claim, surely_full, self._holdings.get(claim.candidate_id), self._rules)
+        return decide(claim, surely_full, self._holdings.get(candidate), self._rules)
 
-    def _take(self, claim: Claim, county_code: str) -> None:
+    def _take(self, candidate: P, claim: Claim, county_code: str) -> None:
         for key in keys_of(county_code, claim.new_slots(county_code)):
             self._left[key] -= 1
         for key in claim.freed(county_code):
             self._left[key] += 1
-        rest = _rest(self._holdings.pop(claim.candidate_id, None), claim.gives_up)
+        rest = _rest(self._holdings.pop(candidate, None), claim.gives_up)
         if slots := claim.slots | (rest.slots if rest else frozenset()):
-            self._holdings[claim.candidate_id] = Holding(county_code, slots)
+            self._holdings[candidate] = Holding(county_code, slots)
 
 
 def decide(
@@ -192,24 +194,25 @@ def decide(
 
 
 def is_plenty(
-    claims: Sequence[Claim],
+    claims: Sequence[tuple[P, Claim]],
     free: Mapping[SeatKey, int],
-    holdings: Mapping[str, Holding],
+    holdings: Mapping[P, Holding],
     spare: int,
 ) -> bool:
     """Whether all claims surely get the county that they like best, and `spare` seats are left.
 
-    Not asked of claims of who has or gives up seats.
+    Nothing is to be decided then. Never so where somebody has or gives up seats, or claims twice.
     """
-    if any(claim.gives_up is not None or claim.candidate_id in holdings for claim in claims):
+    people = {candidate for candidate, _ in claims}
+    if len(people) < len(claims) or not people.isdisjoint(holdings):
         return False
     wanted: Counter[SeatKey] = Counter()
-    for (county_code, slots), people in Counter(
-        (claim.county_codes[0], claim.slots) for claim in claims
-    ).items():
-        for key in keys_of(county_code, slots):
-            wanted[key] += people
-    return all(free.get(key, 0) >= people + spare for key, people in wanted.items())
+    for claim, count in Counter(claim for _, claim in claims).items():
+        if claim.gives_up is not None:
+            return False
+        for key in keys_of(claim.county_codes[0], claim.slots):
+            wanted[key] += count
+    return all(free.get(key, 0) >= count + spare for key, count in wanted.items())
 
 
 def is_hopeless(claim: Claim, free: Mapping[SeatKey, int]) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from zikao_kit.errors import DomainError, FieldProblem
 
-from zikao_enrollment.domain.allocation import Holding
+from zikao_enrollment.domain.allocation import Claim, Holding
 from zikao_enrollment.domain.closings import closing_error
 from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 
@@ -91,10 +91,10 @@ def without_closed(session: Session, choice: Choice) -> Choice:
 
 
 class SoundChoice(NamedTuple):
-    """A choice in which nothing is wrong but perhaps the seats, and the slots of its courses."""
+    """A choice in which nothing is wrong but perhaps the seats, and what it claims of these."""
 
     choice: Choice
-    slots: frozenset[int]
+    claim: Claim
 
 
 def sound_choice(session: Session, track: Track, choice: Choice) -> SoundChoice:
@@ -112,7 +112,7 @@ def sound_choice(session: Session, track: Track, choice: Choice) -> SoundChoice:
     slots = frozenset(session.course_by_code[code].slot for code in left.course_codes)
     if len(known) >= MAX_SOUND_CHOICES:
         known.clear()
-    sound = known[track, choice] = SoundChoice(left, slots)
+    sound = known[track, choice] = SoundChoice(left, Claim(slots, left.county_codes))
     return sound
 
 

@@ -20,7 +20,7 @@ def surely_sold_out(
     if not any(_may_choose(session, track, choice, now) for track in Track):
         return None
     slots = frozenset(session.course_by_code[code].slot for code in choice.course_codes)
-    claim = Claim("", slots, choice.county_codes)
+    claim = Claim(slots, choice.county_codes)
     if not is_hopeless(claim, free):
         return None
     decision = decide(claim, free, None, session.rules)

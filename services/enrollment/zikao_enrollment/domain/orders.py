@@ -1,10 +1,10 @@
 """What the service keeps of candidates and their orders."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zikao_kit.errors import DomainError
@@ -61,11 +61,9 @@ class OrderCourse(NamedTuple):
     slot: int
 
 
-class Order(NamedTuple):
-    """Courses of one candidate in one county, taken and paid together; the fee in fen."""
+class Terms(NamedTuple):
+    """An order but for whose it is: those of a batch who took the same share them. Fee in fen."""
 
-    order_id: UUID
-    candidate_id: UUID
     session_code: str
     county_code: str
     courses: tuple[OrderCourse, ...]
@@ -73,7 +71,54 @@ class Order(NamedTuple):
     fee_fen: int
     held_until: datetime
     created_at: datetime
+
+
+class Order(NamedTuple):
+    """Courses of one candidate in one county, taken and paid together."""
+
+    order_id: UUID
+    candidate_id: UUID
+    terms: Terms
     payment_code: str | None = None
+
+    @property
+    def session_code(self) -> str:
+        """The examination session."""
+        return self.terms.session_code
+
+    @property
+    def county_code(self) -> str:
+        """Where its seats are."""
+        return self.terms.county_code
+
+    @property
+    def courses(self) -> tuple[OrderCourse, ...]:
+        """What it is for, in the order of slots."""
+        return self.terms.courses
+
+    @property
+    def state(self) -> OrderState:
+        """Where it stands."""
+        return self.terms.state
+
+    @property
+    def fee_fen(self) -> int:
+        """What it costs, in fen."""
+        return self.terms.fee_fen
+
+    @property
+    def held_until(self) -> datetime:
+        """When its hold ends."""
+        return self.terms.held_until
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was submitted."""
+        return self.terms.created_at
+
+    def on(self, **changes: Any) -> "Order":
+        """The order on other terms: `state`, `county_code`, `courses`, `fee_fen`."""
+        return self._replace(terms=self.terms._replace(**changes))
 
     @property
     def is_holding(self) -> bool:
@@ -117,9 +162,9 @@ class OrderEvent(NamedTuple):
 
 
 class Move(NamedTuple):
-    """One step of an order; `before` is None when it came to be by it."""
+    """One step of an order."""
 
-    before: Order | None
+    before: Order
     after: Order
     action: OrderAction
     actor: str
@@ -127,24 +172,39 @@ class Move(NamedTuple):
     @property
     def event(self) -> OrderEvent:
         """The line of history that it leaves."""
-        before = self.before.state if self.before else None
-        return OrderEvent(self.after.order_id, before, self.after.state, self.action, self.actor)
+        before, after = self.before.state, self.after.state
+        return OrderEvent(self.after.order_id, before, after, self.action, self.actor)
 
 
-def ledger_changes(moves: Iterable[Move]) -> dict[SeatKey, SeatChange]:
-    """How the ledger of one session changes by what its orders do, in the order of keys."""
-    moves = list(moves)
-    seats = Counter((o.county_code, o.courses, o.state) for _, o, *_ in moves)
-    seats.subtract((o.county_code, o.courses, o.state) for o, *_ in moves if o is not None)
+def ledger_changes(moves: Sequence[Move], new: Iterable[Order] = ()) -> dict[SeatKey, SeatChange]:
+    """How the ledger of one session changes by what its orders do, and by new ones, sorted."""
     held: Counter[SeatKey] = Counter()
     confirmed: Counter[SeatKey] = Counter()
-    for (county_code, courses, state), count in seats.items():
-        if state is not OrderState.RELEASED:
-            column = held if state in HOLDING_STATES else confirmed
-            for course in courses:
-                column[SeatKey(county_code, course.slot)] += count
+    for terms, count in _counted(moves, new):
+        if terms.state is not OrderState.RELEASED:
+            column = held if terms.state in HOLDING_STATES else confirmed
+            for course in terms.courses:
+                column[SeatKey(terms.county_code, course.slot)] += count
     changes = {key: SeatChange(held[key], confirmed[key]) for key in {*held, *confirmed}}
     return {key: change for key, change in sorted(changes.items()) if any(change)}
+
+
+def _counted(moves: Sequence[Move], new: Iterable[Order]) -> Iterator[tuple[Terms, int]]:
+    """How many more orders there are on which terms."""
+    for share in shares(new):
+        yield share[0].terms, len(share)
+    for before, after, *_ in moves:
+        yield before.terms, -1
+        yield after.terms, 1
+
+
+def shares(orders: Iterable[Order]) -> Iterable[Sequence[Order]]:
+    """The orders by the terms that they share; not those of terms that are equal by chance."""
+    # By identity: to compare or hash terms takes longer than all else that is done with them.
+    found: defaultdict[int, list[Order]] = defaultdict(list)
+    for order in orders:
+        found[id(order.terms)].append(order)
+    return found.values()
 
 
 def courses_in(session: Session, course_codes: tuple[str, ...]) -> tuple[OrderCourse, ...]:

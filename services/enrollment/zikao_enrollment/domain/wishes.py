@@ -3,8 +3,7 @@
 Pure: what a wish claims, whatever is free, and the order that it makes when it is granted.
 """
 
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,7 +17,14 @@ from zikao_enrollment.domain.order_states import (
     OrderState,
     next_state,
 )
-from zikao_enrollment.domain.orders import Candidate, Move, NotYetKnown, Order, courses_in
+from zikao_enrollment.domain.orders import (
+    Candidate,
+    Move,
+    NotYetKnown,
+    Order,
+    Terms,
+    courses_in,
+)
 from zikao_enrollment.domain.timetable import Session, Track
 
 
@@ -54,33 +60,43 @@ Wish = Submission | Change | Cancellation
 
 
 def claim_of(
-    session: Session, wish: Wish, candidate: Candidate | None, order: Order | None, now: datetime
+    session: Session,
+    wish: Change | Cancellation,
+    candidate: Candidate | None,
+    order: Order | None,
+    now: datetime,
 ) -> Claim | Order:
-    """What a wish claims; an order when it has been fulfilled already, as that stands.
+    """What a wish about an order claims; the order when it has been fulfilled, as that stands.
 
-    `order` is the one that the wish names, as it is now; None for a submission. Raises
-    DomainError: why it cannot be fulfilled whatever is free, as SubmitEnrollment, ChangeOrder
-    and CancelOrder state it.
+    `order` is as it is now. Raises DomainError: why it cannot be fulfilled whatever is free, as
+    ChangeOrder and CancelOrder state it. What a submission claims `require_choice` says.
     """
     if isinstance(wish, Cancellation):
         return _cancelling(wish, order)
-    if isinstance(wish, Change):
-        require_changeable(order, now)
+    require_changeable(order, now)
     sound = require_choice(session, candidate, wish.choice, now)
-    holding = order.holding if order else None
-    return Claim(str(wish.candidate_id), sound.slots, sound.choice.county_codes, holding)
-
-
-def granted(
-    session: Session, wish: Wish, order: Order | None, county_code: str, now: datetime
-) -> Move:
-    """What becomes of the order of a wish whose claim was granted in a county."""
-    actor = str(wish.candidate_id)
-    if isinstance(wish, Submission):
-        return Move(None, _new(session, wish, county_code, now), OrderAction.SUBMIT, actor)
     assert order is not None
+    return sound.claim._replace(gives_up=order.holding)
+
+
+def terms_of(session: Session, choice: Choice, county_code: str, now: datetime) -> Terms:
+    """Those of new orders for a choice that was granted in a county."""
+    return Terms(
+        session_code=session.code,
+        county_code=county_code,
+        courses=courses_in(session, choice.course_codes),
+        state=OrderState.HELD,
+        fee_fen=session.fee_fen * len(choice.course_codes),
+        held_until=now + session.hold,
+        created_at=now,
+    )
+
+
+def granted(session: Session, wish: Change | Cancellation, order: Order, county_code: str) -> Move:
+    """What becomes of an order when a wish about it is granted in a county."""
+    actor = str(wish.candidate_id)
     if isinstance(wish, Change):
-        after = order._replace(
+        after = order.on(
             state=next_state(order.state, OrderAction.CHANGE),
             county_code=county_code,
             courses=courses_in(session, wish.choice.course_codes),
@@ -88,7 +104,7 @@ def granted(
         )
         return Move(order, after, OrderAction.CHANGE, actor)
     action = _giving_back(order)
-    after = order._replace(state=next_state(order.state, action))
+    after = order.on(state=next_state(order.state, action))
     return Move(order, after, action, actor)
 
 
@@ -124,29 +140,8 @@ def _cancelling(wish: Cancellation, order: Order | None) -> Claim | Order:
     if next_state(order.state, _giving_back(order)) is not OrderState.RELEASED:
         # A payment is open: its seats are given back once the platform has closed it.
         raise DomainError("STATE_NOT_ALLOWED", state=STATE_NAMES_ZH[order.state])
-    return Claim(str(wish.candidate_id), frozenset(), (order.county_code,), order.holding)
+    return Claim(frozenset(), (order.county_code,), order.holding)
 
 
 def _giving_back(order: Order) -> OrderAction:
     return OrderAction.CLOSE if order.state is OrderState.CLOSING else OrderAction.CANCEL
-
-
-def _new(session: Session, wish: Submission, county_code: str, now: datetime) -> Order:
-    assert wish.choice is not None
-    return Order(
-        order_id=wish.order_id,
-        session_code=session.code,
-        candidate_id=wish.candidate_id,
-        county_code=county_code,
-        courses=courses_in(session, wish.choice.course_codes),
-        state=OrderState.HELD,
-        fee_fen=session.fee_fen * len(wish.choice.course_codes),
-        held_until=_deadline(now, session.hold),
-        created_at=now,
-    )
-
-
-@lru_cache(maxsize=16)
-def _deadline(now: datetime, hold: timedelta) -> datetime:
-    """The same object for a whole batch: its hash, which takes long, is made once."""
-    return now + hold

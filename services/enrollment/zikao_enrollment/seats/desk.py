@@ -20,7 +20,7 @@ from zikao_kit.idempotency import RequestKey
 
 from zikao_enrollment.commands.change_ledger import change_ledger
 from zikao_enrollment.commands.seat_batch import Locked, Seated, Seen, seat_batch
-from zikao_enrollment.converts.orders import answer_with
+from zikao_enrollment.converts.orders import OrderAnswers
 from zikao_enrollment.domain.orders import Order
 from zikao_enrollment.domain.wishes import Submission, Wish
 from zikao_enrollment.names import SCHEMA
@@ -49,10 +49,6 @@ class Entry(NamedTuple):
     def is_of_plan(self) -> bool:
         """Whether it submits the saved plan."""
         return isinstance(self.wish, Submission) and self.wish.choice is None
-
-    def answer(self, order: Order) -> bytes:
-        """The response as it goes over the wire and into the store of answers."""
-        return answer_with(order, self.response_type)
 
 
 class Taken(NamedTuple):
@@ -152,20 +148,31 @@ class Desk(BatchDesk[Entry, Taken]):
             gated=self._rooms.gated(applied.session, now),
         )
         taken.seated[session_code] = seated, applied.version
+        if tracing.is_on():
+            await _keep_traces(store, entries, seated.answers)
         answers: dict[RequestKey, Answer] = {}
-        places: dict[UUID, str] = {}
+        made = OrderAnswers()
         for entry, outcome in zip(entries, seated.answers, strict=True):
             if isinstance(outcome, Order):
-                if place := tracing.member_trace(entry.key):
-                    places[outcome.order_id] = place
                 # Before the commit: who repeats the request meanwhile is not refused from memory.
                 self._boards.answered.add(entry.key.actor)
-                answers[entry.key] = entry.answer(outcome)
+                # As it goes over the wire and into the store of answers.
+                answers[entry.key] = made.of(outcome, entry.response_type)
             else:
                 answers[entry.key] = outcome
-        if places:
-            await store.orders.keep_traces(places)
         return answers
+
+
+async def _keep_traces(
+    store: Store, entries: Sequence[Entry], outcomes: Sequence[Order | DomainError]
+) -> None:
+    places = {
+        outcome.order_id: place
+        for entry, outcome in zip(entries, outcomes, strict=True)
+        if isinstance(outcome, Order) and (place := tracing.member_trace(entry.key))
+    }
+    if places:
+        await store.orders.keep_traces(places)
 
 
 def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[Entry]]:

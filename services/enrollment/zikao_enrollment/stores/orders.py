@@ -1,6 +1,6 @@
 """Orders and their history: one method a named query of `orders.sql`, and the outbox."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
@@ -12,14 +12,12 @@ from zikao_kit.feed import Outbox
 
 from zikao_enrollment.converts.orders import enrollment_event
 from zikao_enrollment.domain.order_states import OrderAction, OrderState
-from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent
+from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent, Terms, shares
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.stores.slot_sets import slot_set
 
 # A rush takes the same few courses.
 COURSES_KEPT = 1024
-# County, courses and fee.
-_Kind = tuple[str, tuple[OrderCourse, ...], int]
 
 
 class OrderStore:
@@ -30,29 +28,29 @@ class OrderStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def insert_held(self, orders: Sequence[Order], action: OrderAction) -> None:
+    async def insert_held(
+        self, orders: Sequence[Order], action: OrderAction, seated: Collection[UUID]
+    ) -> None:
         """Store new orders with their seats and the beginning of their history: all by candidates.
 
         At least one; of one session, made at one time for one hold, by `action`; each of another
-        candidate, who is locked. One statement: what orders have in common is sent once.
+        candidate, who is locked. Only those of `seated` may have seats already. One statement:
+        the terms of orders are sent once.
         """
-        first = orders[0]
-        numbers: dict[_Kind, int] = {}
-        kinds = [
-            numbers.setdefault((each.county_code, each.courses, each.fee_fen), len(numbers) + 1)
-            for each in orders
-        ]
+        first = orders[0].terms
+        groups = shares(orders)
         await self._tx.execute(
             "insert_held_orders",
             first.session_code,
-            [order.order_id for order in orders],
-            [order.candidate_id for order in orders],
-            kinds,
-            *columns(map(_kind, numbers), 5),
+            [order.order_id for group in groups for order in group],
+            [order.candidate_id for group in groups for order in group],
+            [number for number, group in enumerate(groups, 1) for _ in group],
+            *columns((_kind(group[0].terms) for group in groups), 5),
             first.state,
             action,
             first.held_until,
             first.created_at,
+            list(seated),
         )
 
     async def insert_events(self, events: Iterable[OrderEvent], now: datetime) -> None:
@@ -137,10 +135,10 @@ class OrderStore:
         return {keys[row["order_id"]]: row["traceparent"] for row in rows}
 
 
-def _kind(kind: _Kind) -> tuple[object, ...]:
-    county_code, courses, fee_fen = kind
-    slots, codes = _arrays(courses)
-    return (county_code, slots, codes, fee_fen, slot_set(course.slot for course in courses))
+def _kind(terms: Terms) -> tuple[object, ...]:
+    slots, codes = _arrays(terms.courses)
+    taken = slot_set(course.slot for course in terms.courses)
+    return (terms.county_code, slots, codes, terms.fee_fen, taken)
 
 
 def _changed(order: Order) -> tuple[object, ...]:
@@ -158,9 +156,7 @@ def _arrays(courses: Sequence[OrderCourse]) -> tuple[str, str]:
 
 def _order(row: Record) -> Order:
     courses = zip(row["course_codes"], row["slots"], strict=True)
-    return Order(
-        row["order_id"],
-        row["candidate_id"],
+    terms = Terms(
         row["session_code"],
         row["county_code"],
         tuple(OrderCourse(code, slot) for code, slot in courses),
@@ -168,5 +164,5 @@ def _order(row: Record) -> Order:
         row["fee_fen"],
         row["held_until"],
         row["created_at"],
-        row.get("payment_code"),
     )
+    return Order(row["order_id"], row["candidate_id"], terms, row.get("payment_code"))

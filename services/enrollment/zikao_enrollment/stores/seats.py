@@ -20,11 +20,11 @@ class SeatStore:
 
     async def list_holdings(
         self, session_code: str, candidate_ids: Iterable[UUID]
-    ) -> dict[str, Holding]:
-        """What candidates have in the session, held or confirmed, by candidate id as text."""
+    ) -> dict[UUID, Holding]:
+        """What candidates have in the session, held or confirmed."""
         rows = await self._tx.fetch("list_holdings", session_code, list(candidate_ids))
         return {
-            str(row["candidate_id"]): Holding(row["county_code"], slots_in(row["slot_set"]))
+            row["candidate_id"]: Holding(row["county_code"], slots_in(row["slot_set"]))
             for row in rows
         }
 

@@ -1,5 +1,6 @@
 -- What orders have in common is given once: order n is one of kind $4[n]. Each is of another
--- candidate. Who is bound to another county, or has a slot already, is refused by NOT NULL or CHECK.
+-- candidate. Of these only $14 may be bound already, the others are bound here, for less. Who is bound
+-- to another county, or has a slot already, is refused by NOT NULL or CHECK.
 -- name: insert_held_orders
 WITH kind AS MATERIALIZED (
     SELECT number, county_code, slots::integer[] AS slots, course_codes::text[] AS course_codes,
@@ -17,9 +18,14 @@ WITH kind AS MATERIALIZED (
     SELECT order_id, $1, candidate_id, county_code, slots, course_codes, $10, fee_fen, $12, $13
     FROM given
 ), enrollments AS (
+    INSERT INTO enrollment.enrollment (session_code, candidate_id, county_code, slot_set, sittings)
+    SELECT $1, candidate_id, county_code, slot_set, cardinality(slots) FROM given
+    WHERE candidate_id <> ALL ($14::uuid[])
+), additions AS (
     INSERT INTO enrollment.enrollment AS bound
         (session_code, candidate_id, county_code, slot_set, sittings)
     SELECT $1, candidate_id, county_code, slot_set, cardinality(slots) FROM given
+    WHERE candidate_id = ANY ($14::uuid[])
     ON CONFLICT (session_code, candidate_id) DO UPDATE SET
         county_code = CASE excluded.county_code WHEN bound.county_code THEN bound.county_code END,
         slot_set = bound.slot_set | excluded.slot_set,
