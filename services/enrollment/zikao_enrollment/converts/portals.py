@@ -9,6 +9,7 @@ from zikao_kit.errors import INVALID_REQUEST, DomainError, FieldProblem
 from zikao_kit.message_values import path_of_nul
 from zikao_kit.tokens import MAX_TOKEN_CHARACTERS
 from zikao_kit.validation import require_valid
+from zikao_kit.wire import field
 
 from zikao_enrollment.converts.orders import choice_from_pb
 from zikao_enrollment.domain.choices import Choice
@@ -23,6 +24,11 @@ CHOICES_KEPT = 10_000
 # More than the rules allow: a longer choice brings fields that nobody knows, and is not kept.
 MAX_CHOICE_BYTES = 200
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_RESULTS = portal_service_pb2.SubmitEnrollmentsResponse.RESULTS_FIELD_NUMBER
+_REQUEST_ID = portal_service_pb2.SubmissionResult.REQUEST_ID_FIELD_NUMBER
+PLAN = portal_service_pb2.SubmissionResult.PLAN_FIELD_NUMBER
+ENROLLMENT = portal_service_pb2.SubmissionResult.ENROLLMENT_FIELD_NUMBER
+ERROR = portal_service_pb2.SubmissionResult.ERROR_FIELD_NUMBER
 # Choices in which the contract's rules have found nothing, as bytes. A rush chooses the same few,
 # and to look at one costs a tenth of all that is done for a submission.
 _valid_choices: dict[bytes, Choice] = {}
@@ -38,7 +44,7 @@ def request_of(
     choice: Choice | None = None
     if submission.HasField("enrollment"):
         request: SubmitRequest = submission.enrollment
-        choice = _valid_choice(submission)
+        choice = _valid_choice(submission, request)
     else:
         request = submission.plan
         require_valid(submission)
@@ -48,9 +54,11 @@ def request_of(
     return request, choice
 
 
-def _valid_choice(submission: portal_service_pb2.Submission) -> Choice:
+def _valid_choice(
+    submission: portal_service_pb2.Submission,
+    request: enrollment_service_pb2.SubmitEnrollmentRequest,
+) -> Choice:
     """As `require_valid` does, which is asked only where the answer is not known."""
-    request = submission.enrollment
     choice = request.choice.SerializeToString()
     known = _valid_choices.get(choice)
     # The rules of the contract for all but the choice, once more by hand.
@@ -75,6 +83,14 @@ def id_of(submission: portal_service_pb2.Submission) -> str:
     """The request id as it was sent, also of a submission that is none."""
     kind = submission.WhichOneof("request")
     return getattr(submission, kind).request_id[:MAX_ID_CHARACTERS] if kind else ""
+
+
+def result_of(request_id: str, outcome: int, body: bytes) -> bytes:
+    """An answer to one submission, as SubmitEnrollmentsResponse has it over the wire.
+
+    `outcome` is PLAN, ENROLLMENT or ERROR, `body` that message: answers are bytes already.
+    """
+    return field(_RESULTS, field(_REQUEST_ID, request_id.encode()) + field(outcome, body))
 
 
 def error_to_pb(

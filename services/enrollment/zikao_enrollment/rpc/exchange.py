@@ -14,8 +14,17 @@ from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, DomainError, forget_frames
 from zikao_kit.policy import MethodPolicy
+from zikao_kit.serialized import answered
 
-from zikao_enrollment.converts.portals import error_to_pb, id_of, request_of
+from zikao_enrollment.converts.portals import (
+    ENROLLMENT,
+    ERROR,
+    PLAN,
+    error_to_pb,
+    id_of,
+    request_of,
+    result_of,
+)
 from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.parts import Parts
 from zikao_enrollment.seats.desk import Entry
@@ -36,9 +45,9 @@ class _Item:
 
     __slots__ = ("answer", "asked", "entry", "exchange", "request_id")
 
-    def __init__(self, exchange: Exchange, request_id: str) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.request_id = request_id
+        self.request_id = ""
         self.entry: Entry | None = None
         self.answer: bytes | Exception = b""
         self.asked = False
@@ -80,10 +89,8 @@ class Exchange:
         reading.add_done_callback(lambda _: self._news.set())
         try:
             while items := await self._next_answered(reading):
-                answer = portal_service_pb2.SubmitEnrollmentsResponse()
-                for item in items:
-                    self._fill(answer.results.add(request_id=item.request_id), item)
-                yield answer
+                results = b"".join(map(self._result, items))
+                yield answered(portal_service_pb2.SubmitEnrollmentsResponse, results)
                 self._under_way -= len(items)
                 self._admission.count_finished(sum(map(self._is_served, items)))
                 self._room.set()
@@ -116,9 +123,10 @@ class Exchange:
             await self._room.wait()
 
     def _begin(self, submission: portal_service_pb2.Submission) -> None:
-        item = _Item(self, id_of(submission))
+        item = _Item(self)
         try:
             request, choice = request_of(submission)
+            item.request_id = request.request_id
             actor = self._verifier.verify(submission.access_token, self._portal)
             subject = _UNARY.admit(self._portal, actor).subject
             item.entry = self._submitting.entry_of(
@@ -126,6 +134,7 @@ class Exchange:
             )
             self._submitting.enter(item.entry, item)
         except Exception as refusal:  # also a fault of ours: it is one submission's alone
+            item.request_id = id_of(submission)
             item.take(refusal)
 
     async def _next_answered(self, reading: asyncio.Task[None]) -> Sequence[_Item]:
@@ -164,14 +173,13 @@ class Exchange:
             isinstance(answer, DomainError) and self._errors.is_service(answer.reason)
         )
 
-    def _fill(self, result: portal_service_pb2.SubmissionResult, item: _Item) -> None:
+    def _result(self, item: _Item) -> bytes:
         answer = item.answer
         if not isinstance(answer, bytes):
-            result.error.CopyFrom(self._error(answer))
-        elif item.entry is not None and item.entry.is_of_plan:
-            result.plan.MergeFromString(answer)
-        else:
-            result.enrollment.MergeFromString(answer)
+            error = self._error(answer).SerializeToString()
+            return result_of(item.request_id, ERROR, error)
+        is_of_plan = item.entry is not None and item.entry.is_of_plan
+        return result_of(item.request_id, PLAN if is_of_plan else ENROLLMENT, answer)
 
     def _error(self, error: Exception) -> portal_service_pb2.SubmissionError:
         if not isinstance(error, DomainError) or error.reason not in self._errors:

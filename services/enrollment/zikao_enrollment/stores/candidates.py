@@ -73,9 +73,8 @@ class CandidateStore:
 
 
 def _candidate(row: Record) -> Candidate:
-    return Candidate(
-        row["candidate_id"], _TRACKS[row["track"]], row["standing"], row["standing_reason"]
-    )
+    candidate_id, track, standing, reason = row
+    return Candidate(candidate_id, _TRACKS[track], standing, reason)
 
 
 def _row(candidate: Candidate) -> tuple[object, ...]:
