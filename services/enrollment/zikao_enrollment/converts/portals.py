@@ -41,10 +41,11 @@ def request_of(
 
     Raises INVALID_REQUEST with every problem, as the unary call would.
     """
+    request: SubmitRequest
     choice: Choice | None = None
     if submission.HasField("enrollment"):
-        request: SubmitRequest = submission.enrollment
-        choice = _valid_choice(submission, request)
+        request = enrollment = submission.enrollment
+        choice = _valid_choice(submission, enrollment)
     else:
         request = submission.plan
         require_valid(submission)
