@@ -42,6 +42,8 @@ SESSION_CODE = "22.1"
 OF_A_STREAM = 3
 # How streams end with their server, begun or not (docs/errors.md): gRPC repeats none of them.
 ENDED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+# What gRPC's client says itself when its stream was ended while it sent: it has lost the status.
+LOST_STATUS = grpc.StatusCode.INTERNAL, "Internal error from Core"
 
 
 @dataclass
@@ -182,7 +184,7 @@ class SteadyLoad:
                 await self._stream(unanswered)
             except grpc.aio.AioRpcError as error:
                 # So its contract says that it ends: another one, with what was not answered.
-                if error.code() not in ENDED:
+                if error.code() not in ENDED and (error.code(), error.details()) != LOST_STATUS:
                     raise
         return len(sent)
 
