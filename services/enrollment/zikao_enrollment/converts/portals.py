@@ -11,7 +11,7 @@ from zikao_kit.tokens import MAX_TOKEN_CHARACTERS
 from zikao_kit.validation import require_valid
 from zikao_kit.wire import field
 
-from zikao_enrollment.converts.orders import choice_from_pb
+from zikao_enrollment.converts.orders import CHOICES_KEPT, MAX_CHOICE_BYTES, choice_from_pb
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.passes import MAX_PASS_CHARACTERS
 
@@ -20,9 +20,6 @@ SubmitRequest = (
 )
 MAX_ID_CHARACTERS = 36
 MAX_SESSION_CODE_CHARACTERS = 16
-CHOICES_KEPT = 10_000
-# More than the rules allow: a longer choice brings fields that nobody knows, and is not kept.
-MAX_CHOICE_BYTES = 200
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESULTS = portal_service_pb2.SubmitEnrollmentsResponse.RESULTS_FIELD_NUMBER
 _REQUEST_ID = portal_service_pb2.SubmissionResult.REQUEST_ID_FIELD_NUMBER
