@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
 
+from backports import tarfile
 from support.migration_pairs import Pair, pairs
 from support.postgres import test_cluster
 from support.released_code import Code, git, lay_out, today

@@ -14,12 +14,12 @@ import io
 import os
 import subprocess
 import sys
-import tarfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backports import tarfile
 from support.services import SERVICES
 
 ROOT = Path(__file__).parents[2]

@@ -6,13 +6,13 @@ import asyncio
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from backports import tarfile  # the filters of 3.12, also before Python 3.11.4
 from zikao_kit.migration_files import load_migrations
 
 from zikao_ctl.backup.archive import (
