@@ -7,7 +7,7 @@ id: the same id gets it again, from any process. It is given out only after the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -56,8 +56,8 @@ class BatchDesk(ABC, Generic[E, L]):
     @abstractmethod
     async def decide_fresh(
         self, tx: Transaction, entries: Sequence[E], locked: L
-    ) -> Mapping[RequestKey, Answer]:
-        """Decide entries that have no answer yet; may raise Outdated."""
+    ) -> Sequence[Answer]:
+        """Decide entries that have no answer yet, in their order; may raise Outdated."""
 
     async def finish(self, tx: Transaction, locked: L) -> None:
         """Do what is left before the commit; may raise Outdated.
@@ -117,14 +117,20 @@ class BatchDesk(ABC, Generic[E, L]):
 
     async def _decide_in(self, tx: Transaction, entries: Sequence[E]) -> Sequence[Answer]:
         locked = await self.lock(tx, entries)
-        answers = await self._recall(tx, entries)
-        fresh = [entry for entry in entries if entry.key not in answers] if answers else entries
-        if fresh:
-            decided = await self.decide_fresh(tx, fresh, locked)
-            await self._remember(tx, decided)
-            await self.finish(tx, locked)
-            answers.update(decided)
-        return [answers[entry.key] for entry in entries]
+        known = await self._recall(tx, entries)
+        if not known:
+            return await self._decide_unknown(tx, entries, locked)
+        fresh = [entry for entry in entries if entry.key not in known]
+        new = iter(await self._decide_unknown(tx, fresh, locked) if fresh else ())
+        return [known[entry.key] if entry.key in known else next(new) for entry in entries]
+
+    async def _decide_unknown(
+        self, tx: Transaction, entries: Sequence[E], locked: L
+    ) -> Sequence[Answer]:
+        answers = await self.decide_fresh(tx, entries, locked)
+        await self._remember(tx, entries, answers)
+        await self.finish(tx, locked)
+        return answers
 
     async def _settle(self, entries: Sequence[E]) -> Sequence[Answer]:
         """What became of a batch whose commit was lost.
@@ -144,11 +150,13 @@ class BatchDesk(ABC, Generic[E, L]):
             for key, stored in found.items()
         }
 
-    async def _remember(self, tx: Transaction, answers: Mapping[RequestKey, Answer]) -> None:
-        given = {
-            key: self.sealed(key, answer)
-            for key, answer in answers.items()
+    async def _remember(
+        self, tx: Transaction, entries: Sequence[E], answers: Sequence[Answer]
+    ) -> None:
+        given = [
+            (entry.key, self.sealed(entry.key, answer))
+            for entry, answer in zip(entries, answers, strict=True)
             if isinstance(answer, bytes)
-        }
+        ]
         if given:
             await remember_many(tx, self._schema, given)

@@ -13,7 +13,7 @@ judged anew when it comes again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
@@ -167,15 +167,17 @@ async def recall_many(
     return {key: _answer(key, row) for key, row in answers if row is not None}
 
 
-async def remember_many(tx: Transaction, schema: str, answers: Mapping[RequestKey, bytes]) -> None:
+async def remember_many(
+    tx: Transaction, schema: str, answers: Sequence[tuple[RequestKey, bytes]]
+) -> None:
     """Store answers to requests that had none when they were looked up (`recall_many`).
 
     Raises IdTaken when somebody else has answered one meanwhile: the transaction is lost then.
     Ids are locked in one order; lock other rows before.
     """
-    given = columns(answers, 4)
+    given = columns([key for key, _ in answers], 4)
     try:
-        await _kit(tx, schema).execute("remember_answers", *given, list(answers.values()))
+        await _kit(tx, schema).execute("remember_answers", *given, [body for _, body in answers])
     except ConstraintViolated as taken:
         raise IdTaken from taken
 

@@ -59,15 +59,13 @@ class DecisionDesk(BatchDesk[Entry, Mapping[UUID, Registration]]):
 
     async def decide_fresh(
         self, tx: Transaction, entries: Sequence[Entry], locked: Mapping[UUID, Registration]
-    ) -> Mapping[RequestKey, Answer]:
+    ) -> Sequence[Answer]:
         """Judge each, in the order of arrival."""
         proposals = [entry.proposal for entry in entries]
         places = {str(e.proposal.candidate_id): tracing.member_trace(e.key) for e in entries}
         with tracing.of_events(places):
             outcomes = await decide_registrations(ReviewStore(tx, self._keys), proposals, locked)
-        return {
-            entry.key: _answer(outcome) for entry, outcome in zip(entries, outcomes, strict=True)
-        }
+        return list(map(_answer, outcomes))
 
     def sealed(self, key: RequestKey, answer: bytes) -> bytes:
         """Encrypted, as all of registration's answers."""

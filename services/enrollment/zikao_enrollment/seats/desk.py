@@ -90,19 +90,19 @@ class Desk(BatchDesk[Entry, Taken]):
 
     async def decide_fresh(
         self, tx: Transaction, entries: Sequence[Entry], locked: Taken
-    ) -> Mapping[RequestKey, Answer]:
+    ) -> Sequence[Answer]:
         """Seat each session's candidates in turn."""
-        answers: dict[RequestKey, Answer] = {}
         groups = _by_session(entries, locked.locked.orders)
-        for session_code, group in groups.items():
-            if session_code:
-                # Of several, whose rows are to be locked in turn, none may be left for the end.
-                seen = self._seen(session_code, may_be_last=len(groups) == 1)
-                answers.update(await self._seat(tx, session_code, group, locked, seen))
-            else:
-                unknown = DomainError(NOT_FOUND)
-                answers.update(dict.fromkeys((entry.key for entry in group), unknown))
-        return answers
+        if len(groups) == 1:
+            ((session_code, _),) = groups.items()
+            # Of several, whose rows are to be locked in turn, none may be left for the end.
+            return await self._decide(tx, session_code, entries, locked, may_be_last=True)
+        answers: dict[int, Answer] = {}
+        for session_code, places in groups.items():
+            group = [entries[place] for place in places]
+            decided = await self._decide(tx, session_code, group, locked, may_be_last=False)
+            answers.update(zip(places, decided, strict=True))
+        return [answers[place] for place in range(len(entries))]
 
     async def finish(self, tx: Transaction, locked: Taken) -> None:
         """Change the ledger, then compare sessions' versions: whoever changes one waits by now."""
@@ -122,6 +122,20 @@ class Desk(BatchDesk[Entry, Taken]):
         full = self._boards.current.free.get(session_code, {})
         return Seen(full, likely, self._spare_seats)
 
+    async def _decide(
+        self,
+        tx: Transaction,
+        session_code: str,
+        entries: Sequence[Entry],
+        locked: Taken,
+        *,
+        may_be_last: bool,
+    ) -> Sequence[Answer]:
+        if not session_code:
+            return [DomainError(NOT_FOUND)] * len(entries)
+        seen = self._seen(session_code, may_be_last=may_be_last)
+        return await self._seat(tx, session_code, entries, locked, seen)
+
     async def _seat(
         self,
         tx: Transaction,
@@ -129,14 +143,14 @@ class Desk(BatchDesk[Entry, Taken]):
         entries: Sequence[Entry],
         taken: Taken,
         seen: Seen,
-    ) -> dict[RequestKey, Answer]:
+    ) -> Sequence[Answer]:
         board = self._boards.current
         try:
             applied = board.require(session_code)
         except DomainError as unknown:
             if any(entry.session_code is None for entry in entries):
                 raise Outdated from None  # there are orders: it was applied elsewhere just now
-            return dict.fromkeys((entry.key for entry in entries), unknown)
+            return [unknown] * len(entries)
         store, now = Store(tx), self._clock.now()
         seated = await seat_batch(
             store,
@@ -150,16 +164,16 @@ class Desk(BatchDesk[Entry, Taken]):
         taken.seated[session_code] = seated, applied.version
         if tracing.is_on():
             await _keep_traces(store, entries, seated.answers)
-        answers: dict[RequestKey, Answer] = {}
+        answers: list[Answer] = []
         made = OrderAnswers()
         for entry, outcome in zip(entries, seated.answers, strict=True):
             if isinstance(outcome, Order):
                 # Before the commit: who repeats the request meanwhile is not refused from memory.
                 self._boards.answered.add(entry.key.actor)
                 # As it goes over the wire and into the store of answers.
-                answers[entry.key] = made.of(outcome, entry.response_type)
+                answers.append(made.of(outcome, entry.response_type))
             else:
-                answers[entry.key] = outcome
+                answers.append(outcome)
         return answers
 
 
@@ -175,14 +189,17 @@ async def _keep_traces(
         await store.orders.keep_traces(places)
 
 
-def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[Entry]]:
-    """Entries by session, in its order; under "" those that name no order of the candidate."""
-    groups: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.session_code is not None:
-            groups[entry.session_code].append(entry)
-            continue
-        order = orders.get(entry.wish.order_id)
-        own = order is not None and order.candidate_id == entry.wish.candidate_id
-        groups[order.session_code if order is not None and own else ""].append(entry)
+def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[int]]:
+    """The places of entries by session, in its order; under "" those that name no own order."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for place, entry in enumerate(entries):
+        groups[_session_of(entry, orders)].append(place)
     return dict(sorted(groups.items()))
+
+
+def _session_of(entry: Entry, orders: Mapping[UUID, Order]) -> str:
+    if entry.session_code is not None:
+        return entry.session_code
+    order = orders.get(entry.wish.order_id)
+    own = order is not None and order.candidate_id == entry.wish.candidate_id
+    return order.session_code if order is not None and own else ""
