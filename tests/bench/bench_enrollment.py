@@ -4,8 +4,9 @@
 
 The server has one core for itself; PostgreSQL and the load share the other one. The load is a
 process of its own that has everything serialised before the clock starts. Plain SQL (pgbench) has
-the whole machine, and so have two processes with a stream each (`submit_two_streams_hot`), which is
-what plain SQL is compared with. Afterwards the invariants are looked at.
+the whole machine. So have two processes with a stream each (`submit_two_streams_hot`), which are
+compared with the best way in plain SQL, by turns: they stand still while it runs (`best_sql`).
+Afterwards the invariants are looked at.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import asyncio
 import json
 import os
 import pickle
+import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,8 +199,11 @@ def loads(people: Candidates) -> Iterator[tuple[str, Load]]:
     yield "submit_stream_hot", Load(0, {}, STREAM, people.messages(took))
 
 
-async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:
-    """Everything but plain SQL."""
+async def measure(
+    folder: Path, postgres: Any, dsn: str, plain: Callable[[], Awaitable[Rate]] | None
+) -> tuple[dict[str, Used], list[Rate]]:
+    """All that the service does, and `plain` SQL in turns with the streams, where it is given."""
+    turns: list[Rate] = []
     used: dict[str, Used] = {}
     people = await prepare(dsn, ROUNDS * (3 * CALLS + 2 * STREAMED))
     settings = {"registration": AWAY, "platform": AWAY}
@@ -225,26 +230,41 @@ async def measure(folder: Path, postgres: Any, dsn: str) -> dict[str, Used]:
         async with beside as (second, its_ca):
             files = paths_of(its_ca.issue("portal"))
             other = Stage(second.port, second.process_id, postgres.process.pid, files)
-            await _stream_to_both((stage, other), people, used)
-    return used
+            for _ in range(ROUNDS // 2):
+                await _stream_to_both((stage, other), people, used)
+                if plain is not None:
+                    with halted(service.process_id, second.process_id):
+                        turns.append(await plain())
+    return used, turns
+
+
+@contextmanager
+def halted(*process_ids: int) -> Iterator[None]:
+    """Let processes stand still: also what they do when nobody calls would slow others down."""
+    for process_id in process_ids:
+        os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process_id in process_ids:
+            os.kill(process_id, signal.SIGCONT)
 
 
 async def _stream_to_both(
     stages: Sequence[Stage], people: Candidates, used: dict[str, Used]
 ) -> None:
-    """Two processes on the whole machine, which plain SQL has, too: half as many rounds.
+    """Two processes on the whole machine, which plain SQL has, too.
 
-    Each twice as long: at its begin and its end a stream does not keep both cores busy.
+    Twice as long as one: at its begin and its end a stream does not keep both cores busy.
     """
-    for _ in range(ROUNDS // 2):
-        took = people.take(2 * STREAMED)
-        parts = [took[begin :: len(stages)] for begin in range(len(stages))]
-        seen = [Load(0, {}, STREAM, people.messages(p, session_code="none")) for p in parts]
-        await measure_together(stages, seen, used.setdefault("tokens_seen", Used()))
-        loads = [Load(0, {}, STREAM, people.messages(part)) for part in parts]
-        name = "submit_two_streams_hot"
-        await measure_together(stages, loads, used.setdefault(name, Used()))
-        _say(name, used[name])
+    took = people.take(2 * STREAMED)
+    parts = [took[begin :: len(stages)] for begin in range(len(stages))]
+    seen = [Load(0, {}, STREAM, people.messages(p, session_code="none")) for p in parts]
+    await measure_together(stages, seen, used.setdefault("tokens_seen", Used()))
+    loads = [Load(0, {}, STREAM, people.messages(part)) for part in parts]
+    name = "submit_two_streams_hot"
+    await measure_together(stages, loads, used.setdefault(name, Used()))
+    _say(name, used[name])
 
 
 def _say(name: str, used: Used) -> None:
@@ -267,18 +287,42 @@ async def violations(dsn: str) -> dict[str, int | None]:
 
 
 def ratios(rates: Mapping[str, Rate]) -> dict[str, float]:
-    """The figures that count."""
-    ways = [f"{way}_{clients}" for way in sql_ways.WAYS for clients in sql_ways.CLIENTS]
-    best_sql = max(rates[way].per_second for way in ways)
+    """The figures that count; those with plain SQL where that was measured."""
     speed = {name: rate.per_second for name, rate in rates.items()}
+    sql = speed.get("best_sql")
     return {
         "submit_hot_per_echo": speed["submit_hot"] / speed["echo_submit_hot"],
         "submit_hot_per_spread": speed["submit_hot"] / speed["submit_spread"],
-        "stream_hot_per_best_sql": speed["submit_two_streams_hot"] / best_sql,
-        "one_stream_hot_per_best_sql": speed["submit_stream_hot"] / best_sql,
+        **({"stream_hot_per_best_sql": speed["submit_two_streams_hot"] / sql} if sql else {}),
+        **({"one_stream_hot_per_best_sql": speed["submit_stream_hot"] / sql} if sql else {}),
         "soldout_per_echo": speed["soldout"] / speed["echo_soldout"],
         "availability_per_echo": speed["availability"] / speed["echo_availability"],
     }
+
+
+def best_of(ways: Mapping[str, Rate]) -> tuple[str, int]:
+    """The quickest of the three ways, and its number of clients."""
+    three = [(way, clients) for way in sql_ways.WAYS for clients in sql_ways.CLIENTS]
+    return max(three, key=lambda each: ways[f"{each[0]}_{each[1]}"].per_second)
+
+
+def total(rates: Sequence[Rate]) -> Rate:
+    """Several times the same."""
+    return Rate(sum(rate.calls for rate in rates), sum(rate.seconds for rate in rates))
+
+
+async def measure_all(
+    folder: Path, postgres: Any, dsn: str, *, with_sql: bool
+) -> tuple[dict[str, Used], dict[str, Rate]]:
+    """The service, and plain SQL: each way once, and the best one again in turns with streams."""
+    if not with_sql:
+        return (await measure(folder, postgres, dsn, None))[0], {}
+    sql = sql_ways.PlainSql(folder, postgres.dsn())
+    await sql.prepare()
+    ways = await sql.measure()
+    best = best_of(ways)
+    used, turns = await measure(folder, postgres, dsn, lambda: sql.run(*best))
+    return used, ways | {"best_sql": total(turns)}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -287,21 +331,16 @@ def main(arguments: Sequence[str]) -> None:
         folder = Path(directory)
         with own_cluster(folder) as postgres:
             dsn = asyncio.run(migrated(postgres.dsn(), "enrollment"))
-            used = asyncio.run(measure(folder, postgres, dsn))
+            with_sql = "--no-sql" not in arguments
+            used, ways = asyncio.run(measure_all(folder, postgres, dsn, with_sql=with_sql))
             broken = asyncio.run(violations(dsn))
-            ways = (
-                {}
-                if "--no-sql" in arguments
-                else asyncio.run(sql_ways.measure(folder, postgres.dsn()))
-            )
     rates = {name: Rate(each.calls, each.seconds) for name, each in used.items()} | ways
-    empty = [used[f"echo_{name}"] for name in AGAINST_ECHO]
-    rates["echo"] = Rate(sum(e.calls for e in empty), sum(e.seconds for e in empty))
+    rates["echo"] = total([rates[f"echo_{name}"] for name in AGAINST_ECHO])
     cpu = {name: each.described() for name, each in used.items()}
     report(
         "enrollment",
         rates,
-        ratios(rates) if ways else {},
+        ratios(rates),
         wanted=WANTED,
         violations=broken,
         cpu=cpu,

@@ -59,25 +59,49 @@ _TRANSACTIONS = re.compile(r"number of transactions actually processed: (\d+)")
 _PER_SECOND = re.compile(r"tps = ([0-9.]+)")
 
 
-async def measure(folder: Path, admin_dsn: str) -> dict[str, Rate]:
-    """Reservations of two slots, by way and number of clients: "naive_16"."""
-    connection = await asyncpg.connect(admin_dsn)
-    try:
-        await connection.execute("CREATE DATABASE ways")
-    finally:
-        await connection.close()
-    dsn = urlsplit(admin_dsn)._replace(path="/ways").geturl()
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(_SCHEMA)
-        await connection.execute("VACUUM ANALYZE")
-    finally:
-        await connection.close()
-    return {
-        f"{way}_{clients}": await _pgbench(folder, dsn, way, script, clients)
-        for way, script in (WAYS | {"skip_locked_scattered": SCATTERED}).items()
-        for clients in CLIENTS
-    }
+class PlainSql:
+    """Runs the ways, each time on tables that nobody has used: dead rows slow it down."""
+
+    def __init__(self, folder: Path, admin_dsn: str) -> None:
+        self._folder = folder
+        self._admin_dsn = admin_dsn
+
+    async def prepare(self) -> None:
+        """Make the tables that the others are copies of."""
+        await self._execute("CREATE DATABASE ways")
+        connection = await asyncpg.connect(self._dsn("ways"))
+        try:
+            await connection.execute(_SCHEMA)
+            await connection.execute("VACUUM ANALYZE")
+        finally:
+            await connection.close()
+
+    async def measure(self) -> dict[str, Rate]:
+        """Reservations of two slots, by way and number of clients: "naive_16"."""
+        return {
+            f"{way}_{clients}": await self.run(way, clients)
+            for way in (*WAYS, "skip_locked_scattered")
+            for clients in CLIENTS
+        }
+
+    async def run(self, way: str, clients: int) -> Rate:
+        """One way once."""
+        text = SCATTERED if way == "skip_locked_scattered" else WAYS[way]
+        await self._execute("CREATE DATABASE fresh TEMPLATE ways STRATEGY file_copy")
+        try:
+            return await _pgbench(self._folder, self._dsn("fresh"), way, text, clients)
+        finally:
+            await self._execute("DROP DATABASE fresh")
+
+    def _dsn(self, database: str) -> str:
+        return urlsplit(self._admin_dsn)._replace(path=f"/{database}").geturl()
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._admin_dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
 
 async def _pgbench(folder: Path, dsn: str, way: str, text: str, clients: int) -> Rate:
