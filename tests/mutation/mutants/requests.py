@@ -15,7 +15,7 @@ REQUESTS = (
         (
             Cut(
                 f"{KIT}/batch_desk.py",
-                "            await self._remember(tx, decided)\n",
+                "        await self._remember(tx, entries, answers)\n",
                 "",
             ),
         ),
