@@ -18,7 +18,8 @@ from functools import reduce
 from typing import NamedTuple
 
 from zikao_kit.config import KIBIBYTE, Network, ServerConfig
-from zikao_kit.own_sockets import Address, Counts, Peer
+from zikao_kit.own_sockets import Address, Counts, Peer, is_within
+from zikao_kit.unread import Unread
 
 # What a call brings beside its metadata and messages: headers that gRPC keeps to itself, frames,
 # TLS records, word of what the caller has read.
@@ -48,15 +49,19 @@ FLOOD_SECONDS = 2.0
 # Who was sent more than this part of what came, and has shown no calls, was answered by gRPC
 # itself: pings, settings, streams that are refused. To a message under way it says hardly anything.
 PART_OF_ANSWERS = 1 / 8
-ANSWERED_SECONDS = 1.0
+ANSWERED_SECONDS = 0.3
 # What calls have shown counts for so long.
 SHOWN_SECONDS = 60.0
 
 
 class Seen:
-    """What calls have shown of each connection since it was asked last, in bytes."""
+    """What calls have shown of each connection since it was asked last, in bytes.
+
+    `unread` is what their answers show.
+    """
 
     def __init__(self) -> None:
+        self.unread = Unread()
         self._by_peer: defaultdict[str, int] = defaultdict(int)
 
     def note(self, peer: str, size: int) -> None:
@@ -337,8 +342,3 @@ class Ledger:
             if len(household.peers) > most
             for peer in sorted(household.peers, key=lambda each: not self.has_called(each))[most:]
         ]
-
-
-def is_within(address: Address, networks: Iterable[Network]) -> bool:
-    """Whether it belongs to one of them."""
-    return any(address in network for network in networks)

@@ -33,6 +33,8 @@ _LONG_NUMBER = re.compile(r"\d{11}")
 _OWN_KEYS = frozenset(
     {"event", "level", "at", "service", "request_id", "method", "caller", "logger"}
 )
+# What gRPC says, with where it was, of each answer that could not go out any more.
+_GRPC_SERVER, _NOT_TAKEN = "grpc._cython.cygrpc", "ExecuteBatchError raised in core"
 _sensitive_names = set(_ALWAYS_SENSITIVE)
 
 
@@ -59,7 +61,13 @@ def configure_logging(service: str, config: LogConfig) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
+    handler.addFilter(_is_worth_a_line)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not that a caller has gone before it took its answer: callers would fill a disk with it."""
+    return record.name != _GRPC_SERVER or not str(record.msg).startswith(_NOT_TAKEN)
 
 
 def register_sensitive_fields(*services: ServiceDescriptor) -> None:

@@ -18,10 +18,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
+from zikao_kit.config import Network
+
 _LIBC = ctypes.CDLL(None)
 _OPEN_FILES = Path("/proc/self/fd")
-# struct tcp_info (linux/tcp.h): bytes_acked and bytes_received, since Linux 4.1.
-_COUNTS, _COUNTS_AT, _TCP_INFO_BYTES = struct.Struct("=QQ"), 120, 136
+# struct tcp_info (linux/tcp.h): unacked; bytes_acked and bytes_received, since Linux 4.1; after two
+# counts of segments notsent_bytes, since 4.6.
+_UNACKED, _UNACKED_AT = struct.Struct("=I"), 24
+_COUNTS, _COUNTS_AT, _TCP_INFO_BYTES = struct.Struct("=QQ8xI"), 120, 148
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 # Classic BPF (linux/filter.h). Of a listener's packets the IP header is reached by an offset.
 _LOAD_WORD, _LOAD_BYTE, _AND, _EQUAL, _RETURN = 0x20, 0x30, 0x54, 0x15, 0x06
@@ -63,10 +67,14 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Bytes of a connection since it was made: taken by the peer, and come from it."""
+    """Bytes of a connection since it was made: taken by the peer, and come from it.
+
+    `on_its_way`: whether some were sent and not taken so far.
+    """
 
     taken: int
     come: int
+    on_its_way: bool = False
 
 
 class OwnSockets:
@@ -100,7 +108,7 @@ class OwnSockets:
                         continue
                 raw = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
                 if len(raw) == _TCP_INFO_BYTES:
-                    yield self._peers[file][1], Counts(*_COUNTS.unpack_from(raw, _COUNTS_AT))
+                    yield self._peers[file][1], _counts_of(raw)
                 continue
             del self._peers[file]
 
@@ -149,6 +157,17 @@ class OwnSockets:
         except (OSError, IndexError, ValueError):
             if not _is_socket(file):
                 self._others[file] = _inode_of(file)
+
+
+def _counts_of(raw: bytes) -> Counts:
+    taken, come, not_sent = _COUNTS.unpack_from(raw, _COUNTS_AT)
+    (unacked,) = _UNACKED.unpack_from(raw, _UNACKED_AT)
+    return Counts(taken, come, on_its_way=bool(not_sent or unacked))
+
+
+def is_within(address: Address, networks: Iterable[Network]) -> bool:
+    """Whether it belongs to one of them."""
+    return any(address in network for network in networks)
 
 
 def program_against(addresses: Iterable[Address]) -> bytes:

@@ -16,17 +16,22 @@ import asyncio
 import itertools
 import math
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter as Metric
 
 from zikao_kit.config import Network, ServerConfig, networks_of
-from zikao_kit.ledger import Ledger, Limits, Seen, is_within
-from zikao_kit.own_sockets import MOST_SHUT_OUT, Address, OwnSockets, Peer
+from zikao_kit.ledger import Ledger, Limits, Seen
+from zikao_kit.own_sockets import MOST_SHUT_OUT, Address, OwnSockets, Peer, is_within
+from zikao_kit.silence import Silence
 
 LOOK_SECONDS = 0.2
+# Where answers seem not to be taken it looks sooner, and again after so many turns of the loop.
+SOON_SECONDS = 0.05
+TURNS, TURN_SECONDS = 6, 0.005
 # Looking costs a process no more than this share of its time, however many connections it has.
 MOST_OF_THE_TIME = 0.03
 # A process of one loop that works more than this share of a core has nothing to spare for a flood.
@@ -150,13 +155,19 @@ class Arrivals:
 class Work:
     """How much of a core this process works, with all its threads."""
 
-    def __init__(self) -> None:
-        self._worked = time.process_time()
+    def __init__(self, now: float, worked: float) -> None:
+        self._marks = deque([(now, worked)])
 
-    def is_hard(self, seconds: float) -> bool:
-        """Whether it was nearly all of one, or more, in the last seconds."""
-        before, self._worked = self._worked, time.process_time()
-        return self._worked - before > BUSY * seconds
+    def is_hard(self, now: float, worked: float) -> bool:
+        """Whether it was nearly all of one, or more, when it has `worked` so many seconds by now.
+
+        For `LOOK_SECONDS` at least: a shorter time says nothing, as each call is work.
+        """
+        while len(self._marks) > 1 and now - self._marks[1][0] >= LOOK_SECONDS:
+            self._marks.popleft()
+        begun, before = self._marks[0]
+        self._marks.append((now, worked))
+        return worked - before > BUSY * (now - begun)
 
 
 class Warden:
@@ -166,13 +177,14 @@ class Warden:
         self._sockets = OwnSockets(port)
         self._seen = seen
         self._bell = bell
-        shared = networks_of(config.shared_addresses)
+        shared = self._shared = networks_of(config.shared_addresses)
         self._ledger = Ledger(Limits.of(config), shared)
         self._shut_out = ShutOut(shared)
         self._arrivals = Arrivals(config.max_new_connections_per_second, shared)
+        self._silence = Silence(config.max_new_connections_per_second, shared)
         self._not_heard: dict[Address, str] = {}
-        self._work = Work()
         self._looked_at = time.monotonic()
+        self._work = Work(self._looked_at, time.process_time())
         self._complained_at = -math.inf
 
     async def run(self) -> None:
@@ -184,27 +196,58 @@ class Warden:
             except Exception:  # who is on guard does not fall for one look
                 self._complain()
             took = time.thread_time() - begun
-            await asyncio.sleep(max(LOOK_SECONDS, took / MOST_OF_THE_TIME))
+            await self._rest(took / MOST_OF_THE_TIME)
+
+    async def _rest(self, least_seconds: float) -> None:
+        """Until the next look: it is sooner where answers seem not to be taken."""
+        unread, soon_seconds = self._seen.unread, max(SOON_SECONDS, least_seconds)
+        await asyncio.sleep(soon_seconds)
+        if unread.has_suspects:
+            # What was answered needs some turns of the loop until it is known to have gone out.
+            for _ in range(TURNS):
+                await asyncio.sleep(TURN_SECONDS)
+        elif (rest := LOOK_SECONDS - soon_seconds) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(unread.alarm.wait(), rest)
 
     def look(self) -> None:
         """Let go of whom the ledger names, and do not hear who comes again and again."""
         now = time.monotonic()
         seconds, self._looked_at = now - self._looked_at, now
-        seen, made, is_busy = self._seen.take(), self._bell.rung(), self._work.is_hard(seconds)
+        seen, made, is_busy = (
+            self._seen.take(),
+            self._bell.rung(),
+            self._work.is_hard(now, time.process_time()),
+        )
         looked = list(self._sockets.look())
         verdict = self._ledger.settle(looked, seen, seconds, is_busy=is_busy)
-        self._let_go(verdict.owing, "owing")
-        self._let_go(verdict.in_all, "owing in all")
-        self._let_go(verdict.too_many, "too many")
-        debtors = self._shut_out.judge(verdict.owing, self._ledger.callers(), now)
-        silent = {each for each in verdict.newcomers if not self._ledger.has_called(each)}
-        arrivals = self._arrivals.judge(verdict.newcomers, silent, made, seconds)
-        if new := {each for each in debtors if self._not_heard.get(each) != "owing"}:
-            self._let_go([peer for peer, _ in looked if peer.origin in new], "shut out")
+        unread = self._seen.unread.look(looked, self._shared)
+        if not is_busy:
+            unread = []
+        debtors = self._shut_out.judge([*verdict.owing, *unread], self._ledger.callers(), now)
+        arrivals = self._too_many_arrivals(verdict.newcomers, made, seconds, is_busy=is_busy)
+        new = {each for each in debtors if self._not_heard.get(each) != "owing"}
+        # First of all: whoever is let go comes again within milliseconds.
         not_heard = dict.fromkeys(debtors, "owing")
         self._hear_no_more(
             not_heard | dict.fromkeys(sorted(arrivals - debtors, key=str), "arrivals")
         )
+        self._let_go(verdict.owing, "owing")
+        self._let_go(unread, "unread")
+        self._let_go(verdict.in_all, "owing in all")
+        self._let_go(verdict.too_many, "too many")
+        if new:
+            self._let_go([peer for peer, _ in looked if peer.origin in new], "shut out")
+
+    def _too_many_arrivals(
+        self, newcomers: Sequence[Peer], made: int, seconds: float, *, is_busy: bool
+    ) -> set[Address]:
+        """Addresses that make too many connections; while it is busy, also silent ones."""
+        has_called, connected = self._ledger.has_called, self._ledger.accounts
+        silent = {each for each in newcomers if not has_called(each)}
+        arrivals = self._arrivals.judge(newcomers, silent, made, seconds)
+        silent_ones = self._silence.judge(newcomers, connected, has_called, seconds)
+        return arrivals | silent_ones if is_busy else arrivals
 
     def _complain(self) -> None:
         """At most now and then: there may be a reason that lasts, and another look is soon."""

@@ -5,26 +5,23 @@ How many they may be, and what is left to others meanwhile, `make bench-abuse` m
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from support.abuse import KINDS, Call
-from support.abuser import ABUSER, Abuse
+from support.abuse import Call
+from support.abused_probe import CALL, OPEN, UNTIL_SECONDS, abused, answered, cuts, is_heard
+from support.abuser import ABUSER
 from support.memory import MEBIBYTE, resident_mib
 from support.probe import SERVICE, Probe, running_probe
 from support.service import until
-from zikao.test.v1 import probe_pb2, probe_pb2_grpc
+from zikao.test.v1 import probe_pb2_grpc
 from zikao_kit import ledger, warden
 from zikao_kit.ledger import CALL_BYTES, Account, Ledger, Verdict
-from zikao_kit.warden import CUT, SHUT_OUT
+from zikao_kit.warden import SHUT_OUT
 
-OPEN = probe_pb2.OpenRequest()
-CALL = Call("/zikao.test.v1.ProbeService/Open", b"", (("grpc-timeout", "20S"),))
 UNENDING = replace(CALL, metadata=())
 # So small that an abuser has sent too much within moments.
 SETTINGS: dict[str, Any] = {"max_receive_bytes": 256 * 1024}
@@ -33,59 +30,7 @@ PADDED = b"\x7a\x80\x08" + bytes(1024)
 # What comes before any call.
 HANDSHAKE_BYTES = 8 * 1024
 PROCESS = os.getpid()
-UNTIL_SECONDS = 10.0
-TURN_SECONDS = 0.001
-# What an abuser has left behind is worked on first.
-SERVED_SECONDS = 20.0
 MOST_GROWTH_MIB = 64
-
-
-@asynccontextmanager
-async def abused(
-    probe: Probe, kind_name: str, connections: int = 2, call: Call = CALL, **changes: Any
-) -> AsyncIterator[Abuse]:
-    """Somebody abuses the server while the block runs; in the end others are served."""
-    (kind,) = (each for each in KINDS if each.name == kind_name)
-    # Abuser and server share the loop of the test: each has its turn.
-    changes = {"comes_again": False, "pause_seconds": kind.pause_seconds or TURN_SECONDS} | changes
-    kind = replace(kind, connections=connections, **changes)
-    # A connection that is cut may be in any state.
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    files = probe.ca.issue("portal")
-    try:
-        async with Abuse(kind, call, probe.server.port, files) as abuse:
-            yield abuse
-    finally:
-        asyncio.get_running_loop().set_exception_handler(None)
-    async with probe.stub() as stub:
-        await stub.Open(OPEN, timeout=SERVED_SECONDS)
-
-
-async def answered(abuse: Abuse, *beginnings: str) -> None:
-    """Wait until the abuser was told one of these."""
-    try:
-        await until(
-            lambda: any(said.startswith(beginnings) for said in abuse.deeds.answers), UNTIL_SECONDS
-        )
-    except TimeoutError:
-        raise AssertionError(f"answered: {dict(abuse.deeds.answers)}") from None
-
-
-async def is_heard(probe: Probe) -> bool:
-    """Whether the abuser's address gets a connection."""
-    try:
-        async with asyncio.timeout(0.2):
-            place = ("127.0.0.1", probe.server.port)
-            _, writer = await asyncio.open_connection(*place, local_addr=(ABUSER, 0))
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
-def cuts(cause: str) -> float:
-    """How many connections were let go for it."""
-    return float(CUT.labels(cause)._value.get())
 
 
 @pytest.mark.parametrize("kind", ["ping_flood", "window_update_flood", "continuation_flood"])
@@ -255,6 +200,72 @@ async def test_who_connects_too_often_is_not_heard_for_a_moment(tmp_path: Path) 
         await until(lambda: is_heard(probe), 2 * UNTIL_SECONDS)
     assert SHUT_OUT.labels("arrivals")._value.get() > before[0]
     assert cuts("shut out") == before[1]
+
+
+async def test_who_takes_no_answers_is_let_go_while_there_is_much_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All connections of an address that has several, and it is not heard for a while."""
+    monkeypatch.setattr(warden, "BUSY", -1.0)
+    before = cuts("unread")
+
+    async def is_not_heard() -> bool:
+        return not await is_heard(probe)
+
+    async with running_probe(tmp_path) as probe:
+        async with abused(probe, "slow_readers", 6, comes_again=True) as abuse:
+            await until(lambda: abuse.deeds.answers["closed"] >= 6, UNTIL_SECONDS)
+            await until(is_not_heard, UNTIL_SECONDS)
+        assert cuts("unread") >= before + 6
+
+
+async def test_who_takes_no_answers_is_borne_while_there_is_little_to_do(tmp_path: Path) -> None:
+    """Its answers wait until their calls end."""
+    before = cuts("unread")
+    async with running_probe(tmp_path) as probe, abused(probe, "slow_readers", 2) as abuse:
+        await until(lambda: len(probe.servicer.entered) == 200, UNTIL_SECONDS)
+        await asyncio.sleep(3 * warden.LOOK_SECONDS)
+        assert abuse.deeds.answers["closed"] == 0
+    assert cuts("unread") == before
+
+
+@pytest.mark.parametrize("at_once", [20, 100])
+async def test_who_asks_much_at_once_over_new_connections_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Portals after a restart, again and again, while there is much to do."""
+    monkeypatch.setattr(warden, "BUSY", -1.0)
+    before = cuts("unread")
+
+    async def portal(probe: Probe) -> None:
+        async with probe.stub() as stub:
+            await asyncio.gather(*(stub.Open(OPEN, timeout=20) for _ in range(at_once)))
+
+    async with running_probe(tmp_path) as probe:
+        for _ in range(5):
+            await asyncio.gather(*(portal(probe) for _ in range(6)))
+    assert cuts("unread") == before
+
+
+async def test_silent_connections_are_few_while_there_is_much_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer than an address may make else; those that there are stay."""
+    settings = {"max_new_connections_per_second": 10}
+    before = cuts("shut out")
+    for is_busy in (False, True):
+        monkeypatch.setattr(warden, "BUSY", -1.0 if is_busy else 100.0)
+        shut_out = SHUT_OUT.labels("arrivals")._value.get()
+        async with (
+            running_probe(tmp_path, **settings) as probe,
+            abused(probe, "idle_tls", 20) as abuse,
+        ):
+            await until(lambda: abuse.deeds.connections >= 11, UNTIL_SECONDS)
+            await asyncio.sleep(3 * warden.LOOK_SECONDS)
+            assert (SHUT_OUT.labels("arrivals")._value.get() > shut_out) == is_busy
+            assert abuse.deeds.answers["closed"] == 0
+            await until(lambda: is_heard(probe), 2 * UNTIL_SECONDS)
+    assert cuts("shut out") == before
 
 
 @pytest.fixture

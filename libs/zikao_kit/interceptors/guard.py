@@ -152,6 +152,8 @@ class Guard:
             context.set_trailing_metadata(trailing)
             return cast(T, b"")
         self._close(grpc.StatusCode.OK, None, begun, span)
+        if not self.policy.streams and not self.policy.long_lived:
+            self.seen.unread.hand_over(call.peer, context)
         return answer
 
     def _run_in_time(

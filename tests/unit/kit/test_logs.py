@@ -115,6 +115,18 @@ def test_exceptions_and_libraries_are_masked_too(
     assert (second["event"], second["logger"]) == ("user 138****5678", "some.library")
 
 
+def test_answers_that_nobody_takes_fill_no_log(
+    unconfigured: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """gRPC has a line and a traceback for each; of what else it says all is written."""
+    configure_logging("probe", LogConfig())
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    logger.error("ExecuteBatchError raised in core by servicer method [%s]", "/a/b")
+    logger.error("Unexpected [%s] raised by servicer method [%s]", "X", "/a/b")
+    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert line["event"] == "Unexpected [X] raised by servicer method [/a/b]"
+
+
 def test_level_is_a_setting(unconfigured: None, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the level nothing is written."""
     configure_logging("probe", LogConfig(level="warning"))

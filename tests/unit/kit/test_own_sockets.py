@@ -54,6 +54,23 @@ def test_what_comes_is_counted_of_each_connection_of_the_port(place: Place) -> N
     assert first_peer.in_grpc.endswith(f":{first_peer.port}")
 
 
+def test_what_is_on_its_way_is_told(place: Place) -> None:
+    """As long as the peer's kernel has not taken all of it."""
+    client, peer = place.connected(place.host)
+    (server,) = place.accepted
+    server.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            server.send(bytes(65_536))
+    assert dict(place.sockets.look())[peer].on_its_way
+    with pytest.raises(TimeoutError):
+        while client.recv(1_000_000):
+            pass
+    counts = dict(place.sockets.look())[peer]
+    assert counts.taken > 65_536
+    assert not counts.on_its_way
+
+
 def test_a_connection_is_cut(place: Place) -> None:
     """Its peer is told so, nobody reads what it had sent, and others go on."""
     first, first_peer = place.connected(place.host)

@@ -6,11 +6,13 @@ from ipaddress import ip_address, ip_network
 from zikao_kit.own_sockets import Peer
 from zikao_kit.warden import (
     CUTS_TO_SHUT_OUT,
+    LOOK_SECONDS,
     SAVED_SECONDS,
     SHUT_OUT_SECONDS,
     Arrivals,
     Bell,
     ShutOut,
+    Work,
 )
 
 ABUSER = Peer(ip_address("10.0.0.3"), 1)
@@ -116,6 +118,18 @@ def test_whoever_makes_too_many_is_heard_again_soon() -> None:
     arrivals = Arrivals(10)
     assert arrivals.judge(peers("10.0.0.3", 5_000), (), 5_000, 0.2) == {ABUSER.address}
     assert arrivals.judge([], (), 0, SAVED_SECONDS) == set()
+
+
+def test_a_moment_of_work_is_not_hard() -> None:
+    """Only what goes on for a while is; how often somebody asks makes no difference."""
+    work, moment = Work(100.0, 7.0), LOOK_SECONDS / 4
+    assert not work.is_hard(100.0 + LOOK_SECONDS, 7.0)
+    now = 100.0 + LOOK_SECONDS
+    judged = []
+    for number in range(1, 9):
+        judged.append(work.is_hard(now + number * moment, 7.0 + number * moment))
+    assert judged == [False] * 3 + [True] * 5
+    assert not work.is_hard(now + 20 * moment, 7.0 + 9 * moment)
 
 
 def test_a_bell_counts_who_has_come_since_it_was_asked() -> None:
