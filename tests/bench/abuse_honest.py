@@ -40,6 +40,7 @@ AT_ONCE, CONNECTIONS = 64, 12
 # Of calls at a rate more would not find a stream; what is not sent then is not answered.
 MOST_AT_ONCE = 1_000
 PACE_SECONDS = 0.005
+PART_SECONDS = 0.5
 READS_A_SUBMISSION = 9
 PORTAL_PAUSE_SECONDS, NEWCOMER_PAUSE_SECONDS = 0.05, 0.5
 READ = "/zikao.enrollment.v1.EnrollmentService/GetAvailability"
@@ -61,7 +62,10 @@ class Stage:
 class Seen:
     """What became of the calls of a phase; latencies in seconds."""
 
+    begun: float = 0.0
     answered: int = 0
+    # By parts of the time: when something was lost, and whether it was for long.
+    by_part: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     portal: list[float] = field(default_factory=list)
@@ -74,6 +78,9 @@ class Seen:
         return {
             "per_second": self.answered / seconds,
             "seconds": seconds,
+            "per_second_by_part": [
+                self.by_part[part] / PART_SECONDS for part in range(int(seconds / PART_SECONDS))
+            ],
             "failures": dict(self.failures),
             "p99_ms": quantile(self.latencies, 0.99) * 1000,
             "portal_calls": len(self.portal),
@@ -114,7 +121,8 @@ class Honest:
         await self._begin(is_closed_loop=rate is None)
         watched = self._stage.watched
         used = {name: cpu_seconds(pid) for name, pid in watched.items()}
-        own, begun, self.seen = time.process_time(), time.perf_counter(), Seen()
+        own, begun = time.process_time(), time.perf_counter()
+        self.seen = Seen(begun)
         if rate is None:
             await asyncio.sleep(seconds)
         else:
@@ -167,8 +175,10 @@ class Honest:
         if code:
             self.seen.failures[f"{code} {message.decode('utf-8', 'replace')[:60]}"] += 1
         else:
+            now = time.perf_counter()
             self.seen.answered += 1
-            self.seen.latencies.append(time.perf_counter() - sent_at)
+            self.seen.by_part[int((now - self.seen.begun) / PART_SECONDS)] += 1
+            self.seen.latencies.append(now - sent_at)
         if not self._is_closed_loop:
             return
         loop = asyncio.get_running_loop()

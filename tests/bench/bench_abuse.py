@@ -1,20 +1,25 @@
 """What honest callers still get while somebody abuses the server, for each kind of abuse.
 
-    make bench-abuse                                # out/bench/abuse.json
-    make bench-abuse BENCH_ARGS="ping_flood idle_tls"
+    make bench-abuse        # out/bench/abuse.json, abuse-rounds.json
+    make bench-abuse BENCH_ARGS="full ping_flood idle_tls"
 
 A process of enrollment with a core of its own; PostgreSQL, the honest callers and the abuser share
-the other one, the abuser last of all. Each kind is measured twice, between a time without and
-another one after it:
+the other one, the abuser last of all (`nice`). Two ways:
 
 - `planned`: honest callers come at the rate that the capacity page plans for one core (60% of what
   it does), whatever they get;
 - `full`: they are a closed loop that keeps the core busy, so that they lose all that the server
-  does for the abuser. `cores` says who was the bottleneck.
+  does for the abuser. The output says who was the bottleneck.
 
-The abuser has the certificate of a portal, of the same name as the honest ones have, and comes from
-another address, a new one each time; or it has none (`support.abuse`). `lawful_calls` are no abuse
-of HTTP/2: what they leave is told, and judged by `make bench-overload`.
+A machine is quicker at one time and slower at another. So times without and with an abuser follow
+each other by turns, each round is compared with its neighbours, and the median of the rounds
+counts. An abuser's process is ready before its time begins, and comes from an address that the
+server does not know: each round begins with all that it takes to notice. `nobody` does nothing,
+and shows how good a figure is.
+
+The abuser has the certificate of a portal, of the same name as the honest ones have, or none
+(`support.abuse`). `lawful_calls` are no abuse of HTTP/2: what they leave is told, and judged by
+`make bench-overload`.
 """
 
 from __future__ import annotations
@@ -22,24 +27,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pickle
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import grpc
 from bench.abuse_honest import Stage
+from bench.abuse_processes import Honest, abuser_process, honest_process
 from bench.bench_enrollment import AWAY, LOAD_CPU, SERVER_CPU, violations
 from bench.enrollment_seeding import bench_session, people_of, store
 from bench.overload_seeding import open_sessions, submissions_of
-from support.abuse import KINDS, Kind
+from support.abuse import KINDS, NOBODY, Kind
 from support.bench import (
-    Rate,
-    end_process,
+    OUT,
     migrated,
     own_cluster,
     paths_of,
@@ -55,125 +59,107 @@ PEOPLE = 4_000
 BESIDE_SECONDS, REST_SECONDS, CAPACITY_SECONDS = 3.0, 1.0, 8.0
 WARM_SECONDS = 16.0
 ABUSE_SECONDS = 6.0
-# The abuser begins before it is looked at: its process takes so long to start.
-START_SECONDS = 1.5
+ROUNDS = {"planned": 1, "full": 5}
+# A process of one loop that works more than this share of a core has no time to spare.
+BUSY = 0.93
 LOOK_SECONDS = 0.1
 LEAST_RATIO = 0.9
 MOST_GROWTH_MIB = 256
 # Of each kind; a server does not forget an address at once.
-ADDRESSES = {"planned": "127.0.66.{}", "full": "127.0.67.{}"}
+ADDRESSES = {"planned": "127.1.{}.{}", "full": "127.2.{}.{}"}
+PLACES = (NOBODY, *KINDS)
 LAWFUL = "lawful_calls"
 # By number from the honest callers, by name from the portal.
 LOST = (f"{grpc.StatusCode.UNAVAILABLE.value[0]} ", grpc.StatusCode.UNAVAILABLE.name)
 
 
-class HonestProcess:
-    """The process of the honest callers."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def run(self, seconds: float, rate: float | None) -> dict[str, Any]:
-        """What they saw in so many seconds, of so many calls a second or of as many as can be."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("it was started without pipes")
-        self._process.stdin.write(f"{json.dumps([seconds, rate])}\n".encode())
-        said = await self._process.stdout.readline()
-        if not said:
-            raise RuntimeError("the honest callers have ended")
-        seen: dict[str, Any] = json.loads(said)
-        return seen
-
-
-@asynccontextmanager
-async def honest_process(stage: Stage) -> AsyncIterator[HonestProcess]:
-    """Start it, and wait until it calls."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.abuse_honest"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("it was started without pipes")
-        process.stdin.write(pickle.dumps(stage))
-        await process.stdin.drain()
-        if await process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the honest callers cannot begin")
-        yield HonestProcess(process)
-    finally:
-        await end_process(process)
-
-
-async def abused(kind: Kind, port: int, certs: Path, address: str) -> dict[str, Any]:
-    """Let an abuser loose, and return what it says in the end."""
-    seconds = START_SECONDS + ABUSE_SECONDS
-    what = (kind.name, str(port), str(seconds), str(certs), address)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.abuse_load", *what),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, _ = await process.communicate()
-        told: dict[str, Any] = json.loads(said)
-        return told | {"deeds_per_second": told["deeds"] / seconds}
-    finally:
-        await end_process(process)
-
-
 @dataclass(frozen=True)
 class Measuring:
-    """Who is measured, and how: at a rate of calls or in a closed loop."""
+    """Who is measured, and how: at a rate of calls or in a closed loop, so many times."""
 
-    honest: HonestProcess
+    honest: Honest
     stage: Stage
     certs: Path
     way: str
     rate: float | None
+    rounds: int
 
     async def measure(self, kind: Kind) -> dict[str, Any]:
-        """Before, meanwhile, and after."""
-        address = ADDRESSES[self.way].format(1 + KINDS.index(kind))
-        before = await self.honest.run(BESIDE_SECONDS, self.rate)
+        """Times without and with an abuser by turns, who comes from a new address each time."""
+        beside, rounds = [await self._beside()], []
         async with watched(self.stage.watched["server"], LOOK_SECONDS) as memory:
-            abusing = asyncio.ensure_future(abused(kind, self.stage.port, self.certs, address))
-            await asyncio.sleep(START_SECONDS)
-            during = await self.honest.run(ABUSE_SECONDS, self.rate)
-            abuser = await abusing
-        await asyncio.sleep(REST_SECONDS)
-        after = await self.honest.run(BESIDE_SECONDS, self.rate)
-        beside = (before["per_second"] + after["per_second"]) / 2
-        figures = {
-            "during_per_beside": during["per_second"] / beside,
-            "peak_rss_mib": max(memory),
+            for number in range(self.rounds):
+                address = ADDRESSES[self.way].format(1 + number, 1 + PLACES.index(kind))
+                port = self.stage.port
+                async with abuser_process(kind, port, self.certs, address) as abuser:
+                    abusing = asyncio.ensure_future(abuser.run(ABUSE_SECONDS))
+                    during = await self.honest.run(ABUSE_SECONDS, self.rate)
+                    did = await abusing
+                await asyncio.sleep(REST_SECONDS)
+                beside.append(await self._beside())
+                rounds.append(round_of(beside[-2], during, beside[-1], did))
+                _say(kind, self.way, rounds[-1])
+        return {
+            "during_per_beside": median(each["during_per_beside"] for each in rounds),
             "rss_before_mib": memory[0],
+            "peak_rss_mib": max(memory),
+            "rounds": rounds,
         }
-        told = figures | {"before": before, "during": during, "after": after, "abuser": abuser}
-        _say(kind, self.way, told)
-        return told
+
+    async def _beside(self) -> dict[str, Any]:
+        return await self.honest.run(BESIDE_SECONDS, self.rate)
+
+
+def round_of(
+    before: dict[str, Any], during: dict[str, Any], after: dict[str, Any], did: dict[str, Any]
+) -> dict[str, Any]:
+    """What a time with an abuser was, compared with its neighbours without one."""
+    beside = mean((before["per_second"], after["per_second"]))
+    cores = during["cores"] | {"abuser": did["cpu_seconds"] / ABUSE_SECONDS}
+    return {
+        "during_per_beside": during["per_second"] / beside,
+        "before": before,
+        "during": during | {"cores": cores},
+        "after": after,
+        "abuser": did | {"deeds_per_second": did["deeds"] / ABUSE_SECONDS},
+    }
+
+
+def bottleneck_of(cores: Mapping[str, float]) -> str:
+    """Who had no time to spare: the server, or those who share the other core."""
+    return "server" if cores["server"] >= BUSY else "load" if _others(cores) >= BUSY else "nobody"
+
+
+def _others(cores: Mapping[str, float]) -> float:
+    # The abuser takes what the others leave: it is none of those who keep honest callers waiting.
+    return sum(share for name, share in cores.items() if name not in ("server", "abuser"))
 
 
 def _say(kind: Kind, way: str, told: Any) -> None:
     before, during, after, abuser = (told[n] for n in ("before", "during", "after", "abuser"))
     cores = " ".join(f"{name} {share:.2f}" for name, share in during["cores"].items())
+    cost = [each["cores"]["server"] / each["per_second"] * 1000 for each in (before, during, after)]
     sys.stdout.write(
         f"[bench] {kind.name:21} {way:7} honest {before['per_second']:5.0f}"
         f" {during['per_second']:5.0f} {after['per_second']:5.0f}/s"
-        f" ({told['during_per_beside']:.2f}), p99 {before['p99_ms']:.0f} ->"
+        f" ({told['during_per_beside']:.2f}), {cost[0]:.3f} {cost[1]:.3f} {cost[2]:.3f} ms of the"
+        f" server a call, p99 {before['p99_ms']:.0f} ->"
         f" {during['p99_ms']:.0f} ms;"
         f" portal p99 {before['portal_p99_ms']:.0f} ->"
         f" {during['portal_p99_ms']:.0f} ms, failures {during['failures']}"
         f" {during['portal_failures']}; newcomers {during['newcomers']}"
         f" {during['newcomer_slowest_ms']:.0f} ms {during['newcomer_failures']};"
-        f" RSS {told['rss_before_mib']:.0f} -> {told['peak_rss_mib']:.0f} MiB;"
         f" abuser {abuser['deeds_per_second']:.0f} {kind.deed}/s,"
-        f" {abuser['open_at_most']} open, {abuser['connections']} in all,"
-        f" {abuser['cpu_seconds']:.1f} s; {abuser['answers']}; cores {cores}\n"
+        f" {abuser['open_at_most']} open, {abuser['connections']} in all;"
+        f" {abuser['answers']}; cores {cores}, bottleneck: {bottleneck_of(during['cores'])};"
+        f" by half seconds {[round(each) for each in during['per_second_by_part']]}\n"
     )
     sys.stdout.flush()
 
 
-async def run(folder: Path, postgres: Any, dsn: str, kinds: Sequence[Kind]) -> dict[str, Any]:
+async def run(
+    folder: Path, postgres: Any, dsn: str, kinds: Sequence[Kind], ways: Sequence[str]
+) -> dict[str, Any]:
     """Seed, start all, and measure one kind after the other."""
     await store(dsn, bench_session())
     await open_sessions(dsn)
@@ -197,21 +183,28 @@ async def run(folder: Path, postgres: Any, dsn: str, kinds: Sequence[Kind]) -> d
         async with honest_process(stage) as honest:
             await honest.run(WARM_SECONDS, None)
             capacity = (await honest.run(CAPACITY_SECONDS, None))["per_second"]
-            ways = (
-                Measuring(honest, stage, folder / "certs", "planned", UTILISATION * capacity),
-                Measuring(honest, stage, folder / "certs", "full", None),
-            )
+            rates = {"planned": UTILISATION * capacity, "full": None}
+            measuring = [
+                Measuring(honest, stage, folder / "certs", way, rates[way], ROUNDS[way])
+                for way in ways
+            ]
             measured = {
-                kind.name: {each.way: await each.measure(kind) for each in ways} for kind in kinds
+                kind.name: {each.way: await each.measure(kind) for each in measuring}
+                for kind in kinds
             }
         pin(postgres.process.pid, os.sched_getaffinity(0))
     return measured
 
 
-def lost_of(seen: Mapping[str, Any]) -> int:
+def lost_of(rounds: Sequence[Mapping[str, Any]]) -> int:
     """Calls whose connection ended: honest ones are not to be let go."""
-    failures = {**seen["failures"], **seen["portal_failures"]}
-    return sum(count for why, count in failures.items() if why.startswith(LOST))
+    return sum(
+        count
+        for each in rounds
+        for whose in ("failures", "portal_failures", "newcomer_failures")
+        for why, count in each["during"][whose].items()
+        if why.startswith(LOST)
+    )
 
 
 def targets_of(measured: dict[str, Any], broken: int) -> dict[str, Target]:
@@ -221,48 +214,48 @@ def targets_of(measured: dict[str, Any], broken: int) -> dict[str, Target]:
         for way, each in ways.items():
             if name != LAWFUL:
                 targets[f"{way}_{name}"] = Target(each["during_per_beside"], at_least=LEAST_RATIO)
-            targets[f"lost_{way}_{name}"] = Target(lost_of(each["during"]), at_most=0)
+            targets[f"lost_{way}_{name}"] = Target(lost_of(each["rounds"]), at_most=0)
             growth = each["peak_rss_mib"] - each["rss_before_mib"]
             targets[f"growth_mib_{way}_{name}"] = Target(growth, at_most=MOST_GROWTH_MIB)
     return targets
 
 
-def kinds_of(names: Sequence[str]) -> list[Kind]:
-    """Those of these names, or all; SystemExit for a name that none has."""
-    known = {kind.name: kind for kind in KINDS}
-    if unknown := [name for name in names if name not in known]:
-        raise SystemExit(f"no such kind: {', '.join(unknown)}. Kinds: {', '.join(known)}")
-    return [known[name] for name in names or known]
+def wanted_of(names: Sequence[str]) -> tuple[list[Kind], list[str]]:
+    """Kinds and ways of these names, or all; SystemExit for a name that none has."""
+    known = {kind.name: kind for kind in PLACES}
+    if unknown := [name for name in names if name not in known and name not in ROUNDS]:
+        raise SystemExit(
+            f"no such kind: {', '.join(unknown)}. Kinds: {', '.join(known)}; or {', '.join(ROUNDS)}"
+        )
+    ways = [name for name in names if name in ROUNDS]
+    kinds = [known[name] for name in names if name in known]
+    return kinds or list(PLACES), ways or list(ROUNDS)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure on a PostgreSQL of our own, which keeps what it commits."""
-    kinds = kinds_of(arguments)
+    kinds, ways = wanted_of(arguments)
     with tempfile.TemporaryDirectory(prefix="zikao-bench-") as directory:
         folder = Path(directory)
-        with own_cluster(folder) as postgres:
+        # A slow disk would keep honest callers waiting, and leave the server time to spare.
+        with own_cluster(folder, synchronous_commit="off") as postgres:
             dsn = asyncio.run(migrated(postgres.dsn(), "enrollment"))
-            measured = asyncio.run(run(folder, postgres, dsn, kinds))
+            measured = asyncio.run(run(folder, postgres, dsn, kinds, ways))
             broken = asyncio.run(violations(dsn))
-    each_way = {
-        f"{way}_{name}": each for name, ways in measured.items() for way, each in ways.items()
-    }
     targets = targets_of(measured, sum(count or 0 for count in broken.values()))
     report(
         "abuse",
+        {},
         {
-            name: Rate(round(each["during"]["per_second"] * ABUSE_SECONDS), ABUSE_SECONDS)
-            for name, each in each_way.items()
-        },
-        {
-            f"honest_during_per_beside_{name}": m["during_per_beside"]
-            for name, m in each_way.items()
+            f"{way}_{name}_round_{number}": each["during_per_beside"]
+            for name, by_way in measured.items()
+            for way, told in by_way.items()
+            for number, each in enumerate(told["rounds"], 1)
         },
         targets=targets,
-        violations=broken,
-        cores=f"server on {SERVER_CPU}; PostgreSQL, honest callers and abuser on {LOAD_CPU}",
-        kinds=measured,
     )
+    details = {"violations": broken, "kinds": measured}
+    (OUT / "abuse-rounds.json").write_text(json.dumps(details, indent=2) + "\n")
     if not nothing_owed(targets):
         raise SystemExit("invariants are broken")
 

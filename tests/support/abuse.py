@@ -258,6 +258,8 @@ WINDOW_UPDATES = _again(frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(1)))
 _WIDE_WINDOW = ((HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, _WIDE))
 _NO_WINDOW = ((HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, 0))
 
+# For comparison: an abuser's process that does nothing.
+NOBODY = Kind("nobody", "deeds", 0)
 KINDS = (
     Kind("rapid_reset", "streams opened and reset", 20, rapid_resets),
     Kind("forced_reset", "streams that the server resets", 20, forced_resets),
