@@ -14,7 +14,7 @@ from zikao_kit.own_sockets import Address, Peer, is_within
 
 # Of the connections that an address may make a second: so many seconds' worth may be silent at
 # once, and a part as many more a second; after too many it takes no longer until the next may come.
-AT_ONCE_SECONDS, PART, PAUSE_SECONDS = 1, 1 / 10, 5
+AT_ONCE_SECONDS, PART, PAUSE_SECONDS = 1, 1 / 10, 10
 
 
 class Silence:

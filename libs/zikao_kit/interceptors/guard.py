@@ -49,8 +49,8 @@ log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _ATTEMPTS_KEY = "grpc-previous-rpc-attempts"
-# Whoever takes a call back sooner than anybody changes their mind.
-TAKEN_BACK_SECONDS = 0.05
+# Whoever takes a call back sooner than anybody changes their mind; a busy process hears of it late.
+TAKEN_BACK_SECONDS = 0.2
 # Whoever has no more left than this may give up for that.
 PATIENCE_SECONDS = 0.5
 _LOWERED = {"read": Priority.READ, "print": Priority.PRINT}
