@@ -32,6 +32,8 @@ CONNECT_SECONDS = 10.0
 OPENED_AT_ONCE = 100
 WRITTEN_AT_ONCE = 8
 LITTLE_BYTES = 16 * 1024
+# The first byte of struct tcp_info (linux/tcp.h).
+TCP_ESTABLISHED = 1
 
 
 @dataclass
@@ -121,6 +123,9 @@ class Abuser(asyncio.Protocol):
         self._timer = None
         if self._transport.is_closing():
             return
+        if not self._kind.reads and self._has_ended():
+            self._transport.abort()
+            return
         for _ in range(WRITTEN_AT_ONCE):
             if self._is_paused or self._unanswered > 0:
                 return
@@ -137,6 +142,15 @@ class Abuser(asyncio.Protocol):
         # Others of this process have their turn first.
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._kind.pause_seconds, self._go_on)
+
+    def _has_ended(self) -> bool:
+        """Whether the server has closed the connection, as the kernel knows.
+
+        asyncio never says so to who does not read TLS, and drops what is written from then on.
+        """
+        connection = self._transport.get_extra_info("socket")
+        (state,) = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return bool(state != TCP_ESTABLISHED)
 
     def _answered(self) -> None:
         if self._unanswered:
