@@ -36,9 +36,14 @@ class Unread:
         self.alarm = asyncio.Event()
 
     def hand_over(self, peer: str, context: Any) -> None:
-        """The answer to a call of `peer` waits from now on until it has gone out."""
+        """The answer to the call of `peer` that this task is waits until it has gone out.
+
+        gRPC would keep a callback of the context's in a circle, for the collector to find.
+        """
         self.begin(peer)
-        context.add_done_callback(partial(self._ended, peer))
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(partial(self._ended, peer, context))
 
     def begin(self, peer: str) -> None:
         """An answer waits."""
@@ -52,7 +57,7 @@ class Unread:
         if is_taken:
             self._takers.add(peer)
 
-    def _ended(self, peer: str, context: Any) -> None:
+    def _ended(self, peer: str, context: Any, _: asyncio.Task[Any]) -> None:
         self.end(peer, is_taken=context.time_remaining() != 0)
 
     @property
@@ -75,7 +80,7 @@ class Unread:
         idle = {peer for peer, counts in looked if not counts.on_its_way}
         again = self._suspects & before & idle
         proven = {peer for peer in again if self._waiting[names[peer]] >= MANY_ANSWERS}
-        origins = {peer.origin for peer in again} & self._without_takers(names, shared)
+        origins = {peer.origin for peer in again} & self._without_takers(looked, names, shared)
         return [peer for peer in names if peer in proven or peer.origin in origins]
 
     def _is_suspect(self, name: str, counts: Counts) -> bool:
@@ -85,13 +90,22 @@ class Unread:
             and counts.taken < TAKEN_BYTES
         )
 
-    def _without_takers(self, names: Mapping[Peer, str], shared: Sequence[Network]) -> set[Address]:
+    def _without_takers(
+        self,
+        looked: Sequence[tuple[Peer, Counts]],
+        names: Mapping[Peer, str],
+        shared: Sequence[Network],
+    ) -> set[Address]:
         """Addresses of several suspects with many answers, from which nobody takes any."""
         waiting: defaultdict[Address, list[int]] = defaultdict(list)
         for peer in self._suspects:
             if not is_within(peer.address, shared):
                 waiting[peer.origin].append(self._waiting[names[peer]])
-        takers = {peer.origin for peer, name in names.items() if name in self._takers}
+        takers = {
+            peer.origin
+            for peer, counts in looked
+            if names[peer] in self._takers or counts.taken >= TAKEN_BYTES
+        }
         return {
             origin
             for origin, each in waiting.items()

@@ -47,9 +47,17 @@ SAVED_SECONDS = 5
 MOST_FOR_ONE = 8
 COMPLAIN_SECONDS = 60.0
 
-CUT = Metric("zikao_connections_cut", "Connections that were let go, by cause.", ["cause"])
+CUT = Metric(
+    "zikao_connections_cut",
+    "Connections that were let go, by cause: owing, unread, owing in all, too many, shut out (of"
+    " an address that is not heard any more).",
+    ["cause"],
+)
 SHUT_OUT = Metric(
-    "zikao_addresses_shut_out", "Addresses that were not heard for a while, by cause.", ["cause"]
+    "zikao_addresses_shut_out",
+    "Addresses that were not heard for a while, by cause: owing (debts, or answers that were not"
+    " taken), arrivals (too many connections, or too many silent ones).",
+    ["cause"],
 )
 log = structlog.get_logger()
 

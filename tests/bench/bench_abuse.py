@@ -58,8 +58,8 @@ from zikao_ctl.capacity.sizing import UTILISATION
 PEOPLE = 4_000
 BESIDE_SECONDS, REST_SECONDS, CAPACITY_SECONDS = 3.0, 1.0, 8.0
 WARM_SECONDS = 16.0
-# An address that was let go of is not heard for a minute: what it takes to notice it counts for five
-# times as much here as in an abuse that lasts.
+# Who was let go of is not heard for a minute: what it takes to notice it counts for five times as
+# much here as in an abuse that lasts.
 ABUSE_SECONDS = 12.0
 ROUNDS = {"planned": 1, "full": 5}
 # A process of one loop that works more than this share of a core has no time to spare.

@@ -245,6 +245,16 @@ async def test_a_refusal_leaves_nothing_to_the_collector(probe: Probe, deed: str
     assert [error for error in left if error.reason == "PROBE_REFUSED"] == []
 
 
+async def test_an_answer_leaves_no_context_to_the_collector(probe: Probe) -> None:
+    """Whatever waits for its end: a rush answers thousands a second."""
+    async with probe.stub() as stub:
+        with left_to_the_collector(object) as left:
+            for _ in range(5):
+                await stub.Open(probe_pb2.OpenRequest(), timeout=5)
+    contexts = [each for each in left if type(each).__name__ in ("_ServicerContext", "RPCState")]
+    assert contexts == []
+
+
 async def test_a_refused_stream_leaves_nothing_to_the_collector(probe: Probe) -> None:
     """Neither does one that is ended by a message of its own."""
     too_long = probe_pb2.ExchangeRequest(text="far too long")

@@ -100,6 +100,16 @@ def test_an_address_from_which_somebody_takes_answers_keeps_its_connections() ->
     assert unread.look(look) == [many]
 
 
+def test_who_takes_a_stream_keeps_the_connections_of_its_address() -> None:
+    """No answer of a stream is counted here: what has gone out is."""
+    unread, (streaming, *several) = Unread(), crowd(9)
+    for peer in several:
+        asked(unread, peer, FEW_ANSWERS)
+    look = [(streaming, Counts(TAKEN_BYTES, 20_000)), *((peer, HEADERS) for peer in several)]
+    unread.look(look)
+    assert unread.look(look) == []
+
+
 @pytest.mark.parametrize(("connections", "answers"), [(ALIKE - 1, MANY_ANSWERS - 1), (ALIKE, 4)])
 def test_an_address_needs_several_and_many(connections: int, answers: int) -> None:
     """Connections that take nothing, and answers that wait."""
