@@ -1,6 +1,7 @@
 """A real server over mutual TLS: what may be sent, and how it answers."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 from structlog.testing import capture_logs
 from support.garbage import left_to_the_collector
-from support.probe import SERVICE, Probe, refusal, refused, running_probe
+from support.probe import SERVICE, Probe, refusal, refused, running_probe, stream_refusal
 from zikao.test.v1 import probe_pb2
 from zikao_kit.error_table import problem_of, reason_of, sentence_of, status_of
 from zikao_kit.errors import DomainError
@@ -178,7 +179,7 @@ async def test_a_refusal_names_the_request_id(probe: Probe, method: str) -> None
                 error = await refusal(stub.Open(probe_pb2.OpenRequest(deed="refuse"), **more))
             else:
                 too_long = probe_pb2.ExchangeRequest(text="far too long")
-                error = await refusal(stub.Exchange(iter([too_long]), **more).read())
+                error = await stream_refusal(partial(stub.Exchange, iter([too_long]), **more))
         told = error_details_pb2.RequestInfo()
         assert any(each.Unpack(told) for each in status_of(error).details)
         trailing: Any = error.trailing_metadata()
@@ -261,7 +262,7 @@ async def test_a_refused_stream_leaves_nothing_to_the_collector(probe: Probe) ->
     with left_to_the_collector(DomainError) as left:
         async with probe.stub() as stub:
             for _ in range(5):
-                error = await refusal(stub.Exchange(iter([too_long]), timeout=5).read())
+                error = await stream_refusal(lambda: stub.Exchange(iter([too_long]), timeout=5))
                 assert reason_of(error) == "INVALID_REQUEST"
     assert [error for error in left if error.reason == "INVALID_REQUEST"] == []
 

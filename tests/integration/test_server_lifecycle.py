@@ -8,6 +8,7 @@ import sys
 from collections import Counter as Tally
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from support.probe import (
     probe_definition,
     refusal,
     running_probe,
+    stream_refusal,
 )
 from support.service import free_port, until
 from zikao.test.v1 import probe_pb2, probe_pb2_grpc
@@ -264,11 +266,11 @@ async def test_reflection_only_when_configured(tmp_path: Path) -> None:
     path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
     for allowed in (True, False):
         async with running_probe(tmp_path, reflection=allowed) as probe, probe.channel() as channel:
-            call = channel.stream_stream(path)(iter([b"\x3a\x00"]), timeout=5)
+            info = partial(channel.stream_stream(path), iter([b"\x3a\x00"]), timeout=5)
             if allowed:
-                assert b"zikao.test.v1.ProbeService" in await call.read()
+                assert b"zikao.test.v1.ProbeService" in await info().read()
             else:
-                assert (await refusal(drained(call))).code() == Code.UNIMPLEMENTED
+                assert (await stream_refusal(info)).code() == Code.UNIMPLEMENTED
 
 
 class HalfARpc(probe_pb2_grpc.ProbeServiceServicer):

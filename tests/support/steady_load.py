@@ -13,6 +13,7 @@ from uuid import UUID
 
 import grpc
 from support.enrollment_people import submission
+from support.probe import LOST_STATUS
 from support.registration_people import account_request
 from support.service import new_id, until
 from support.tickets_database import SESSION
@@ -42,8 +43,6 @@ SESSION_CODE = "22.1"
 OF_A_STREAM = 3
 # How streams end with their server, begun or not (docs/errors.md): gRPC repeats none of them.
 ENDED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-# What gRPC's client says itself when its stream was ended while it sent: it has lost the status.
-LOST_STATUS = grpc.StatusCode.INTERNAL, "Internal error from Core"
 
 
 @dataclass
