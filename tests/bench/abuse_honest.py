@@ -100,7 +100,8 @@ class Honest:
         self._files = CertFiles(**{name: Path(path) for name, path in stage.portal.items()})
         address = Address("127.0.0.1", stage.port, "enrollment", self._files)
         self._connections = Connections(address, CALL_SECONDS)
-        self._calls = self._mixed(iter(stage.submissions))
+        self._calls = mixed(iter(stage.submissions))
+        self._has_run_out = False
         self._is_flushing = False
         self._under_way = 0
         self._is_closed_loop = False
@@ -116,8 +117,18 @@ class Honest:
             asyncio.ensure_future(self._keep_coming()),
         ]
 
+    async def close(self) -> None:
+        """Call no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connections.close()
+
     async def run(self, seconds: float, rate: float | None) -> dict[str, Any]:
-        """What is seen in so many seconds, of calls at a rate or in a closed loop."""
+        """What is seen in so many seconds, of calls at a rate or in a closed loop.
+
+        RuntimeError when there were no calls left: nobody called, and no answers say nothing.
+        """
         await self._begin(is_closed_loop=rate is None)
         watched = self._stage.watched
         used = {name: cpu_seconds(pid) for name, pid in watched.items()}
@@ -128,6 +139,8 @@ class Honest:
         else:
             await self._keep_pace(rate, begun + seconds)
         passed = time.perf_counter() - begun
+        if self._has_run_out:
+            raise RuntimeError("no submissions are left: the bench needs more candidates")
         cores = {name: (cpu_seconds(pid) - used[name]) / passed for name, pid in watched.items()}
         cores["honest"] = (time.process_time() - own) / passed
         return self.seen.described(passed) | {"cores": cores}
@@ -154,19 +167,12 @@ class Honest:
         nowhere, target = "127.0.0.1:1", f"localhost:{self._stage.port}"
         return ZikaoClient(Endpoints(nowhere, target, nowhere), self._files)
 
-    def _mixed(self, submissions: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        timeout = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
-        head = headers(READ, "enrollment", [("x-request-id", "bench-abuse"), timeout])
-        request = enrollment.GetAvailabilityRequest(
-            session_code=SESSION_CODE, county_prefix=COUNTY
-        ).SerializeToString()
-        while True:
-            for _ in range(READS_A_SUBMISSION):
-                yield head, request
-            yield next(submissions)
-
     def _send(self) -> None:
-        head, body = next(self._calls)
+        call = next(self._calls, None)
+        if call is None:
+            self._has_run_out = True
+            return
+        head, body = call
         self._under_way += 1
         self._connections.send(head, body, partial(self._ended, time.perf_counter()))
 
@@ -230,6 +236,19 @@ class Honest:
             notes()[0].append(time.perf_counter() - begun)
 
 
+def mixed(submissions: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Header blocks and requests: reads, and every tenth a submission, until there are no more."""
+    timeout = (TIMEOUT_KEY, str(round(CALL_SECONDS * 1000)))
+    head = headers(READ, "enrollment", [("x-request-id", "bench-abuse"), timeout])
+    request = enrollment.GetAvailabilityRequest(
+        session_code=SESSION_CODE, county_prefix=COUNTY
+    ).SerializeToString()
+    for submission in submissions:
+        for _ in range(READS_A_SUBMISSION):
+            yield head, request
+        yield submission
+
+
 async def serve() -> None:
     """Connect, then do what the lines say until there are none."""
     stage: Stage = pickle.load(sys.stdin.buffer)  # from bench_abuse alone
@@ -241,10 +260,13 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
-        seconds, rate = json.loads(line)
-        sys.stdout.write(json.dumps(await honest.run(seconds, rate)) + "\n")
-        sys.stdout.flush()
+    try:
+        while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
+            seconds, rate = json.loads(line)
+            sys.stdout.write(json.dumps(await honest.run(seconds, rate)) + "\n")
+            sys.stdout.flush()
+    finally:
+        await honest.close()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import sys
 import tempfile
@@ -36,7 +37,7 @@ from statistics import mean, median
 from typing import Any
 
 import grpc
-from bench.abuse_honest import Stage
+from bench.abuse_honest import READS_A_SUBMISSION, Stage
 from bench.abuse_processes import Honest, abuser_process, honest_process
 from bench.bench_enrollment import AWAY, LOAD_CPU, SERVER_CPU, violations
 from bench.enrollment_seeding import bench_session, people_of, store
@@ -55,13 +56,18 @@ from support.memory import watched
 from support.targets import Target, nothing_owed
 from zikao_ctl.capacity.sizing import UTILISATION
 
-PEOPLE = 4_000
+PEOPLE = 8_000
+# A candidate submits once in a session, and there are as many sessions as the callers may need:
+# a core does half as many calls a second here.
+MOST_CALLS_A_SECOND = 8_000
 BESIDE_SECONDS, REST_SECONDS, CAPACITY_SECONDS = 3.0, 1.0, 8.0
 WARM_SECONDS = 16.0
 # Who was let go of is not heard for a minute: what it takes to notice it counts for five times as
 # much here as in an abuse that lasts.
 ABUSE_SECONDS = 12.0
 ROUNDS = {"planned": 1, "full": 5}
+# Until an abuser's process is ready, at most.
+READY_SECONDS = 3.0
 # A process of one loop that works more than this share of a core has no time to spare.
 BUSY = 0.93
 LOOK_SECONDS = 0.1
@@ -100,7 +106,8 @@ class Measuring:
                 await asyncio.sleep(REST_SECONDS)
                 beside.append(await self._beside())
                 rounds.append(round_of(beside[-2], during, beside[-1], did))
-                _say(kind, self.way, rounds[-1])
+                sys.stdout.write(said_of(kind, self.way, rounds[-1]))
+                sys.stdout.flush()
         return {
             "during_per_beside": median(each["during_per_beside"] for each in rounds),
             "rss_before_mib": memory[0],
@@ -117,9 +124,11 @@ def round_of(
 ) -> dict[str, Any]:
     """What a time with an abuser was, compared with its neighbours without one."""
     beside = mean((before["per_second"], after["per_second"]))
+    # Nothing beside it is no measure: such a round counts as one in which nothing was left.
+    ratio = during["per_second"] / beside if beside else 0.0
     cores = during["cores"] | {"abuser": did["cpu_seconds"] / ABUSE_SECONDS}
     return {
-        "during_per_beside": during["per_second"] / beside,
+        "during_per_beside": ratio,
         "before": before,
         "during": during | {"cores": cores},
         "after": after,
@@ -137,14 +146,21 @@ def _others(cores: Mapping[str, float]) -> float:
     return sum(share for name, share in cores.items() if name not in ("server", "abuser"))
 
 
-def _say(kind: Kind, way: str, told: Any) -> None:
+def _cost_of(phase: Mapping[str, Any]) -> str:
+    if not phase["per_second"]:
+        return "-"
+    return f"{phase['cores']['server'] / phase['per_second'] * 1000:.3f}"
+
+
+def said_of(kind: Kind, way: str, told: Any) -> str:
+    """A line of a round."""
     before, during, after, abuser = (told[n] for n in ("before", "during", "after", "abuser"))
     cores = " ".join(f"{name} {share:.2f}" for name, share in during["cores"].items())
-    cost = [each["cores"]["server"] / each["per_second"] * 1000 for each in (before, during, after)]
-    sys.stdout.write(
+    cost = " ".join(map(_cost_of, (before, during, after)))
+    return (
         f"[bench] {kind.name:21} {way:7} honest {before['per_second']:5.0f}"
         f" {during['per_second']:5.0f} {after['per_second']:5.0f}/s"
-        f" ({told['during_per_beside']:.2f}), {cost[0]:.3f} {cost[1]:.3f} {cost[2]:.3f} ms of the"
+        f" ({told['during_per_beside']:.2f}), {cost} ms of the"
         f" server a call, p99 {before['p99_ms']:.0f} ->"
         f" {during['p99_ms']:.0f} ms;"
         f" portal p99 {before['portal_p99_ms']:.0f} ->"
@@ -156,7 +172,6 @@ def _say(kind: Kind, way: str, told: Any) -> None:
         f" {abuser['answers']}; cores {cores}, bottleneck: {bottleneck_of(during['cores'])};"
         f" by half seconds {[round(each) for each in during['per_second_by_part']]}\n"
     )
-    sys.stdout.flush()
 
 
 async def run(
@@ -164,7 +179,8 @@ async def run(
 ) -> dict[str, Any]:
     """Seed, start all, and measure one kind after the other."""
     await store(dsn, bench_session())
-    await open_sessions(dsn)
+    sessions = sessions_of(len(kinds), ways)
+    await open_sessions(dsn, sessions)
     people = list(await people_of(dsn, PEOPLE))
     settings: dict[str, Any] = {
         "registration": AWAY,
@@ -176,7 +192,7 @@ async def run(
         stage = Stage(
             service.port,
             paths_of(ca.issue("portal")),
-            submissions_of(people),
+            submissions_of(people, sessions),
             watched_processes,
             LOAD_CPU,
         )
@@ -196,6 +212,14 @@ async def run(
             }
         pin(postgres.process.pid, os.sched_getaffinity(0))
     return measured
+
+
+def sessions_of(kinds: int, ways: Sequence[str]) -> int:
+    """As many as it takes for all candidates' submissions to last for so many kinds."""
+    round_seconds = READY_SECONDS + ABUSE_SECONDS + REST_SECONDS + BESIDE_SECONDS
+    of_a_kind = sum(BESIDE_SECONDS + ROUNDS[way] * round_seconds for way in ways)
+    seconds = WARM_SECONDS + CAPACITY_SECONDS + kinds * of_a_kind
+    return math.ceil(seconds * MOST_CALLS_A_SECOND / (READS_A_SUBMISSION + 1) / PEOPLE)
 
 
 def lost_of(rounds: Sequence[Mapping[str, Any]]) -> int:

@@ -53,18 +53,18 @@ class Submissions:
                 yield head, before + request_id + after
 
 
-def session_codes() -> list[str]:
+def session_codes(count: int = SESSIONS) -> list[str]:
     """Those that are submitted to."""
-    return [f"{21 + number}.1" for number in range(SESSIONS)]
+    return [f"{21 + number}.1" for number in range(count)]
 
 
-async def open_sessions(dsn: str) -> None:
+async def open_sessions(dsn: str, count: int = SESSIONS) -> None:
     """Apply all sessions, each with plenty of seats in few counties."""
-    for code in (PAID_SESSION, *session_codes()):
+    for code in (PAID_SESSION, *session_codes(count)):
         await store(dsn, plain_session(code, COUNTIES))
 
 
-def submissions_of(people: Sequence[Person]) -> Submissions:
+def submissions_of(people: Sequence[Person], sessions: int = SESSIONS) -> Submissions:
     """What they submit, one after the other; counties in turns, sessions one after the other."""
     heads = [
         headers(
@@ -78,7 +78,7 @@ def submissions_of(people: Sequence[Person]) -> Submissions:
         )
         for person in people
     ]
-    return Submissions(heads, [_around_id(code) for code in session_codes()])
+    return Submissions(heads, [_around_id(code) for code in session_codes(sessions)])
 
 
 def _around_id(session_code: str) -> tuple[bytes, bytes]:
