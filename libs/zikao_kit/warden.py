@@ -19,6 +19,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 from prometheus_client import Counter as Metric
@@ -34,8 +35,9 @@ SOON_SECONDS = 0.05
 TURNS, TURN_SECONDS = 6, 0.005
 # Looking costs a process no more than this share of its time, however many connections it has.
 MOST_OF_THE_TIME = 0.03
-# A process of one loop that works more than this share of a core has nothing to spare for a flood.
+# A process of one loop that wants more than this share of a core has nothing to spare for a flood.
 BUSY = 0.8
+_SCHEDULED = Path("/proc/thread-self/schedstat")
 # An address of which so many debtors were let go in so long is not heard, unless somebody has
 # called from there meanwhile.
 CUTS_TO_SHUT_OUT = 4
@@ -160,22 +162,35 @@ class Arrivals:
         return came
 
 
+def wanted_seconds() -> float:
+    """How long this process has worked with all its threads, or this thread would have.
+
+    Who has to share a core, or has a limit below one, has nothing to spare with less than all of
+    one: the kernel counts how long a thread was ready and had none, in nanoseconds.
+    """
+    try:
+        waited = int(_SCHEDULED.read_bytes().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):  # another system, or a kernel that does not count it
+        waited = 0.0
+    return time.process_time() + waited
+
+
 class Work:
-    """How much of a core this process works, with all its threads."""
+    """How much of a core this process wants."""
 
-    def __init__(self, now: float, worked: float) -> None:
-        self._marks = deque([(now, worked)])
+    def __init__(self, now: float, wanted: float) -> None:
+        self._marks = deque([(now, wanted)])
 
-    def is_hard(self, now: float, worked: float) -> bool:
-        """Whether it was nearly all of one, or more, when it has `worked` so many seconds by now.
+    def is_hard(self, now: float, wanted: float) -> bool:
+        """Whether it is nearly all of one, or more, when it has `wanted` so many seconds by now.
 
         For `LOOK_SECONDS` at least: a shorter time says nothing, as each call is work.
         """
         while len(self._marks) > 1 and now - self._marks[1][0] >= LOOK_SECONDS:
             self._marks.popleft()
         begun, before = self._marks[0]
-        self._marks.append((now, worked))
-        return worked - before > BUSY * (now - begun)
+        self._marks.append((now, wanted))
+        return wanted - before > BUSY * (now - begun)
 
 
 class Warden:
@@ -192,7 +207,7 @@ class Warden:
         self._silence = Silence(config.max_new_connections_per_second, shared)
         self._not_heard: dict[Address, str] = {}
         self._looked_at = time.monotonic()
-        self._work = Work(self._looked_at, time.process_time())
+        self._work = Work(self._looked_at, wanted_seconds())
         self._complained_at = -math.inf
 
     async def run(self) -> None:
@@ -225,7 +240,7 @@ class Warden:
         seen, made, is_busy = (
             self._seen.take(),
             self._bell.rung(),
-            self._work.is_hard(now, time.process_time()),
+            self._work.is_hard(now, wanted_seconds()),
         )
         looked = list(self._sockets.look())
         verdict = self._ledger.settle(looked, seen, seconds, is_busy=is_busy)

@@ -1,6 +1,12 @@
 """Whose address is not heard for a while, and when it is again: judged without sockets."""
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 
 from zikao_kit.own_sockets import Peer
@@ -13,6 +19,7 @@ from zikao_kit.warden import (
     Bell,
     ShutOut,
     Work,
+    wanted_seconds,
 )
 
 ABUSER = Peer(ip_address("10.0.0.3"), 1)
@@ -130,6 +137,47 @@ def test_a_moment_of_work_is_not_hard() -> None:
         judged.append(work.is_hard(now + number * moment, 7.0 + number * moment))
     assert judged == [False] * 3 + [True] * 5
     assert not work.is_hard(now + 20 * moment, 7.0 + 9 * moment)
+
+
+@contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """So many processes that never rest, on one core with this thread."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})  # who is started stays there
+    command = (sys.executable, "-c", "print(flush=True)\nwhile True: pass")
+    others = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for other in others:
+            assert other.stdout is not None
+            other.stdout.readline()
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
+        os.sched_setaffinity(0, before)
+
+
+def test_who_has_to_share_a_core_is_busy_with_a_part_of_it() -> None:
+    """As with a limit below one: what it cannot have it wants nevertheless."""
+    with neighbours(3):
+        begun, worked, wanted = time.monotonic(), time.process_time(), wanted_seconds()
+        work = Work(begun, wanted)
+        while time.monotonic() < begun + 1.0:
+            pass
+        now = time.monotonic()
+        assert time.process_time() - worked < 0.6 * (now - begun)
+        assert work.is_hard(now, wanted_seconds())
+
+
+def test_who_rests_is_not_busy() -> None:
+    """However many there are beside it."""
+    with neighbours(1):
+        begun = time.monotonic()
+        work = Work(begun, wanted_seconds())
+        for _ in range(5):
+            time.sleep(0.1)
+        assert not work.is_hard(time.monotonic(), wanted_seconds())
 
 
 def test_a_bell_counts_who_has_come_since_it_was_asked() -> None:
