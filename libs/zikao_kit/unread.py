@@ -3,7 +3,8 @@
 A caller says in HTTP/2 how much it takes, and who takes nothing has answers wait in gRPC's memory
 until their calls end. gRPC tells nobody of windows, but a call is done only when all of its answer
 has gone out. Where many wait of a connection, none has ever gone out, and nothing is on its way
-over the line, it is not the line that is slow.
+over the line, it is not the line that is slow. Until one has gone out few calls of a connection are
+worked on at once (`first_calls`); those that wait for that count with the answers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from zikao_kit.config import KIBIBYTE, Network
+from zikao_kit.first_calls import FirstCalls
 from zikao_kit.own_sockets import Address, Counts, Peer, is_within
 
 # So many that wait of a connection make a suspect of it; so many prove that it takes none.
@@ -32,6 +34,9 @@ class Unread:
         self._waiting: defaultdict[str, int] = defaultdict(int)
         self._takers: set[str] = set()
         self._suspects: set[Peer] = set()
+        # The last look has found somebody whom the one before had not.
+        self.has_new_suspects = False
+        self.first_calls = FirstCalls()
         # Somebody is worth a look.
         self.alarm = asyncio.Event()
 
@@ -55,7 +60,15 @@ class Unread:
         """An answer waits no longer: it has gone out, or its call has ended before."""
         self._waiting[peer] -= 1
         if is_taken:
-            self._takers.add(peer)
+            if peer not in self._takers:
+                self._takers.add(peer)
+                self.first_calls.lift(peer)
+        elif peer not in self._takers:
+            self.first_calls.leave(peer)
+
+    def has_taken(self, peer: str) -> bool:
+        """Whether it has taken an answer."""
+        return peer in self._takers
 
     def _ended(self, peer: str, context: Any, _: asyncio.Task[Any]) -> None:
         self.end(peer, is_taken=context.time_remaining() != 0)
@@ -77,10 +90,13 @@ class Unread:
         self._forget_all_but(set(names.values()))
         before = self._suspects
         self._suspects = {peer for peer, counts in looked if self._is_suspect(names[peer], counts)}
+        self.has_new_suspects = not self._suspects <= before
+        unanswered = {peer: self._unanswered(names[peer]) for peer in self._suspects}
         idle = {peer for peer, counts in looked if not counts.on_its_way}
         again = self._suspects & before & idle
-        proven = {peer for peer in again if self._waiting[names[peer]] >= MANY_ANSWERS}
-        origins = {peer.origin for peer in again} & self._without_takers(looked, names, shared)
+        proven = {peer for peer in again if unanswered[peer] >= MANY_ANSWERS}
+        alike = _alike({p: n for p, n in unanswered.items() if not is_within(p.address, shared)})
+        origins = {peer.origin for peer in again} & alike - self._takers_among(looked, names)
         return [peer for peer in names if peer in proven or peer.origin in origins]
 
     def _is_suspect(self, name: str, counts: Counts) -> bool:
@@ -90,29 +106,34 @@ class Unread:
             and counts.taken < TAKEN_BYTES
         )
 
-    def _without_takers(
-        self,
-        looked: Sequence[tuple[Peer, Counts]],
-        names: Mapping[Peer, str],
-        shared: Sequence[Network],
+    def _unanswered(self, name: str) -> int:
+        """Its answers that wait, and its calls that wait for them to go."""
+        return self._waiting[name] + self.first_calls.waiting(name)
+
+    def _takers_among(
+        self, looked: Sequence[tuple[Peer, Counts]], names: Mapping[Peer, str]
     ) -> set[Address]:
-        """Addresses of several suspects with many answers, from which nobody takes any."""
-        waiting: defaultdict[Address, list[int]] = defaultdict(list)
-        for peer in self._suspects:
-            if not is_within(peer.address, shared):
-                waiting[peer.origin].append(self._waiting[names[peer]])
-        takers = {
+        """Addresses from which somebody takes answers."""
+        return {
             peer.origin
             for peer, counts in looked
             if names[peer] in self._takers or counts.taken >= TAKEN_BYTES
         }
-        return {
-            origin
-            for origin, each in waiting.items()
-            if len(each) >= ALIKE and sum(each) >= MANY_OF_AN_ADDRESS
-        } - takers
 
     def _forget_all_but(self, connected: set[str]) -> None:
         self._takers &= connected
         for gone in self._waiting.keys() - connected:
             del self._waiting[gone]
+        self.first_calls.forget_all_but(connected)
+
+
+def _alike(unanswered: Mapping[Peer, int]) -> set[Address]:
+    """Addresses of several suspects that leave many answers together."""
+    by_origin: defaultdict[Address, list[int]] = defaultdict(list)
+    for peer, count in unanswered.items():
+        by_origin[peer.origin].append(count)
+    return {
+        origin
+        for origin, each in by_origin.items()
+        if len(each) >= ALIKE and sum(each) >= MANY_OF_AN_ADDRESS
+    }

@@ -223,13 +223,16 @@ class Warden:
 
     async def _rest(self, least_seconds: float) -> None:
         """Until the next look: it is sooner where answers seem not to be taken."""
-        unread, soon_seconds = self._seen.unread, max(SOON_SECONDS, least_seconds)
-        await asyncio.sleep(soon_seconds)
-        if unread.has_suspects:
+        unread = self._seen.unread
+        if unread.has_new_suspects:
             # What was answered needs some turns of the loop until it is known to have gone out.
+            await asyncio.sleep(least_seconds - TURNS * TURN_SECONDS)
             for _ in range(TURNS):
                 await asyncio.sleep(TURN_SECONDS)
-        elif (rest := LOOK_SECONDS - soon_seconds) > 0:
+            return
+        soon_seconds = max(SOON_SECONDS, least_seconds)
+        await asyncio.sleep(soon_seconds)
+        if not unread.has_suspects and (rest := LOOK_SECONDS - soon_seconds) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(unread.alarm.wait(), rest)
 

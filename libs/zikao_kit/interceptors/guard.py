@@ -160,11 +160,32 @@ class Guard:
         self, call: Call, context: Context, work: Work[T], incoming: Any
     ) -> Awaitable[T]:
         patience_seconds = patience_of(context.time_remaining())
-        run = self._run_stream if self.policy.streams else self._run_short
+        if self.policy.streams:
+            run = self._run_stream
+        elif self.seen.unread.has_taken(call.peer):
+            run = self._run_short
+        else:
+            run = self._run_first
         running = run(call, context, work, incoming, patience_seconds)
         if patience_seconds < self._max_seconds:  # nearly always; the other way costs more
             return running
         return within(self._max_seconds, running)
+
+    async def _run_first(
+        self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float
+    ) -> T:
+        """Of a connection that has taken no answer so far."""
+        first_calls = self.seen.unread.first_calls
+        await first_calls.enter(call.peer)
+        try:
+            patience_seconds = patience_of(context.time_remaining())
+            return await self._run_short(call, context, work, incoming, patience_seconds)
+        except Exception:
+            first_calls.leave(call.peer, room=2)
+            raise
+        except asyncio.CancelledError:
+            first_calls.leave(call.peer)
+            raise
 
     async def _run_short(
         self, call: Call, context: Context, work: Work[T], incoming: Any, patience_seconds: float

@@ -1,8 +1,10 @@
 """Who takes no answers: judged from counts alone."""
 
+import asyncio
 from ipaddress import ip_address, ip_network
 
 import pytest
+from zikao_kit.first_calls import FIRST_CALLS
 from zikao_kit.own_sockets import Counts, Peer
 from zikao_kit.unread import ALIKE, FEW_ANSWERS, MANY_ANSWERS, TAKEN_BYTES, Unread
 
@@ -66,6 +68,53 @@ def test_an_answer_whose_deadline_has_passed_clears_nobody() -> None:
         unread.end(CALLER.in_grpc, is_taken=False)
     unread.look([(CALLER, HEADERS)])
     assert unread.look([(CALLER, HEADERS)]) == []
+
+
+async def test_calls_that_wait_to_begin_count_with_the_answers() -> None:
+    """Of a connection that has some answers; those alone prove nothing."""
+    unread = Unread()
+    few = FEW_ANSWERS + FIRST_CALLS + MANY_ANSWERS
+    calls = [asyncio.ensure_future(unread.first_calls.enter(CALLER.in_grpc)) for _ in range(few)]
+    await asyncio.sleep(0)
+    for _ in range(2):
+        assert unread.look([(CALLER, HEADERS)]) == []
+    asked(unread, CALLER, FEW_ANSWERS)
+    assert unread.look([(CALLER, HEADERS)]) == []
+    assert unread.look([(CALLER, HEADERS)]) == [CALLER]
+    unread.end(CALLER.in_grpc, is_taken=True)
+    await asyncio.gather(*calls)
+
+
+async def test_an_answer_that_nobody_took_makes_room_for_one_call() -> None:
+    """As any other call that ends; one that has gone out for all."""
+    unread = Unread()
+    enter = unread.first_calls.enter
+    calls = [asyncio.ensure_future(enter(CALLER.in_grpc)) for _ in range(FIRST_CALLS + 5)]
+    asked(unread, CALLER, 2)
+    await asyncio.sleep(0)
+    unread.end(CALLER.in_grpc, is_taken=False)
+    assert unread.first_calls.waiting(CALLER.in_grpc) == 4
+    assert not unread.has_taken(CALLER.in_grpc)
+    unread.end(CALLER.in_grpc, is_taken=True)
+    assert unread.first_calls.waiting(CALLER.in_grpc) == 0
+    assert unread.has_taken(CALLER.in_grpc)
+    await asyncio.gather(*calls)
+
+
+def test_only_who_is_new_among_the_suspects_is_looked_at_again_soon() -> None:
+    """A line that is slow stays so."""
+    unread, other = Unread(), Peer(ip_address("10.0.0.2"), 1)
+    on_its_way = Counts(6_000, 20_000, on_its_way=True)
+    look = [(CALLER, on_its_way), (other, on_its_way)]
+    asked(unread, CALLER, FEW_ANSWERS)
+    seen = []
+    for _ in range(2):
+        unread.look(look)
+        seen.append((unread.has_suspects, unread.has_new_suspects))
+    asked(unread, other, FEW_ANSWERS)
+    unread.look(look)
+    seen.append((unread.has_suspects, unread.has_new_suspects))
+    assert seen == [(True, True), (True, False), (True, True)]
 
 
 def test_few_answers_that_wait_prove_nothing() -> None:
