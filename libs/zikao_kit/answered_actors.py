@@ -13,7 +13,7 @@ role the transactions of that role alone: only the service's own role may store 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from zikao_kit.db import Database, Transaction
@@ -39,9 +39,9 @@ class AnsweredActors:
         """Say whether the actor may have had an answer."""
         return actor in self._actors
 
-    def add(self, actor: str) -> None:
-        """The actor gets one now, or so it seems."""
-        self._actors.add(actor)
+    def update(self, actors: Iterable[str]) -> None:
+        """These get one now, or so it seems."""
+        self._actors.update(actors)
 
     async def look(self) -> None:
         """See what runs; to be done before the snapshot of `read` is taken."""
@@ -50,6 +50,6 @@ class AnsweredActors:
 
     async def read(self, tx: Transaction) -> None:
         """Read what has been stored since the last time."""
-        rows = await tx.using(self._queries).fetch("list_answered", self._since, self._methods)
-        self._actors.update(row["actor"] for row in rows)
+        actors = await tx.using(self._queries).fetchval("list_answered", self._since, self._methods)
+        self._actors.update(actors)
         self._since = self._next - UNSEEN

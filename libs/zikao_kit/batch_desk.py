@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -66,14 +67,22 @@ class BatchDesk(ABC, Generic[E, L]):
         """
         del tx, locked
 
+    def suspects(self, entries: Sequence[E]) -> Sequence[E]:
+        """Those that may have an answer, as far as is known without asking; all, where nothing is.
+
+        Of the others an answer that is there all the same is found when its key is taken, or when
+        they are refused: the batch is decided again then, and all of it is asked for.
+        """
+        return entries
+
     async def refresh(self) -> None:
         """Read again what an Outdated batch was decided by; nothing unless a desk keeps some."""
         return
 
-    def sealed(self, key: RequestKey, answer: bytes) -> bytes:
-        """The answer as it is stored."""
-        del key
-        return answer
+    def sealed(self, keys: Sequence[RequestKey], answers: Sequence[bytes]) -> Sequence[bytes]:
+        """The answers as they are stored."""
+        del keys
+        return answers
 
     def opened(self, key: RequestKey, stored: bytes) -> bytes:
         """The answer that was stored."""
@@ -90,23 +99,35 @@ class BatchDesk(ABC, Generic[E, L]):
         except DatabaseUnavailable:
             raise
         except Exception:
-            log.warning("a batch is decided one by one", entries=len(entries), exc_info=True)
-        return [await self._decide_alone(entry) for entry in entries]
+            log.warning("a batch is decided in parts", entries=len(entries), exc_info=True)
+        return await self._decide_in_parts(entries)
 
-    async def _decide_alone(self, entry: E) -> Answer:
+    async def _decide_in_parts(self, entries: Sequence[E]) -> Sequence[Answer]:
+        """Each half by itself, and again the halves of one that fails: most are soon decided."""
+        middle = len(entries) // 2
+        halves = (entries[:middle], entries[middle:]) if middle else (entries,)
+        return [answer for half in halves for answer in await self._decide_part(half)]
+
+    async def _decide_part(self, entries: Sequence[E]) -> Sequence[Answer]:
         try:
-            (answer,) = await self._decide_together([entry])
-        except DomainError as error:
-            return error
-        except Exception:
+            return await self._decide_together(entries)
+        except DatabaseUnavailable as unavailable:
+            return [unavailable] * len(entries)
+        except Exception as error:
+            if len(entries) > 1:
+                return await self._decide_in_parts(entries)
+            if isinstance(error, DomainError):
+                return [error]
             log.exception("an entry of a batch failed")
-            return DomainError(INTERNAL)
-        return answer
+            return [DomainError(INTERNAL)]
 
     async def _decide_together(self, entries: Sequence[E]) -> Sequence[Answer]:
+        asked = self.suspects(entries)
         for _ in range(ATTEMPTS):
+            work = partial(self._decide_in, entries=entries, asked=asked)
+            asked = entries
             try:
-                return await self._db.run(lambda tx: self._decide_in(tx, entries))
+                return await self._db.run(work)
             except Outdated:
                 await self.refresh()
             except IdTaken:
@@ -115,22 +136,31 @@ class BatchDesk(ABC, Generic[E, L]):
                 return await self._settle(entries)
         raise DatabaseUnavailable
 
-    async def _decide_in(self, tx: Transaction, entries: Sequence[E]) -> Sequence[Answer]:
+    async def _decide_in(
+        self, tx: Transaction, entries: Sequence[E], asked: Sequence[E]
+    ) -> Sequence[Answer]:
         locked = await self.lock(tx, entries)
-        known = await self._recall(tx, entries)
+        known = await self._recall(tx, asked) if asked else {}
+        fresh = [entry for entry in entries if entry.key not in known] if known else entries
+        answers = await self.decide_fresh(tx, fresh, locked) if fresh else ()
+        if len(asked) < len(entries):
+            await self._require_unanswered(tx, fresh, answers)
+        await self._remember(tx, fresh, answers)
+        if fresh:
+            await self.finish(tx, locked)
         if not known:
-            return await self._decide_unknown(tx, entries, locked)
-        fresh = [entry for entry in entries if entry.key not in known]
-        new = iter(await self._decide_unknown(tx, fresh, locked) if fresh else ())
+            return answers
+        new = iter(answers)
         return [known[entry.key] if entry.key in known else next(new) for entry in entries]
 
-    async def _decide_unknown(
-        self, tx: Transaction, entries: Sequence[E], locked: L
-    ) -> Sequence[Answer]:
-        answers = await self.decide_fresh(tx, entries, locked)
-        await self._remember(tx, entries, answers)
-        await self.finish(tx, locked)
-        return answers
+    async def _require_unanswered(
+        self, tx: Transaction, entries: Sequence[E], answers: Sequence[Answer]
+    ) -> None:
+        """Raise IdTaken when somebody was refused who has an answer."""
+        pairs = zip(entries, answers, strict=True)
+        refused = [entry for entry, answer in pairs if isinstance(answer, DomainError)]
+        if refused and await self._recall(tx, refused):
+            raise IdTaken
 
     async def _settle(self, entries: Sequence[E]) -> Sequence[Answer]:
         """What became of a batch whose commit was lost.
@@ -153,10 +183,10 @@ class BatchDesk(ABC, Generic[E, L]):
     async def _remember(
         self, tx: Transaction, entries: Sequence[E], answers: Sequence[Answer]
     ) -> None:
-        given = [
-            (entry.key, self.sealed(entry.key, answer))
-            for entry, answer in zip(entries, answers, strict=True)
-            if isinstance(answer, bytes)
-        ]
+        keys, given = [], []
+        for entry, answer in zip(entries, answers, strict=True):
+            if isinstance(answer, bytes):
+                keys.append(entry.key)
+                given.append(answer)
         if given:
-            await remember_many(tx, self._schema, given)
+            await remember_many(tx, self._schema, keys, self.sealed(keys, given))

@@ -12,6 +12,7 @@ from collections import Counter as Tally
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakSet
@@ -33,6 +34,8 @@ _FAULT = "FAULT"
 _SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 T = TypeVar("T")
+# Who asks, under which id: the first two of a RequestKey.
+_Name = tuple[str, UUID]
 Decide = Callable[[Sequence[T]], Awaitable[Sequence[bytes | DomainError]]]
 
 
@@ -72,51 +75,76 @@ class BatchMetrics:
     def note(self, answers: Sequence[bytes | Exception], seconds: float) -> None:
         """Count what a batch has answered."""
         self.seconds.observe(seconds)
-        for outcome, count in Tally(map(_outcome, answers)).items():
+        refusals = [answer for answer in answers if not isinstance(answer, bytes)]
+        if len(answers) > len(refusals):
+            self._outcomes.labels(_ANSWERED).inc(len(answers) - len(refusals))
+        for outcome, count in Tally(map(_outcome, refusals)).items():
             self._outcomes.labels(outcome).inc(count)
 
 
-def _outcome(answer: bytes | Exception) -> str:
-    if isinstance(answer, bytes):
-        return _ANSWERED
-    return answer.reason if isinstance(answer, DomainError) else _FAULT
+def _outcome(refusal: Exception) -> str:
+    return refusal.reason if isinstance(refusal, DomainError) else _FAULT
 
 
 class Listener(Protocol):
-    """Somebody who waits for an answer."""
+    """Somebody who waits for answers."""
 
     def is_waiting(self) -> bool:
-        """Whether anybody still wants it."""
+        """Whether anybody still wants them."""
         ...
 
-    def take(self, answer: bytes | Exception) -> None:
-        """Get it, once. Must not raise, nor do more than note it: others of the batch wait."""
+    def take(self, answers: Sequence[bytes | Exception]) -> None:
+        """Get them, once, in the order of what was entered.
+
+        Must not raise, nor do more than note them: others of the batch wait.
+        """
         ...
 
 
-class _Waiting(Generic[T]):
-    """One entry and those who wait for its answer (a caller may have sent it twice)."""
+class _Parcel(Generic[T]):
+    """Entries that came together, and who waits for their answers.
 
-    __slots__ = ("entry", "key", "listeners", "place")
+    A caller may have sent an entry twice: `repeaters` wait for the answer at a place.
+    """
 
-    def __init__(self, key: RequestKey, entry: T, listener: Listener) -> None:
-        self.key = key
+    __slots__ = ("entries", "keys", "listener", "names", "place", "repeaters")
+
+    def __init__(
+        self,
+        names: Sequence[_Name],
+        keys: Sequence[RequestKey],
+        entries: Sequence[T],
+        listener: Listener,
+    ) -> None:
+        self.names = names
+        self.keys = keys
+        self.entries = entries
+        self.listener = listener
+        self.repeaters: list[tuple[int, Listener]] = []
         # In the trace of who sent it: the batch runs in nobody's.
         self.place = tracing.current_traceparent() if tracing.is_on() else ""
-        self.entry = entry
-        self.listeners = [listener]
+
+    def join(self, key: RequestKey, listener: Listener) -> None:
+        """Let `listener` take the answer to one of the entries, too.
+
+        Raises REQUEST_ID_REUSED when that has another body.
+        """
+        place = self.names.index(key[:2])
+        if self.keys[place] != key:
+            raise DomainError(REQUEST_ID_REUSED)
+        self.repeaters.append((place, listener))
 
     def is_wanted(self) -> bool:
         """Whether somebody still waits."""
-        for listener in self.listeners:  # noqa: SIM110 - a generator costs more than the answer
-            if listener.is_waiting():
-                return True
-        return False
+        if self.listener.is_waiting():
+            return True
+        return any(listener.is_waiting() for _, listener in self.repeaters)
 
-    def settle(self, answer: bytes | Exception) -> None:
+    def settle(self, answers: Sequence[bytes | Exception]) -> None:
         """Tell all who wait."""
-        for listener in self.listeners:
-            listener.take(answer)
+        self.listener.take(answers)
+        for place, listener in self.repeaters:
+            listener.take([answers[place]])
 
 
 class _Caller:
@@ -130,7 +158,8 @@ class _Caller:
     def is_waiting(self) -> bool:
         return not self.answer.done()
 
-    def take(self, answer: bytes | Exception) -> None:
+    def take(self, answers: Sequence[bytes | Exception]) -> None:
+        (answer,) = answers
         if self.answer.done():
             return
         if isinstance(answer, Exception):
@@ -153,8 +182,9 @@ class Batcher(Generic[T]):
         self._metrics = metrics
         self._max_batch = max_batch
         self._in_flight = self._free_flights = in_flight
-        self._queue: deque[_Waiting[T]] = deque()
-        self._by_id: dict[tuple[str, UUID], _Waiting[T]] = {}
+        self._queue: deque[_Parcel[T]] = deque()
+        self._waiting = 0
+        self._by_name: dict[_Name, _Parcel[T]] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._left_since: float | None = None
         # Of the batch that began last, and when a smaller one begins beside it.
@@ -165,7 +195,12 @@ class Batcher(Generic[T]):
     @property
     def waiting(self) -> int:
         """How many entries wait for a batch."""
-        return len(self._queue)
+        return self._waiting
+
+    @property
+    def max_batch(self) -> int:
+        """How many entries may go together."""
+        return self._max_batch
 
     @property
     def standing_seconds(self) -> float:
@@ -187,27 +222,45 @@ class Batcher(Generic[T]):
 
         Raises REQUEST_ID_REUSED when the id is under way with another body.
         """
-        name = key.actor, key.request_id
-        waiting = self._by_id.get(name)
-        if waiting is None:
-            self._by_id[name] = waiting = _Waiting(key, entry, listener)
-            self._queue.append(waiting)
-            self._take_off()
-        elif waiting.key != key:
-            raise DomainError(REQUEST_ID_REUSED)
+        name = key[:2]
+        parcel = self._by_name.get(name)
+        if parcel is None:
+            self._put(_Parcel([name], [key], [entry], listener))
         else:
-            waiting.listeners.append(listener)
+            parcel.join(key, listener)
+
+    def enter_together(
+        self, keys: Sequence[RequestKey], entries: Sequence[T], listener: Listener
+    ) -> bool:
+        """Let `listener` take the answers to entries that are decided in one batch.
+
+        At least one, at most `max_batch`. False, and nothing is entered, when one of the ids is
+        under way or there twice: those are to be entered one by one.
+        """
+        names = [key[:2] for key in keys]
+        if len(names) > self._max_batch:
+            raise ValueError(f"{len(names)} entries for batches of {self._max_batch}")
+        if not self._by_name.keys().isdisjoint(names) or len(set(names)) < len(names):
+            return False
+        self._put(_Parcel(names, keys, entries, listener))
+        return True
+
+    def _put(self, parcel: _Parcel[T]) -> None:
+        self._by_name.update(dict.fromkeys(parcel.names, parcel))
+        self._queue.append(parcel)
+        self._waiting += len(parcel.names)
+        self._take_off()
 
     def is_under_way(self, actor: str, request_id: UUID) -> bool:
         """Whether the request waits for its answer already, with whatever body."""
-        return (actor, request_id) in self._by_id
+        return (actor, request_id) in self._by_name
 
     def _take_off(self) -> None:
         # Not at once: whatever this turn of the event loop brings as well belongs to the batch.
         if not self._free_flights or not self._queue:
             return
         is_beside = self._free_flights < self._in_flight
-        if is_beside and len(self._queue) < WORTHWHILE_SHARE * self._last_size:
+        if is_beside and self._waiting < WORTHWHILE_SHARE * self._last_size:
             if self._timer is None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(LONGEST_WAIT_SECONDS, self._begin)
@@ -229,42 +282,53 @@ class Batcher(Generic[T]):
         try:
             batch = self._next_batch()
             if batch:
-                self._last_size = len(batch)
-                self._metrics.size.observe(len(batch))
+                self._last_size = sum(len(parcel.names) for parcel in batch)
+                self._metrics.size.observe(self._last_size)
                 await self._answer(batch)
         finally:
             self._free_flights += 1
             self._take_off()
 
-    def _next_batch(self) -> list[_Waiting[T]]:
-        batch: list[_Waiting[T]] = []
-        while self._queue and len(batch) < self._max_batch:
-            waiting = self._queue.popleft()
-            if waiting.is_wanted():
-                batch.append(waiting)
+    def _next_batch(self) -> list[_Parcel[T]]:
+        batch: list[_Parcel[T]] = []
+        room = self._max_batch
+        while self._queue and len(self._queue[0].names) <= room:
+            parcel = self._queue.popleft()
+            self._waiting -= len(parcel.names)
+            if parcel.is_wanted():
+                batch.append(parcel)
+                room -= len(parcel.names)
             else:
-                self._forget(waiting)
+                self._forget(parcel)
         if not self._queue:
             self._left_since = None
         elif self._left_since is None:
             self._left_since = time.monotonic()
         return batch
 
-    async def _answer(self, batch: Sequence[_Waiting[T]]) -> None:
+    async def _answer(self, batch: Sequence[_Parcel[T]]) -> None:
         answers: Sequence[bytes | Exception]
+        entries = list(chain.from_iterable(parcel.entries for parcel in batch))
         begun = time.monotonic()
         try:
-            places = {each.key: each.place for each in batch} if tracing.is_on() else {}
-            with tracing.batch(self._metrics.name, places):
-                answers = await self._decide([waiting.entry for waiting in batch])
+            with tracing.batch(self._metrics.name, _places(batch) if tracing.is_on() else {}):
+                answers = await self._decide(entries)
         except Exception as error:
-            answers = [error] * len(batch)
-        if len(answers) != len(batch):
-            answers = [ValueError("not as many answers as entries")] * len(batch)
+            answers = [error] * len(entries)
+        if len(answers) != len(entries):
+            answers = [ValueError("not as many answers as entries")] * len(entries)
         self._metrics.note(answers, time.monotonic() - begun)
-        for waiting, answer in zip(batch, answers, strict=True):
-            self._forget(waiting)
-            waiting.settle(answer)
+        told = 0
+        for parcel in batch:
+            self._forget(parcel)
+            parcel.settle(answers[told : told + len(parcel.names)])
+            told += len(parcel.names)
 
-    def _forget(self, waiting: _Waiting[T]) -> None:
-        del self._by_id[waiting.key.actor, waiting.key.request_id]
+    def _forget(self, parcel: _Parcel[T]) -> None:
+        for name in parcel.names:
+            del self._by_name[name]
+
+
+def _places(batch: Sequence[_Parcel[T]]) -> dict[RequestKey, str]:
+    """In which traces the entries were sent."""
+    return {key: parcel.place for parcel in batch for key in parcel.keys}

@@ -168,16 +168,15 @@ async def recall_many(
 
 
 async def remember_many(
-    tx: Transaction, schema: str, answers: Sequence[tuple[RequestKey, bytes]]
+    tx: Transaction, schema: str, keys: Sequence[RequestKey], answers: Sequence[bytes]
 ) -> None:
     """Store answers to requests that had none when they were looked up (`recall_many`).
 
     Raises IdTaken when somebody else has answered one meanwhile: the transaction is lost then.
     Ids are locked in one order; lock other rows before.
     """
-    given = columns([key for key, _ in answers], 4)
     try:
-        await _kit(tx, schema).execute("remember_answers", *given, [body for _, body in answers])
+        await _kit(tx, schema).execute("remember_answers", *columns(keys, 4), answers)
     except ConstraintViolated as taken:
         raise IdTaken from taken
 

@@ -119,9 +119,14 @@ class MethodPolicy:
             return Actor(subject="", role="anonymous", caller=caller)
         raise DomainError(TOKEN_INVALID if self.roles else PERMISSION_DENIED)
 
+    def may(self, role: str, *, restricted: bool) -> bool:
+        """Whether tokens of a role open the method."""
+        return self.stated and (
+            self.anyone or (role in self.roles and (self.restricted_too or not restricted))
+        )
+
     def _admit_token(self, actor: Actor) -> Actor:
-        may = actor.role in self.roles and (self.restricted_too or not actor.restricted)
-        if self.anyone or may:
+        if self.may(actor.role, restricted=actor.restricted):
             return actor
         raise DomainError(PERMISSION_DENIED)
 

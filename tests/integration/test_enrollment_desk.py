@@ -223,3 +223,23 @@ async def test_a_candidate_whom_the_feed_brings_meanwhile(dsn: str) -> None:
         (refused,) = await desk.decide([entry(6)])
         assert isinstance(refused, DomainError)
         assert refused.metadata["standing"] == "graduated"
+
+
+@pytest.mark.parametrize("spare_seats", [0, 2_000])
+async def test_an_answer_of_another_process_is_given_again(dsn: str, spare_seats: int) -> None:
+    """Of which the board has not heard yet: with plenty of seats, and where they are counted."""
+    wish = entry(1)
+    again = wish._replace(wish=wish.wish._replace(order_id=uuid4()))
+    reused = entry(1, ("00005",), request_id=wish.key.request_id)
+    async with (
+        still_desk(dsn, spare_seats=spare_seats) as (_, _, one),
+        still_desk(dsn, spare_seats=spare_seats) as (db, boards, other),
+    ):
+        assert boards.is_fresh()
+        (first,) = await one.decide([wish])
+        assert wish.key.actor not in boards.answered
+        answers = await other.decide([entry(2), again, entry(3)])
+        assert reasons(answers) == ["held"] * 3
+        assert answers[1] == first
+        assert reasons(await other.decide([entry(4), reused])) == ["SOLD_OUT", "REQUEST_ID_REUSED"]
+        assert await held(db) == {3}

@@ -5,7 +5,7 @@ line, a CHECK or a key. Each alone is enough; without both the tests fail, so th
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -34,7 +34,7 @@ from support.races import (
 from support.service_databases import MakeDatabase
 from zikao_enrollment.commands.apply_session import apply_session
 from zikao_enrollment.domain.allocation import SeatKey
-from zikao_enrollment.seats.desk import SPARE_SEATS
+from zikao_enrollment.seats.desk import SPARE_SEATS, Desk, Entry
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.seats import SeatStore
 from zikao_enrollment.stores.sessions import SessionStore
@@ -84,7 +84,7 @@ async def test_locks_alone_protect_the_last_seat(dsn: str, spare_seats: int) -> 
 @EARLY_AND_LATE
 async def test_the_check_alone_protects_the_last_seat(dsn: str, spare_seats: int) -> None:
     """Without locks the ledger refuses, and who was refused is decided by himself."""
-    await sell_the_last_seat(dsn, without_locks("lock_seats"), spare_seats)
+    await sell_the_last_seat(dsn, without_locks("lock_seats", "take_seats"), spare_seats)
 
 
 @EARLY_AND_LATE
@@ -92,7 +92,7 @@ async def test_without_both_the_last_seat_is_sold_twice(dsn: str, spare_seats: i
     """Negative control: the same test finds the seat that was sold twice."""
     await execute(dsn, NO_CHECK)
     with pytest.raises(AssertionError, match="enrollment_no_seat_is_sold_twice"):
-        await sell_the_last_seat(dsn, without_locks("lock_seats"), spare_seats)
+        await sell_the_last_seat(dsn, without_locks("lock_seats", "take_seats"), spare_seats)
 
 
 # Two counties, wished for in opposite order.
@@ -309,11 +309,22 @@ async def test_without_both_a_candidate_is_in_two_counties(dsn: str) -> None:
         await submit_in_two_counties(dsn, binding_anybody_again(without_locks("lock_candidates")))
 
 
-async def send_twice(dsn: str, queries: Queries) -> None:
+class AskingFirst(Desk):
+    """Looks answers up before it decides, and never after."""
+
+    def suspects(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """All."""
+        return entries
+
+
+async def send_twice(dsn: str, queries: Queries, kind: type[Desk] = Desk) -> None:
     """The same id at the same moment: one order, and the same answer to both."""
     wish = entry(1)
     again = wish._replace(wish=wish.wish._replace(order_id=uuid4()))
-    async with still_desk(dsn, queries) as (_, _, one), still_desk(dsn, queries) as (_, _, other):
+    async with (
+        still_desk(dsn, queries, kind=kind) as (_, _, one),
+        still_desk(dsn, queries, kind=kind) as (_, _, other),
+    ):
         answers = await meet(dsn, [CANDIDATES, SEATS], one.decide([wish]), other.decide([again]))
     assert await violations(dsn) == {}
     assert reasons(answers) == ["held", "held"]
@@ -321,11 +332,21 @@ async def send_twice(dsn: str, queries: Queries) -> None:
 
 
 async def test_one_request_at_two_processes(dsn: str) -> None:
-    """Answers are looked up once the candidate is locked."""
+    """Answers are looked up once the candidate is locked: to look again is not needed."""
+    await send_twice(dsn, REAL, AskingFirst)
+
+
+async def test_one_request_at_two_desks(dsn: str) -> None:
+    """As they are, they give one answer, too."""
     await send_twice(dsn, REAL)
 
 
+async def test_who_is_refused_is_looked_up_again(dsn: str) -> None:
+    """Also where no candidate is locked: nobody hears of a refusal who has an answer."""
+    await send_twice(dsn, without_locks("lock_candidates"))
+
+
 async def test_the_same_request_without_the_candidates_lock(dsn: str) -> None:
-    """Negative control: somebody who holds the last seat is told that all are sold."""
+    """Negative control: without both who holds the last seat is told that all are sold."""
     with pytest.raises(AssertionError, match="SOLD_OUT"):
-        await send_twice(dsn, without_locks("lock_candidates"))
+        await send_twice(dsn, without_locks("lock_candidates"), AskingFirst)

@@ -28,7 +28,7 @@ from support.enrollment_portals import for_candidate, id_in, portal_stream, reas
 from support.enrollment_service import KEY_ID, Installation
 from support.enrollment_sessions import small_session
 from support.garbage import left_to_the_collector
-from support.service import until
+from support.service import new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import portal_service_pb2 as portal
@@ -154,6 +154,95 @@ async def test_bad_ones_fail_alone(running: Installation) -> None:
     (problem,) = found["7"].error.problems
     assert (problem.field, problem.description) == ("enrollment.request_id", "必须是UUID")
     assert await seats(running) == {(2, 0)}
+
+
+async def make_familiar(running: Installation, *tokens: str) -> None:
+    """Let a portal have shown these tokens, and a choice that many will make."""
+    async with portal_stream(running) as stream:
+        seen = [for_candidate(running, 1, submission(session_code="99.1"), each) for each in tokens]
+        await stream.ask(*seen)
+        (held,) = await stream.ask(for_candidate(running, 60))
+    assert held.HasField("enrollment")
+
+
+async def test_what_is_familiar_is_judged_as_ever(running: Installation) -> None:
+    """Of submissions in which all but the id was seen before each is still looked at."""
+    tokens = {number: running.token(candidate_id(number)) for number in range(1, 12)}
+    officer = running.token(candidate_id(5), role="county_officer")
+    await make_familiar(running, *tokens.values(), officer)
+
+    def wish(number: int, request_id: str = "", token: str = "") -> portal.Submission:
+        request = submission(request_id=request_id) if request_id else submission()
+        return for_candidate(running, number, request, token or tokens[number])
+
+    loud, even, odd, other = (new_id() for _ in range(4))
+    late = wish(9)
+    late.admission_pass = "x" * 200
+    cases = [
+        (wish(1), "held"),
+        (wish(2, loud.upper()), "held"),
+        (wish(3, even.replace("-", "0")), "INVALID_REQUEST"),
+        (wish(4, odd[:9] + "-" + odd[10:]), "INVALID_REQUEST"),
+        (wish(5, token=officer), "PERMISSION_DENIED"),
+        (wish(6, other[:-1] + "x"), "INVALID_REQUEST"),
+        (wish(7, token=tokens[7] + "x"), "TOKEN_INVALID"),
+        (wish(8, token="中" + tokens[8]), "TOKEN_INVALID"),
+        (late, "INVALID_REQUEST"),
+        (wish(10, odd + "7"), "INVALID_REQUEST"),
+        (wish(11), "held"),
+    ]
+    async with portal_stream(running) as stream:
+        await stream.send(*(each for each, _ in cases))
+        found = await stream.results(len(cases))
+        assert await stream.end() is grpc.StatusCode.OK
+    told = {id_in(each)[:36]: reason for each, reason in cases}
+    assert {id_: each.error.reason or "held" for id_, each in found.items()} == told
+    assert await seats(running) == {(4, 0)}
+
+
+async def test_a_familiar_token_ends(running: Installation) -> None:
+    """Its life is looked at each time, whoever remembers its signature."""
+    token = running.token(candidate_id(1), age=timedelta(minutes=1))
+    await make_familiar(running, token)
+    await running.move_clock(running.now() + timedelta(minutes=30))
+    async with portal_stream(running) as stream:
+        wishes = [for_candidate(running, 1, token=token), for_candidate(running, 2)]
+        assert reasons(await stream.ask(*wishes)) == ["TOKEN_EXPIRED", "held"]
+
+
+async def test_ids_that_are_there_twice(running: Installation) -> None:
+    """In one message: the same request has one answer, another with its id is refused."""
+    first, second = (running.token(candidate_id(number)) for number in (1, 2))
+    await make_familiar(running, first, second)
+    request = submission()
+    other = submission(("00001",), request_id=request.request_id)
+    message = portal.SubmitEnrollmentsRequest(
+        submissions=[
+            for_candidate(running, 1, request, first),
+            for_candidate(running, 1, request, first),
+            for_candidate(running, 1, other, first),
+            for_candidate(running, 2, token=second),
+        ]
+    )
+    async with portal_stream(running) as stream:
+        await stream.call.write(message)
+        await stream.call.done_writing()
+        results = [result async for answer in stream.call for result in answer.results]
+    assert len(results) == 4
+    same = [each for each in results if each.request_id == request.request_id]
+    assert sorted(reasons(same)) == ["REQUEST_ID_REUSED", "held", "held"]
+    assert len({each.enrollment.order.order_id for each in same if not each.error.reason}) == 1
+    assert await seats(running) == {(3, 0)}
+
+
+async def test_who_is_not_known_is_asked_for_among_others(running: Installation) -> None:
+    """Registration is away: that one alone waits for it, and is to come again."""
+    tokens = {number: running.token(candidate_id(number)) for number in (1, 77, 2)}
+    await make_familiar(running, *tokens.values())
+    async with portal_stream(running) as stream:
+        wishes = [for_candidate(running, number, token=each) for number, each in tokens.items()]
+        assert reasons(await stream.ask(*wishes)) == ["held", "UNAVAILABLE", "held"]
+        assert await stream.end() is grpc.StatusCode.OK
 
 
 async def test_a_message_that_is_none_ends_the_stream(running: Installation) -> None:

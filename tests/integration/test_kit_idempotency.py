@@ -172,7 +172,7 @@ async def test_a_batch_recalls_what_was_answered(database: Database) -> None:
     keys = [key_of(request_with()) for _ in range(3)]
     async with database.transaction() as tx:
         assert await recall_many(tx, SCHEMA, keys) == {}
-        await remember_many(tx, SCHEMA, [(keys[0], b"one"), (keys[1], b"two")])
+        await remember_many(tx, SCHEMA, keys[:2], [b"one", b"two"])
     reused = RequestKey(keys[1].actor, keys[1].request_id, keys[1].method, b"another body")
     async with database.read() as tx:
         answers = await recall_many(tx, SCHEMA, [keys[0], reused, keys[2]])
@@ -188,7 +188,7 @@ async def test_of_two_batches_with_the_same_ids_one_is_stored(database: Database
 
     async def batch(ordered: list[RequestKey], answer: bytes) -> None:
         async with database.transaction() as tx:
-            await remember_many(tx, SCHEMA, [(key, answer) for key in ordered])
+            await remember_many(tx, SCHEMA, ordered, [answer] * len(ordered))
 
     for _ in range(3):
         keys = [key_of(request_with()) for _ in range(2000)]
@@ -204,10 +204,10 @@ async def test_a_batch_of_which_one_id_is_taken_stores_nothing(database: Databas
     """Nothing of the transaction stays: whoever decided it decides it again."""
     keys = [key_of(request_with()) for _ in range(3)]
     async with database.transaction() as tx:
-        await remember_many(tx, SCHEMA, [(keys[1], b"before")])
+        await remember_many(tx, SCHEMA, [keys[1]], [b"before"])
     with pytest.raises(IdTaken):
         async with database.transaction() as tx:
-            await remember_many(tx, SCHEMA, [(key, b"after") for key in keys])
+            await remember_many(tx, SCHEMA, keys, [b"after"] * len(keys))
     async with database.read() as tx:
         assert await recall_many(tx, SCHEMA, keys) == {keys[1]: b"before"}
 

@@ -57,18 +57,21 @@ async def instance(
 
 @asynccontextmanager
 async def still_desk(
-    dsn: str, queries: Queries | None = None, spare_seats: int = SPARE_SEATS
+    dsn: str,
+    queries: Queries | None = None,
+    spare_seats: int = SPARE_SEATS,
+    kind: type[Desk] = Desk,
 ) -> AsyncIterator[tuple[Database, Boards, Desk]]:
     """The same with a board that is read once only, so that nothing else commits.
 
-    `queries` are others than the service's, when a test wants to see them fail.
+    `queries` are others than the service's, `kind` another desk, for tests that see them fail.
     """
     db = await Database.connect(DatabaseConfig(dsn=dsn), queries or Queries.load(PACKAGE))
     async with db:
         boards = Boards(db, FixedClock(NOW))
         await boards.refresh()
         rooms = Rooms(db, boards, FixedClock(NOW))
-        yield db, boards, Desk(db, boards, rooms, FixedClock(NOW), spare_seats=spare_seats)
+        yield db, boards, kind(db, boards, rooms, FixedClock(NOW), spare_seats=spare_seats)
 
 
 def entry(

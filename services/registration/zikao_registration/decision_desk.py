@@ -67,9 +67,12 @@ class DecisionDesk(BatchDesk[Entry, Mapping[UUID, Registration]]):
             outcomes = await decide_registrations(ReviewStore(tx, self._keys), proposals, locked)
         return list(map(_answer, outcomes))
 
-    def sealed(self, key: RequestKey, answer: bytes) -> bytes:
+    def sealed(self, keys: Sequence[RequestKey], answers: Sequence[bytes]) -> Sequence[bytes]:
         """Encrypted, as all of registration's answers."""
-        return self._answers.seal(key.request_id, answer).SerializeToString()
+        return [
+            self._answers.seal(key.request_id, answer).SerializeToString()
+            for key, answer in zip(keys, answers, strict=True)
+        ]
 
     def opened(self, key: RequestKey, stored: bytes) -> bytes:
         """The answer that was sealed."""

@@ -52,8 +52,8 @@ DOORS = (
         (
             Cut(
                 f"{KIT}/tokens.py",
-                'verified.party not in ("", caller)',
-                'verified.party == "-"',
+                'verified.party in ("", caller)',
+                'verified.party != "-"',
             ),
         ),
         (

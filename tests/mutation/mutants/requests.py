@@ -15,7 +15,7 @@ REQUESTS = (
         (
             Cut(
                 f"{KIT}/batch_desk.py",
-                "        await self._remember(tx, entries, answers)\n",
+                "        await self._remember(tx, fresh, answers)\n",
                 "",
             ),
         ),
@@ -28,6 +28,25 @@ REQUESTS = (
                 f"{DESK}::test_two_processes_with_the_same_request",
                 "DomainError('ALREADY_ENROLLED')",
                 "assert ours[0] == theirs[1]",
+            ),
+        ),
+    ),
+    Mutant(
+        "refused-asked-again",
+        "Who is refused, and was not looked up before, is looked up then",
+        "What the board knows of answers is taken for all that there is",
+        "An answer that another process has just given is followed by a refusal",
+        (
+            Cut(
+                f"{KIT}/batch_desk.py",
+                "            await self._require_unanswered(tx, fresh, answers)\n",
+                "            pass\n",
+            ),
+        ),
+        (
+            Catch(
+                f"{DESK}::test_an_answer_of_another_process_is_given_again",
+                "At index 1 diff: 'ALREADY_ENROLLED' != 'held'",
             ),
         ),
     ),
@@ -203,8 +222,8 @@ REQUESTS = (
         (
             Cut(
                 f"{KIT}/batch_desk.py",
-                "        return [await self._decide_alone(entry) for entry in entries]\n",
-                "        return [DomainError(INTERNAL) for entry in entries]\n",
+                "        return await self._decide_in_parts(entries)\n\n",
+                "        return [DomainError(INTERNAL) for entry in entries]\n\n",
             ),
         ),
         (Catch(f"{DESK}::test_poison_fails_alone", "At index 0 diff: 'INTERNAL' != 'held'"),),

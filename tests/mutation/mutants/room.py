@@ -10,8 +10,8 @@ PASSES = f"{ROOM}::test_passes_open_the_door_to_their_own_alone"
 
 ASKED_BY_THE_BATCH = Cut(
     f"{E}/commands/seat_batch.py",
-    "            if candidate.track in self.gated and wish.admitted_to is not candidate.track:\n"
-    "                raise needs_pass_error()\n",
+    "        if candidate.track in self.gated and wish.admitted_to is not candidate.track:\n"
+    "            raise needs_pass_error()\n",
     "",
 )
 

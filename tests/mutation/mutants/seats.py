@@ -119,13 +119,24 @@ SEATS = (
     Mutant(
         "candidate-lock",
         "The candidate is locked before anybody looks at what he has, or has been answered",
-        "The row is read without a lock; the keys behind it are taken away by the test itself",
+        "The row is read without a lock, and who has seats is bound as one who has none; the other"
+        " keys behind it are taken away by the test itself",
         "Somebody sits in two counties, or who holds the last seat hears that all are sold",
         (
             Cut(
                 f"{QUERIES}/candidates.sql",
-                "ORDER BY candidate_id\nFOR NO KEY UPDATE;",
-                "ORDER BY candidate_id;",
+                "    ORDER BY candidate_id\n    FOR NO KEY UPDATE\n",
+                "    ORDER BY candidate_id\n",
+            ),
+            Cut(
+                f"{QUERIES}/orders.sql",
+                "    WHERE candidate_id <> ALL ($14::uuid[])\n",
+                "    WHERE candidate_id IS NULL\n",
+            ),
+            Cut(
+                f"{QUERIES}/orders.sql",
+                "    WHERE candidate_id = ANY ($14::uuid[])\n",
+                "    WHERE candidate_id = ANY ($14::uuid[]) OR true\n",
             ),
         ),
         (
@@ -212,12 +223,7 @@ SEATS = (
         " is taken away by the test itself",
         "At the end of a rush batches that all saw plenty take more than there is",
         (
-            Cut(
-                f"{E}/commands/change_ledger.py",
-                "    if min(left.values()) >= 0:\n"
-                "        await store.seats.change(session_code, seated.changes)\n",
-                "    await store.seats.change(session_code, seated.changes)\n",
-            ),
+            Cut(f"{QUERIES}/seats.sql", "        AND seen.free >= seen.held\n", ""),
             Cut(
                 f"{E}/seats/desk.py",
                 "            if any(count < 0 for count in left.values()):\n"
@@ -303,8 +309,8 @@ SEATS = (
         (
             Cut(
                 f"{E}/seats/doorman.py",
-                "if not self._boards.is_fresh() or candidate in self._boards.answered:",
-                "if not self._boards.is_fresh():",
+                "if candidate in self._boards.answered or not self.is_hopeless(",
+                "if not self.is_hopeless(",
             ),
         ),
         (

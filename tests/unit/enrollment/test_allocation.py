@@ -189,24 +189,26 @@ def test_where_there_is_plenty_all_get_what_they_like_best(
 ) -> None:
     """Nothing is to be decided then, and `spare` seats are left in each row that gives some."""
     claims = list(dict(claims).items())
-    if any(candidate in holdings for candidate, _ in claims):
-        assert not is_plenty(claims, free, holdings, spare)
+    wanted = Counter(each for _, each in claims)
+    if theirs := {who: holdings[who] for who, _ in claims if who in holdings}:
+        assert not is_plenty(wanted, free, theirs, spare)
         holdings = {}
     decisions = allocate(claims, free, holdings, MAX_COURSES)
     best: list[Decision] = [Granted(each.county_codes[0]) for _, each in claims]
     used = taken(claims, best)
     plenty = all(free[key] >= count + spare for key, count in used.items())
-    assert is_plenty(claims, free, holdings, spare) == plenty
+    assert is_plenty(wanted, free, {}, spare) == plenty
     assert decisions == best or not plenty
 
 
 def test_who_gives_up_seats_is_decided() -> None:
     """Whether what is given up is enough the rows alone say."""
-    moving = change("a", 1, gives_up=Holding("510105", frozenset({1})))
+    _, moving = change("a", 1, gives_up=Holding("510105", frozenset({1})))
+    _, new = claim("a", 1)
     free = {SeatKey("510104", 1): 9}
-    assert is_plenty([claim("a", 1)], free, {}, 8)
-    assert not is_plenty([claim("a", 1)], free, {}, 9)
-    assert not is_plenty([moving], free, {}, 0)
+    assert is_plenty({new: 1}, free, {}, 8)
+    assert not is_plenty({new: 1}, free, {}, 9)
+    assert not is_plenty({moving: 1}, free, {}, 0)
 
 
 @given(st.data(), ledgers, holding_maps)

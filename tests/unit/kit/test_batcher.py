@@ -265,3 +265,97 @@ async def test_answers_are_counted_by_outcome(counter: Counter, batcher: Batcher
     await asyncio.gather(*tasks, lost, return_exceptions=True)
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 1]
     assert REGISTRY.get_sample_value("zikao_test_batch_seconds_count") == (batches or 0) + 2
+
+
+class Basket:
+    """Takes the answers to what it has entered."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes | Exception] = []
+        self.is_there = True
+
+    def is_waiting(self) -> bool:
+        """Whether it is still there."""
+        return self.is_there
+
+    def take(self, answers: Sequence[bytes | Exception]) -> None:
+        """Keep them."""
+        self.answers += answers
+
+
+def enter(batcher: Batcher[str], numbers: Sequence[int], basket: Basket, body: bytes = b"") -> bool:
+    """Enter these numbers together."""
+    keys = [key(number, body) for number in numbers]
+    return batcher.enter_together(keys, [str(number) for number in numbers], basket)
+
+
+async def test_what_is_entered_together_goes_together(
+    counter: Counter, batcher: Batcher[str]
+) -> None:
+    """It waits for the next batch where there is no room for all of it; so do those behind it."""
+    first, second, third = Basket(), Basket(), Basket()
+    assert enter(batcher, [1, 2, 3], first)
+    assert enter(batcher, [4, 5], second)
+    assert enter(batcher, [6], third)
+    assert batcher.waiting == 6
+    await turn()
+    assert counter.batches == [["1", "2", "3"], ["4", "5", "6"]]
+    assert batcher.waiting == 0
+    counter.let_go(2)
+    await turn()
+    assert [basket.answers for basket in (first, second, third)] == [
+        [b"1", b"2", b"3"],
+        [b"4", b"5"],
+        [b"6"],
+    ]
+
+
+async def test_one_of_several_is_repeated(counter: Counter, batcher: Batcher[str]) -> None:
+    """The repetition gets its own answer, and another body is refused; then the id is free."""
+    basket = Basket()
+    assert enter(batcher, [1, 2, 3], basket)
+    assert batcher.is_under_way("somebody", UUID(int=2))
+    again = submit(batcher, 2, "again")
+    await turn()
+    with pytest.raises(DomainError, match="REQUEST_ID_REUSED"):
+        await batcher.submit(key(3, b"other"), "x")
+    counter.let_go(1)
+    assert await again == b"2"
+    assert basket.answers == [b"1", b"2", b"3"]
+    assert not batcher.is_under_way("somebody", UUID(int=2))
+
+
+async def test_ids_under_way_are_not_entered_together(
+    counter: Counter, batcher: Batcher[str]
+) -> None:
+    """Nothing of it is entered: not with an id that is under way, nor with one twice."""
+    basket = Basket()
+    assert enter(batcher, [1], basket)
+    assert not enter(batcher, [2, 1], basket)
+    assert not enter(batcher, [3, 3], basket)
+    assert batcher.waiting == 1
+    with pytest.raises(ValueError, match="5 entries for batches of 4"):
+        enter(batcher, [5, 6, 7, 8, 9], basket)
+    await turn()
+    counter.let_go(1)
+    await turn()
+    assert (counter.batches, basket.answers) == ([["1"]], [b"1"])
+
+
+async def test_several_whose_caller_has_gone_are_not_decided(
+    counter: Counter, batcher: Batcher[str]
+) -> None:
+    """Unless somebody else waits for one of them."""
+    gone, left = Basket(), Basket()
+    for busy in (8, 9):
+        assert enter(batcher, [busy], Basket())
+        await turn()
+    assert enter(batcher, [1, 2], gone)
+    assert enter(batcher, [3, 4], left)
+    stays = submit(batcher, 4)
+    await turn()
+    gone.is_there = left.is_there = False
+    counter.let_go(3)
+    assert await stays == b"4"
+    assert counter.batches == [["8"], ["9"], ["3", "4"]]
+    assert enter(batcher, [1, 2], Basket())

@@ -10,15 +10,13 @@ from zikao_enrollment.store import Store
 async def change_ledger(store: Store, session_code: str, seated: Seated) -> Mapping[SeatKey, int]:
     """Change the ledger as was decided; return what is left in rows that were locked here.
 
-    Where that is less than nothing nothing is changed: the batch must be decided again.
+    Where that is less than nothing the batch must be decided again.
     """
     if not seated.changes:
         return {}
     if seated.is_locked:
         await store.seats.change(session_code, seated.changes)
         return {}
-    free = await store.seats.lock(session_code, seated.changes)
-    left = {key: free.get(key, 0) - change.held for key, change in seated.changes.items()}
-    if min(left.values()) >= 0:
-        await store.seats.change(session_code, seated.changes)
-    return left
+    held = {key: change.held for key, change in seated.changes.items()}
+    free = await store.seats.take(session_code, held)
+    return {key: free.get(key, 0) - count for key, count in held.items()}

@@ -27,7 +27,7 @@ from zikao_enrollment.domain.money import (
     flag_of,
 )
 from zikao_enrollment.domain.order_states import OrderAction, next_state
-from zikao_enrollment.domain.orders import ACTIVE, Candidate, Move, Order
+from zikao_enrollment.domain.orders import ACTIVE, Move, Order, Standing
 from zikao_enrollment.domain.timetable import Session
 from zikao_enrollment.store import Store
 
@@ -153,7 +153,7 @@ async def _lock_seats(
     store: Store,
     applied: AppliedSession | None,
     orders: Sequence[Order],
-    candidates: Mapping[UUID, Candidate],
+    candidates: Mapping[UUID, Standing],
 ) -> _LateSeats:
     """Lock the seats that orders have, and those that late ones may take."""
     if applied is None:
@@ -177,7 +177,7 @@ async def _lock_seats(
 
 
 def _claim(
-    session: Session, order: Order, candidates: Mapping[UUID, Candidate], plan: Plan | None
+    session: Session, order: Order, candidates: Mapping[UUID, Standing], plan: Plan | None
 ) -> Claim | None:
     """What a released order claims; None when it may have no seats any more."""
     candidate = candidates.get(order.candidate_id)

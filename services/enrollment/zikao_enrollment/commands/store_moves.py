@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from zikao_enrollment.domain.order_states import OrderAction
-from zikao_enrollment.domain.orders import Move, Order, ledger_changes
+from zikao_enrollment.domain.orders import Move, Order, ledger_changes, shares
 from zikao_enrollment.store import Store
 
 
@@ -49,7 +49,7 @@ async def store_new_orders(store: Store, orders: Sequence[Order], seated: Collec
     """
     bound = set(seated)
     for part in _one_a_candidate(orders):
-        await store.orders.insert_held(part, OrderAction.SUBMIT, bound)
+        await store.orders.insert_held(shares(part), OrderAction.SUBMIT, bound)
         bound.update(order.candidate_id for order in part)
 
 

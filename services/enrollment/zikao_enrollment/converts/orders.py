@@ -15,7 +15,7 @@ from zikao_kit.feed import FeedRow
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
-from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse
+from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Share
 from zikao_enrollment.domain.refunds import Refund
 from zikao_enrollment.domain.timetable import Track
 
@@ -73,11 +73,21 @@ class OrderAnswers:
 
     def of(self, order: Order, response_type: Callable[..., Message]) -> bytes:
         """The response to who has wished for the order."""
+        template = self._template(order, response_type)
+        return (template % (order.order_id, order.candidate_id)).encode("latin-1")
+
+    def of_all(self, share: Share, response_type: Callable[..., Message]) -> list[bytes]:
+        """The responses to all who share the terms, in their order."""
+        template = self._template(Order(_FIRST_ID, _SECOND_ID, share.terms), response_type)
+        ids = zip(share.order_ids, share.candidate_ids, strict=True)
+        return [(template % each).encode("latin-1") for each in ids]
+
+    def _template(self, order: Order, response_type: Callable[..., Message]) -> str:
         name = id(order.terms), order.payment_code, response_type
-        template = self._templates.get(name)
-        if template is None:
-            template = self._templates[name] = order, _template(order, response_type)
-        return (template[1] % (order.order_id, order.candidate_id)).encode("latin-1")
+        found = self._templates.get(name)
+        if found is None:
+            found = self._templates[name] = order, _template(order, response_type)
+        return found[1]
 
 
 def _template(order: Order, response_type: Callable[..., Message]) -> str:

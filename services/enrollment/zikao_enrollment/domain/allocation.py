@@ -6,7 +6,7 @@ A claim about an order that holds seats gives these up when it is granted, and o
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -194,22 +194,20 @@ def decide(
 
 
 def is_plenty(
-    claims: Sequence[tuple[P, Claim]],
+    claims: Mapping[Claim, int],
     free: Mapping[SeatKey, int],
     holdings: Mapping[P, Holding],
     spare: int,
 ) -> bool:
-    """Whether all claims surely get the county that they like best, and `spare` seats are left.
+    """Whether all surely get the county that they like best, and `spare` seats are left.
 
-    Nothing is to be decided then. Never so where somebody has or gives up seats, or claims twice.
+    `claims` says how many claim what, of whom none claims twice, `holdings` what some of these
+    have. Nothing is to be decided then. Never so where somebody has or gives up seats.
     """
-    people = {candidate for candidate, _ in claims}
-    if len(people) < len(claims) or not people.isdisjoint(holdings):
+    if holdings or any(claim.gives_up is not None for claim in claims):
         return False
     wanted: Counter[SeatKey] = Counter()
-    for claim, count in Counter(claim for _, claim in claims).items():
-        if claim.gives_up is not None:
-            return False
+    for claim, count in claims.items():
         for key in keys_of(claim.county_codes[0], claim.slots):
             wanted[key] += count
     return all(free.get(key, 0) >= count + spare for key, count in wanted.items())

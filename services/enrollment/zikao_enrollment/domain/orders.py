@@ -31,6 +31,14 @@ class Candidate(NamedTuple):
     standing: str
     standing_reason: str
 
+
+class Standing(NamedTuple):
+    """What decides eligibility, whoever it is of: thousands share one."""
+
+    track: Track
+    standing: str
+    standing_reason: str
+
     def require_eligible(self) -> None:
         """Only active candidates enroll. Raises DomainError NOT_ELIGIBLE."""
         if error := self.standing_error():
@@ -176,7 +184,15 @@ class Move(NamedTuple):
         return OrderEvent(self.after.order_id, before, after, self.action, self.actor)
 
 
-def ledger_changes(moves: Sequence[Move], new: Iterable[Order] = ()) -> dict[SeatKey, SeatChange]:
+class Share(NamedTuple):
+    """New orders on the same terms."""
+
+    terms: Terms
+    order_ids: Sequence[UUID]
+    candidate_ids: Sequence[UUID]
+
+
+def ledger_changes(moves: Sequence[Move], new: Iterable[Share] = ()) -> dict[SeatKey, SeatChange]:
     """How the ledger of one session changes by what its orders do, and by new ones, sorted."""
     held: Counter[SeatKey] = Counter()
     confirmed: Counter[SeatKey] = Counter()
@@ -189,22 +205,25 @@ def ledger_changes(moves: Sequence[Move], new: Iterable[Order] = ()) -> dict[Sea
     return {key: change for key, change in sorted(changes.items()) if any(change)}
 
 
-def _counted(moves: Sequence[Move], new: Iterable[Order]) -> Iterator[tuple[Terms, int]]:
+def _counted(moves: Sequence[Move], new: Iterable[Share]) -> Iterator[tuple[Terms, int]]:
     """How many more orders there are on which terms."""
-    for share in shares(new):
-        yield share[0].terms, len(share)
+    for share in new:
+        yield share.terms, len(share.order_ids)
     for before, after, *_ in moves:
         yield before.terms, -1
         yield after.terms, 1
 
 
-def shares(orders: Iterable[Order]) -> Iterable[Sequence[Order]]:
+def shares(orders: Iterable[Order]) -> list[Share]:
     """The orders by the terms that they share; not those of terms that are equal by chance."""
     # By identity: to compare or hash terms takes longer than all else that is done with them.
     found: defaultdict[int, list[Order]] = defaultdict(list)
     for order in orders:
         found[id(order.terms)].append(order)
-    return found.values()
+    return [
+        Share(each[0].terms, [order.order_id for order in each], [o.candidate_id for o in each])
+        for each in found.values()
+    ]
 
 
 def courses_in(session: Session, course_codes: tuple[str, ...]) -> tuple[OrderCourse, ...]:

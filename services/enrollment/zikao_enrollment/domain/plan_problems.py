@@ -14,7 +14,7 @@ from zikao_enrollment.domain.choices import (
     choice_problems,
     window_error,
 )
-from zikao_enrollment.domain.orders import Candidate, NotYetKnown
+from zikao_enrollment.domain.orders import NotYetKnown, Standing
 from zikao_enrollment.domain.timetable import Session, Track
 
 # Whether the candidate may enroll in it at all.
@@ -23,7 +23,7 @@ SESSION_FIELD = "session_code"
 
 def plan_error(
     session: Session,
-    candidate: Candidate | None,
+    candidate: Standing | None,
     holding: Holding | None,
     choice: Choice,
     now: datetime,
@@ -48,7 +48,7 @@ def plan_error(
     return error
 
 
-def _standing_problems(candidate: Candidate | None) -> Iterator[Problem]:
+def _standing_problems(candidate: Standing | None) -> Iterator[Problem]:
     error = candidate.standing_error() if candidate else NotYetKnown()
     if error:
         yield Problem(error, SESSION_FIELD, f"您暂不能报考：{error.metadata['detail']}")

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from zikao_kit.errors import DomainError
 
-from zikao_enrollment.domain.orders import Candidate, NotYetKnown
+from zikao_enrollment.domain.orders import NotYetKnown, Standing
 from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track, Window
 
 # Who waits asks so often at most, and at least; who may be drawn within, soon after the draw.
@@ -147,7 +147,7 @@ def closed_error(window: Window) -> DomainError:
     )
 
 
-def window_to_join(session: Session, candidate: Candidate | None, now: datetime) -> Window:
+def window_to_join(session: Session, candidate: Standing | None, now: datetime) -> Window:
     """The window before which the candidate may wait at `now`; without a room there is no need to.
 
     Raises NOT_ELIGIBLE (NotYetKnown for a stranger), TRACK_NOT_OFFERED, WAITING_ROOM_CLOSED.

@@ -18,10 +18,10 @@ from zikao_enrollment.domain.order_states import (
     next_state,
 )
 from zikao_enrollment.domain.orders import (
-    Candidate,
     Move,
     NotYetKnown,
     Order,
+    Standing,
     Terms,
     courses_in,
 )
@@ -62,7 +62,7 @@ Wish = Submission | Change | Cancellation
 def claim_of(
     session: Session,
     wish: Change | Cancellation,
-    candidate: Candidate | None,
+    candidate: Standing | None,
     order: Order | None,
     now: datetime,
 ) -> Claim | Order:
@@ -109,7 +109,7 @@ def granted(session: Session, wish: Change | Cancellation, order: Order, county_
 
 
 def require_choice(
-    session: Session, candidate: Candidate | None, choice: Choice | None, now: datetime
+    session: Session, candidate: Standing | None, choice: Choice | None, now: datetime
 ) -> SoundChoice:
     """The choice, if the candidate may have it now whatever is free; raises the first problem.
 

@@ -1,19 +1,21 @@
 """One stream of a portal: what was read of it, and what is to be answered.
 
-Neither a task nor a future a submission: ten thousand a second go through here.
+Neither a task nor a future a submission, nor anything else that can be had once for a message:
+twenty thousand a second go through here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from typing import cast
 
 import structlog
-from zikao.enrollment.v1 import enrollment_service_pb2, portal_service_pb2
+from zikao.enrollment.v1 import portal_service_pb2
 from zikao_kit.context import current_actor, current_request_id
 from zikao_kit.error_table import ErrorTable
 from zikao_kit.errors import INTERNAL, DomainError, forget_frames
-from zikao_kit.policy import MethodPolicy
 from zikao_kit.serialized import answered
 
 from zikao_enrollment.converts.portals import (
@@ -23,43 +25,55 @@ from zikao_enrollment.converts.portals import (
     error_to_pb,
     id_of,
     request_of,
-    result_of,
+    results_of,
 )
 from zikao_enrollment.domain.orders import NotYetKnown
 from zikao_enrollment.parts import Parts
+from zikao_enrollment.rpc.familiar import UNARY, Familiar
 from zikao_enrollment.seats.desk import Entry
 
 # Some 100 KB: a message that every client takes.
 RESULTS_A_MESSAGE = 500
-# A candidate is let in to a stream as to the unary call, whose contract says who may.
-_UNARY = MethodPolicy.of(
-    enrollment_service_pb2.DESCRIPTOR.services_by_name["EnrollmentService"].methods_by_name[
-        "SubmitEnrollment"
-    ]
-)
 log = structlog.get_logger()
 
 
-class _Item:
-    """One submission of the stream; the batcher's listener."""
+class _Part:
+    """Submissions that were entered together, of one message; the batcher's listener."""
 
-    __slots__ = ("answer", "asked", "entry", "exchange", "request_id")
+    __slots__ = ("answers", "entries", "exchange", "ids", "is_asked")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(
+        self, exchange: Exchange, ids: Sequence[str], entries: Sequence[Entry | None]
+    ) -> None:
         self.exchange = exchange
-        self.request_id = ""
-        self.entry: Entry | None = None
-        self.answer: bytes | Exception = b""
-        self.asked = False
+        self.ids = ids
+        # None for what was refused before it was one.
+        self.entries = entries
+        self.answers: Sequence[bytes | Exception] = ()
+        self.is_asked = False
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether no answer is a refusal."""
+        return {*map(type, self.answers)} <= {bytes}
 
     def is_waiting(self) -> bool:
         """Whether the stream is still open."""
         return not self.exchange.is_gone
 
-    def take(self, answer: bytes | Exception) -> None:
-        """Keep the answer until the stream writes it."""
-        self.answer = answer
+    def take(self, answers: Sequence[bytes | Exception]) -> None:
+        """Keep the answers until the stream writes them."""
+        self.answers = answers
         self.exchange.note(self)
+
+    def only(self, places: Iterable[int]) -> _Part:
+        """Those at these places, as a part of their own."""
+        chosen = [*places]
+        part = _Part(
+            self.exchange, [self.ids[at] for at in chosen], [self.entries[at] for at in chosen]
+        )
+        part.answers = [self.answers[at] for at in chosen]
+        return part
 
 
 class Exchange:
@@ -75,7 +89,7 @@ class Exchange:
         self._call_id = current_request_id()
         # Read, and not yet handed to the reader of the answers.
         self._under_way = 0
-        self._answered: list[_Item] = []
+        self._answered: deque[_Part] = deque()
         self._questions: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -88,11 +102,11 @@ class Exchange:
         reading = asyncio.create_task(self._read(requests))
         reading.add_done_callback(lambda _: self._news.set())
         try:
-            while items := await self._next_answered(reading):
-                results = b"".join(map(self._result, items))
+            while parts := await self._next_answered(reading):
+                results = b"".join(map(self._results, parts))
                 yield answered(portal_service_pb2.SubmitEnrollmentsResponse, results)
-                self._under_way -= len(items)
-                self._admission.count_finished(sum(map(self._is_served, items)))
+                self._under_way -= sum(len(part.ids) for part in parts)
+                self._admission.count_finished(sum(map(self._served, parts)))
                 self._room.set()
             await reading
         finally:
@@ -102,9 +116,9 @@ class Exchange:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def note(self, item: _Item) -> None:
-        """An item has its answer."""
-        self._answered.append(item)
+    def note(self, part: _Part) -> None:
+        """A part has its answers."""
+        self._answered.append(part)
         self._news.set()
 
     async def _read(
@@ -114,72 +128,113 @@ class Exchange:
             submissions = request.submissions
             await self._until_room_for(len(submissions))
             self._under_way += len(submissions)
-            for submission in submissions:
-                self._begin(submission)
+            self._begin(submissions)
 
     async def _until_room_for(self, count: int) -> None:
         while self._under_way + count > self._limit:
             self._room.clear()
             await self._room.wait()
 
-    def _begin(self, submission: portal_service_pb2.Submission) -> None:
-        item = _Item(self)
+    def _begin(self, submissions: Iterable[portal_service_pb2.Submission]) -> None:
+        """Enter a message's submissions in their order, as many together as may be."""
+        familiar = Familiar(self._submitting, self._verifier, self._portal)
+        together: list[tuple[str, Entry]] = []
+        for submission in submissions:
+            found = familiar.entry_of(submission)
+            if found is not None:
+                together.append(found)
+                continue
+            self._enter(together)
+            together = []
+            self._look_at(submission)
+        self._enter(together)
+
+    def _enter(self, found: Sequence[tuple[str, Entry]]) -> None:
+        size = self._submitting.together
+        for begin in range(0, len(found), size):
+            ids, entries = zip(*found[begin : begin + size], strict=True)
+            if not self._submitting.enter_together(entries, _Part(self, ids, entries)):
+                for request_id, entry in zip(ids, entries, strict=True):
+                    self._enter_alone(request_id, entry)
+
+    def _enter_alone(self, request_id: str, entry: Entry) -> None:
+        part = _Part(self, [request_id], [entry])
+        try:
+            self._submitting.enter(entry, part)
+        except DomainError as refusal:
+            part.take([refusal])
+
+    def _look_at(self, submission: portal_service_pb2.Submission) -> None:
         try:
             request, choice = request_of(submission)
-            item.request_id = request.request_id
             actor = self._verifier.verify(submission.access_token, self._portal)
-            subject = _UNARY.admit(self._portal, actor).subject
-            item.entry = self._submitting.entry_of(
-                request, subject, submission.admission_pass, choice
-            )
-            self._submitting.enter(item.entry, item)
+            subject = UNARY.admit(self._portal, actor).subject
+            entry = self._submitting.entry_of(request, subject, submission.admission_pass, choice)
         except Exception as refusal:  # also a fault of ours: it is one submission's alone
-            item.request_id = id_of(submission)
-            item.take(refusal)
+            _Part(self, [id_of(submission)], [None]).take([refusal])
+        else:
+            self._enter_alone(request.request_id, entry)
 
-    async def _next_answered(self, reading: asyncio.Task[None]) -> Sequence[_Item]:
-        """Items to be written; none when the last was, and nothing more is read."""
+    async def _next_answered(self, reading: asyncio.Task[None]) -> Sequence[_Part]:
+        """Parts to be written; none when the last was, and nothing more is read."""
         while True:
-            answered, self._answered = self._answered, []
-            ready = [item for item in answered if not self._asks_for(item)]
-            ready, self._answered = ready[:RESULTS_A_MESSAGE], ready[RESULTS_A_MESSAGE:]
+            ready: list[_Part] = []
+            results = 0
+            while self._answered and results + len(self._answered[0].ids) <= RESULTS_A_MESSAGE:
+                part = self._without_unknown(self._answered.popleft())
+                if part.ids:
+                    ready.append(part)
+                    results += len(part.ids)
             if ready or (reading.done() and not self._under_way):
                 return ready
             self._news.clear()
             await self._news.wait()
 
-    def _asks_for(self, item: _Item) -> bool:
-        """Whether registration is asked for the candidate first, which it is once."""
-        if not isinstance(item.answer, NotYetKnown) or item.asked:
-            return False
-        item.asked = True
-        task = asyncio.create_task(self._ask(item))
+    def _without_unknown(self, part: _Part) -> _Part:
+        """What is to be written of a part: registration is asked for who is not known, once."""
+        if part.is_granted or part.is_asked:
+            return part
+        unknown = [at for at, each in enumerate(part.answers) if isinstance(each, NotYetKnown)]
+        for place in unknown:
+            self._ask_for(part.only([place]))
+        return part.only(set(range(len(part.ids))).difference(unknown)) if unknown else part
+
+    def _ask_for(self, part: _Part) -> None:
+        part.is_asked = True
+        task = asyncio.create_task(self._ask(part))
         self._questions.add(task)
         task.add_done_callback(self._questions.discard)
-        return True
 
-    async def _ask(self, item: _Item) -> None:
-        if item.entry is None:
+    async def _ask(self, part: _Part) -> None:
+        (entry,) = part.entries
+        if entry is None:
             raise RuntimeError("who is not known was asked for by an entry")
         try:
-            item.take(await self._submitting.submit(item.entry))
+            part.take([await self._submitting.submit(entry)])
         except Exception as refusal:
-            item.take(refusal)
+            part.take([refusal])
 
-    def _is_served(self, item: _Item) -> bool:
-        """Whether it counts for what the process can do; to refuse a bad token is no work."""
-        answer = item.answer
-        return not isinstance(answer, Exception) or (
-            isinstance(answer, DomainError) and self._errors.is_service(answer.reason)
+    def _served(self, part: _Part) -> int:
+        """What counts of it for what the process can do; to refuse a bad token is no work."""
+        if part.is_granted:
+            return len(part.ids)
+        return sum(
+            not isinstance(answer, DomainError) or self._errors.is_service(answer.reason)
+            for answer in part.answers
+            if isinstance(answer, bytes | DomainError)
         )
 
-    def _result(self, item: _Item) -> bytes:
-        answer = item.answer
-        if not isinstance(answer, bytes):
-            error = self._error(answer).SerializeToString()
-            return result_of(item.request_id, ERROR, error)
-        is_of_plan = item.entry is not None and item.entry.is_of_plan
-        return result_of(item.request_id, PLAN if is_of_plan else ENROLLMENT, answer)
+    def _results(self, part: _Part) -> bytes:
+        entry = part.entries[0]
+        outcome = PLAN if entry is not None and entry.is_of_plan else ENROLLMENT
+        if part.is_granted:
+            return results_of(part.ids, outcome, cast(Sequence[bytes], part.answers))
+        return b"".join(
+            results_of([request_id], outcome, [answer])
+            if isinstance(answer, bytes)
+            else results_of([request_id], ERROR, [self._error(answer).SerializeToString()])
+            for request_id, answer in zip(part.ids, part.answers, strict=True)
+        )
 
     def _error(self, error: Exception) -> portal_service_pb2.SubmissionError:
         if not isinstance(error, DomainError) or error.reason not in self._errors:

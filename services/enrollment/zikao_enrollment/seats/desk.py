@@ -76,6 +76,17 @@ class Desk(BatchDesk[Entry, Taken]):
         self._clock = clock
         self._spare_seats = spare_seats
 
+    def suspects(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Who submits and has had no answer, as the board knows, is none."""
+        if not self._boards.is_fresh():
+            return entries
+        answered = self._boards.answered
+        return [
+            entry
+            for entry in entries
+            if entry.key.actor in answered or not isinstance(entry.wish, Submission)
+        ]
+
     async def refresh(self) -> None:
         """A session was applied again after the board was read."""
         await self._boards.refresh()
@@ -83,9 +94,10 @@ class Desk(BatchDesk[Entry, Taken]):
     async def lock(self, tx: Transaction, entries: Sequence[Entry]) -> Taken:
         """The orders and then the candidates of the entries, those that exist."""
         store = Store(tx)
-        named = {e.wish.order_id for e in entries if not isinstance(e.wish, Submission)}
+        wishes = [entry.wish for entry in entries]
+        named = {wish.order_id for wish in wishes if not isinstance(wish, Submission)}
         orders = await store.orders.lock(named) if named else ()
-        candidates = await store.candidates.lock({entry.wish.candidate_id for entry in entries})
+        candidates = await store.candidates.lock({wish.candidate_id for wish in wishes})
         return Taken(Locked({order.order_id: order for order in orders}, candidates), {})
 
     async def decide_fresh(
@@ -94,7 +106,7 @@ class Desk(BatchDesk[Entry, Taken]):
         """Seat each session's candidates in turn."""
         groups = _by_session(entries, locked.locked.orders)
         if len(groups) == 1:
-            ((session_code, _),) = groups.items()
+            (session_code,) = groups
             # Of several, whose rows are to be locked in turn, none may be left for the end.
             return await self._decide(tx, session_code, entries, locked, may_be_last=True)
         answers: dict[int, Answer] = {}
@@ -162,28 +174,38 @@ class Desk(BatchDesk[Entry, Taken]):
             gated=self._rooms.gated(applied.session, now),
         )
         taken.seated[session_code] = seated, applied.version
+        answers = _answers(entries, seated)
+        granted = [e for e, each in zip(entries, answers, strict=True) if isinstance(each, bytes)]
+        # Before the commit: who repeats the request meanwhile is not refused from memory.
+        self._boards.answered.update([entry.key.actor for entry in granted])
         if tracing.is_on():
-            await _keep_traces(store, entries, seated.answers)
-        answers: list[Answer] = []
-        made = OrderAnswers()
-        for entry, outcome in zip(entries, seated.answers, strict=True):
-            if isinstance(outcome, Order):
-                # Before the commit: who repeats the request meanwhile is not refused from memory.
-                self._boards.answered.add(entry.key.actor)
-                # As it goes over the wire and into the store of answers.
-                answers.append(made.of(outcome, entry.response_type))
-            else:
-                answers.append(outcome)
+            await _keep_traces(store, granted)
         return answers
 
 
-async def _keep_traces(
-    store: Store, entries: Sequence[Entry], outcomes: Sequence[Order | DomainError]
-) -> None:
+def _answers(entries: Sequence[Entry], seated: Seated) -> Sequence[Answer]:
+    """In the order of entries, as they go over the wire and into the store of answers."""
+    found: dict[int, Answer] = {}
+    made = OrderAnswers()
+    for share, places in seated.shares:
+        # Of plans and of choices: nearly always it is one kind.
+        for kind in {entries[place].response_type for place in places}:
+            answers = zip(places, made.of_all(share, kind), strict=True)
+            found.update((at, each) for at, each in answers if entries[at].response_type is kind)
+    for place, outcome in seated.answers.items():
+        found[place] = (
+            made.of(outcome, entries[place].response_type)
+            if isinstance(outcome, Order)
+            else outcome
+        )
+    return [found[place] for place in range(len(entries))]
+
+
+async def _keep_traces(store: Store, granted: Sequence[Entry]) -> None:
     places = {
-        outcome.order_id: place
-        for entry, outcome in zip(entries, outcomes, strict=True)
-        if isinstance(outcome, Order) and (place := tracing.member_trace(entry.key))
+        entry.wish.order_id: place
+        for entry in granted
+        if (place := tracing.member_trace(entry.key))
     }
     if places:
         await store.orders.keep_traces(places)
@@ -191,6 +213,9 @@ async def _keep_traces(
 
 def _by_session(entries: Sequence[Entry], orders: Mapping[UUID, Order]) -> dict[str, list[int]]:
     """The places of entries by session, in its order; under "" those that name no own order."""
+    codes = {entry.session_code for entry in entries}
+    if len(codes) == 1 and (code := codes.pop()) is not None:
+        return {code: [*range(len(entries))]}
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for place, entry in enumerate(entries):
         groups[_session_of(entry, orders)].append(place)

@@ -39,12 +39,16 @@ class Doorman:
 
     def refusal(self, session_code: str, candidate: str, choice: Choice) -> DomainError | None:
         """SOLD_OUT for a candidate's choice; None for who may have seats."""
-        if not self._boards.is_fresh() or candidate in self._boards.answered:
+        if candidate in self._boards.answered or not self.is_hopeless(session_code, choice):
             return None
         verdict = self._verdict(session_code, choice)
         return (
             DomainError("SOLD_OUT", full=verdict.full, detail=verdict.detail) if verdict else None
         )
+
+    def is_hopeless(self, session_code: str, choice: Choice) -> bool:
+        """Whether a choice is surely sold out, for whoever has had no answer."""
+        return self._boards.is_fresh() and self._verdict(session_code, choice) is not None
 
     def may_repeat(self, candidate: str) -> bool:
         """Whether the candidate has had an answer, and may be asking for it again."""

@@ -5,6 +5,7 @@ is needed hangs on the candidate's track, which only the batch knows (`commands.
 refuses whom the gatekeeper has let through without a pass.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -35,19 +36,27 @@ class Gatekeeper:
         ADMISSION_PASS_INVALID, and UNAVAILABLE when a pass is of a room that was opened elsewhere
         just now.
         """
-        applied = self._boards.current.sessions.get(session_code)
-        if applied is None or not applied.session.has_waiting_room:
-            return None
         now = self._clock.now()
-        gated = self._rooms.gated(applied.session, now)
+        gated = self._gated(session_code, now)
         if not gated:
             return None
+        applied = self._boards.current.sessions[session_code]
         if shown and (pass_ := _parsed(shown)).says.track in gated:
             return self._read(session_code, candidate_id, pass_)
         # A pass of another room is none: whether one is needed the batch knows.
         if any(w.is_open(now) and w.track not in gated for w in applied.session.windows):
             return None
         raise needs_pass_error()
+
+    def is_needed(self, session_code: str) -> bool:
+        """Whether passes of some track are looked at now."""
+        return bool(self._gated(session_code, self._clock.now()))
+
+    def _gated(self, session_code: str, now: datetime) -> Collection[Track]:
+        applied = self._boards.current.sessions.get(session_code)
+        if applied is None or not applied.session.has_waiting_room:
+            return ()
+        return self._rooms.gated(applied.session, now)
 
     def _read(self, session_code: str, candidate_id: UUID, shown: Shown) -> Track:
         room = self._rooms.rows.get(RoomKey(session_code, shown.says.track))

@@ -1,16 +1,16 @@
 """From a candidate's request to its answer: through the batcher, and past who is not known yet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import Message
 from zikao.enrollment.v1 import enrollment_service_pb2 as pb
 from zikao_kit.batcher import Batcher, Listener
 from zikao_kit.errors import DomainError
-from zikao_kit.idempotency import key_of
+from zikao_kit.idempotency import RequestKey, key_of, sha256
 from zikao_kit.ids import new_ordered_id, uuid_of
 
 from zikao_enrollment.converts.orders import choice_from_pb
-from zikao_enrollment.converts.portals import SubmitRequest
+from zikao_enrollment.converts.portals import SubmitRequest, Wanted
 from zikao_enrollment.domain.choices import Choice
 from zikao_enrollment.domain.timetable import Track
 from zikao_enrollment.domain.wishes import Submission
@@ -18,6 +18,8 @@ from zikao_enrollment.seats.desk import Entry
 from zikao_enrollment.seats.doorman import Doorman
 from zikao_enrollment.seats.gatekeeper import Gatekeeper
 from zikao_enrollment.seats.newcomers import Newcomers
+
+_OF_ENROLLMENT = pb.SubmitEnrollmentRequest.DESCRIPTOR.full_name
 
 
 class Submitting:
@@ -74,12 +76,31 @@ class Submitting:
         """Wait for the answer to what a candidate wants of an order that is there."""
         return await self._batcher.submit(entry.key, entry)
 
+    def is_open(self, wanted: Wanted) -> bool:
+        """Whether whoever wants it may go into a batch: no pass is needed, nor is it sold out."""
+        return not (
+            self._gatekeeper.is_needed(wanted.session_code)
+            or self._doorman.is_hopeless(wanted.session_code, wanted.choice)
+        )
+
     def enter(self, entry: Entry, listener: Listener) -> None:
         """Let `listener` take the answer; registration is asked for nobody.
 
         Raises REQUEST_ID_REUSED when the id is under way with another body.
         """
         self._batcher.enter(entry.key, entry, listener)
+
+    @property
+    def together(self) -> int:
+        """How many may be entered together."""
+        return self._batcher.max_batch
+
+    def enter_together(self, entries: Sequence[Entry], listener: Listener) -> bool:
+        """Let `listener` take the answers to entries of one batch, as `enter`.
+
+        False, and nothing is entered, when they are to be entered one by one.
+        """
+        return self._batcher.enter_together([entry.key for entry in entries], entries, listener)
 
     def _admitted_to(
         self, request: SubmitRequest, candidate: str, admission_pass: str
@@ -108,6 +129,16 @@ class Submitting:
         refusal = self._doorman.refusal(request.session_code, candidate, choice)
         if refusal and not self._is_under_way(request, candidate):
             raise refusal
+
+
+def open_entry(candidate: str, request_id: str, body: bytes, wanted: Wanted) -> Entry:
+    """The entry of a candidate for what `is_open`; `body` is the request, of which its digest is.
+
+    As `Submitting.entry_of` makes it. Raises ValueError when an id is none.
+    """
+    key = RequestKey(candidate, uuid_of(request_id), _OF_ENROLLMENT, sha256(body))
+    submission = Submission(new_ordered_id(), uuid_of(candidate), wanted.choice, None)
+    return Entry(key, wanted.session_code, submission, pb.SubmitEnrollmentResponse)
 
 
 def _entry(

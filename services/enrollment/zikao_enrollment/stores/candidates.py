@@ -1,16 +1,18 @@
 """Candidates and their plans: one method a named query of `candidates.sql`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from zikao_kit.columns import columns
 from zikao_kit.db import Record, Transaction
 
 from zikao_enrollment.domain.choices import Choice, Plan
-from zikao_enrollment.domain.orders import Candidate
+from zikao_enrollment.domain.orders import Candidate, Standing
 from zikao_enrollment.domain.timetable import Track
 
+CHOICES_KEPT = 10_000
 _TRACKS = {str(track): track for track in Track}
 
 
@@ -20,20 +22,23 @@ class CandidateStore:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def find(self, candidate_id: UUID) -> Candidate | None:
-        """The candidate, if known."""
+    async def find(self, candidate_id: UUID) -> Standing | None:
+        """Where a candidate stands, if known."""
         row = await self._tx.fetchrow("find_candidate", candidate_id)
-        return _candidate(row) if row else None
+        return _standing(row) if row else None
 
-    async def find_many(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
+    async def find_many(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Standing]:
         """The candidates that are known, not locked."""
         rows = await self._tx.fetch("find_candidates", list(candidate_ids))
-        return {row["candidate_id"]: _candidate(row) for row in rows}
+        return {row["candidate_id"]: _standing(row) for row in rows}
 
-    async def lock(self, candidate_ids: Iterable[UUID]) -> dict[UUID, Candidate]:
-        """The candidates that are known, locked in the order of ids."""
+    async def lock(self, candidate_ids: Iterable[UUID]) -> Mapping[UUID, Standing]:
+        """The candidates that are known, locked in the order of ids; those alike share one."""
         rows = await self._tx.fetch("lock_candidates", list(candidate_ids))
-        return {row["candidate_id"]: _candidate(row) for row in rows}
+        found: dict[UUID, Standing] = {}
+        for row in rows:
+            found.update(dict.fromkeys(row["candidate_ids"], _standing(row)))
+        return found
 
     async def save(self, candidates: Iterable[Candidate]) -> None:
         """Make these the candidates' states; of several for one the last counts."""
@@ -66,15 +71,18 @@ class CandidateStore:
         rows = await self._tx.fetch("list_plans", session_code, list(candidate_ids))
         return {
             row["candidate_id"]: Plan(
-                Choice(tuple(row["course_codes"]), tuple(row["county_codes"])), row["may_move"]
+                _choice(tuple(row["course_codes"]), tuple(row["county_codes"])), row["may_move"]
             )
             for row in rows
         }
 
 
-def _candidate(row: Record) -> Candidate:
-    candidate_id, track, standing, reason = row
-    return Candidate(candidate_id, _TRACKS[track], standing, reason)
+# A rush chooses the same few: those who do share one.
+_choice = lru_cache(maxsize=CHOICES_KEPT)(Choice)
+
+
+def _standing(row: Record) -> Standing:
+    return Standing(_TRACKS[row["track"]], row["standing"], row["standing_reason"])
 
 
 def _row(candidate: Candidate) -> tuple[object, ...]:

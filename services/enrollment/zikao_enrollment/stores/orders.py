@@ -12,7 +12,7 @@ from zikao_kit.feed import Outbox
 
 from zikao_enrollment.converts.orders import enrollment_event
 from zikao_enrollment.domain.order_states import OrderAction, OrderState
-from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent, Terms, shares
+from zikao_enrollment.domain.orders import Order, OrderCourse, OrderEvent, Share, Terms
 from zikao_enrollment.names import SCHEMA
 from zikao_enrollment.stores.slot_sets import slot_set
 
@@ -29,7 +29,7 @@ class OrderStore:
         self._tx = tx
 
     async def insert_held(
-        self, orders: Sequence[Order], action: OrderAction, seated: Collection[UUID]
+        self, shares: Sequence[Share], action: OrderAction, seated: Collection[UUID]
     ) -> None:
         """Store new orders with their seats and the beginning of their history: all by candidates.
 
@@ -37,15 +37,14 @@ class OrderStore:
         candidate, who is locked. Only those of `seated` may have seats already. One statement:
         the terms of orders are sent once.
         """
-        first = orders[0].terms
-        groups = shares(orders)
+        first = shares[0].terms
         await self._tx.execute(
             "insert_held_orders",
             first.session_code,
-            [order.order_id for group in groups for order in group],
-            [order.candidate_id for group in groups for order in group],
-            [number for number, group in enumerate(groups, 1) for _ in group],
-            *columns((_kind(group[0].terms) for group in groups), 5),
+            [order_id for share in shares for order_id in share.order_ids],
+            [candidate_id for share in shares for candidate_id in share.candidate_ids],
+            [number for number, share in enumerate(shares, 1) for _ in share.order_ids],
+            *columns((_kind(share.terms) for share in shares), 5),
             first.state,
             action,
             first.held_until,

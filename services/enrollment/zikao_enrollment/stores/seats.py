@@ -33,6 +33,15 @@ class SeatStore:
         rows = await self._tx.fetch("lock_seats", session_code, *columns(keys, 2))
         return {SeatKey(row["county_code"], row["slot"]): row["free"] for row in rows}
 
+    async def take(self, session_code: str, held: Mapping[SeatKey, int]) -> dict[SeatKey, int]:
+        """Let so many more seats be held; the free seats of the rows before, which are locked.
+
+        Of a row with fewer none is taken.
+        """
+        taken = columns(((*key, count) for key, count in held.items()), 3)
+        rows = await self._tx.fetch("take_seats", session_code, *taken)
+        return {SeatKey(row["county_code"], row["slot"]): row["free"] for row in rows}
+
     async def change(self, session_code: str, changes: Mapping[SeatKey, SeatChange]) -> None:
         """Change ledger rows that `lock` has locked."""
         rows = ((*key, *change) for key, change in changes.items())

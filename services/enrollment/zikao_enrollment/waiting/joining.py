@@ -21,7 +21,7 @@ from zikao_kit.idempotency import RequestKey
 from zikao_enrollment.commands.draw_waiting_room import draw_room, open_room
 from zikao_enrollment.commands.join_waiting_room import join_room
 from zikao_enrollment.converts.waiting import joined_to_bytes
-from zikao_enrollment.domain.orders import Candidate
+from zikao_enrollment.domain.orders import Standing
 from zikao_enrollment.domain.timetable import Window
 from zikao_enrollment.domain.waiting import (
     Place,
@@ -143,7 +143,7 @@ class Joining:
                     outcomes[index] = _Stored(key, row)
         return outcomes
 
-    def _window_of(self, entry: Join, candidate: Candidate | None) -> _Outcome:
+    def _window_of(self, entry: Join, candidate: Standing | None) -> _Outcome:
         try:
             session = self._boards.current.require(entry.session_code).session
             return window_to_join(session, candidate, self._clock.now())

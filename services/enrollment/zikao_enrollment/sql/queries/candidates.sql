@@ -10,11 +10,15 @@ WHERE candidate_id = ANY ($1::uuid[]);
 
 -- Before seats, and in the order of their keys: no two batches can deadlock.
 -- name: lock_candidates
-SELECT candidate_id, track, standing, standing_reason
-FROM enrollment.candidate
-WHERE candidate_id = ANY ($1::uuid[])
-ORDER BY candidate_id
-FOR NO KEY UPDATE;
+SELECT track, standing, standing_reason, array_agg(candidate_id) AS candidate_ids
+FROM (
+    SELECT candidate_id, track, standing, standing_reason
+    FROM enrollment.candidate
+    WHERE candidate_id = ANY ($1::uuid[])
+    ORDER BY candidate_id
+    FOR NO KEY UPDATE
+) AS locked
+GROUP BY track, standing, standing_reason;
 
 -- The caller gives each candidate once, in the order of ids: batches lock them in that order.
 -- name: save_candidates

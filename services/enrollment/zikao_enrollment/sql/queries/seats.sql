@@ -22,6 +22,29 @@ WHERE ledger.session_code = $1
     AND ledger.county_code = given.county_code
     AND ledger.slot = given.slot;
 
+-- `lock_seats` and `change_seats` at once, for seats that are taken: what is in the row counts when it
+-- is locked, and where that is too little nothing is taken.
+-- name: take_seats
+WITH seen AS MATERIALIZED (
+    SELECT ledger.county_code, ledger.slot, taken.held,
+        ledger.capacity - ledger.held - ledger.confirmed AS free
+    FROM enrollment.seat_ledger AS ledger
+    JOIN unnest($2::text[], $3::integer[], $4::integer[]) AS taken (county_code, slot, held)
+        ON ledger.county_code = taken.county_code AND ledger.slot = taken.slot
+    WHERE ledger.session_code = $1
+    ORDER BY ledger.county_code, ledger.slot
+    FOR UPDATE OF ledger
+), given AS (
+    UPDATE enrollment.seat_ledger AS ledger
+    SET held = ledger.held + seen.held
+    FROM seen
+    WHERE ledger.session_code = $1
+        AND ledger.county_code = seen.county_code
+        AND ledger.slot = seen.slot
+        AND seen.free >= seen.held
+)
+SELECT county_code, slot, free FROM seen;
+
 -- As their orders say; the candidates are locked. Who would be in two counties is refused: a row
 -- cannot be made twice.
 -- name: bind_candidates
