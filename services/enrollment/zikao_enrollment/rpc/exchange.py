@@ -161,7 +161,7 @@ class Exchange:
         part = _Part(self, [request_id], [entry])
         try:
             self._submitting.enter(entry, part)
-        except DomainError as refusal:
+        except Exception as refusal:
             part.take([refusal])
 
     def _look_at(self, submission: portal_service_pb2.Submission) -> None:

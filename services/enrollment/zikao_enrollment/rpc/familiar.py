@@ -31,10 +31,16 @@ class Familiar:
         self._portal = portal
         self._now = verifier.now()
         # By the identity of what is wanted, which is kept: to hash it would take longer.
-        self._open: dict[int, bool] = {}
+        self._open: dict[int, tuple[bool, Wanted]] = {}
 
     def entry_of(self, submission: portal_service_pb2.Submission) -> tuple[str, Entry] | None:
         """The request id as it was sent, and the entry; None for what is to be looked at."""
+        try:
+            return self._entry_of(submission)
+        except Exception:  # whoever looks at it says what is wrong with it
+            return None
+
+    def _entry_of(self, submission: portal_service_pb2.Submission) -> tuple[str, Entry] | None:
         body = body_of(submission)
         wanted = wanted_by(body)
         if wanted is None or submission.admission_pass or not self._is_open(wanted):
@@ -43,13 +49,10 @@ class Familiar:
         if said is None or not UNARY.may(said.role, restricted=said.restricted):
             return None
         request_id = id_in(body)
-        try:
-            return request_id, open_entry(said.subject, request_id, body, wanted)
-        except ValueError:
-            return None
+        return request_id, open_entry(said.subject, request_id, body, wanted)
 
     def _is_open(self, wanted: Wanted) -> bool:
         found = self._open.get(id(wanted))
         if found is None:
-            found = self._open[id(wanted)] = self._submitting.is_open(wanted)
-        return found
+            found = self._open[id(wanted)] = self._submitting.is_open(wanted), wanted
+        return found[0]
