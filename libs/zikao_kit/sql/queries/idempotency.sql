@@ -50,6 +50,6 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
 
 -- name: list_answered
-SELECT coalesce(array_agg(actor), '{{}}') AS actors
+SELECT coalesce(array_agg(actor), ARRAY[]::text[]) AS actors
 FROM {schema}.idempotency
 WHERE created_at >= $1 AND method = ANY ($2::text[]);
