@@ -70,8 +70,8 @@ class BatchDesk(ABC, Generic[E, L]):
     def suspects(self, entries: Sequence[E]) -> Sequence[E]:
         """Those that may have an answer, as far as is known without asking; all, where nothing is.
 
-        Of the others an answer that is there all the same is found when its key is taken, or when
-        they are refused: the batch is decided again then, and all of it is asked for.
+        Of the others an answer that is there all the same is found when they are refused, for it is
+        looked up then, or when its key is taken: the batch is decided again, and all is asked for.
         """
         return entries
 
@@ -115,6 +115,7 @@ class BatchDesk(ABC, Generic[E, L]):
             return [unavailable] * len(entries)
         except Exception as error:
             if len(entries) > 1:
+                log.warning("a part of a batch fails", entries=len(entries), exc_info=True)
                 return await self._decide_in_parts(entries)
             if isinstance(error, DomainError):
                 return [error]
@@ -143,9 +144,9 @@ class BatchDesk(ABC, Generic[E, L]):
         known = await self._recall(tx, asked) if asked else {}
         fresh = [entry for entry in entries if entry.key not in known] if known else entries
         answers = await self.decide_fresh(tx, fresh, locked) if fresh else ()
-        if len(asked) < len(entries):
-            await self._require_unanswered(tx, fresh, answers)
         await self._remember(tx, fresh, answers)
+        if len(asked) < len(entries):
+            answers = await self._in_place_of_refusals(tx, fresh, answers)
         if fresh:
             await self.finish(tx, locked)
         if not known:
@@ -153,14 +154,14 @@ class BatchDesk(ABC, Generic[E, L]):
         new = iter(answers)
         return [known[entry.key] if entry.key in known else next(new) for entry in entries]
 
-    async def _require_unanswered(
+    async def _in_place_of_refusals(
         self, tx: Transaction, entries: Sequence[E], answers: Sequence[Answer]
-    ) -> None:
-        """Raise IdTaken when somebody was refused who has an answer."""
-        pairs = zip(entries, answers, strict=True)
+    ) -> Sequence[Answer]:
+        """The answers, stored ones for those refused who have one: a refusal has had no effect."""
+        pairs = [*zip(entries, answers, strict=True)]
         refused = [entry for entry, answer in pairs if isinstance(answer, DomainError)]
-        if refused and await self._recall(tx, refused):
-            raise IdTaken
+        found = await self._recall(tx, refused) if refused else {}
+        return [found.get(entry.key, answer) for entry, answer in pairs] if found else answers
 
     async def _settle(self, entries: Sequence[E]) -> Sequence[Answer]:
         """What became of a batch whose commit was lost.

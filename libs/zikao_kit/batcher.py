@@ -107,7 +107,7 @@ class _Parcel(Generic[T]):
     A caller may have sent an entry twice: `repeaters` wait for the answer at a place.
     """
 
-    __slots__ = ("entries", "keys", "listener", "names", "place", "repeaters")
+    __slots__ = ("entries", "keys", "listener", "names", "repeaters", "traceparent")
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class _Parcel(Generic[T]):
         self.listener = listener
         self.repeaters: list[tuple[int, Listener]] = []
         # In the trace of who sent it: the batch runs in nobody's.
-        self.place = tracing.current_traceparent() if tracing.is_on() else ""
+        self.traceparent = tracing.current_traceparent() if tracing.is_on() else ""
 
     def join(self, key: RequestKey, listener: Listener) -> None:
         """Let `listener` take the answer to one of the entries, too.
@@ -331,4 +331,4 @@ class Batcher(Generic[T]):
 
 def _places(batch: Sequence[_Parcel[T]]) -> dict[RequestKey, str]:
     """In which traces the entries were sent."""
-    return {key: parcel.place for parcel in batch for key in parcel.keys}
+    return {key: parcel.traceparent for parcel in batch for key in parcel.keys}

@@ -65,7 +65,7 @@ class RequestKey(NamedTuple):
 
 
 class IdTaken(Exception):  # noqa: N818 - it is what happened
-    """A request id was used for something else, by somebody else, a moment ago."""
+    """A request id that was thought to be free has been used: here or elsewhere, for whatever."""
 
 
 def key_of(request: Message, digest: Digest = sha256, *, asker: str = "") -> RequestKey:
@@ -170,9 +170,9 @@ async def recall_many(
 async def remember_many(
     tx: Transaction, schema: str, keys: Sequence[RequestKey], answers: Sequence[bytes]
 ) -> None:
-    """Store answers to requests that had none when they were looked up (`recall_many`).
+    """Store answers to requests that have none, as far as is known (`recall_many`).
 
-    Raises IdTaken when somebody else has answered one meanwhile: the transaction is lost then.
+    Raises IdTaken when one of them has one: the transaction is lost then.
     Ids are locked in one order; lock other rows before.
     """
     try:

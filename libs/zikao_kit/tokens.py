@@ -193,7 +193,7 @@ class TokenVerifier:
         """
         if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
             raise DomainError(TOKEN_INVALID)
-        verified = self._recall(token, self._clock.now().timestamp())
+        verified = self._recall(token, self.now())
         if verified is None:
             verified = self._check(token)
             self._remember(token, verified)
@@ -227,7 +227,7 @@ class TokenVerifier:
         verified = self._known.recall(token)
         if verified is None or not self._is_signed_by_trusted(verified.key_id):
             return None
-        return verified if verified.not_before <= at < verified.expires else None
+        return verified if _is_alive(verified, at) else None
 
     def _is_signed_by_trusted(self, key_id: str) -> bool:
         """Whether the key of that id is still the one that has verified what is known."""
@@ -247,9 +247,6 @@ class TokenVerifier:
             self._verified_by = {verified.key_id: key}
         self._known.remember(token, verified)
 
-    def _is_alive(self, verified: Verified) -> bool:
-        return verified.not_before <= self._clock.now().timestamp() < verified.expires
-
     def _check(self, token: str) -> Verified:
         try:
             key_id = _key_id_in(token.partition(".")[0])
@@ -259,10 +256,14 @@ class TokenVerifier:
             verified = _verified_from_claims(_decode(token, key), key_id)
         except jwt.PyJWTError as error:
             raise DomainError(TOKEN_INVALID) from error
-        if not self._is_alive(verified):
-            expired = self._clock.now().timestamp() >= verified.expires
+        if not _is_alive(verified, now := self.now()):
+            expired = now >= verified.expires
             raise DomainError(TOKEN_EXPIRED if expired else TOKEN_INVALID)
         return verified
+
+
+def _is_alive(verified: Verified, at: float) -> bool:
+    return verified.not_before <= at < verified.expires
 
 
 @lru_cache(maxsize=HEADERS_KEPT)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,11 +26,15 @@ from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import types_pb2
 from zikao_ctl.faults.proxy import CuttingProxy, Moment
 from zikao_enrollment.commands.apply_session import apply_session
+from zikao_enrollment.domain.allocation import SeatKey
+from zikao_enrollment.domain.choices import Choice, Plan
+from zikao_enrollment.domain.wishes import Submission
 from zikao_enrollment.names import SCHEMA
-from zikao_enrollment.seats.desk import Entry
+from zikao_enrollment.seats.desk import Desk, Entry, Taken
 from zikao_enrollment.store import Store
 from zikao_enrollment.stores.sessions import SessionStore
-from zikao_kit.db import Database, DatabaseUnavailable
+from zikao_kit.batch_desk import Outdated
+from zikao_kit.db import Database, DatabaseUnavailable, Transaction
 from zikao_kit.errors import DomainError
 from zikao_kit.idempotency import claim, remember
 
@@ -243,3 +248,72 @@ async def test_an_answer_of_another_process_is_given_again(dsn: str, spare_seats
         assert answers[1] == first
         assert reasons(await other.decide([entry(4), reused])) == ["SOLD_OUT", "REQUEST_ID_REUSED"]
         assert await held(db) == {3}
+
+
+async def test_who_is_refused_with_a_used_id_costs_others_nothing(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often: a stored answer takes the refusal's place, and the batch is decided once."""
+    decided: list[int] = []
+    decide_fresh = Desk.decide_fresh
+
+    async def counted(
+        self: Desk, tx: Transaction, entries: Sequence[Entry], locked: Taken
+    ) -> Sequence[bytes | DomainError]:
+        decided.append(len(entries))
+        return await decide_fresh(self, tx, entries, locked)
+
+    monkeypatch.setattr(Desk, "decide_fresh", counted)
+    wish = entry(5, ("99999",))
+    saved = wish.key._replace(method="SavePlan", body_sha256=b"plan")
+    async with still_desk(dsn, spare_seats=0) as (db, boards, desk):
+        async with db.transaction() as tx:
+            assert await claim(tx, SCHEMA, saved) is None
+            await remember(tx, SCHEMA, saved, enrollment.SavePlanResponse())
+        for number in (1, 2, 3):
+            assert boards.is_fresh()
+            answers = await desk.decide([entry(number), wish])
+            assert reasons(answers) == ["held", "REQUEST_ID_REUSED"]
+        assert decided == [2, 2, 2]
+
+
+async def test_plans_and_choices_of_one_batch(dsn: str) -> None:
+    """Each is answered in its own message, with its own order, where there is plenty for all."""
+    plan = Plan(Choice(("00001", "00003"), ("510104",)), may_move=False)
+    async with still_desk(dsn, spare_seats=0) as (db, _, desk):
+        async with db.transaction() as tx:
+            await Store(tx).candidates.save_plan("22.1", UUID(int=2), plan, NOW)
+        chosen, other = entry(1), entry(3)
+        planned = entry(2)
+        planned = planned._replace(
+            wish=Submission(planned.wish.order_id, planned.wish.candidate_id),
+            response_type=enrollment.SubmitPlanResponse,
+        )
+        answers = await desk.decide([chosen, planned, other])
+        assert await held(db) == {3}
+    kinds: tuple[Any, ...] = (
+        enrollment.SubmitEnrollmentResponse,
+        enrollment.SubmitPlanResponse,
+        enrollment.SubmitEnrollmentResponse,
+    )
+    for each, answer, kind in zip((chosen, planned, other), answers, kinds, strict=True):
+        assert isinstance(answer, bytes)
+        order = kind.FromString(answer).order
+        assert order.order_id == str(each.wish.order_id)
+        assert order.candidate_id == str(each.wish.candidate_id)
+
+
+async def test_where_one_row_lacks_seats_none_is_taken(dsn: str) -> None:
+    """What is there is told of each row that there is; another that lacks none changes by it."""
+    keys = SeatKey("510104", 1), SeatKey("510104", 2)
+    absent = SeatKey("519999", 1)
+    async with still_desk(dsn) as (db, _, _):
+        with pytest.raises(Outdated):
+            async with db.transaction() as tx:
+                seats = Store(tx).seats
+                free = await seats.take("22.1", {keys[0]: 1, keys[1]: 4, absent: 1})
+                assert free == dict.fromkeys(keys, 3)
+                left = await seats.lock("22.1", keys)
+                assert left == {keys[0]: 2, keys[1]: 3}
+                raise Outdated
+        assert await held(db) == {0}

@@ -200,6 +200,21 @@ async def test_what_is_familiar_is_judged_as_ever(running: Installation) -> None
     assert await seats(running) == {(4, 0)}
 
 
+async def test_a_familiar_submission_and_a_call_give_one_answer(running: Installation) -> None:
+    """Their keys are the same, whichever comes first, also with an id in capitals."""
+    tokens = {number: running.token(candidate_id(number)) for number in (1, 2)}
+    await make_familiar(running, *tokens.values())
+    streamed, called = submission(request_id=new_id().upper()), submission()
+    async with portal_stream(running) as stream:
+        (first,) = await stream.ask(for_candidate(running, 1, streamed, tokens[1]))
+        again = await (await running.candidate(1)).call(streamed)
+        assert again.order == first.enrollment.order
+        before = await (await running.candidate(2)).call(called)
+        (after,) = await stream.ask(for_candidate(running, 2, called, tokens[2]))
+        assert after.enrollment.order == before.order
+    assert await seats(running) == {(3, 0)}
+
+
 async def test_a_familiar_token_ends(running: Installation) -> None:
     """Its life is looked at each time, whoever remembers its signature."""
     token = running.token(candidate_id(1), age=timedelta(minutes=1))

@@ -39,7 +39,7 @@ REQUESTS = (
         (
             Cut(
                 f"{KIT}/batch_desk.py",
-                "            await self._require_unanswered(tx, fresh, answers)\n",
+                "            answers = await self._in_place_of_refusals(tx, fresh, answers)\n",
                 "            pass\n",
             ),
         ),

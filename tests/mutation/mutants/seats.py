@@ -309,8 +309,8 @@ SEATS = (
         (
             Cut(
                 f"{E}/seats/doorman.py",
-                "if candidate in self._boards.answered or not self.is_hopeless(",
-                "if not self.is_hopeless(",
+                "        if candidate in self._boards.answered:\n            return None\n",
+                "",
             ),
         ),
         (

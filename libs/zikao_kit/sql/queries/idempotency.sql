@@ -24,8 +24,8 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS found;
 
--- In one order for everybody: two batches with the same ids do not deadlock. Whoever stores has looked
--- for answers before: one that is there by now is an error, which costs others nothing.
+-- In one order for everybody: two batches with the same ids do not deadlock. Whoever stores believes that
+-- there is no answer: one that is there is an error, and the batch is decided again.
 -- name: remember_answers
 INSERT INTO {schema}.idempotency (actor, request_id, method, body_sha256, response)
 SELECT given.actor, given.request_id, given.method, given.body_sha256, given.response

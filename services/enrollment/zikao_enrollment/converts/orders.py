@@ -12,7 +12,7 @@ from zikao.registration.v1 import types_pb2 as registration_types_pb2
 from zikao_kit.convert import enum_from_pb, enum_to_pb, time_from_pb, time_to_pb
 from zikao_kit.feed import FeedRow
 
-from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.domain.choices import CHOICES_KEPT, Choice, shared_choice
 from zikao_enrollment.domain.money import Payment
 from zikao_enrollment.domain.order_states import OrderState
 from zikao_enrollment.domain.orders import Candidate, Order, OrderCourse, Share
@@ -25,7 +25,7 @@ _ORDER_STATES = {
     state: enum_to_pb(types_pb2.OrderState, "ORDER_STATE_", state) for state in OrderState
 }
 # A rush chooses the same few. Longer ones than the rules allow bring what nobody knows.
-CHOICES_KEPT, MAX_CHOICE_BYTES = 10_000, 200
+MAX_CHOICE_BYTES = 200
 # Found in no order.
 _FIRST_ID, _SECOND_ID = UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2)
 # The holds of a batch end together.
@@ -42,7 +42,7 @@ def choice_from_pb(message: enrollment_service_pb2.EnrollmentChoice) -> Choice:
 @lru_cache(maxsize=CHOICES_KEPT)
 def _choice_of(encoded: bytes) -> Choice:
     message = enrollment_service_pb2.EnrollmentChoice.FromString(encoded)
-    return Choice(tuple(message.course_codes), tuple(message.county_codes))
+    return shared_choice(tuple(message.course_codes), tuple(message.county_codes))
 
 
 def order_to_pb(order: Order, refunds: Sequence[Refund] = ()) -> types_pb2.Order:

@@ -14,8 +14,8 @@ from zikao_kit.tokens import MAX_TOKEN_CHARACTERS
 from zikao_kit.validation import require_valid
 from zikao_kit.wire import head
 
-from zikao_enrollment.converts.orders import CHOICES_KEPT, MAX_CHOICE_BYTES, choice_from_pb
-from zikao_enrollment.domain.choices import Choice
+from zikao_enrollment.converts.orders import MAX_CHOICE_BYTES, choice_from_pb
+from zikao_enrollment.domain.choices import CHOICES_KEPT, Choice
 from zikao_enrollment.domain.passes import MAX_PASS_CHARACTERS
 
 SubmitRequest = (
@@ -42,6 +42,8 @@ class Wanted(NamedTuple):
     choice: Choice
 
 
+# Answers of one kind are nearly all as long.
+_HEADS_KEPT = 4096
 # What the contract's rules have found nothing in, as bytes. A rush wants the same few things, and
 # to look at one costs a tenth of all that is done for a submission.
 _valid: dict[bytes, Wanted] = {}
@@ -133,8 +135,7 @@ def results_of(request_ids: Sequence[str], outcome: int, bodies: Sequence[bytes]
     return b"".join(pieces)
 
 
-# Answers of one kind are nearly all as long.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_HEADS_KEPT)
 def _heads(outcome: int, id_bytes: int, body_bytes: int) -> tuple[bytes, bytes]:
     """What stands before a result's id, and before its outcome."""
     of_id, of_body = head(_REQUEST_ID, id_bytes), head(outcome, body_bytes)

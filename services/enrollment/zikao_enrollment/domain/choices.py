@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from zikao_kit.errors import DomainError, FieldProblem
@@ -15,6 +16,7 @@ from zikao_enrollment.domain.timetable import TRACK_NAMES_ZH, Session, Track
 COURSES_FIELD = "choice.course_codes"
 COUNTIES_FIELD = "choice.county_codes"
 MAX_SOUND_CHOICES = 10_000
+CHOICES_KEPT = 10_000
 
 
 class Choice(NamedTuple):
@@ -22,6 +24,10 @@ class Choice(NamedTuple):
 
     course_codes: tuple[str, ...]
     county_codes: tuple[str, ...]
+
+
+# A rush chooses the same few: those who do share one, wherever it was read.
+shared_choice = lru_cache(maxsize=CHOICES_KEPT)(Choice)
 
 
 class Plan(NamedTuple):

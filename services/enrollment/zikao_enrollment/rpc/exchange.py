@@ -180,7 +180,9 @@ class Exchange:
         while True:
             ready: list[_Part] = []
             results = 0
-            while self._answered and results + len(self._answered[0].ids) <= RESULTS_A_MESSAGE:
+            while self._answered and (
+                not ready or results + len(self._answered[0].ids) <= RESULTS_A_MESSAGE
+            ):
                 part = self._without_unknown(self._answered.popleft())
                 if part.ids:
                     ready.append(part)

@@ -30,7 +30,8 @@ from zikao_enrollment.waiting.rooms import Rooms
 
 SUBMISSIONS = BatchMetrics("enrollment", "submissions")
 # While so many more seats are free than a batch takes it does not hold the rows that others wait
-# for while it is decided and stored. What a few other batches take meanwhile, and some.
+# for while it is decided and stored. What two other full batches take meanwhile: where there are
+# more at a county's end, one is rolled back and decided again.
 SPARE_SEATS = 2_000
 
 
@@ -77,7 +78,7 @@ class Desk(BatchDesk[Entry, Taken]):
         self._spare_seats = spare_seats
 
     def suspects(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Who submits and has had no answer, as the board knows, is none."""
+        """All but those who submit and have had no answer, as far as the board knows."""
         if not self._boards.is_fresh():
             return entries
         answered = self._boards.answered

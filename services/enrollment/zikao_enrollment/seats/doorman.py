@@ -39,20 +39,21 @@ class Doorman:
 
     def refusal(self, session_code: str, candidate: str, choice: Choice) -> DomainError | None:
         """SOLD_OUT for a candidate's choice; None for who may have seats."""
-        if candidate in self._boards.answered or not self.is_hopeless(session_code, choice):
+        if candidate in self._boards.answered:
             return None
-        verdict = self._verdict(session_code, choice)
-        return (
-            DomainError("SOLD_OUT", full=verdict.full, detail=verdict.detail) if verdict else None
-        )
+        verdict = self._fresh_verdict(session_code, choice)
+        return verdict and DomainError("SOLD_OUT", full=verdict.full, detail=verdict.detail)
 
     def is_hopeless(self, session_code: str, choice: Choice) -> bool:
         """Whether a choice is surely sold out, for whoever has had no answer."""
-        return self._boards.is_fresh() and self._verdict(session_code, choice) is not None
+        return self._fresh_verdict(session_code, choice) is not None
 
     def may_repeat(self, candidate: str) -> bool:
         """Whether the candidate has had an answer, and may be asking for it again."""
         return candidate in self._boards.answered
+
+    def _fresh_verdict(self, session_code: str, choice: Choice) -> _Full | None:
+        return self._verdict(session_code, choice) if self._boards.is_fresh() else None
 
     def _verdict(self, session_code: str, choice: Choice) -> _Full | None:
         """The metadata of the refusal: looked up once for all who want the same."""

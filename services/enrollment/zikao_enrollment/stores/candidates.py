@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
 
 from zikao_kit.columns import columns
 from zikao_kit.db import Record, Transaction
 
-from zikao_enrollment.domain.choices import Choice, Plan
+from zikao_enrollment.domain.choices import Plan, shared_choice
 from zikao_enrollment.domain.orders import Candidate, Standing
 from zikao_enrollment.domain.timetable import Track
 
-CHOICES_KEPT = 10_000
 _TRACKS = {str(track): track for track in Track}
 
 
@@ -69,16 +67,12 @@ class CandidateStore:
     ) -> dict[UUID, Plan]:
         """Saved plans by candidate."""
         rows = await self._tx.fetch("list_plans", session_code, list(candidate_ids))
-        return {
-            row["candidate_id"]: Plan(
-                _choice(tuple(row["course_codes"]), tuple(row["county_codes"])), row["may_move"]
-            )
-            for row in rows
-        }
+        return {row["candidate_id"]: _plan(row) for row in rows}
 
 
-# A rush chooses the same few: those who do share one.
-_choice = lru_cache(maxsize=CHOICES_KEPT)(Choice)
+def _plan(row: Record) -> Plan:
+    choice = shared_choice(tuple(row["course_codes"]), tuple(row["county_codes"]))
+    return Plan(choice, row["may_move"])
 
 
 def _standing(row: Record) -> Standing:
