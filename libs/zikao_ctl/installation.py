@@ -9,8 +9,13 @@ async with run_installation(Layout(Path("out/zikao")), port_base=7100, say=print
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +32,7 @@ from zikao_ctl.databases import drop_data, prepare_databases, services_with_data
 from zikao_ctl.embedded_postgres import EmbeddedPostgresError
 from zikao_ctl.faults.proxy import CuttingProxy
 from zikao_ctl.layout import InstallationError, Layout
-from zikao_ctl.ports import DEFAULT_PORT_BASE, HOST, OFFSETS, POSTGRES, PROXY, choose_ports
+from zikao_ctl.ports import DEFAULT_PORT_BASE, HOST, OFFSETS, POSTGRES, PROXY, claimed_ports
 from zikao_ctl.programs import (
     ENROLLMENT_REPLICA,
     Part,
@@ -182,10 +187,9 @@ async def run_installation(
     dies is started again; what a killed installation left is taken up where it was. Use it in the
     main thread. Raises InstallationError.
     """
-    with layout.claimed(reset=reset):
+    shape = shape or Shape()
+    with layout.claimed(reset=reset), _settled(layout, port_base, database_url, shape) as at:
         say(f"data in {layout.data}")
-        shape = shape or Shape()
-        at = _settle(layout, port_base, database_url, shape)
         elsewhere = shape.elsewhere
         theirs = elsewhere.names if elsewhere else ()
         programs = [write_program(part, at) for part in at.parts if part.name not in theirs]
@@ -206,28 +210,31 @@ async def run_installation(
             say("all processes have ended")
 
 
-def _settle(
+@contextmanager
+def _settled(
     layout: Layout, port_base: int | None, database_url: str | None, shape: Shape
-) -> Surroundings:
+) -> Iterator[Surroundings]:
     """Decide on everything that the processes are told, before there is any."""
     parts = parts_with(shape.enrollments)
     names = _port_names(parts, embedded=database_url is None, proxy=shape.proxy)
     mark = layout.read_mark()
-    ports = choose_ports(names, port_base, mark.ports)
-    layout.write_mark(replace(mark, ports=ports))
-    layout.clock_file.parent.mkdir(exist_ok=True)
-    ca = DevelopmentCa(layout.certs)
-    for caller in CALLERS:
-        ca.issue(caller)
-    server: DatabaseServer = (
-        ForeignServer(database_url)
-        if database_url
-        else EmbeddedServer(layout.postgres, ports[POSTGRES], shape.disk)
-    )
-    address = (
-        f"postgresql://{HOST}:{ports[PROXY]}/?sslmode=disable" if shape.proxy else server.address
-    )
-    return Surroundings(layout, ports, ca, SecretFiles(layout.secrets), server, parts, address)
+    with claimed_ports(names, port_base, mark.ports) as ports:
+        layout.write_mark(replace(mark, ports=ports))
+        layout.clock_file.parent.mkdir(exist_ok=True)
+        ca = DevelopmentCa(layout.certs)
+        for caller in CALLERS:
+            ca.issue(caller)
+        server: DatabaseServer = (
+            ForeignServer(database_url)
+            if database_url
+            else EmbeddedServer(layout.postgres, ports[POSTGRES], shape.disk)
+        )
+        address = (
+            f"postgresql://{HOST}:{ports[PROXY]}/?sslmode=disable"
+            if shape.proxy
+            else server.address
+        )
+        yield Surroundings(layout, ports, ca, SecretFiles(layout.secrets), server, parts, address)
 
 
 def _port_names(parts: Sequence[Part], *, embedded: bool, proxy: bool) -> list[str]:

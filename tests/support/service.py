@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import isawaitable
@@ -19,18 +19,16 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.typing import EventDict
 from support.refusals import note
-from zikao_ctl.ports import choose_ports
+from zikao_ctl.ports import claimed_ports
 from zikao_kit.clock import OFFSET_RECHECK_SECONDS, write_offset
 from zikao_kit.error_table import problem_of, reason_of
 from zikao_kit.errors import DomainError
 
 TIMEOUT_SECONDS = 20.0
-# Each has ports of its own: what is free when one looks is else another's a moment later.
-TEST_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-TEST_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 TICK_SECONDS = 0.02
 # Whoever came before a service listens does not wait a second before coming again.
 RECONNECTING = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
+_CLAIMS = ExitStack()
 
 
 @dataclass
@@ -91,11 +89,8 @@ def new_id() -> str:
 
 
 def free_port() -> int:
-    """A port that is free now, and that no outgoing connection takes, nor another test process."""
-    while True:
-        port = choose_ports(["test"], None, {})["test"]
-        if port % TEST_PROCESSES == TEST_PROCESS:
-            return port
+    """A port that is free now, and that nobody else is given until this process ends."""
+    return _CLAIMS.enter_context(claimed_ports(["test"], None, {}))["test"]
 
 
 async def until(found: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -> Any:

@@ -23,11 +23,12 @@ from prometheus_client import Metric
 from support.exposition import scrape
 from support.postgres import Cluster
 from support.released_code import Code
+from support.service import free_port
 from support.service_databases import with_database
 from support.services import SERVICES
 from zikao_ctl.installation import OPERATOR, Targets, open_operator_channel
 from zikao_ctl.layout import Layout
-from zikao_ctl.ports import HOST, choose_ports
+from zikao_ctl.ports import HOST
 from zikao_ctl.readiness import wait_until_serving
 from zikao_ctl.secret_files import SecretFiles
 from zikao_ctl.supervisor import Program, Supervisor
@@ -77,7 +78,7 @@ class Fleet:
         kinds = (OLD, NEW)
         names = [PAYMENT, *(f"{service}-{kind}" for service in SERVICES for kind in kinds)]
         everything = [*names, *(f"{name}-metrics" for name in names)]
-        self._ports = choose_ports(everything, None, {})
+        self._ports = {name: free_port() for name in everything}
         self._running: dict[str, tuple[Supervisor, asyncio.Task[None]]] = {}
         self.targets = Targets(
             **{service: self._target_of(service) for service in SERVICES},
