@@ -28,10 +28,11 @@ from support.enrollment_portals import for_candidate, id_in, portal_stream, reas
 from support.enrollment_service import KEY_ID, Installation
 from support.enrollment_sessions import small_session
 from support.garbage import left_to_the_collector
-from support.service import new_id, until
+from support.service import TIMEOUT_SECONDS, new_id, until
 from support.service_databases import MakeDatabase
 from zikao.enrollment.v1 import enrollment_service_pb2 as enrollment
 from zikao.enrollment.v1 import portal_service_pb2 as portal
+from zikao_enrollment.seats.submitting import Submitting
 from zikao_kit.error_table import problem_of, reason_of
 from zikao_kit.errors import DomainError
 from zikao_kit.tokens import TokenIssuer
@@ -275,6 +276,28 @@ async def test_a_message_that_is_none_ends_the_stream(running: Installation) -> 
                 await stream.results(1)
             assert reason_of(caught.value) == "INVALID_REQUEST"
             assert problem_of(caught.value).metadata["message_index"] == "1"
+
+
+async def test_a_fault_of_ours_ends_the_stream(
+    running: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a hang: what was entered before is there, and the portal may begin again."""
+    tokens = [running.token(candidate_id(number)) for number in (1, 2)]
+    await make_familiar(running, *tokens)
+    wishes = [for_candidate(running, at + 1, token=token) for at, token in enumerate(tokens)]
+    async with portal_stream(running) as stream:
+        assert reasons(await stream.ask(wishes[0])) == ["held"]
+        monkeypatch.setattr(Submitting, "enter_together", _fail)
+        await stream.send(wishes[1])
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            assert await stream.call.code() is grpc.StatusCode.INTERNAL
+    monkeypatch.undo()
+    async with portal_stream(running) as stream:
+        assert reasons(await stream.ask(*wishes)) == ["held", "held"]
+
+
+def _fail(*_: object) -> bool:
+    raise RuntimeError("a fault that no submission is to blame for")
 
 
 async def test_a_token_of_another_system_is_refused(running: Installation) -> None:

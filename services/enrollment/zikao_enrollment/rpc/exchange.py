@@ -93,6 +93,7 @@ class Exchange:
         self._questions: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._is_broken = False
         self.is_gone = False
 
     async def answers_to(
@@ -128,7 +129,12 @@ class Exchange:
             submissions = request.submissions
             await self._until_room_for(len(submissions))
             self._under_way += len(submissions)
-            self._begin(submissions)
+            try:
+                self._begin(submissions)
+            except Exception:
+                # Some of them may not be on their way: nobody is to wait for those.
+                self._is_broken = True
+                raise
 
     async def _until_room_for(self, count: int) -> None:
         while self._under_way + count > self._limit:
@@ -187,7 +193,7 @@ class Exchange:
                 if part.ids:
                     ready.append(part)
                     results += len(part.ids)
-            if ready or (reading.done() and not self._under_way):
+            if ready or (reading.done() and (self._is_broken or not self._under_way)):
                 return ready
             self._news.clear()
             await self._news.wait()
