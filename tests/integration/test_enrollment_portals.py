@@ -170,7 +170,9 @@ async def test_what_is_familiar_is_judged_as_ever(running: Installation) -> None
     """Of submissions in which all but the id was seen before each is still looked at."""
     tokens = {number: running.token(candidate_id(number)) for number in range(1, 12)}
     officer = running.token(candidate_id(5), role="county_officer")
-    await make_familiar(running, *tokens.values(), officer)
+    restricted = running.token(candidate_id(12), restricted=True)
+    foreign = running.token(candidate_id(13), party="another-portal")
+    await make_familiar(running, *tokens.values(), officer, restricted, foreign)
 
     def wish(number: int, request_id: str = "", token: str = "") -> portal.Submission:
         request = submission(request_id=request_id) if request_id else submission()
@@ -191,6 +193,8 @@ async def test_what_is_familiar_is_judged_as_ever(running: Installation) -> None
         (late, "INVALID_REQUEST"),
         (wish(10, odd + "7"), "INVALID_REQUEST"),
         (wish(11), "held"),
+        (wish(12, token=restricted), "PERMISSION_DENIED"),
+        (wish(13, token=foreign), "TOKEN_INVALID"),
     ]
     async with portal_stream(running) as stream:
         await stream.send(*(each for each, _ in cases))

@@ -148,6 +148,9 @@ async def test_passes_open_the_door_to_their_own_alone(
             ]
             (repeated,) = await stream.ask(for_candidate(running, 1, wishes[3].enrollment))
             assert repeated.enrollment == results[3].enrollment
+            # Nor is anybody let in for wanting what is known, with a token that is.
+            (known,) = await stream.ask(for_candidate(running, 2, token=two.token))
+            assert known.error.reason == "ADMISSION_PASS_NEEDED"
         await running.move_clock(AFTER + ROOM.pass_life + timedelta(seconds=30))
         two = await running.candidate(2)
         refused = await showing(two, passes[1]).refused(submission())

@@ -129,10 +129,11 @@ class Installation:
         age: timedelta = timedelta(0),
         scope: str = "51",
         party: str = "portal",
+        restricted: bool = False,
     ) -> str:
         """An access token issued `age` ago through `party`."""
         issuer = TokenIssuer(KEY_ID, _KEY, FixedClock(self.now() - age), TOKEN_LIFETIME)
-        return issuer.issue(subject, role, scope, party=party).token
+        return issuer.issue(subject, role, scope, party=party, restricted=restricted).token
 
     def another_enrollment(self) -> Process:
         """Another process of enrollment on the same database, not yet started."""
