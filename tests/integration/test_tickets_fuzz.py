@@ -16,6 +16,7 @@ from support.service_databases import ServiceDatabases
 from support.tickets_database import SESSION
 from support.tickets_peers import COUNTY
 from support.tickets_service import Installation, tickets_installation
+from zikao_kit import errors
 from zikao_kit.policy import MethodPolicy
 from zikao_sandbox.portraits import portrait_jpeg
 from zikao_tickets.names import SCHEMA
@@ -86,4 +87,5 @@ async def world(
 async def test_only_listed_answers(world: World, method: MethodDescriptor) -> None:
     """What breaks the contract is INVALID_REQUEST and changes nothing, anything else is listed."""
     target = Target(world.dsn, SCHEMA, SESSION.printing_opens_at, rest=world.rest)
-    await fuzz(method, world.callers(method), target, SHOTS)
+    report = await fuzz(method, world.callers(method), target, SHOTS)
+    assert errors.TOKEN_EXPIRED not in report.endings

@@ -128,6 +128,7 @@ class Installation:
         role: str = "candidate",
         age: timedelta = timedelta(0),
         scope: str = "51",
+        *,
         party: str = "portal",
         restricted: bool = False,
     ) -> str:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from support.authorisation import Someone
 from support.registration_older import import_rows, older_row
@@ -64,9 +65,12 @@ class World:
 
 
 @asynccontextmanager
-async def registration_world(dsn: str, folder: Path) -> AsyncIterator[World]:
-    """Serve it until the block ends; it is noon of the first day, every window is open."""
-    async with registration_server(dsn, folder) as server:
+async def registration_world(dsn: str, folder: Path, **settings: Any) -> AsyncIterator[World]:
+    """Serve it until the block ends; it is noon of the first day, every window is open.
+
+    `settings` are fields of the configuration.
+    """
+    async with registration_server(dsn, folder, **settings) as server:
         await apply_session(
             server,
             profile_change=session.SessionWindow(
