@@ -307,9 +307,9 @@ async def _send(method: MethodDescriptor, shot: Shot, caller: Caller, patience: 
 def is_lost(method: MethodDescriptor, outcome: Outcome) -> bool:
     """Whether the same is to be sent again.
 
-    gRPC's client does not tell how the call has ended, or the server had too much to do just then.
+    gRPC's client does not tell how it has ended, or the server could not look at it just then.
     """
-    if outcome.reason == errors.OVERLOADED:
+    if outcome.reason in {errors.OVERLOADED, errors.UNAVAILABLE}:
         return True
     if outcome.code == grpc.StatusCode.UNAVAILABLE.name and not outcome.reason:
         return _CONNECTION_ENDED in outcome.text

@@ -1,6 +1,5 @@
 """Those who fuzz make no request that the machine has no room for, and excuse no answer."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -66,10 +65,16 @@ ENDED = "Stream removed (Socket closed (GOAWAY received; Error code: 0; Debug Te
 def test_a_status_that_was_lost_is_none(name: str, lost: Outcome, of_all: bool) -> None:
     """What gRPC's client says in its place excuses nothing: it has to be heard, by sending again.
 
-    A server's own UNAVAILABLE has been heard, and a single request has no stream to lose it.
+    A single request has no stream to lose it.
     """
     assert is_lost(method(name), lost)
     assert problems(method(name), [], [lost], MAX_MESSAGE_BYTES)
     assert is_lost(method("GetTimetable"), lost) == of_all
-    heard = replace(lost, code="UNAVAILABLE", reason="UNAVAILABLE")
-    assert not is_lost(method("SavePlan"), heard)
+
+
+@pytest.mark.parametrize("reason", ["OVERLOADED", "UNAVAILABLE"])
+def test_who_cannot_look_now_is_asked_again(reason: str) -> None:
+    """A process that was kept from its work says so; who goes on saying so was asked badly."""
+    refused = Outcome(Shot((b"",)), "UNAVAILABLE", reason)
+    assert is_lost(method("SavePlan"), refused)
+    assert problems(method("SavePlan"), [refused], [], MAX_MESSAGE_BYTES)
