@@ -71,9 +71,10 @@ ODD_METADATA: tuple[tuple[tuple[str, str | bytes], ...], ...] = (
 # What grpc.aio's client says of a stream that the server has ended while parts were being sent: it
 # writes over the status that it got (grpc/grpc#36066). Parts that are sent later do not meet that.
 _STATUS_LOST = "Internal error from Core"
-# What it says of a call that began on a connection which just came of age, with a request too large
-# to be kept for another one.
-_CONNECTION_ENDED = "Debug Text: max_age)"
+# What it says of a call whose connection has ended: it began when that just came of age, with a
+# request too large to be kept for another one; or the server let it go for what others of its calls
+# sent, which many large requests at once look like to a process that is kept from reading them.
+_CONNECTION_ENDED = ("Debug Text: max_age)", "Connection reset by peer")
 PAUSES_SECONDS = (0.0, 0.05, 0.5, 2.0)
 # What the transport says of a message that it does not take, before any of our code sees it.
 _TOO_LARGE = "SERVER: Received message larger than max ({} vs. {})"
@@ -312,7 +313,7 @@ def is_lost(method: MethodDescriptor, outcome: Outcome) -> bool:
     if outcome.reason in {errors.OVERLOADED, errors.UNAVAILABLE}:
         return True
     if outcome.code == grpc.StatusCode.UNAVAILABLE.name and not outcome.reason:
-        return _CONNECTION_ENDED in outcome.text
+        return any(text in outcome.text for text in _CONNECTION_ENDED)
     return method.client_streaming and outcome.text == _STATUS_LOST
 
 

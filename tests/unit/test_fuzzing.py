@@ -49,6 +49,7 @@ def test_the_transports_answer_is_right_for_what_is_too_large(
 
 
 ENDED = "Stream removed (Socket closed (GOAWAY received; Error code: 0; Debug Text: max_age))"
+RESET = "Stream removed (recvmsg:Connection reset by peer (104))"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ ENDED = "Stream removed (Socket closed (GOAWAY received; Error code: 0; Debug Te
             False,
         ),
         ("SavePlan", Outcome(Shot((b"",)), "UNAVAILABLE", "", ENDED), True),
+        ("SavePlan", Outcome(Shot((b"",)), "UNAVAILABLE", "", RESET), True),
     ],
 )
 def test_a_status_that_was_lost_is_none(name: str, lost: Outcome, of_all: bool) -> None:
