@@ -4,6 +4,7 @@ Every answer that is not what was asked for is a failed call: the client repeats
 config lets it repeat, and nobody comes again by himself. Only while processes start and end is a
 call made again, with its request id and as the contracts ask, that went with its connection or
 found a process that starts: nothing here takes its address from callers, as Kubernetes does.
+A process that gets too little of this machine says OVERLOADED, and is asked again as it wishes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from zikao_client import CallFailed, bearer, new_request_id, patiently
 from zikao_ctl.demo.people import resident_number
 from zikao_ctl.demo.stage import Player, Stage
 from zikao_kit.convert import time_to_pb
+from zikao_kit.error_table import reason_of
+from zikao_kit.errors import OVERLOADED
 
 ROUNDS_SECONDS = 60.0
 # Many enough for every moment of a migration, and not so many that nothing else gets a processor.
@@ -60,10 +63,11 @@ class Calls:
             answer = await method(request, **options)
         except grpc.aio.AioRpcError as error:
             what = f"{name}: {error.code().name} {error.details()}"
-            if not self.rolling or error.code() not in NOT_REACHED:
+            if self.rolling and error.code() in NOT_REACHED:
+                self.repeated.append(what)
+            elif reason_of(error) != OVERLOADED:
                 self.failed.append(what)
                 return None
-            self.repeated.append(what)
             try:
                 answer = await patiently(lambda: method(request, **options))
             except CallFailed as failed:
