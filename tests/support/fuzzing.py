@@ -310,8 +310,11 @@ def is_lost(method: MethodDescriptor, outcome: Outcome) -> bool:
 
     gRPC's client does not tell how it has ended, or the server could not look at it just then.
     """
-    if outcome.reason in {errors.OVERLOADED, errors.UNAVAILABLE}:
+    if outcome.reason == errors.OVERLOADED:
         return True
+    if outcome.reason == errors.UNAVAILABLE:
+        # Streams look at what the process knows before they judge what they are sent.
+        return method.client_streaming
     if outcome.code == grpc.StatusCode.UNAVAILABLE.name and not outcome.reason:
         return any(text in outcome.text for text in _CONNECTION_ENDED)
     return method.client_streaming and outcome.text == _STATUS_LOST
